@@ -1,0 +1,56 @@
+"""The only home of feature keys: every column, split and vocabulary of Reelflow is named here.
+
+Imports nothing heavy, so that every layer, the command line included, can use it.
+"""
+
+from typing import Final
+
+# Canonical columns of ratings (one row a rating).
+USER_ID: Final = "user_id"  # string
+MOVIE_ID: Final = "movie_id"  # string; the identity of a film, never its title
+RATING: Final = "rating"  # float32
+TIMESTAMP: Final = "timestamp"  # int64, seconds; may be missing
+
+# Further canonical columns of the catalogue (one row a film).
+TITLE: Final = "title"  # string, shown only
+GENRES: Final = "genres"  # list of strings, may be empty
+YEAR: Final = "year"  # int64, release year; may be missing
+
+RATINGS_COLUMNS: Final = (USER_ID, MOVIE_ID, RATING, TIMESTAMP)
+MOVIES_COLUMNS: Final = (MOVIE_ID, TITLE, GENRES, YEAR)
+
+# Splits of the `examples` artifact, and of the encoded ratings.
+TRAIN: Final = "train"
+VALIDATION: Final = "validation"
+TEST: Final = "test"
+RATING_SPLITS: Final = (TRAIN, VALIDATION, TEST)
+
+# Splits of the `catalogue` artifact.
+MOVIES: Final = "movies"  # every film once
+USERS: Final = "users"  # every user of train once, with the first and last train timestamp
+CATALOGUE_SPLITS: Final = (MOVIES, USERS)
+
+# Outputs of the Transform graph.
+USER_INDEX: Final = "user_index"  # int64; the vocabulary's size stands for an unknown user
+MOVIE_INDEX: Final = "movie_index"  # int64; the vocabulary's size stands for an unknown film
+GENRE_INDICES: Final = "genre_indices"  # sparse int64
+YEAR_SCALED: Final = "year_scaled"  # float32, z-score of the release year, 0 where missing
+DAY: Final = "day"  # float32, days since the first train rating, 0 where missing
+
+# Vocabularies in the Transform graph.
+USER_VOCABULARY: Final = "user_id_vocabulary"
+MOVIE_VOCABULARY: Final = "movie_id_vocabulary"
+GENRE_VOCABULARY: Final = "genre_vocabulary"
+
+# Column that the encoder adds: the position in the train split, which is sorted by user and time,
+# before which all of this user's ratings are strictly earlier than the row.
+HISTORY_END: Final = "history_end"  # int64
+
+# Inputs and outputs of the serving signatures.
+HISTORY: Final = "history"
+EXCLUSIONS: Final = "exclusions"
+K: Final = "k"
+SCORE: Final = "score"
+SOURCE: Final = "source"
+RANK_RAW: Final = "rank_raw"
+RANK_UNSEEN: Final = "rank_unseen"

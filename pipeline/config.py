@@ -1,0 +1,226 @@
+"""The configuration: frozen pydantic models; one field, one docstring, one unit.
+
+Reads nothing from the environment and imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, unknown keys refused, docstrings are the documentation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Format(str, Enum):
+    """The source formats that `ratings/` has adapters for."""
+
+    AUTO = "auto"
+    MOVIELENS_100K = "movielens-100k"
+    MOVIELENS_1M = "movielens-1m"
+    MOVIELENS_CSV = "movielens-csv"
+    NETFLIX = "netflix"
+    CSV = "csv"
+
+
+class DataConfig(Section):
+    """Where the ratings come from and what is accepted."""
+
+    path: str | None = None
+    """Folder with the ratings files; none means the built-in synthetic sample. `{SPAN}` is allowed."""
+    format: Format = Format.AUTO
+    """Source format; `auto` recognises it from the folder's content."""
+    ratings: str | None = None
+    """Glob of the ratings files inside the folder, for `csv`; none: `ratings*.csv*`."""
+    movies: str | None = None
+    """Glob of the films' file inside the folder, for `csv`; none: `movies*.csv*`, if there is one."""
+    users: str | None = None
+    """Glob of the users' file inside the folder, for `csv`; read only with `use_users`."""
+    columns: dict[str, str] = {}
+    """Canonical column to the header name in a user's own CSV, as `user_id = "customer"`."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """Column delimiter of a user's own CSV."""
+    use_users: bool = False
+    """Opt in to user attributes (gender, age, occupation, zip code)."""
+    rating_min: float = 0.5
+    """Lowest valid rating, in stars."""
+    rating_max: float = 5.0
+    """Highest valid rating, in stars."""
+    max_quarantined: Share = 0.05
+    """Share of rows that may be quarantined before the run stops."""
+    statistics_rows: Annotated[int, Field(ge=1_000)] = 1_000_000
+    """Rows to compute descriptive statistics from, at most, sampled evenly; counts stay exact."""
+    partitions: Annotated[int, Field(ge=1, le=4096)] = 8
+    """User partitions of the ratings; a worker holds one partition in memory at a time."""
+    chunk_bytes: Annotated[int, Field(ge=1024)] = 64 * 2**20
+    """Bytes of a ratings file that one worker parses at a time."""
+
+    @model_validator(mode="after")
+    def _range(self) -> DataConfig:
+        if self.rating_min >= self.rating_max:
+            raise ValueError("rating_min must be below rating_max")
+        return self
+
+
+class SplitKind(str, Enum):
+    """How ratings are divided into train, validation and test."""
+
+    RANDOM = "random"
+    TEMPORAL = "temporal"
+    LEAVE_LAST = "leave_last"
+    PREDEFINED = "predefined"
+
+
+class SplitConfig(Section):
+    """Train, validation and test, the same on every machine for the same seed.
+
+    `random` and `temporal` take shares, `leave_last` counts per user, `predefined` file names or
+    globs inside the data folder.
+    """
+
+    kind: SplitKind = SplitKind.RANDOM
+    """`random`, `temporal` (a global cut), `leave_last` (each user's last ratings) or `predefined`."""
+    train: float | str | None = None
+    """Share of train (what the others leave), or files (`predefined`)."""
+    validation: int | float | str | None = None
+    """Share (0.1), count per user (1), or files; `predefined` takes a share of train if not named."""
+    test: int | float | str | None = None
+    """Share (0.1), count per user (1), or files."""
+    seed: int = 42
+    """Seed of the `random` split and of the validation share of `predefined`."""
+
+    @model_validator(mode="after")
+    def _kinds(self) -> SplitConfig:
+        if self.kind is SplitKind.PREDEFINED:
+            if not (isinstance(self.train, str) and isinstance(self.test, str)):
+                raise ValueError("a predefined split needs file names in split.train and split.test")
+            if not isinstance(self.validation, str):
+                _check_share("split.validation", self.validation_share)
+        elif any(isinstance(x, str) for x in (self.train, self.validation, self.test)):
+            raise ValueError("file names are for split.kind = 'predefined' only")
+        elif self.kind is SplitKind.LEAVE_LAST:
+            if self.validation_count < 0 or self.test_count < 1:
+                raise ValueError("leave_last needs split.test of at least 1 rating per user")
+            if any(float(x) != int(x) for x in (self.validation or 0, self.test or 0)):  # type: ignore[arg-type]
+                raise ValueError("leave_last takes whole numbers of ratings per user")
+        else:
+            _check_share("split.validation", self.validation_share)
+            _check_share("split.test", self.test_share)
+            train = 1.0 - self.validation_share - self.test_share
+            if self.test_share == 0 or train <= 0:
+                raise ValueError("split.train and split.test must both be above 0")
+            if self.train is not None and abs(float(self.train) - train) > 1e-6:
+                raise ValueError("split.train, split.validation and split.test must sum to 1")
+        return self
+
+    @property
+    def validation_share(self) -> float:
+        """Share of validation, for `random` and `temporal`, and of train for `predefined`."""
+        return 0.1 if self.validation is None else float(self.validation)
+
+    @property
+    def test_share(self) -> float:
+        """Share of test, for `random` and `temporal`."""
+        return 0.1 if self.test is None else float(self.test)
+
+    @property
+    def validation_count(self) -> int:
+        """Ratings per user, for `leave_last`."""
+        return 1 if self.validation is None else int(self.validation)
+
+    @property
+    def test_count(self) -> int:
+        """Ratings per user, for `leave_last`."""
+        return 1 if self.test is None else int(self.test)
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"{name} must be a share from 0 to below 1, not {value:g}")
+
+
+class GateConfig(Section):
+    """What a model must clear before it is pushed. Margins are absolute."""
+
+    protocol: Literal["raw", "unseen"] = "unseen"
+    """Which ranks the accuracy bounds look at: seen films kept (`raw`) or masked (`unseen`)."""
+    top_100_accuracy_min: Share = 0.05
+    """Top-100 accuracy, at least."""
+    rmse_max: Annotated[float, Field(gt=0)] = 1.2
+    """RMSE of predicted ratings, in stars, at most."""
+    top_100_accuracy_margin: Share = 0.01
+    """How far top-100 accuracy may fall below the champion's."""
+    rmse_margin: Annotated[float, Field(ge=0)] = 0.01
+    """How far RMSE may rise above the champion's, in stars."""
+    baselines: tuple[str, ...] = ("popularity",)
+    """Baselines whose top-100 accuracy the model must beat."""
+    baseline_margin: Share = 0.0
+    """By how much the model's top-100 accuracy must beat every baseline's."""
+    max_test_rows: Annotated[int, Field(ge=1_000)] = 1_000_000
+    """Rows of the test split to evaluate, at most, sampled by seed; the report states it."""
+
+
+class BeamConfig(Section):
+    """Where Beam runs."""
+
+    preset: Literal["direct"] = "direct"
+    """Engine: `direct` is this machine."""
+    args: tuple[str, ...] = ()
+    """Further Beam pipeline arguments, as `--direct_num_workers=1`."""
+
+
+class PushConfig(Section):
+    """Where a blessed model goes."""
+
+    directory: str | None = None
+    """Serving folder; none means `serving/reelflow` inside the output folder."""
+    latency_ms_max: Annotated[float, Field(gt=0)] = 1_000.0
+    """Median latency of one recommendation request that ServingCheck accepts, in milliseconds."""
+    keep: Annotated[int, Field(ge=1)] = 10
+    """Versions to keep in the serving folder; older ones are removed after a push."""
+
+
+class ModelConfig(Section):
+    """The two-tower retrieval model and the rating model."""
+
+    embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Size of the query and candidate embeddings."""
+
+
+class TrainConfig(Section):
+    """The training loop."""
+
+    epochs: Annotated[int, Field(ge=1)] = 30
+    """Passes over the train split, at most."""
+    learning_rate: Annotated[float, Field(gt=0)] = 0.003
+    """Step size of the optimizer."""
+    batch_size: Annotated[int, Field(ge=1)] = 1024
+    """Ratings per step."""
+    seed: int = 42
+    """Seed of initial weights, order of batches and dropout."""
+
+
+class Config(Section):
+    """Everything that decides what a run does."""
+
+    data: DataConfig = DataConfig()
+    """Where the ratings come from."""
+    split: SplitConfig = SplitConfig()
+    """Train, validation and test."""
+    model: ModelConfig = ModelConfig()
+    """The model."""
+    train: TrainConfig = TrainConfig()
+    """The training loop."""
+    gate: GateConfig = GateConfig()
+    """What a model must clear."""
+    beam: BeamConfig = BeamConfig()
+    """Where Beam runs."""
+    push: PushConfig = PushConfig()
+    """Where a blessed model goes."""

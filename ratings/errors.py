@@ -1,0 +1,24 @@
+"""The errors that people can mend themselves: the command line prints them without a traceback."""
+
+
+class ReelflowError(Exception):
+    """A failure with a clear cause and, where there is one, a remedy.
+
+    Attributes:
+        message: what is wrong, naming file and line where they are known.
+        remedy: what to do about it; empty if there is nothing to suggest.
+        exit_code: the exit code of the command line.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(f"{message} {remedy}".strip())
+        self.message = message
+        self.remedy = remedy
+
+
+class BadInput(ReelflowError):
+    """Wrong use, wrong configuration or unusable data: exit code 2."""
+
+    exit_code = 2
