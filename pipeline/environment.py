@@ -1,0 +1,37 @@
+"""The one place that sets the process up for TensorFlow; call `prepare` before it is imported."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+# TFRS and TFT know Keras 2 only; TensorFlow reads this when it is imported (docs/adr/).
+_REQUIRED = {"TF_USE_LEGACY_KERAS": "1"}
+
+# Whoever looks for trouble may set these; by default the libraries keep to errors.
+_DEFAULTS = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "AUTOGRAPH_VERBOSITY": "0",
+    "GLOG_minloglevel": "2",
+    "GRPC_VERBOSITY": "ERROR",
+    "PYTHONWARNINGS": "ignore",
+}
+
+
+def prepare() -> None:
+    """Sets the variables that TensorFlow, Beam and gRPC read at import, for children as well.
+
+    Imports nothing and may be called more than once.
+
+    Raises:
+        RuntimeError: TensorFlow was imported before with Keras 3, so that it is too late.
+    """
+    late = "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1"
+    if late:
+        raise RuntimeError("pipeline.environment.prepare() must run before TensorFlow is imported")
+    os.environ.update(_REQUIRED)
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    if os.environ["PYTHONWARNINGS"] == "ignore":
+        warnings.simplefilter("ignore")

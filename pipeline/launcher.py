@@ -1,0 +1,148 @@
+"""Runs a compiled pipeline node by node and says what happens.
+
+TFX's own `LocalDagRunner` does the same in silence, and goes on after a node whose inputs could
+not be resolved. Imports TFX: let nothing that must start quickly import this module.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration import metadata
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline.failures import find_reelflow_error
+from ratings.errors import ReelflowError
+
+State = Literal["done", "cached", "failed"]
+
+_Execution = metadata_store_pb2.Execution
+
+
+@dataclass(frozen=True)
+class NodeStarted:
+    """A node begins."""
+
+    node: str
+
+
+@dataclass(frozen=True)
+class NodeFinished:
+    """A node has ended.
+
+    Attributes:
+        node: its id in the pipeline.
+        state: `failed` is always the last event.
+        seconds: wall time.
+        rows: rows of its main output, where it counts them.
+    """
+
+    node: str
+    state: State
+    seconds: float
+    rows: int | None = None
+
+
+def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
+    """Compiles to the intermediate representation of one run."""
+    ir = compiler.Compiler().compile(pipeline)
+    runtime_parameter_utils.substitute_runtime_parameter(
+        ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+    )
+    return ir
+
+
+def node_ids(ir: pipeline_pb2.Pipeline) -> list[str]:
+    """The nodes in the order in which they run."""
+    return [node.pipeline_node.node_info.id for node in ir.nodes]
+
+
+def connection(ir: pipeline_pb2.Pipeline) -> metadata.Metadata:
+    """MLMD as the pipeline names it; a context manager."""
+    config = runner_utils.extract_local_deployment_config(ir).metadata_connection_config
+    return metadata.Metadata(getattr(config, config.WhichOneof("connection_config")))
+
+
+def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
+    """Runs one node of a compiled pipeline: driver, executor and publisher.
+
+    Needs nothing but the representation and MLMD, so that every node may run in a process of its
+    own, wherever its inputs can be reached.
+
+    Raises:
+        ReelflowError: the node could not get its inputs.
+        Exception: whatever the executor raised.
+    """
+    deployment = runner_utils.extract_local_deployment_config(ir)
+    node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id)
+    started = time.monotonic()
+    info = launcher.Launcher(
+        pipeline_node=node,
+        mlmd_connection=connection(ir),
+        pipeline_info=ir.pipeline_info,
+        pipeline_runtime_spec=ir.runtime_spec,
+        executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+    ).launch()
+    seconds = time.monotonic() - started
+    execution_id = getattr(info, "execution_id", None)
+    if not execution_id:  # a condition of the pipeline left the node out
+        return NodeFinished(node_id, "done", seconds)
+    with connection(ir) as handle:
+        [execution] = handle.store.get_executions_by_id([execution_id])
+        rows = _rows(handle.store, execution_id)
+    if execution.last_known_state == _Execution.FAILED:
+        # TFX logs an unresolved input and returns; going on would only fail further down.
+        raise ReelflowError(
+            f"{node_id} could not get its inputs from the steps before it.",
+            "Look for 'Input resolution error' in the log.",
+        )
+    cached = execution.last_known_state == _Execution.CACHED
+    return NodeFinished(node_id, "cached" if cached else "done", seconds, rows)
+
+
+def run(ir: pipeline_pb2.Pipeline) -> Iterator[NodeStarted | NodeFinished]:
+    """Runs every node in order and stops after the first failure.
+
+    Executions that a killed run left open belong to that run's own context in MLMD and hold
+    nothing up; whatever it had finished comes from the cache.
+
+    Yields:
+        `NodeStarted` and `NodeFinished` of every node.
+
+    Raises:
+        ReelflowError: the one that a component raised, however TFX or Beam wrapped it.
+        Exception: any other failure of a component, after its `NodeFinished`.
+    """
+    for node_id in node_ids(ir):
+        yield NodeStarted(node_id)
+        started = time.monotonic()
+        try:
+            finished = launch_node(ir, node_id)
+        except Exception as failure:
+            yield NodeFinished(node_id, "failed", time.monotonic() - started)
+            ours = find_reelflow_error(failure)
+            if ours is None:
+                raise
+            raise ours from failure
+        yield finished
+
+
+def _rows(store: object, execution_id: int) -> int | None:
+    """The `rows` property of an execution's first output that has one."""
+    events = store.get_events_by_execution_ids([execution_id])  # type: ignore[attr-defined]
+    output = metadata_store_pb2.Event.OUTPUT
+    ids = [event.artifact_id for event in events if event.type == output]
+    for artifact in store.get_artifacts_by_id(ids) if ids else ():  # type: ignore[attr-defined]
+        for properties in (artifact.properties, artifact.custom_properties):
+            if "rows" in properties and properties["rows"].WhichOneof("value") == "int_value":
+                return int(properties["rows"].int_value)
+    return None

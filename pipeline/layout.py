@@ -1,0 +1,89 @@
+"""Where everything lies inside the output folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PIPELINE_NAME = "reelflow"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What one run leaves in `OUTPUT/runs/<run id>/`."""
+
+    path: Path
+
+    @property
+    def summary(self) -> Path:
+        """What came of the run, for programs."""
+        return self.path / "summary.json"
+
+    @property
+    def config(self) -> Path:
+        """The effective configuration; `--config` reads it back."""
+        return self.path / "config.toml"
+
+    @property
+    def log(self) -> Path:
+        """Everything that TensorFlow, Beam and TFX had to say."""
+        return self.path / "log.txt"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The output folder; an absolute path, so that MLMD's URIs hold in every working directory."""
+
+    output: Path
+
+    @classmethod
+    def of(cls, output: str | Path) -> Layout:
+        """The layout of a folder that need not exist yet, `~` allowed."""
+        return cls(Path(os.path.abspath(Path(output).expanduser())))
+
+    @property
+    def metadata(self) -> Path:
+        """MLMD's sqlite file."""
+        return self.output / "metadata.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """The pipeline root."""
+        return self.output / "artifacts"
+
+    @property
+    def serving(self) -> Path:
+        """The folder of pushed versions, unless the configuration names another."""
+        return self.output / "serving" / PIPELINE_NAME
+
+    @property
+    def sample(self) -> Path:
+        """The built-in synthetic ratings, written once."""
+        return self.output / "sample"
+
+    @property
+    def runs(self) -> Path:
+        """One folder a run."""
+        return self.output / "runs"
+
+    @property
+    def latest(self) -> Path:
+        """Link to the newest run's folder, whatever came of the run."""
+        return self.output / "latest"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that runs here."""
+        return self.output / ".lock"
+
+    def run(self, run_id: str) -> RunFolder:
+        """The folder of one run."""
+        return RunFolder(self.runs / run_id)
+
+    def point_latest_to(self, run_id: str) -> None:
+        """Makes `latest` name this run; a reader sees the old link or the new one, never none."""
+        fresh = self.output / f".latest-{os.getpid()}"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(Path(self.runs.name) / run_id, target_is_directory=True)
+        os.replace(fresh, self.latest)
