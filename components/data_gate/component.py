@@ -1,0 +1,60 @@
+"""DataGate: no training on data that ExampleValidator or the quarantine speaks against."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import channel, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.artifacts import DataBlessing, Quarantine
+from components.data_gate import executor
+
+
+class DataGateSpec(ComponentSpec):  # type: ignore[misc]
+    """What goes in and out."""
+
+    PARAMETERS = {executor.MAX_QUARANTINED: ExecutionParameter(type=float)}
+    INPUTS = {
+        executor.RATINGS_ANOMALIES: ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+        executor.MOVIES_ANOMALIES: ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+        executor.QUARANTINE: ChannelParameter(type=Quarantine),
+    }
+    OUTPUTS = {executor.BLESSING: ChannelParameter(type=DataBlessing)}
+
+
+class DataGate(base_component.BaseComponent):  # type: ignore[misc]
+    """Stops the run, with reasons in words, when the data should not be learned from.
+
+    Later nodes depend on it by `node.add_upstream_node(data_gate)`. The output `blessing` holds
+    `blessing.json`: the rows by split, the damaged rows by reason, and any warnings.
+    """
+
+    SPEC_CLASS = DataGateSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        *,
+        ratings_anomalies: channel.BaseChannel,
+        movies_anomalies: channel.BaseChannel,
+        quarantine: channel.BaseChannel,
+        max_quarantined: float,
+    ) -> None:
+        """Describe the node.
+
+        Args:
+            ratings_anomalies: ExampleAnomalies of the `examples` artifact.
+            movies_anomalies: ExampleAnomalies of the `catalogue` artifact.
+            quarantine: ExampleGen's Quarantine.
+            max_quarantined: share of the rows that may be quarantined, 0 to 1.
+        """
+        inputs: dict[str, Any] = {
+            executor.RATINGS_ANOMALIES: ratings_anomalies,
+            executor.MOVIES_ANOMALIES: movies_anomalies,
+            executor.QUARANTINE: quarantine,
+            executor.MAX_QUARANTINED: float(max_quarantined),
+            executor.BLESSING: channel.Channel(type=DataBlessing),
+        }
+        super().__init__(spec=DataGateSpec(**inputs))

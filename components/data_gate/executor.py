@@ -1,0 +1,76 @@
+"""DataGate's artifact I/O."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any, Final
+
+from absl import logging
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx.components.example_validator import executor as example_validator
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact
+
+from components.data_gate import gate
+
+RATINGS_ANOMALIES: Final = "ratings_anomalies"
+MOVIES_ANOMALIES: Final = "movies_anomalies"
+QUARANTINE: Final = "quarantine"
+MAX_QUARANTINED: Final = "max_quarantined"
+BLESSING: Final = "blessing"
+
+
+class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
+    """Reads the verdicts, lets `gate.check` judge them, writes the blessing."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Bless the data.
+
+        Raises:
+            DataRefused: with all reasons.
+        """
+        validated = [
+            *_verdicts("ratings", input_dict[RATINGS_ANOMALIES]),
+            *_verdicts("movies", input_dict[MOVIES_ANOMALIES]),
+        ]
+        quarantine = artifact_utils.get_single_uri(input_dict[QUARANTINE])
+        report = json.loads(_read(os.path.join(quarantine, "report.json")))
+        damaged_rows = os.path.join(quarantine, "quarantine.tsv")
+        warnings = gate.check(validated, report, damaged_rows, exec_properties[MAX_QUARANTINED])
+        for warning in warnings:
+            logging.warning("%s", warning)
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING])
+        blessing.set_int_custom_property("blessed", 1)
+        verdict = {
+            "blessed": True,
+            "rows": report["rows"],
+            "quarantined": report["quarantined"],
+            "warnings": warnings,
+        }
+        fileio.makedirs(blessing.uri)
+        with fileio.open(os.path.join(blessing.uri, "blessing.json"), "w") as file:
+            file.write(json.dumps(verdict, indent=2))
+
+
+def _verdicts(name: str, artifacts: list[Artifact]) -> Iterator[gate.Validated]:
+    """ExampleValidator's anomalies, split by split; all spans, if there are several."""
+    for artifact in artifacts:
+        for split in artifact_utils.decode_split_names(artifact.split_names):
+            uri = artifact_utils.get_split_uri([artifact], split)
+            data = _read(os.path.join(uri, example_validator.DEFAULT_FILE_NAME))
+            yield gate.Validated(name, split, anomalies_pb2.Anomalies.FromString(data))
+
+
+def _read(path: str) -> bytes:
+    with fileio.open(path, "rb") as file:
+        content: bytes = file.read()
+    return content

@@ -1,0 +1,47 @@
+"""Pusher's artifact I/O."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from absl import logging
+from tfx.components.pusher import executor
+from tfx.proto import pusher_pb2
+from tfx.types import artifact_utils
+from tfx.types import standard_component_specs as specs
+from tfx.types.artifact import Artifact
+from tfx.utils import io_utils, json_utils, proto_utils
+
+from components.pusher.push import push
+
+KEEP: Final = "keep"
+
+
+class Executor(executor.Executor):  # type: ignore[misc]
+    """Pushes if both blessings are there and say yes."""
+
+    def CheckBlessing(self, input_dict: dict[str, list[Artifact]]) -> bool:
+        """Whether both validators blessed the model; TFX would be content with a missing one."""
+        both = (specs.MODEL_BLESSING_KEY, specs.INFRA_BLESSING_KEY)
+        return all(input_dict.get(key) for key in both) and bool(super().CheckBlessing(input_dict))
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Push the model, or say in the output that it was not pushed."""
+        pushed = artifact_utils.get_single_instance(output_dict[specs.PUSHED_MODEL_KEY])
+        if not self.CheckBlessing(input_dict):
+            self._MarkNotPushed(pushed)
+            return
+        destination = pusher_pb2.PushDestination()
+        proto_utils.json_to_proto(exec_properties[specs.PUSH_DESTINATION_KEY], destination)
+        keep = json_utils.loads(exec_properties[specs.CUSTOM_CONFIG_KEY])[KEEP]
+        model = self.GetModelPath(input_dict)
+        version = push(Path(model), Path(destination.filesystem.base_directory), keep=keep)
+        logging.info("Model pushed to %s.", version)
+        io_utils.copy_dir(model, pushed.uri)
+        self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
