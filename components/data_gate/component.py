@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, standard_artifacts
@@ -15,13 +15,13 @@ from components.data_gate import executor
 class DataGateSpec(ComponentSpec):  # type: ignore[misc]
     """What goes in and out."""
 
-    PARAMETERS = {executor.MAX_QUARANTINED: ExecutionParameter(type=float)}
-    INPUTS = {
+    PARAMETERS: ClassVar = {executor.MAX_QUARANTINED: ExecutionParameter(type=float)}
+    INPUTS: ClassVar = {
         executor.RATINGS_ANOMALIES: ChannelParameter(type=standard_artifacts.ExampleAnomalies),
         executor.MOVIES_ANOMALIES: ChannelParameter(type=standard_artifacts.ExampleAnomalies),
         executor.QUARANTINE: ChannelParameter(type=Quarantine),
     }
-    OUTPUTS = {executor.BLESSING: ChannelParameter(type=DataBlessing)}
+    OUTPUTS: ClassVar = {executor.BLESSING: ChannelParameter(type=DataBlessing)}
 
 
 class DataGate(base_component.BaseComponent):  # type: ignore[misc]

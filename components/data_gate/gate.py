@@ -108,11 +108,12 @@ def quarantine_reasons(report: Mapping[str, Any], file: str, max_share: float) -
         return []
     by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     listed = ", ".join(f"{reason} {count:,}" for reason, count in by_count if count)
-    return [
+    reason = (
         f"ratings: {damaged:,} of {read:,} rows are damaged ({damaged / read:.2%}), "
         f"and data.max_quarantined allows {max_share:.2%} ({listed}). "
         f"The rows are in {file}; mend them, or raise data.max_quarantined."
-    ]
+    )
+    return [reason]
 
 
 def check(

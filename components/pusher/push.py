@@ -84,9 +84,9 @@ def _remove_old(base: Path, keep: int) -> None:
 def _remove_abandoned(base: Path) -> None:
     """Delete what killed pushes left behind."""
     for entry in base.iterdir():
-        if entry.name.startswith((_INCOMING, _OUTGOING)):
-            if time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
-                shutil.rmtree(entry)
+        hidden = entry.name.startswith((_INCOMING, _OUTGOING))
+        if hidden and time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(entry)
 
 
 def _to_disk(folder: Path, *, recursive: bool = True) -> None:
