@@ -82,6 +82,7 @@ def make_films(count: int, rng: np.random.Generator) -> Films:
     weight[rng.permutation(count)[: max(1, count // 50)]] = 0.0
     # Years lean towards the present, from 1930 to the last year of the ratings.
     years = 2000 + YEARS - 1 - np.floor(88 * rng.beta(0.9, 2.6, size=count)).astype(np.int64)
+    years[-1] = years[0]  # they share their title
     return Films(
         years=years,
         genres=genres,
@@ -215,12 +216,12 @@ def _draw(
 def _draw_rest(
     films: Films, missing: Ints, taste: Floats, clock: Ints, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Ints, Floats]:
-    """Every film that can be watched, in random order, for the few users still short of some."""
+    """Every film ever watched, in random order and at the end, for the few users short of some."""
     watched = np.flatnonzero(np.diff(films.popularity, prepend=0.0) > 0)
     short = np.flatnonzero(missing)
     film = np.concatenate([rng.permutation(watched) for _ in short])
     user = np.repeat(short, len(watched))
-    return user, film, clock[user], np.zeros(len(user))
+    return user, film, np.maximum(clock[user], END), np.zeros(len(user))
 
 
 def _pick_niches(films: Films, place: Floats, session: Ints, rng: np.random.Generator) -> Ints:
