@@ -1,0 +1,28 @@
+"""The `reelflow` command: one file a sub-command, heavy imports inside the functions."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Entry point of `reelflow`; ends the process with one of the documented exit codes."""
+    from pipeline.cli.app import app
+    from pipeline.environment import prepare
+
+    prepare()
+    try:
+        app(prog_name="reelflow")
+    finally:
+        if "tensorflow" in sys.modules:
+            _hush()
+
+
+def _hush() -> None:
+    """Drops what TensorFlow's own destructors print while the interpreter shuts down."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)

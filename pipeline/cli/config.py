@@ -1,0 +1,40 @@
+"""`reelflow config`: what a run would do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.console import console
+
+config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
+
+ConfigFile = Annotated[
+    str | None,
+    typer.Option("--config", help="TOML file, or the name of a bundled one.", metavar="FILE"),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override one key; may be repeated.", metavar="SECTION.KEY=VALUE"),
+]
+
+
+@config_app.callback()
+def _group() -> None:
+    """Keeps `show` a sub-command while it is the only one."""
+
+
+@config_app.command()
+def show(config: ConfigFile = None, overrides: Overrides = None) -> None:
+    """Print the effective configuration as TOML, every key explained."""
+    from pipeline.config_text import render
+    from pipeline.loading import load
+
+    text = render(load(config, overrides or []))
+    if console.is_terminal:
+        from rich.syntax import Syntax
+
+        console.print(Syntax(text, "toml", background_color="default", theme="ansi_dark"))
+    else:
+        typer.echo(text, nl=False)

@@ -1,0 +1,136 @@
+"""The end of `reelflow run`: what the model is worth, where it is, and why the gate said so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.layout import Layout
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.summary import Summary
+    from serving.model import Recommendations
+
+_FURTHER = (("unseen", "top_10"), ("unseen", "ndcg_10"), ("raw", "top_100"))
+_NAMES = {"top_10": "top-10 accuracy", "top_100": "top-100 accuracy", "ndcg_10": "NDCG@10"}
+
+
+def show(
+    console: Console,
+    summary: Summary,
+    config: Config,
+    examples: Sequence[tuple[str, Recommendations]],
+    layout: Layout,
+) -> None:
+    """Prints everything that a person wants to know after a run."""
+    _show_cached(console, summary)
+    _show_data(console, summary)
+    if summary["metrics"]:
+        console.print(_metrics(summary, config))
+    _show_examples(console, examples)
+    _show_gate(console, summary)
+    console.print(_line("Summary", str(layout.latest / "summary.json")), soft_wrap=True)
+
+
+def _show_cached(console: Console, summary: Summary) -> None:
+    cached, ran = summary["cached"], set(summary["seconds"]) - set(summary["cached"])
+    console.print()
+    if not cached:
+        return
+    # Resolvers look things up and never come from the cache: they are no news.
+    ran = {node for node in ran if not node.endswith("Resolver")}
+    if not ran:
+        text = "everything; nothing in data, configuration or code has changed"
+    else:
+        text = f"{len(cached)} of {len(cached) + len(ran)} steps"
+    console.print(_line("Cached", text), soft_wrap=True)
+
+
+def _show_data(console: Console, summary: Summary) -> None:
+    data = summary["data"]
+    if not data:
+        return
+    parts = [f"{data['rows']:,} ratings, {data['users']:,} users, {data['movies']:,} films"]
+    if quarantined := data["quarantined"]:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in quarantined.items())
+        parts.append(f"{sum(quarantined.values()):,} rows in quarantine ({reasons})")
+    if data["synthetic"]:
+        parts.append("synthetic: the figures say nothing about real films")
+    console.print(_line("Data", "; ".join(parts)), soft_wrap=True)
+
+
+def _metrics(summary: Summary, config: Config) -> Table:
+    """Metrics of the model beside its bounds, the baselines and the champion."""
+    gate = config.gate
+    baselines: Mapping[str, Any] = summary["baselines"]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("Metric")
+    table.add_column("Model", justify="right", style="bold")
+    table.add_column("Bound", justify="right")
+    for name in baselines:
+        table.add_column(name, justify="right")
+    table.add_column("Champion", justify="right")
+
+    def add(label: str, path: tuple[str, ...], bound: str = "") -> None:
+        others = [*baselines.values(), summary["champion"]]
+        cells = (_figure(source, path) for source in (summary["metrics"], *others))
+        model, *rest = cells
+        table.add_row(label, model, bound, *rest)
+
+    add(
+        f"top-100 accuracy, {gate.protocol}",
+        (gate.protocol, "top_100"),
+        f"≥ {gate.top_100_accuracy_min:.4f}",
+    )
+    add("RMSE", ("rmse",), f"≤ {gate.rmse_max:.4f}")
+    add("MAE", ("mae",))
+    for protocol, key in _FURTHER:
+        if (protocol, key) != (gate.protocol, "top_100"):
+            add(f"{_NAMES[key]}, {protocol}", (protocol, key))
+    return table
+
+
+def _figure(source: Mapping[str, Any] | None, path: tuple[str, ...]) -> str:
+    value: Any = source
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _show_examples(console: Console, examples: Sequence[tuple[str, Recommendations]]) -> None:
+    for user, recommendations in examples:
+        titles = [item.title or item.movie_id for item in recommendations.items]
+        console.print(_line(f"For user {user}", "", width=0))
+        for number, title in enumerate(titles, start=1):
+            console.print(Text(f"  {number:>2}  {title}"), soft_wrap=True)
+    if examples:
+        console.print()
+
+
+def _show_gate(console: Console, summary: Summary) -> None:
+    gate, check = summary["gate"], summary["serving_check"]
+    reasons = gate["reasons"] if gate else ["the Evaluator gave no word"]
+    passed = bool(gate and gate["blessed"])
+    verdict = Text("passed" if passed else "refused", style="bold green" if passed else "bold red")
+    console.print(_line("Gate", verdict), soft_wrap=True)
+    for reason in reasons:
+        console.print(Text(f"            {reason}"), soft_wrap=True)
+    if check and not check["blessed"]:
+        failed = Text("failed: the model would not serve as it was trained", style="bold red")
+        console.print(_line("Serving", failed), soft_wrap=True)
+    if summary["pushed"]:
+        console.print(_line("Model", str(Path(summary["pushed"]))), soft_wrap=True)
+    else:
+        console.print(_line("Model", "not pushed; the champion, if any, stays"), soft_wrap=True)
+
+
+def _line(label: str, value: str | Text, width: int = 10) -> Text:
+    """A label in bold, then the value, in line with its neighbours."""
+    return Text(f"{label:<{width}}  ", style="bold") + Text("", style="default").append(value)

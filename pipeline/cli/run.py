@@ -1,0 +1,205 @@
+"""`reelflow run`: ratings in, a gated and pushed recommender out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pipeline.cli.capture import captured
+from pipeline.cli.config import ConfigFile, Overrides
+from pipeline.cli.console import DEFAULT_OUTPUT, INTERRUPTED, Output, console, errors
+from pipeline.cli.progress import Progress, duration, progress_on
+from pipeline.layout import Layout
+from ratings.errors import BadInput, ReelflowError
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.summary import Summary
+    from serving.model import Recommendations
+
+REFUSED = 3
+"""Exit code of a run whose model was not pushed."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class _Outcome:
+    """What there is to tell after a run."""
+
+    summary: Summary
+    examples: list[tuple[str, Recommendations]]
+
+
+def run(
+    config: ConfigFile = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of ratings files.", metavar="DIR")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            "--dataset", help="A downloaded set (`reelflow data download`).", metavar="NAME"
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    output: Output = DEFAULT_OUTPUT,
+) -> None:
+    """Train a recommender, hold it to the gate, and push it if it passes.
+
+    Without data, the built-in synthetic sample is used.
+
+    Exit code: 0 pushed, 3 refused by the gate, 2 wrong use or bad input, 1 a fault.
+    """
+    began = time.monotonic()
+    layout = Layout.of(output)
+    effective = _effective(config, data, dataset, overrides or [], layout)
+    run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    folder = layout.run(run_id)
+    with _alone_in(layout):
+        _headline(effective, layout)
+        with captured(folder.log) as terminal:
+            out = Console(file=terminal, highlight=False, width=None)
+            try:
+                with progress_on(out) as progress:
+                    outcome = _run(effective, layout, run_id, progress)
+            except KeyboardInterrupt:
+                _LOG.warning("Interrupted.")
+                interrupted = True
+            else:
+                interrupted = False
+    if interrupted:
+        errors.print("Interrupted. Finished steps come from the cache next time.", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED)
+
+    from pipeline.cli.outcome import show
+
+    show(console, outcome.summary, effective, outcome.examples, layout)
+    console.print(
+        f"[dim]{duration(time.monotonic() - began)} in all; log: {folder.log}[/dim]",
+        soft_wrap=True,
+    )
+    if outcome.summary["pushed"] is None:
+        raise typer.Exit(REFUSED)
+
+
+def _effective(
+    source: str | None, data: Path | None, dataset: str | None, overrides: list[str], layout: Layout
+) -> Config:
+    """The configuration that the options come to, with paths settled."""
+    from pipeline.inputs import SAMPLE, data_set, settle
+    from pipeline.loading import load
+
+    if data is not None and dataset is not None:
+        raise BadInput("--data and --dataset exclude each other.", "Give one of them.")
+    folder = data
+    if dataset is not None:
+        folder, bundled = data_set(dataset)
+        source = source or bundled
+    if source is None and data is None and not any(o.startswith("data.path=") for o in overrides):
+        source = SAMPLE
+    config = load(source, overrides)
+    if folder is not None:
+        config = config.model_copy(
+            update={"data": config.data.model_copy(update={"path": str(folder)})}
+        )
+    return settle(config, layout)
+
+
+@contextmanager
+def _alone_in(layout: Layout) -> Iterator[None]:
+    """Holds the output folder: two runs at a time would push over each other."""
+    import fcntl
+
+    try:
+        layout.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{layout.output}: {error.strerror}.", "Choose another --output.") from None
+    with open(layout.lock, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(
+                f"{layout.output}: another run is at work in this folder.",
+                "Wait for it, or choose another --output.",
+            ) from None
+        yield
+
+
+def _headline(config: Config, layout: Layout) -> None:
+    synthetic = config.data.path == str(layout.sample)
+    source = "the built-in sample (synthetic)" if synthetic else str(config.data.path)
+    console.print(f"[bold]Reelflow[/bold]  {source}  [dim]→[/dim]  {layout.output}", soft_wrap=True)
+
+
+def _run(config: Config, layout: Layout, run_id: str, progress: Progress) -> _Outcome:
+    """Runs the pipeline inside the capture; everything heavy is imported here.
+
+    Raises:
+        ReelflowError: for every failure; what is not ours is in the log with its traceback.
+    """
+    progress.starting("Starting TensorFlow and TFX")
+    node = "The start"
+    try:
+        from pipeline import launcher
+        from pipeline.definition import create_pipeline
+
+        _let_log_speak()
+        pipeline = create_pipeline(config, str(layout.output))
+        ir = launcher.compile_pipeline(pipeline, run_id)
+        progress.nodes(launcher.node_ids(ir))
+        for event in launcher.run(ir):
+            node = event.node
+            if isinstance(event, launcher.NodeStarted):
+                progress.started(node)
+            else:
+                progress.finished(event)
+
+        from pipeline.examples import recommend_to_examples
+        from pipeline.summary import write_summary
+
+        node = "The summary"
+        summary = write_summary(layout, config, run_id)
+        progress.starting("Asking the model for examples")
+        return _Outcome(summary, recommend_to_examples(layout, run_id))
+    except Exception as failure:
+        _LOG.exception("%s failed.", node)
+        error = _as_ours(failure, node, layout.run(run_id).log)
+        _write_failed(config, layout, run_id, error)
+        raise error from failure
+
+
+def _as_ours(failure: Exception, node: str, log: Path) -> ReelflowError:
+    """Our own errors as they are; anything else in one line that leads to the log."""
+    if isinstance(failure, ReelflowError):
+        return failure
+    first = (str(failure).strip().splitlines() or [""])[0]
+    return ReelflowError(
+        f"{node} failed: {type(failure).__name__}: {first}", f"The whole story is in {log}"
+    )
+
+
+def _write_failed(config: Config, layout: Layout, run_id: str, error: ReelflowError) -> None:
+    try:
+        from pipeline.summary import write_summary
+    except ImportError:  # the failure itself: this installation cannot import MLMD
+        return
+    write_summary(layout, config, run_id, error.message)
+
+
+def _let_log_speak() -> None:
+    """TFX tells what it does at level INFO: wanted in the log, where nobody is disturbed."""
+    from absl import logging as absl_logging
+
+    absl_logging.set_verbosity(absl_logging.INFO)
+    absl_logging.set_stderrthreshold("info")
+    logging.getLogger().setLevel(logging.INFO)

@@ -1,0 +1,116 @@
+"""What MLMD remembers of a pipeline run: its nodes, their states, times and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+
+from ratings.errors import ReelflowError
+
+_Execution = metadata_store_pb2.Execution
+_STATES = {
+    _Execution.COMPLETE: "done",
+    _Execution.CACHED: "cached",
+    _Execution.FAILED: "failed",
+}
+
+
+@dataclass(frozen=True)
+class Output:
+    """An artifact that a node put out, or took over from the cache."""
+
+    type: str
+    uri: Path
+    properties: dict[str, int | float | str]
+
+
+@dataclass(frozen=True)
+class NodeRun:
+    """One execution of a run; `state` is `running` if the process was killed or still works."""
+
+    node: str
+    state: str
+    seconds: float
+    outputs: list[Output] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """A run and its executions in the order in which they began."""
+
+    run_id: str
+    nodes: list[NodeRun]
+
+    def find(self, artifact_type: str) -> Output | None:
+        """The last output of a type, `ModelBlessing` for instance."""
+        return next((output for output in self._outputs(artifact_type)), None)
+
+    def _outputs(self, artifact_type: str) -> Iterator[Output]:
+        for node in reversed(self.nodes):
+            yield from (output for output in node.outputs if output.type == artifact_type)
+
+
+def open_store(database: Path) -> metadata_store.MetadataStore:
+    """MLMD in an existing sqlite file.
+
+    Raises:
+        ReelflowError: there is no such file.
+    """
+    if not database.is_file():
+        raise ReelflowError(f"{database}: nothing has run in this folder yet.")
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(database)
+    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE
+    return metadata_store.MetadataStore(config)
+
+
+def read_run(store: metadata_store.MetadataStore, run_id: str | None = None) -> PipelineRun:
+    """One run, the newest by default.
+
+    Raises:
+        ReelflowError: MLMD knows no such run.
+    """
+    runs = {context.name: context for context in store.get_contexts_by_type("pipeline_run")}
+    if run_id is None:
+        newest = max(runs.values(), key=lambda c: c.create_time_since_epoch, default=None)
+    else:
+        newest = runs.get(run_id)
+    if newest is None:
+        raise ReelflowError(f"MLMD knows no run {run_id or 'at all'}.")
+    executions = sorted(store.get_executions_by_context(newest.id), key=lambda e: e.id)
+    return PipelineRun(newest.name, [_node_run(store, execution) for execution in executions])
+
+
+def _node_run(store: metadata_store.MetadataStore, execution: _Execution) -> NodeRun:
+    contexts = store.get_contexts_by_execution(execution.id)
+    name = next(context.name for context in contexts if context.type == "node")
+    spent = execution.last_update_time_since_epoch - execution.create_time_since_epoch
+    return NodeRun(
+        node=name.rpartition(".")[2],  # the context is named "pipeline.node"
+        state=_STATES.get(execution.last_known_state, "running"),
+        seconds=round(spent / 1000, 3),
+        outputs=_outputs(store, execution.id),
+    )
+
+
+def _outputs(store: metadata_store.MetadataStore, execution_id: int) -> list[Output]:
+    events = store.get_events_by_execution_ids([execution_id])
+    kind = metadata_store_pb2.Event.OUTPUT
+    ids = [event.artifact_id for event in events if event.type == kind]
+    return [
+        Output(artifact.type, Path(artifact.uri), _properties(artifact))
+        for artifact in (store.get_artifacts_by_id(ids) if ids else ())
+    ]
+
+
+def _properties(artifact: metadata_store_pb2.Artifact) -> dict[str, int | float | str]:
+    return {
+        name: getattr(value, value.WhichOneof("value"))
+        for properties in (artifact.properties, artifact.custom_properties)
+        for name, value in properties.items()
+        if value.WhichOneof("value") in ("int_value", "double_value", "string_value")
+    }

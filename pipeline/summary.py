@@ -1,0 +1,154 @@
+"""`summary.json`: what came of a run, for programs. The keys are documented in docs/summary.md.
+
+Everything is read from MLMD and the artifacts, so that `reelflow run` and `tfx run create` leave
+the same summary.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.config_text import render
+from pipeline.layout import Layout
+from pipeline.lineage import PipelineRun, open_store, read_run
+from pipeline.loading import config_hash
+
+_VERSIONS = {
+    "reelflow": "reelflow",
+    "tfx": "tfx",
+    "tensorflow": "tensorflow",
+    "beam": "apache-beam",
+    "tfrs": "tensorflow-recommenders",
+}
+
+Summary = dict[str, Any]
+
+
+def write_summary(
+    layout: Layout, config: Config, run_id: str | None = None, error: str | None = None
+) -> Summary:
+    """Writes the summary and the configuration of a run, and points `latest` to it.
+
+    A run that failed has a summary too: with `error`, and null for what it did not get to.
+    `latest` is always the newest run, whatever came of it; models are in the serving folder.
+
+    Args:
+        layout: the output folder.
+        config: the effective configuration.
+        run_id: the run; the newest one that MLMD knows by default.
+        error: why the run failed.
+    """
+    run = _read(layout, run_id, error)
+    summary = summarize(run, config, error)
+    folder = layout.run(run.run_id)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.config.write_text(render(config), encoding="utf-8")
+    partial = folder.path / ".summary.json"
+    partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, folder.summary)
+    layout.point_latest_to(run.run_id)
+    return summary
+
+
+def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Summary:
+    """The summary of one run."""
+    report = _json_of(run, "ReelflowQuarantine", "report.json")
+    evaluation = _json_of(run, "ModelEvaluation", "metrics.json")
+    return {
+        "run_id": run.run_id,
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "error": error,
+        "data": _data(report),
+        "metrics": evaluation.get("metrics"),
+        "baselines": evaluation.get("baselines", {}),
+        "champion": evaluation.get("champion"),
+        "slices": evaluation.get("slices", []),
+        "out_of_vocabulary": evaluation.get("out_of_vocabulary"),
+        "gate": _gate(run, evaluation),
+        "serving_check": _serving_check(run),
+        "pushed": _pushed(run),
+        "seconds": {node.node: node.seconds for node in run.nodes},
+        "cached": [node.node for node in run.nodes if node.state == "cached"],
+        "versions": versions(),
+        "config_hash": config_hash(config),
+        "data_hash": report.get("data_hash"),
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of what decides a run's result; null for what is not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for name, distribution in _VERSIONS.items():
+        try:
+            found[name] = metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _read(layout: Layout, run_id: str | None, error: str | None) -> PipelineRun:
+    """The run from MLMD; one that failed before its first node is not there yet."""
+    if error is None or layout.metadata.is_file():
+        store = open_store(layout.metadata)
+        known = {context.name for context in store.get_contexts_by_type("pipeline_run")}
+        if error is None or run_id is None or run_id in known:
+            return read_run(store, run_id)
+    return PipelineRun(run_id or "unknown", [])
+
+
+def _json_of(run: PipelineRun, artifact_type: str, name: str) -> dict[str, Any]:
+    """A JSON file of an artifact; empty if the run did not get there."""
+    output = run.find(artifact_type)
+    if output is None or not (path := output.uri / name).is_file():
+        return {}
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def _data(report: dict[str, Any]) -> dict[str, Any] | None:
+    if not report:
+        return None
+    rows = report["rows"]
+    return {
+        "rows": rows["kept"],
+        "rows_read": rows["read"],
+        "users": report["users"],
+        "movies": report["movies"],
+        "quarantined": report["quarantined"],
+        "splits": {split: rows[split] for split in ("train", "validation", "test")},
+        "format": report["format"],
+        "synthetic": report["synthetic"],
+        "files": report["files"],
+    }
+
+
+def _gate(run: PipelineRun, evaluation: dict[str, Any]) -> dict[str, Any] | None:
+    """TFX's blessing decides; the reasons are the Evaluator's."""
+    blessing = run.find("ModelBlessing")
+    if blessing is None:
+        return None
+    reasons = evaluation.get("gate", {}).get("reasons", [])
+    return {"blessed": blessing.properties.get("blessed") == 1, "reasons": reasons}
+
+
+def _serving_check(run: PipelineRun) -> dict[str, Any] | None:
+    blessing = run.find("InfraBlessing")
+    if blessing is None:
+        return None
+    return {"blessed": blessing.properties.get("blessing_status") == "INFRA_BLESSED"}
+
+
+def _pushed(run: PipelineRun) -> str | None:
+    """The folder of the pushed version, or none if nothing was pushed."""
+    pushed = run.find("PushedModel")
+    if pushed is None or pushed.properties.get("pushed") != 1:
+        return None
+    destination = str(pushed.properties.get("pushed_destination", ""))
+    return str(Path(destination.removeprefix("file://"))) if destination else None
