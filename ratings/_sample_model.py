@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Number = TypeVar("Number", np.int64, np.float64)
 
 GENRES: Final = tuple(
     "Action Adventure Animation Children Comedy Crime Documentary Drama Fantasy Film-Noir Horror "
@@ -248,7 +247,7 @@ def _cumulative_by_group(weight: Floats, group: Ints, groups: int) -> Floats:
     return np.minimum(_cumulative_within(share, group), 1.0) + group
 
 
-def _cumulative_within(values: npt.NDArray[Number], group: Ints) -> npt.NDArray[Number]:
+def _cumulative_within(values: npt.NDArray[Any], group: Ints) -> npt.NDArray[Any]:
     """Running sum along axis 0 that begins anew wherever `group` changes."""
     total = np.cumsum(values, axis=0)
     first = np.flatnonzero(np.diff(group, prepend=group[0] - 1))

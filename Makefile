@@ -1,0 +1,59 @@
+# `make` or `make help` lists the targets. Every target sets up what it needs first.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PYTHON ?=
+ARGS ?=
+export PYTHON
+
+# Made anew when what is to be installed changes.
+READY := $(VENV)/.ready
+$(READY): uv.lock pyproject.toml setup.sh
+	@./setup.sh
+	@touch $@
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## Set up .venv: uv, a Python that fits, all packages
+
+.PHONY: run
+run: $(READY) ## Run the pipeline on the built-in sample; ARGS="--data DIR" for your own ratings
+	@$(VENV)/bin/reelflow run $(ARGS)
+
+.PHONY: test
+test: $(READY) ## Run all tests, with coverage; ARGS="-k name" for some
+	@$(VENV)/bin/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+.PHONY: test-quick
+test-quick: $(READY) ## Run the tests that take seconds
+	@$(VENV)/bin/python -m pytest -m "not slow" $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Check style and formatting
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+
+.PHONY: types
+types: $(READY) ## Check types
+	@$(VENV)/bin/mypy
+
+.PHONY: format
+format: $(READY) ## Format the code and mend what can be mended
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+.PHONY: lock
+lock: ## Resolve the dependencies anew into uv.lock
+	@./setup.sh uv lock
+
+.PHONY: clean
+clean: ## Remove caches; leaves .venv, data and output
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .coverage coverage.xml dist
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean ## Remove .venv and the private uv as well
+	@rm -rf $(VENV) .uv
