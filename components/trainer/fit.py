@@ -1,0 +1,98 @@
+"""The training loop: Keras `fit`, early stopping per task, TensorBoard logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from components.trainer.batches import Batches, known_rows, sample_rows
+from components.trainer.tasks import JointModel
+from components.transform.encoded import EncodedData
+from pipeline.config import ModelConfig, TrainConfig
+from ratings.errors import BadInput
+
+keras = tf.keras
+
+History = dict[str, list[float]]
+
+
+def fit(
+    data: EncodedData, model: ModelConfig, train: TrainConfig, log_dir: Path
+) -> tuple[JointModel, History]:
+    """Trains the joint model and leaves each task's weights at its best validation loss.
+
+    Returns:
+        The model, and loss name to its value per epoch.
+
+    Raises:
+        BadInput: no train rating has a known user and film.
+    """
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(train.seed)
+    tf.config.experimental.enable_op_determinism()
+    known = (data.sizes.users, len(data.catalogue))
+    rows = known_rows(data.train, *known)
+    if len(rows) == 0:
+        raise BadInput(
+            "All ids of the train split are out of vocabulary: there is nothing to learn from.",
+            "Check that ratings and films use the same ids.",
+        )
+    held_out = sample_rows(known_rows(data.validation, *known), train.validation_rows, train.seed)
+    joint = JointModel(data, model)
+    joint.compile(optimizer=keras.optimizers.Adam(train.learning_rate))
+    best = BestWeights(joint, train.patience)
+    result = joint.fit(
+        Batches(rows, train.batch_size, train.seed),
+        validation_data=Batches(held_out, 4 * train.batch_size, None) if len(held_out) else None,
+        epochs=train.epochs,
+        callbacks=[
+            best,
+            keras.callbacks.TerminateOnNaN(),
+            keras.callbacks.TensorBoard(str(log_dir), write_graph=False, profile_batch=0),
+        ],
+        verbose=0,
+    )
+    return joint, result.history
+
+
+class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps each task's weights at their best validation loss, and stops when no task improves.
+
+    The tasks share no weights, so the best retrieval epoch and the best rating epoch may differ.
+    Without a validation split the last weights stay.
+    """
+
+    def __init__(self, joint: JointModel, patience: int) -> None:
+        super().__init__()
+        self._joint = joint
+        self._patience = patience
+        self._best: dict[str, float] = {}
+        self._weights: dict[str, list[npt.NDArray[np.float32]]] = {}
+        self._stale = 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the validation losses of the epoch."""
+        losses = {k.removeprefix("val_"): v for k, v in (logs or {}).items() if k[:4] == "val_"}
+        groups = self._joint.task_weights()
+        better = [
+            name
+            for name in groups
+            if name in losses and losses[name] < self._best.get(name, float("inf"))
+        ]
+        for name in better:
+            self._best[name] = losses[name]
+            self._weights[name] = [w.numpy() for w in groups[name]]
+        self._stale = 0 if better or not losses else self._stale + 1
+        if self._stale >= self._patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Restores the best weights."""
+        groups = self._joint.task_weights()
+        for name, weights in self._weights.items():
+            for variable, value in zip(groups[name], weights, strict=True):
+                variable.assign(value)

@@ -1,0 +1,71 @@
+"""Every user's train ratings in order of time, as tensors that the exported model carries along."""
+
+from __future__ import annotations
+
+import numpy.typing as npt
+import tensorflow as tf
+
+
+class Timelines(tf.Module):
+    """Users' films and times, concatenated in order of user and time.
+
+    Training reads them by position (`recent`), serving by user (`seen`, `ends_now`), and `evaluate`
+    by user and time (`ends_before`), all from the same three tensors.
+    """
+
+    def __init__(
+        self, movies: npt.ArrayLike, times: npt.ArrayLike, offsets: npt.ArrayLike, unknown: int
+    ) -> None:
+        """Makes the tables.
+
+        Args:
+            movies: `movie_index` of every train rating, int32 [ratings].
+            times: its timestamp in seconds, int64 [ratings].
+            offsets: where each user begins, int64 [users + 2]; the last user is the unknown one.
+            unknown: the `movie_index` that stands for no film, used as padding.
+        """
+        super().__init__()
+        self._movies = tf.Variable(movies, trainable=False, dtype=tf.int32, name="movies")
+        self._times = tf.Variable(times, trainable=False, dtype=tf.int64, name="times")
+        self._offsets = tf.Variable(offsets, trainable=False, dtype=tf.int64, name="offsets")
+        self._unknown = unknown
+
+    def recent(self, users: tf.Tensor, ends: tf.Tensor, length: int) -> tf.Tensor:
+        """The films of `users` just before the positions `ends`, the oldest first.
+
+        Args:
+            users: int [batch].
+            ends: int64 [batch], a position inside the user's slice or at its end.
+            length: how many films, at most.
+
+        Returns:
+            int32 [batch, length], padded on the left.
+        """
+        positions = ends[:, None] - tf.range(length, 0, -1, dtype=tf.int64)[None, :]
+        inside = positions >= tf.gather(self._offsets, users)[:, None]
+        films = tf.gather(self._movies, tf.where(inside, positions, tf.zeros_like(positions)))
+        return tf.where(inside, films, self._unknown)
+
+    def ends_now(self, users: tf.Tensor) -> tf.Tensor:
+        """Ends of the whole timelines, int64 [batch]."""
+        return tf.gather(self._offsets, tf.cast(users, tf.int32) + 1)
+
+    def ends_before(self, users: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
+        """Positions before which all of the user's ratings are strictly earlier, int64 [batch]."""
+        rows, positions = self._positions(users)
+        earlier = tf.gather(self._times, positions) < tf.gather(times, rows)
+        counts = tf.math.unsorted_segment_sum(tf.cast(earlier, tf.int64), rows, tf.size(users))
+        return tf.gather(self._offsets, users) + counts
+
+    def seen(self, users: tf.Tensor) -> tf.Tensor:
+        """Coordinates (row of the batch, film) of all films that the users rated, int32 [n, 2]."""
+        rows, positions = self._positions(users)
+        return tf.stack([rows, tf.gather(self._movies, positions)], axis=1)
+
+    def _positions(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        starts = tf.gather(self._offsets, users)
+        counts = self.ends_now(users) - starts
+        rows = tf.repeat(tf.range(tf.size(users)), counts)
+        before = tf.cumsum(counts, exclusive=True)
+        within = tf.range(tf.reduce_sum(counts)) - tf.gather(before, rows)
+        return rows, tf.gather(starts, rows) + within

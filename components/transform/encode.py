@@ -1,0 +1,160 @@
+"""From raw columns to encoded ratings: apply the Transform graph in big batches, sort, find histories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.trainer import features as f
+from components.transform.encoded import (
+    EncodedCatalogue,
+    EncodedData,
+    EncodedRatings,
+    Int64,
+    Sizes,
+)
+
+Columns = Mapping[str, npt.NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The Transform graph as plain functions on Arrow batches with list columns."""
+
+    ratings: Callable[[pa.RecordBatch], Columns]
+    """Ratings batch of n rows to `user_index`, `movie_index` (int [n]) and `day` (float32 [n])."""
+    movies: Callable[[pa.Table], Columns]
+    """Films to `movie_index` (int [n]), `year_scaled` (float32 [n]), `genre_indices` (int [sum of
+    genre counts])."""
+    users: int
+    movies_count: int
+    genres: int
+
+
+def encode(
+    graph: Graph, batches: Mapping[str, Iterable[pa.RecordBatch]], movies: pa.Table
+) -> EncodedData:
+    """Encodes all splits.
+
+    Args:
+        graph: the Transform graph.
+        batches: split to its record batches, list columns as ExampleGen writes them.
+        movies: the `movies` split of the catalogue.
+    """
+    unsorted = {split: _encode_split(graph, batches[split]) for split in f.RATING_SPLITS}
+    has_timestamps = any(len(np.unique(rows.timestamp[:1000])) > 1 for rows in unsorted.values())
+    train = unsorted[f.TRAIN].take(timeline_order(unsorted[f.TRAIN]))
+    train = _with_history(train, timeline_history_ends(train))
+    held_out = {
+        split: _with_history(unsorted[split], history_ends(train, unsorted[split]))
+        for split in (f.VALIDATION, f.TEST)
+    }
+    return EncodedData(
+        train=train,
+        **held_out,
+        catalogue=encode_catalogue(graph, movies),
+        sizes=Sizes(
+            users=graph.users,
+            movies=graph.movies_count,
+            genres=graph.genres,
+            has_timestamps=has_timestamps,
+            unknown_users={
+                s: int((rows.user_index >= graph.users).sum()) for s, rows in unsorted.items()
+            },
+            unknown_movies={
+                s: int((rows.movie_index >= graph.movies_count).sum())
+                for s, rows in unsorted.items()
+            },
+        ),
+    )
+
+
+def timeline_order(rows: EncodedRatings) -> Int64:
+    """Order by user, then time, then film: the same whatever the order of the input."""
+    return np.lexsort((rows.movie_index, rows.timestamp, rows.user_index))
+
+
+def timeline_history_ends(train: EncodedRatings) -> Int64:
+    """For rows sorted by user and time: the first position with the row's own user and timestamp."""
+    starts = np.ones(len(train), bool)
+    starts[1:] = (train.user_index[1:] != train.user_index[:-1]) | (
+        train.timestamp[1:] != train.timestamp[:-1]
+    )
+    ends: Int64 = np.maximum.accumulate(np.where(starts, np.arange(len(train)), 0))
+    return ends
+
+
+def history_ends(train: EncodedRatings, rows: EncodedRatings) -> Int64:
+    """For rows of another split: the user's first position in train that is not strictly earlier."""
+    times = np.unique(train.timestamp)
+    stride = len(times) + 1
+    timeline = train.user_index.astype(np.int64) * stride + np.searchsorted(times, train.timestamp)
+    wanted = rows.user_index.astype(np.int64) * stride + np.searchsorted(times, rows.timestamp)
+    ends: Int64 = np.searchsorted(timeline, wanted).astype(np.int64)
+    return ends
+
+
+def encode_catalogue(graph: Graph, movies: pa.Table) -> EncodedCatalogue:
+    """The films in vocabulary order."""
+    columns = graph.movies(movies)
+    counts = np.asarray(pc.list_value_length(movies[f.GENRES]).fill_null(0))
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    order = np.argsort(columns[f.MOVIE_INDEX])
+    genre_rows = np.repeat(order, counts[order])
+    within = np.arange(len(genre_rows)) - np.repeat(
+        np.concatenate([[0], np.cumsum(counts[order])[:-1]]), counts[order]
+    )
+    ordered = movies.take(pa.array(order))
+    return EncodedCatalogue(
+        movie_id=_flat(ordered[f.MOVIE_ID]),
+        title=_flat(ordered[f.TITLE]),
+        genres=[genres or [] for genres in ordered[f.GENRES].to_pylist()],
+        year=_flat(ordered[f.YEAR]),
+        genre_indices=columns[f.GENRE_INDICES][starts[genre_rows] + within].astype(np.int32),
+        genre_counts=counts[order].astype(np.int32),
+        year_scaled=columns[f.YEAR_SCALED][order].astype(np.float32),
+    )
+
+
+def _encode_split(graph: Graph, batches: Iterable[pa.RecordBatch]) -> EncodedRatings:
+    parts = [_encode_batch(graph, batch) for batch in batches]
+    columns = [np.concatenate(column) for column in zip(*parts)] if parts else _NO_ROWS
+    return EncodedRatings(*columns, history_end=np.zeros(len(columns[0]), np.int64))
+
+
+_NO_ROWS = [np.zeros(0, t) for t in (np.int32, np.int32, np.float32, np.int64, np.float32)]
+
+
+def _encode_batch(graph: Graph, batch: pa.RecordBatch) -> list[npt.NDArray[np.generic]]:
+    columns = graph.ratings(batch)
+    return [
+        columns[f.USER_INDEX].astype(np.int32),
+        columns[f.MOVIE_INDEX].astype(np.int32),
+        scalars(batch.column(batch.schema.get_field_index(f.RATING)), np.float32),
+        scalars(batch.column(batch.schema.get_field_index(f.TIMESTAMP)), np.int64),
+        columns[f.DAY].astype(np.float32),
+    ]
+
+
+def scalars(column: pa.ListArray, dtype: type[np.generic]) -> npt.NDArray[np.generic]:
+    """A list column with at most one value a row as a plain array, 0 where there is none."""
+    out = np.zeros(len(column), dtype)
+    out[np.asarray(pc.list_value_length(column).fill_null(0)) > 0] = column.flatten().to_numpy(
+        zero_copy_only=False
+    )
+    return out
+
+
+def _flat(column: pa.ChunkedArray) -> list:
+    return [row[0] if row else None for row in column.to_pylist()]
+
+
+def _with_history(rows: EncodedRatings, ends: Int64) -> EncodedRatings:
+    return EncodedRatings(
+        rows.user_index, rows.movie_index, rows.rating, rows.timestamp, rows.day, ends
+    )
