@@ -12,7 +12,7 @@ from components.artifacts import DataBlessing, Quarantine
 from components.data_gate import executor
 
 
-class DataGateSpec(ComponentSpec):  # type: ignore[misc]
+class DataGateSpec(ComponentSpec):
     """What goes in and out."""
 
     PARAMETERS: ClassVar = {executor.MAX_QUARANTINED: ExecutionParameter(type=float)}
@@ -24,7 +24,7 @@ class DataGateSpec(ComponentSpec):  # type: ignore[misc]
     OUTPUTS: ClassVar = {executor.BLESSING: ChannelParameter(type=DataBlessing)}
 
 
-class DataGate(base_component.BaseComponent):  # type: ignore[misc]
+class DataGate(base_component.BaseComponent):
     """Stops the run, with reasons in words, when the data should not be learned from.
 
     Later nodes depend on it by `node.add_upstream_node(data_gate)`. The output `blessing` holds

@@ -24,7 +24,7 @@ MAX_QUARANTINED: Final = "max_quarantined"
 BLESSING: Final = "blessing"
 
 
-class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
+class Executor(base_executor.BaseExecutor):
     """Reads the verdicts, lets `gate.check` judge them, writes the blessing."""
 
     def Do(

@@ -10,7 +10,7 @@ from tfx.types import channel
 from components.pusher import executor
 
 
-class Pusher(component.Pusher):  # type: ignore[misc]
+class Pusher(component.Pusher):
     """Pushes a model with both blessings to `directory/<version>`; see `push.push`.
 
     The output `pushed_model` carries what TFX's Pusher sets: `pushed`, `pushed_destination` and

@@ -18,7 +18,7 @@ from components.pusher.push import push
 KEEP: Final = "keep"
 
 
-class Executor(executor.Executor):  # type: ignore[misc]
+class Executor(executor.Executor):
     """Pushes if both blessings are there and say yes."""
 
     def CheckBlessing(self, input_dict: dict[str, list[Artifact]]) -> bool:

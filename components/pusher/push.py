@@ -16,8 +16,8 @@ _ABANDONED_SECONDS = 24 * 3600  # no push takes a day: its process was killed
 def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:
     """Copy a model to `base/<version>` in one step, then remove the oldest versions.
 
-    The copy is made in a hidden folder beside the versions and renamed when it is whole and on disk,
-    so neither a server nor a crash ever sees half a version.
+    The copy is made in a hidden folder beside the versions and renamed when it is whole and on
+    disk, so that a server never sees half a version, whatever happens on the way.
 
     Args:
         model: folder of the SavedModel.

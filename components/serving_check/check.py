@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _PROJECT = Path(__file__).parents[2]
+_PROBE = "components.serving_check.probe"
 _LAST_LINES = 15
 
 
@@ -56,7 +57,7 @@ def check(model_dir: Path, *, latency_ms_max: float, timeout_seconds: float) -> 
     """
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch, "report.json")
-        command = [sys.executable, "-m", "components.serving_check.probe", model_dir, report]
+        command = [sys.executable, "-m", _PROBE, str(model_dir), str(report)]
         try:
             ended = subprocess.run(
                 command,

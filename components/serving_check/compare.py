@@ -28,8 +28,8 @@ def compare(golden: Golden, answer: Values, tolerance: Tolerance | None = None) 
     """What differs between the known answer and another one.
 
     - Floats may differ by the tolerance.
-    - Films may change places among films whose scores tie within the tolerance; at the end of a list
-      a tied film from beyond it may come in.
+    - Films may change places among films whose scores tie within the tolerance; at the end of a
+      list a tied film from beyond it may come in.
     - A rank may move by one in a thousand: that many near-ties can turn over by rounding.
     - All else must be equal.
 

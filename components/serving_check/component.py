@@ -11,7 +11,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from components.serving_check import executor
 
 
-class ServingCheckSpec(ComponentSpec):  # type: ignore[misc]
+class ServingCheckSpec(ComponentSpec):
     """What goes in and out."""
 
     PARAMETERS: ClassVar = {
@@ -22,11 +22,11 @@ class ServingCheckSpec(ComponentSpec):  # type: ignore[misc]
     OUTPUTS: ClassVar = {executor.BLESSING: ChannelParameter(type=standard_artifacts.InfraBlessing)}
 
 
-class ServingCheck(base_component.BaseComponent):  # type: ignore[misc]
+class ServingCheck(base_component.BaseComponent):
     """Loads the export in a fresh process, sends golden requests, measures latency.
 
-    The output `blessing` is TFX's InfraBlessing, with `reasons.json` beside TFX's own marker file. A
-    refusal does not fail the node: Pusher sees to it that the model goes no further.
+    The output `blessing` is TFX's InfraBlessing, with `reasons.json` beside TFX's own marker file.
+    A refusal does not fail the node: Pusher sees to it that the model goes no further.
     """
 
     SPEC_CLASS = ServingCheckSpec

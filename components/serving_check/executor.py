@@ -20,7 +20,7 @@ LATENCY_MS_MAX: Final = "latency_ms_max"
 TIMEOUT_SECONDS: Final = "timeout_seconds"
 
 
-class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
+class Executor(base_executor.BaseExecutor):
     """Checks the model and marks the blessing as TFX's InfraValidator does."""
 
     def Do(

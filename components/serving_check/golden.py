@@ -17,7 +17,7 @@ from components.trainer.features import EXCLUSIONS, HISTORY, K
 
 GOLDEN_FILE: Final = "assets.extra/golden.json"
 
-# TensorFlow Serving knows the defaults of a signature's inputs; Python callers must give every input.
+# TensorFlow Serving applies the defaults of a signature's inputs; in Python each must be given.
 DEFAULTS: Final[Mapping[str, Any]] = {HISTORY: [[""]], EXCLUSIONS: [[""]], K: 10}
 
 Values = Mapping[str, Any]

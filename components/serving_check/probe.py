@@ -32,8 +32,9 @@ def probe(model_dir: Path) -> dict[str, Any]:
     """Load and question a model.
 
     Returns:
-        `reasons` against it (sentences; empty is good), `golden` (requests compared), `load_seconds`
-        and `latency_ms` (`median` and `p95` of single-user requests; null if they were not measured).
+        `reasons` against it (sentences; empty is good), `golden` (requests compared),
+        `load_seconds`, and `latency_ms` (`median` and `p95` of single-user requests; null if they
+        were not measured).
     """
     start = time.perf_counter()
     model = tf.saved_model.load(str(model_dir))

@@ -1,0 +1,182 @@
+"""A pushed model in this process: TensorFlow only, neither TFX nor Beam, no training data.
+
+TensorFlow is imported when a model is loaded, since that takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+from components.trainer.features import (
+    EXCLUSIONS,
+    HISTORY,
+    MOVIE_ID,
+    RATING,
+    SCORE,
+    SOURCE,
+    TITLE,
+    USER_ID,
+    K,
+)
+from pipeline.environment import prepare
+from ratings.errors import BadInput
+from serving.catalogue import Catalogue
+from serving.quiet import quiet_stderr
+
+Source = Literal["user", "history", "popularity"]
+"""What an answer comes from: the user's known tastes, the request's history, or what is popular."""
+
+_SIGNATURES: Final = ("serving_default", "rate", "similar")
+_SAVED_MODEL: Final = "saved_model.pb"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A film in an answer."""
+
+    movie_id: str
+    title: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """Films for a user, best first; fewer than asked for when no more are left."""
+
+    source: Source
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Rated:
+    """The rating that a user would give a film, in stars, and whether the model knows the two."""
+
+    rating: float
+    known_user: bool
+    known_movie: bool
+
+
+def latest_version(serving_dir: Path) -> Path:
+    """The newest pushed model: the folder with the highest whole number.
+
+    Raises:
+        BadInput: there is no model.
+    """
+    folders = serving_dir.iterdir() if serving_dir.is_dir() else iter(())
+    versions = [
+        folder
+        for folder in folders
+        if folder.name.isascii() and folder.name.isdigit() and (folder / _SAVED_MODEL).is_file()
+    ]
+    if not versions:
+        raise BadInput(f"There is no pushed model in {serving_dir}.", "Run `reelflow run` first.")
+    return max(versions, key=lambda folder: int(folder.name))
+
+
+class ServedModel:
+    """The signatures of one model, with films looked up in its catalogue."""
+
+    def __init__(self, path: Path, model: Any, catalogue: Catalogue) -> None:
+        """Take a loaded SavedModel; its signatures alone would not keep its variables alive."""
+        self.path = path
+        self.catalogue = catalogue
+        self._model = model
+
+    @classmethod
+    def load(cls, path: Path) -> ServedModel:
+        """Load a model from its folder, with TensorFlow kept quiet.
+
+        Raises:
+            BadInput: the folder holds no model, or not one of ours.
+        """
+        remedy = "Name a model that `reelflow run` has pushed."
+        if not (path / _SAVED_MODEL).is_file():
+            raise BadInput(f"{path} holds no {_SAVED_MODEL}.", remedy)
+        catalogue = Catalogue.load(path)
+        prepare()
+        with quiet_stderr():
+            import tensorflow as tf
+
+            tf.get_logger().setLevel("ERROR")
+            try:
+                model = tf.saved_model.load(str(path))
+            except (OSError, tf.errors.OpError) as error:
+                raise BadInput(f"{path} cannot be loaded: {error}", remedy) from error
+        missing = [name for name in _SIGNATURES if name not in model.signatures]
+        if missing:
+            raise BadInput(f"{path} lacks the signatures {', '.join(missing)}.", remedy)
+        return cls(path, model, catalogue)
+
+    def recommend(
+        self,
+        user_id: str,
+        *,
+        k: int = 10,
+        history: Sequence[str] = (),
+        exclusions: Sequence[str] = (),
+    ) -> Recommendations:
+        """The k films for a user that the user has not rated, best first.
+
+        Args:
+            user_id: need not be known; then `history` counts, or else what is popular.
+            k: films wanted, at least 1.
+            history: ids of films the user likes, beside those the model knows of.
+            exclusions: ids of films to leave out.
+
+        Raises:
+            BadInput: k is below 1, or a film is unknown.
+        """
+        answer = self._ask(
+            "serving_default",
+            {
+                USER_ID: [user_id],
+                HISTORY: [[self.catalogue.resolve(film) for film in history] or [""]],
+                EXCLUSIONS: [[self.catalogue.resolve(film) for film in exclusions] or [""]],
+                K: self._at_most_all(k),
+            },
+        )
+        return Recommendations(cast(Source, answer[SOURCE][0].decode()), _items(answer))
+
+    def rate(self, user_id: str, movie_id: str) -> Rated:
+        """The rating a user would give a film; neither need be known."""
+        answer = self._ask("rate", {USER_ID: [user_id], MOVIE_ID: [movie_id]})
+        return Rated(
+            rating=float(answer[RATING][0]),
+            known_user=bool(answer["known_user"][0]),
+            known_movie=bool(answer["known_movie"][0]),
+        )
+
+    def similar(self, movie_id: str, k: int = 10) -> tuple[Item, ...]:
+        """The k films most like a film, by cosine, best first.
+
+        Raises:
+            BadInput: k is below 1, or the film is unknown.
+        """
+        film = self.catalogue.resolve(movie_id)
+        return _items(self._ask("similar", {MOVIE_ID: [film], K: self._at_most_all(k)}))
+
+    def _at_most_all(self, k: int) -> int:
+        if k < 1:
+            raise BadInput(f"k must be at least 1, not {k}.")
+        return min(k, len(self.catalogue))
+
+    def _ask(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        import tensorflow as tf
+
+        tensors = {
+            name: tf.constant(values, tf.int32 if name == K else tf.string)
+            for name, values in inputs.items()
+        }
+        answer = self._model.signatures[signature](**tensors)
+        return {name: tensor.numpy() for name, tensor in answer.items()}
+
+
+def _items(answer: Mapping[str, Any]) -> tuple[Item, ...]:
+    """The films of the answer's only row, without padding."""
+    row = zip(answer[MOVIE_ID][0], answer[TITLE][0], answer[SCORE][0], strict=True)
+    return tuple(
+        Item(film.decode(), title.decode(), float(score)) for film, title, score in row if film
+    )

@@ -1,0 +1,186 @@
+"""A tiny SavedModel with the four signatures of the contract, for tests of what uses a model.
+
+Five users, twelve films, weights from a seed; nothing is trained. Film "12" has no ratings, films
+"3" and "4" have the same title.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from components.serving_check import golden
+
+USERS = ["1", "2", "3", "4", "5"]
+MOVIES = [str(number) for number in range(1, 13)]
+TITLES = ["Toy Story (1995)", "Jumanji (1995)", "Twins (1988)", "Twins (1988)"]
+TITLES += [f"Film {number} ({1990 + number})" for number in range(5, 13)]
+COUNTS = [2, 2, 1, 1, 3, 1, 1, 1, 1, 1, 1, 0]
+SEEN = {"1": ["5", "6"], "2": ["5", "7", "1"], "3": ["5", "8", "2"], "4": ["9", "1"], "5": ["10"]}
+LOWEST = float(np.finfo(np.float32).min)
+SIZE = 4
+
+_STRINGS = tf.TensorSpec([None], tf.string)
+_MATRIX = tf.TensorSpec([None, None], tf.string)
+_K = tf.TensorSpec(None, tf.int32)
+
+
+class TinyModel(tf.Module):
+    """Dot products of random embeddings, with every rule of the contract."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        random = np.random.default_rng(seed)
+        self.users = _table(USERS)
+        self.movies = _table(MOVIES)
+        self.user_vectors = tf.Variable(
+            random.normal(size=(len(USERS) + 1, SIZE)), dtype=tf.float32
+        )
+        self.vectors = tf.Variable(random.normal(size=(len(MOVIES), SIZE)), dtype=tf.float32)
+        seen = [[movie in SEEN.get(user, ()) for movie in MOVIES] for user in [*USERS, ""]]
+        self.seen = tf.constant(seen)
+        self.counts = tf.constant(COUNTS, tf.float32)
+
+    @tf.function(input_signature=[_STRINGS, _MATRIX, _MATRIX, _K])
+    def recommend(
+        self, user_id: tf.Tensor, history: tf.Tensor, exclusions: tf.Tensor, k: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        user = self.users.lookup(user_id)
+        known = user < len(USERS)
+        films = self._many_hot(history, tf.shape(user)[0])
+        with_history = tf.reduce_any(films, axis=1)
+        query = tf.where(
+            known[:, None],
+            tf.gather(self.user_vectors, user),
+            tf.cast(films, tf.float32) @ self.vectors,
+        )
+        scores = query @ tf.transpose(self.vectors)
+        scores = tf.where((known | with_history)[:, None], scores, self.counts)
+        masked = tf.gather(self.seen, user) | films
+        masked |= self._many_hot(exclusions, tf.shape(user)[0])
+        source = tf.where(known, "user", tf.where(with_history, "history", "popularity"))
+        return {**_top(tf.where(masked, LOWEST, scores), k), "source": source}
+
+    @tf.function(input_signature=[_STRINGS, _STRINGS])
+    def rate(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> dict[str, tf.Tensor]:
+        user, movie = self.users.lookup(user_id), self.movies.lookup(movie_id)
+        return {
+            "rating": self._rating(user, movie),
+            "known_user": user < len(USERS),
+            "known_movie": movie < len(MOVIES),
+        }
+
+    @tf.function(input_signature=[_STRINGS, _K])
+    def similar(self, movie_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        movie = self.movies.lookup(movie_id)
+        units = tf.math.l2_normalize(self.vectors, axis=1)
+        query = tf.gather(units, tf.minimum(movie, len(MOVIES) - 1))
+        unknown = (movie == len(MOVIES))[:, None]
+        itself = tf.one_hot(movie, len(MOVIES), on_value=True, off_value=False)
+        return _top(tf.where(unknown | itself, LOWEST, query @ tf.transpose(units)), k)
+
+    @tf.function(input_signature=[_STRINGS, _STRINGS, tf.TensorSpec([None], tf.int64)])
+    def evaluate(
+        self, user_id: tf.Tensor, movie_id: tf.Tensor, timestamp: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        user, movie = self.users.lookup(user_id), self.movies.lookup(movie_id)
+        scores = tf.gather(self.user_vectors, user) @ tf.transpose(self.vectors)
+        unseen = tf.where(tf.gather(self.seen, user), LOWEST, scores)
+        return {
+            "rating": self._rating(user, movie) + 0.0 * tf.cast(timestamp, tf.float32),
+            "rank_raw": _rank(scores, movie, scores),
+            "rank_unseen": _rank(unseen, movie, scores),
+        }
+
+    def signatures(self) -> dict[str, Any]:
+        """By name, as Trainer exports them."""
+        return {
+            "serving_default": self.recommend,
+            "rate": self.rate,
+            "similar": self.similar,
+            "evaluate": self.evaluate,
+        }
+
+    def _rating(self, user: tf.Tensor, movie: tf.Tensor) -> tf.Tensor:
+        vectors = tf.gather(self.vectors, tf.minimum(movie, len(MOVIES) - 1))
+        product = tf.reduce_sum(tf.gather(self.user_vectors, user) * vectors, axis=1)
+        return 0.5 + 4.5 * tf.sigmoid(product)
+
+    def _many_hot(self, ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        hot = tf.one_hot(self.movies.lookup(ids), len(MOVIES), on_value=True, off_value=False)
+        return tf.broadcast_to(tf.reduce_any(hot, axis=1), [rows, len(MOVIES)])
+
+
+def _table(ids: list[str]) -> tf.lookup.StaticHashTable:
+    values = tf.range(len(ids), dtype=tf.int32)
+    return tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(tf.constant(ids), values), len(ids)
+    )
+
+
+def _top(scores: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+    k = tf.reduce_max(k)
+    scores = tf.pad(scores, [[0, 0], [0, k]], constant_values=LOWEST)
+    best, places = tf.math.top_k(scores, k)
+    places = tf.where(best > LOWEST, places, len(MOVIES))
+    return {
+        "movie_id": tf.gather(tf.constant([*MOVIES, ""]), places),
+        "title": tf.gather(tf.constant([*TITLES, ""]), places),
+        "score": best,
+    }
+
+
+def _rank(scores: tf.Tensor, movie: tf.Tensor, raw: tf.Tensor) -> tf.Tensor:
+    target = tf.gather(raw, tf.minimum(movie, len(MOVIES) - 1), batch_dims=1)
+    itself = tf.one_hot(movie, len(MOVIES), on_value=True, off_value=False)
+    above = tf.reduce_sum(tf.cast((scores >= target[:, None]) & ~itself, tf.int32), axis=1)
+    return tf.where(movie < len(MOVIES), 1 + above, len(MOVIES) + 1)
+
+
+REQUESTS = [
+    golden.Request("serving_default", {"user_id": ["1", "2", "nobody"]}),
+    golden.Request("serving_default", {"user_id": ["3"], "k": 3, "exclusions": [["1", "9"]]}),
+    golden.Request("serving_default", {"user_id": ["nobody"], "history": [["4", ""]]}),
+    golden.Request("rate", {"user_id": ["1", "nobody"], "movie_id": ["2", "nothing"]}),
+    golden.Request("similar", {"movie_id": ["1", "12"], "k": 4}),
+    golden.Request("evaluate", {"user_id": ["1"], "movie_id": ["5"], "timestamp": [1_000_000_000]}),
+]
+
+
+def export(
+    folder: Path, model: TinyModel | None = None, signatures: Mapping[str, Any] | None = None
+) -> Path:
+    """Write the model with its `assets.extra/`, golden requests answered by `model` itself.
+
+    Args:
+        folder: where `saved_model.pb` goes.
+        model: none means a fresh one.
+        signatures: what to export instead of the model's own signatures.
+    """
+    model = model or TinyModel()
+    tf.saved_model.save(model, str(folder), signatures=signatures or model.signatures())
+    extra = folder / "assets.extra"
+    extra.mkdir(exist_ok=True)
+    golden.write(extra / "golden.json", golden.record(model.signatures(), REQUESTS))
+    (extra / "model.json").write_text(json.dumps({"movies": len(MOVIES), "users": len(USERS)}))
+    genres = [["Comedy"] if number % 2 else [] for number in range(len(MOVIES))]
+    years = pa.array([1995, 1995, 1988, 1988, *[None] * 8], pa.int64())
+    columns = {
+        "movie_id": MOVIES,
+        "title": TITLES,
+        "genres": pa.array(genres, pa.list_(pa.string())),
+        "year": years,
+        "rating_count": pa.array(COUNTS, pa.int64()),
+    }
+    pq.write_table(pa.table(columns), extra / "catalogue.parquet")
+    return folder
