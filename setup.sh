@@ -12,7 +12,10 @@ readonly UV_VERSION=0.13.8 # to install where there is none
 readonly UV_OLDEST=0.9.0   # that reads this project's lock file
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH UV_PROJECT_ENVIRONMENT CONDA_PREFIX
 export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}"
-# Where pip was given certificates, uv needs the same.
+# uv trusts what the machine trusts, where it says so: behind a company's proxy nothing else works.
+for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt; do
+  [[ -s "$bundle" ]] && export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 # the older name as well
+done
 [[ -z "${SSL_CERT_FILE:-}" && -n "${PIP_CERT:-}" ]] && export SSL_CERT_FILE="$PIP_CERT"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -25,13 +28,26 @@ stop() {
 # fails. So every candidate is run.
 works() { "$@" </dev/null >/dev/null 2>&1; }
 
+# pyenv's folders with versions: as told, in the home folder, or beside the shims on PATH.
+pyenv_versions() {
+  local -a entries
+  local home # of the user, whatever HOME says
+  home="$(getent passwd "$(id -u)" 2>/dev/null | cut -d: -f6)" || true
+  IFS=: read -ra entries <<<"$PATH"
+  printf '%s\n' "${PYENV_ROOT:-}" "${HOME:-}/.pyenv" "$home/.pyenv" "${entries[@]%/*}" |
+    awk '!seen[$0]++' | while read -r root; do
+    if [[ -d "$root/versions" ]]; then printf '%s\n' "$root/versions"; fi
+  done
+}
+
 # Every interpreter worth a try, for the given versions in their order, best first.
 candidates() {
-  local version
+  local version folder
   for version in "$@"; do
     type -ap "python$version" || true
-    ls -d "${PYENV_ROOT:-/nonexistent}/versions/$version".*/bin/python \
-      "${HOME:-/nonexistent}/.pyenv/versions/$version".*/bin/python 2>/dev/null | sort -Vr || true
+    while read -r folder; do
+      ls -d "$folder/$version".*/bin/python 2>/dev/null | sort -Vr || true
+    done < <(pyenv_versions)
   done
   type -ap python3 python || true
 }
@@ -50,6 +66,7 @@ find_uv() {
   done
   say "installing uv $UV_VERSION into .uv/"
   UV="$PWD/.uv/bin/uv"
+  export PIP_ROOT_USER_ACTION=ignore # it goes into a folder of its own
   local -a quiet=(--quiet --disable-pip-version-check --no-input --no-cache-dir)
   while read -r python; do
     works "$python" -c 'import sys; sys.exit(sys.version_info < (3, 8))' || continue

@@ -244,7 +244,8 @@ def _cumulative_by_group(weight: Floats, group: Ints, groups: int) -> Floats:
     """Running share of each ascending group's weight, plus the group's number."""
     total = np.bincount(group, weight, groups)[group]
     share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
-    return np.minimum(_cumulative_within(share, group), 1.0) + group
+    running: Floats = np.minimum(_cumulative_within(share, group), 1.0)
+    return running + group
 
 
 def _cumulative_within(values: npt.NDArray[Any], group: Ints) -> npt.NDArray[Any]:
