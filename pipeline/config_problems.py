@@ -33,7 +33,7 @@ def describe(
         name: the file, as the user named it.
         origins: what set a key instead of the file, by dotted key.
     """
-    problems = {}
+    problems: dict[str, str] = {}
     for detail in error.errors():
         key = _key(detail["loc"])
         origin = next((o for k, o in origins.items() if _concerns(key, k)), name)
@@ -46,7 +46,8 @@ def documented_keys() -> Iterator[tuple[str, FieldInfo]]:
     """Every dotted key of the configuration, in order."""
     for section, field in Config.model_fields.items():
         model = field.annotation
-        assert isinstance(model, type) and issubclass(model, BaseModel)
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
         for key, inner in model.model_fields.items():
             yield f"{section}.{key}", inner
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from pipeline.config import Config
 from pipeline.layout import Layout
 from ratings.errors import BadInput
+from ratings.files import is_remote
+from ratings.formats import open_source
 
 SAMPLE = "sample"
 """Name of the built-in synthetic ratings, as a data set and as a configuration."""
@@ -44,31 +48,28 @@ def settle(config: Config, layout: Layout) -> Config:
     """The same configuration with absolute paths; writes the sample if there are no data.
 
     Raises:
-        BadInput: the data folder is missing, or is no folder.
+        BadInput: the folder is missing, or its files are none that Reelflow can read.
     """
     if config.data.path is None:
         from ratings.sample import write_sample
 
         path = str(write_sample(layout.sample))
     else:
-        path = _checked(config.data.path)
-    changes = {"data": config.data.model_copy(update={"path": path})}
+        path = absolute(config.data.path)
+        if not _is_pattern(path) and not is_remote(path):
+            open_source(config.data, path, config.split)
+    changes: dict[str, BaseModel] = {"data": config.data.model_copy(update={"path": path})}
     if config.push.directory is not None:
-        directory = os.path.abspath(os.path.expanduser(config.push.directory))
+        directory = absolute(config.push.directory)
         changes["push"] = config.push.model_copy(update={"directory": directory})
     return config.model_copy(update=changes)
 
 
-def _checked(path: str) -> str:
-    """The absolute path; of a pattern such as `{SPAN}`, the part before it must be a folder."""
-    absolute = os.path.abspath(os.path.expanduser(path))
-    fixed = Path(absolute.partition("{")[0])
-    folder = fixed if "{" not in absolute or fixed.is_dir() else fixed.parent
-    if not folder.exists():
-        raise BadInput(
-            f"{folder}: there is no such folder.",
-            "Give the folder of the ratings files with --data, or none for the built-in sample.",
-        )
-    if not folder.is_dir():
-        raise BadInput(f"{folder}: this is a file.", f"Give the folder it lies in: {folder.parent}")
-    return absolute
+def absolute(path: str) -> str:
+    """A path on this machine made absolute, `~` allowed; a remote one as it is."""
+    return path if is_remote(path) else os.path.abspath(os.path.expanduser(path))
+
+
+def _is_pattern(path: str) -> bool:
+    """Whether ExampleGen has to choose a span or version first."""
+    return "{SPAN" in path or "{VERSION" in path or "{YYYY" in path

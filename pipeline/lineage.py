@@ -11,11 +11,10 @@ from ml_metadata.proto import metadata_store_pb2
 
 from ratings.errors import ReelflowError
 
-_Execution = metadata_store_pb2.Execution
 _STATES = {
-    _Execution.COMPLETE: "done",
-    _Execution.CACHED: "cached",
-    _Execution.FAILED: "failed",
+    metadata_store_pb2.Execution.COMPLETE: "done",
+    metadata_store_pb2.Execution.CACHED: "cached",
+    metadata_store_pb2.Execution.FAILED: "failed",
 }
 
 
@@ -85,7 +84,9 @@ def read_run(store: metadata_store.MetadataStore, run_id: str | None = None) -> 
     return PipelineRun(newest.name, [_node_run(store, execution) for execution in executions])
 
 
-def _node_run(store: metadata_store.MetadataStore, execution: _Execution) -> NodeRun:
+def _node_run(
+    store: metadata_store.MetadataStore, execution: metadata_store_pb2.Execution
+) -> NodeRun:
     contexts = store.get_contexts_by_execution(execution.id)
     name = next(context.name for context in contexts if context.type == "node")
     spent = execution.last_update_time_since_epoch - execution.create_time_since_epoch

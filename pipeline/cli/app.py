@@ -9,7 +9,10 @@ import typer
 from pipeline.cli.config import config_app
 from pipeline.cli.console import Commands
 from pipeline.cli.data import data_app
+from pipeline.cli.rate import rate
+from pipeline.cli.recommend import recommend
 from pipeline.cli.run import run
+from pipeline.cli.similar import similar
 
 app = typer.Typer(
     cls=Commands,
@@ -41,5 +44,8 @@ def _options(
 
 
 app.command(short_help="Train a recommender and push it if it earns it.")(run)
+app.command()(recommend)
+app.command()(rate)
+app.command()(similar)
 app.add_typer(data_app, name="data")
 app.add_typer(config_app, name="config")

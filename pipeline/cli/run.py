@@ -13,10 +13,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from pipeline.cli.capture import captured
 from pipeline.cli.config import ConfigFile, Overrides
-from pipeline.cli.console import DEFAULT_OUTPUT, INTERRUPTED, Output, console, errors
+from pipeline.cli.console import (
+    DEFAULT_OUTPUT,
+    INTERRUPTED,
+    Output,
+    console,
+    errors,
+    show_error,
+)
+from pipeline.cli.outcome import show
 from pipeline.cli.progress import Progress, duration, progress_on
 from pipeline.layout import Layout
 from ratings.errors import BadInput, ReelflowError
@@ -72,24 +81,22 @@ def run(
             try:
                 with progress_on(out) as progress:
                     outcome = _run(effective, layout, run_id, progress)
-            except KeyboardInterrupt:
-                _LOG.warning("Interrupted.")
-                interrupted = True
+            except (ReelflowError, KeyboardInterrupt) as failure:
+                ended: _Outcome | ReelflowError | KeyboardInterrupt = failure
             else:
-                interrupted = False
-    if interrupted:
+                ended = outcome
+    if isinstance(ended, KeyboardInterrupt):
         errors.print("Interrupted. Finished steps come from the cache next time.", soft_wrap=True)
-        raise typer.Exit(INTERRUPTED)
-
-    from pipeline.cli.outcome import show
-
-    show(console, outcome.summary, effective, outcome.examples, layout)
-    console.print(
-        f"[dim]{duration(time.monotonic() - began)} in all; log: {folder.log}[/dim]",
-        soft_wrap=True,
-    )
-    if outcome.summary["pushed"] is None:
-        raise typer.Exit(REFUSED)
+        code = INTERRUPTED
+    elif isinstance(ended, ReelflowError):
+        show_error(ended)
+        code = ended.exit_code
+    else:
+        show(console, ended.summary, effective, ended.examples, layout)
+        code = 0 if ended.summary["pushed"] else REFUSED
+    spent = duration(time.monotonic() - began)
+    console.print(Text(f"{spent} in all; log: {folder.log}", style="dim"), soft_wrap=True)
+    raise typer.Exit(code)
 
 
 def _effective(
@@ -168,23 +175,24 @@ def _run(config: Config, layout: Layout, run_id: str, progress: Progress) -> _Ou
         from pipeline.summary import write_summary
 
         node = "The summary"
-        summary = write_summary(layout, config, run_id)
         progress.starting("Asking the model for examples")
+        summary = write_summary(layout, config, run_id)
         return _Outcome(summary, recommend_to_examples(layout, run_id))
     except Exception as failure:
         _LOG.exception("%s failed.", node)
-        error = _as_ours(failure, node, layout.run(run_id).log)
+        error = _as_ours(failure, node)
         _write_failed(config, layout, run_id, error)
         raise error from failure
 
 
-def _as_ours(failure: Exception, node: str, log: Path) -> ReelflowError:
+def _as_ours(failure: Exception, node: str) -> ReelflowError:
     """Our own errors as they are; anything else in one line that leads to the log."""
     if isinstance(failure, ReelflowError):
         return failure
     first = (str(failure).strip().splitlines() or [""])[0]
     return ReelflowError(
-        f"{node} failed: {type(failure).__name__}: {first}", f"The whole story is in {log}"
+        f"{node} failed: {type(failure).__name__}: {first}",
+        "This is a fault of the program or the machine: the log has the whole story.",
     )
 
 

@@ -117,4 +117,3 @@ def create_pipeline(config: Config, output: str, name: str = "reelflow") -> tfx.
             str(layout.metadata)
         ),
     )
-
