@@ -1,0 +1,96 @@
+"""The `catalogue` artifact: every film once, and every user of the train split once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.example_gen.arrange import Ratings
+from components.example_gen.shards import single_values
+from components.example_gen.split import TRAIN, Codes
+from components.trainer import features
+from ratings import schema
+
+_ATTRIBUTES = schema.USERS.names[1:]
+
+
+def catalogue_schema(with_attributes: bool) -> pa.Schema:
+    """Columns of both splits, each a list; user attributes only if the configuration opts in."""
+    fields = [
+        (features.USER_ID, pa.list_(pa.string())),
+        (features.TIMESTAMP, pa.list_(pa.int64())),
+        (features.MOVIE_ID, pa.list_(pa.string())),
+        (features.TITLE, pa.list_(pa.string())),
+        (features.GENRES, pa.list_(pa.string())),
+        (features.YEAR, pa.list_(pa.int64())),
+    ]
+    if with_attributes:
+        fields += [(name, pa.list_(schema.USERS.field(name).type)) for name in _ATTRIBUTES]
+    return pa.schema(fields)
+
+
+def movies_from_ids(movie_ids: Sequence[str]) -> pa.Table:
+    """The catalogue of a source without a films' file: the id is the title; `schema.MOVIES` [ids]."""
+    ids = pa.array(movie_ids, pa.string())
+    genres = pa.array([[]] * len(ids), pa.list_(pa.string()))
+    return pa.table([ids, ids, genres, pa.nulls(len(ids), pa.int64())], schema=schema.MOVIES)
+
+
+def movies_split(movies: pa.Table, with_attributes: bool) -> pa.Table:
+    """Films (`ratings.schema.MOVIES`) as rows of the catalogue."""
+    columns = {name: movies.column(name).combine_chunks() for name in movies.column_names}
+    lists = {
+        name: values if name == features.GENRES else single_values(_one(values))
+        for name, values in columns.items()
+    }
+    return _with_nulls(lists, movies.num_rows, with_attributes)
+
+
+def users_split(ratings: Ratings, splits: Codes, attributes: pa.Table | None) -> pa.Table:
+    """Users with train ratings as rows of the catalogue, with their first and last train timestamp.
+
+    Args:
+        ratings: sorted by user and time.
+        splits: uint8 [rows].
+        attributes: table of `ratings.schema.USERS`, or None if attributes are not wanted.
+    """
+    train = np.flatnonzero(splits == TRAIN)
+    user = ratings.user[train]
+    first = np.flatnonzero(np.diff(user, prepend=-1))
+    last = np.append(first[1:], len(user)) - 1 if len(first) else first
+    ids = ratings.users.take(pa.array(user[first]))
+    lists = {features.USER_ID: single_values(ids)}
+    if ratings.timestamp is not None:
+        times = ratings.timestamp[train]
+        bounds = np.stack([times[first], times[last]], axis=1).ravel()
+        offsets = pa.array(np.arange(len(ids) + 1, dtype=np.int32) * 2)
+        lists[features.TIMESTAMP] = pa.ListArray.from_arrays(offsets, pa.array(bounds))
+    if attributes is not None:
+        at = pc.index_in(ids, value_set=attributes.column(features.USER_ID).combine_chunks())
+        found = attributes.take(at)
+        lists |= {name: single_values(_one(found.column(name))) for name in _ATTRIBUTES}
+    return _with_nulls(lists, len(ids), attributes is not None)
+
+
+def _one(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if not isinstance(values, pa.ChunkedArray):
+        return values
+    return pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+
+
+def _with_nulls(lists: dict[str, pa.Array], rows: int, with_attributes: bool) -> pa.Table:
+    columns = catalogue_schema(with_attributes)
+    arrays = [lists.get(field.name, pa.nulls(rows, field.type)) for field in columns]
+    return pa.table(arrays, schema=columns)
+
+
+def movies_hash(movies: pa.Table) -> str:
+    """SHA-256 of the films' content, whatever their order."""
+    rows = movies.sort_by(features.MOVIE_ID).to_pylist()
+    text = json.dumps(rows, ensure_ascii=True, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

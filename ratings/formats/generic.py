@@ -1,0 +1,39 @@
+"""A user's own CSV files: globs, delimiter and column names come from the configuration."""
+
+from __future__ import annotations
+
+import difflib
+
+from pipeline.config import DataConfig, Format
+from ratings.errors import BadInput
+from ratings.formats import csv_tables, header
+from ratings.formats.source import Adapter
+
+RATINGS_GLOB = "ratings*.csv*"
+MOVIES_GLOB = "movies*.csv*"
+USERS_GLOB = "users*.csv*"
+
+
+def adapter(config: DataConfig) -> Adapter:
+    """The adapter that the configuration describes.
+
+    Raises:
+        BadInput: `data.columns` names a column that Reelflow does not know.
+    """
+    for column in config.columns:
+        if column not in header.ALIASES:
+            near = difflib.get_close_matches(column, header.ALIASES, n=1)
+            known = f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(header.ALIASES)}."
+            raise BadInput(f"data.columns: there is no column {column!r}.", known)
+    return Adapter(
+        format=Format.CSV,
+        ratings=config.ratings or RATINGS_GLOB,
+        movies=config.movies or MOVIES_GLOB,
+        users=config.users or USERS_GLOB,
+        delimiter=config.delimiter,
+        mapping=config.columns,
+        quoted=True,
+        read_movies=csv_tables.read_movies,
+        read_users=csv_tables.read_users,
+        movies_required=config.movies is not None,
+    )

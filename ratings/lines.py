@@ -1,0 +1,110 @@
+"""Where lines and columns are in a block of bytes, by numpy: nothing is done line by line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+_NEWLINE: Final = ord("\n")
+_RETURN: Final = ord("\r")
+_QUOTE: Final = ord('"')
+
+Positions = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a block that are not blank.
+
+    Attributes:
+        data: uint8 [bytes], the block.
+        starts: int64 [lines], first byte of each line.
+        ends: int64 [lines], behind the last byte of each, without newline and carriage return.
+    """
+
+    data: npt.NDArray[np.uint8]
+    starts: Positions
+    ends: Positions
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def text(self, line: int) -> bytes:
+        """The bytes of one line."""
+        return self.data[self.starts[line] : self.ends[line]].tobytes()
+
+    def holding(self, positions: Positions) -> Positions:
+        """Indices of the lines in which sorted byte positions lie, int64, once each."""
+        line = np.searchsorted(self.starts, positions, side="right") - 1
+        inside = (line >= 0) & (positions < self.ends[np.maximum(line, 0)])
+        return np.unique(line[inside])
+
+
+def find_lines(block: bytes) -> Lines:
+    """Find the lines of a block that begins and ends with whole lines."""
+    data = np.frombuffer(block, np.uint8)
+    newlines = np.flatnonzero(data == _NEWLINE)
+    starts = np.concatenate([[0], newlines + 1]).astype(np.int64)
+    ends = np.concatenate([newlines, [len(data)]]).astype(np.int64)
+    if b"\r" in block:
+        filled = ends > starts
+        ends[filled] -= data[ends[filled] - 1] == _RETURN
+    kept = ends > starts
+    return Lines(data, starts[kept], ends[kept])
+
+
+def lines_of_count(lines: Lines, positions: Positions, count: int) -> Mask:
+    """Which lines hold exactly `count` of the sorted byte positions, bool [lines]."""
+    if count and len(positions) == count * len(lines):
+        # Nearly always every line is as it should be, which is quicker to see than to count.
+        table = positions.reshape(-1, count)
+        if (table[:, 0] >= lines.starts).all() and (table[:, -1] < lines.ends).all():
+            return np.ones(len(lines), np.bool_)
+    before_end = np.searchsorted(positions, lines.ends)
+    return np.asarray(before_end - np.searchsorted(positions, lines.starts) == count)
+
+
+def lines_with(lines: Lines, block: bytes, byte: int) -> Mask:
+    """Which lines hold a byte, bool [lines]."""
+    mask = np.zeros(len(lines), np.bool_)
+    if bytes([byte]) in block:
+        mask[lines.holding(np.flatnonzero(lines.data == byte))] = True
+    return mask
+
+
+def undecodable(lines: Lines, block: bytes) -> Mask:
+    """Which lines are not UTF-8, bool [lines]."""
+    mask = np.zeros(len(lines), np.bool_)
+    if block.isascii():
+        return mask
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError:
+        for line in lines.holding(np.flatnonzero(lines.data >= 0x80)):
+            try:
+                lines.text(line).decode("utf-8")
+            except UnicodeDecodeError:
+                mask[line] = True
+    return mask
+
+
+def quoted_values(lines: Lines, chosen: Iterable[int], delimiter: str) -> list[list[str] | None]:
+    """Values of lines that hold quotes; None for a line whose quotes do not match.
+
+    Doubled quotes stand for one. A quoted value ends in its own line.
+    """
+    values: list[list[str] | None] = []
+    for line in chosen:
+        text = lines.text(line).decode("utf-8")
+        try:
+            # A reader for each line: one reader would look for a missing quote in the next lines.
+            values.append(next(csv.reader([text], delimiter=delimiter, strict=True)))
+        except csv.Error:
+            values.append(None)
+    return values
