@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 
 # TFRS and TFT know Keras 2 only; TensorFlow reads this when it is imported (docs/adr/).
@@ -22,14 +21,9 @@ _DEFAULTS = {
 def prepare() -> None:
     """Sets the variables that TensorFlow, Beam and gRPC read at import, for children as well.
 
-    Imports nothing and may be called more than once.
-
-    Raises:
-        RuntimeError: TensorFlow was imported before with Keras 3, so that it is too late.
+    Imports nothing and may be called more than once. Too late once TensorFlow is imported: then
+    TFRS refuses Keras 3 by itself.
     """
-    late = "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1"
-    if late:
-        raise RuntimeError("pipeline.environment.prepare() must run before TensorFlow is imported")
     os.environ.update(_REQUIRED)
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)

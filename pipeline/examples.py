@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.trainer import features
 from pipeline.layout import Layout
-from pipeline.lineage import PipelineRun, open_store, read_run
+from pipeline.lineage import PipelineRun, read_run
 
 if TYPE_CHECKING:
     from serving.model import Recommendations
@@ -18,7 +18,7 @@ K = 5
 
 def recommend_to_examples(layout: Layout, run_id: str) -> list[tuple[str, Recommendations]]:
     """User id and recommendations of three users of the train split; loads TensorFlow."""
-    run = read_run(open_store(layout.metadata), run_id)
+    run = read_run(layout.metadata, run_id)
     trained = run.find("Model")
     if trained is None:
         return []

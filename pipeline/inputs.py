@@ -2,46 +2,77 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from pipeline.config import Config
 from pipeline.layout import Layout
+from pipeline.loading import bundled, load
 from ratings.errors import BadInput
 from ratings.files import is_remote
 from ratings.formats import open_source
-
-SAMPLE = "sample"
-"""Name of the built-in synthetic ratings, as a data set and as a configuration."""
+from ratings.public_sets import NAMES, NETFLIX, SAMPLE
 
 DATA_SETS = Path("data")
 """Where `reelflow data download` puts the public sets, seen from the working directory."""
 
-# Data sets whose bundled configuration has another name; the CSV releases share one.
-_CONFIG_OF = {"movielens-100k": "movielens-100k", "movielens-1m": "movielens-1m"}
+
+def effective_config(
+    layout: Layout,
+    source: str | None = None,
+    data: str | Path | None = None,
+    dataset: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Config:
+    """The configuration of a run, checked and with absolute paths.
+
+    Args:
+        layout: the output folder.
+        source: TOML file or bundled name; by default the data set's, or the sample's if there is
+            neither a data set nor a folder.
+        data: the data folder; has precedence over the configuration.
+        dataset: a downloaded set instead.
+        overrides: `section.key=value`.
+
+    Raises:
+        BadInput: something of this is wrong or missing.
+    """
+    if data is not None and dataset is not None:
+        raise BadInput("--data and --dataset exclude each other.", "Give one of them.")
+    if dataset is not None:
+        data, own = _data_set(dataset)
+        source = source or own
+    if data is not None:
+        overrides = [*overrides, f"data.path={json.dumps(str(data))}"]
+    elif source is None and not any(text.startswith("data.path=") for text in overrides):
+        source = SAMPLE
+    return settle(load(source, overrides), layout)
 
 
-def data_set(name: str) -> tuple[Path | None, str]:
+def _data_set(name: str) -> tuple[Path | None, str]:
     """The folder of a downloaded set (none for the sample) and its bundled configuration.
 
     Raises:
         BadInput: no such set, or it was not downloaded.
     """
-    from ratings import download
-
     if name == SAMPLE:
         return None, SAMPLE
-    if name not in download.NAMES:
-        names = ", ".join((SAMPLE, *download.NAMES))
-        raise BadInput(f"{name}: there is no such data set.", f"Name one of {names}.")
+    if name not in NAMES:
+        raise BadInput(
+            f"{name}: there is no such data set.", f"There are: {', '.join((SAMPLE, *NAMES))}."
+        )
     folder = DATA_SETS / name
     if not folder.is_dir():
-        raise BadInput(
-            f"{folder}: the data set {name} is not here.", f"Run `reelflow data download {name}`."
-        )
-    return folder, _CONFIG_OF.get(name, "movielens")
+        remedy = f"Run `reelflow data download {name}`."
+        if name == NETFLIX:
+            remedy = "It is not published any more; if you have it, put its files there."
+        raise BadInput(f"{folder}: the data set {name} is not here.", remedy)
+    # The releases as CSV share a configuration.
+    return folder, name if name in bundled() else "movielens"
 
 
 def settle(config: Config, layout: Layout) -> Config:

@@ -36,6 +36,11 @@ class NodeRun:
     seconds: float
     outputs: list[Output] = field(default_factory=list)
 
+    @property
+    def failed(self) -> bool:
+        """Whether it ended badly."""
+        return self.state == "failed"
+
 
 @dataclass(frozen=True)
 class PipelineRun:
@@ -53,35 +58,45 @@ class PipelineRun:
             yield from (output for output in node.outputs if output.type == artifact_type)
 
 
-def open_store(database: Path) -> metadata_store.MetadataStore:
-    """MLMD in an existing sqlite file.
-
-    Raises:
-        ReelflowError: there is no such file.
-    """
-    if not database.is_file():
-        raise ReelflowError(f"{database}: nothing has run in this folder yet.")
-    config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = str(database)
-    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE
-    return metadata_store.MetadataStore(config)
-
-
-def read_run(store: metadata_store.MetadataStore, run_id: str | None = None) -> PipelineRun:
-    """One run, the newest by default.
+def read_run(database: Path, run_id: str | None = None) -> PipelineRun:
+    """One run from MLMD's sqlite file, the newest by default.
 
     Raises:
         ReelflowError: MLMD knows no such run.
     """
-    runs = {context.name: context for context in store.get_contexts_by_type("pipeline_run")}
-    if run_id is None:
-        newest = max(runs.values(), key=lambda c: c.create_time_since_epoch, default=None)
-    else:
-        newest = runs.get(run_id)
-    if newest is None:
-        raise ReelflowError(f"MLMD knows no run {run_id or 'at all'}.")
-    executions = sorted(store.get_executions_by_context(newest.id), key=lambda e: e.id)
-    return PipelineRun(newest.name, [_node_run(store, execution) for execution in executions])
+    run_id = run_id or newest_run_id(database)
+    context = _runs(database).get(run_id or "")
+    if context is None:
+        raise ReelflowError(f"{database} knows no run {run_id or 'at all'}.")
+    store = _open(database)
+    executions = sorted(store.get_executions_by_context(context.id), key=lambda e: e.id)
+    return PipelineRun(context.name, [_node_run(store, execution) for execution in executions])
+
+
+def newest_run_id(database: Path) -> str | None:
+    """The run that began last; none if nothing ever ran."""
+    runs = _runs(database).values()
+    newest = max(runs, key=lambda run: run.create_time_since_epoch, default=None)
+    return None if newest is None else str(newest.name)
+
+
+def has_run(database: Path, run_id: str) -> bool:
+    """Whether a run got as far as its first node."""
+    return run_id in _runs(database)
+
+
+def _runs(database: Path) -> dict[str, metadata_store_pb2.Context]:
+    if not database.is_file():
+        return {}
+    contexts = _open(database).get_contexts_by_type("pipeline_run")
+    return {context.name: context for context in contexts}
+
+
+def _open(database: Path) -> metadata_store.MetadataStore:
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(database)
+    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE
+    return metadata_store.MetadataStore(config)
 
 
 def _node_run(

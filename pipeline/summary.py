@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.config_text import render
 from pipeline.layout import Layout
-from pipeline.lineage import PipelineRun, open_store, read_run
+from pipeline.lineage import PipelineRun, has_run, read_run
 from pipeline.loading import config_hash
 
 _VERSIONS = {
@@ -72,7 +72,7 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Sum
         "slices": evaluation.get("slices", []),
         "out_of_vocabulary": evaluation.get("out_of_vocabulary"),
         "gate": _gate(run, evaluation),
-        "serving_check": _serving_check(run),
+        "serving_check": _json_of(run, "InfraBlessing", "reasons.json") or None,
         "pushed": _pushed(run),
         "seconds": {node.node: node.seconds for node in run.nodes},
         "cached": [node.node for node in run.nodes if node.state == "cached"],
@@ -94,13 +94,10 @@ def versions() -> dict[str, str | None]:
 
 
 def _read(layout: Layout, run_id: str | None, error: str | None) -> PipelineRun:
-    """The run from MLMD; one that failed before its first node is not there yet."""
-    if error is None or layout.metadata.is_file():
-        store = open_store(layout.metadata)
-        known = {context.name for context in store.get_contexts_by_type("pipeline_run")}
-        if error is None or run_id is None or run_id in known:
-            return read_run(store, run_id)
-    return PipelineRun(run_id or "unknown", [])
+    """The run from MLMD; one that failed before its first node is not there."""
+    if error is not None and run_id is not None and not has_run(layout.metadata, run_id):
+        return PipelineRun(run_id, [])
+    return read_run(layout.metadata, run_id)
 
 
 def _json_of(run: PipelineRun, artifact_type: str, name: str) -> dict[str, Any]:
@@ -136,13 +133,6 @@ def _gate(run: PipelineRun, evaluation: dict[str, Any]) -> dict[str, Any] | None
         return None
     reasons = evaluation.get("gate", {}).get("reasons", [])
     return {"blessed": blessing.properties.get("blessed") == 1, "reasons": reasons}
-
-
-def _serving_check(run: PipelineRun) -> dict[str, Any] | None:
-    blessing = run.find("InfraBlessing")
-    if blessing is None:
-        return None
-    return {"blessed": blessing.properties.get("blessing_status") == "INFRA_BLESSED"}
 
 
 def _pushed(run: PipelineRun) -> str | None:

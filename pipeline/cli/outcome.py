@@ -60,7 +60,9 @@ def _show_data(console: Console, summary: Summary) -> None:
     parts = [f"{data['rows']:,} ratings, {data['users']:,} users, {data['movies']:,} films"]
     if quarantined := data["quarantined"]:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in quarantined.items())
-        parts.append(f"{sum(quarantined.values()):,} rows in quarantine ({reasons})")
+        refused = sum(quarantined.values())
+        rows = "row" if refused == 1 else "rows"
+        parts.append(f"{refused:,} {rows} in quarantine ({reasons})")
     if data["synthetic"]:
         parts.append("synthetic: the figures say nothing about real films")
     console.print(_line("Data", "; ".join(parts)), soft_wrap=True)
@@ -123,8 +125,9 @@ def _show_gate(console: Console, summary: Summary) -> None:
     for reason in reasons:
         console.print(Text(f"            {reason}"), soft_wrap=True)
     if check and not check["blessed"]:
-        failed = Text("failed: the model would not serve as it was trained", style="bold red")
-        console.print(_line("Serving", failed), soft_wrap=True)
+        console.print(_line("Serving", Text("refused", style="bold red")), soft_wrap=True)
+        for reason in check["reasons"]:
+            console.print(Text(f"            {reason}"), soft_wrap=True)
     if summary["pushed"]:
         console.print(_line("Model", str(Path(summary["pushed"]))), soft_wrap=True)
     else:

@@ -69,9 +69,11 @@ def run(
 
     Exit code: 0 pushed, 3 refused by the gate, 2 wrong use or bad input, 1 a fault.
     """
+    from pipeline.inputs import effective_config
+
     began = time.monotonic()
     layout = Layout.of(output)
-    effective = _effective(config, data, dataset, overrides or [], layout)
+    effective = effective_config(layout, config, data, dataset, overrides or ())
     run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     folder = layout.run(run_id)
     with _alone_in(layout):
@@ -97,29 +99,6 @@ def run(
     spent = duration(time.monotonic() - began)
     console.print(Text(f"{spent} in all; log: {folder.log}", style="dim"), soft_wrap=True)
     raise typer.Exit(code)
-
-
-def _effective(
-    source: str | None, data: Path | None, dataset: str | None, overrides: list[str], layout: Layout
-) -> Config:
-    """The configuration that the options come to, with paths settled."""
-    from pipeline.inputs import SAMPLE, data_set, settle
-    from pipeline.loading import load
-
-    if data is not None and dataset is not None:
-        raise BadInput("--data and --dataset exclude each other.", "Give one of them.")
-    folder = data
-    if dataset is not None:
-        folder, bundled = data_set(dataset)
-        source = source or bundled
-    if source is None and data is None and not any(o.startswith("data.path=") for o in overrides):
-        source = SAMPLE
-    config = load(source, overrides)
-    if folder is not None:
-        config = config.model_copy(
-            update={"data": config.data.model_copy(update={"path": str(folder)})}
-        )
-    return settle(config, layout)
 
 
 @contextmanager

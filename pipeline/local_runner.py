@@ -1,0 +1,77 @@
+"""What `tfx pipeline create --engine local` and `tfx run create --engine local` load.
+
+Takes its settings from the environment, since `tfx` has no options for them:
+
+- `REELFLOW_CONFIG`: TOML file or bundled name, as `reelflow run --config`;
+- `REELFLOW_DATA`: folder of ratings files; without one the built-in synthetic sample is used;
+- `REELFLOW_OUTPUT`: output folder, by default `output`.
+
+The pipeline's name is `reelflow`. A model that the gate refuses is no failed run: the summary says
+so, and nothing is pushed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pipeline.environment import prepare
+from pipeline.failures import find_reelflow_error
+from pipeline.inputs import effective_config
+from pipeline.layout import Layout
+from ratings.errors import ReelflowError
+
+
+def main() -> None:
+    """Runs the pipeline and writes its summary.
+
+    Raises:
+        ReelflowError: wrong settings, unusable data, or a component that refused to go on.
+        Exception: any other failure of a component.
+    """
+    prepare()
+    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+
+    from pipeline.definition import create_pipeline
+    from pipeline.lineage import newest_run_id, read_run
+    from pipeline.summary import write_summary
+
+    layout = Layout.of(os.environ.get("REELFLOW_OUTPUT") or "output")
+    config = effective_config(
+        layout,
+        source=os.environ.get("REELFLOW_CONFIG") or None,
+        data=os.environ.get("REELFLOW_DATA") or None,
+    )
+    before = newest_run_id(layout.metadata)
+    try:
+        LocalDagRunner().run(create_pipeline(config, str(layout.output)))
+    except Exception as failure:
+        ours = find_reelflow_error(failure)
+        if (run_id := newest_run_id(layout.metadata)) != before:
+            write_summary(layout, config, run_id, ours.message if ours else str(failure))
+        raise ours or failure from failure
+    run_id = newest_run_id(layout.metadata)
+    if run_id in (None, before):  # `tfx pipeline create` looks at the pipeline and runs nothing
+        return
+    # LocalDagRunner goes on after a node that could not get its inputs.
+    failed = [node.node for node in read_run(layout.metadata, run_id).nodes if node.failed]
+    error = f"{', '.join(failed)} failed." if failed else None
+    write_summary(layout, config, run_id, error)
+    if error:
+        raise ReelflowError(error, "The output above has the reason.")
+    print(f"Summary: {layout.latest / 'summary.json'}")
+
+
+def _exit_code() -> int:
+    """Runs `main`; our own errors are shown in one line each, without a traceback."""
+    try:
+        main()
+    except ReelflowError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    if code := _exit_code():
+        sys.exit(code)
