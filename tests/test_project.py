@@ -1,0 +1,133 @@
+"""The project as a whole: layers, sizes, links, and commands that the documents name."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("pipeline", "components", "ratings", "serving", "kubeflow", "schemas")
+SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+COMMANDS = ROOT / "Makefile"
+
+# Modules that everybody may import, as they import nothing heavy (docs/architecture.md).
+FOR_ALL = {
+    "pipeline.config",
+    "pipeline.environment",
+    "components.trainer.features",
+    "ratings.errors",
+}
+KNOWS = {
+    "ratings": {"ratings"},
+    "serving": {"serving"},
+    "components": {"components", "ratings", "serving"},
+}
+
+
+def name_of(path: Path) -> str:
+    """Path below the project, for messages."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, inside functions too; `from a import b` gives `a.b`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("package", KNOWS)
+def test_layers_know_only_what_lies_below_them(package: str) -> None:
+    wrong = [
+        f"{name_of(path)} imports {module}"
+        for path in (ROOT / package).rglob("*.py")
+        for module in imports(path)
+        if module.partition(".")[0] in PACKAGES
+        and module.partition(".")[0] not in KNOWS[package]
+        and not any(f"{module}.".startswith(f"{allowed}.") for allowed in FOR_ALL)
+    ]
+    assert not wrong
+
+
+def test_serving_needs_neither_tfx_nor_beam() -> None:
+    heavy = {"tfx", "apache_beam", "tensorflow_transform", "tfx_bsl", "tensorflow_model_analysis"}
+    wrong = [
+        f"{name_of(path)} imports {module}"
+        for path in (ROOT / "serving").rglob("*.py")
+        for module in imports(path)
+        if module.partition(".")[0] in heavy
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", sorted(FOR_ALL))
+def test_what_everybody_imports_is_light(module: str) -> None:
+    heavy = "{'tensorflow', 'tfx', 'apache_beam', 'pyarrow', 'numpy', 'pandas'}"
+    code = f"import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_modules_are_short_and_documented(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300
+    if text:
+        assert ast.get_docstring(ast.parse(text)), "the module has no docstring"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_links_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_code_names_only_documents_that_exist() -> None:
+    named = {
+        (name_of(path), document)
+        for path in SOURCES
+        for document in re.findall(r"docs/[\w/.-]*\w", path.read_text(encoding="utf-8"))
+    }
+    missing = [
+        (path, document)
+        for path, document in named
+        if not (ROOT / document).exists() and not list(ROOT.glob(f"{document}*"))
+    ]
+    assert not missing
+
+
+def test_documents_name_only_targets_that_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", COMMANDS.read_text(encoding="utf-8"), re.MULTILINE))
+    documented = set(re.findall(r"^([a-z-]+):.*## ", COMMANDS.read_text("utf-8"), re.MULTILINE))
+    assert {"help", "run", "test"} <= documented == targets
+    for path in [*DOCUMENTS, ROOT / ".ci" / "run"]:
+        text = path.read_text(encoding="utf-8")
+        named = re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)
+        assert set(named) <= targets, name_of(path)
+
+
+@pytest.mark.parametrize("script", ["setup.sh", ".ci/run"])
+def test_scripts_can_be_run_and_parsed(script: str) -> None:
+    assert (ROOT / script).stat().st_mode & 0o111
+    subprocess.run(["bash", "-n", script], cwd=ROOT, check=True)
+
+
+def test_decisions_are_numbered_and_complete() -> None:
+    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    for number, path in enumerate(decisions, start=1):
+        text = path.read_text(encoding="utf-8")
+        assert path.name.startswith(f"{number:04d}-")
+        assert text.startswith(f"# {number}. ")
+        for heading in ("## Context", "## Decision", "## Consequences"):
+            assert heading in text, path.name
