@@ -1,0 +1,133 @@
+"""`reelflow recommend`, `rate` and `similar` on a pushed folder alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli.app import app
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output folder with one pushed model and nothing else."""
+    from tests import tiny_model
+
+    folder = tmp_path_factory.mktemp("output")
+    tiny_model.export(folder / "serving/reelflow/1700000000")
+    return folder
+
+
+def _run(*arguments: object, exit_code: int = 0) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == exit_code, result.output
+    return result.output
+
+
+def _json(*arguments: object) -> Any:
+    return json.loads(_run(*arguments, "--json"))
+
+
+def test_recommend_shows_films_and_their_source(output: Path) -> None:
+    shown = _run("recommend", "--user", 1, "--k", 2, "--output", output)
+    assert "Films for user 1\nfrom what the model knows of the user" in shown
+    assert "Film 11 (2001)" in shown
+    assert "Comedy" in shown
+    assert "Film 12 (2002)" not in shown
+
+
+def test_recommend_as_json(output: Path) -> None:
+    answer = _json("recommend", "--user", 1, "--k", 2, "--output", output)
+    assert answer["user"] == "1"
+    assert answer["source"] == "user"
+    assert answer["model"] == str(output / "serving/reelflow/1700000000")
+    assert [item["movie_id"] for item in answer["items"]] == ["11", "10"]
+    assert set(answer["items"][0]) == {"movie_id", "title", "score"}
+
+
+def test_an_unknown_user_is_told_what_the_films_come_from(output: Path) -> None:
+    popular = _run("recommend", "--user", "x", "--output", output)
+    assert "unknown to the model: the most popular films" in popular
+    liked = ["recommend", "--user", "x", "--liked", 4, "--exclude", 6, "--output", output]
+    assert "unknown to the model: from the films given with --liked" in _run(*liked)
+    assert [item["movie_id"] for item in _json(*liked, "--k", 1)["items"]] == ["11"]
+
+
+def test_fewer_films_than_asked_for(output: Path) -> None:
+    assert "No more than 9 films are left." in _run(
+        "recommend", "--user", 2, "--k", 50, "--output", output
+    )
+
+
+def test_rate(output: Path) -> None:
+    assert "User 1 would give Jumanji (1995) 1.9" in _run(
+        "rate", "--user", 1, "--movie", 2, "--output", output
+    )
+    assert "unknown to the model" in _run("rate", "--user", "x", "--movie", 2, "--output", output)
+    answer = _json("rate", "--user", "x", "--movie", 2, "--output", output)
+    assert answer["title"] == "Jumanji (1995)"
+    assert answer["known_user"] is False
+
+
+def test_similar(output: Path) -> None:
+    shown = _run("similar", "--movie", 1, "--k", 3, "--output", output)
+    assert "Films like Toy Story (1995)" in shown
+    assert "cosine" in shown
+    answer = _json("similar", "--movie", 1, "--k", 3, "--output", output)
+    assert [item["movie_id"] for item in answer["items"]] == ["9", "7", "2"]
+
+
+@pytest.mark.parametrize("folder", ["serving/reelflow", "serving/reelflow/1700000000"])
+def test_a_model_may_be_named(output: Path, folder: str) -> None:
+    answer = _json("similar", "--movie", 1, "--model", output / folder)
+    assert answer["model"].endswith("/1700000000")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rate", "--user", "1", "--movie", "Jumanji (1995)"], "use --movie 2."),
+        (["similar", "--movie", "Twins"], "use --movie 3 or --movie 4."),
+        (["recommend", "--user", "1", "--liked", "Jumanji"], "use --liked 2."),
+        (["recommend", "--user", "1", "--exclude", "99"], "no film with the id '99'"),
+    ],
+)
+def test_a_title_or_an_unknown_id_is_bad_input(
+    output: Path, arguments: list[str], message: str
+) -> None:
+    assert message in _run(*arguments, "--output", output, exit_code=2)
+
+
+@pytest.mark.parametrize("option", ["--output", "--model"])
+def test_without_a_model_the_remedy_is_named(tmp_path: Path, option: str) -> None:
+    shown = _run("similar", "--movie", 1, option, tmp_path, exit_code=2)
+    assert "There is no pushed model" in shown
+    assert "Run `reelflow run` first." in shown
+
+
+@pytest.mark.slow
+def test_the_command_needs_neither_tfx_nor_beam_and_is_quiet(output: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(output / "serving/reelflow", tmp_path / "elsewhere")
+    code = (
+        "import sys; from pipeline.cli import main\n"
+        "try: main()\n"
+        "finally: assert not {'tfx', 'apache_beam'} & set(sys.modules)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *"recommend --user 1 --json --model".split(), str(moved)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(ended.stdout)["items"][0]["movie_id"] == "11"
+    assert ended.stderr == ""
