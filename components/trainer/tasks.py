@@ -73,7 +73,7 @@ class JointModel(tfrs.Model):
         if self._config.loss == "in_batch_softmax" and training:
             return self._in_batch(queries, self.candidate_tower(targets), targets)
         seen = self.timelines.seen(users) if self._config.mask_seen else None
-        return self._full_softmax(queries, self.candidate_tower(), targets, seen)
+        return self._full_softmax(queries, self.candidate_tower.catalogue(), targets, seen)
 
     def task_weights(self) -> dict[str, list[tf.Variable]]:
         """Name of the loss to the weights that only this loss trains."""

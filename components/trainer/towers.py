@@ -77,30 +77,38 @@ class CandidateTower(keras.layers.Layer):
 
     def __init__(self, catalogue: EncodedCatalogue, genres: int, config: ModelConfig) -> None:
         super().__init__(name="candidate_tower")
-        size = config.embedding_size
-        self._movie = keras.layers.Embedding(len(catalogue), size, _small(), name="movie")
-        self._bias = keras.layers.Embedding(len(catalogue), 1, "zeros", name="bias")
+        movies, size = len(catalogue), config.embedding_size
+        self._movie = self.add_weight("movie", [movies, size], initializer=_small())
+        self._bias = self.add_weight("bias", [movies, 1], initializer="zeros")
         self._sides = []
         if config.genres:
-            self._sides.append((genre_shares(catalogue, genres), keras.layers.Dense(size, use_bias=False, kernel_initializer=_small(), name="genres")))
+            weights = self.add_weight("genres", [genres, size], initializer=_small())
+            self._sides.append((genre_shares(catalogue, genres), weights))
         if config.year:
-            self._sides.append((tf.constant(catalogue.year_scaled)[:, None], keras.layers.Dense(size, use_bias=False, kernel_initializer=_small(), name="year")))
-        self._all = tf.range(len(catalogue))
+            weights = self.add_weight("year", [1, size], initializer=_small())
+            self._sides.append((tf.constant(catalogue.year_scaled)[:, None], weights))
 
-    def call(self, movies: tf.Tensor | None = None) -> tf.Tensor:
-        """Embeds candidates.
+    def call(self, movies: tf.Tensor) -> tf.Tensor:
+        """Embeds some candidates.
 
         Args:
-            movies: `movie_index`, int [batch]; none means the whole catalogue in order.
+            movies: `movie_index`, int [batch].
 
         Returns:
             float32 [batch, embedding_size + 1]; the last column is the bias.
         """
-        rows = self._all if movies is None else movies
-        embedding = self._movie(rows)
-        for table, dense in self._sides:
-            embedding += dense(table if movies is None else tf.gather(table, rows))
-        return tf.concat([embedding, self._bias(rows)], axis=1)
+        embedding = tf.gather(self._movie, movies)
+        for table, weights in self._sides:
+            embedding += tf.matmul(tf.gather(table, movies), weights)
+        return tf.concat([embedding, tf.gather(self._bias, movies)], axis=1)
+
+    def catalogue(self) -> tf.Tensor:
+        """Embeds every film, float32 [movies, embedding_size + 1], in vocabulary order.
+
+        No gather, so that the gradient of the whole table stays dense.
+        """
+        embedding = self._movie + sum(tf.matmul(t, w) for t, w in self._sides)
+        return tf.concat([embedding, self._bias], axis=1)
 
 
 def genre_shares(catalogue: EncodedCatalogue, genres: int) -> tf.Tensor:

@@ -1,0 +1,192 @@
+"""The exported model: string ids in, recommendations out; see docs/architecture.md for the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from components.trainer import features as f
+from components.trainer.index import LOWEST, mask, ranks, top_k
+from components.trainer.tasks import JointModel, popularity
+from components.transform.encoded import EncodedData
+
+Outputs = dict[str, tf.Tensor]
+
+_NONE = tf.constant([[""]])
+_IDS = tf.TensorSpec([None], tf.string)
+_LISTS = tf.TensorSpec([None, None], tf.string)
+_TIMES = tf.TensorSpec([None], tf.int64)
+_K = tf.TensorSpec(None, tf.int32)
+
+
+class ServingModel(tf.Module):
+    """A trained joint model with its vocabularies, catalogue and users' timelines."""
+
+    def __init__(self, joint: JointModel, data: EncodedData, users: list[str]) -> None:
+        """Freezes a trained model.
+
+        Args:
+            joint: the trained model.
+            data: what it was trained on.
+            users: the user vocabulary, in order.
+        """
+        super().__init__()
+        catalogue, tables = data.catalogue, joint.rating_model.tables()
+        self._users = _Index(users)
+        self._movies = _Index(catalogue.movie_id)
+        self._user_count, self._movie_count = len(users), len(catalogue)
+        self._movie_ids = _constant([*catalogue.movie_id, ""])
+        self._titles = _constant([*catalogue.title, ""])
+        self._candidates = _constant(joint.candidate_tower.catalogue())
+        self._directions = _constant(tf.math.l2_normalize(self._candidates[:, :-1], axis=1))
+        self._popularity = _constant(tf.math.log(popularity(data)))
+        self._query_tower = joint.query_tower
+        self._timelines = joint.timelines
+        self._mean = tables.mean
+        self._user_stars, self._movie_stars = _constant(tables.users), _constant(tables.movies)
+        self._lowest_star = float(data.train.rating.min())
+        self._highest_star = float(data.train.rating.max())
+
+    def signatures(self) -> dict[str, Callable[..., Outputs]]:
+        """The four functions to export, by name.
+
+        `history`, `exclusions` and `k` have defaults, which TF Serving applies and Python does not.
+        """
+        defaults = {f.HISTORY: _NONE, f.EXCLUSIONS: _NONE, f.K: tf.constant(10)}
+
+        def serving_default(
+            user_id: tf.Tensor,
+            history: tf.Tensor = defaults[f.HISTORY],
+            exclusions: tf.Tensor = defaults[f.EXCLUSIONS],
+            k: tf.Tensor = defaults[f.K],
+        ) -> Outputs:
+            return self.recommend(user_id, history, exclusions, k)
+
+        def similar(movie_id: tf.Tensor, k: tf.Tensor = defaults[f.K]) -> Outputs:
+            return self.similar(movie_id, k)
+
+        return {
+            "serving_default": _signed(serving_default, _IDS, _LISTS, _LISTS, _K),
+            "rate": _signed(self.rate, _IDS, _IDS),
+            "similar": _signed(similar, _IDS, _K),
+            "evaluate": _signed(self.evaluate, _IDS, _IDS, _TIMES),
+        }
+
+    def recommend(
+        self, user_id: tf.Tensor, history: tf.Tensor, exclusions: tf.Tensor, k: tf.Tensor
+    ) -> Outputs:
+        """The k best films that a user has neither seen, nor named, nor excluded.
+
+        A user whom the model does not know is known by the films in `history` (the newest last),
+        and without any gets the popular ones; `source` says which.
+        """
+        users = self._users.lookup(user_id)
+        named = self._rows_of_films(history, tf.size(users))
+        excluded = self._rows_of_films(exclusions, tf.size(users))
+        scores, source = self._scores(users, self._timelines.ends_now(users), named)
+        scores = mask(scores, self._timelines.seen(users))
+        scores = mask(scores, self._cells(tf.concat([named, excluded], axis=1)))
+        best, films = top_k(scores, tf.reduce_max(k))
+        return {**self._named(best, films), f.SOURCE: source}
+
+    def rate(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> Outputs:
+        """Predicted stars; a side that the model does not know counts as an average one."""
+        users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
+        return {
+            f.RATING: self._stars(users, movies),
+            "known_user": users < self._user_count,
+            "known_movie": movies < self._movie_count,
+        }
+
+    def similar(self, movie_id: tf.Tensor, k: tf.Tensor) -> Outputs:
+        """The k films nearest by the cosine of the candidate embeddings, the film itself left out."""
+        movies = self._movies.lookup(movie_id)
+        known = movies < self._movie_count
+        directions = tf.gather(self._directions, tf.where(known, movies, 0))
+        cosines = tf.matmul(directions, self._directions, transpose_b=True)
+        cosines = tf.where(known[:, None], cosines, LOWEST)
+        return self._named(*top_k(mask(cosines, self._cells(movies[:, None])), tf.reduce_max(k)))
+
+    def evaluate(self, user_id: tf.Tensor, movie_id: tf.Tensor, timestamp: tf.Tensor) -> Outputs:
+        """Predicted stars and exact ranks of films that users turned to at given times.
+
+        The query knows of recent films only those rated strictly before `timestamp`.
+        """
+        users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
+        nothing = tf.zeros([tf.size(users), 0], tf.int32)
+        ends = self._timelines.ends_before(users, timestamp)
+        scores, _ = self._scores(users, ends, nothing)
+        known = movies < self._movie_count
+        raw, unseen = ranks(scores, tf.where(known, movies, 0), self._timelines.seen(users))
+        last = self._movie_count + 1
+        return {
+            f.RATING: self._stars(users, movies),
+            f.RANK_RAW: tf.where(known, raw, last),
+            f.RANK_UNSEEN: tf.where(known, unseen, last),
+        }
+
+    def _scores(
+        self, users: tf.Tensor, ends: tf.Tensor, named: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        length = self._query_tower.history_length
+        recent = tf.concat([self._timelines.recent(users, ends, length), named], axis=1)
+        known_films = recent != self._movie_count
+        order = tf.argsort(tf.cast(known_films, tf.int32), axis=1, stable=True)
+        recent = tf.gather(recent, order, axis=1, batch_dims=1)[:, tf.shape(recent)[1] - length :]
+        queries = self._query_tower(users, recent)
+        scores = tf.matmul(queries, self._candidates, transpose_b=True)
+        by_history = tf.reduce_any(known_films, axis=1) & (length > 0)
+        source = tf.where(by_history, "history", "popularity")
+        source = tf.where(users < self._user_count, "user", source)
+        unknown = (source == "popularity")[:, None]
+        return tf.where(unknown, self._popularity[None, :], scores), source
+
+    def _rows_of_films(self, movie_ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        """Film indices [rows, n] of ids [rows or 1, n]; unknown ones and padding as the unknown."""
+        films = self._movies.lookup(movie_ids)
+        return tf.tile(films, [rows // tf.maximum(tf.shape(films)[0], 1), 1])
+
+    def _cells(self, films: tf.Tensor) -> tf.Tensor:
+        """Coordinates (row, film) of the known ones among film indices [batch, n]."""
+        known = tf.where(films < self._movie_count)
+        return tf.stack([tf.cast(known[:, 0], tf.int32), tf.gather_nd(films, known)], axis=1)
+
+    def _named(self, scores: tf.Tensor, films: tf.Tensor) -> Outputs:
+        rows = tf.where(films >= 0, films, self._movie_count)
+        return {
+            f.MOVIE_ID: tf.gather(self._movie_ids, rows),
+            f.TITLE: tf.gather(self._titles, rows),
+            f.SCORE: scores,
+        }
+
+    def _stars(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        user, movie = tf.gather(self._user_stars, users), tf.gather(self._movie_stars, movies)
+        stars = self._mean + tf.reduce_sum(user * movie, axis=1)
+        return tf.clip_by_value(stars, self._lowest_star, self._highest_star)
+
+
+def _signed(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> Callable[..., Outputs]:
+    return tf.function(function, input_signature=specs)
+
+
+def _constant(values: object) -> tf.Variable:
+    """A variable, because a constant in the graph may not exceed 2 GiB."""
+    return tf.Variable(values, trainable=False)
+
+
+class _Index(tf.Module):
+    """Vocabulary lookup to int32; an unknown word gets the vocabulary's size."""
+
+    def __init__(self, words: list[str]) -> None:
+        super().__init__()
+        self._table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(words), tf.range(len(words), dtype=tf.int64)
+            ),
+            default_value=len(words),
+        )
+
+    def lookup(self, words: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self._table.lookup(words), tf.int32)
+
