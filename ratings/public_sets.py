@@ -89,7 +89,8 @@ def licence_notice(name: str) -> str:
         else "Passing it on needs permission from GroupLens."
     )
     return (
-        f"{chosen.name} is {chosen.file} by GroupLens, University of Minnesota. It may be used for "
+        f"{chosen.name} is {chosen.file} (about {chosen.megabytes} MB) by GroupLens, University of "
+        "Minnesota. It may be used for "
         "research, with acknowledgement and without implying endorsement. Commercial use needs "
         f"permission from GroupLens. {passing_on} It comes without any warranty.\n"
         f"The README inside has the full conditions; so has {BASE_URL}/{chosen.stem}-README."
