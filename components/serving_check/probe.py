@@ -59,7 +59,8 @@ def probe(model_dir: Path) -> dict[str, Any]:
     report["golden"] = len(golden)
     report["reasons"] += compare_all(golden, ask)
     catalogue = pq.read_table(model_dir / CATALOGUE_FILE, columns=[MOVIE_ID, TITLE]).to_pydict()
-    titles = dict(zip(catalogue[MOVIE_ID], catalogue[TITLE], strict=True))
+    pairs = zip(catalogue[MOVIE_ID], catalogue[TITLE], strict=True)
+    titles = {film: title or "" for film, title in pairs}
     report["reasons"] += contract.broken_promises(ask, contract.Subjects(users[0], titles))
     report["latency_ms"] = latency(ask, users)
     return report

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from components.serving_check import probe
-from components.serving_check.check import check, judge
+from components.serving_check.check import Verdict, check, judge
 from components.serving_check.golden import GOLDEN_FILE, read, write
 
 REPORT = {
@@ -112,26 +112,39 @@ def test_the_probe_imports_neither_tfx_nor_beam() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("latency_ms_max", [10_000.0, 0.0001])
-def test_executor(exported: Path, tmp_path: Path, latency_ms_max: float) -> None:
+@pytest.mark.parametrize("reasons", [(), ("too slow",)])
+def test_executor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reasons: tuple[str, ...]
+) -> None:
     from tfx.components.util import model_utils
     from tfx.types import channel, standard_artifacts
 
+    from components.serving_check import executor
     from components.serving_check.component import ServingCheck
 
-    (tmp_path / "Format-Serving").symlink_to(exported)
+    asked: dict[str, Any] = {}
+
+    def judged(model_dir: Path, **options: float) -> Verdict:
+        asked.update(options, model_dir=model_dir)
+        return Verdict(reasons)
+
+    monkeypatch.setattr(executor, "check", judged)
     model: Any = standard_artifacts.Model()
     model.uri = str(tmp_path)
     blessing: Any = standard_artifacts.InfraBlessing()
     blessing.uri = str(tmp_path / "blessing")
-    node = ServingCheck(
-        model=channel.Channel(type=standard_artifacts.Model), latency_ms_max=latency_ms_max
+    node = ServingCheck(model=channel.Channel(type=standard_artifacts.Model), latency_ms_max=5)
+    node.executor_spec.executor_class().Do(
+        {"model": [model]}, {"blessing": [blessing]}, node.exec_properties
     )
-    executor = node.executor_spec.executor_class()
-    executor.Do({"model": [model]}, {"blessing": [blessing]}, node.exec_properties)
-    blessed = latency_ms_max > 1
+    assert asked == {
+        "model_dir": tmp_path / "Format-Serving",
+        "latency_ms_max": 5.0,
+        "timeout_seconds": 300.0,
+    }
+    blessed = not reasons
     assert model_utils.is_infra_validated(blessing) is blessed
     assert (tmp_path / "blessing/INFRA_BLESSED").exists() is blessed
     assert (tmp_path / "blessing/INFRA_NOT_BLESSED").exists() is not blessed
-    reasons = json.loads((tmp_path / "blessing/reasons.json").read_text())
-    assert reasons["blessed"] is blessed
+    written = json.loads((tmp_path / "blessing/reasons.json").read_text())
+    assert written["reasons"] == list(reasons)
