@@ -65,10 +65,12 @@ def arrange(parts: Sequence[pa.Table]) -> tuple[Ratings, pa.Table]:
     timestamp = _numpy(table, features.TIMESTAMP) if has_time else None
     file, offset = _numpy(table, schema.FILE), _numpy(table, schema.OFFSET)
 
-    keys = [rating.view(np.int32)] + ([timestamp] if timestamp is not None else [])
-    repeated = _repeated(user.astype(np.int64) * max(len(movies), 1) + movie, keys)
-    order = _order(user, timestamp)
-    order = order[~repeated[order]] if repeated.any() else order
+    key, order = _order(user, timestamp)
+    repeated = order[_repeated(key[order], movie[order], rating[order])]
+    if len(repeated):
+        kept = np.ones(len(order), np.bool_)
+        kept[repeated] = False
+        order = order[kept[order]]
     ratings = Ratings(
         users=users,
         movies=movies,
@@ -78,7 +80,7 @@ def arrange(parts: Sequence[pa.Table]) -> tuple[Ratings, pa.Table]:
         timestamp=None if timestamp is None else timestamp[order],
         file=file[order],
     )
-    reason = np.full(int(repeated.sum()), CODES[DUPLICATE], np.uint8)
+    reason = np.full(len(repeated), CODES[DUPLICATE], np.uint8)
     arrays = [pa.array(file[repeated]), pa.array(offset[repeated]), pa.array(reason)]
     return ratings, pa.table(arrays, schema=schema.REJECTED)
 
@@ -99,29 +101,35 @@ def _numpy(table: pa.Table, name: str) -> npt.NDArray[np.generic]:
 
 def _order(
     user: npt.NDArray[np.int32], timestamp: npt.NDArray[np.int64] | None
-) -> npt.NDArray[np.int64]:
-    """Stable order by user and time, int64 [rows]."""
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """A number that tells users and times apart, and the stable order by user and time; [rows]."""
     if timestamp is None or not len(user):
-        return np.argsort(user, kind="stable")
+        return user.astype(np.int64), np.argsort(user, kind="stable")
     first, last = int(timestamp.min()), int(timestamp.max())
-    if (last - first + 1) * (int(user.max()) + 1) < 2**63:
-        # One number for both is sorted in half the time that lexsort takes.
-        key = user.astype(np.int64) * (last - first + 1) + (timestamp - first)
-        return np.argsort(key, kind="stable")
-    return np.lexsort((timestamp, user))
+    span = last - first + 1
+    if span * (int(user.max()) + 1) >= 2**63:
+        # Times as wide apart as only damaged ones are: number them instead.
+        timestamp = np.unique(timestamp, return_inverse=True)[1].astype(np.int64)
+        first, span = 0, len(timestamp)
+    key = user.astype(np.int64) * span + (timestamp - first)
+    return key, np.argsort(key, kind="stable")
 
 
 def _repeated(
-    pair: npt.NDArray[np.int64], keys: Sequence[npt.NDArray[np.generic]]
-) -> npt.NDArray[np.bool_]:
-    """Which rows agree with an earlier row in the pair and all keys, bool [rows]."""
-    repeated = np.zeros(len(pair), np.bool_)
-    if len(pc.unique(pa.array(pair))) == len(pair):
-        return repeated
-    order = np.lexsort((*keys, pair))
-    same = np.ones(len(pair) - 1, np.bool_)
-    for column in (pair, *keys):
-        ordered = column[order]
-        same &= ordered[1:] == ordered[:-1]
-    repeated[order[1:][same]] = True
-    return repeated
+    key: npt.NDArray[np.int64], movie: npt.NDArray[np.int32], rating: npt.NDArray[np.float32]
+) -> npt.NDArray[np.int64]:
+    """Positions of the rows that agree with an earlier row in everything, int64, in no order.
+
+    Only rows of the same user and time come into question; `key`, which tells these, is sorted.
+    """
+    tied = np.diff(key) == 0
+    candidates = np.flatnonzero(np.append(tied, False) | np.append(False, tied)[: len(key)])
+    if not len(candidates):
+        return candidates
+    group = np.cumsum(np.append(True, ~tied))[candidates]
+    film = group * (int(movie.max()) + 1) + movie[candidates]
+    if np.diff(np.sort(film)).all():
+        return candidates[:0]
+    order = np.lexsort((rating[candidates], film))
+    same = (np.diff(film[order]) == 0) & (np.diff(rating[candidates][order]) == 0)
+    return candidates[order[1:][same]]

@@ -39,11 +39,11 @@ def build_graph(pipeline: beam.Pipeline, job: Job, chunks: Sequence[Chunk]) -> N
     spilled = (
         pipeline
         | "Chunks" >> beam.Create(list(chunks))
-        | "SpreadChunks" >> beam.Reshuffle()
         | "ParseChunk" >> beam.FlatMap(_parse, job=job).with_output_types(tuple[int, str])
     )
     # Every partition is finished, also one that got no rows: its shards are there, and empty.
-    no_rows = pipeline | "Partitions" >> beam.Create([(index, "") for index in range(job.partitions)])
+    empty = [(index, "") for index in range(job.partitions)]
+    no_rows = pipeline | "Partitions" >> beam.Create(empty, reshuffle=False)
     grouped = (spilled, no_rows) | beam.Flatten() | "ByPartition" >> beam.GroupByKey()
     if job.plan.config.kind is SplitKind.TEMPORAL:
         times = grouped | "CountTimes" >> beam.Map(_count) | beam.CombineGlobally(merge_counts)
