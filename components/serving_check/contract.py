@@ -66,11 +66,18 @@ class Subjects:
     """A user whom the model knows."""
     titles: Mapping[str, str]
     """Title by id of every film, in vocabulary order."""
+    history: bool = True
+    """Whether the model can answer from a request's history; a tower of user ids cannot."""
 
     @property
     def movies(self) -> list[str]:
         """Ids of every film, in vocabulary order."""
         return list(self.titles)
+
+
+def uses_history(golden: Sequence[Golden]) -> bool:
+    """Whether the model answered any golden request from the history in it."""
+    return any(FROM_HISTORY in one.outputs.get(SOURCE, ()) for one in golden)
 
 
 def known_users(golden: Sequence[Golden]) -> list[str]:
@@ -113,7 +120,8 @@ def _sources(ask: Ask, subjects: Subjects) -> Iterator[str]:
     users = [subjects.user, NOBODY, NOBODY]
     history = [[""], [film], [""]]
     answer = ask(RECOMMEND, {USER_ID: users, HISTORY: history, K: 3})
-    wanted = [FROM_USER, FROM_HISTORY, FROM_POPULARITY]
+    stranger = FROM_HISTORY if subjects.history else FROM_POPULARITY
+    wanted = [FROM_USER, stranger, FROM_POPULARITY]
     if answer[SOURCE] != wanted:
         yield (
             "serving_default: a known user, an unknown one with a history and an unknown one "

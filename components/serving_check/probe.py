@@ -61,7 +61,8 @@ def probe(model_dir: Path) -> dict[str, Any]:
     catalogue = pq.read_table(model_dir / CATALOGUE_FILE, columns=[MOVIE_ID, TITLE]).to_pydict()
     pairs = zip(catalogue[MOVIE_ID], catalogue[TITLE], strict=True)
     titles = {film: title or "" for film, title in pairs}
-    report["reasons"] += contract.broken_promises(ask, contract.Subjects(users[0], titles))
+    subjects = contract.Subjects(users[0], titles, contract.uses_history(golden))
+    report["reasons"] += contract.broken_promises(ask, subjects)
     report["latency_ms"] = latency(ask, users)
     return report
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from components.serving_check.contract import (
     broken_promises,
     known_users,
     missing_parts,
+    uses_history,
 )
 from components.serving_check.golden import call, record
 from tests import tiny_model
@@ -126,6 +128,20 @@ def test_a_broken_promise_is_told(ask: Ask, spoil: Callable[[Ask], Ask], complai
     assert complaint in "\n".join(broken_promises(spoil(ask), SUBJECTS))
 
 
+def test_a_model_without_a_history_tower_answers_from_popularity(ask: Ask) -> None:
+    """Films of the history are masked all the same."""
+    without = dataclasses.replace(SUBJECTS, history=False)
+
+    def answer(name: str, inputs: Mapping[str, Any]) -> Answer:
+        if name != "serving_default":
+            return ask(name, inputs)
+        named = {"exclusions": inputs.get("history", [[""]])}
+        return ask(name, {**named, **inputs, "history": [[""]]})
+
+    assert list(broken_promises(answer, without)) == []
+    assert "instead of ['user', 'history'" in "\n".join(broken_promises(answer, SUBJECTS))
+
+
 def test_films_outside_the_catalogue_are_told(ask: Ask) -> None:
     fewer = Subjects("1", {"1": "Toy Story (1995)", "2": "Jumanji (1995)"})
     assert "films that are not in the catalogue" in "\n".join(broken_promises(ask, fewer))
@@ -144,3 +160,5 @@ def test_missing_parts() -> None:
 def test_known_users_are_those_answered_as_such(model: tiny_model.TinyModel) -> None:
     golden = record(model.signatures(), tiny_model.REQUESTS)
     assert known_users(golden) == ["1", "2", "3"]
+    assert uses_history(golden)
+    assert not uses_history(golden[:2])
