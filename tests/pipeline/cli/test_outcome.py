@@ -1,0 +1,87 @@
+"""The end of a run: figures, examples, and why the gate said so."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from rich.console import Console
+
+from pipeline.cli.outcome import show
+from pipeline.config import Config
+from pipeline.layout import Layout
+
+METRICS = {
+    "raw": {"top_100": 0.3},
+    "unseen": {"top_10": 0.2, "top_100": 0.41, "ndcg_10": 0.1},
+    "rmse": 0.875,
+}
+
+
+def _shown(examples: list[Any] | None = None, **changes: Any) -> str:
+    summary = {
+        "data": {
+            "rows": 1000,
+            "users": 10,
+            "movies": 20,
+            "quarantined": {"rating": 2, "columns": 1},
+            "synthetic": True,
+        },
+        "metrics": METRICS,
+        "baselines": {"popularity": {"unseen": {"top_100": 0.25}}},
+        "champion": {"unseen": {"top_100": 0.39}, "rmse": 0.9},
+        "gate": {"blessed": True, "reasons": []},
+        "serving_check": {"blessed": True, "reasons": []},
+        "pushed": "/out/serving/reelflow/7",
+        "seconds": {"A": 1.0, "B": 2.0, "ChampionResolver": 0.1},
+        "cached": [],
+        **changes,
+    }
+    out = io.StringIO()
+    console = Console(file=out, width=120)
+    show(console, summary, Config(), examples or [], Layout.of(Path("/out")))
+    return out.getvalue()
+
+
+def test_figures_stand_beside_bound_baseline_and_champion() -> None:
+    out = _shown()
+    [accuracy] = [line for line in out.splitlines() if "top-100 accuracy, unseen" in line]
+    assert accuracy.split()[3:] == ["0.4100", "≥", "0.0500", "0.2500", "0.3900"]
+    [rmse] = [line for line in out.splitlines() if line.lstrip().startswith("RMSE")]
+    assert rmse.split()[1:] == ["0.8750", "≤", "1.2000", "–", "0.9000"]
+    assert "3 rows in quarantine (2 rating, 1 columns)" in out
+    assert "synthetic" in out
+    assert "/out/serving/reelflow/7" in out
+
+
+def test_the_cache_is_mentioned() -> None:
+    assert "Cached" not in _shown()
+    assert "1 of 2 steps" in _shown(cached=["A"])
+    assert "everything" in _shown(cached=["A", "B"])
+
+
+def test_refusals_give_their_reasons() -> None:
+    out = _shown(
+        pushed=None,
+        gate={"blessed": False, "reasons": ["RMSE [too] high"]},
+        serving_check={"blessed": False, "reasons": ["too slow"]},
+    )
+    for words in ("refused", "RMSE [too] high", "too slow", "not pushed"):
+        assert words in out
+
+
+def test_a_run_without_an_evaluation_is_shown_too() -> None:
+    out = _shown(metrics=None, data=None, gate=None, serving_check=None, pushed=None)
+    assert "refused" in out
+
+
+def test_examples_show_titles() -> None:
+    item = SimpleNamespace(movie_id="1", title="Heat [1995]", score=1.0)
+    untitled = SimpleNamespace(movie_id="77", title="", score=0.5)
+    answer = SimpleNamespace(source="user", items=(item, untitled))
+    out = _shown(examples=[("u 1", answer)])
+    assert "For user u 1" in out
+    assert " 1  Heat [1995]" in out
+    assert " 2  77" in out

@@ -1,0 +1,61 @@
+"""Progress is a live table on a terminal and plain lines elsewhere."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pipeline.cli.progress import LiveProgress, PlainProgress, duration, progress_on
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s"), (185, "3 min 05 s")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def _finished(node: str, state: str, rows: int | None = None) -> Any:
+    return SimpleNamespace(node=node, state=state, seconds=1.0, rows=rows)
+
+
+def _console(terminal: bool) -> tuple[Console, io.StringIO]:
+    out = io.StringIO()
+    return Console(file=out, force_terminal=terminal, width=100), out
+
+
+def test_plain_lines() -> None:
+    console, out = _console(terminal=False)
+    with progress_on(console) as progress:
+        assert isinstance(progress, PlainProgress)
+        progress.starting("Starting")
+        progress.nodes(["A", "B"])
+        progress.started("A")
+        progress.finished(_finished("A", "done", 1234))
+        progress.started("B")
+        progress.finished(_finished("B", "cached"))
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "Starting ..."
+    assert lines[1].split() == ["[1/2]", "A", "done", "1.0", "s,", "1,234", "rows"]
+    assert lines[2].split() == ["[2/2]", "B", "cached", "1.0", "s"]
+
+
+def test_a_live_table() -> None:
+    console, out = _console(terminal=True)
+    with progress_on(console) as progress:
+        assert isinstance(progress, LiveProgress)
+        progress.starting("Starting")
+        progress.nodes(["A", "B", "C"])
+        progress.started("A")
+        progress.finished(_finished("A", "done", 1234))
+        progress.started("B")
+    last = out.getvalue().rpartition("\x1b[2K")[2]
+    assert "1,234 rows" in out.getvalue()
+    assert "waiting" in last
+    # What was at work when the display ended did not finish.
+    assert "running" not in last

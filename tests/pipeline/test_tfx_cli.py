@@ -1,0 +1,66 @@
+"""`tfx pipeline create` and `tfx run create` run the same graph and leave the same summary."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ratings.sample import write_sample
+
+pytestmark = pytest.mark.slow
+
+_ROOT = Path(__file__).parents[2]
+_TFX = Path(sys.executable).with_name("tfx")
+_QUICK = """
+[data]
+partitions = 1
+[train]
+epochs = 1
+[gate]
+top_100_accuracy_min = 0.0
+rmse_max = 5.0
+"""
+
+
+def _tfx(environment: dict[str, str], *arguments: str) -> str:
+    run = subprocess.run(
+        [str(_TFX), *arguments, "--engine", "local"],
+        env={**os.environ, **environment},
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def test_tfx_creates_and_runs_the_pipeline(tmp_path: Path) -> None:
+    config = tmp_path / "quick.toml"
+    config.write_text(_QUICK, encoding="utf-8")
+    data = write_sample(tmp_path / "data", users=150, movies=200, ratings=6_000)
+    output = tmp_path / "output"
+    environment = {
+        "LOCAL_HOME": str(tmp_path / "home"),
+        "REELFLOW_CONFIG": str(config),
+        "REELFLOW_DATA": str(data),
+        "REELFLOW_OUTPUT": str(output),
+    }
+    runner = str(_ROOT / "pipeline" / "local_runner.py")
+    out = _tfx(environment, "pipeline", "create", "--pipeline_path", runner)
+    assert 'Pipeline "reelflow" created successfully.' in out
+    assert not (output / "runs").exists()
+
+    _tfx(environment, "run", "create", "--pipeline_name", "reelflow")
+    summary = json.loads((output / "latest" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["error"] is None
+    assert summary["data"]["synthetic"] is True
+    assert summary["data"]["rows"] == 6_000
+    assert 0 < summary["metrics"]["unseen"]["top_100"] <= 1
+    assert summary["gate"]["reasons"] is not None
+    assert (summary["pushed"] is not None) == summary["gate"]["blessed"]
