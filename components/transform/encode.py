@@ -150,6 +150,12 @@ def scalars(column: pa.ListArray, dtype: type[np.generic]) -> npt.NDArray[np.gen
     return out
 
 
+def texts(column: pa.ListArray) -> npt.NDArray[np.object_]:
+    """A list column with one text a row as a plain array of objects."""
+    values: npt.NDArray[np.object_] = column.flatten().to_numpy(zero_copy_only=False)
+    return values
+
+
 def _flat(column: pa.ChunkedArray) -> list:
     return [row[0] if row else None for row in column.to_pylist()]
 

@@ -1,0 +1,110 @@
+"""Evaluator's artifact I/O."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact
+from tfx.utils import io_utils, path_utils
+
+from components.evaluator import tfma_run
+from components.evaluator.evaluate import SLICE_KEYS, compare
+from components.evaluator.gate import accuracy_of, refusal
+from components.evaluator.predict import TestRows
+from components.trainer import features as f
+from components.transform.encode import texts
+from components.transform.encoded import EncodedData
+from components.transform.executor import batches
+from pipeline.config import GateConfig
+
+MODEL: Final = "model"
+CHAMPION: Final = "baseline_model"
+EXAMPLES: Final = "examples"
+ENCODED: Final = "encoded"
+EVALUATION: Final = "evaluation"
+BLESSING: Final = "blessing"
+GATE: Final = "gate"
+SEED: Final = "seed"
+
+METRICS_FILE: Final = "metrics.json"
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Compares, lets TFMA judge, writes the evaluation and the blessing."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Evaluate the model against bounds, champion and baselines."""
+        model = artifact_utils.get_single_instance(input_dict[MODEL])
+        champions = input_dict.get(CHAMPION) or []
+        data = EncodedData.load(Path(artifact_utils.get_single_uri(input_dict[ENCODED])))
+        rows = read_test_rows(artifact_utils.get_single_instance(input_dict[EXAMPLES]), data)
+        gate = GateConfig.model_validate_json(exec_properties[GATE])
+        champion = _saved_model(champions[0]) if champions else None
+        comparison = compare(
+            _saved_model(model), champion, rows, data, gate, exec_properties[SEED]
+        )
+        evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION])
+        config = tfma_run.eval_config(comparison.bounds, gate.protocol, SLICE_KEYS)
+        with self._make_beam_pipeline() as pipeline:
+            tfma_run.evaluate(pipeline, comparison.cells, config, evaluation.uri)
+        broken = tfma_run.failures(evaluation.uri)
+        measured = {
+            "rmse": comparison.model.rmse,
+            "top_100": accuracy_of(comparison.model, gate),
+        }
+        reasons = [
+            refusal(bound, measured[bound.metric], gate.protocol)
+            for bound in comparison.bounds
+            if bound.name in broken
+        ]
+        unknown = {
+            "users": data.sizes.unknown_users[f.TEST] / len(data.test),
+            "movies": data.sizes.unknown_movies[f.TEST] / len(data.test),
+        }
+        report = json.dumps(comparison.report(reasons, unknown), indent=2)
+        io_utils.write_string_file(os.path.join(evaluation.uri, METRICS_FILE), report)
+        evaluation.set_int_custom_property("rows", comparison.rows)
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING])
+        _bless(blessing, not reasons, model, champions)
+
+
+def read_test_rows(examples: Artifact, data: EncodedData) -> TestRows:
+    """The raw ids of the test split beside its encoded rows, which have the same order."""
+    ids: dict[str, list[Any]] = {f.USER_ID: [], f.MOVIE_ID: []}
+    for batch in batches(examples, f.TEST):
+        for name, parts in ids.items():
+            parts.append(texts(batch.column(batch.schema.get_field_index(name))))
+    users, movies = (np.concatenate(p) if p else np.empty(0, object) for p in ids.values())
+    return TestRows(user_id=users, movie_id=movies, encoded=data.test)
+
+
+def _saved_model(model: Artifact) -> Path:
+    return Path(path_utils.serving_model_path(model.uri))
+
+
+def _bless(blessing: Artifact, blessed: bool, model: Artifact, champions: list[Artifact]) -> None:
+    """Says it as TFX's own Evaluator does, so that resolvers and Pusher understand it."""
+    name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
+    io_utils.write_string_file(os.path.join(blessing.uri, name), "")
+    value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+    blessing.set_string_custom_property(
+        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
+    )
+    for champion in champions[:1]:
+        blessing.set_int_custom_property(
+            constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY, champion.id
+        )

@@ -1,0 +1,100 @@
+"""What models and baselines say of the test rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from components.evaluator.metrics import Predictions
+from components.trainer import features as f
+from components.trainer.baselines import Baseline
+from components.trainer.index import ranks
+from components.trainer.timelines import Timelines
+from components.transform.encoded import EncodedData, EncodedRatings, Int32
+
+BLOCK_CELLS = 1 << 24
+"""Scores that a block of rows holds at a time: 64 MiB of float32."""
+
+
+@dataclass(frozen=True)
+class TestRows:
+    """The test split twice: as raw ids for models, as integers for baselines; the same rows."""
+
+    user_id: npt.NDArray[np.object_]
+    movie_id: npt.NDArray[np.object_]
+    encoded: EncodedRatings
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def take(self, rows: npt.NDArray[np.integer]) -> TestRows:
+        """The given rows, in the given order."""
+        return TestRows(self.user_id[rows], self.movie_id[rows], self.encoded.take(rows))
+
+
+def ask_model(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
+    """Sends all rows through the exported model's own `evaluate` signature.
+
+    What is measured is what will be served; another model (the champion) answers from its own
+    vocabulary, catalogue and histories.
+
+    Args:
+        saved_model: folder of the SavedModel.
+        rows: the test rows.
+        movies: size of the catalogue, to bound memory.
+    """
+    loaded = tf.saved_model.load(str(saved_model))
+    evaluate = loaded.signatures["evaluate"]
+    parts = [
+        evaluate(
+            user_id=tf.constant(block.user_id, tf.string),
+            movie_id=tf.constant(block.movie_id, tf.string),
+            timestamp=tf.constant(block.encoded.timestamp),
+        )
+        for block in _blocks(rows, movies)
+    ]
+    return _joined([(p[f.RATING], p[f.RANK_RAW], p[f.RANK_UNSEEN]) for p in parts])
+
+
+def ask_baseline(baseline: Baseline, rows: TestRows, data: EncodedData) -> Predictions:
+    """Ranks and stars of a fitted baseline, by the same exact ranking as the model's."""
+    movies = len(data.catalogue)
+    timelines = Timelines(
+        data.train.movie_index, data.train.timestamp, data.offsets, unknown=movies
+    )
+    parts = []
+    for block in _blocks(rows, movies):
+        users, films = block.encoded.user_index, block.encoded.movie_index
+        known = films < movies
+        scores = tf.constant(baseline.scores(users))
+        raw, unseen = ranks(scores, np.where(known, films, 0), timelines.seen(tf.constant(users)))
+        last = np.int32(movies + 1)
+        stars = baseline.stars(users, films)
+        parts.append((stars, tf.where(known, raw, last), tf.where(known, unseen, last)))
+    return _joined(parts)
+
+
+def train_counts(data: EncodedData, rows: TestRows) -> tuple[Int32, Int32]:
+    """How many train ratings each row's user and film have, int [rows] each; 0 if unknown."""
+    counts = []
+    for train, wanted in (
+        (data.train.user_index, rows.encoded.user_index),
+        (data.train.movie_index, rows.encoded.movie_index),
+    ):
+        size = int(max(train.max(initial=0), wanted.max(initial=0))) + 1
+        counts.append(np.bincount(train, minlength=size)[wanted].astype(np.int32))
+    return counts[0], counts[1]
+
+
+def _blocks(rows: TestRows, movies: int) -> list[TestRows]:
+    size = max(1, min(1024, BLOCK_CELLS // max(movies, 1)))
+    return [rows.take(np.arange(i, min(i + size, len(rows)))) for i in range(0, len(rows), size)]
+
+
+def _joined(parts: list[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]) -> Predictions:
+    stars, raw, unseen = (np.concatenate([np.asarray(x) for x in c]) for c in zip(*parts))
+    return Predictions(stars=stars, rank_raw=raw, rank_unseen=unseen)

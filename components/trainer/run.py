@@ -1,0 +1,48 @@
+"""What TFX's Trainer calls: encoded ratings in, SavedModel out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow_transform as tft
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from components.trainer import features as f
+from components.trainer.export import export
+from components.trainer.fit import fit
+from components.trainer.signatures import ServingModel
+from components.transform.encoded import EncodedData
+from pipeline.config import ModelConfig, TrainConfig
+
+MODEL = "model"
+TRAIN = "train"
+
+
+def run_fn(args: FnArgs) -> None:
+    """Trains and exports.
+
+    Args:
+        args: TFX's; `custom_config` has the sections `model` and `train` of the configuration.
+    """
+    config: dict[str, Any] = args.custom_config
+    data = EncodedData.load(artifact_folder(args.train_files[0]))
+    vocabulary = tft.TFTransformOutput(args.transform_output).vocabulary_by_name(f.USER_VOCABULARY)
+    users = [word.decode() for word in vocabulary]
+    model_config = ModelConfig.model_validate(config[MODEL])
+    train_config = TrainConfig.model_validate(config[TRAIN])
+    joint, history = fit(data, model_config, train_config, Path(args.model_run_dir))
+    about = {
+        "users": len(users),
+        "movies": len(data.catalogue),
+        "train_rows": len(data.train),
+        "epochs": len(history["loss"]),
+        "history": history,
+        **config,
+    }
+    export(ServingModel(joint, data, users), data, users, about, Path(args.serving_model_dir))
+
+
+def artifact_folder(split_pattern: str) -> Path:
+    """The folder of an Examples artifact, from the pattern of one split's files."""
+    return Path(split_pattern).parents[1]

@@ -1,0 +1,143 @@
+"""The graph: what runs, in which order, and what passes from one node to the next."""
+
+from __future__ import annotations
+
+from tfx import v1 as tfx
+
+import schemas
+from components.data_gate.component import DataGate
+from components.evaluator.champion import ChampionStrategy
+from components.evaluator.component import Evaluator
+from components.example_gen.component import RatingsExampleGen
+from components.pusher.component import Pusher
+from components.serving_check.component import ServingCheck
+from components.trainer import features as f
+from components.trainer.run import MODEL, TRAIN
+from components.transform.component import RatingsEncoder
+from pipeline.config import Config
+from pipeline.layout import PIPELINE_NAME, Layout
+from ratings.errors import BadInput
+
+
+def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> tfx.dsl.Pipeline:
+    """Builds the pipeline; nothing is read or run.
+
+    Args:
+        config: what the run does; `data.path` must name a folder.
+        output: the output folder.
+        name: the pipeline's name in MLMD.
+
+    Raises:
+        BadInput: the configuration names no data.
+    """
+    if config.data.path is None:
+        raise BadInput("The configuration names no ratings.", "Set data.path to a folder.")
+    layout = Layout.of(output)
+
+    example_gen = RatingsExampleGen(config.data, config.split, input_base=config.data.path)
+    examples, catalogue = example_gen.outputs["examples"], example_gen.outputs["catalogue"]
+
+    ratings_schema = _schema("ratings")
+    ratings_statistics = tfx.components.StatisticsGen(examples=examples).with_id("RatingsStatistics")
+    ratings_validator = tfx.components.ExampleValidator(
+        statistics=ratings_statistics.outputs["statistics"],
+        schema=ratings_schema.outputs["schema"],
+    ).with_id("RatingsValidator")
+    movies_schema = _schema("movies")
+    movies_statistics = tfx.components.StatisticsGen(
+        examples=catalogue, exclude_splits=[f.USERS]
+    ).with_id("MoviesStatistics")
+    movies_validator = tfx.components.ExampleValidator(
+        statistics=movies_statistics.outputs["statistics"],
+        schema=movies_schema.outputs["schema"],
+    ).with_id("MoviesValidator")
+    data_gate = DataGate(
+        ratings_anomalies=ratings_validator.outputs["anomalies"],
+        movies_anomalies=movies_validator.outputs["anomalies"],
+        quarantine=example_gen.outputs["quarantine"],
+        max_quarantined=config.data.max_quarantined,
+    )
+
+    transform = tfx.components.Transform(
+        examples=catalogue,
+        schema=movies_schema.outputs["schema"],
+        preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
+        splits_config=tfx.proto.SplitsConfig(analyze=list(f.CATALOGUE_SPLITS)),
+        materialize=False,
+        disable_statistics=True,
+    )
+    transform.add_upstream_node(data_gate)
+    encoder = RatingsEncoder(
+        examples=examples,
+        catalogue=catalogue,
+        transform_graph=transform.outputs["transform_graph"],
+    )
+    encoded = encoder.outputs["encoded"]
+    trainer = tfx.components.Trainer(
+        run_fn="components.trainer.run.run_fn",
+        examples=encoded,
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=tfx.proto.TrainArgs(splits=[f.TRAIN]),
+        eval_args=tfx.proto.EvalArgs(splits=[f.VALIDATION]),
+        custom_config={
+            MODEL: config.model.model_dump(mode="json"),
+            TRAIN: config.train.model_dump(mode="json"),
+        },
+    )
+    model = trainer.outputs["model"]
+
+    champion = tfx.dsl.Resolver(
+        strategy_class=ChampionStrategy,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        candidate=model,
+    ).with_id("ChampionResolver")
+    evaluator = Evaluator(
+        model=model,
+        baseline_model=champion.outputs["model"],
+        examples=examples,
+        encoded=encoded,
+        gate=config.gate,
+        seed=config.split.seed,
+    )
+    serving_check = ServingCheck(model=model, latency_ms_max=config.push.latency_ms_max)
+    pusher = Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
+        directory=config.push.directory or str(layout.serving),
+        keep=config.push.keep,
+    )
+
+    return tfx.dsl.Pipeline(
+        pipeline_name=name,
+        pipeline_root=str(layout.artifacts),
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(layout.metadata)
+        ),
+        components=[
+            example_gen,
+            ratings_schema,
+            ratings_statistics,
+            ratings_validator,
+            movies_schema,
+            movies_statistics,
+            movies_validator,
+            data_gate,
+            transform,
+            encoder,
+            trainer,
+            champion,
+            evaluator,
+            serving_check,
+            pusher,
+        ],
+        enable_cache=True,
+        beam_pipeline_args=list(config.beam.args),
+    )
+
+
+def _schema(name: str) -> tfx.components.ImportSchemaGen:
+    """The curated schema as an artifact."""
+    node = tfx.components.ImportSchemaGen(schema_file=str(schemas.path(name)))
+    return node.with_id(f"{name.capitalize()}Schema")
