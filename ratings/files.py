@@ -13,7 +13,12 @@ from typing import IO, Final
 from ratings.errors import BadInput
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
-_UNREADABLE: Final = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+_UNREADABLE: Final = {
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
 
 
 def is_remote(path: str) -> bool:
@@ -118,6 +123,6 @@ def open_content(path: str, gzipped: bool) -> Iterator[IO[bytes]]:
     with reading(path), open_stored(path) as stored:
         if gzipped:
             with gzip.GzipFile(fileobj=stored) as content:
-                yield io.BufferedReader(content)  # type: ignore[type-var, misc]
+                yield io.BufferedReader(content)
         else:
             yield stored

@@ -41,9 +41,9 @@ class Lines:
 
     def holding(self, positions: Positions) -> Positions:
         """Indices of the lines in which sorted byte positions lie, int64, once each."""
-        line = np.searchsorted(self.starts, positions, side="right") - 1
-        inside = (line >= 0) & (positions < self.ends[np.maximum(line, 0)])
-        return np.unique(line[inside])
+        following = np.searchsorted(self.starts, positions, side="right")
+        line, positions = following[following > 0] - 1, positions[following > 0]
+        return np.unique(line[positions < self.ends[line]])
 
 
 def find_lines(block: bytes) -> Lines:

@@ -94,7 +94,9 @@ def _read_rows(block: bytes, layout: Layout) -> tuple[li.Positions, Codes, pa.Ta
     reasons = np.zeros(len(lines), np.uint8)
     damaged = li.undecodable(lines, block)
     reasons[damaged] = CODES[ENCODING]
-    quoted = li.lines_with(lines, block, _QUOTE) if layout.quoted else np.zeros(len(lines), np.bool_)
+    quoted = (
+        li.lines_with(lines, block, _QUOTE) if layout.quoted else np.zeros(len(lines), np.bool_)
+    )
     offsets = lines.starts
 
     delimiter = layout.delimiter
@@ -116,7 +118,7 @@ def _read_rows(block: bytes, layout: Layout) -> tuple[li.Positions, Codes, pa.Ta
     cells = li.quoted_values(lines, chosen, delimiter.decode())
     fits = np.array([row is not None and len(row) == len(layout.columns) for row in cells])
     reasons[chosen[~fits]] = CODES[COLUMNS]
-    rows = [row for row, fit in zip(cells, fits) if fit and row is not None]
+    rows = [row for row, fit in zip(cells, fits, strict=True) if fit and row is not None]
     table = pa.concat_tables([table, _quoted_table(rows, layout.columns)])
     position = np.concatenate([plain, chosen[fits]])
     order = np.argsort(position, kind="stable")
@@ -168,6 +170,6 @@ def _gather(lines: li.Lines, chosen: li.Positions) -> npt.NDArray[np.uint8]:
 
 
 def _quoted_table(rows: list[list[str]], columns: tuple[str | None, ...]) -> pa.Table:
-    cells = list(zip(*rows)) if rows else [()] * len(columns)
+    cells = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     wanted = {name: at for at, name in enumerate(columns) if name is not None}
     return pa.table({name: pa.array(cells[at], pa.string()) for name, at in wanted.items()})

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ratings import schema
 from ratings.chunks import read_whole
 from ratings.formats.source import RatingsFile
 from ratings.reasons import REASONS
@@ -40,7 +39,7 @@ def find_rows(rejected: pa.Table, files: Sequence[RatingsFile]) -> Iterator[Quar
     Raises:
         BadInput: a file cannot be read.
     """
-    file_of, offset_of, reason_of = (rejected.column(name).to_numpy() for name in schema.REJECTED.names)
+    file_of, offset_of, reason_of = (rejected.column(at).to_numpy() for at in range(3))
     for index, file in enumerate(files):
         mine = np.flatnonzero(file_of == index)
         mine = mine[np.argsort(offset_of[mine], kind="stable")]
@@ -58,7 +57,7 @@ def _rows_of_file(
         local = offsets[done:until] - start
         line_of = np.searchsorted(newlines, local)
         ends = np.append(newlines, len(block))[line_of]
-        for at, end, line, reason in zip(local, ends, line_of, reasons[done:until]):
+        for at, end, line, reason in zip(local, ends, line_of, reasons[done:until], strict=True):
             number = lines_before + int(line) + 1
             yield QuarantinedRow(file.name, number, REASONS[reason], block[at:end])
         done, lines_before = until, lines_before + len(newlines)

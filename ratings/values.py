@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.trainer import features
+from ratings.arrow import one_chunk
 from ratings.reasons import CODES, EMPTY_ID, RATING, RATING_RANGE, TIMESTAMP, UNKNOWN_MOVIE
 
 _NUMBER: Final = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
@@ -43,7 +44,7 @@ def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:
         [rows], whose values mean something in the valid rows only; and the reason of each row as an
         index into `ratings.reasons.REASONS`, 0 for a valid one [rows].
     """
-    columns = {name: _trimmed(_flat(table.column(name))) for name in table.column_names}
+    columns = {name: _trimmed(one_chunk(table.column(name))) for name in table.column_names}
     reasons = np.zeros(table.num_rows, np.uint8)
     users, user_empty = _ids(columns[features.USER_ID])
     movies, movie_empty = _ids(columns[features.MOVIE_ID])
@@ -68,11 +69,6 @@ def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:
 
 def _blame(reasons: Codes, wrong: Mask, reason: str) -> None:
     reasons[wrong & (reasons == 0)] = CODES[reason]
-
-
-def _flat(column: pa.ChunkedArray) -> pa.Array:
-    """One array of a column, which may also have no chunk at all."""
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def _trimmed(strings: pa.Array) -> pa.Array:

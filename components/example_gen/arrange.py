@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,13 @@ import pyarrow.compute as pc
 
 from components.trainer import features
 from ratings import schema
+from ratings.arrow import one_chunk
 from ratings.reasons import CODES, DUPLICATE
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """Ratings of whole users, rows of a user together, sorted by user id, time and place.
+    """Ratings of whole users: rows of a user together, sorted by user id, time and place.
 
     Attributes:
         users: string [users], distinct and sorted.
@@ -41,15 +43,15 @@ class Ratings:
         return len(self.user)
 
 
-def arrange(parts: Sequence[pa.Table]) -> tuple[Ratings, pa.Table]:
+def arrange(parts: Iterable[pa.Table]) -> tuple[Ratings, pa.Table]:
     """Join, sort and deduplicate the parts of one partition.
 
     Args:
         parts: tables of `ratings.schema.PARSED`, in the order of files and offsets; none is fine.
 
     Returns:
-        The ratings, and a table of `ratings.schema.REJECTED` with their exact duplicates: of the rows
-        that agree in user, film, rating and timestamp the first in order of file and offset is kept.
+        The ratings, and a table of `ratings.schema.REJECTED` with their exact duplicates: of rows
+        that agree in user, film, rating and timestamp the first by file and offset is kept.
     """
     tables = [schema.PARSED.empty_table(), *parts]
     table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
@@ -86,16 +88,12 @@ def arrange(parts: Sequence[pa.Table]) -> tuple[Ratings, pa.Table]:
 
 
 def _decoded(table: pa.Table, name: str) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    column = _one_chunk(table.column(name))
+    column = one_chunk(table.column(name))
     return column.indices.to_numpy(), column.dictionary
 
 
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks else pa.array([], column.type)
-
-
-def _numpy(table: pa.Table, name: str) -> npt.NDArray[np.generic]:
-    values: npt.NDArray[np.generic] = table.column(name).to_numpy()
+def _numpy(table: pa.Table, name: str) -> npt.NDArray[Any]:
+    values: npt.NDArray[Any] = table.column(name).to_numpy()
     return values
 
 

@@ -15,6 +15,7 @@ from components.example_gen.shards import single_values
 from components.example_gen.split import TRAIN, Codes
 from components.trainer import features
 from ratings import schema
+from ratings.arrow import one_chunk
 
 _ATTRIBUTES = schema.USERS.names[1:]
 
@@ -35,7 +36,7 @@ def catalogue_schema(with_attributes: bool) -> pa.Schema:
 
 
 def movies_from_ids(movie_ids: Sequence[str]) -> pa.Table:
-    """The catalogue of a source without a films' file: the id is the title; `schema.MOVIES` [ids]."""
+    """The catalogue of a source without a films' file (`schema.MOVIES`): ids are the titles."""
     ids = pa.array(movie_ids, pa.string())
     genres = pa.array([[]] * len(ids), pa.list_(pa.string()))
     return pa.table([ids, ids, genres, pa.nulls(len(ids), pa.int64())], schema=schema.MOVIES)
@@ -43,9 +44,9 @@ def movies_from_ids(movie_ids: Sequence[str]) -> pa.Table:
 
 def movies_split(movies: pa.Table, with_attributes: bool) -> pa.Table:
     """Films (`ratings.schema.MOVIES`) as rows of the catalogue."""
-    columns = {name: movies.column(name).combine_chunks() for name in movies.column_names}
+    columns = {name: one_chunk(movies.column(name)) for name in movies.column_names}
     lists = {
-        name: values if name == features.GENRES else single_values(_one(values))
+        name: values if name == features.GENRES else single_values(values)
         for name, values in columns.items()
     }
     return _with_nulls(lists, movies.num_rows, with_attributes)
@@ -71,16 +72,10 @@ def users_split(ratings: Ratings, splits: Codes, attributes: pa.Table | None) ->
         offsets = pa.array(np.arange(len(ids) + 1, dtype=np.int32) * 2)
         lists[features.TIMESTAMP] = pa.ListArray.from_arrays(offsets, pa.array(bounds))
     if attributes is not None:
-        at = pc.index_in(ids, value_set=attributes.column(features.USER_ID).combine_chunks())
+        at = pc.index_in(ids, value_set=one_chunk(attributes.column(features.USER_ID)))
         found = attributes.take(at)
-        lists |= {name: single_values(_one(found.column(name))) for name in _ATTRIBUTES}
+        lists |= {name: single_values(one_chunk(found.column(name))) for name in _ATTRIBUTES}
     return _with_nulls(lists, len(ids), attributes is not None)
-
-
-def _one(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    if not isinstance(values, pa.ChunkedArray):
-        return values
-    return pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
 
 
 def _with_nulls(lists: dict[str, pa.Array], rows: int, with_attributes: bool) -> pa.Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tfx import types
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.components.example_gen.utils import make_default_input_config, make_default_output_config
@@ -13,28 +15,34 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.standard_component_specs import FileBasedExampleGenSpec
 
 from components.artifacts import Quarantine
-from components.example_gen.executor import CATALOGUE_KEY, DATA_KEY, QUARANTINE_KEY, SPLIT_KEY, Executor
+from components.example_gen.executor import (
+    CATALOGUE_KEY,
+    DATA_KEY,
+    QUARANTINE_KEY,
+    SPLIT_KEY,
+    Executor,
+)
 from pipeline.config import DataConfig, SplitConfig
 
 _NOT_USED = {"path", "max_quarantined", "statistics_rows"}
 
 
-class RatingsExampleGenSpec(FileBasedExampleGenSpec):  # type: ignore[misc]
+class RatingsExampleGenSpec(FileBasedExampleGenSpec):
     """FileBasedExampleGen with the configuration, and two outputs more."""
 
-    PARAMETERS = {
+    PARAMETERS: ClassVar = {
         **FileBasedExampleGenSpec.PARAMETERS,
         DATA_KEY: ExecutionParameter(type=str),
         SPLIT_KEY: ExecutionParameter(type=str),
     }
-    OUTPUTS = {
+    OUTPUTS: ClassVar = {
         **FileBasedExampleGenSpec.OUTPUTS,
         CATALOGUE_KEY: ChannelParameter(type=standard_artifacts.Examples),
         QUARANTINE_KEY: ChannelParameter(type=Quarantine),
     }
 
 
-class RatingsExampleGen(FileBasedExampleGen):  # type: ignore[misc]
+class RatingsExampleGen(FileBasedExampleGen):
     """Reads a data folder of any format that `ratings.formats` knows.
 
     TFX's own driver finds spans and versions and fingerprints the files, so that a run on unchanged
@@ -82,4 +90,4 @@ def split_pattern(folder: str) -> tuple[str, str]:
         return folder, "*"
     before = folder[: folder.index("{")]
     base, slash, _ = before.rpartition("/")
-    return base or slash or ".", f"{folder[len(base) + len(slash):].rstrip('/')}/*"
+    return base or slash or ".", f"{folder[len(base) + len(slash) :].rstrip('/')}/*"

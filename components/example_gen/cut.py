@@ -17,8 +17,8 @@ LIMIT: Final = 2**18
 class TimeCounts:
     """Rows by time, in buckets of `2**shift` seconds that begin at multiples of it.
 
-    The shift is the smallest that needs no more than `LIMIT` buckets. A part never needs a larger one
-    than the whole, so that the merged counts do not depend on how the rows were distributed.
+    The shift is the smallest that needs no more than `LIMIT` buckets. A part never needs a larger
+    one than the whole, so that merged counts do not depend on how the rows were distributed.
 
     Attributes:
         shift: logarithm of a bucket's width.
@@ -72,9 +72,9 @@ def find_cuts(counts: TimeCounts, shares: Iterable[float]) -> list[int]:
         shares: from 0 to 1, ascending.
 
     Returns:
-        A timestamp for each share: rows strictly before it are on its near side, so that rows of equal
-        timestamps stay together. Of the bounds between buckets the one is taken whose share of rows is
-        nearest, the earlier of two that are as near.
+        A timestamp for each share: rows strictly before it are on its near side, so that rows of
+        equal timestamps stay together. Of the bounds between buckets the one is taken whose share
+        of rows is nearest, the earlier of two that are as near.
     """
     total = int(counts.rows.sum())
     if not total:

@@ -21,6 +21,7 @@ from components.example_gen.work import Job, gather_outcomes
 from components.trainer import features
 from pipeline.config import DataConfig, SplitConfig
 from ratings import files
+from ratings.arrow import one_chunk
 from ratings.chunks import plan_chunks
 from ratings.errors import BadInput
 from ratings.formats import open_source
@@ -35,7 +36,7 @@ QUARANTINE_KEY = "quarantine"
 class Executor(BaseBeamExecutor):
     """Ratings files to `examples`, `catalogue` and `quarantine`."""
 
-    def Do(  # noqa: N802
+    def Do(
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
@@ -68,7 +69,7 @@ class Executor(BaseBeamExecutor):
             rules=Rules(
                 rating_min=source.rating_min,
                 rating_max=source.rating_max,
-                movie_ids=None if movies is None else movies.column(features.MOVIE_ID).combine_chunks(),
+                movie_ids=None if movies is None else one_chunk(movies.column(features.MOVIE_ID)),
             ),
             plan=plan_split(split, source),
             attributes=source.read_users(),

@@ -1,4 +1,4 @@
-"""Stable 64-bit hashes: the same on every machine, in every version, whatever else is in the data."""
+"""Stable 64-bit hashes: the same on every machine and in every version."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What became of a chunk or a partition: small enough to be gathered, written where it was found."""
+"""What became of a chunk or a partition: small enough that one process can gather them all."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +53,7 @@ def outcome_from_bytes(data: bytes) -> Outcome:
     """What `Outcome.to_bytes` made."""
     table = table_from_bytes(data)
     rest = json.loads(table.schema.metadata[_KEY])
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in rest.items()}
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in rest.items()}
     return Outcome(rejected=table.replace_schema_metadata(None), **fields)
 
 
@@ -72,7 +72,9 @@ def table_from_bytes(data: bytes) -> pa.Table:
         return reader.read_all()
 
 
-def partition_outcome(ratings: Ratings, splits: Codes, duplicates: pa.Table, films: bool) -> Outcome:
+def partition_outcome(
+    ratings: Ratings, splits: Codes, duplicates: pa.Table, films: bool
+) -> Outcome:
     """What became of the ratings of one partition.
 
     Args:
@@ -92,7 +94,9 @@ def partition_outcome(ratings: Ratings, splits: Codes, duplicates: pa.Table, fil
 
 
 def _content(ratings: Ratings) -> tuple[int, int]:
-    pair = combine(hash_strings(ratings.users)[ratings.user], hash_strings(ratings.movies)[ratings.movie])
+    pair = combine(
+        hash_strings(ratings.users)[ratings.user], hash_strings(ratings.movies)[ratings.movie]
+    )
     row = combine(pair, ratings.rating.view(np.uint32).astype(np.uint64))
     if ratings.timestamp is not None:
         row = combine(row, ratings.timestamp.view(np.uint64))
@@ -103,9 +107,11 @@ def merge_outcomes(outcomes: Iterable[Outcome]) -> Outcome:
     """Add outcomes up; of several problems the first is kept, in the order given."""
     parts = list(outcomes)
     return Outcome(
-        rejected=pa.concat_tables([schema.REJECTED.empty_table(), *(part.rejected for part in parts)]),
+        rejected=pa.concat_tables(
+            [schema.REJECTED.empty_table(), *(part.rejected for part in parts)]
+        ),
         read=sum(part.read for part in parts),
-        rows=tuple(sum(counts) for counts in zip(*(part.rows for part in parts))),
+        rows=tuple(sum(counts) for counts in zip(*(part.rows for part in parts), strict=True)),
         users=sum(part.users for part in parts),
         movie_ids=tuple(sorted({movie for part in parts for movie in part.movie_ids})),
         content=(

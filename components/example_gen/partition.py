@@ -8,20 +8,21 @@ import pyarrow as pa
 
 from components.example_gen.hashing import hash_strings
 from components.trainer import features
+from ratings.arrow import one_chunk
 
 
 def partition_by_user(ratings: pa.Table, partitions: int) -> dict[int, pa.Table]:
     """Distribute ratings by a stable hash of the user.
 
     Args:
-        ratings: table of `ratings.schema.PARSED` whose columns are of one chunk each [rows].
+        ratings: table of `ratings.schema.PARSED` [rows].
         partitions: number of partitions.
 
     Returns:
         Partition to its rows in their order, for the partitions that have any. A partition's user
         dictionary holds its own users only.
     """
-    encoded = _single(ratings.column(features.USER_ID))
+    encoded = one_chunk(ratings.column(features.USER_ID))
     users = encoded.dictionary
     partition_of_user = (hash_strings(users) % np.uint64(partitions)).astype(np.uint16)
     # With the users in order of their partition, a partition's dictionary is a slice.
@@ -59,7 +60,3 @@ def _bounds(partition_of: npt.NDArray[np.uint16], partitions: int) -> npt.NDArra
     """Where each partition begins once sorted, int64 [partitions + 1]."""
     counts = np.bincount(partition_of, minlength=partitions)
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-
-
-def _single(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

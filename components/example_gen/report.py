@@ -27,12 +27,12 @@ QUARANTINE = "quarantine.tsv"
 def quarantined(outcome: Outcome) -> dict[str, int]:
     """Rows refused by reason, without the reasons that did not occur."""
     counts = np.bincount(outcome.rejected.column(schema.REASON).to_numpy(), minlength=len(REASONS))
-    return {reason: int(count) for reason, count in zip(REASONS, counts) if count}
+    return {reason: int(count) for reason, count in zip(REASONS, counts, strict=True) if count}
 
 
 def make_report(source: Source, outcome: Outcome, movies: pa.Table) -> dict[str, Any]:
     """The content of `report.json`, as docs/architecture.md has it."""
-    splits = dict(zip(features.RATING_SPLITS, outcome.rows))
+    splits = dict(zip(features.RATING_SPLITS, outcome.rows, strict=True))
     content = f"{outcome.content[0]:016x}{outcome.content[1]:016x}{movies_hash(movies)}"
     return {
         "format": source.format.value,
@@ -74,7 +74,7 @@ def check_rows(report: dict[str, Any], split: SplitConfig, quarantine: str) -> N
     if not rows["read"]:
         raise BadInput(f"There are no ratings in {files}.", "Restore the file.")
     if not rows["kept"]:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in report["quarantined"].items())
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in report["quarantined"].items())
         raise BadInput(
             f"None of the {rows['read']:,} ratings in {files} is valid: {reasons}.",
             f"The rows and reasons are in {quarantine}; check data.format and the rating range.",
@@ -88,7 +88,7 @@ def _why_empty(kept: int, split: SplitConfig) -> str:
     if split.kind is SplitKind.LEAVE_LAST:
         needed = split.validation_count + split.test_count + 1
         return (
-            f"leave_last needs users with at least {needed} ratings, and none of these has as many. "
+            f"leave_last needs users with at least {needed} ratings, and none has as many. "
             "Lower split.validation and split.test, or use another split.kind."
         )
     if split.kind is SplitKind.TEMPORAL:

@@ -72,10 +72,12 @@ def parse_chunk(job: Job, chunk: Chunk) -> list[tuple[int, str]]:
                 _write(path, table_bytes(table))
                 spilled.append((partition, path))
     except BadInput as error:
-        # Raised here it would reach the user as Beam's error; the executor raises it again.
+        # From here it would reach the user as an error of Beam; the executor raises it again.
         rejected = schema.REJECTED.empty_table()
         outcomes.append(Outcome(rejected=rejected, problem=(error.message, error.remedy)))
-    _write(f"{job.folder}/outcome-chunk-{chunk.index:08d}.arrow", merge_outcomes(outcomes).to_bytes())
+    _write(
+        f"{job.folder}/outcome-chunk-{chunk.index:08d}.arrow", merge_outcomes(outcomes).to_bytes()
+    )
     return spilled
 
 

@@ -35,8 +35,10 @@ def open_source(config: DataConfig, folder: str, split: SplitConfig) -> Source:
     names, folders = files.list_folder(folder)
     adapter = find_adapter(config, folder, names, folders)
     found = _Folder(folder, names)
-    predefined = split.kind is SplitKind.PREDEFINED
-    by_split = _predefined(found, split) if predefined else {None: found.some("ratings", adapter.ratings)}
+    if split.kind is SplitKind.PREDEFINED:
+        by_split = _predefined(found, split)
+    else:
+        by_split = {None: found.some("ratings", adapter.ratings)}
     ratings_files = tuple(
         open_ratings_file(folder, name, adapter, split=split_name)
         for split_name, chosen in by_split.items()
@@ -69,7 +71,7 @@ class _Folder:
         chosen = matching(self.names, glob)
         if not chosen:
             raise BadInput(
-                f"There is no {what} file {glob} in {self.path}; it holds: {', '.join(self.names)}.",
+                f"No {what} file {glob} is in {self.path}, which holds {', '.join(self.names)}.",
                 "Put the file there, or set the right data.format and globs.",
             )
         return chosen

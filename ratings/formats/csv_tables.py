@@ -16,9 +16,9 @@ _USER_COLUMNS = tuple(schema.USERS.names)
 
 
 def read_movies(text: Text) -> Iterator[Movie]:
-    """Films with `movie_id`, and `title`, `genres` (by `|`) and `year` where there are such columns.
+    """Films with `movie_id`, and with `title`, `genres` (by `|`) and `year` if there are any.
 
-    Without a title the film's id is shown; without a year column the year that ends the title is taken.
+    Without a title the id is shown; without a year column the year that ends the title is taken.
 
     Raises:
         BadInput: the header has no film id, or a line is short.

@@ -23,8 +23,8 @@ def adapter(config: DataConfig) -> Adapter:
     for column in config.columns:
         if column not in header.ALIASES:
             near = difflib.get_close_matches(column, header.ALIASES, n=1)
-            known = f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(header.ALIASES)}."
-            raise BadInput(f"data.columns: there is no column {column!r}.", known)
+            remedy = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(header.ALIASES)}."
+            raise BadInput(f"data.columns: there is no column {column!r}.", remedy)
     return Adapter(
         format=Format.CSV,
         ratings=config.ratings or RATINGS_GLOB,

@@ -56,7 +56,7 @@ def find_columns(
         Canonical column to position, for the columns that were found.
 
     Raises:
-        BadInput: a required column is missing; says which names there are, the nearest, and the remedy.
+        BadInput: a required column is missing; says which names there are, and the nearest.
     """
     found = {}
     for column in wanted:
@@ -85,9 +85,7 @@ def _wrong_header(
     for column in missing:
         near = difflib.get_close_matches(mapping.get(column, column), names, n=1, cutoff=0.4)
         hints.append(f'{column} = "{near[0] if near else "..."}"')
-    wanted = ", ".join(
-        f"{column} (mapped to {mapping[column]})" if column in mapping else column for column in missing
-    )
+    wanted = ", ".join(f"{c} (mapped to {mapping[c]})" if c in mapping else c for c in missing)
     return BadInput(
         f"{path}: the header has no column for {wanted}; it has: {', '.join(names)}.",
         f"Say which is which in the configuration: [data.columns] {', '.join(hints)}"

@@ -20,7 +20,9 @@ _ITEM_COLUMNS = 5 + len(_GENRES)
 def _read_movies(text: Text) -> Iterator[Movie]:
     for line, row in tables.plain_rows(text, _ITEM_COLUMNS):
         flags = row[5:]
-        named = "|".join(name for name, flag in zip(_GENRES, flags) if flag.strip() == "1")
+        named = "|".join(
+            name for name, flag in zip(_GENRES, flags, strict=True) if flag.strip() == "1"
+        )
         released = re.search(r"\d{4}\s*$", row[2])
         yield Movie(
             line=line,

@@ -73,8 +73,8 @@ def unrecognised(folder: str, names: list[str], folders: list[str]) -> BadInput:
         found += f" and {len(names) - _SHOWN} more"
     expected = ", ".join(f"{a.ratings} ({a.format.value})" for a in ADAPTERS)
     remedy = (
-        'For CSV files of your own set data.format = "csv", data.ratings = "<glob>" and, unless the '
-        "header says user_id, movie_id and rating, [data.columns]."
+        'For CSV files of your own set data.format = "csv", data.ratings = "<glob>" and, unless '
+        "the header says user_id, movie_id and rating, [data.columns]."
     )
     if folders:
         remedy = f"Its sub-folders are: {', '.join(folders[:_SHOWN])}. Is it one of these? {remedy}"

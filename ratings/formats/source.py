@@ -46,7 +46,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Adapter:
-    """A source format: which files are what, and how each is read. Globs match names in the folder."""
+    """A source format: which files are what, and how each is read.
+
+    Globs match file names in the folder.
+    """
 
     format: Format
     ratings: str
@@ -62,7 +65,7 @@ class Adapter:
     read_users: Callable[[Text], Iterator[User]] | None = None
     """Reads the users' file."""
     columns: tuple[str | None, ...] | None = None
-    """Canonical name of each column of a ratings file, None for one to ignore; None: by the header."""
+    """Canonical name of each column of a ratings file (None: ignored), or None: by the header."""
     mapping: Mapping[str, str] = field(default_factory=dict)
     """Canonical column to header name, where the configuration says so."""
     quoted: bool = False

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ratings.formats.source import Adapter, Movie, Text, User
 
 _NO_GENRES = frozenset({"", "(no genres listed)", "unknown"})
+_MEND = "Mend or remove the line."
 _TITLE_YEAR = re.compile(r"\((\d{4})(?:\s*[-–]\s*(?:\d{4})?)?\)[\s\"]*$")
 
 
@@ -56,9 +57,7 @@ def plain_rows(text: Text, count: int, *, maxsplit: int = -1) -> Iterator[tuple[
 def check_count(path: str, line: int, found: int, expected: int) -> None:
     """Raise BadInput unless a line of a films' or users' file has the columns it should have."""
     if found != expected:
-        raise BadInput(
-            f"{path}, line {line}: {found} columns instead of {expected}.", "Mend or remove the line."
-        )
+        raise BadInput(f"{path}, line {line}: {found} columns instead of {expected}.", _MEND)
 
 
 def read_text(path: str, adapter: Adapter) -> Text:
@@ -117,11 +116,9 @@ def users_table(users: Iterable[User], path: str) -> pa.Table:
     """
     rows = list(users)
     _check_ids([(row.line, row.user_id) for row in rows], path, "user", "user_id")
-    columns = list(zip(*((row[1:]) for row in rows)))
-    return pa.table(
-        [pa.array(values, field.type) for values, field in zip(columns, schema.USERS)],
-        schema=schema.USERS,
-    )
+    columns = zip(*(row[1:] for row in rows), strict=True)
+    arrays = [pa.array(cells, at.type) for cells, at in zip(columns, schema.USERS, strict=True)]
+    return pa.table(arrays, schema=schema.USERS)
 
 
 def _check_ids(ids: list[tuple[int, str]], path: str, what: str, column: str) -> None:
@@ -130,7 +127,7 @@ def _check_ids(ids: list[tuple[int, str]], path: str, what: str, column: str) ->
     first: dict[str, int] = {}
     for line, value in ids:
         if not value:
-            raise BadInput(f"{path}, line {line}: the {column} is empty.", "Mend or remove the line.")
+            raise BadInput(f"{path}, line {line}: the {column} is empty.", _MEND)
         if first.setdefault(value, line) != line:
             raise BadInput(
                 f"{path}, line {line}: {column} {value} is in line {first[value]} already.",
