@@ -142,6 +142,14 @@ def test_a_model_without_a_history_tower_answers_from_popularity(ask: Ask) -> No
     assert "instead of ['user', 'history'" in "\n".join(broken_promises(answer, SUBJECTS))
 
 
+def test_a_k_beyond_the_catalogue_may_be_cut(ask: Ask) -> None:
+    def answer(name: str, inputs: Mapping[str, Any]) -> Answer:
+        k = min(inputs.get("k", 10), len(tiny_model.MOVIES))
+        return ask(name, {**inputs, "k": k})
+
+    assert list(broken_promises(answer, SUBJECTS)) == []
+
+
 def test_films_outside_the_catalogue_are_told(ask: Ask) -> None:
     fewer = Subjects("1", {"1": "Toy Story (1995)", "2": "Jumanji (1995)"})
     assert "films that are not in the catalogue" in "\n".join(broken_promises(ask, fewer))
