@@ -20,18 +20,27 @@ from ratings.arrow import one_chunk
 _ATTRIBUTES = schema.USERS.names[1:]
 
 
+_TEXTS = pa.large_list(pa.large_binary())
+_INTEGERS = pa.large_list(pa.int64())
+
+
 def catalogue_schema(with_attributes: bool) -> pa.Schema:
-    """Columns of both splits, each a list; user attributes only if the configuration opts in."""
+    """Columns of both splits, each a list; user attributes only if the configuration opts in.
+
+    Transform insists on TFX's own Arrow types and on the order of schemas/movies.pbtxt.
+    """
     fields = [
-        (features.USER_ID, pa.list_(pa.string())),
-        (features.TIMESTAMP, pa.list_(pa.int64())),
-        (features.MOVIE_ID, pa.list_(pa.string())),
-        (features.TITLE, pa.list_(pa.string())),
-        (features.GENRES, pa.list_(pa.string())),
-        (features.YEAR, pa.list_(pa.int64())),
+        (features.MOVIE_ID, _TEXTS),
+        (features.TITLE, _TEXTS),
+        (features.GENRES, _TEXTS),
+        (features.YEAR, _INTEGERS),
+        (features.USER_ID, _TEXTS),
+        (features.TIMESTAMP, _INTEGERS),
     ]
     if with_attributes:
-        fields += [(name, pa.list_(schema.USERS.field(name).type)) for name in _ATTRIBUTES]
+        for name in _ATTRIBUTES:
+            text = pa.types.is_string(schema.USERS.field(name).type)
+            fields.append((name, _TEXTS if text else _INTEGERS))
     return pa.schema(fields)
 
 
@@ -80,8 +89,19 @@ def users_split(ratings: Ratings, splits: Codes, attributes: pa.Table | None) ->
 
 def _with_nulls(lists: dict[str, pa.Array], rows: int, with_attributes: bool) -> pa.Table:
     columns = catalogue_schema(with_attributes)
-    arrays = [lists.get(field.name, pa.nulls(rows, field.type)) for field in columns]
+    arrays = [
+        _large(lists[field.name], field.type) if field.name in lists else pa.nulls(rows, field.type)
+        for field in columns
+    ]
     return pa.table(arrays, schema=columns)
+
+
+def _large(lists: pa.ListArray, wanted: pa.DataType) -> pa.LargeListArray:
+    """Lists with 64-bit offsets and the wanted type of values, null lists kept."""
+    starts = np.asarray(lists.offsets.cast(pa.int64()))
+    nulls = np.append(np.asarray(lists.is_null()), False)
+    values = lists.values.cast(wanted.value_type)
+    return pa.LargeListArray.from_arrays(pa.array(starts, pa.int64(), mask=nulls), values)
 
 
 def movies_hash(movies: pa.Table) -> str:

@@ -16,7 +16,7 @@ from components.trainer import features
 _ROW_GROUP: Final = 2**18
 # Timestamps and titles hardly repeat: to look for repetitions would double the time of a shard.
 _REPEATING: Final = [
-    f"{name}.list.element" for name in (features.USER_ID, features.MOVIE_ID, features.RATING)
+    f"{name}.list.item" for name in (features.USER_ID, features.MOVIE_ID, features.RATING)
 ]
 
 RATINGS: Final = pa.schema(
@@ -43,7 +43,7 @@ def write_shard(table: pa.Table, path: str) -> None:
         sink,
         row_group_size=_ROW_GROUP,
         use_dictionary=_REPEATING,
-        use_compliant_nested_type=True,
+        use_compliant_nested_type=False,  # TFX expects Arrow's own "item"
     )
     with fileio.open(path, "wb") as file:
         file.write(sink.getvalue().to_pybytes())

@@ -27,7 +27,7 @@ def parsed(block: bytes, layout: Layout = CSV, rules: Rules = RULES) -> Parsed:
 def verdicts(block: bytes, layout: Layout = CSV, rules: Rules = RULES) -> list[str]:
     """Reason of each row in order, empty for a valid one."""
     result = parsed(block, layout, rules)
-    at = {offset: "" for offset in result.ratings.column("offset").to_pylist()}
+    at = dict.fromkeys(result.ratings.column("offset").to_pylist(), "")
     for row in result.rejected.to_pylist():
         at[row["offset"]] = REASONS[row["reason"]]
     assert result.read == len(at)

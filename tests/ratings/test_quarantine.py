@@ -14,7 +14,7 @@ from ratings.formats.source import Layout, RatingsFile
 from ratings.quarantine import QuarantinedRow, find_rows, read_quarantine, write_quarantine
 from ratings.reasons import CODES
 
-CONTENT = b"h\r\n\nok\nbad\t\xff one\r\nok\n\x00\"two\"\nlast"
+CONTENT = b'h\r\n\nok\nbad\t\xff one\r\nok\n\x00"two"\nlast'
 
 
 def ratings_file(path: Path, content: bytes, gzipped: bool = False) -> RatingsFile:

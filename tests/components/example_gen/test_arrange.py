@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.components.example_gen.tables import Row, parsed, random_rows
 
 from components.example_gen.arrange import Ratings, arrange
 from components.example_gen.partition import partition_by_user
+from tests.components.example_gen.tables import Row, parsed, random_rows
 
 
 def rows_of(ratings: Ratings) -> list[Row]:
@@ -49,7 +49,12 @@ def test_first_of_exact_duplicates_is_kept(time: int | None) -> None:
 
 def test_times_too_wide_apart_for_one_key() -> None:
     far = 10**18 - 1
-    rows: list[Row] = [("u", "a", 1, far), ("u", "b", 1, -far), ("u", "a", 1, far), ("v", "a", 1, 0)]
+    rows: list[Row] = [
+        ("u", "a", 1, far),
+        ("u", "b", 1, -far),
+        ("u", "a", 1, far),
+        ("v", "a", 1, 0),
+    ]
     rows += [(f"w{i}", "a", 1, 0) for i in range(20)]
     ratings, duplicates = arrange([parsed(rows)])
 

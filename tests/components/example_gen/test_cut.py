@@ -33,7 +33,7 @@ def test_cuts_are_the_quantiles() -> None:
 
 
 def test_the_nearest_bound_between_ties_is_taken() -> None:
-    # 6 rows at time 1 and 4 at time 2: no cut leaves 8 before it; 6 and 10 are as near, 6 is earlier.
+    # 6 rows at time 1, 4 at time 2: no cut has 8 before it; 6 and 10 are as near, 6 is earlier.
     counts = count_times(np.repeat([1, 2], [6, 4]))
     assert find_cuts(counts, [0.8]) == [2]
     assert find_cuts(counts, [0.1]) == [1]
@@ -47,4 +47,6 @@ def test_coarse_buckets_cut_close_to_the_share() -> None:
 
 
 def test_no_rows() -> None:
-    assert find_cuts(merge_counts([count_times(np.zeros(0, np.int64)), merge_counts([])]), [0.5]) == [0]
+    assert find_cuts(
+        merge_counts([count_times(np.zeros(0, np.int64)), merge_counts([])]), [0.5]
+    ) == [0]

@@ -39,7 +39,7 @@ def test_hashes_are_even() -> None:
 
     assert len(np.unique(hashes)) == 20_000
     assert np.abs(np.histogram(shares, 10, (0, 1))[0] / 2_000 - 1).max() < 0.1
-    assert 0 <= shares.min()
+    assert shares.min() >= 0
     assert shares.max() < 1
 
 

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.components.example_gen.tables import Row, parsed, random_rows
-from tests.components.example_gen.test_arrange import rows_of
 
 from components.example_gen.arrange import arrange
 from components.example_gen.cut import count_times, find_cuts
@@ -16,6 +14,8 @@ from components.example_gen.partition import partition_by_user
 from components.example_gen.split import SplitPlan, assign_splits, temporal_shares
 from components.trainer.features import RATING_SPLITS
 from pipeline.config import SplitConfig
+from tests.components.example_gen.tables import Row, parsed, random_rows
+from tests.components.example_gen.test_arrange import rows_of
 
 KINDS: list[dict[str, Any]] = [
     {"kind": "random", "validation": 0.1, "test": 0.2},

@@ -18,7 +18,9 @@ def movielens_100k(folder: Path) -> Path:
         "|".join(["2", "unknown", "", "", "", *unknown]),
     ]
     (folder / "u.item").write_bytes(("\n".join(items) + "\n").encode("latin-1"))
-    (folder / "u.data").write_text("196\t1\t3\t881250949\n186\t2\t5\t891717742\n196\t2\t1\t881250950\n")
+    (folder / "u.data").write_text(
+        "196\t1\t3\t881250949\n186\t2\t5\t891717742\n196\t2\t1\t881250950\n"
+    )
     (folder / "u.user").write_text("196|49|M|writer|55105\n186|39|F|executive|\n")
     return folder
 

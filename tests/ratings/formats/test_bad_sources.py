@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.ratings.formats import sources
 
 from pipeline.config import DataConfig, SplitConfig
 from ratings.errors import BadInput
 from ratings.formats import open_source
+from tests.ratings.formats import sources
 
 MOVIES = "movieId,title,genres\n"
 RATINGS = "userId,movieId,rating,timestamp\n1,1,4.0,1\n"

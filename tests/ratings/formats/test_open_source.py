@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.ratings.formats import sources
 
 from pipeline.config import DataConfig, Format, SplitConfig
 from ratings.chunks import plan_chunks, read_chunk
 from ratings.formats import Source, open_source
 from ratings.parse import parse_block
 from ratings.values import Rules
+from tests.ratings.formats import sources
 
 OWN = DataConfig(
     ratings="log-*.csv*",
@@ -22,7 +22,9 @@ OWN = DataConfig(
 )
 
 
-def opened(folder: Path, data: DataConfig | None = None, split: SplitConfig | None = None) -> Source:
+def opened(
+    folder: Path, data: DataConfig | None = None, split: SplitConfig | None = None
+) -> Source:
     return open_source(data or DataConfig(), str(folder), split or SplitConfig())
 
 
@@ -51,7 +53,11 @@ def read_all(source: Source, block_bytes: int = 2**20) -> list[tuple[Any, ...]]:
         (
             sources.movielens_100k,
             Format.MOVIELENS_100K,
-            [("196", "1", 3.0, 881250949), ("186", "2", 5.0, 891717742), ("196", "2", 1.0, 881250950)],
+            [
+                ("196", "1", 3.0, 881250949),
+                ("186", "2", 5.0, 891717742),
+                ("196", "2", 1.0, 881250950),
+            ],
         ),
         (
             sources.movielens_1m,
@@ -63,7 +69,11 @@ def read_all(source: Source, block_bytes: int = 2**20) -> list[tuple[Any, ...]]:
             Format.MOVIELENS_CSV,
             [("1", "1", 4.0, 964982703), ("1", "11", 0.5, 964981247)],
         ),
-        (sources.netflix, Format.NETFLIX, [("712664", "3", 5.0, None), ("1331154", "8", 4.0, None)]),
+        (
+            sources.netflix,
+            Format.NETFLIX,
+            [("712664", "3", 5.0, None), ("1331154", "8", 4.0, None)],
+        ),
     ],
 )
 def test_formats_are_recognised(
@@ -88,7 +98,9 @@ def test_own_csv_by_mapping(tmp_path: Path) -> None:
     assert read_all(source) == [("a", "x", 5.0, 100), ("b", "x", 4.0, 200), ("a", "y", 3.0, 300)]
 
 
-@pytest.mark.parametrize("header", ["userId,movieId,rating", "User_ID,item_id,Rating", "user,film,stars"])
+@pytest.mark.parametrize(
+    "header", ["userId,movieId,rating", "User_ID,item_id,Rating", "user,film,stars"]
+)
 def test_obvious_headers_need_no_mapping(tmp_path: Path, header: str) -> None:
     (tmp_path / "ratings.csv").write_bytes(b"\xef\xbb\xbf" + f"{header}\n1,2,3".encode())
 
@@ -114,7 +126,10 @@ def test_films_of_1m(tmp_path: Path) -> None:
     movies = opened(sources.movielens_1m(tmp_path)).read_movies()
 
     assert movies is not None
-    assert movies.column("title").to_pylist() == ["Toy Story (1995)", "Léon: The Professional (1994)"]
+    assert movies.column("title").to_pylist() == [
+        "Toy Story (1995)",
+        "Léon: The Professional (1994)",
+    ]
     assert movies.column("genres").to_pylist() == [["Animation", "Children's"], ["Crime"]]
     assert movies.column("year").to_pylist() == [1995, 1994]
 

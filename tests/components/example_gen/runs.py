@@ -1,0 +1,65 @@
+"""Runs of the executor, without a pipeline around it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+from tfx import types
+from tfx.components.example_gen.utils import make_default_input_config
+from tfx.types import standard_artifacts
+from tfx.utils import proto_utils
+
+from components.artifacts import Quarantine
+from components.example_gen.executor import Executor
+from pipeline.config import DataConfig, SplitConfig
+from ratings.quarantine import QuarantinedRow, read_quarantine
+
+OUTPUTS = {
+    "examples": standard_artifacts.Examples,
+    "catalogue": standard_artifacts.Examples,
+    "quarantine": Quarantine,
+}
+
+
+class Run(NamedTuple):
+    """What a run left behind."""
+
+    artifacts: dict[str, types.Artifact]
+    report: dict[str, Any]
+    quarantined: list[QuarantinedRow]
+
+    def rows(self, output: str, split: str) -> list[dict[str, Any]]:
+        """Rows of a split in the order of shards; each column a list."""
+        return split_rows(Path(self.artifacts[output].uri), split)
+
+
+def split_rows(uri: Path, split: str) -> list[dict[str, Any]]:
+    """Rows of a split in the order of shards; each column a list."""
+    shards = sorted((uri / f"Split-{split}").iterdir())
+    return [row for shard in shards for row in pq.read_table(shard).to_pylist()]
+
+
+def execute(
+    out: Path, folder: Path, data: DataConfig | None = None, split: SplitConfig | None = None
+) -> Run:
+    """Run the executor on a data folder."""
+    artifacts = {}
+    for key, kind in OUTPUTS.items():
+        artifacts[key] = kind()
+        artifacts[key].uri = str(out / key / "1")
+        Path(artifacts[key].uri).mkdir(parents=True)
+    context = Executor.Context(tmp_dir=str(out / "tmp"), unique_id="1", beam_pipeline_args=[])
+    properties = {
+        "input_base": str(folder),
+        "input_config": proto_utils.proto_to_json(make_default_input_config()),
+        "data": (data or DataConfig()).model_dump_json(exclude_unset=True),
+        "split": (split or SplitConfig()).model_dump_json(),
+    }
+    Executor(context).Do({}, {key: [value] for key, value in artifacts.items()}, properties)
+    uri = Path(artifacts["quarantine"].uri)
+    with (uri / "quarantine.tsv").open("rb") as file:
+        rows = list(read_quarantine(file))
+    return Run(artifacts, json.loads((uri / "report.json").read_text()), rows)
