@@ -18,6 +18,9 @@ from pipeline.config import Config
 from pipeline.layout import PIPELINE_NAME, Layout
 from ratings.errors import BadInput
 
+# Named in full, because "DirectRunner" first tries to download another runner.
+BEAM_ARGS = {"direct": ("--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",)}
+
 
 def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> tfx.dsl.Pipeline:
     """Builds the pipeline; nothing is read or run.
@@ -133,7 +136,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
             pusher,
         ],
         enable_cache=True,
-        beam_pipeline_args=list(config.beam.args),
+        beam_pipeline_args=[*BEAM_ARGS[config.beam.preset], *config.beam.args],
     )
 
 

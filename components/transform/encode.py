@@ -111,10 +111,10 @@ def encode_catalogue(graph: Graph, movies: pa.Table) -> EncodedCatalogue:
     )
     ordered = movies.take(pa.array(order))
     return EncodedCatalogue(
-        movie_id=_flat(ordered[f.MOVIE_ID]),
-        title=_flat(ordered[f.TITLE]),
-        genres=[genres or [] for genres in ordered[f.GENRES].to_pylist()],
-        year=_flat(ordered[f.YEAR]),
+        movie_id=[movie_id for (movie_id,) in _texts(ordered[f.MOVIE_ID])],
+        title=["".join(title) for title in _texts(ordered[f.TITLE])],
+        genres=_texts(ordered[f.GENRES]),
+        year=[year[0] if year else None for year in ordered[f.YEAR].to_pylist()],
         genre_indices=columns[f.GENRE_INDICES][starts[genre_rows] + within].astype(np.int32),
         genre_counts=counts[order].astype(np.int32),
         year_scaled=columns[f.YEAR_SCALED][order].astype(np.float32),
@@ -156,8 +156,8 @@ def texts(column: pa.ListArray) -> npt.NDArray[np.object_]:
     return values
 
 
-def _flat(column: pa.ChunkedArray) -> list:
-    return [row[0] if row else None for row in column.to_pylist()]
+def _texts(column: pa.ChunkedArray) -> list[list[str]]:
+    return [[text.decode() for text in row or ()] for row in column.to_pylist()]
 
 
 def _with_history(rows: EncodedRatings, ends: Int64) -> EncodedRatings:
