@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,14 +93,46 @@ def undecodable(lines: Lines, block: bytes) -> Mask:
     return mask
 
 
-def quoted_values(lines: Lines, chosen: Iterable[int], delimiter: str) -> list[list[str] | None]:
+def plainly_quoted(lines: Lines, delimiters: Positions) -> tuple[Mask, Positions]:
+    """Lines in which quotes do no more than to stand around whole values.
+
+    Args:
+        lines: the lines of a block.
+        delimiters: sorted positions of all delimiters.
+
+    Returns:
+        bool [lines], those that mean the same without their quotes; the positions of these, int64.
+    """
+    quotes = np.flatnonzero(lines.data == _QUOTE)
+    line = np.searchsorted(lines.starts, quotes, side="right") - 1
+    counts = np.bincount(line, minlength=len(lines))
+    first = np.cumsum(counts) - counts
+    opening = (np.arange(len(quotes)) - first[line]) % 2 == 0
+
+    delimiter = lines.data[delimiters[0]] if len(delimiters) else _NEWLINE
+    before = (quotes == lines.starts[line]) | (lines.data[quotes - 1] == delimiter)
+    last = quotes + 1 == lines.ends[line]
+    behind = last | (lines.data[np.minimum(quotes + 1, len(lines.data) - 1)] == delimiter)
+    passed = np.searchsorted(delimiters, quotes)
+    partner = np.minimum(np.arange(len(quotes)) + 1, len(quotes) - 1)
+    whole = np.where(opening, before & (passed == passed[partner]), behind)
+
+    plain = (counts > 0) & (counts % 2 == 0)
+    plain[line[~whole]] = False
+    return plain, quotes[plain[line]]
+
+
+def quoted_values(
+    lines: Lines, block: bytes, chosen: Positions, delimiter: str
+) -> list[list[str] | None]:
     """Values of lines that hold quotes; None for a line whose quotes do not match.
 
     Doubled quotes stand for one. A quoted value ends in its own line.
     """
     values: list[list[str] | None] = []
-    for line in chosen:
-        text = lines.text(line).decode("utf-8")
+    starts, ends = lines.starts[chosen].tolist(), lines.ends[chosen].tolist()
+    for start, end in zip(starts, ends, strict=True):
+        text = block[start:end].decode("utf-8")
         try:
             # A reader for each line: one reader would look for a missing quote in the next lines.
             values.append(next(csv.reader([text], delimiter=delimiter, strict=True)))

@@ -107,15 +107,19 @@ def _read_rows(block: bytes, layout: Layout) -> tuple[li.Positions, Codes, pa.Ta
         block = block.replace(delimiter, _SEPARATOR)
         lines, delimiter = li.find_lines(block), _SEPARATOR
     delimiters = np.flatnonzero(lines.data == delimiter[0])
+    needless = np.zeros(0, np.int64)
+    if quoted.any():
+        plain_quotes, needless = li.plainly_quoted(lines, delimiters)
+        quoted &= ~plain_quotes
     broken |= ~quoted & ~li.lines_of_count(lines, delimiters, len(layout.columns) - 1)
     reasons[broken & ~damaged] = CODES[COLUMNS]
 
     plain = np.flatnonzero((reasons == 0) & ~quoted)
-    table = _read_plain(lines, plain, delimiter, layout.columns)
+    table = _read_plain(lines, plain, needless, delimiter, layout.columns)
     chosen = np.flatnonzero((reasons == 0) & quoted)
     if not len(chosen):
         return offsets, reasons, table, plain
-    cells = li.quoted_values(lines, chosen, delimiter.decode())
+    cells = li.quoted_values(lines, block, chosen, delimiter.decode())
     fits = np.array([row is not None and len(row) == len(layout.columns) for row in cells])
     reasons[chosen[~fits]] = CODES[COLUMNS]
     rows = [row for row, fit in zip(cells, fits, strict=True) if fit and row is not None]
@@ -126,15 +130,22 @@ def _read_rows(block: bytes, layout: Layout) -> tuple[li.Positions, Codes, pa.Ta
 
 
 def _read_plain(
-    lines: li.Lines, chosen: li.Positions, delimiter: bytes, columns: tuple[str | None, ...]
+    lines: li.Lines,
+    chosen: li.Positions,
+    needless: li.Positions,
+    delimiter: bytes,
+    columns: tuple[str | None, ...],
 ) -> pa.Table:
-    """Columns of lines that have no quotes and the right number of delimiters, as strings."""
+    """Columns, as strings, of lines that have the right number of delimiters.
+
+    Quotes have no meaning in them; those that stand around whole values are `needless`.
+    """
     wanted = [column for column in columns if column is not None]
     if not len(chosen):
         return pa.table([pa.array([], pa.string()) for _ in wanted], names=wanted)
     data = lines.data
-    if len(chosen) < len(lines):
-        data = _gather(lines, chosen)
+    if len(chosen) < len(lines) or len(needless):
+        data = _gather(lines, chosen, needless)
     longest = int((lines.ends[chosen] - lines.starts[chosen]).max())
     # Ignored columns need a name too, and any that is not a canonical one will do.
     names = [column or f"ignored {at}" for at, column in enumerate(columns)]
@@ -155,8 +166,8 @@ def _read_plain(
     )
 
 
-def _gather(lines: li.Lines, chosen: li.Positions) -> npt.NDArray[np.uint8]:
-    """The bytes of some lines, each with a newline behind it."""
+def _gather(lines: li.Lines, chosen: li.Positions, dropped: li.Positions) -> npt.NDArray[np.uint8]:
+    """The bytes of some lines, without some bytes, each with a newline behind it."""
     begin = np.zeros(len(lines.data) + 1, np.int8)
     begin[lines.starts[chosen]] = 1
     begin[lines.ends[chosen]] -= 1
@@ -164,6 +175,7 @@ def _gather(lines: li.Lines, chosen: li.Positions) -> npt.NDArray[np.uint8]:
     # The byte behind a line is its newline or carriage return, or there is none.
     behind = lines.ends[chosen]
     kept[behind[behind < len(kept)]] = True
+    kept[dropped] = False
     gathered = np.append(lines.data[kept], np.uint8(_NEWLINE))
     gathered[gathered == _RETURN] = _NEWLINE
     return gathered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,17 @@ def verdicts(block: bytes, layout: Layout = CSV, rules: Rules = RULES) -> list[s
         (b'"u,1",m1,4,100', ""),
         (b'u1,m1,4,"100"', ""),
         ("Zoë,é,4,1".encode(), ""),
+        (b'"u1",m1,"4",100', ""),
+        (b'"u ""1""",m1,4,100', ""),
+        (b'u1,m1,4,100"', "timestamp"),
+        (b'u1,"m1",4,1"00"', "timestamp"),
+        (b'"","m1","4","100"', "empty_id"),
+        (b'"u1""m1","m1","4","100"', ""),
+        (b'"u1,m1","4","100"', "columns"),
+        (b'"u1","m1","4","100",""', "columns"),
+        (b'"u1","m1","4,"100"', "columns"),
+        (b'"', "columns"),
+        (b'""', "columns"),
         (b"u\xe91,m1,4,100", "encoding"),
         (b"u\xe91,m1", "encoding"),
         (b"u1,m1,4", "columns"),
@@ -89,6 +101,26 @@ def test_values() -> None:
         {"user_id": "u1", "movie_id": "m1", "rating": 4.5, "timestamp": 100, "offset": 0},
         {"user_id": 'u "2"', "movie_id": "m2", "rating": 3.0, "timestamp": -1, "offset": 17},
     ]
+
+
+def test_quotes_are_read_as_the_csv_module_reads_them() -> None:
+    rng = np.random.default_rng(5)
+    pieces = ["a", '"', '"', ",", ",", '""', '","', "b"]
+    rows = ["".join(rng.choice(pieces, rng.integers(1, 12))) for _ in range(4_000)]
+    layout = Layout(b",", ("user_id", "movie_id", "rating"), quoted=True)
+    expected = []
+    for row in rows:
+        try:
+            values = next(csv.reader([f"{row},1"], strict=True))
+        except csv.Error:
+            values = []
+        expected.append(tuple(values[:2]) if len(values) == 3 and all(values) else None)
+    block = "".join(f"{row},1\n" for row in rows).encode()
+    result = parsed(block, layout, Rules(0, 1, None)).ratings
+    found = zip(result["user_id"].to_pylist(), result["movie_id"].to_pylist(), strict=True)
+
+    assert list(found) == [pair for pair in expected if pair]
+    assert result.num_rows > 20
 
 
 def test_quotes_mean_nothing_where_the_format_has_none() -> None:
