@@ -49,7 +49,9 @@ def main() -> None:
         ours = find_reelflow_error(failure)
         if (run_id := newest_run_id(layout.metadata)) != before:
             write_summary(layout, config, run_id, ours.message if ours else str(failure))
-        raise ours or failure from failure
+        if ours is None:
+            raise
+        raise ours from failure
     run_id = newest_run_id(layout.metadata)
     if run_id in (None, before):  # `tfx pipeline create` looks at the pipeline and runs nothing
         return
@@ -62,7 +64,7 @@ def main() -> None:
     print(f"Summary: {layout.latest / 'summary.json'}")
 
 
-def _exit_code() -> int:
+def exit_code() -> int:
     """Runs `main`; our own errors are shown in one line each, without a traceback."""
     try:
         main()
@@ -73,5 +75,5 @@ def _exit_code() -> int:
 
 
 if __name__ == "__main__":
-    if code := _exit_code():
+    if code := exit_code():
         sys.exit(code)
