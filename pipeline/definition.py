@@ -53,6 +53,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
     movies_validator = tfx.components.ExampleValidator(
         statistics=movies_statistics.outputs["statistics"],
         schema=movies_schema.outputs["schema"],
+        exclude_splits=[f.USERS],
     ).with_id("MoviesValidator")
     data_gate = DataGate(
         ratings_anomalies=ratings_validator.outputs["anomalies"],

@@ -18,8 +18,13 @@ class ChampionStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):  # type
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[Artifact]]
     ) -> dict[str, list[Artifact]] | None:
-        """Takes `candidate` out of `model`, then resolves as TFX does."""
-        candidates = {model.id for model in input_dict.pop("candidate")}
-        input_dict["model"] = [m for m in input_dict["model"] if m.id not in candidates]
-        resolved: dict[str, list[Artifact]] | None = super().resolve_artifacts(store, input_dict)
-        return resolved
+        """Resolves as TFX does among the models that are not in `candidate`."""
+        candidates = input_dict["candidate"]
+        ids = {model.id for model in candidates}
+        others = {
+            "model": [model for model in input_dict["model"] if model.id not in ids],
+            "model_blessing": input_dict["model_blessing"],
+        }
+        resolved: dict[str, list[Artifact]] | None = super().resolve_artifacts(store, others)
+        # TFX wants every input back as an output.
+        return None if resolved is None else {**resolved, "candidate": candidates}

@@ -25,7 +25,9 @@ def evaluate(
     output_path: str,
 ) -> None:
     """Adds TFMA's evaluation to a Beam pipeline; its files are in `output_path` when it has run."""
-    writers = tfma.default_writers(output_path=output_path, eval_shared_model=None)
+    writers = tfma.default_writers(
+        output_path=output_path, eval_shared_model=None, eval_config=eval_config
+    )
     (
         pipeline
         | "Cells" >> beam.Create([cells])
