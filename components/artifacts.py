@@ -1,13 +1,15 @@
 """Artifact types that TFX does not have."""
 
+from typing import ClassVar
+
 from tfx.types.artifact import Artifact, Property, PropertyType
 
 
 class Quarantine(Artifact):
-    """What ExampleGen saw: `report.json` (counts by reason) and `quarantine.tsv` (the damaged rows)."""
+    """What ExampleGen saw: `report.json` (counts) and `quarantine.tsv` (the damaged rows)."""
 
     TYPE_NAME = "ReelflowQuarantine"
-    PROPERTIES = {"rows": Property(type=PropertyType.INT)}
+    PROPERTIES: ClassVar = {"rows": Property(type=PropertyType.INT)}
 
 
 class DataBlessing(Artifact):

@@ -34,13 +34,13 @@ class DataConfig(Section):
     """Where the ratings come from and what is accepted."""
 
     path: str | None = None
-    """Folder with the ratings files; none means the built-in synthetic sample. `{SPAN}` is allowed."""
+    """Folder with the ratings files, `{SPAN}` allowed; none: the built-in synthetic sample."""
     format: Format = Format.AUTO
     """Source format; `auto` recognises it from the folder's content."""
     ratings: str | None = None
     """Glob of the ratings files inside the folder, for `csv`; none: `ratings*.csv*`."""
     movies: str | None = None
-    """Glob of the films' file inside the folder, for `csv`; none: `movies*.csv*`, if there is one."""
+    """Glob of the films' file inside the folder, for `csv`; none: `movies*.csv*`, if there."""
     users: str | None = None
     """Glob of the users' file inside the folder, for `csv`; read only with `use_users`."""
     columns: dict[str, str] = {}
@@ -86,11 +86,11 @@ class SplitConfig(Section):
     """
 
     kind: SplitKind = SplitKind.RANDOM
-    """`random`, `temporal` (a global cut), `leave_last` (each user's last ratings) or `predefined`."""
+    """`random`, `temporal` (a global cut), `leave_last` (last ratings of each) or `predefined`."""
     train: float | str | None = None
     """Share of train (what the others leave), or files (`predefined`)."""
     validation: int | float | str | None = None
-    """Share (0.1), count per user (1), or files; `predefined` takes a share of train if not named."""
+    """Share (0.1), count per user (1), or files; unnamed `predefined`: a share of train."""
     test: int | float | str | None = None
     """Share (0.1), count per user (1), or files."""
     seed: int = 42
@@ -100,7 +100,7 @@ class SplitConfig(Section):
     def _kinds(self) -> SplitConfig:
         if self.kind is SplitKind.PREDEFINED:
             if not (isinstance(self.train, str) and isinstance(self.test, str)):
-                raise ValueError("a predefined split needs file names in split.train and split.test")
+                raise ValueError("a predefined split needs files in split.train and split.test")
             if not isinstance(self.validation, str):
                 _check_share("split.validation", self.validation_share)
         elif any(isinstance(x, str) for x in (self.train, self.validation, self.test)):
@@ -108,7 +108,7 @@ class SplitConfig(Section):
         elif self.kind is SplitKind.LEAVE_LAST:
             if self.validation_count < 0 or self.test_count < 1:
                 raise ValueError("leave_last needs split.test of at least 1 rating per user")
-            if any(float(x) != int(x) for x in (self.validation or 0, self.test or 0)):  # type: ignore[arg-type]
+            if any(float(x) != int(x) for x in (self.validation or 0, self.test or 0)):
                 raise ValueError("leave_last takes whole numbers of ratings per user")
         else:
             _check_share("split.validation", self.validation_share)

@@ -41,7 +41,9 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
     examples, catalogue = example_gen.outputs["examples"], example_gen.outputs["catalogue"]
 
     ratings_schema = _schema("ratings")
-    ratings_statistics = tfx.components.StatisticsGen(examples=examples).with_id("RatingsStatistics")
+    ratings_statistics = tfx.components.StatisticsGen(examples=examples).with_id(
+        "RatingsStatistics"
+    )
     ratings_validator = tfx.components.ExampleValidator(
         statistics=ratings_statistics.outputs["statistics"],
         schema=ratings_schema.outputs["schema"],

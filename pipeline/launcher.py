@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
@@ -42,7 +43,7 @@ class NodeFinished:
         node: its id in the pipeline.
         state: `failed` is always the last event.
         seconds: wall time.
-        rows: rows of its main output, where it counts them.
+        rows: rows of its largest output, where outputs are counted.
     """
 
     node: str
@@ -136,13 +137,14 @@ def run(ir: pipeline_pb2.Pipeline) -> Iterator[NodeStarted | NodeFinished]:
         yield finished
 
 
-def _rows(store: object, execution_id: int) -> int | None:
-    """The `rows` property of an execution's first output that has one."""
-    events = store.get_events_by_execution_ids([execution_id])  # type: ignore[attr-defined]
-    output = metadata_store_pb2.Event.OUTPUT
-    ids = [event.artifact_id for event in events if event.type == output]
-    for artifact in store.get_artifacts_by_id(ids) if ids else ():  # type: ignore[attr-defined]
-        for properties in (artifact.properties, artifact.custom_properties):
-            if "rows" in properties and properties["rows"].WhichOneof("value") == "int_value":
-                return int(properties["rows"].int_value)
-    return None
+def _rows(store: metadata_store.MetadataStore, execution_id: int) -> int | None:
+    """Rows of an execution's largest output, by their property `rows`; none if none is counted."""
+    events = store.get_events_by_execution_ids([execution_id])
+    ids = [e.artifact_id for e in events if e.type == metadata_store_pb2.Event.OUTPUT]
+    found = [
+        properties["rows"].int_value
+        for artifact in (store.get_artifacts_by_id(ids) if ids else ())
+        for properties in (artifact.properties, artifact.custom_properties)
+        if "rows" in properties and properties["rows"].WhichOneof("value") == "int_value"
+    ]
+    return max(found, default=None)

@@ -8,7 +8,7 @@ from tfx import v1 as tfx
 from tfx.types.artifact import Artifact
 
 
-class ChampionStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):  # type: ignore[misc]
+class ChampionStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
     """TFX's LatestBlessedModelStrategy, with the candidate itself out of the running.
 
     Without that, a second run on unchanged input would hold the model against itself: a new input

@@ -52,9 +52,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         rows = read_test_rows(artifact_utils.get_single_instance(input_dict[EXAMPLES]), data)
         gate = GateConfig.model_validate_json(exec_properties[GATE])
         champion = _saved_model(champions[0]) if champions else None
-        comparison = compare(
-            _saved_model(model), champion, rows, data, gate, exec_properties[SEED]
-        )
+        comparison = compare(_saved_model(model), champion, rows, data, gate, exec_properties[SEED])
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION])
         config = tfma_run.eval_config(comparison.bounds, gate.protocol, SLICE_KEYS)
         with self._make_beam_pipeline() as pipeline:

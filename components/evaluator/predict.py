@@ -14,7 +14,7 @@ from components.trainer import features as f
 from components.trainer.baselines import Baseline
 from components.trainer.index import ranks
 from components.trainer.timelines import Timelines
-from components.transform.encoded import EncodedData, EncodedRatings, Int32
+from components.transform.encoded import EncodedData, EncodedRatings, Int32, Int64
 
 BLOCK_CELLS = 1 << 24
 """Scores that a block of rows holds at a time: 64 MiB of float32."""
@@ -31,7 +31,7 @@ class TestRows:
     def __len__(self) -> int:
         return len(self.encoded)
 
-    def take(self, rows: npt.NDArray[np.integer]) -> TestRows:
+    def take(self, rows: Int64) -> TestRows:
         """The given rows, in the given order."""
         return TestRows(self.user_id[rows], self.movie_id[rows], self.encoded.take(rows))
 
@@ -96,5 +96,6 @@ def _blocks(rows: TestRows, movies: int) -> list[TestRows]:
 
 
 def _joined(parts: list[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]) -> Predictions:
-    stars, raw, unseen = (np.concatenate([np.asarray(x) for x in c]) for c in zip(*parts))
+    columns = zip(*parts, strict=True)
+    stars, raw, unseen = (np.concatenate([np.asarray(p) for p in column]) for column in columns)
     return Predictions(stars=stars, rank_raw=raw, rank_unseen=unseen)

@@ -59,8 +59,8 @@ def eval_config(
             "model_specs": [
                 {
                     "prediction_keys": {output: output for output in outputs},
-                    "label_keys": {output: ZERO for output in outputs},
-                    "example_weight_keys": {output: WEIGHT for output in outputs},
+                    "label_keys": dict.fromkeys(outputs, ZERO),
+                    "example_weight_keys": dict.fromkeys(outputs, WEIGHT),
                 }
             ],
             "slicing_specs": [{}, *({"feature_keys": [key]} for key in slice_keys)],

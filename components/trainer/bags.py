@@ -47,7 +47,9 @@ class Bags(tf.Module):
         starts = tf.gather(self._offsets, unique)
         counts = tf.gather(self._offsets, unique + 1) - starts
         rows = tf.repeat(tf.range(tf.size(unique, tf.int64)), counts)
-        within = tf.range(tf.reduce_sum(counts)) - tf.gather(tf.cumsum(counts, exclusive=True), rows)
+        within = tf.range(tf.reduce_sum(counts)) - tf.gather(
+            tf.cumsum(counts, exclusive=True), rows
+        )
         members = tf.gather(self._members, tf.gather(starts, rows) + within)
         matrix = tf.SparseTensor(
             tf.stack([rows, tf.cast(members, tf.int64)], axis=1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
+import tf_keras as keras
 
 from components.trainer import features as f
 from components.transform.encoded import EncodedRatings
@@ -12,7 +12,7 @@ from components.transform.encoded import EncodedRatings
 Batch = dict[str, npt.NDArray[np.generic]]
 
 
-class Batches(tf.keras.utils.Sequence):  # type: ignore[misc]
+class Batches(keras.utils.Sequence):
     """The ratings of a split in batches, in a new order each epoch."""
 
     def __init__(self, rows: EncodedRatings, batch_size: int, seed: int | None) -> None:

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+import tf_keras as keras
 
 from components.trainer.batches import Batches, known_rows, sample_rows
 from components.trainer.tasks import JointModel
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig, TrainConfig
 from ratings.errors import BadInput
-
-keras = tf.keras
 
 History = dict[str, list[float]]
 
@@ -59,7 +58,7 @@ def fit(
     return joint, result.history
 
 
-class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
+class BestWeights(keras.callbacks.Callback):
     """Keeps each task's weights at their best validation loss, and stops when no task improves.
 
     The tasks share no weights, so the best retrieval epoch and the best rating epoch may differ.

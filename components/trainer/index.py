@@ -16,15 +16,13 @@ def top_k(scores: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The k best films of each row; k is bounded by the catalogue's size.
 
     Returns:
-        Scores, float32 [batch, k], best first, and films, int32 [batch, k], -1 where no film is left.
+        Scores, float32 [batch, k], best first, and films, int32 [batch, k], -1 where none is left.
     """
     best, films = tf.math.top_k(scores, k=tf.clip_by_value(k, 1, tf.shape(scores)[1]))
     return best, tf.where(best > LOWEST, films, -1)
 
 
-def ranks(
-    scores: tf.Tensor, targets: tf.Tensor, seen: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+def ranks(scores: tf.Tensor, targets: tf.Tensor, seen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Exact ranks of the targets, ties against the model, so that a constant model ranks last.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
+import tf_keras as keras
 
 MASKED = -1e9
 
@@ -54,8 +55,8 @@ class InBatchSoftmax(tf.Module):
         super().__init__()
         self._probabilities = probabilities if logq else None
         self._task = tfrs.tasks.Retrieval(
-            loss=tf.keras.losses.CategoricalCrossentropy(
-                from_logits=True, reduction=tf.keras.losses.Reduction.SUM_OVER_BATCH_SIZE
+            loss=keras.losses.CategoricalCrossentropy(
+                from_logits=True, reduction=keras.losses.Reduction.SUM_OVER_BATCH_SIZE
             ),
             remove_accidental_hits=True,
         )

@@ -6,18 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
+import tf_keras as keras
 
 from components.trainer.bags import Bags
 from components.trainer.towers import genre_shares
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig
 
-keras = tf.keras
-
 
 @dataclass(frozen=True)
 class RatingTables:
-    """A rating model boiled down to one dot product: `mean + users[u] @ movies[m]`."""
+    """A rating model boiled down to one dot product."""
 
     mean: float
     users: tf.Tensor
@@ -29,8 +28,8 @@ class RatingTables:
 class RatingModel(keras.layers.Layer):
     """Biases, factors, genres and implicit feedback of both sides.
 
-    SVD++ (Koren 2008, "Factorization meets the neighborhood", eq. 15) with the same implicit term for
-    films (who rated them) and a bias of each user for each genre:
+    SVD++ (Koren 2008, "Factorization meets the neighborhood", eq. 15) with the same implicit term
+    for films (who rated them) and a bias of each user for each genre:
 
     mean + b_u + b_i + g_u . genres_i + (p_u + bag_u(y)) . (q_i + bag_i(x) + W genres_i)
 
@@ -61,9 +60,7 @@ class RatingModel(keras.layers.Layer):
         initializer = keras.initializers.RandomNormal(stddev=stddev)
         return self.add_weight(name=name, shape=[rows, size], initializer=initializer)
 
-    def call(
-        self, users: tf.Tensor, movies: tf.Tensor, training: bool | None = None
-    ) -> tf.Tensor:
+    def call(self, users: tf.Tensor, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Predicts stars, float32 [batch], for known `users` and `movies`, int [batch].
 
         In training the pair itself is left out of both bags, and L2 losses are added.
@@ -103,9 +100,7 @@ class RatingModel(keras.layers.Layer):
         user_side = tf.concat(
             [self.user_bias[:-1], tf.ones([users, 1]), self.user_genres[:-1], user], axis=1
         )
-        movie_side = tf.concat(
-            [tf.ones([movies, 1]), self.movie_bias, self._genres, movie], axis=1
-        )
+        movie_side = tf.concat([tf.ones([movies, 1]), self.movie_bias, self._genres, movie], axis=1)
         width = user_side.shape[1]
         unknown_user = tf.one_hot([1], width)
         unknown_movie = tf.one_hot([0], width)

@@ -1,4 +1,4 @@
-"""The exported model: string ids in, recommendations out; see docs/architecture.md for the contract."""
+"""The exported model: string ids in, recommendations out; docs/architecture.md has the contract."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class ServingModel(tf.Module):
         }
 
     def similar(self, movie_id: tf.Tensor, k: tf.Tensor) -> Outputs:
-        """The k films nearest by the cosine of the candidate embeddings, the film itself left out."""
+        """The k films nearest by the cosine of candidate embeddings, the film itself left out."""
         movies = self._movies.lookup(movie_id)
         known = movies < self._movie_count
         directions = tf.gather(self._directions, tf.where(known, movies, 0))
@@ -189,4 +189,3 @@ class _Index(tf.Module):
 
     def lookup(self, words: tf.Tensor) -> tf.Tensor:
         return tf.cast(self._table.lookup(words), tf.int32)
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
+import tf_keras as keras
 
 from components.trainer import features as f
 from components.trainer.losses import FullSoftmax, InBatchSoftmax
@@ -13,8 +14,6 @@ from components.trainer.timelines import Timelines
 from components.trainer.towers import CandidateTower, QueryTower
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig
-
-keras = tf.keras
 
 RETRIEVAL_LOSS = "retrieval_loss"
 RATING_LOSS = "rating_loss"
@@ -26,7 +25,7 @@ class JointModel(tfrs.Model):
     def __init__(self, data: EncodedData, config: ModelConfig) -> None:
         super().__init__()
         movies = len(data.catalogue)
-        # Without timestamps nothing is strictly earlier than anything: there is no recency to learn.
+        # Without timestamps nothing is strictly earlier: there is no recency to learn.
         history_length = config.history_length if data.sizes.has_timestamps else 0
         self.timelines = Timelines(
             data.train.movie_index, data.train.timestamp, data.offsets, unknown=movies
@@ -38,9 +37,7 @@ class JointModel(tfrs.Model):
         self._full_softmax = FullSoftmax()
         self._in_batch = InBatchSoftmax(popularity(data), config.logq)
         self._rating_task = tfrs.tasks.Ranking(
-            loss=keras.losses.MeanSquaredError(
-                reduction=keras.losses.Reduction.SUM_OVER_BATCH_SIZE
-            )
+            loss=keras.losses.MeanSquaredError(reduction=keras.losses.Reduction.SUM_OVER_BATCH_SIZE)
         )
         self._loss_means = {n: keras.metrics.Mean(n) for n in (RETRIEVAL_LOSS, RATING_LOSS)}
 

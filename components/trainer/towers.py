@@ -1,13 +1,12 @@
-"""The query tower (who asks) and the candidate tower (which film): their dot product is the score."""
+"""The query tower (who asks) and the candidate tower (which film): the score is their product."""
 
 from __future__ import annotations
 
 import tensorflow as tf
+import tf_keras as keras
 
 from components.transform.encoded import EncodedCatalogue
 from pipeline.config import ModelConfig
-
-keras = tf.keras
 
 UNKNOWN_USER_RATE = 0.1
 """Share of training rows whose user is hidden, so that histories alone make good queries too."""
@@ -16,8 +15,8 @@ UNKNOWN_USER_RATE = 0.1
 class QueryTower(keras.layers.Layer):
     """The sum of a user's own embedding and of the last films', weighted by how recent they are.
 
-    The position weights are learned; the films' embeddings are not the candidates' own, because "was
-    watched" and "will be watched" are two roles (as in SVD++, Koren 2008, section 4.1).
+    The position weights are learned; the films' embeddings are not the candidates' own, because
+    "was watched" and "will be watched" are two roles (as in SVD++, Koren 2008, section 4.1).
     """
 
     def __init__(self, users: int, movies: int, history_length: int, config: ModelConfig) -> None:
@@ -35,15 +34,14 @@ class QueryTower(keras.layers.Layer):
             self._position_weights = self.add_weight(
                 name="position_weights",
                 shape=[self.history_length],
-                initializer=lambda shape, dtype=None: 1.0
-                / tf.cast(tf.range(shape[0], 0, -1), tf.float32),
+                initializer=lambda shape, dtype=None: (
+                    1.0 / tf.cast(tf.range(shape[0], 0, -1), tf.float32)
+                ),
             )
         self._padding = movies
         self._dropout = keras.layers.Dropout(config.query_dropout)
 
-    def call(
-        self, users: tf.Tensor, recent: tf.Tensor, training: bool | None = None
-    ) -> tf.Tensor:
+    def call(self, users: tf.Tensor, recent: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Embeds queries.
 
         Args:

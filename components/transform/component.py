@@ -14,7 +14,7 @@ from components.transform import executor
 class RatingsEncoderSpec(ComponentSpec):
     """What goes in and out."""
 
-    PARAMETERS: ClassVar = {}
+    PARAMETERS: ClassVar[dict[str, Any]] = {}
     INPUTS: ClassVar = {
         executor.EXAMPLES: ChannelParameter(type=standard_artifacts.Examples),
         executor.CATALOGUE: ChannelParameter(type=standard_artifacts.Examples),

@@ -1,4 +1,4 @@
-"""From raw columns to encoded ratings: apply the Transform graph in big batches, sort, find histories."""
+"""From raw columns to encoded ratings: apply the graph in big batches, sort, find histories."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def timeline_order(rows: EncodedRatings) -> Int64:
 
 
 def timeline_history_ends(train: EncodedRatings) -> Int64:
-    """For rows sorted by user and time: the first position with the row's own user and timestamp."""
+    """For rows sorted by user and time: the first position with the row's user and timestamp."""
     starts = np.ones(len(train), bool)
     starts[1:] = (train.user_index[1:] != train.user_index[:-1]) | (
         train.timestamp[1:] != train.timestamp[:-1]
@@ -90,7 +90,7 @@ def timeline_history_ends(train: EncodedRatings) -> Int64:
 
 
 def history_ends(train: EncodedRatings, rows: EncodedRatings) -> Int64:
-    """For rows of another split: the user's first position in train that is not strictly earlier."""
+    """For rows of another split: the user's first train position that is not strictly earlier."""
     times = np.unique(train.timestamp)
     stride = len(times) + 1
     timeline = train.user_index.astype(np.int64) * stride + np.searchsorted(times, train.timestamp)
@@ -123,8 +123,8 @@ def encode_catalogue(graph: Graph, movies: pa.Table) -> EncodedCatalogue:
 
 def _encode_split(graph: Graph, batches: Iterable[pa.RecordBatch]) -> EncodedRatings:
     parts = [_encode_batch(graph, batch) for batch in batches]
-    columns = [np.concatenate(column) for column in zip(*parts)] if parts else _NO_ROWS
-    return EncodedRatings(*columns, history_end=np.zeros(len(columns[0]), np.int64))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else _NO_ROWS
+    return EncodedRatings(*(*columns, np.zeros(len(columns[0]), np.int64)))
 
 
 _NO_ROWS = [np.zeros(0, t) for t in (np.int32, np.int32, np.float32, np.int64, np.float32)]

@@ -41,7 +41,7 @@ class EncodedRatings:
     def __len__(self) -> int:
         return len(self.user_index)
 
-    def take(self, rows: npt.NDArray[np.integer]) -> EncodedRatings:
+    def take(self, rows: Int64) -> EncodedRatings:
         """The given rows, in the given order."""
         return EncodedRatings(*(getattr(self, c.name)[rows] for c in fields(self)))
 
@@ -53,7 +53,9 @@ class EncodedRatings:
     def load(cls, path: Path) -> EncodedRatings:
         """Memory-maps what `save` wrote."""
         batch = read_batch(path)
-        return cls(*(batch.column(batch.schema.get_field_index(c.name)).to_numpy() for c in fields(cls)))
+        return cls(
+            *(batch.column(batch.schema.get_field_index(c.name)).to_numpy() for c in fields(cls))
+        )
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The preprocessing graph: canonical columns to integers and floats.
 
-TFX's Transform learns it from the `catalogue` artifact: every film once, every train user once with
-the first and last train timestamp. Vocabularies and the range of days are therefore exact, at a cost
-that does not depend on the number of ratings (docs/adr/0006).
+TFX's Transform learns it from the `catalogue` artifact: every film once, every train user once
+with the first and last train timestamp. Vocabularies and the range of days are therefore exact, at
+a cost that does not depend on the number of ratings (docs/adr/0006).
 """
 
 import tensorflow as tf
@@ -32,9 +32,7 @@ def _index(values: tf.SparseTensor, vocabulary: str) -> tf.SparseTensor:
 
 
 def _floats(values: tf.SparseTensor) -> tf.SparseTensor:
-    return tf.SparseTensor(
-        values.indices, tf.cast(values.values, tf.float32), values.dense_shape
-    )
+    return tf.SparseTensor(values.indices, tf.cast(values.values, tf.float32), values.dense_shape)
 
 
 def _days(seconds: tf.SparseTensor) -> tf.SparseTensor:

@@ -35,7 +35,7 @@ def show(
     if summary["metrics"]:
         console.print(_metrics(summary, config))
     _show_examples(console, examples)
-    _show_gate(console, summary)
+    _show_gate(console, summary, config)
     console.print(_line("Summary", str(layout.latest / "summary.json")), soft_wrap=True)
 
 
@@ -109,17 +109,19 @@ def _figure(source: Mapping[str, Any] | None, path: tuple[str, ...]) -> str:
 def _show_examples(console: Console, examples: Sequence[tuple[str, Recommendations]]) -> None:
     for user, recommendations in examples:
         titles = [item.title or item.movie_id for item in recommendations.items]
-        console.print(_line(f"For user {user}", "", width=0))
+        console.print(Text(f"For user {user}", style="bold"))
         for number, title in enumerate(titles, start=1):
             console.print(Text(f"  {number:>2}  {title}"), soft_wrap=True)
     if examples:
         console.print()
 
 
-def _show_gate(console: Console, summary: Summary) -> None:
+def _show_gate(console: Console, summary: Summary, config: Config) -> None:
     gate, check = summary["gate"], summary["serving_check"]
-    reasons = gate["reasons"] if gate else ["the Evaluator gave no word"]
     passed = bool(gate and gate["blessed"])
+    reasons = gate["reasons"] if gate else ["The Evaluator gave no word."]
+    if passed and not reasons:
+        reasons = _why_passed(summary, config)
     verdict = Text("passed" if passed else "refused", style="bold green" if passed else "bold red")
     console.print(_line("Gate", verdict), soft_wrap=True)
     for reason in reasons:
@@ -134,6 +136,28 @@ def _show_gate(console: Console, summary: Summary) -> None:
         console.print(_line("Model", "not pushed; the champion, if any, stays"), soft_wrap=True)
 
 
-def _line(label: str, value: str | Text, width: int = 10) -> Text:
+def _why_passed(summary: Summary, config: Config) -> list[str]:
+    """What the model was held against, in words; the verdict itself is the Evaluator's."""
+    gate, path = config.gate, (config.gate.protocol, "top_100")
+    champion = summary["champion"]
+    accuracy = [f"at least {gate.top_100_accuracy_min:.4f}"]
+    accuracy += [
+        f"above the {name} baseline's {_figure(baseline, path)}"
+        for name, baseline in summary["baselines"].items()
+        if name in gate.baselines
+    ]
+    rmse = [f"at most {gate.rmse_max:.4f}"]
+    if champion:
+        margins = gate.top_100_accuracy_margin, gate.rmse_margin
+        accuracy.append(f"within {margins[0]:g} of the champion's {_figure(champion, path)}")
+        rmse.append(f"within {margins[1]:g} of the champion's {_figure(champion, ('rmse',))}")
+    model = summary["metrics"]
+    return [
+        f"Top-100 accuracy ({gate.protocol}) is {_figure(model, path)}: {', '.join(accuracy)}.",
+        f"RMSE is {_figure(model, ('rmse',))}: {', '.join(rmse)}.",
+    ]
+
+
+def _line(label: str, value: str | Text) -> Text:
     """A label in bold, then the value, in line with its neighbours."""
-    return Text(f"{label:<{width}}  ", style="bold") + Text("", style="default").append(value)
+    return Text(f"{label:<12}", style="bold") + Text("", style="default").append(value)

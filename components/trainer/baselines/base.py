@@ -20,4 +20,4 @@ class Baseline(ABC):
 
     @abstractmethod
     def stars(self, users: Int32, movies: Int32) -> Float32:
-        """Predicted stars of pairs, float32 [batch]; `users` and `movies` may be the unknown one."""
+        """Predicted stars of pairs, float32 [batch]; either side may be the unknown one."""
