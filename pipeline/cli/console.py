@@ -28,8 +28,7 @@ errors = Console(stderr=True, highlight=False)
 
 def show_error(error: ReelflowError) -> None:
     """What is wrong, then what to do about it, on stderr."""
-    label = Text("error: ", style="bold red")
-    errors.print(label + Text(error.message, style="default"), soft_wrap=True)
+    errors.print(Text.assemble(("error: ", "bold red"), error.message), soft_wrap=True)
     if error.remedy:
         errors.print(Text(error.remedy, style="cyan"), soft_wrap=True)
 

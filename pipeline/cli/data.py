@@ -117,22 +117,20 @@ def _show(found: Inspection) -> None:
         "Time": "timestamps" if source.has_timestamps else "no timestamps",
     }
     for label, value in lines.items():
-        console.print(Text(f"{label:<12}", style="bold") + Text(value, style=""), soft_wrap=True)
+        console.print(Text.assemble((f"{label:<12}", "bold"), value), soft_wrap=True)
     refused = sum(found.quarantined.values())
     if not refused:
-        console.print(Text("Quarantine", style="bold") + Text("  no row"))
+        console.print(Text.assemble((f"{'Quarantine':<12}", "bold"), "no row"))
         return
-    share = refused / found.read
-    console.print(
-        Text("Quarantine", style="bold") + Text(f"  {refused:,} rows ({share:.2%})"),
-        soft_wrap=True,
-    )
+    share = f"{refused:,} rows ({refused / found.read:.2%})"
+    console.print(Text.assemble((f"{'Quarantine':<12}", "bold"), share))
     for reason, count in found.quarantined.items():
-        console.print(Text(f"  {reason}  ", style="yellow") + Text(f"{count:,}", style="default"))
+        console.print(Text.assemble((f"  {reason}  ", "yellow"), f"{count:,}"))
         for row in found.preview:
             if row.reason == reason:
                 shown = row.row.decode("utf-8", errors="backslashreplace")
-                console.print(Text(f"    {row.file}:{row.line}  {shown}", style="dim"))
+                line = Text(f"    {row.file}:{row.line}  {shown}", style="dim")
+                console.print(line, soft_wrap=True)
 
 
 def _titles(found: Inspection) -> str:

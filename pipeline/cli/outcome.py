@@ -47,7 +47,7 @@ def _show_cached(console: Console, summary: Summary) -> None:
     # Resolvers look things up and never come from the cache: they are no news.
     ran = {node for node in ran if not node.endswith("Resolver")}
     if not ran:
-        text = "everything; nothing in data, configuration or code has changed"
+        text = "everything: data and configuration are as before"
     else:
         text = f"{len(cached)} of {len(cached) + len(ran)} steps"
     console.print(_line("Cached", text), soft_wrap=True)
@@ -160,4 +160,4 @@ def _why_passed(summary: Summary, config: Config) -> list[str]:
 
 def _line(label: str, value: str | Text) -> Text:
     """A label in bold, then the value, in line with its neighbours."""
-    return Text(f"{label:<12}", style="bold") + Text("", style="default").append(value)
+    return Text.assemble((f"{label:<12}", "bold"), value)

@@ -49,11 +49,18 @@ def test_figures_stand_beside_bound_baseline_and_champion() -> None:
     out = _shown()
     [accuracy] = [line for line in out.splitlines() if "top-100 accuracy, unseen" in line]
     assert accuracy.split()[3:] == ["0.4100", "≥", "0.0500", "0.2500", "0.3900"]
-    [rmse] = [line for line in out.splitlines() if line.lstrip().startswith("RMSE")]
+    [rmse] = [line for line in out.splitlines() if line.startswith(" RMSE  ")]
     assert rmse.split()[1:] == ["0.8750", "≤", "1.2000", "–", "0.9000"]
     assert "3 rows in quarantine (2 rating, 1 columns)" in out
     assert "synthetic" in out
     assert "/out/serving/reelflow/7" in out
+
+
+def test_a_pass_says_what_the_model_was_held_against() -> None:
+    out = _shown()
+    assert "is 0.4100: at least 0.0500, above the popularity baseline's 0.2500" in out
+    assert "within 0.01 of the champion's 0.3900." in out
+    assert "RMSE is 0.8750: at most 1.2000, within 0.01 of the champion's 0.9000." in out
 
 
 def test_the_cache_is_mentioned() -> None:
