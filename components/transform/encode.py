@@ -47,7 +47,7 @@ def encode(
         movies: the `movies` split of the catalogue.
     """
     unsorted = {split: _encode_split(graph, batches[split]) for split in f.RATING_SPLITS}
-    has_timestamps = any(len(np.unique(rows.timestamp[:1000])) > 1 for rows in unsorted.values())
+    has_timestamps = any((rows.timestamp != rows.timestamp[:1]).any() for rows in unsorted.values())
     train = unsorted[f.TRAIN].take(timeline_order(unsorted[f.TRAIN]))
     train = _with_history(train, timeline_history_ends(train))
     held_out = {
@@ -75,8 +75,8 @@ def encode(
 
 
 def timeline_order(rows: EncodedRatings) -> Int64:
-    """Order by user, then time, then film: the same whatever the order of the input."""
-    return np.lexsort((rows.movie_index, rows.timestamp, rows.user_index))
+    """Order by user, then time, film and stars: the same whatever the order of the input."""
+    return np.lexsort((rows.rating, rows.movie_index, rows.timestamp, rows.user_index))
 
 
 def timeline_history_ends(train: EncodedRatings) -> Int64:
