@@ -1,0 +1,201 @@
+"""Encoded ratings from a few lines, without TFX: the raw rows go through the real `encode`.
+
+Also the *checkerboard*: a world whose right answers are provable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from components.example_gen.catalogue import movies_split
+from components.example_gen.shards import RATINGS, single_values
+from components.trainer import features as f
+from components.transform.encode import Columns, Graph, encode
+from components.transform.encoded import EncodedData, EncodedRatings
+from ratings import schema
+
+Row = tuple[str, str, float, int | None]
+"""User, film, stars, time in seconds."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film of the catalogue."""
+
+    movie_id: str
+    genres: tuple[str, ...] = ()
+    year: int | None = None
+
+
+def ratings_batch(rows: Sequence[Row]) -> pa.RecordBatch:
+    """Ratings as ExampleGen writes them: every column a list, a missing time a null list."""
+    columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
+    arrays = [
+        single_values(pa.array(column, field.type.value_type))
+        for column, field in zip(columns, RATINGS, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=RATINGS)
+
+
+def films_table(films: Sequence[Film]) -> pa.Table:
+    """The catalogue's `movies` split as ExampleGen writes it."""
+    table = pa.table(
+        {
+            f.MOVIE_ID: [film.movie_id for film in films],
+            f.TITLE: [f"The title of {film.movie_id}" for film in films],
+            f.GENRES: [list(film.genres) for film in films],
+            f.YEAR: [film.year for film in films],
+        },
+        schema=schema.MOVIES,
+    )
+    return movies_split(table, with_attributes=False)
+
+
+def plain_graph(users: Sequence[str], films: Sequence[str], genres: Sequence[str]) -> Graph:
+    """What the Transform graph does, by dictionaries; days count from time 0."""
+
+    def lookup(words: Sequence[str]) -> Callable[[str], int]:
+        places = {word: i for i, word in enumerate(words)}
+        return lambda word: places.get(word, len(words))
+
+    user, film, genre = lookup(users), lookup(films), lookup(genres)
+
+    def ratings(batch: pa.RecordBatch) -> Columns:
+        rows = batch.to_pydict()
+        return {
+            f.USER_INDEX: np.array([user(u) for (u,) in rows[f.USER_ID]], np.int64),
+            f.MOVIE_INDEX: np.array([film(m) for (m,) in rows[f.MOVIE_ID]], np.int64),
+            f.DAY: np.array([t[0] / 86_400 if t else 0 for t in rows[f.TIMESTAMP]], np.float32),
+        }
+
+    def movies(table: pa.Table) -> Columns:
+        rows = table.to_pydict()
+        years = [(y[0] - 2000) / 10 if y else 0 for y in rows[f.YEAR]]
+        return {
+            f.MOVIE_INDEX: np.array([film(m.decode()) for (m,) in rows[f.MOVIE_ID]], np.int64),
+            f.GENRE_INDICES: np.array(
+                [genre(g.decode()) for of_film in rows[f.GENRES] for g in of_film or ()], np.int64
+            ),
+            f.YEAR_SCALED: np.array(years, np.float32),
+        }
+
+    return Graph(ratings, movies, len(users), len(films), len(genres))
+
+
+def encoded(
+    train: Sequence[Row],
+    validation: Sequence[Row] = (),
+    test: Sequence[Row] = (),
+    films: Iterable[Film | str] | None = None,
+) -> EncodedData:
+    """Encodes raw rows; users are numbered in order of their ids, films in the given order.
+
+    Args:
+        train, validation, test: the splits.
+        films: the catalogue; by default the films of train in order of their ids.
+    """
+    films = sorted({row[1] for row in train}) if films is None else films
+    catalogue = [Film(film) if isinstance(film, str) else film for film in films]
+    graph = plain_graph(
+        user_vocabulary(train),
+        [film.movie_id for film in catalogue],
+        sorted({genre for film in catalogue for genre in film.genres}),
+    )
+    splits = zip(f.RATING_SPLITS, (train, validation, test), strict=True)
+    return encode(
+        graph, {split: [ratings_batch(rows)] for split, rows in splits}, films_table(catalogue)
+    )
+
+
+def user_vocabulary(train: Iterable[Row]) -> list[str]:
+    """The users that `encoded` knows, in order."""
+    return sorted({row[0] for row in train})
+
+
+def random_rows(
+    count: int, seed: int, users: int = 9, films: int = 14, times: int = 6, distinct: bool = True
+) -> list[Row]:
+    """Random ratings with many equal times, in a random order.
+
+    Args:
+        count: how many.
+        seed: of everything.
+        users, films, times: how many of each there may be.
+        distinct: nobody rates a film twice.
+    """
+    random = np.random.default_rng(seed)
+    pairs = random.choice(users * films, count, replace=not distinct)
+    return [
+        (f"u{p // films}", f"m{p % films:02d}", float(random.integers(1, 11)) / 2, 1 + int(t))
+        for p, t in zip(pairs.tolist(), random.integers(times, size=count), strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Checkerboard:
+    """Even users like even films, odd users odd films; nobody rates anything else above 2 stars.
+
+    Every user has rated `seen` films of its own colour. The others of its colour are the only
+    right recommendations: nothing else tells them from the films of the other colour.
+    """
+
+    train: list[Row]
+    validation: list[Row]
+    test: list[Row]
+    films: list[Film]
+
+    @property
+    def data(self) -> EncodedData:
+        """All splits, encoded."""
+        return encoded(self.train, self.validation, self.test, self.films)
+
+    @property
+    def users(self) -> list[str]:
+        """The user vocabulary."""
+        return user_vocabulary(self.train)
+
+    def right_answers(self, user: str) -> set[str]:
+        """The films of the user's colour that it has not rated in train."""
+        seen = {row[1] for row in self.train if row[0] == user}
+        return {x.movie_id for x in self.films if colour(x.movie_id) == colour(user)} - seen
+
+
+def colour(identity: str) -> int:
+    """0 or 1: whether the number in `u07` or `m07` is odd."""
+    return int(identity[1:]) % 2
+
+
+def checkerboard(
+    users: int = 24, films: int = 20, dislikes: int = 0, seed: int = 0
+) -> Checkerboard:
+    """Draws a checkerboard.
+
+    Each user has one validation and one test film of its own colour, and one that nobody asks for.
+
+    Args:
+        users: how many users.
+        films: how many films.
+        dislikes: films of the other colour that each user rates in train, with 1 star; the others
+            get 5 stars.
+        seed: of who has rated what.
+    """
+    random = np.random.default_rng(seed)
+    splits: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
+    for user in range(users):
+        own = random.permutation(np.arange(user % 2, films, 2))
+        others = random.permutation(np.arange(1 - user % 2, films, 2))[:dislikes]
+        cuts = ((splits[0], own[3:]), (splits[1], own[:1]), (splits[2], own[1:2]))
+        for split, chosen in cuts:
+            split += [(f"u{user:02d}", f"m{m:02d}", 5.0, 100 + i) for i, m in enumerate(chosen)]
+        splits[0].extend((f"u{user:02d}", f"m{m:02d}", 1.0, 100) for m in others)
+    return Checkerboard(*splits, [Film(f"m{m:02d}") for m in range(films)])
+
+
+def same(a: EncodedRatings, b: EncodedRatings) -> bool:
+    """Whether two splits are equal in every column."""
+    names = (f.USER_INDEX, f.MOVIE_INDEX, f.RATING, f.TIMESTAMP, f.DAY, f.HISTORY_END)
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
