@@ -18,8 +18,6 @@ from ratings import schema
 from ratings.arrow import one_chunk
 
 _ATTRIBUTES = schema.USERS.names[1:]
-
-
 _TEXTS = pa.large_list(pa.large_binary())
 _INTEGERS = pa.large_list(pa.int64())
 

@@ -37,9 +37,14 @@ class Run(NamedTuple):
 
 
 def split_rows(uri: Path, split: str) -> list[dict[str, Any]]:
-    """Rows of a split in the order of shards; each column a list."""
+    """Rows of a split in the order of shards; each column a list, texts decoded."""
     shards = sorted((uri / f"Split-{split}").iterdir())
-    return [row for shard in shards for row in pq.read_table(shard).to_pylist()]
+    rows = [row for shard in shards for row in pq.read_table(shard).to_pylist()]
+    return [{name: _decoded(cell) for name, cell in row.items()} for row in rows]
+
+
+def _decoded(cell: list[Any] | None) -> list[Any] | None:
+    return cell and [value.decode() if isinstance(value, bytes) else value for value in cell]
 
 
 def execute(

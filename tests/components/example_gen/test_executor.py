@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from components.trainer.features import RATING_SPLITS
@@ -96,6 +97,8 @@ def test_outputs_follow_the_contract(tmp_path: Path) -> None:
     }
     assert run.report["rows"]["read"] == len(rows)
     assert (run.report["users"], run.report["movies"]) == (50, 100)
+    shard = Path(run.artifacts["catalogue"].uri) / "Split-movies/movies-00000-of-00001.parquet"
+    assert str(pq.read_schema(shard).field("genres").type) == "large_list<item: large_binary>"
     users = {row["user_id"][0]: row["timestamp"] for row in run.rows("catalogue", "users")}
     train = values(run)["train"]
     for user, times in users.items():
