@@ -34,7 +34,7 @@ def show(
     _show_data(console, summary)
     if summary["metrics"]:
         console.print(_metrics(summary, config))
-    _show_examples(console, examples)
+    _show_examples(console, examples, refused=summary["pushed"] is None)
     _show_gate(console, summary, config)
     console.print(_line("Summary", str(layout.latest / "summary.json")), soft_wrap=True)
 
@@ -106,10 +106,13 @@ def _figure(source: Mapping[str, Any] | None, path: tuple[str, ...]) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
-def _show_examples(console: Console, examples: Sequence[tuple[str, Recommendations]]) -> None:
+def _show_examples(
+    console: Console, examples: Sequence[tuple[str, Recommendations]], refused: bool
+) -> None:
+    whose = ", by the refused model" if refused else ""
     for user, recommendations in examples:
         titles = [item.title or item.movie_id for item in recommendations.items]
-        console.print(Text(f"For user {user}", style="bold"))
+        console.print(Text(f"For user {user}{whose}", style="bold"))
         for number, title in enumerate(titles, start=1):
             console.print(Text(f"  {number:>2}  {title}"), soft_wrap=True)
     if examples:

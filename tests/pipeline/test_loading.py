@@ -64,7 +64,7 @@ def test_values_are_toml() -> None:
         ("gate.rmse_max=-1", ["gate.rmse_max = -1", "above 0"]),
         ("split.kind=foo", ['split.kind = "foo"', "random, temporal, leave_last, predefined"]),
         ("gate.protocol=x", ["raw, unseen"]),
-        ("split.kind=predefined", ["needs file names in split.train and split.test"]),
+        ("split.kind=predefined", ["split.train and split.test"]),
         ("train=3", ["this is a section"]),
         ("split.train=[1]", ["split.train = [1]"]),
         ("nonsense", ["not of the form section.key=value"]),

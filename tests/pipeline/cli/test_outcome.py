@@ -92,3 +92,5 @@ def test_examples_show_titles() -> None:
     assert "For user u 1" in out
     assert " 1  Heat [1995]" in out
     assert " 2  77" in out
+    assert "by the refused model" in _shown(examples=[("u 1", answer)], pushed=None)
+    assert "by the refused model" not in out
