@@ -59,7 +59,7 @@ class DataConfig(Section):
     """Rows to compute descriptive statistics from, at most, sampled evenly; counts stay exact."""
     partitions: Annotated[int, Field(ge=1, le=4096)] = 8
     """User partitions of the ratings; a worker holds one partition in memory at a time."""
-    chunk_bytes: Annotated[int, Field(ge=1024)] = 64 * 2**20
+    chunk_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 64 * 2**20
     """Bytes of a ratings file that one worker parses at a time."""
 
     @model_validator(mode="after")
