@@ -35,10 +35,11 @@ def ranks(scores: tf.Tensor, targets: tf.Tensor, seen: tf.Tensor) -> tuple[tf.Te
     Returns:
         Raw and unseen ranks, int32 [batch], from 1.
     """
-    rows = tf.range(tf.size(targets))
-    target_scores = tf.gather_nd(scores, tf.stack([rows, targets], axis=1))
-    raw = tf.reduce_sum(tf.cast(~(scores < target_scores[:, None]), tf.int32), axis=1)
-    competes = ~(tf.gather_nd(scores, seen) < tf.gather(target_scores, seen[:, 0]))
-    competes &= seen[:, 1] != tf.gather(targets, seen[:, 0])
-    ahead = tf.math.unsorted_segment_sum(tf.cast(competes, tf.int32), seen[:, 0], tf.size(targets))
-    return raw, raw - ahead
+    cells = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
+    target_scores = tf.gather_nd(scores, cells)
+    ahead = ~(scores < target_scores[:, None])
+    raw = tf.reduce_sum(tf.cast(ahead, tf.int32), axis=1)
+    # By cell, not by count: who rated a film twice has it in `seen` twice.
+    ahead = tf.tensor_scatter_nd_update(ahead, seen, tf.zeros(tf.shape(seen)[:1], tf.bool))
+    ahead = tf.tensor_scatter_nd_update(ahead, cells, tf.ones_like(targets, tf.bool))
+    return raw, tf.reduce_sum(tf.cast(ahead, tf.int32), axis=1)
