@@ -137,10 +137,11 @@ def random_rows(
 
 @dataclass(frozen=True)
 class Checkerboard:
-    """Even users like even films, odd users odd films; nobody rates anything else above 2 stars.
+    """Even users turn to even films only, odd users to odd films.
 
-    Every user has rated `seen` films of its own colour. The others of its colour are the only
-    right recommendations: nothing else tells them from the films of the other colour.
+    So a user's only right recommendations are the films of its colour that it has not rated:
+    nothing tells one of them from the others. The first half of the films gets 5 stars, the other
+    half 2, whoever rates.
     """
 
     train: list[Row]
@@ -158,10 +159,14 @@ class Checkerboard:
         """The user vocabulary."""
         return user_vocabulary(self.train)
 
+    def seen(self, user: str) -> set[str]:
+        """The films that the user has rated in train."""
+        return {row[1] for row in self.train if row[0] == user}
+
     def right_answers(self, user: str) -> set[str]:
         """The films of the user's colour that it has not rated in train."""
-        seen = {row[1] for row in self.train if row[0] == user}
-        return {x.movie_id for x in self.films if colour(x.movie_id) == colour(user)} - seen
+        own = {film.movie_id for film in self.films if colour(film.movie_id) == colour(user)}
+        return own - self.seen(user)
 
 
 def colour(identity: str) -> int:
@@ -169,30 +174,32 @@ def colour(identity: str) -> int:
     return int(identity[1:]) % 2
 
 
-def checkerboard(
-    users: int = 24, films: int = 20, dislikes: int = 0, seed: int = 0
-) -> Checkerboard:
+def checkerboard(users: int = 24, films: int = 20, seed: int = 0) -> Checkerboard:
     """Draws a checkerboard.
 
-    Each user has one validation and one test film of its own colour, and one that nobody asks for.
+    Of its colour, each user has rated one film in validation, one in test, all but one of the
+    others in train; validation and test are later than train.
 
     Args:
         users: how many users.
         films: how many films.
-        dislikes: films of the other colour that each user rates in train, with 1 star; the others
-            get 5 stars.
         seed: of who has rated what.
     """
     random = np.random.default_rng(seed)
-    splits: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
+    train: list[Row] = []
+    validation: list[Row] = []
+    test: list[Row] = []
     for user in range(users):
-        own = random.permutation(np.arange(user % 2, films, 2))
-        others = random.permutation(np.arange(1 - user % 2, films, 2))[:dislikes]
-        cuts = ((splits[0], own[3:]), (splits[1], own[:1]), (splits[2], own[1:2]))
-        for split, chosen in cuts:
-            split += [(f"u{user:02d}", f"m{m:02d}", 5.0, 100 + i) for i, m in enumerate(chosen)]
-        splits[0].extend((f"u{user:02d}", f"m{m:02d}", 1.0, 100) for m in others)
-    return Checkerboard(*splits, [Film(f"m{m:02d}") for m in range(films)])
+        own = random.permutation(np.arange(user % 2, films, 2)).tolist()
+        stars = [5.0 if film < films // 2 else 2.0 for film in own]
+        rows = [
+            (f"u{user:02d}", f"m{film:02d}", star, 100 + i)
+            for i, (film, star) in enumerate(zip(own, stars, strict=True))
+        ]
+        train += rows[:-3]
+        validation.append(rows[-3])
+        test.append(rows[-2])
+    return Checkerboard(train, validation, test, [Film(f"m{m:02d}") for m in range(films)])
 
 
 def same(a: EncodedRatings, b: EncodedRatings) -> bool:

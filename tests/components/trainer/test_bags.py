@@ -1,0 +1,52 @@
+"""Implicit feedback against a loop over the pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.trainer.bags import Bags
+
+RANDOM = np.random.default_rng(0)
+OWNERS, MEMBERS, SIZE = 6, 5, 3
+# Owner 5 has none; owner 0 has each of its members twice.
+PAIRS = [(0, 1), (0, 2), (1, 3), (2, 0), (2, 1), (2, 4), (3, 2), (4, 4), (0, 2), (0, 1)]
+EMBEDDINGS = RANDOM.normal(size=(MEMBERS, SIZE)).astype(np.float32)
+
+
+def _bags(pairs: list[tuple[int, int]]) -> Bags:
+    owners, members = np.array(pairs, np.int32).T
+    order = RANDOM.permutation(len(pairs))
+    return Bags(owners[order], members[order], OWNERS)
+
+
+def _by_hand(pairs: list[tuple[int, int]], owner: int) -> np.ndarray:
+    inside = [EMBEDDINGS[m] for o, m in pairs if o == owner]
+    return np.sum(inside, axis=0) / np.sqrt(len(inside)) if inside else np.zeros(SIZE)
+
+
+def test_sums_over_the_root_of_the_number() -> None:
+    owners = [2, 0, 5, 2, 1, 3, 4]
+    found = _bags(PAIRS).sums(tf.constant(owners), tf.constant(EMBEDDINGS))
+    np.testing.assert_allclose(found, [_by_hand(PAIRS, o) for o in owners], rtol=1e-5)
+
+
+@pytest.mark.parametrize("left_out", PAIRS)
+def test_without_a_member_is_as_if_it_had_never_been(left_out: tuple[int, int]) -> None:
+    owner, member = left_out
+    rest = list(PAIRS)
+    rest.remove(left_out)
+    arguments = tf.constant([owner]), tf.constant(EMBEDDINGS)
+    found = _bags(PAIRS).sums(*arguments, without=tf.constant([member]))
+    np.testing.assert_allclose(found, [_by_hand(rest, owner)], atol=1e-6)
+    np.testing.assert_allclose(found, _bags(rest).sums(*arguments), atol=1e-6)
+
+
+def test_gradients_reach_the_members_and_nobody_else() -> None:
+    embeddings = tf.Variable(EMBEDDINGS)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(_bags(PAIRS).sums(tf.constant([2, 3]), embeddings))
+    gradient = tf.convert_to_tensor(tape.gradient(total, embeddings)).numpy()
+    expected = np.array([1, 1, 0, 0, 1]) / np.sqrt(3) + np.array([0, 0, 1, 0, 0])
+    np.testing.assert_allclose(gradient, np.repeat(expected[:, None], SIZE, 1), rtol=1e-5)
