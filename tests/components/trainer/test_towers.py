@@ -1,0 +1,123 @@
+"""Towers against sums of embeddings in numpy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from components.trainer.towers import CandidateTower, QueryTower, genre_shares
+from pipeline.config import ModelConfig
+from tests.encoded_data import Film, encoded
+
+USERS, MOVIES, LENGTH = 5, 7, 3
+SIZE = 4
+
+
+def _query_tower(query: str = "both", **config: Any) -> QueryTower:
+    keras.utils.set_random_seed(0)
+    tower = QueryTower(
+        USERS, MOVIES, LENGTH, ModelConfig(embedding_size=SIZE, query=query, **config)
+    )
+    tower(tf.constant([0]), tf.fill([1, tower.history_length], MOVIES))
+    for weight in tower.trainable_weights:
+        weight.assign(np.random.default_rng(1).normal(size=weight.shape))
+    return tower
+
+
+def _weights(tower: keras.layers.Layer) -> dict[str, np.ndarray]:
+    return {
+        w.name.split("/")[-2 if "embeddings" in w.name else -1]: w.numpy() for w in tower.weights
+    }
+
+
+def test_query_is_the_user_and_the_weighted_history() -> None:
+    tower = _query_tower()
+    table = _weights(tower)
+    recent = np.array([[MOVIES, 2, 4], [MOVIES, MOVIES, MOVIES], [6, 0, 0]])
+    users = np.array([3, 0, USERS])
+    found = tower(tf.constant(users), tf.constant(recent)).numpy()
+    for row, (user, films) in enumerate(zip(users, recent, strict=True)):
+        expected = table["user"][user].copy()
+        for weight, film in zip(table["position_weights:0"], films, strict=True):
+            if film != MOVIES:
+                expected += weight * table["history"][film]
+        np.testing.assert_allclose(found[row], [*expected, 1.0], rtol=1e-5)
+
+
+def test_padding_does_not_count() -> None:
+    tower = _query_tower()
+    recent = tf.constant([[MOVIES, MOVIES, 2]])
+    before = tower(tf.constant([1]), recent).numpy()
+    history = next(w for w in tower.weights if "history" in w.name)
+    changed = history.numpy()
+    changed[MOVIES] += 100.0
+    history.assign(changed)
+    np.testing.assert_array_equal(tower(tf.constant([1]), recent), before)
+
+
+@pytest.mark.parametrize(("query", "knows_user", "knows_history"), [
+    ("user_id", True, False), ("history", False, True), ("both", True, True),
+])  # fmt: skip
+def test_what_a_query_knows(query: str, knows_user: bool, knows_history: bool) -> None:
+    tower = _query_tower(query)
+
+    def ask(user: int, film: int) -> np.ndarray:
+        recent = [[MOVIES, MOVIES, film]] if tower.history_length else [[]]
+        return tower(tf.constant([user]), tf.constant(recent, tf.int32)).numpy()
+
+    assert tower.history_length == (LENGTH if knows_history else 0)
+    assert np.array_equal(ask(0, 1), ask(1, 1)) is not knows_user
+    assert np.array_equal(ask(0, 1), ask(0, 2)) is not knows_history
+
+
+def test_the_newest_film_weighs_most_at_first() -> None:
+    config = ModelConfig(embedding_size=SIZE)
+    tower = QueryTower(USERS, MOVIES, LENGTH, config)
+    tower(tf.constant([0]), tf.fill([1, LENGTH], MOVIES))
+    np.testing.assert_allclose(_weights(tower)["position_weights:0"], [1 / 3, 1 / 2, 1])
+
+
+def test_training_hides_some_users_and_drops_out() -> None:
+    tower = _query_tower(query_dropout=0.0)
+    users, recent = tf.fill([4000], 2), tf.fill([4000, LENGTH], MOVIES)
+    found = tower(users, recent, training=True).numpy()[:, :-1]
+    table = _weights(tower)["user"]
+    hidden = (found == table[USERS]).all(axis=1)
+    assert ((found == table[2]).all(axis=1) | hidden).all()
+    assert hidden.mean() == pytest.approx(0.1, abs=0.02)
+    dropped = _query_tower(query_dropout=0.5)(users, recent, training=True).numpy()
+    assert (dropped[:, :-1] == 0).mean() == pytest.approx(0.5, abs=0.03)
+    assert (dropped[:, -1] == 1).all()
+
+
+FILMS = [Film("a", ("War", "Drama"), 1990), Film("b"), Film("c", ("Drama",), 2020)]
+CATALOGUE = encoded([("u", "a", 3.0, 1)], films=FILMS).catalogue
+SHARES = np.array([[0.5, 0.5], [0, 0], [1, 0]])  # Drama, War
+
+
+def test_genre_shares() -> None:
+    np.testing.assert_array_equal(genre_shares(CATALOGUE, 2), SHARES)
+
+
+@pytest.mark.parametrize("genres", [True, False])
+@pytest.mark.parametrize("year", [True, False])
+def test_candidates_are_film_genres_year_and_bias(genres: bool, year: bool) -> None:
+    tower = CandidateTower(CATALOGUE, 2, ModelConfig(embedding_size=SIZE, genres=genres, year=year))
+    for weight in tower.weights:
+        weight.assign(np.random.default_rng(2).normal(size=weight.shape))
+    table = {w.name.removesuffix(":0").split("/")[-1]: w.numpy() for w in tower.weights}
+    assert set(table) == {"movie", "bias"} | ({"genres"} if genres else set()) | (
+        {"year"} if year else set()
+    )
+    expected = table["movie"].copy()
+    if genres:
+        expected += SHARES @ table["genres"]
+    if year:
+        expected += CATALOGUE.year_scaled[:, None] * table["year"]
+    expected = np.concatenate([expected, table["bias"]], axis=1)
+    np.testing.assert_allclose(tower.catalogue(), expected, rtol=1e-5)
+    np.testing.assert_allclose(tower(tf.constant([2, 0, 2])), expected[[2, 0, 2]], rtol=1e-5)
