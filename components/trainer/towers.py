@@ -7,6 +7,7 @@ import tf_keras as keras
 
 from components.transform.encoded import EncodedCatalogue
 from pipeline.config import ModelConfig
+from ratings.errors import BadInput
 
 UNKNOWN_USER_RATE = 0.1
 """Share of training rows whose user is hidden, so that histories alone make good queries too."""
@@ -20,6 +21,11 @@ class QueryTower(keras.layers.Layer):
     """
 
     def __init__(self, users: int, movies: int, history_length: int, config: ModelConfig) -> None:
+        if config.query == "history" and not history_length:
+            raise BadInput(
+                "model.query = 'history' needs timestamps, and the ratings have none.",
+                "Set model.query to 'both' or 'user_id'.",
+            )
         super().__init__(name="query_tower")
         size = config.embedding_size
         self.history_length = history_length if config.query != "user_id" else 0

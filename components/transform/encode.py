@@ -48,7 +48,8 @@ def encode(
     """
     unsorted = {split: _encode_split(graph, batches[split]) for split in f.RATING_SPLITS}
     has_timestamps = any((rows.timestamp != rows.timestamp[:1]).any() for rows in unsorted.values())
-    train = unsorted[f.TRAIN].take(timeline_order(unsorted[f.TRAIN]))
+    train = _known(unsorted[f.TRAIN], graph)
+    train = train.take(timeline_order(train))
     train = _with_history(train, timeline_history_ends(train))
     held_out = {
         split: _with_history(unsorted[split], history_ends(train, unsorted[split]))
@@ -72,6 +73,12 @@ def encode(
             },
         ),
     )
+
+
+def _known(rows: EncodedRatings, graph: Graph) -> EncodedRatings:
+    """Rows with a known user and film: of nothing else there can be a timeline."""
+    known = (rows.user_index < graph.users) & (rows.movie_index < graph.movies_count)
+    return rows if known.all() else rows.take(np.flatnonzero(known))
 
 
 def timeline_order(rows: EncodedRatings) -> Int64:
