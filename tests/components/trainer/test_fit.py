@@ -1,0 +1,171 @@
+"""Training: the provable answer is learned, by seed, and the best weights are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.trainer.fit import BestWeights, fit
+from components.trainer.index import mask
+from components.trainer.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
+from pipeline.config import ModelConfig, TrainConfig
+from ratings.errors import BadInput
+from tests.components.trained import MODEL, TRAIN
+from tests.encoded_data import Checkerboard, Row, checkerboard, colour, encoded, random_rows
+
+if TYPE_CHECKING:
+    from tests.components.trained import Trained
+
+
+def _assert_solved(board: Checkerboard, joint: JointModel) -> None:
+    """Every user's first places are exactly the films of its colour that it has not rated."""
+    users = tf.range(len(board.users))
+    queries = joint.query(users, joint.timelines.ends_now(users))
+    scores = tf.matmul(queries, joint.candidate_tower.catalogue(), transpose_b=True)
+    scores = mask(scores, joint.timelines.seen(users)).numpy()
+    for user, row in zip(board.users, scores, strict=True):
+        answers = board.right_answers(user)
+        best = np.argsort(-row)[: len(answers)]
+        assert {board.films[film].movie_id for film in best} == answers, user
+
+
+def test_the_checkerboard_is_learned(model: Trained) -> None:
+    _assert_solved(model.board, model.joint)
+    losses = model.history[f"val_{RETRIEVAL_LOSS}"]
+    # Three films are left for each user and nothing tells them apart.
+    assert min(losses) == pytest.approx(np.log(3), abs=0.2)
+    assert min(losses) < losses[0] - 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"query": "user_id"},
+        {"query": "history"},
+        {"mask_seen": False},
+        {"loss": "in_batch_softmax"},
+    ],
+    ids=str,
+)
+def test_every_variant_learns_the_checkerboard(change: dict[str, Any], tmp_path: Path) -> None:
+    board = checkerboard()
+    config = MODEL.model_copy(update={**change, "rating_weight": 0.0})
+    joint, _ = fit(board.data, config, TRAIN, tmp_path)
+    _assert_solved(board, joint)
+
+
+def test_stars_of_the_checkerboard_are_learned(model: Trained) -> None:
+    users, movies = (grid.ravel() for grid in np.mgrid[: len(model.board.users), :20])
+    stars = model.joint.rating_model(tf.constant(users), tf.constant(movies)).numpy()
+    own = (users + movies) % 2 == 0
+    first = movies < 10
+    assert stars[own & first].min() > 4
+    assert stars[own & ~first].max() < 3
+
+
+@pytest.mark.slow
+def test_taste_is_learned(tmp_path: Path) -> None:
+    """5 stars within a colour, 1 star across: no bias can tell, only the factors."""
+    random = np.random.default_rng(0)
+    rows: list[Row] = [
+        (f"u{u:02d}", f"m{m:02d}", 5.0 if u % 2 == m % 2 else 1.0, 1) for u, m in np.ndindex(24, 20)
+    ]
+    order = random.permutation(len(rows))
+    train, held_out = ([rows[i] for i in part] for part in (order[:360], order[360:]))
+    data = encoded(train, held_out)
+    config = ModelConfig(retrieval_weight=0, rating_embedding_size=4)
+    joint, _ = fit(data, config, TRAIN.model_copy(update={"epochs": 60}), tmp_path)
+    for user, film, stars, _ in held_out:
+        pair = tf.constant([int(user[1:])]), tf.constant([int(film[1:])])
+        assert float(joint.rating_model(*pair)[0]) == pytest.approx(stars, abs=1.5)
+        assert (stars == 5.0) is (colour(user) == colour(film))
+
+
+def _weights(seed: int, logs: Path) -> list[np.ndarray]:
+    train = TrainConfig(epochs=2, batch_size=16, seed=seed)
+    joint, _ = fit(checkerboard(8, 12).data, MODEL, train, logs)
+    return [weight.numpy() for weight in joint.trainable_weights]
+
+
+def test_the_seed_decides_the_weights(tmp_path: Path) -> None:
+    first, again, other = _weights(1, tmp_path), _weights(1, tmp_path), _weights(2, tmp_path)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_training_leaves_tensorboard_logs(tmp_path: Path) -> None:
+    train = TrainConfig(epochs=1, batch_size=64)
+    _, history = fit(checkerboard(8, 12).data, MODEL, train, tmp_path)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["train", "validation"]
+    assert {RETRIEVAL_LOSS, RATING_LOSS, f"val_{RETRIEVAL_LOSS}"} <= set(history)
+
+
+def test_without_a_validation_split_training_goes_on_to_the_end(tmp_path: Path) -> None:
+    data = encoded(checkerboard(8, 12).train)
+    _, history = fit(data, MODEL, TrainConfig(epochs=4, patience=1), tmp_path)
+    assert len(history["loss"]) == 4
+
+
+def test_nothing_but_unknown_ids_is_bad_input(tmp_path: Path) -> None:
+    rows: list[Row] = [("a", "lost", 3.0, 1), ("b", "gone", 3.0, 2)]
+    with pytest.raises(BadInput, match="out of vocabulary"):
+        fit(encoded(rows, films=["m0"]), MODEL, TRAIN, tmp_path)
+
+
+def test_some_unknown_ids_are_left_out(tmp_path: Path) -> None:
+    rows: list[Row] = [*random_rows(30, 0), ("u1", "lost", 3.0, 2)]
+    data = encoded(rows, films=[f"m{i:02d}" for i in range(14)])
+    _, history = fit(data, MODEL, TrainConfig(epochs=1), tmp_path)
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_a_history_query_needs_timestamps(tmp_path: Path) -> None:
+    rows: list[Row] = [(u, m, s, None) for u, m, s, _ in random_rows(30, 0)]
+    with pytest.raises(BadInput, match="needs timestamps"):
+        fit(encoded(rows), MODEL.model_copy(update={"query": "history"}), TRAIN, tmp_path)
+
+
+class _Epochs:
+    """A stand-in for Keras: two tasks with a weight each, and losses by epoch."""
+
+    def __init__(self, patience: int) -> None:
+        self.weights = {name: [tf.Variable(0.0)] for name in (RETRIEVAL_LOSS, RATING_LOSS)}
+        joint: Any = SimpleNamespace(task_weights=lambda: self.weights, stop_training=False)
+        self.model = joint
+        self.best = BestWeights(joint, patience)
+        self.best.set_model(joint)
+
+    def run(self, retrieval: list[float], rating: list[float]) -> list[float]:
+        """Weights after training; in epoch i all weights are i."""
+        for epoch, losses in enumerate(zip(retrieval, rating, strict=True)):
+            for [weight] in self.weights.values():
+                weight.assign(epoch)
+            logs = dict(zip((f"val_{RETRIEVAL_LOSS}", f"val_{RATING_LOSS}"), losses, strict=True))
+            self.best.on_epoch_end(epoch, {"loss": 0.0, **logs})
+            if self.model.stop_training:
+                break
+        self.epochs = epoch + 1
+        self.best.on_train_end()
+        return [float(weight) for [weight] in self.weights.values()]
+
+
+def test_each_task_ends_at_its_own_best_epoch() -> None:
+    epochs = _Epochs(patience=9)
+    assert epochs.run([3, 2, 1, 2, 3], [1, 0.5, 0.8, 0.7, 0.6]) == [2, 1]
+
+
+def test_training_stops_when_no_task_gets_better() -> None:
+    epochs = _Epochs(patience=2)
+    assert epochs.run([3, 3, 2, 4, 4, 1], [9, 8, 8, 8, 9, 1]) == [2, 1]
+    assert epochs.epochs == 5
+
+
+def test_a_loss_that_is_no_number_is_never_the_best() -> None:
+    nan = float("nan")
+    assert _Epochs(patience=9).run([2, nan, nan], [nan, 1, nan]) == [0, 1]
