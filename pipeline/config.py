@@ -5,10 +5,11 @@ Reads nothing from the environment and imports nothing heavy.
 
 from __future__ import annotations
 
+import difflib
 from enum import Enum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -49,10 +50,10 @@ class DataConfig(Section):
     """Column delimiter of a user's own CSV."""
     use_users: bool = False
     """Opt in to user attributes (gender, age, occupation, zip code)."""
-    rating_min: float = 0.5
-    """Lowest valid rating, in stars."""
-    rating_max: float = 5.0
-    """Highest valid rating, in stars."""
+    rating_min: float | None = None
+    """Lowest valid rating, in stars; none: the format's own."""
+    rating_max: float | None = None
+    """Highest valid rating, in stars; none: the format's own."""
     max_quarantined: Share = 0.05
     """Share of rows that may be quarantined before the run stops."""
     statistics_rows: Annotated[int, Field(ge=1_000)] = 1_000_000
@@ -64,7 +65,8 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _range(self) -> DataConfig:
-        if self.rating_min >= self.rating_max:
+        bounds = self.rating_min, self.rating_max
+        if None not in bounds and bounds[0] >= bounds[1]:  # type: ignore[operator]
             raise ValueError("rating_min must be below rating_max")
         return self
 
@@ -146,6 +148,24 @@ def _check_share(name: str, value: float) -> None:
         raise ValueError(f"{name} must be a share from 0 to below 1, not {value:g}")
 
 
+BASELINES: Final = ("popularity", "item_knn", "ease", "ials", "biased_mf")
+"""Names of the baselines in `components.trainer.baselines`, which is too heavy to import here."""
+
+
+def no_baseline(name: str) -> str:
+    """What to say of a name that no baseline has."""
+    close = difflib.get_close_matches(name, BASELINES, n=1)
+    hint = f"the nearest is {close[0]}" if close else f"there are {', '.join(BASELINES)}"
+    return f"there is no baseline {name!r}; {hint}"
+
+
+def _check_baselines(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in BASELINES:
+            raise ValueError(f"gate.baselines: {no_baseline(name)}")
+    return names
+
+
 class GateConfig(Section):
     """What a model must clear before it is pushed. Margins are absolute."""
 
@@ -159,8 +179,9 @@ class GateConfig(Section):
     """How far top-100 accuracy may fall below the champion's."""
     rmse_margin: Annotated[float, Field(ge=0)] = 0.01
     """How far RMSE may rise above the champion's, in stars."""
-    baselines: tuple[str, ...] = ("popularity",)
-    """Baselines whose top-100 accuracy the model must beat."""
+    baselines: Annotated[tuple[str, ...], AfterValidator(_check_baselines)] = ("popularity",)
+    """Baselines whose top-100 accuracy the model must beat: popularity, item_knn, ease, ials,
+    biased_mf."""
     baseline_margin: Share = 0.0
     """By how much the model's top-100 accuracy must beat every baseline's."""
     max_test_rows: Annotated[int, Field(ge=1_000)] = 1_000_000

@@ -21,3 +21,8 @@ class Baseline(ABC):
     @abstractmethod
     def stars(self, users: Int32, movies: Int32) -> Float32:
         """Predicted stars of pairs, float32 [batch]; either side may be the unknown one."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> int:
+        """How many numbers `fit` learned, those that predict stars left out."""

@@ -31,3 +31,8 @@ class Popularity(Baseline):
         """The film's damped mean."""
         stars: Float32 = self._stars[movies]
         return stars
+
+    @property
+    def parameters(self) -> int:
+        """One count a film."""
+        return len(self._counts)
