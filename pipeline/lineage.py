@@ -25,6 +25,8 @@ class Output:
     type: str
     uri: Path
     properties: dict[str, int | float | str]
+    name: str = ""
+    """Its name among the outputs of its node."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class PipelineRun:
     def find(self, artifact_type: str) -> Output | None:
         """The last output of a type, `ModelBlessing` for instance."""
         return next((output for output in self._outputs(artifact_type)), None)
+
+    def output(self, node: str, name: str) -> Output:
+        """The output of a node by its name."""
+        outputs = (o for run in self.nodes if run.node == node for o in run.outputs)
+        return next(output for output in outputs if output.name == name)
 
     def _outputs(self, artifact_type: str) -> Iterator[Output]:
         for node in reversed(self.nodes):
@@ -116,10 +123,10 @@ def _node_run(
 def _outputs(store: metadata_store.MetadataStore, execution_id: int) -> list[Output]:
     events = store.get_events_by_execution_ids([execution_id])
     kind = metadata_store_pb2.Event.OUTPUT
-    ids = [event.artifact_id for event in events if event.type == kind]
+    names = {event.artifact_id: event.path.steps[0].key for event in events if event.type == kind}
     return [
-        Output(artifact.type, Path(artifact.uri), _properties(artifact))
-        for artifact in (store.get_artifacts_by_id(ids) if ids else ())
+        Output(artifact.type, Path(artifact.uri), _properties(artifact), names[artifact.id])
+        for artifact in (store.get_artifacts_by_id(list(names)) if names else ())
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,15 @@ def run_fn(args: FnArgs) -> None:
     users = [word.decode() for word in vocabulary]
     model_config = ModelConfig.model_validate(config[MODEL])
     train_config = TrainConfig.model_validate(config[TRAIN])
+    began = time.monotonic()
     joint, history = fit(data, model_config, train_config, Path(args.model_run_dir))
     about = {
         "users": len(users),
         "movies": len(data.catalogue),
         "train_rows": len(data.train),
         "epochs": len(history["loss"]),
+        "fit_seconds": round(time.monotonic() - began, 1),
+        "parameters": sum(weight.shape.num_elements() for weight in joint.trainable_weights),
         "history": history,
         **config,
     }
