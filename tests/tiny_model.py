@@ -1,4 +1,4 @@
-"""A tiny SavedModel with the four signatures of the contract, for tests of what uses a model.
+"""A tiny SavedModel with all signatures (docs/architecture.md), for tests of what uses a model.
 
 Five users, twelve films, weights from a seed; nothing is trained. Film "12" has no ratings, films
 "3" and "4" have the same title.
@@ -33,6 +33,8 @@ SIZE = 4
 _STRINGS = tf.TensorSpec([None], tf.string)
 _MATRIX = tf.TensorSpec([None, None], tf.string)
 _K = tf.TensorSpec(None, tf.int32)
+_NONE = tf.constant([[""]])
+_TEN = tf.constant(10)
 
 
 class TinyModel(tf.Module):
@@ -53,8 +55,19 @@ class TinyModel(tf.Module):
 
     @tf.function(input_signature=[_STRINGS, _MATRIX, _MATRIX, _K])
     def recommend(
-        self, user_id: tf.Tensor, history: tf.Tensor, exclusions: tf.Tensor, k: tf.Tensor
+        self,
+        user_id: tf.Tensor,
+        history: tf.Tensor = _NONE,
+        exclusions: tf.Tensor = _NONE,
+        k: tf.Tensor = _TEN,
     ) -> dict[str, tf.Tensor]:
+        whole = self.score(user_id, history)
+        masked = whole["seen"] | self._many_hot(exclusions, tf.shape(user_id)[0])
+        top = _top(tf.where(masked, LOWEST, whole["score"]), k)
+        return {**top, "source": whole["source"]}
+
+    @tf.function(input_signature=[_STRINGS, _MATRIX])
+    def score(self, user_id: tf.Tensor, history: tf.Tensor = _NONE) -> dict[str, tf.Tensor]:
         user = self.users.lookup(user_id)
         known = user < len(USERS)
         films = self._many_hot(history, tf.shape(user)[0])
@@ -65,11 +78,37 @@ class TinyModel(tf.Module):
             tf.cast(films, tf.float32) @ self.vectors,
         )
         scores = query @ tf.transpose(self.vectors)
-        scores = tf.where((known | with_history)[:, None], scores, self.counts)
-        masked = tf.gather(self.seen, user) | films
-        masked |= self._many_hot(exclusions, tf.shape(user)[0])
-        source = tf.where(known, "user", tf.where(with_history, "history", "popularity"))
-        return {**_top(tf.where(masked, LOWEST, scores), k), "source": source}
+        return {
+            "score": tf.where((known | with_history)[:, None], scores, self.counts),
+            "seen": tf.gather(self.seen, user) | films,
+            "source": tf.where(known, "user", tf.where(with_history, "history", "popularity")),
+        }
+
+    @tf.function(input_signature=[_STRINGS, _STRINGS, _MATRIX])
+    def explain(
+        self, user_id: tf.Tensor, movie_id: tf.Tensor, history: tf.Tensor = _NONE
+    ) -> dict[str, tf.Tensor]:
+        """A known user's score is all `rest`, a stranger's the sum over the films named."""
+        whole, movie = self.score(user_id, history), self.movies.lookup(movie_id)
+        score = tf.gather(whole["score"], movie, batch_dims=1)
+        counts = self._many_hot(history, tf.size(movie)) & (whole["source"] == "history")[:, None]
+        products = tf.gather(self.vectors, movie) @ tf.transpose(self.vectors)
+        best = _top(tf.where(counts, products, LOWEST), len(MOVIES))
+        weight = tf.where(best["movie_id"] == "", 0.0, best.pop("score"))
+        return {**best, "weight": weight, "rest": score - tf.reduce_sum(weight, axis=1)}
+
+    @tf.function(input_signature=[_STRINGS, _K])
+    def timeline(self, user_id: tf.Tensor, k: tf.Tensor = _TEN) -> dict[str, tf.Tensor]:
+        user = self.users.lookup(user_id)
+        newest_first = tf.ragged.constant([SEEN.get(u, [])[::-1] for u in [*USERS, ""]])
+        ids = tf.gather(newest_first, user).to_tensor("", shape=[None, len(MOVIES)])
+        ids = ids[:, : tf.reduce_max(k)]
+        films = self.movies.lookup(ids)
+        return {
+            "movie_id": ids,
+            "title": tf.gather(tf.constant([*TITLES, ""]), films),
+            "count": tf.reduce_sum(tf.cast(tf.gather(self.seen, user), tf.int32), axis=1),
+        }
 
     @tf.function(input_signature=[_STRINGS, _STRINGS])
     def rate(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -81,7 +120,7 @@ class TinyModel(tf.Module):
         }
 
     @tf.function(input_signature=[_STRINGS, _K])
-    def similar(self, movie_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+    def similar(self, movie_id: tf.Tensor, k: tf.Tensor = _TEN) -> dict[str, tf.Tensor]:
         movie = self.movies.lookup(movie_id)
         units = tf.math.l2_normalize(self.vectors, axis=1)
         query = tf.gather(units, tf.minimum(movie, len(MOVIES) - 1))
@@ -109,6 +148,9 @@ class TinyModel(tf.Module):
             "rate": self.rate,
             "similar": self.similar,
             "evaluate": self.evaluate,
+            "score": self.score,
+            "explain": self.explain,
+            "timeline": self.timeline,
         }
 
     def _rating(self, user: tf.Tensor, movie: tf.Tensor) -> tf.Tensor:

@@ -49,7 +49,7 @@ class ServingModel(tf.Module):
         self._highest_star = float(data.train.rating.max())
 
     def signatures(self) -> dict[str, Callable[..., Outputs]]:
-        """The four functions to export, by name.
+        """The functions to export, by name: the contract's four, and three for our own server.
 
         `history`, `exclusions` and `k` have defaults, which TF Serving applies and Python does not.
         """
@@ -66,11 +66,25 @@ class ServingModel(tf.Module):
         def similar(movie_id: tf.Tensor, k: tf.Tensor = defaults[f.K]) -> Outputs:
             return self.similar(movie_id, k)
 
+        def score(user_id: tf.Tensor, history: tf.Tensor = defaults[f.HISTORY]) -> Outputs:
+            return self.score(user_id, history)
+
+        def explain(
+            user_id: tf.Tensor, movie_id: tf.Tensor, history: tf.Tensor = defaults[f.HISTORY]
+        ) -> Outputs:
+            return self.explain(user_id, movie_id, history)
+
+        def timeline(user_id: tf.Tensor, k: tf.Tensor = defaults[f.K]) -> Outputs:
+            return self.timeline(user_id, k)
+
         return {
             "serving_default": _signed(serving_default, _IDS, _LISTS, _LISTS, _K),
             "rate": _signed(self.rate, _IDS, _IDS),
             "similar": _signed(similar, _IDS, _K),
             "evaluate": _signed(self.evaluate, _IDS, _IDS, _TIMES),
+            "score": _signed(score, _IDS, _LISTS),
+            "explain": _signed(explain, _IDS, _IDS, _LISTS),
+            "timeline": _signed(timeline, _IDS, _K),
         }
 
     def recommend(
@@ -126,19 +140,81 @@ class ServingModel(tf.Module):
             f.RANK_UNSEEN: tf.where(known, unseen, last),
         }
 
+    def score(self, user_id: tf.Tensor, history: tf.Tensor) -> Outputs:
+        """Scores of the whole catalogue, in vocabulary order and unmasked, with what is seen.
+
+        For callers with filters of their own: what `recommend` masks is lost to them.
+        """
+        users = self._users.lookup(user_id)
+        named = self._rows_of_films(history, tf.size(users))
+        scores, source = self._scores(users, self._timelines.ends_now(users), named)
+        cells = tf.concat([self._timelines.seen(users), self._cells(named)], axis=0)
+        seen = tf.tensor_scatter_nd_update(
+            tf.zeros_like(scores, tf.bool), cells, tf.ones_like(cells[:, 0], tf.bool)
+        )
+        return {f.SCORE: scores, f.SEEN: seen, f.SOURCE: source}
+
+    def explain(self, user_id: tf.Tensor, movie_id: tf.Tensor, history: tf.Tensor) -> Outputs:
+        """What each film of a user's history adds to the score of a film, the most first.
+
+        Weights and `rest` (the user's own embedding and the film's bias) sum to the score. For a
+        film that the model does not know, and where the source is `popularity`, nothing adds to it.
+        """
+        users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
+        named = self._rows_of_films(history, tf.size(users))
+        recent = self._recent(users, self._timelines.ends_now(users), named)
+        known = movies < self._movie_count
+        candidates = tf.gather(self._candidates, tf.where(known, movies, 0))
+        weights, rest = self._query_tower.shares(users, recent, candidates)
+        counts = (recent != self._movie_count) & known[:, None]
+        unknown = (self._source(users, recent) == "popularity") & known
+        popularity = tf.gather(self._popularity, tf.where(known, movies, 0))
+        rest = tf.where(unknown, popularity, tf.where(known, rest, 0.0))
+        order = tf.argsort(tf.where(counts, weights, LOWEST), axis=1, direction="DESCENDING")
+        films = tf.gather(tf.where(counts, recent, -1), order, axis=1, batch_dims=1)
+        weights = tf.gather(tf.where(counts, weights, 0.0), order, axis=1, batch_dims=1)
+        named_films = self._named(weights, films)
+        return {
+            f.MOVIE_ID: named_films[f.MOVIE_ID],
+            f.TITLE: named_films[f.TITLE],
+            f.WEIGHT: weights,
+            f.REST: rest,
+        }
+
+    def timeline(self, user_id: tf.Tensor, k: tf.Tensor) -> Outputs:
+        """The films that users rated, as far as the model knows, the newest first; and how many."""
+        users = self._users.lookup(user_id)
+        ends = self._timelines.ends_now(users)
+        length = tf.cast(tf.clip_by_value(tf.reduce_max(k), 1, self._movie_count), tf.int64)
+        films = tf.reverse(self._timelines.recent(users, ends, length), axis=[1])
+        rows = tf.where(films < self._movie_count, films, -1)
+        named = self._named(tf.zeros_like(films, tf.float32), rows)
+        return {
+            f.MOVIE_ID: named[f.MOVIE_ID],
+            f.TITLE: named[f.TITLE],
+            f.COUNT: self._timelines.counts(users),
+        }
+
+    def _recent(self, users: tf.Tensor, ends: tf.Tensor, named: tf.Tensor) -> tf.Tensor:
+        """The last films of timelines followed by the named ones, [batch, history_length]."""
+        length = self._query_tower.history_length
+        recent = tf.concat([self._timelines.recent(users, ends, length), named], axis=1)
+        known = recent != self._movie_count
+        order = tf.argsort(tf.cast(known, tf.int32), axis=1, stable=True)
+        return tf.gather(recent, order, axis=1, batch_dims=1)[:, tf.shape(recent)[1] - length :]
+
+    def _source(self, users: tf.Tensor, recent: tf.Tensor) -> tf.Tensor:
+        by_history = tf.reduce_any(recent != self._movie_count, axis=1)
+        source = tf.where(by_history, "history", "popularity")
+        return tf.where(users < self._user_count, "user", source)
+
     def _scores(
         self, users: tf.Tensor, ends: tf.Tensor, named: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        length = self._query_tower.history_length
-        recent = tf.concat([self._timelines.recent(users, ends, length), named], axis=1)
-        known_films = recent != self._movie_count
-        order = tf.argsort(tf.cast(known_films, tf.int32), axis=1, stable=True)
-        recent = tf.gather(recent, order, axis=1, batch_dims=1)[:, tf.shape(recent)[1] - length :]
+        recent = self._recent(users, ends, named)
         queries = self._query_tower(users, recent)
         scores = tf.matmul(queries, self._candidates, transpose_b=True)
-        by_history = tf.reduce_any(known_films, axis=1) & (length > 0)
-        source = tf.where(by_history, "history", "popularity")
-        source = tf.where(users < self._user_count, "user", source)
+        source = self._source(users, recent)
         unknown = (source == "popularity")[:, None]
         return tf.where(unknown, self._popularity[None, :], scores), source
 

@@ -30,7 +30,7 @@ class Timelines(tf.Module):
         self._offsets = tf.Variable(offsets, trainable=False, dtype=tf.int64, name="offsets")
         self._unknown = unknown
 
-    def recent(self, users: tf.Tensor, ends: tf.Tensor, length: int) -> tf.Tensor:
+    def recent(self, users: tf.Tensor, ends: tf.Tensor, length: int | tf.Tensor) -> tf.Tensor:
         """The films of `users` just before the positions `ends`, the oldest first.
 
         Args:
@@ -61,6 +61,10 @@ class Timelines(tf.Module):
         """Coordinates (row of the batch, film) of all films that the users rated, int32 [n, 2]."""
         rows, positions = self._positions(users)
         return tf.stack([rows, tf.gather(self._movies, positions)], axis=1)
+
+    def counts(self, users: tf.Tensor) -> tf.Tensor:
+        """How many ratings each user has, int32 [batch]."""
+        return tf.cast(self.ends_now(users) - tf.gather(self._offsets, users), tf.int32)
 
     def _positions(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         starts = tf.gather(self._offsets, users)

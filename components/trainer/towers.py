@@ -69,6 +69,29 @@ class QueryTower(keras.layers.Layer):
         query = self._dropout(tf.add_n(parts), training=training)
         return tf.concat([query, tf.ones_like(query[:, :1])], axis=1)
 
+    def shares(
+        self, users: tf.Tensor, recent: tf.Tensor, candidates: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes scores apart: the query is a sum, so its product with a candidate is one too.
+
+        Args:
+            users: as for a call, outside of training.
+            recent: as for a call.
+            candidates: one candidate's embedding for each query, float32 [batch, embedding_size + 1].
+
+        Returns:
+            What each film of `recent` adds, float32 [batch, history_length], 0 for padding; and
+            what the user's own embedding and the candidate's bias add, float32 [batch].
+        """
+        embedding, rest = candidates[:, :-1], candidates[:, -1]
+        if self._user is not None:
+            rest += tf.reduce_sum(self._user(users) * embedding, axis=1)
+        if not self.history_length:
+            return tf.zeros_like(recent, tf.float32), rest
+        known = tf.cast(recent != self._padding, tf.float32)
+        products = tf.einsum("bhd,bd->bh", self._history(recent), embedding)
+        return known * self._position_weights * products, rest
+
     def _hide_some(self, users: tf.Tensor) -> tf.Tensor:
         if not self.history_length:
             return users
