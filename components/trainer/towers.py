@@ -77,7 +77,7 @@ class QueryTower(keras.layers.Layer):
         Args:
             users: as for a call, outside of training.
             recent: as for a call.
-            candidates: one candidate's embedding for each query, float32 [batch, embedding_size + 1].
+            candidates: one for each query, float32 [batch, embedding_size + 1].
 
         Returns:
             What each film of `recent` adds, float32 [batch, history_length], 0 for padding; and
