@@ -252,7 +252,7 @@ class TrainConfig(Section):
 
     epochs: Annotated[int, Field(ge=1)] = 20
     """Passes over the train split, at most."""
-    learning_rate: Annotated[float, Field(gt=0)] = 0.002
+    learning_rate: Annotated[float, Field(gt=0)] = 0.003
     """Step size of the optimizer (Adam)."""
     batch_size: Annotated[int, Field(ge=1)] = 1024
     """Ratings per step."""

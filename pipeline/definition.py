@@ -19,7 +19,13 @@ from pipeline.layout import PIPELINE_NAME, Layout
 from ratings.errors import BadInput
 
 # Named in full, because "DirectRunner" first tries to download another runner.
-BEAM_ARGS = {"direct": ("--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",)}
+BEAM_ARGS = {
+    "direct": (
+        "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
+        # Workers share this process: TFX need not package itself for each component.
+        "--sdk_container_image=none",
+    )
+}
 
 
 def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> tfx.dsl.Pipeline:

@@ -74,7 +74,7 @@ class RatingsExampleGen(FileBasedExampleGen):
             output_data_format=example_gen_pb2.PayloadFormat.FORMAT_PARQUET,
             output_file_format=example_gen_pb2.FileFormat.FILE_FORMAT_PARQUET,
             # What the rows do not depend on is left out, so that changing it keeps the cache.
-            data=data.model_dump_json(exclude=_NOT_USED, exclude_unset=True),
+            data=data.model_dump_json(exclude=_NOT_USED),
             split=split.model_dump_json(),
             examples=types.Channel(type=standard_artifacts.Examples),
             catalogue=types.Channel(type=standard_artifacts.Examples),

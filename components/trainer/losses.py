@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 import tf_keras as keras
@@ -9,33 +11,43 @@ import tf_keras as keras
 MASKED = -1e9
 
 
-class FullSoftmax(tf.Module):
-    """Cross-entropy over the whole catalogue.
+@tf.custom_gradient
+def full_softmax(
+    queries: tf.Tensor, candidates: tf.Tensor, targets: tf.Tensor, seen: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, None, None]]]:
+    """Mean cross-entropy over the whole catalogue, in nats.
 
     Exact, without a sampling bias to correct; its cost is batch x catalogue x embedding size, which
-    is right up to some 60,000 films.
+    is right up to some 60,000 films. The gradient is written out, because TensorFlow's own copies
+    the [batch, movies] matrix for each of its steps.
+
+    Args:
+        queries: float32 [batch, size].
+        candidates: float32 [movies, size].
+        targets: `movie_index`, int32 [batch].
+        seen: films to leave out of the softmax, int32 [n, 2] of (row, film), n may be 0; the target
+            itself always stays.
     """
+    target_candidates = tf.gather(candidates, targets)
+    target_scores = tf.reduce_sum(queries * target_candidates, axis=1)
+    rows = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
+    scores = tf.matmul(queries, candidates, transpose_b=True)
+    scores = tf.tensor_scatter_nd_update(scores, seen, tf.fill(tf.shape(seen)[:1], MASKED))
+    scores = tf.tensor_scatter_nd_update(scores, rows, target_scores)
+    highest = tf.reduce_max(scores, axis=1, keepdims=True)
+    weights = tf.exp(scores - highest)
+    sums = tf.reduce_sum(weights, axis=1)
+    loss = tf.reduce_mean(tf.math.log(sums) + highest[:, 0] - target_scores)
 
-    def __call__(
-        self, queries: tf.Tensor, candidates: tf.Tensor, targets: tf.Tensor, seen: tf.Tensor | None
-    ) -> tf.Tensor:
-        """Mean loss in nats.
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, None, None]:
+        share = upstream / tf.cast(tf.size(targets), tf.float32)
+        scale = (share / sums)[:, None]
+        by_query = tf.matmul(weights, candidates) * scale - share * target_candidates
+        by_candidate = tf.matmul(weights, queries * scale, transpose_a=True)
+        by_candidate = tf.tensor_scatter_nd_sub(by_candidate, targets[:, None], share * queries)
+        return by_query, by_candidate, None, None
 
-        Args:
-            queries: float32 [batch, size].
-            candidates: float32 [movies, size].
-            targets: `movie_index`, int32 [batch].
-            seen: films to leave out of the softmax, int32 [n, 2] of (row, film); the target itself
-                always stays.
-        """
-        scores = tf.matmul(queries, candidates, transpose_b=True)
-        rows = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
-        target_scores = tf.gather_nd(scores, rows)
-        if seen is not None:
-            masked = tf.fill(tf.shape(seen)[:1], MASKED)
-            scores = tf.tensor_scatter_nd_update(scores, seen, masked)
-            scores = tf.tensor_scatter_nd_update(scores, rows, target_scores)
-        return tf.reduce_mean(tf.reduce_logsumexp(scores, axis=1) - target_scores)
+    return loss, gradient
 
 
 class InBatchSoftmax(tf.Module):

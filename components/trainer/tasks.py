@@ -8,7 +8,7 @@ import tensorflow_recommenders as tfrs
 import tf_keras as keras
 
 from components.trainer import features as f
-from components.trainer.losses import FullSoftmax, InBatchSoftmax
+from components.trainer.losses import InBatchSoftmax, full_softmax
 from components.trainer.rating import RatingModel
 from components.trainer.timelines import Timelines
 from components.trainer.towers import CandidateTower, QueryTower
@@ -34,7 +34,6 @@ class JointModel(tfrs.Model):
         self.candidate_tower = CandidateTower(data.catalogue, data.sizes.genres, config)
         self.rating_model = RatingModel(data, config)
         self._config = config
-        self._full_softmax = FullSoftmax()
         self._in_batch = InBatchSoftmax(popularity(data), config.logq)
         self._rating_task = tfrs.tasks.Ranking(
             loss=keras.losses.MeanSquaredError(reduction=keras.losses.Reduction.SUM_OVER_BATCH_SIZE)
@@ -69,8 +68,8 @@ class JointModel(tfrs.Model):
         queries = self.query(users, inputs[f.HISTORY_END], training=training)
         if self._config.loss == "in_batch_softmax" and training:
             return self._in_batch(queries, self.candidate_tower(targets), targets)
-        seen = self.timelines.seen(users) if self._config.mask_seen else None
-        return self._full_softmax(queries, self.candidate_tower.catalogue(), targets, seen)
+        seen = self.timelines.seen(users if self._config.mask_seen else users[:0])
+        return full_softmax(queries, self.candidate_tower.catalogue(), targets, seen)
 
     def task_weights(self) -> dict[str, list[tf.Variable]]:
         """Name of the loss to the weights that only this loss trains."""

@@ -44,7 +44,6 @@ def open_source(config: DataConfig, folder: str, split: SplitConfig) -> Source:
         for split_name, chosen in by_split.items()
         for name in chosen
     )
-    explicit = config.model_fields_set
     movies = found.one("films", adapter.movies, required=adapter.movies_required)
     users = found.one("users", adapter.users, required=False) if config.use_users else None
     return Source(
@@ -53,8 +52,8 @@ def open_source(config: DataConfig, folder: str, split: SplitConfig) -> Source:
         ratings_files=ratings_files,
         movies_file=movies,
         users_file=users,
-        rating_min=config.rating_min if "rating_min" in explicit else adapter.rating_min,
-        rating_max=config.rating_max if "rating_max" in explicit else adapter.rating_max,
+        rating_min=adapter.rating_min if config.rating_min is None else config.rating_min,
+        rating_max=adapter.rating_max if config.rating_max is None else config.rating_max,
         has_timestamps=_have_timestamps(ratings_files),
         synthetic=_is_synthetic(found),
         adapter=adapter,

@@ -60,7 +60,7 @@ def execute(
     properties = {
         "input_base": str(folder),
         "input_config": proto_utils.proto_to_json(make_default_input_config()),
-        "data": (data or DataConfig()).model_dump_json(exclude_unset=True),
+        "data": (data or DataConfig()).model_dump_json(),
         "split": (split or SplitConfig()).model_dump_json(),
     }
     Executor(context).Do({}, {key: [value] for key, value in artifacts.items()}, properties)
