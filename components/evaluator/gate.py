@@ -12,8 +12,11 @@ from components.evaluator.metrics import Summary
 from pipeline.config import GateConfig
 
 OVERALL: Final = "overall"
-STRICTLY: Final = 1e-6
-"""What "better than" adds to "at least": TFMA counts in float32; about one row in a million."""
+ROUNDING: Final = 1e-6
+"""By how much TFMA lets each bound give way, because it counts in float32: who is exactly as good
+as the champion passes, even with no margin."""
+STRICTLY: Final = 2 * ROUNDING
+"""What "better than" adds to "at least"; about one row in a million after `ROUNDING`."""
 
 
 @dataclass(frozen=True)

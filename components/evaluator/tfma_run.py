@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluator.cells import RMSE, WEIGHT, ZERO
-from components.evaluator.gate import Bound
+from components.evaluator.gate import ROUNDING, Bound
 from components.evaluator.metrics import PROTOCOLS
 
 SHOWN = ("top_10", "top_100", "ndcg_10", "mrr")
@@ -74,8 +74,11 @@ def _metric(output: str, name: str, bound: Bound | None = None) -> dict[str, obj
     class_name = "RootMeanSquaredError" if output == RMSE else "MeanPrediction"
     metric: dict[str, object] = {"class_name": class_name, "config": json.dumps({"name": name})}
     if bound is not None:
-        limits = {"lower_bound": bound.lower, "upper_bound": bound.upper}
-        value = {k: v for k, v in limits.items() if v is not None}
+        value = {}
+        if bound.lower is not None:
+            value["lower_bound"] = bound.lower - ROUNDING
+        if bound.upper is not None:
+            value["upper_bound"] = bound.upper + ROUNDING
         metric["per_slice_thresholds"] = [
             {"slicing_specs": [{}], "threshold": {"value_threshold": value}}
         ]
