@@ -1,0 +1,101 @@
+"""One comparison on the same rows: the model, its champion, the baselines."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from components.evaluator.evaluate import Comparison, compare
+from components.evaluator.predict import TestRows
+from pipeline.config import GateConfig
+from ratings.errors import BadInput
+
+if TYPE_CHECKING:
+    from tests.components.trained import Trained
+
+GATE = GateConfig(baselines=("popularity",))
+
+
+def _rows(model: Trained) -> TestRows:
+    ids = np.array([row[:2] for row in model.board.test], object)
+    return TestRows(ids[:, 0], ids[:, 1], model.data.test)
+
+
+@pytest.fixture(scope="module")
+def comparison(model: Trained, saved_model: Path) -> Comparison:
+    return compare(saved_model, saved_model, _rows(model), model.data, GATE, seed=0)
+
+
+def test_the_checkerboard_is_solved_and_popularity_is_not(comparison: Comparison) -> None:
+    assert comparison.rows == comparison.all_rows == 24
+    # Three films are left of each colour, and nothing tells them apart.
+    assert comparison.model.unseen["top_5"] == 1
+    assert comparison.model.rmse < 1
+    assert comparison.baselines["popularity"].unseen["top_5"] < 1
+
+
+def test_the_same_model_has_the_same_figures(comparison: Comparison) -> None:
+    assert comparison.champion == comparison.model
+
+
+def test_slices_add_up(comparison: Comparison) -> None:
+    for key in ("user_activity", "movie_popularity"):
+        parts = [part for part in comparison.slices if key in part["slice"]]
+        assert sum(part["rows"] for part in parts) == comparison.rows
+        total = sum(part["rows"] * part["unseen"]["mrr"] for part in parts)
+        assert total / comparison.rows == pytest.approx(comparison.model.unseen["mrr"])
+        squares = sum(part["rows"] * part["rmse"] ** 2 for part in parts)
+        assert squares / comparison.rows == pytest.approx(comparison.model.rmse**2)
+    assert {"user_activity": "1-19"} in [part["slice"] for part in comparison.slices]
+
+
+def test_bounds_are_those_of_champion_and_baselines(comparison: Comparison) -> None:
+    names = {bound.name for bound in comparison.bounds}
+    assert {"rmse_against_champion", "top_100_accuracy_against_popularity"} <= names
+
+
+def test_the_report_has_the_documented_keys(comparison: Comparison) -> None:
+    report = comparison.report(["a reason"], {"users": 0.0, "movies": 0.5})
+    documented = {"rows", "metrics", "baselines", "champion", "slices", "gate", "out_of_vocabulary"}
+    assert documented <= set(report)
+    assert {"raw", "unseen", "rmse", "mae"} <= set(report["metrics"])
+    assert set(report["baselines"]["popularity"]) == set(report["metrics"])
+    assert report["gate"]["blessed"] is False
+    assert report["gate"]["reasons"] == ["a reason"]
+    assert comparison.report([], {})["gate"]["blessed"] is True
+
+
+def test_too_many_rows_are_sampled_by_seed(model: Trained, saved_model: Path) -> None:
+    gate = GATE.model_copy(update={"max_test_rows": 10, "baselines": ()})
+    whole = _rows(model)
+    one, again, other = (
+        compare(saved_model, None, whole, model.data, gate, seed) for seed in (1, 1, 2)
+    )
+    assert (one.rows, one.all_rows) == (10, 24)
+    assert one.champion is None
+    assert one.model == again.model != other.model
+
+
+def test_an_empty_test_split_is_bad_input(model: Trained, saved_model: Path) -> None:
+    nothing = _rows(model).take(np.zeros(0, np.int64))
+    with pytest.raises(BadInput, match=r"empty.*split\.test"):
+        compare(saved_model, None, nothing, model.data, GATE, seed=0)
+
+
+def test_strangers_and_unknown_films_count_against_the_model(
+    model: Trained, saved_model: Path
+) -> None:
+    rows = _rows(model)
+    lost = dataclasses.replace(rows, movie_id=np.full(len(rows), "lost", object))
+    lost_encoded = dataclasses.replace(rows.encoded, movie_index=np.full(len(rows), 20, np.int32))
+    lost = dataclasses.replace(lost, encoded=lost_encoded)
+    found = compare(saved_model, None, lost, model.data, GATE, seed=0)
+    assert found.model.unseen["mrr"] == found.model.raw["mrr"] == pytest.approx(1 / 21)
+    assert found.baselines["popularity"].unseen["mrr"] == pytest.approx(1 / 21)
+    assert [p["slice"] for p in found.slices if "movie_popularity" in p["slice"]] == [
+        {"movie_popularity": "0"}
+    ]
