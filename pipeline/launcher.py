@@ -61,9 +61,10 @@ def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_p
     return ir
 
 
-def node_ids(ir: pipeline_pb2.Pipeline) -> list[str]:
-    """The nodes in the order in which they run."""
-    return [node.pipeline_node.node_info.id for node in ir.nodes]
+def node_ids(ir: pipeline_pb2.Pipeline, last: str | None = None) -> list[str]:
+    """The nodes in the order in which they run, all of them or up to `last`."""
+    ids = [node.pipeline_node.node_info.id for node in ir.nodes]
+    return ids if last is None else ids[: ids.index(last) + 1]
 
 
 def connection(ir: pipeline_pb2.Pipeline) -> metadata.Metadata:
@@ -110,8 +111,8 @@ def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
     return NodeFinished(node_id, "cached" if cached else "done", seconds, rows)
 
 
-def run(ir: pipeline_pb2.Pipeline) -> Iterator[NodeStarted | NodeFinished]:
-    """Runs every node in order and stops after the first failure.
+def run(ir: pipeline_pb2.Pipeline, last: str | None = None) -> Iterator[NodeStarted | NodeFinished]:
+    """Runs every node in order, or those up to `last`, and stops after the first failure.
 
     Executions that a killed run left open belong to that run's own context in MLMD and hold
     nothing up; whatever it had finished comes from the cache.
@@ -123,7 +124,7 @@ def run(ir: pipeline_pb2.Pipeline) -> Iterator[NodeStarted | NodeFinished]:
         ReelflowError: the one that a component raised, however TFX or Beam wrapped it.
         Exception: any other failure of a component, after its `NodeFinished`.
     """
-    for node_id in node_ids(ir):
+    for node_id in node_ids(ir, last):
         yield NodeStarted(node_id)
         started = time.monotonic()
         try:

@@ -84,9 +84,7 @@ def compare(
     if len(rows) == 0:
         raise BadInput("The test split is empty.", "Give split.test more ratings.")
     all_rows = len(rows)
-    if all_rows > gate.max_test_rows:
-        drawn = np.random.default_rng(seed).choice(all_rows, gate.max_test_rows, replace=False)
-        rows = rows.take(np.sort(drawn))
+    rows = rows.sample(gate.max_test_rows, seed)
     ratings, movies = rows.encoded.rating, len(data.catalogue)
 
     def columns(predictions: Predictions) -> dict[str, Any]:

@@ -35,6 +35,13 @@ class TestRows:
         """The given rows, in the given order."""
         return TestRows(self.user_id[rows], self.movie_id[rows], self.encoded.take(rows))
 
+    def sample(self, count: int, seed: int) -> TestRows:
+        """At most `count` rows, drawn by seed, in their own order."""
+        if len(self) <= count:
+            return self
+        drawn = np.random.default_rng(seed).choice(len(self), count, replace=False)
+        return self.take(np.sort(drawn))
+
 
 def ask_model(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
     """Sends all rows through the exported model's own `evaluate` signature.

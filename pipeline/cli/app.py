@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.compare import compare
 from pipeline.cli.config import config_app
 from pipeline.cli.console import Commands
 from pipeline.cli.data import data_app
 from pipeline.cli.rate import rate
 from pipeline.cli.recommend import recommend
 from pipeline.cli.run import run
+from pipeline.cli.serve import serve
 from pipeline.cli.similar import similar
 
 app = typer.Typer(
@@ -44,8 +46,10 @@ def _options(
 
 
 app.command(short_help="Train a recommender and push it if it earns it.")(run)
+app.command(short_help="Compare configurations and baselines on one split.")(compare)
 app.command()(recommend)
 app.command()(rate)
 app.command()(similar)
+app.command(short_help="Serve the pushed model: page and HTTP API.")(serve)
 app.add_typer(data_app, name="data")
 app.add_typer(config_app, name="config")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,8 +25,9 @@ from pipeline.cli.console import (
 )
 from pipeline.cli.outcome import show
 from pipeline.cli.progress import Progress, duration, progress_on
+from pipeline.cli.session import alone_in, as_ours, let_log_speak
 from pipeline.layout import Layout
-from ratings.errors import BadInput, ReelflowError
+from ratings.errors import ReelflowError
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -76,7 +75,7 @@ def run(
     effective = effective_config(layout, config, data, dataset, overrides or ())
     run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     folder = layout.run(run_id)
-    with _alone_in(layout):
+    with alone_in(layout):
         _headline(effective, layout)
         with captured(folder.log) as terminal:
             out = Console(file=terminal, highlight=False, width=None)
@@ -101,26 +100,6 @@ def run(
     raise typer.Exit(code)
 
 
-@contextmanager
-def _alone_in(layout: Layout) -> Iterator[None]:
-    """Holds the output folder: two runs at a time would push over each other."""
-    import fcntl
-
-    try:
-        layout.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"{layout.output}: {error.strerror}.", "Choose another --output.") from None
-    with open(layout.lock, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadInput(
-                f"{layout.output}: another run is at work in this folder.",
-                "Wait for it, or choose another --output.",
-            ) from None
-        yield
-
-
 def _headline(config: Config, layout: Layout) -> None:
     synthetic = config.data.path == str(layout.sample)
     source = "the built-in sample (synthetic)" if synthetic else str(config.data.path)
@@ -139,7 +118,7 @@ def _run(config: Config, layout: Layout, run_id: str, progress: Progress) -> _Ou
         from pipeline import launcher
         from pipeline.definition import create_pipeline
 
-        _let_log_speak()
+        let_log_speak()
         pipeline = create_pipeline(config, str(layout.output))
         ir = launcher.compile_pipeline(pipeline, run_id)
         progress.nodes(launcher.node_ids(ir))
@@ -159,20 +138,9 @@ def _run(config: Config, layout: Layout, run_id: str, progress: Progress) -> _Ou
         return _Outcome(summary, recommend_to_examples(layout, run_id))
     except Exception as failure:
         _LOG.exception("%s failed.", node)
-        error = _as_ours(failure, node)
+        error = as_ours(failure, node)
         _write_failed(config, layout, run_id, error)
         raise error from failure
-
-
-def _as_ours(failure: Exception, node: str) -> ReelflowError:
-    """Our own errors as they are; anything else in one line that leads to the log."""
-    if isinstance(failure, ReelflowError):
-        return failure
-    first = (str(failure).strip().splitlines() or [""])[0]
-    return ReelflowError(
-        f"{node} failed: {type(failure).__name__}: {first}",
-        "This is a fault of the program or the machine: the log has the whole story.",
-    )
 
 
 def _write_failed(config: Config, layout: Layout, run_id: str, error: ReelflowError) -> None:
@@ -181,12 +149,3 @@ def _write_failed(config: Config, layout: Layout, run_id: str, error: ReelflowEr
     except ImportError:  # the failure itself: this installation cannot import MLMD
         return
     write_summary(layout, config, run_id, error.message)
-
-
-def _let_log_speak() -> None:
-    """TFX tells what it does at level INFO: wanted in the log, where nobody is disturbed."""
-    from absl import logging as absl_logging
-
-    absl_logging.set_verbosity(absl_logging.INFO)
-    absl_logging.set_stderrthreshold("info")
-    logging.getLogger().setLevel(logging.INFO)

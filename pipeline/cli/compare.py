@@ -1,0 +1,200 @@
+"""`reelflow compare`: configurations and baselines on one split, in one table."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from pipeline.cli.capture import captured
+from pipeline.cli.config import Overrides
+from pipeline.cli.console import DEFAULT_OUTPUT, Output, console
+from pipeline.cli.progress import Progress, duration, progress_on
+from pipeline.cli.session import alone_in, as_ours, let_log_speak
+from pipeline.layout import Layout
+from ratings.errors import BadInput, ReelflowError
+
+if TYPE_CHECKING:
+    from pipeline.comparison import Contest
+    from pipeline.config import Config
+
+DEFAULT = "default"
+"""What the default configuration is called in the table."""
+NONE = "none"
+
+_LOG = logging.getLogger(__name__)
+
+
+def compare(
+    configs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--config",
+            help="TOML file, or the name of a bundled one; may be repeated.",
+            metavar="FILE",
+        ),
+    ] = None,
+    baselines: Annotated[
+        str | None,
+        typer.Option(
+            "--baselines", help="Names with commas between; all by default; none.", metavar="NAMES"
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of ratings files.", metavar="DIR")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            "--dataset", help="A downloaded set (`reelflow data download`).", metavar="NAME"
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    output: Output = DEFAULT_OUTPUT,
+) -> None:
+    """Train configurations and baselines on one split and print one table.
+
+    Data and split are those of the first configuration. Without --config it is the default one;
+    with --baselines alone, only baselines are compared. What was trained before comes from the
+    cache.
+
+    Nothing is pushed. The table is kept in OUTPUT/compare as Markdown and JSON.
+    """
+    began = time.monotonic()
+    layout = Layout.of(output)
+    names = baseline_names(baselines)
+    contestants = _configs(layout, configs or [], data, dataset, overrides or [])
+    base = next(iter(contestants.values()))
+    if not configs and baselines is not None and names:
+        contestants = {}
+    run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    log = layout.run(f"compare-{run_id}").log
+    with alone_in(layout), captured(log) as terminal:
+        with progress_on(Console(file=terminal, highlight=False, width=None)) as progress:
+            contest = _run(base, contestants, names, layout, f"compare-{run_id}", progress)
+        saved = _save(contest, base, layout.output / "compare" / run_id)
+    from pipeline.comparison_table import LEGEND, on_screen
+
+    console.print()
+    console.print(on_screen(contest.entries))
+    console.print(Text(LEGEND, style="dim"))
+    console.print(Text("Table   ", style="bold").append(str(saved), style=""), soft_wrap=True)
+    spent = duration(time.monotonic() - began)
+    console.print(Text(f"{spent} in all; log: {log}", style="dim"), soft_wrap=True)
+
+
+def baseline_names(text: str | None) -> list[str]:
+    """The baselines behind `--baselines`.
+
+    Raises:
+        BadInput: there is none of that name; the message has the nearest one.
+    """
+    from pipeline.config import BASELINES, no_baseline
+
+    if text is None:
+        return list(BASELINES)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names == [NONE]:
+        return []
+    for name in names:
+        if name not in BASELINES:
+            raise BadInput(f"--baselines: {no_baseline(name)}.")
+    return list(dict.fromkeys(names))
+
+
+def _configs(
+    layout: Layout,
+    sources: Sequence[str],
+    data: Path | None,
+    dataset: str | None,
+    overrides: Sequence[str],
+) -> dict[str, Config]:
+    """Name to configuration, all with the data and the split of the first.
+
+    Raises:
+        BadInput: two would have the same name, or something is wrong with one of them.
+    """
+    from pipeline.inputs import effective_config
+    from pipeline.loading import load
+
+    names = [Path(source).stem for source in sources] or [DEFAULT]
+    if len(set(names)) < len(names):
+        raise BadInput(
+            f"--config: two are called {max(names, key=names.count)}.", "Rename one of the files."
+        )
+    first = effective_config(layout, sources[0] if sources else None, data, dataset, overrides)
+    shared = {key: getattr(first, key) for key in ("data", "split", "beam")}
+    others = [load(source, overrides).model_copy(update=shared) for source in sources[1:]]
+    return dict(zip(names, [first, *others], strict=True))
+
+
+def _run(
+    base: Config,
+    configs: dict[str, Config],
+    baselines: Sequence[str],
+    layout: Layout,
+    run_id: str,
+    progress: Progress,
+) -> Contest:
+    """Runs the contest inside the capture; everything heavy is imported here.
+
+    Raises:
+        ReelflowError: for every failure; what is not ours is in the log with its traceback.
+    """
+    progress.starting("Starting TensorFlow and TFX")
+    node = "The start"
+    try:
+        from pipeline.comparison import Contest
+        from pipeline.launcher import NodeStarted
+
+        let_log_speak()
+        contest = Contest(base, configs, baselines, layout, run_id)
+        progress.nodes(contest.steps)
+        for event in contest.run():
+            node = event.node
+            if isinstance(event, NodeStarted):
+                progress.started(node)
+            else:
+                progress.finished(event)
+    except Exception as failure:
+        _LOG.exception("%s failed.", node)
+        ours: ReelflowError = as_ours(failure, node)
+        raise ours from failure
+    return contest
+
+
+def _save(contest: Contest, base: Config, path: Path) -> Path:
+    """Writes PATH.json and PATH.md.
+
+    Returns:
+        The Markdown file.
+    """
+    from pipeline.comparison_table import as_json, as_markdown
+
+    about = about_contest(contest, base)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(as_json(contest.entries, about), indent=2)
+    path.with_suffix(".json").write_text(text, encoding="utf-8")
+    page = path.with_suffix(".md")
+    page.write_text(as_markdown(contest.entries, about), encoding="utf-8")
+    return page
+
+
+def about_contest(contest: Contest, base: Config) -> dict[str, Any]:
+    """What was compared on what."""
+    return {
+        "split": base.split.model_dump(mode="json"),
+        "rows": len(contest.rows),
+        "users_tested": len(set(contest.rows.user_id.tolist())),
+        "train_rows": len(contest.data.train),
+        "users": contest.data.sizes.users,
+        "movies": len(contest.data.catalogue),
+    }

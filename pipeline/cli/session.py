@@ -1,0 +1,54 @@
+"""What commands share that run TFX: one at a time in a folder, its words in the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline.layout import Layout
+from ratings.errors import BadInput, ReelflowError
+
+
+@contextmanager
+def alone_in(layout: Layout) -> Iterator[None]:
+    """Holds the output folder: two runs at a time would push over each other.
+
+    Raises:
+        BadInput: another process holds it, or it cannot be made.
+    """
+    import fcntl
+
+    try:
+        layout.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{layout.output}: {error.strerror}.", "Choose another --output.") from None
+    with open(layout.lock, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(
+                f"{layout.output}: another run is at work in this folder.",
+                "Wait for it, or choose another --output.",
+            ) from None
+        yield
+
+
+def as_ours(failure: Exception, node: str) -> ReelflowError:
+    """Our own errors as they are; anything else in one line that leads to the log."""
+    if isinstance(failure, ReelflowError):
+        return failure
+    first = (str(failure).strip().splitlines() or [""])[0]
+    return ReelflowError(
+        f"{node} failed: {type(failure).__name__}: {first}",
+        "This is a fault of the program or the machine: the log has the whole story.",
+    )
+
+
+def let_log_speak() -> None:
+    """TFX tells what it does at level INFO: wanted in the log, where nobody is disturbed."""
+    from absl import logging as absl_logging
+
+    absl_logging.set_verbosity(absl_logging.INFO)
+    absl_logging.set_stderrthreshold("info")
+    logging.getLogger().setLevel(logging.INFO)

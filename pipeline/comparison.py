@@ -1,0 +1,155 @@
+"""Holds configurations and baselines against each other on one split.
+
+Imports TFX: let nothing that must start quickly import this module.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tfx.types import artifact_utils, standard_artifacts
+
+from components.evaluator.contest import LIST_LENGTH, Entry, measure
+from components.evaluator.executor import read_test_rows
+from components.evaluator.predict import TestRows, ask_baseline, ask_model
+from components.evaluator.recommend import lists_of_baseline, lists_of_model
+from components.trainer import features as f
+from components.trainer.baselines import BASELINES
+from components.trainer.export import EXTRA
+from components.transform.encoded import EncodedData
+from pipeline import launcher
+from pipeline.config import Config
+from pipeline.definition import create_pipeline
+from pipeline.launcher import NodeFinished, NodeStarted
+from pipeline.layout import Layout
+from pipeline.lineage import PipelineRun, read_run
+from ratings.errors import BadInput
+
+EXAMPLE_GEN = "RatingsExampleGen"
+ENCODER = "RatingsEncoder"
+TRAINER = "Trainer"
+
+Events = Iterator[NodeStarted | NodeFinished]
+
+
+class Contest:
+    """One split, and everybody on it.
+
+    Data steps and training are nodes of the pipeline: they come from its cache, and what `reelflow
+    run` has trained is not trained again. Models are asked through their exported signatures, as
+    they would be served. Everybody sees the test split once.
+    """
+
+    def __init__(
+        self,
+        base: Config,
+        configs: Mapping[str, Config],
+        baselines: Sequence[str],
+        layout: Layout,
+        run_id: str,
+    ) -> None:
+        """Compiles; nothing is run.
+
+        Args:
+            base: its data, split and size of the test sample are everybody's.
+            configs: name to configuration.
+            baselines: names in BASELINES.
+            layout: the output folder.
+            run_id: in MLMD; each configuration's own has its name appended.
+        """
+        self.entries: list[Entry] = []
+        self._base = base
+        self._configs = configs
+        self._baselines = baselines
+        self._layout = layout
+        self._run_id = run_id
+        self._ir = self._compile(base, run_id)
+
+    @property
+    def steps(self) -> list[str]:
+        """Data steps and contestants, in order."""
+        return [*launcher.node_ids(self._ir, ENCODER), *self._baselines, *self._configs]
+
+    def run(self) -> Events:
+        """Runs everything; afterwards `entries`, `data` and `rows` are there.
+
+        Raises:
+            BadInput: the test split is empty.
+            ReelflowError: a component refused its input.
+            Exception: any other failure, after its `NodeFinished`.
+        """
+        yield from launcher.run(self._ir, ENCODER)
+        run = read_run(self._layout.metadata, self._run_id)
+        self.data = EncodedData.load(run.output(ENCODER, "encoded").uri)
+        self.rows = self._test_rows(run)
+        for name in self._baselines:
+            yield NodeStarted(name)
+            began = time.monotonic()
+            self.entries.append(self._baseline(name))
+            yield NodeFinished(name, "done", time.monotonic() - began)
+        for name, config in self._configs.items():
+            yield from self._model(name, config)
+
+    def _compile(self, config: Config, run_id: str) -> Any:
+        # The rest of the graph is not run: it says nothing about the model, and pushes.
+        return launcher.compile_pipeline(create_pipeline(config, str(self._layout.output)), run_id)
+
+    def _test_rows(self, run: PipelineRun) -> TestRows:
+        examples = standard_artifacts.Examples()
+        examples.uri = str(run.output(EXAMPLE_GEN, "examples").uri)
+        examples.split_names = artifact_utils.encode_split_names(list(f.RATING_SPLITS))
+        rows = read_test_rows(examples, self.data)
+        if len(rows) == 0:
+            raise BadInput("The test split is empty.", "Give split.test more ratings.")
+        return rows.sample(self._base.gate.max_test_rows, self._base.split.seed)
+
+    def _baseline(self, name: str) -> Entry:
+        baseline = BASELINES[name]()
+        began = time.monotonic()
+        baseline.fit(self.data)
+        seconds = time.monotonic() - began
+        users = np.unique(self.rows.encoded.user_index)
+        return measure(
+            name,
+            ask_baseline(baseline, self.rows, self.data),
+            lists_of_baseline(baseline, users, self.data, LIST_LENGTH),
+            self.rows.encoded,
+            self.data,
+            seed=self._base.split.seed,
+            fit_seconds=seconds,
+            parameters=baseline.parameters,
+        )
+
+    def _model(self, name: str, config: Config) -> Events:
+        """Trains a configuration, or takes it from the cache, and measures it."""
+        yield NodeStarted(name)
+        began = time.monotonic()
+        run_id = f"{self._run_id}-{name}"
+        state: launcher.State = "failed"
+        for event in launcher.run(self._compile(config, run_id), TRAINER):
+            if isinstance(event, NodeFinished):
+                state = event.state
+                if state == "failed":
+                    yield NodeFinished(name, state, time.monotonic() - began)
+        trained = read_run(self._layout.metadata, run_id).output(TRAINER, "model")
+        model = trained.uri / "Format-Serving"
+        about = json.loads((model / EXTRA / "model.json").read_text())
+        # The same users as the baselines', by the ids that models know.
+        _, first = np.unique(self.rows.encoded.user_index, return_index=True)
+        self.entries.append(
+            measure(
+                name,
+                ask_model(model, self.rows, len(self.data.catalogue)),
+                lists_of_model(model, self.rows.user_id[first], self.data, LIST_LENGTH),
+                self.rows.encoded,
+                self.data,
+                seed=self._base.split.seed,
+                fit_seconds=about.get("fit_seconds"),
+                parameters=about.get("parameters"),
+            )
+        )
+        yield NodeFinished(name, state, time.monotonic() - began)
