@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from components.trainer.features import GENRES, MOVIE_ID, TITLE, YEAR
+from components.trainer.features import GENRES, MOVIE_ID, RATING_COUNT, TITLE, YEAR
 from ratings.errors import BadInput
 
 CATALOGUE_FILE: Final = "assets.extra/catalogue.parquet"
@@ -25,6 +25,7 @@ class Film:
     title: str
     genres: tuple[str, ...] = ()
     year: int | None = None
+    rating_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ class Catalogue:
             raise BadInput(
                 f"{model} has no {CATALOGUE_FILE}.", "Name a model that `reelflow run` has pushed."
             )
-        columns = pq.read_table(file, columns=[MOVIE_ID, TITLE, GENRES, YEAR]).to_pydict()
-        rows = zip(*(columns[name] for name in (MOVIE_ID, TITLE, GENRES, YEAR)), strict=True)
+        names = [MOVIE_ID, TITLE, GENRES, YEAR, RATING_COUNT]
+        columns = pq.read_table(file, columns=names).to_pydict()
         films = (
-            Film(id_, title or "", tuple(genres or ()), year) for id_, title, genres, year in rows
+            Film(id_, title or "", tuple(genres or ()), year, count or 0)
+            for id_, title, genres, year, count in zip(*(columns[n] for n in names), strict=True)
         )
         return cls({film.movie_id: film for film in films})
 

@@ -5,7 +5,9 @@ TensorFlow is imported when a model is loaded, since that takes seconds.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -25,12 +27,13 @@ from pipeline.environment import prepare
 from ratings.errors import BadInput
 from serving.catalogue import Catalogue
 from serving.quiet import quiet_stderr
+from serving.signature_defs import Input, SignatureDefs
 
 Source = Literal["user", "history", "popularity"]
 """What an answer comes from: the user's known tastes, the request's history, or what is popular."""
 
 _SIGNATURES: Final = ("serving_default", "rate", "similar")
-_SAVED_MODEL: Final = "saved_model.pb"
+SAVED_MODEL: Final = "saved_model.pb"
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def latest_version(serving_dir: Path) -> Path:
     versions = [
         folder
         for folder in folders
-        if folder.name.isascii() and folder.name.isdigit() and (folder / _SAVED_MODEL).is_file()
+        if folder.name.isascii() and folder.name.isdigit() and (folder / SAVED_MODEL).is_file()
     ]
     if not versions:
         raise BadInput(f"There is no pushed model in {serving_dir}.", "Run `reelflow run` first.")
@@ -79,10 +82,13 @@ def latest_version(serving_dir: Path) -> Path:
 class ServedModel:
     """The signatures of one model, with films looked up in its catalogue."""
 
-    def __init__(self, path: Path, model: Any, catalogue: Catalogue) -> None:
+    def __init__(
+        self, path: Path, model: Any, catalogue: Catalogue, definitions: SignatureDefs
+    ) -> None:
         """Take a loaded SavedModel; its signatures alone would not keep its variables alive."""
         self.path = path
         self.catalogue = catalogue
+        self.definitions = definitions
         self._model = model
 
     @classmethod
@@ -93,11 +99,12 @@ class ServedModel:
             BadInput: the folder holds no model, or not one of ours.
         """
         remedy = "Name a model that `reelflow run` has pushed."
-        if not (path / _SAVED_MODEL).is_file():
-            raise BadInput(f"{path} holds no {_SAVED_MODEL}.", remedy)
+        if not (path / SAVED_MODEL).is_file():
+            raise BadInput(f"{path} holds no {SAVED_MODEL}.", remedy)
         catalogue = Catalogue.load(path)
         prepare()
-        with quiet_stderr():
+        # A server that loads a second model must not lose what others say meanwhile.
+        with nullcontext() if "tensorflow" in sys.modules else quiet_stderr():
             import tensorflow as tf
 
             tf.get_logger().setLevel("ERROR")
@@ -108,7 +115,13 @@ class ServedModel:
         missing = [name for name in _SIGNATURES if name not in model.signatures]
         if missing:
             raise BadInput(f"{path} lacks the signatures {', '.join(missing)}.", remedy)
-        return cls(path, model, catalogue)
+        return cls(path, model, catalogue, SignatureDefs.read(path / SAVED_MODEL))
+
+    @property
+    def version(self) -> int:
+        """The number that the model was pushed under; 0 if its folder has another name."""
+        name = self.path.name
+        return int(name) if name.isascii() and name.isdigit() else 0
 
     def recommend(
         self,
@@ -129,7 +142,7 @@ class ServedModel:
         Raises:
             BadInput: k is below 1, or a film is unknown.
         """
-        answer = self._ask(
+        answer = self.call(
             "serving_default",
             {
                 USER_ID: [user_id],
@@ -142,7 +155,7 @@ class ServedModel:
 
     def rate(self, user_id: str, movie_id: str) -> Rated:
         """The rating a user would give a film; neither need be known."""
-        answer = self._ask("rate", {USER_ID: [user_id], MOVIE_ID: [movie_id]})
+        answer = self.call("rate", {USER_ID: [user_id], MOVIE_ID: [movie_id]})
         return Rated(
             rating=float(answer[RATING][0]),
             known_user=bool(answer["known_user"][0]),
@@ -156,22 +169,41 @@ class ServedModel:
             BadInput: k is below 1, or the film is unknown.
         """
         film = self.catalogue.resolve(movie_id)
-        return _items(self._ask("similar", {MOVIE_ID: [film], K: self._at_most_all(k)}))
+        return _items(self.call("similar", {MOVIE_ID: [film], K: self._at_most_all(k)}))
 
     def _at_most_all(self, k: int) -> int:
         if k < 1:
             raise BadInput(f"k must be at least 1, not {k}.")
         return min(k, len(self.catalogue))
 
-    def _ask(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    def call(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask one signature.
+
+        Args:
+            signature: its name.
+            inputs: numpy arrays or nested lists by input name; those with a default may be missing.
+
+        Returns:
+            Numpy arrays by output name; strings are arrays of bytes.
+
+        Raises:
+            KeyError: there is no such signature, or an input without a default is missing.
+        """
         import tensorflow as tf
 
+        expected = self.definitions.inputs[signature]
         tensors = {
-            name: tf.constant(values, tf.int32 if name == K else tf.string)
-            for name, values in inputs.items()
+            name: tf.constant(inputs[name] if name in inputs else _default(one, name), one.dtype)
+            for name, one in expected.items()
         }
         answer = self._model.signatures[signature](**tensors)
         return {name: tensor.numpy() for name, tensor in answer.items()}
+
+
+def _default(one: Input, name: str) -> Any:
+    if one.default is None:
+        raise KeyError(name)
+    return one.default
 
 
 def _items(answer: Mapping[str, Any]) -> tuple[Item, ...]:

@@ -50,7 +50,7 @@ def _catalogue(data: EncodedData) -> pa.Table:
             f.TITLE: pa.array(catalogue.title, pa.string()),
             f.GENRES: pa.array(catalogue.genres, pa.list_(pa.string())),
             f.YEAR: pa.array(catalogue.year, pa.int64()),
-            "rating_count": pa.array(counts, pa.int64()),
+            f.RATING_COUNT: pa.array(counts, pa.int64()),
         }
     )
 

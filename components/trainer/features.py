@@ -19,6 +19,8 @@ YEAR: Final = "year"  # int64, release year; may be missing
 RATINGS_COLUMNS: Final = (USER_ID, MOVIE_ID, RATING, TIMESTAMP)
 MOVIES_COLUMNS: Final = (MOVIE_ID, TITLE, GENRES, YEAR)
 
+RATING_COUNT: Final = "rating_count"  # int64; ratings in train, in an exported catalogue only
+
 # Splits of the `examples` artifact, and of the encoded ratings.
 TRAIN: Final = "train"
 VALIDATION: Final = "validation"

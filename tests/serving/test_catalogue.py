@@ -75,7 +75,7 @@ def test_a_wrong_number_is_near_to_nothing(text: str) -> None:
 def test_load(exported: Path) -> None:
     catalogue = Catalogue.load(exported)
     assert len(catalogue) == 12
-    assert catalogue.films["2"] == Film("2", "Jumanji (1995)", ("Comedy",), 1995)
+    assert catalogue.films["2"] == Film("2", "Jumanji (1995)", ("Comedy",), 1995, 2)
     assert catalogue.films["12"].year is None
 
 
