@@ -54,7 +54,7 @@ class DataConfig(Section):
     """Lowest valid rating, in stars; none: the format's own."""
     rating_max: float | None = None
     """Highest valid rating, in stars; none: the format's own."""
-    max_quarantined: Share = 0.05
+    max_quarantined: Share = 0.1
     """Share of rows that may be quarantined before the run stops."""
     statistics_rows: Annotated[int, Field(ge=1_000)] = 1_000_000
     """Rows to compute descriptive statistics from, at most, sampled evenly; counts stay exact."""

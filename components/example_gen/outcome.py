@@ -84,11 +84,13 @@ def partition_outcome(
         films: whether to list the films.
     """
     rows = np.bincount(splits, minlength=len(features.RATING_SPLITS))
+    # The dictionaries may hold ids of refused rows alone.
+    rated = ratings.movies.take(pa.array(np.unique(ratings.movie))) if films else None
     return Outcome(
         rejected=duplicates,
         rows=tuple(int(count) for count in rows),
-        users=len(ratings.users),
-        movie_ids=tuple(ratings.movies.to_pylist()) if films else (),
+        users=len(np.unique(ratings.user)),
+        movie_ids=() if rated is None else tuple(rated.to_pylist()),
         content=_content(ratings),
     )
 

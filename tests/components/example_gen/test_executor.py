@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.trainer.features import RATING_SPLITS
-from pipeline.config import DataConfig, SplitConfig
+from pipeline.config import DataConfig, Format, SplitConfig
 from ratings.errors import BadInput
 from tests.components.example_gen.runs import Run, execute
 from tests.components.example_gen.tables import random_rows
@@ -70,6 +70,18 @@ def test_one_percent_of_every_damage(tmp_path: Path) -> None:
     assert run.artifacts["quarantine"].rows == 240
     kept = sorted(row for rows in values(run).values() for row in rows)
     assert len(kept) == 2_760
+
+
+def test_ids_of_refused_rows_alone_are_not_counted(tmp_path: Path) -> None:
+    kept = [f"{user},{movie},4,{movie}" for user in range(4) for movie in range(40)]
+    refused = ["u,1,9.5,1", ",2,4,1", "3,x,-1,1"]
+    text = "\n".join(["userId,movieId,rating,timestamp", *kept, *refused])
+    (tmp_path / "ratings.csv").write_text(text)
+    run = execute(tmp_path / "out", tmp_path, DataConfig(format=Format.CSV))
+
+    assert run.report["users"] == 4
+    assert run.report["movies"] == 40
+    assert len(run.rows("catalogue", "movies")) == 40
 
 
 def test_outputs_follow_the_contract(tmp_path: Path) -> None:
