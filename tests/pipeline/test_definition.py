@@ -1,0 +1,143 @@
+"""The graph: its nodes, their order, and which part of the configuration each depends on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline import launcher
+from pipeline.config import Config
+from pipeline.definition import create_pipeline
+from pipeline.layout import Layout
+from ratings.errors import BadInput
+
+NODES = [
+    "RatingsExampleGen",
+    "RatingsSchema",
+    "RatingsStatistics",
+    "RatingsValidator",
+    "MoviesSchema",
+    "MoviesStatistics",
+    "MoviesValidator",
+    "DataGate",
+    "Transform",
+    "RatingsEncoder",
+    "Trainer",
+    "ChampionResolver",
+    "Evaluator",
+    "ServingCheck",
+    "Pusher",
+]
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An output folder, that compiling leaves empty."""
+    return str(tmp_path_factory.mktemp("output"))
+
+
+def _compiled(output: str, **sections: dict[str, Any]) -> dict[str, pipeline_pb2.PipelineNode]:
+    data = {"path": "/some/ratings", **sections.pop("data", {})}
+    config = Config.model_validate({"data": data, **sections})
+    ir = launcher.compile_pipeline(create_pipeline(config, output), "run-1")
+    return {node.pipeline_node.node_info.id: node.pipeline_node for node in ir.nodes}
+
+
+def _parameters(node: pipeline_pb2.PipelineNode) -> Any:
+    return json_format.MessageToDict(node.parameters)
+
+
+def _changed(output: str, **sections: dict[str, Any]) -> set[str]:
+    """The nodes whose own parameters a change of the configuration changes."""
+    before, after = _compiled(output), _compiled(output, **sections)
+    assert list(before) == list(after)
+    return {name for name in before if _parameters(before[name]) != _parameters(after[name])}
+
+
+def test_nodes_and_their_order(output: str) -> None:
+    found = list(_compiled(output))
+    assert set(NODES) <= set(found)
+    place = {name: i for i, name in enumerate(found)}
+    chain = ["RatingsExampleGen", "DataGate", "Transform", "RatingsEncoder", "Trainer"]
+    chain += ["ChampionResolver", "Evaluator", "Pusher"]
+    assert [place[name] for name in chain] == sorted(place[name] for name in chain)
+    assert list(Path(output).iterdir()) == []
+
+
+def test_nobody_comes_before_what_it_needs(output: str) -> None:
+    nodes = _compiled(output)
+    done: set[str] = set()
+    for name, node in nodes.items():
+        assert set(node.upstream_nodes) <= done
+        done.add(name)
+
+
+def test_who_needs_whom(output: str) -> None:
+    upstream = {name: set(node.upstream_nodes) for name, node in _compiled(output).items()}
+    assert upstream["RatingsExampleGen"] == set()
+    # Nothing is learned from data that the gate has not let pass.
+    assert "DataGate" in upstream["Transform"]
+    assert {"RatingsValidator", "MoviesValidator"} <= upstream["DataGate"]
+    assert "Transform" in upstream["RatingsEncoder"]
+    assert "RatingsEncoder" in upstream["Trainer"]
+    assert {"Trainer", "ChampionResolver", "RatingsEncoder"} <= upstream["Evaluator"]
+    # Nothing is pushed without both blessings.
+    assert {"Trainer", "Evaluator", "ServingCheck"} <= upstream["Pusher"]
+
+
+def test_the_same_configuration_is_the_same_graph(output: str) -> None:
+    assert _changed(output) == set()
+
+
+@pytest.mark.parametrize(
+    ("sections", "nodes"),
+    [
+        ({"gate": {"rmse_max": 0.7}}, {"Evaluator"}),
+        ({"gate": {"protocol": "raw"}}, {"Evaluator"}),
+        ({"train": {"learning_rate": 0.5}}, {"Trainer"}),
+        ({"model": {"embedding_size": 8}}, {"Trainer"}),
+        ({"push": {"keep": 3}}, {"Pusher"}),
+        ({"push": {"latency_ms_max": 5}}, {"ServingCheck"}),
+        ({"data": {"max_quarantined": 0.5}}, {"DataGate"}),
+        ({"data": {"rating_max": 10}}, {"RatingsExampleGen"}),
+        ({"split": {"test": 0.2}}, {"RatingsExampleGen"}),
+        ({"beam": {"args": ["--direct_num_workers=1"]}}, set()),
+    ],
+    ids=str,
+)
+def test_a_section_changes_its_own_nodes_only(
+    output: str, sections: dict[str, dict[str, Any]], nodes: set[str]
+) -> None:
+    """Whatever does not change comes from the cache: a new bound needs no new training."""
+    assert _changed(output, **sections) == nodes
+
+
+def test_everything_is_cached_except_the_look_for_the_champion(output: str) -> None:
+    nodes = _compiled(output)
+    cached = {
+        name for name, node in nodes.items() if node.execution_options.caching_options.enable_cache
+    }
+    assert set(NODES) - cached <= {"ChampionResolver"}
+
+
+def test_data_lies_in_the_output_folder(output: str) -> None:
+    pipeline = create_pipeline(Config.model_validate({"data": {"path": "/some/ratings"}}), output)
+    layout = Layout.of(output)
+    assert pipeline.pipeline_info.pipeline_root == str(layout.artifacts)
+    assert pipeline.metadata_connection_config.sqlite.filename_uri == str(layout.metadata)
+    assert str(layout.serving) in str(_compiled(output)["Pusher"].parameters)
+
+
+def test_the_pushing_folder_may_be_another(output: str) -> None:
+    pusher = _compiled(output, push={"directory": "/elsewhere"})["Pusher"]
+    assert "/elsewhere" in str(pusher.parameters)
+    assert str(Layout.of(output).serving) not in str(pusher.parameters)
+
+
+def test_without_ratings_there_is_no_pipeline(output: str) -> None:
+    with pytest.raises(BadInput, match=r"data\.path"):
+        create_pipeline(Config(), output)

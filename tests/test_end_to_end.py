@@ -1,0 +1,250 @@
+"""The whole pipeline by its command: pushed, cached, refused; and damaged rows, to the byte."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.serving_check import golden
+from ratings.quarantine import QuarantinedRow, read_quarantine
+from ratings.reasons import REASONS
+from ratings.sample import write_sample
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+REELFLOW = Path(sys.executable).with_name("reelflow")
+ROWS = 8_000
+EACH = ROWS // 100
+"""Damaged rows of each kind: 1 %."""
+
+CONFIG = """
+[data]
+partitions = 2
+max_quarantined = 0.1
+[model]
+embedding_size = 16
+rating_embedding_size = 8
+[train]
+epochs = 6
+learning_rate = 0.01
+[gate]
+baselines = ["popularity"]
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of the command left."""
+
+    code: int
+    out: str
+    summary: dict[str, Any]
+    serving: dict[str, bytes]
+    """Files of the serving folder and their bytes."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("end-to-end")
+
+
+@pytest.fixture(scope="module")
+def damaged(folder: Path) -> dict[str, list[bytes]]:
+    """A sample with damaged rows among the good ones, and these by reason."""
+    data = write_sample(folder / "data", users=160, movies=300, ratings=ROWS)
+    header, *good = (data / "ratings.csv").read_bytes().splitlines()
+    random = np.random.default_rng(0)
+
+    def broken(reason: str, row: bytes) -> bytes:
+        user, movie, stars, time = row.split(b",")
+        return {
+            "columns": b",".join([user, movie, stars]),
+            "duplicate": row,
+            "empty_id": b",".join([b"", movie, stars, time]),
+            "encoding": b",".join([user, movie, stars, time + b"\xff"]),
+            "rating": b",".join([user, movie, b"good", time]),
+            "rating_range": b",".join([user, movie, b"5.5", time]),
+            "timestamp": b",".join([user, movie, stars, b"yesterday"]),
+            "unknown_movie": b",".join([user, b"9" + movie + b"9999", stars, time]),
+        }[reason]
+
+    reasons = [reason for reason in REASONS if reason]
+    found, extra = {}, []
+    drawn = random.choice(len(good), [len(reasons), EACH], replace=False)
+    for reason, rows in zip(reasons, drawn, strict=True):
+        found[reason] = [broken(reason, good[i]) for i in rows]
+        # Anywhere in the file, though a duplicate only behind what it repeats.
+        extra += [
+            (random.uniform(i, len(good)), row) for i, row in zip(rows, found[reason], strict=True)
+        ]
+    lines = sorted([*enumerate(good), *extra], key=lambda line: line[0])
+    text = b"\n".join([header, *(line for _, line in lines)]) + b"\n"
+    (data / "ratings.csv").write_bytes(text)
+    (folder / "quick.toml").write_text(CONFIG)
+    return found
+
+
+def _run(folder: Path, *options: str) -> Run:
+    command = [
+        str(REELFLOW),
+        "run",
+        "--data",
+        str(folder / "data"),
+        "--output",
+        str(folder / "out"),
+    ]
+    command += ["--config", str(folder / "quick.toml"), *options]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    summary = json.loads((folder / "out" / "latest" / "summary.json").read_text())
+    serving = folder / "out" / "serving"
+    files = {
+        str(path.relative_to(serving)): path.read_bytes()
+        for path in sorted(serving.rglob("*"))
+        if path.is_file()
+    }
+    return Run(ended.returncode, ended.stdout + ended.stderr, summary, files)
+
+
+@pytest.fixture(scope="module")
+def first(folder: Path, damaged: dict[str, list[bytes]]) -> Run:
+    return _run(folder)
+
+
+@pytest.fixture(scope="module")
+def second(folder: Path, first: Run) -> Run:
+    return _run(folder)
+
+
+@pytest.fixture(scope="module")
+def absurd(folder: Path, second: Run) -> Run:
+    return _run(folder, "--set", "train.learning_rate=1000")
+
+
+def test_a_model_is_pushed(first: Run) -> None:
+    assert first.code == 0, first.out
+    assert first.summary["error"] is None
+    assert first.summary["gate"] == {"blessed": True, "reasons": []}
+    assert first.summary["serving_check"]["blessed"] is True
+    assert Path(first.summary["pushed"], "saved_model.pb").is_file()
+
+
+def test_the_terminal_is_quiet(first: Run) -> None:
+    """No word of TensorFlow, Beam and the like."""
+    assert not re.search(r"warning|traceback|deprecat|^[WIE]\d{4} ", first.out, re.I | re.M)
+
+
+def test_the_summary_has_every_documented_key(first: Run) -> None:
+    """docs/summary.md is held to what a run leaves."""
+    text = (ROOT / "docs" / "summary.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`[^|]+`) \|", text, re.M)
+    named = [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+    assert len(named) > 15
+    for name in named:
+        where: Any = first.summary
+        for key in name.split("."):
+            if key == "<name>":
+                key = "popularity"
+            assert key in where, name
+            where = where[key]
+    assert {name.split(".")[0] for name in named} >= set(first.summary)
+
+
+def test_metrics_are_complete_and_plausible(first: Run) -> None:
+    metrics, floor = first.summary["metrics"], first.summary["baselines"]["popularity"]
+    for figures in (metrics, floor):
+        for protocol in ("raw", "unseen"):
+            shares = [figures[protocol][f"top_{k}"] for k in (1, 5, 10, 50, 100)]
+            assert shares == sorted(shares)
+            assert 0 <= shares[0] <= shares[-1] <= 1
+        assert figures["unseen"]["mrr"] >= figures["raw"]["mrr"]
+        assert 0 < figures["mae"] <= figures["rmse"]
+    assert metrics["unseen"]["top_100"] > floor["unseen"]["top_100"]
+
+
+def test_damaged_rows_are_counted_exactly(first: Run, damaged: dict[str, list[bytes]]) -> None:
+    data = first.summary["data"]
+    assert data["quarantined"] == {reason: len(rows) for reason, rows in damaged.items()}
+    assert data["rows"] == ROWS == sum(data["splits"].values())
+    assert data["rows_read"] == ROWS + sum(map(len, damaged.values()))
+
+
+def test_damaged_rows_can_be_recovered(
+    first: Run, folder: Path, damaged: dict[str, list[bytes]]
+) -> None:
+    [path] = (folder / "out" / "artifacts").rglob("quarantine.tsv")
+    with path.open("rb") as file:
+        rows: list[QuarantinedRow] = list(read_quarantine(file))
+    by_reason = {reason: Counter(r.row for r in rows if r.reason == reason) for reason in damaged}
+    assert by_reason == {reason: Counter(lines) for reason, lines in damaged.items()}
+    lines = (folder / "data" / "ratings.csv").read_bytes().split(b"\n")
+    assert all(lines[row.line - 1] == row.row for row in rows)
+
+
+def test_the_pushed_model_answers_by_itself(first: Run) -> None:
+    loaded = tf.saved_model.load(first.summary["pushed"])
+    found = loaded.signatures["serving_default"](
+        user_id=tf.constant(["1", "nobody"]),
+        history=tf.constant([[""]]),
+        exclusions=tf.constant([[""]]),
+        k=tf.constant(7),
+    )
+    assert found["movie_id"].shape == found["score"].shape == (2, 7)
+    assert found["source"].numpy().tolist() == [b"user", b"popularity"]
+    stars = loaded.signatures["rate"](user_id=tf.constant(["1"]), movie_id=tf.constant(["1"]))
+    assert 0.5 <= float(stars["rating"][0]) <= 5
+    similar = loaded.signatures["similar"](movie_id=found["movie_id"][0, :1], k=tf.constant(3))
+    assert found["movie_id"][0, 0] not in similar["movie_id"][0]
+
+
+def test_reloaded_it_answers_as_before_the_export(first: Run) -> None:
+    pushed = Path(first.summary["pushed"])
+    loaded = tf.saved_model.load(str(pushed))
+    for each in golden.read(pushed / golden.GOLDEN_FILE):
+        answers = golden.call(loaded.signatures[each.signature], each.inputs)
+        for name, values in each.outputs.items():
+            if np.asarray(values).dtype.kind == "f":
+                np.testing.assert_allclose(answers[name], values, rtol=1e-4, atol=1e-5)
+            else:
+                assert answers[name] == values
+
+
+def test_again_everything_comes_from_the_cache(first: Run, second: Run) -> None:
+    assert second.code == 0, second.out
+    assert "everything: data and configuration are as before" in second.out
+    nodes = {node for node in second.summary["seconds"] if not node.endswith("Resolver")}
+    assert set(second.summary["cached"]) == nodes
+    for key in ("data", "metrics", "baselines", "gate", "pushed", "config_hash", "data_hash"):
+        assert second.summary[key] == first.summary[key]
+    assert second.serving == first.serving
+
+
+def test_an_absurd_learning_rate_is_refused(first: Run, absurd: Run) -> None:
+    assert absurd.code == 3, absurd.out
+    assert absurd.summary["gate"]["blessed"] is False
+    assert absurd.summary["pushed"] is None
+    assert absurd.summary["champion"] == first.summary["metrics"]
+    reasons = absurd.summary["gate"]["reasons"]
+    assert reasons
+    for reason in reasons:
+        assert re.search(r"top-100 accuracy|RMSE", reason)
+        assert "'overall'" in reason
+        assert reason in absurd.out
+    assert "RatingsExampleGen" in absurd.summary["cached"]
+    assert "Trainer" not in absurd.summary["cached"]
+
+
+def test_the_champion_stays(first: Run, absurd: Run) -> None:
+    assert absurd.serving == first.serving
+    assert absurd.summary["config_hash"] != first.summary["config_hash"]
+    assert absurd.summary["data_hash"] == first.summary["data_hash"]
