@@ -58,7 +58,8 @@ def resample(
 def interval(means: Floats, confidence: float = CONFIDENCE) -> Interval:
     """The range that holds the middle share of the resamples."""
     outside = (1.0 - confidence) / 2.0
-    low, high = np.quantile(means, [outside, 1.0 - outside])
+    # "nearest": between infinities there is nothing to interpolate.
+    low, high = np.quantile(means, [outside, 1.0 - outside], method="nearest")
     return float(low), float(high)
 
 

@@ -1,0 +1,52 @@
+"""What a contestant is worth: names, intervals, likes, and who is as good as the best."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from components.evaluator.contest import Entry, as_good, like_hits, measure
+from components.evaluator.metrics import Predictions
+from tests.encoded_data import encoded
+
+TRAIN = [(f"u{u}", f"m{m}", 4.0, 1) for u in range(4) for m in range(4) if u != m]
+TEST = [(f"u{u}", f"m{u}", 4.0 if u % 2 else 2.0, 2) for u in range(4)]
+DATA = encoded(TRAIN, test=TEST)
+
+
+def _entry(name: str, ranks: list[int], stars: list[float]) -> Entry:
+    array = np.array(ranks, np.int32)
+    found = Predictions(np.array(stars, np.float32), array + 1, array)
+    lists = np.array([[0], [1], [2], [3]], np.int32)
+    return measure(name, found, lists, DATA.test, DATA, 1, fit_seconds=0.5, parameters=7)
+
+
+def test_metrics_and_intervals() -> None:
+    entry = _entry("one", [1, 1, 1, 1], [3.0, 3.0, 3.0, 3.0])
+    assert entry.metrics["unseen/top_1"] == 1
+    assert entry.metrics["raw/top_1"] == 0
+    assert entry.metrics["rmse"] == entry.metrics["mae"] == 1
+    assert entry.metrics["like_accuracy"] == 0.5
+    assert entry.metrics["coverage_10"] == 1
+    assert entry.metrics["novelty_10"] == pytest.approx(-np.log2(3 / 4))
+    assert entry.intervals["unseen/top_1"] == (1, 1)
+    low, high = entry.intervals["like_accuracy"]
+    assert low < 0.5 < high
+    assert set(entry.metrics) - set(entry.intervals) == {"coverage_10", "novelty_10"}
+    assert not [name for name in entry.metrics if "squared" in name or "absolute" in name]
+
+
+def test_liked_is_from_three_and_a_half_stars() -> None:
+    stars = np.array([3.5, 3.4, 5.0, np.nan], np.float32)
+    ratings = np.array([3.5, 5.0, 1.0, 1.0], np.float32)
+    assert like_hits(stars, ratings).tolist() == [1, 0, 0, 0]
+
+
+def test_as_good_as_the_best() -> None:
+    best = _entry("best", [1, 1, 1, 1], [4.0] * 4)
+    worse = _entry("worse", [2, 2, 2, 2], [4.0] * 4)
+    unclear = _entry("unclear", [1, 1, 1, 2], [4.0] * 4)
+    assert as_good(best, best, "unseen/top_1")
+    assert not as_good(worse, best, "unseen/top_1")
+    assert as_good(unclear, best, "unseen/top_1")
+    assert as_good(worse, best, "novelty_10")

@@ -1,0 +1,70 @@
+"""`reelflow compare`: what it refuses, what it prints and keeps, what comes from the cache."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli.app import app
+from pipeline.cli.compare import baseline_names
+from pipeline.config import BASELINES
+from ratings.errors import BadInput
+from ratings.sample import write_sample
+
+
+def test_baselines_by_name() -> None:
+    assert baseline_names(None) == list(BASELINES)
+    assert baseline_names("ease, ials,ease") == ["ease", "ials"]
+    assert baseline_names("none") == []
+
+
+def test_an_unknown_baseline_is_refused_with_the_nearest() -> None:
+    with pytest.raises(BadInput, match="'esae'; the nearest is ease"):
+        baseline_names("popularity,esae")
+
+
+def test_two_configurations_of_one_name(tmp_path: Path) -> None:
+    options = ["--config", "sample", "--config", str(tmp_path / "sample.toml")]
+    result = CliRunner().invoke(app, ["compare", *options, "--output", str(tmp_path)])
+    assert result.exit_code == 2
+
+
+@pytest.mark.slow
+def test_models_and_baselines_on_one_split(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = write_sample(tmp_path / "data", users=60, movies=80, ratings=1600)
+    small = tmp_path / "small.toml"
+    small.write_text(
+        "[train]\nepochs = 1\n[model]\nembedding_size = 4\nrating_embedding_size = 4\n"
+    )
+    options = ["--data", str(data), "--output", str(tmp_path / "out"), "--config", str(small)]
+    assert _run(*options, "--baselines", "popularity,ease") == 0
+    out, _ = capfd.readouterr()
+    assert "top-100, unseen" in out
+    assert "\x1b" not in out
+
+    [page] = (tmp_path / "out" / "compare").glob("*.md")
+    assert "| metric | popularity | ease | small |" in page.read_text()
+    report = json.loads(page.with_suffix(".json").read_text())
+    for entry in report["entries"]:
+        assert 0 <= entry["metrics"]["unseen/top_10"] <= 1
+        assert entry["parameters"] > 0
+        assert entry["fit_seconds"] is not None
+
+    assert _run(*options, "--baselines", "none") == 0
+    out, _ = capfd.readouterr()
+    assert "small                  cached" in out
+    again = json.loads(max((tmp_path / "out" / "compare").glob("*.json")).read_text())
+    assert again["entries"] == report["entries"][2:]
+
+
+def _run(*options: str) -> int:
+    """Exit code of the command, in a process of its own: it captures descriptors 1 and 2."""
+    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "compare", *options]
+    return subprocess.run(command, check=False).returncode
