@@ -81,6 +81,10 @@ class Layout:
         """The folder of one run."""
         return RunFolder(self.runs / run_id)
 
+    def comparison(self, started: str) -> Path:
+        """The page of one `reelflow compare`; its JSON and its log lie beside it."""
+        return self.output / "compare" / f"{started}.md"
+
     def point_latest_to(self, run_id: str) -> None:
         """Makes `latest` name this run; a reader sees the old link or the new one, never none."""
         fresh = self.output / f".latest-{os.getpid()}"

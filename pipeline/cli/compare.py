@@ -75,12 +75,13 @@ def compare(
     base = next(iter(contestants.values()))
     if not configs and baselines is not None and names:
         contestants = {}
-    run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    log = layout.run(f"compare-{run_id}").log
+    started = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    saved = layout.comparison(started)
+    log = saved.with_suffix(".log")
     with alone_in(layout), captured(log) as terminal:
         with progress_on(Console(file=terminal, highlight=False, width=None)) as progress:
-            contest = _run(base, contestants, names, layout, f"compare-{run_id}", progress)
-        saved = _save(contest, base, layout.output / "compare" / run_id)
+            contest = _run(base, contestants, names, layout, f"compare-{started}", progress)
+        _save(contest, base, saved)
     from pipeline.comparison_table import LEGEND, on_screen
 
     console.print()
@@ -171,21 +172,14 @@ def _run(
     return contest
 
 
-def _save(contest: Contest, base: Config, path: Path) -> Path:
-    """Writes PATH.json and PATH.md.
-
-    Returns:
-        The Markdown file.
-    """
+def _save(contest: Contest, base: Config, page: Path) -> None:
+    """Writes the page, and beside it the same as JSON."""
     from pipeline.comparison_table import as_json, as_markdown
 
     about = about_contest(contest, base)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(as_json(contest.entries, about), indent=2)
-    path.with_suffix(".json").write_text(text, encoding="utf-8")
-    page = path.with_suffix(".md")
+    page.with_suffix(".json").write_text(text, encoding="utf-8")
     page.write_text(as_markdown(contest.entries, about), encoding="utf-8")
-    return page
 
 
 def about_contest(contest: Contest, base: Config) -> dict[str, Any]:
