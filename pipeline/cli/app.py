@@ -13,6 +13,7 @@ from pipeline.cli.data import data_app
 from pipeline.cli.rate import rate
 from pipeline.cli.recommend import recommend
 from pipeline.cli.run import run
+from pipeline.cli.serve import serve
 from pipeline.cli.similar import similar
 
 app = typer.Typer(
@@ -49,5 +50,6 @@ app.command(short_help="Compare configurations and baselines on one split.")(com
 app.command()(recommend)
 app.command()(rate)
 app.command()(similar)
+app.command(short_help="Serve the pushed model: page and HTTP API.")(serve)
 app.add_typer(data_app, name="data")
 app.add_typer(config_app, name="config")

@@ -1,0 +1,96 @@
+"""`reelflow serve`: the pushed model over HTTP, with a page to look at."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli import served
+from pipeline.cli.console import DEFAULT_OUTPUT, Output, console
+
+if TYPE_CHECKING:
+    from pipeline.layout import Layout
+
+_SHOWN = ("top_10", "top_100", "ndcg_10")
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for everybody.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 for any.")] = 8501,
+    output: Output = DEFAULT_OUTPUT,
+    model: served.Model = None,
+    reload_seconds: Annotated[
+        float,
+        typer.Option("--reload-seconds", min=0, help="Look for a new version; 0 for never."),
+    ] = 2.0,
+    histories: Annotated[
+        bool,
+        typer.Option(
+            "--histories/--no-histories", help="Whether answers may tell what users have rated."
+        ),
+    ] = True,
+) -> None:
+    """Serve the newest pushed model: a page, a JSON API and TensorFlow Serving's REST paths.
+
+    A version pushed later takes over without a failed request. Stop with Ctrl-C or SIGTERM.
+    """
+    from rich.text import Text
+
+    from pipeline.layout import Layout
+    from serving.app import create_app
+    from serving.limits import Limits
+    from serving.metrics import Metrics
+    from serving.server import listen, run, url
+    from serving.versions import Versions
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("reelflow").setLevel(logging.INFO)
+    layout, limits, metrics = Layout.of(output), Limits(), Metrics()
+    with listen(host, port) as listening:
+        console.print("Loading the model ...", style="dim")
+        versions = Versions(
+            model or layout.serving, limits, metrics, lambda path: measured(layout, path)
+        )
+        app = create_app(
+            versions,
+            limits=limits,
+            metrics=metrics,
+            histories=histories,
+            reload_seconds=reload_seconds,
+        )
+        where = url(listening)
+
+        def tell() -> None:
+            console.print(Text.assemble(("Page            ", "bold"), where))
+            console.print(Text.assemble(("API             ", "bold"), f"{where}docs"))
+            console.print(Text.assemble(("TF Serving API  ", "bold"), f"{where}v1/models/reelflow"))
+
+        run(app, listening, limits, tell)
+    console.print("Stopped.", style="dim")
+
+
+def measured(layout: Layout, version: Path) -> Mapping[str, float]:
+    """What a version was measured at, from the summary of the run that pushed it.
+
+    Args:
+        layout: where the runs are; the folder may have been moved since.
+        version: the version's folder.
+
+    Returns:
+        Metrics by name; empty if no run pushed this version, or its summary is not yet written.
+    """
+    for file in layout.runs.glob("*/summary.json"):
+        summary = json.loads(file.read_text(encoding="utf-8"))
+        pushed, metrics = summary.get("pushed"), summary.get("metrics")
+        if pushed and metrics and Path(pushed).name == version.name:
+            shown = {f"unseen_{name}": metrics["unseen"].get(name) for name in _SHOWN}
+            shown |= {name: metrics.get(name) for name in ("rmse", "mae")}
+            return {name: value for name, value in shown.items() if value is not None}
+    return {}

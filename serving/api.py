@@ -1,0 +1,193 @@
+"""Our own JSON API, `/api/v1`: everything the page shows, for applications too."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as installed
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+
+from serving import messages as m
+from serving.checks import Asked, asked
+from serving.limits import Limits
+from serving.problems import Problem
+from serving.questions import Like, Pair, Wanted, Whom
+from serving.state import state
+
+_LIMITS: Final = Limits()
+_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    code: {"model": m.Error, "description": text}
+    for code, text in {
+        400: "Not JSON, not UTF-8 or too deep.",
+        403: "It would tell what a user has rated.",
+        404: "There is no such film.",
+        408: "The body did not arrive in time.",
+        413: "The body is too large.",
+        422: "A value is wrong; the message says which.",
+        503: "The server is busy.",
+        504: "The model did not answer in time.",
+    }.items()
+}
+router = APIRouter(prefix="/api/v1", responses=_ERRORS)
+Text = Annotated[str, Query(max_length=_LIMITS.id_length)]
+
+
+@router.post("/recommendations", tags=["Recommendations"], summary="Films for a user")
+async def recommend(request: Request, body: m.RecommendRequest) -> m.Recommendations:
+    """Films that a user has not rated, best first, or films like those in `liked`."""
+    return await _recommend(asked(request), body)
+
+
+@router.get("/recommendations", tags=["Recommendations"], summary="Films for a user")
+async def recommend_by_url(
+    request: Request, query: Annotated[m.RecommendRequest, Query()]
+) -> m.Recommendations:
+    """The same, with everything in the URL."""
+    return await _recommend(asked(request), query)
+
+
+async def _recommend(to: Asked, body: m.RecommendRequest) -> m.Recommendations:
+    wanted = Wanted(
+        user_id=body.user_id or "",
+        liked=to.films(body.liked, "liked"),
+        k=body.k,
+        exclusions=to.films(body.exclusions, "exclusions"),
+        where=to.where(body),
+        include_seen=body.include_seen,
+        explain=body.explain,
+    )
+    if body.user_id and (body.include_seen or body.explain):
+        to.histories_allowed()
+    picks = await to.ask(to.engine.recommend, wanted)
+    items = [
+        m.RecommendedFilm.of(
+            pick.film,
+            score=pick.score,
+            predicted_rating=pick.rating,
+            seen=pick.seen,
+            because=[
+                m.ReasonMessage(movie_id=r.film.movie_id, title=r.film.title, weight=r.weight)
+                for r in pick.because
+            ]
+            if body.explain
+            else None,
+        )
+        for pick in picks.items
+    ]
+    return m.Recommendations(model_version=to.version, source=picks.source, items=items)
+
+
+@router.get("/rating", tags=["Recommendations"], summary="Predicted rating")
+async def rate(
+    request: Request,
+    user_id: Annotated[m.Id, Query(description="Need not be known.")],
+    movie_id: Annotated[m.Id, Query()],
+) -> m.PredictedRating:
+    """The stars that a user would give a film."""
+    to = asked(request)
+    to.film(movie_id)
+    rated = await to.ask(to.engine.rate, Pair(user_id, movie_id))
+    return m.PredictedRating(
+        model_version=to.version,
+        user_id=user_id,
+        movie_id=movie_id,
+        rating=rated.rating,
+        known_user=rated.known_user,
+    )
+
+
+@router.get("/films", tags=["Films"], summary="Find films by title")
+async def films(
+    request: Request,
+    search: Annotated[Text, Query(description="Beginning of words; errors forgiven.")] = "",
+    limit: Annotated[int, Query(ge=1, le=50)] = 10,
+) -> m.Films:
+    """Films whose titles begin with the text, or hold such words, or look like it."""
+    to = asked(request)
+    found = await run_in_threadpool(to.engine.search.find, search, limit)
+    return m.Films(model_version=to.version, items=[m.FilmMessage.of(film) for film in found])
+
+
+@router.get("/films/{movie_id:path}/similar", tags=["Films"], summary="Similar films")
+async def similar(
+    request: Request, movie_id: m.Id, query: Annotated[m.SimilarRequest, Query()]
+) -> m.SimilarFilms:
+    """Films that are most like a film, by the cosine of what the model learned of them."""
+    to = asked(request)
+    film = to.film(movie_id)
+    near = await to.ask(to.engine.similar, Like(movie_id, query.k, to.where(query)))
+    return m.SimilarFilms(
+        model_version=to.version,
+        film=m.FilmMessage.of(film),
+        items=[m.SimilarFilm.of(one.film, score=one.score) for one in near],
+    )
+
+
+@router.get("/films/{movie_id:path}", tags=["Films"], summary="One film")
+async def film(request: Request, movie_id: m.Id) -> m.FilmMessage:
+    """A film of the catalogue."""
+    return m.FilmMessage.of(asked(request).film(movie_id))
+
+
+@router.get("/users", tags=["Users"], summary="Some known users")
+async def users(request: Request) -> m.Users:
+    """A few users whom the model knows, to try it with."""
+    to = asked(request)
+    to.histories_allowed()
+    return m.Users(model_version=to.version, user_ids=list(to.engine.sample_users))
+
+
+@router.get("/profile", tags=["Users"], summary="What the model knows about a user")
+async def profile(
+    request: Request,
+    user_id: Annotated[m.Id | None, Query()] = None,
+    liked: Annotated[list[m.Id], Query(max_length=_LIMITS.films)] = [],  # noqa: B006
+    k: Annotated[m.Count, Query(description="Films to name.")] = 20,
+) -> m.ProfileMessage:
+    """The films that a user has rated, as the model remembers them, and those in `liked`."""
+    to = asked(request)
+    if user_id:
+        to.histories_allowed()
+    whom = Whom(user_id or "", to.films(liked, "liked"), k)
+    found = await to.ask(to.engine.profile, whom)
+    return m.ProfileMessage(
+        model_version=to.version,
+        known=found.known,
+        count=found.count,
+        films=[m.FilmMessage.of(film) for film in found.films],
+        genres=[m.ShareMessage(name=s.name, films=s.films) for s in found.genres],
+        decades=[m.ShareMessage(name=s.name, films=s.films) for s in found.decades],
+    )
+
+
+@router.get("/version", tags=["Server"], summary="The model being served")
+async def version(request: Request) -> m.Version:
+    """Which version of which model answers, and what it was measured at."""
+    to = asked(request)
+    about = to.engine.about
+    users = about.get("users")
+    return m.Version(
+        model_version=to.version,
+        reelflow=installed("reelflow"),
+        films=len(to.engine.films),
+        users=users if isinstance(users, int) else None,
+        genres=to.engine.filters.genres,
+        years=to.engine.filters.years,
+        histories=state(request).histories,
+        metrics=dict(await run_in_threadpool(to.engine.metrics)),
+    )
+
+
+@router.get("/health", tags=["Server"], summary="Whether the process lives")
+async def health() -> m.State:
+    """Always, if the process can answer at all."""
+    return m.State(status="ok")
+
+
+@router.get("/ready", tags=["Server"], summary="Whether requests are welcome")
+async def ready(request: Request) -> m.State:
+    """Not while the server stops, nor while too many requests wait."""
+    if state(request).stopping or state(request).batcher.full:
+        raise Problem(503, "The server is busy or stopping.", {"Retry-After": "1"})
+    return m.State(status="ready")

@@ -1,0 +1,212 @@
+// The page: what is asked (kept in the URL, so that it can be shared), what is answered.
+import { card, get, make, near, post, shares, spoken, title } from "./parts.js";
+import { searchBox } from "./search.js";
+
+const $ = (id) => document.getElementById(id);
+const FIRST = 12, MORE = 12, MOST = 96, POLL = 5000;
+const SOURCES = {
+  user: (asked) => `From what the model knows of user ${asked.user}.`,
+  history: () => "From the films you like. Stars are an average viewer's.",
+  popularity: (asked) => asked.user
+    ? `The model does not know user ${asked.user}: popular films.`
+    : "Popular films. Add some that you like for films of your own.",
+};
+const asked = { mode: "liked", liked: [], user: "", genres: [], from: "", to: "", seen: false, k: FIRST };
+const films = new Map();  // every film met so far, by id, for the chips
+let version = null, running = null, toasting = 0;
+
+function toast(text) {
+  clearTimeout(toasting);
+  $("toast").textContent = text;
+  $("toast").hidden = false;
+  toasting = setTimeout(() => { $("toast").hidden = true; }, 6000);
+}
+
+function whom() {
+  return asked.mode === "user" ? { user_id: asked.user || null } : { liked: asked.liked };
+}
+
+function filters() {
+  return { genres: asked.genres, year_from: asked.from || null, year_to: asked.to || null };
+}
+
+async function show() {
+  remember();
+  running?.abort();
+  const mine = running = new AbortController();
+  $("results").setAttribute("aria-busy", "true");
+  const about = whom();
+  const explain = asked.mode === "liked" || version.histories;
+  const question = { ...about, ...filters(), k: asked.k, explain, include_seen: asked.seen };
+  try {
+    const [found, profile] = await Promise.all([
+      post("recommendations", question, mine.signal),
+      about.user_id && !version.histories ? null : get("profile", { ...about, k: 12 }, mine.signal),
+    ]);
+    const known = found.source === "user";
+    const cards = found.items.map((film, i) => card(film, i + 1, known, openSimilar));
+    found.items.forEach((film) => films.set(film.movie_id, film));
+    $("source").textContent = SOURCES[found.source]({ user: about.user_id });
+    if (!cards.length) $("source").textContent = "No film is left: widen the filters.";
+    $("cards").replaceChildren(...cards);
+    $("more").hidden = found.items.length < asked.k || asked.k >= MOST;
+    showProfile(profile, about);
+    if (found.model_version !== version.model_version) await look();
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    $("source").textContent = error.message;
+    $("cards").replaceChildren();
+    $("more").hidden = true;
+  } finally {
+    if (running === mine) $("results").removeAttribute("aria-busy");
+  }
+}
+
+function showProfile(profile, about) {
+  const heading = make("h2", {}, about.user_id ? `What the model knows about user ${about.user_id}` : "What the model knows about you");
+  if (!profile?.films.length) {
+    const why = !profile ? "Histories are switched off on this server."
+      : about.user_id ? "Nothing: this user has no ratings in its training data."
+      : "Nothing yet. It learns from the films that you add above, and forgets them when you leave.";
+    $("profile").replaceChildren(heading, make("p", {}, why));
+    return;
+  }
+  const count = about.user_id
+    ? `${profile.count.toLocaleString()} ratings in its training data.`
+    : `The ${profile.films.length === 1 ? "film" : `${profile.films.length} films`} you like, for this answer only.`;
+  const last = make("ul", { class: "titles" }, ...profile.films.map((film) => make("li", {}, spoken(film.title))));
+  $("profile").replaceChildren(...[heading, make("p", {}, count),
+    shares("Genres", profile.genres.slice(0, 8)), shares("Decades", profile.decades),
+    make("section", {}, make("h3", {}, about.user_id ? "Rated last" : "Films"), last)].filter(Boolean));
+}
+
+async function openSimilar(film) {
+  const body = $("similar-body");
+  $("similar-title").textContent = `Like ${title(film)}`;
+  body.replaceChildren();
+  if (!$("similar").open) $("similar").showModal();
+  try {
+    const found = await get(`films/${encodeURIComponent(film.movie_id)}/similar`, { k: 12 });
+    found.items.forEach((one) => films.set(one.movie_id, one));
+    const like = make("button", { type: "button", onclick: () => { $("similar").close(); add(film); } }, "I like this film");
+    body.replaceChildren(asked.liked.includes(film.movie_id) && asked.mode === "liked" ? "" : make("div", {}, like),
+      make("ul", { class: "near" }, ...found.items.map((one) => near(one, openSimilar))));
+  } catch (error) {
+    body.replaceChildren(make("p", {}, error.message));
+  }
+}
+
+function add(film) {
+  films.set(film.movie_id, film);
+  asked.liked = [...asked.liked.filter((id) => id !== film.movie_id), film.movie_id];
+  asked.mode = "liked";
+  asked.k = FIRST;
+  draw();
+  show();
+}
+
+function draw() {
+  document.querySelector(`[name=mode][value=${asked.mode}]`).checked = true;
+  $("by-liked").hidden = asked.mode !== "liked";
+  $("by-user").hidden = asked.mode !== "user";
+  $("user").value = asked.user;
+  $("year-from").value = asked.from;
+  $("year-to").value = asked.to;
+  $("seen").checked = asked.seen;
+  for (const box of $("genres").querySelectorAll("input")) box.checked = asked.genres.includes(box.value);
+  const set = asked.genres.length + [asked.from, asked.to, asked.seen].filter(Boolean).length;
+  $("filter-count").textContent = set ? `(${set})` : "";
+  $("liked").replaceChildren(...asked.liked.map((id) => {
+    const name = spoken(films.get(id)?.title ?? id);
+    const drop = () => { asked.liked = asked.liked.filter((one) => one !== id); draw(); show(); $("search").focus(); };
+    return make("li", {}, make("button", { type: "button", onclick: drop, "aria-label": `Remove ${name}` }, name));
+  }));
+}
+
+function remember() {
+  const parts = new URLSearchParams();
+  if (asked.mode === "user") parts.set("user", asked.user);
+  else for (const id of asked.liked) parts.append("liked", id);
+  for (const genre of asked.genres) parts.append("genre", genre);
+  if (asked.from) parts.set("from", asked.from);
+  if (asked.to) parts.set("to", asked.to);
+  if (asked.seen) parts.set("seen", "1");
+  history.replaceState(null, "", `${parts}` ? `#${parts}` : location.pathname);
+}
+
+async function recall() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  Object.assign(asked, {
+    mode: parts.has("user") ? "user" : "liked", user: parts.get("user") ?? "", genres: parts.getAll("genre"),
+    from: parts.get("from") ?? "", to: parts.get("to") ?? "", seen: parts.has("seen"), k: FIRST,
+  });
+  const named = await Promise.all(parts.getAll("liked").map((id) => get(`films/${encodeURIComponent(id)}`).catch(() => null)));
+  asked.liked = named.filter(Boolean).map((film) => { films.set(film.movie_id, film); return film.movie_id; });
+  $("filters").open = Boolean(asked.genres.length || asked.from || asked.to || asked.seen);
+}
+
+async function look() {
+  const before = version;
+  version = await get("version");
+  const names = { unseen_top_10: "top-10 accuracy", unseen_top_100: "top-100 accuracy", rmse: "RMSE" };
+  const facts = [["model", version.model_version], ["films", version.films.toLocaleString()], ["users", version.users?.toLocaleString() ?? "?"],
+    ...Object.entries(names).filter(([key]) => key in version.metrics).map(([key, name]) => [name, version.metrics[key].toFixed(3)])];
+  $("about").replaceChildren(...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, `${value}`))));
+  if (before && before.model_version === version.model_version) return false;
+  $("genres").replaceChildren(make("legend", {}, "Genres"), ...version.genres.map((genre) =>
+    make("label", {}, make("input", { type: "checkbox", value: genre, onchange: change }), make("span", {}, genre))));
+  $("genres").hidden = !version.genres.length;
+  asked.genres = asked.genres.filter((genre) => version.genres.includes(genre));
+  const [oldest, newest] = version.years ?? ["", ""];
+  $("year-from").placeholder = oldest;
+  $("year-to").placeholder = newest;
+  const known = version.histories ? (await get("users")).user_ids : [];
+  $("users").replaceChildren(...known.map((id) => make("option", { value: id })));
+  const pick = (id) => () => { asked.user = id; asked.k = FIRST; draw(); show(); };
+  $("some-users").replaceChildren(...known.slice(0, 8).map((id) => make("button", { type: "button", onclick: pick(id) }, `User ${id}`)));
+  draw();
+  return Boolean(before);
+}
+
+function change() {
+  asked.genres = [...$("genres").querySelectorAll("input:checked")].map((box) => box.value);
+  asked.from = $("year-from").value;
+  asked.to = $("year-to").value;
+  asked.seen = $("seen").checked;
+  asked.k = FIRST;
+  draw();
+  show();
+}
+
+async function poll() {
+  try {
+    if (!document.hidden && await look()) {
+      toast(`A new model is being served: version ${version.model_version}.`);
+      await show();
+    }
+  } catch {
+    toast("The server does not answer.");
+  }
+  setTimeout(poll, POLL);
+}
+
+for (const radio of document.querySelectorAll("[name=mode]")) {
+  radio.addEventListener("change", () => { asked.mode = radio.value; asked.k = FIRST; draw(); show(); });
+}
+for (const id of ["year-from", "year-to", "seen"]) $(id).addEventListener("change", change);
+$("clear").addEventListener("click", () => { Object.assign(asked, { genres: [], from: "", to: "", seen: false }); draw(); show(); });
+$("by-user").addEventListener("submit", (event) => { event.preventDefault(); asked.user = $("user").value.trim(); asked.k = FIRST; draw(); show(); });
+$("more").addEventListener("click", () => { asked.k = Math.min(MOST, asked.k + MORE); show(); });
+$("close").addEventListener("click", () => $("similar").close());
+$("similar").addEventListener("click", (event) => { if (event.target === $("similar")) $("similar").close(); });
+window.addEventListener("hashchange", async () => { await recall(); draw(); show(); });
+searchBox($("search"), $("suggestions"), add, (error) => toast(error.message));
+
+try {
+  await recall();
+  await look();
+  await show();
+} catch (error) {
+  $("source").textContent = error.message;
+}
+setTimeout(poll, POLL);
