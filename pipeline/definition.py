@@ -117,7 +117,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
-        directory=config.push.directory or str(layout.serving),
+        directory=str(layout.serving_of(config)),
         keep=config.push.keep,
     )
 

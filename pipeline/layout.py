@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
 
 PIPELINE_NAME = "reelflow"
 
@@ -56,6 +60,10 @@ class Layout:
     def serving(self) -> Path:
         """The folder of pushed versions, unless the configuration names another."""
         return self.output / "serving" / PIPELINE_NAME
+
+    def serving_of(self, config: Config) -> Path:
+        """The folder of pushed versions, as the configuration has it."""
+        return Path(config.push.directory) if config.push.directory else self.serving
 
     @property
     def sample(self) -> Path:

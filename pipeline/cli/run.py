@@ -25,7 +25,7 @@ from pipeline.cli.console import (
 )
 from pipeline.cli.outcome import show
 from pipeline.cli.progress import Progress, duration, progress_on
-from pipeline.cli.session import alone_in, as_ours, let_log_speak
+from pipeline.cli.session import Interrupts, alone_in, as_ours, let_log_speak
 from pipeline.layout import Layout
 from ratings.errors import ReelflowError
 
@@ -80,8 +80,8 @@ def run(
         with captured(folder.log) as terminal:
             out = Console(file=terminal, highlight=False, width=None)
             try:
-                with progress_on(out) as progress:
-                    outcome = _run(effective, layout, run_id, progress)
+                with Interrupts() as interrupts, progress_on(out) as progress:
+                    outcome = _run(effective, layout, run_id, progress, interrupts)
             except (ReelflowError, KeyboardInterrupt) as failure:
                 ended: _Outcome | ReelflowError | KeyboardInterrupt = failure
             else:
@@ -106,7 +106,9 @@ def _headline(config: Config, layout: Layout) -> None:
     console.print(f"[bold]Reelflow[/bold]  {source}  [dim]→[/dim]  {layout.output}", soft_wrap=True)
 
 
-def _run(config: Config, layout: Layout, run_id: str, progress: Progress) -> _Outcome:
+def _run(
+    config: Config, layout: Layout, run_id: str, progress: Progress, interrupts: Interrupts
+) -> _Outcome:
     """Runs the pipeline inside the capture; everything heavy is imported here.
 
     Raises:
@@ -115,12 +117,16 @@ def _run(config: Config, layout: Layout, run_id: str, progress: Progress) -> _Ou
     progress.starting("Starting TensorFlow and TFX")
     node = "The start"
     try:
+        from components.pusher.push import versions
         from pipeline import launcher
         from pipeline.definition import create_pipeline
 
         let_log_speak()
         pipeline = create_pipeline(config, str(layout.output))
         ir = launcher.compile_pipeline(pipeline, run_id)
+        if not versions(layout.serving_of(config)):
+            # The cache knows that the model was pushed, not that somebody removed it since.
+            launcher.without_cache(ir, "Pusher")
         progress.nodes(launcher.node_ids(ir))
         for event in launcher.run(ir):
             node = event.node
@@ -137,6 +143,8 @@ def _run(config: Config, layout: Layout, run_id: str, progress: Progress) -> _Ou
         summary = write_summary(layout, config, run_id)
         return _Outcome(summary, recommend_to_examples(layout, run_id))
     except Exception as failure:
+        if interrupts.seen:
+            raise KeyboardInterrupt from failure
         _LOG.exception("%s failed.", node)
         error = as_ours(failure, node)
         _write_failed(config, layout, run_id, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,6 +33,24 @@ def alone_in(layout: Layout) -> Iterator[None]:
                 "Wait for it, or choose another --output.",
             ) from None
         yield
+
+
+class Interrupts:
+    """Remembers Ctrl-C: inside a library's import it may come out as any other exception."""
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def __enter__(self) -> Interrupts:
+        self._before = signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _interrupt(self, *_: object) -> None:
+        self.seen = True
+        raise KeyboardInterrupt
 
 
 def as_ours(failure: Exception, node: str) -> ReelflowError:

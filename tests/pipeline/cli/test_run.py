@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,6 +91,14 @@ def test_a_run_pushes_then_comes_from_the_cache(
     assert "Cached      everything" in capfd.readouterr().out
     assert _summary(layout)["cached"] == ["Reader", "Evaluator", "Pusher"]
     assert len(list(layout.runs.iterdir())) == 2
+
+
+def test_a_model_that_was_removed_is_pushed_again(layout: Layout, data: Path) -> None:
+    assert _run(layout, data) == 0
+    shutil.rmtree(layout.serving)
+    assert _run(layout, data) == 0
+    assert _summary(layout)["cached"] == ["Reader", "Evaluator"]
+    assert Path(_summary(layout)["pushed"]).is_dir()
 
 
 def test_a_refusal_says_why_and_has_its_own_exit_code(
