@@ -19,7 +19,7 @@ Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Job:
     answer_all: Callable[[Sequence[Any]], Sequence[Any]]
     question: Any
@@ -83,6 +83,9 @@ class Batcher:
             answer: Answer = await asyncio.wait_for(job.answer, self._limits.answer_seconds)
         except asyncio.TimeoutError:  # the builtin one only from Python 3.11 on
             raise late(self._limits.answer_seconds) from None
+        finally:
+            if job in self._waiting:  # whoever has given up takes nobody's place
+                self._waiting.remove(job)
         return answer
 
     async def _work(self) -> None:
@@ -107,12 +110,10 @@ class Batcher:
                         job.answer.set_result(answer)
 
     def _take(self) -> list[_Job]:
-        """The oldest question and those that can be answered with it; nobody's are dropped."""
+        """The oldest question and those that can be answered with it."""
         batch: list[_Job] = []
         left: deque[_Job] = deque()
         for job in self._waiting:
-            if job.answer.done():  # timed out, or its client has gone
-                continue
             if len(batch) < self._limits.batch and (
                 not batch or job.answer_all == batch[0].answer_all
             ):

@@ -15,6 +15,7 @@ VERY_LIKE: Final = 85.0
 """The same where other titles hold the text as it is."""
 _FUZZY_FROM: Final = 3  # characters: fewer are too little to be mistyped
 _YEAR = re.compile(r"\s*\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
+_LEADING = re.compile(r"^(?:the|an?) ")
 _ARTICLE = re.compile(r"^(.*), (the|a|an|le|la|les|l'|der|die|das|el|il|los)$")
 
 
@@ -25,6 +26,7 @@ class FilmSearch:
         """Take films in any order."""
         self._films = sorted(films, key=lambda film: (-film.rating_count, film.title))
         self._titles = [searchable(film.title) for film in self._films]
+        self._bare = [_LEADING.sub("", title) for title in self._titles]
         self._words = [f" {title}" for title in self._titles]
 
     def find(self, text: str, limit: int) -> list[Film]:
@@ -32,7 +34,11 @@ class FilmSearch:
         wanted = searchable(text)
         if not wanted:
             return self._films[:limit]
-        starts = [row for row, title in enumerate(self._titles) if title.startswith(wanted)]
+        starts = [
+            row
+            for row, (title, bare) in enumerate(zip(self._titles, self._bare, strict=True))
+            if title.startswith(wanted) or bare.startswith(wanted)
+        ]
         found = dict.fromkeys(starts[:limit])
         if len(found) < limit:
             beginnings = [f" {word}" for word in wanted.split()]

@@ -23,6 +23,7 @@ export function searchBox(input, list, choose, fail) {
     const film = films[place];
     input.value = "";
     films = [];
+    list.replaceChildren();
     close();
     if (film) choose(film);
   }

@@ -1,0 +1,64 @@
+"""`reelflow serve` as a command; what it answers is tested in tests/serving/."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from components.pusher.push import push
+from pipeline.cli.app import app
+from pipeline.cli.serve import measured
+from pipeline.layout import Layout
+
+
+def test_without_a_model_run_first(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(app, ["serve", "--output", str(tmp_path), "--port", "0"])
+    assert answer.exit_code == 2
+    assert "Run `reelflow run` first." in answer.output
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        answer = CliRunner().invoke(app, ["serve", "--output", str(tmp_path), "--port", port])
+    assert answer.exit_code == 2
+    assert "--port" in answer.output
+
+
+def test_metrics_are_those_of_the_run_that_pushed_the_version(tmp_path: Path) -> None:
+    layout = Layout.of(tmp_path)
+    for run, version, rmse in (("a", 7, 0.9), ("b", 8, 0.8), ("c", None, 0.7)):
+        layout.run(run).path.mkdir(parents=True)
+        metrics = {"unseen": {"top_10": 0.1, "mrr": 0.2}, "rmse": rmse}
+        pushed = f"/elsewhere/serving/reelflow/{version}" if version else None
+        layout.run(run).summary.write_text(json.dumps({"metrics": metrics, "pushed": pushed}))
+    (layout.runs / "unfinished").mkdir()
+    assert measured(layout, layout.serving / "8") == {"unseen_top_10": 0.1, "rmse": 0.8}
+    assert measured(layout, layout.serving / "9") == {}
+
+
+@pytest.mark.slow
+def test_it_answers_and_ends_cleanly(tmp_path: Path) -> None:
+    from tests import tiny_model
+
+    layout = Layout.of(tmp_path)
+    push(tiny_model.export(tmp_path / "model"), layout.serving, keep=1, now=7)
+    arguments = ["serve", "--output", str(tmp_path), "--port", "0", "--no-histories"]
+    command = [sys.executable, "-c", "from pipeline.cli import main; main()", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        page = next(line.split()[1] for line in process.stdout if line.startswith("Page"))
+        with urllib.request.urlopen(f"{page}api/v1/version", timeout=20) as answer:
+            version = json.load(answer)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert process.stdout.read().endswith("Stopped.\n")
+    assert (version["model_version"], version["histories"]) == (7, False)
