@@ -235,6 +235,9 @@ class ModelConfig(Section):
     """Weight of the rating task in the joint loss; 0 switches it off."""
     rating_embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
     """Size of the rating model's factors."""
+    rating_bag: Annotated[int, Field(ge=0)] = 500
+    """Ratings that stand for a user's or a film's implicit feedback in the rating model, at most,
+    drawn once; 0 switches implicit feedback off."""
     rating_l2: Annotated[float, Field(ge=0)] = 0.03
     """L2 on the rating model's factors."""
     rating_bias_l2: Annotated[float, Field(ge=0)] = 0.001

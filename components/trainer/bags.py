@@ -7,6 +7,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
 
 
 class Bags(tf.Module):
@@ -15,19 +16,31 @@ class Bags(tf.Module):
     Not part of the exported model: at export the sums are taken once for all owners.
     """
 
-    def __init__(self, owners: Int32, members: Int32, owner_count: int) -> None:
+    def __init__(
+        self, owners: Int32, members: Int32, owner_count: int, most: int | None = None
+    ) -> None:
         """Groups the pairs by owner.
 
         Args:
             owners: int32 [pairs].
             members: int32 [pairs].
             owner_count: owners are 0 to owner_count - 1.
+            most: of an owner with more members than this, that many, always the same ones; or else
+                the cost of a batch would grow with the number of pairs.
         """
         super().__init__()
+        if most is not None and len(owners):
+            kept = _draw(owners, most)
+            owners, members = owners[kept], members[kept]
         order = np.argsort(owners, kind="stable")
         offsets = np.searchsorted(owners[order], np.arange(owner_count + 1))
         self._members = tf.constant(members[order])
         self._offsets = tf.constant(offsets, tf.int64)
+        self._stride = int(members.max(initial=0)) + 1
+        self._pairs = None
+        if most is not None:
+            pairs = np.unique(owners.astype(np.int64) * self._stride + members)
+            self._pairs = tf.constant(np.append(pairs, np.iinfo(np.int64).max))
 
     def sums(
         self, owners: tf.Tensor, embeddings: tf.Tensor, without: tf.Tensor | None = None
@@ -46,19 +59,38 @@ class Bags(tf.Module):
         unique, where = tf.unique(owners)
         starts = tf.gather(self._offsets, unique)
         counts = tf.gather(self._offsets, unique + 1) - starts
-        rows = tf.repeat(tf.range(tf.size(unique, tf.int64)), counts)
-        within = tf.range(tf.reduce_sum(counts)) - tf.gather(
-            tf.cumsum(counts, exclusive=True), rows
+        bags = tf.repeat(tf.range(tf.size(unique)), counts)
+        before = tf.cumsum(counts, exclusive=True)
+        positions = tf.range(tf.reduce_sum(counts)) + tf.gather(starts - before, bags)
+        sums = tf.raw_ops.SparseSegmentSumWithNumSegments(
+            data=embeddings,
+            indices=tf.gather(self._members, positions),
+            segment_ids=bags,
+            num_segments=tf.size(unique),
         )
-        members = tf.gather(self._members, tf.gather(starts, rows) + within)
-        matrix = tf.SparseTensor(
-            tf.stack([rows, tf.cast(members, tf.int64)], axis=1),
-            tf.ones_like(members, tf.float32),
-            [tf.size(unique, tf.int64), tf.cast(tf.shape(embeddings)[0], tf.int64)],
-        )
-        sums = tf.gather(tf.sparse.sparse_dense_matmul(matrix, embeddings), where)
-        sizes = tf.gather(tf.cast(counts, tf.float32), where)
+        sums, sizes = tf.gather(sums, where), tf.gather(tf.cast(counts, tf.float32), where)
         if without is not None:
-            sums -= tf.gather(embeddings, without)
-            sizes -= 1.0
+            inside = self._inside(owners, without)
+            sums -= inside[:, None] * tf.gather(embeddings, without)
+            sizes -= inside
         return sums * tf.math.rsqrt(tf.maximum(sizes, 1.0))[:, None]
+
+    def _inside(self, owners: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
+        """1 where the pair is in its bag, float32 [batch]: always, unless members were drawn."""
+        if self._pairs is None:
+            return tf.ones_like(owners, tf.float32)
+        wanted = tf.cast(owners, tf.int64) * self._stride + tf.cast(members, tf.int64)
+        found = tf.gather(self._pairs, tf.searchsorted(self._pairs, wanted))
+        return tf.cast(found == wanted, tf.float32)
+
+
+def _draw(owners: Int32, most: int) -> Int64:
+    """Positions of at most `most` pairs of each owner, in ascending order."""
+    counts = np.bincount(owners)
+    if counts.max() <= most:
+        return np.arange(len(owners))
+    shuffled = np.random.default_rng(0).permutation(len(owners))
+    order = shuffled[np.argsort(owners[shuffled], kind="stable")]
+    within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    kept: Int64 = np.sort(order[within < most])
+    return kept

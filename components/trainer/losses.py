@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import tensorflow as tf
-import tensorflow_recommenders as tfrs
-import tf_keras as keras
 
 MASKED = -1e9
 
 
-@tf.custom_gradient
 def full_softmax(
     queries: tf.Tensor, candidates: tf.Tensor, targets: tf.Tensor, seen: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, None, None]]]:
+) -> tf.Tensor:
     """Mean cross-entropy over the whole catalogue, in nats.
 
     Exact, without a sampling bias to correct; its cost is batch x catalogue x embedding size, which
-    is right up to some 60,000 films. The gradient is written out, because TensorFlow's own copies
-    the [batch, movies] matrix for each of its steps.
+    is right up to some 60,000 films.
 
     Args:
         queries: float32 [batch, size].
@@ -28,8 +24,24 @@ def full_softmax(
         seen: films to leave out of the softmax, int32 [n, 2] of (row, film), n may be 0; the target
             itself always stays.
     """
+    return _softmax(queries, candidates, targets, seen, tf.zeros_like(targets, queries.dtype))
+
+
+@tf.custom_gradient
+def _softmax(
+    queries: tf.Tensor,
+    candidates: tf.Tensor,
+    targets: tf.Tensor,
+    seen: tf.Tensor,
+    discounts: tf.Tensor,
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, None, None, None]]]:
+    """`full_softmax` with something to take from the score that each row's target has, [batch].
+
+    The gradient is written out, because TensorFlow's own copies the [batch, movies] matrix for each
+    of its steps.
+    """
     target_candidates = tf.gather(candidates, targets)
-    target_scores = tf.reduce_sum(queries * target_candidates, axis=1)
+    target_scores = tf.reduce_sum(queries * target_candidates, axis=1) - discounts
     rows = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
     scores = tf.matmul(queries, candidates, transpose_b=True)
     scores = tf.tensor_scatter_nd_update(scores, seen, tf.fill(tf.shape(seen)[:1], MASKED))
@@ -39,13 +51,13 @@ def full_softmax(
     sums = tf.reduce_sum(weights, axis=1)
     loss = tf.reduce_mean(tf.math.log(sums) + highest[:, 0] - target_scores)
 
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, None, None]:
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, None, None, None]:
         share = upstream / tf.cast(tf.size(targets), tf.float32)
         scale = (share / sums)[:, None]
         by_query = tf.matmul(weights, candidates) * scale - share * target_candidates
         by_candidate = tf.matmul(weights, queries * scale, transpose_a=True)
         by_candidate = tf.tensor_scatter_nd_sub(by_candidate, targets[:, None], share * queries)
-        return by_query, by_candidate, None, None
+        return by_query, by_candidate, None, None, None
 
     return loss, gradient
 
@@ -53,8 +65,10 @@ def full_softmax(
 class InBatchSoftmax(tf.Module):
     """Cross-entropy over the films of the batch, corrected for how often a film is in a batch.
 
-    TFRS's Retrieval task with logQ correction (Yi et al. 2019, "Sampling-bias-corrected neural
-    modeling for large corpus item recommendations") and accidental hits removed.
+    With logQ correction (Yi et al. 2019, "Sampling-bias-corrected neural modeling for large corpus
+    item recommendations") and accidental hits removed. The same as TFRS's Retrieval task, to which
+    a film that is in the batch n times is n columns: here it is one, with log(n) added for the rows
+    that it is a negative of.
     """
 
     def __init__(self, probabilities: tf.Tensor, logq: bool) -> None:
@@ -66,12 +80,6 @@ class InBatchSoftmax(tf.Module):
         """
         super().__init__()
         self._probabilities = probabilities if logq else None
-        self._task = tfrs.tasks.Retrieval(
-            loss=keras.losses.CategoricalCrossentropy(
-                from_logits=True, reduction=keras.losses.Reduction.SUM_OVER_BATCH_SIZE
-            ),
-            remove_accidental_hits=True,
-        )
 
     def __call__(self, queries: tf.Tensor, candidates: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """Mean loss in nats.
@@ -81,12 +89,17 @@ class InBatchSoftmax(tf.Module):
             candidates: embeddings of the batch's own targets, float32 [batch, size].
             targets: `movie_index`, int32 [batch].
         """
-        probabilities = self._probabilities
-        return self._task(
-            queries,
-            candidates,
-            candidate_ids=targets,
-            candidate_sampling_probability=(
-                None if probabilities is None else tf.gather(probabilities, targets)
-            ),
+        films, columns, counts = tf.unique_with_counts(targets)
+        rows = tf.range(tf.size(targets))
+        first = tf.math.unsorted_segment_min(rows, columns, tf.size(films))
+        repeats = tf.math.log(tf.cast(counts, tf.float32))
+        offsets = repeats
+        if self._probabilities is not None:
+            offsets -= tf.math.log(tf.gather(self._probabilities, films))
+        return _softmax(
+            tf.concat([queries, tf.ones_like(queries[:, :1])], axis=1),
+            tf.concat([tf.gather(candidates, first), offsets[:, None]], axis=1),
+            columns,
+            tf.zeros([0, 2], tf.int32),
+            tf.gather(repeats, columns),
         )

@@ -42,8 +42,9 @@ class RatingModel(keras.layers.Layer):
         users, movies, size = data.sizes.users, len(data.catalogue), config.rating_embedding_size
         train = data.train
         self._mean = float(np.mean(train.rating, dtype=np.float64))
-        self._rated = Bags(train.user_index, train.movie_index, users + 1)
-        self._raters = Bags(train.movie_index, train.user_index, movies)
+        most = config.rating_bag
+        self._rated = Bags(train.user_index, train.movie_index, users + 1, most)
+        self._raters = Bags(train.movie_index, train.user_index, movies, most)
         self._genres = genre_shares(data.catalogue, data.sizes.genres)
         self._l2 = config.rating_l2
         self._bias_l2 = config.rating_bias_l2

@@ -50,3 +50,20 @@ def test_gradients_reach_the_members_and_nobody_else() -> None:
     gradient = tf.convert_to_tensor(tape.gradient(total, embeddings)).numpy()
     expected = np.array([1, 1, 0, 0, 1]) / np.sqrt(3) + np.array([0, 0, 1, 0, 0])
     np.testing.assert_allclose(gradient, np.repeat(expected[:, None], SIZE, 1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("most", [0, 1, 2, 3])
+def test_no_bag_is_larger_than_asked(most: int) -> None:
+    pairs = [(0, m) for m in range(5)] + [(1, 2), (1, 3), (2, 4)]
+    owners, members = np.array(pairs, np.int32).T
+    bags = Bags(owners, members, 3, most)
+    unit = tf.eye(5)
+    sizes = tf.reduce_sum(tf.cast(bags.sums(tf.range(3), unit) > 0, tf.int32), axis=1)
+    assert sizes.numpy().tolist() == [min(most, n) for n in (5, 2, 1)]
+    # A member that was not drawn is not there to be left out.
+    for owner, member in pairs:
+        whole = bags.sums(tf.constant([owner]), unit)[0].numpy()
+        rest = bags.sums(tf.constant([owner]), unit, without=tf.constant([member]))[0].numpy()
+        drawn = set(np.flatnonzero(whole).tolist())
+        assert set(np.flatnonzero(rest).tolist()) == drawn - {member}
+        np.testing.assert_allclose(np.sum(rest**2), 1.0 if drawn - {member} else 0.0, rtol=1e-5)

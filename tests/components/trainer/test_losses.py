@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_recommenders as tfrs
 
 from components.trainer.losses import InBatchSoftmax, full_softmax
 
@@ -91,26 +92,42 @@ def test_in_batch_softmax(logq: bool) -> None:
     assert float(loss) == pytest.approx(_cross_entropy(logits, np.arange(BATCH)), rel=1e-5)
 
 
+def test_in_batch_softmax_is_that_of_tfrs() -> None:
+    shares = RANDOM.dirichlet(np.ones(MOVIES)).astype(np.float32)
+    films = RANDOM.choice(MOVIES, 40).astype(np.int32)
+    queries = tf.Variable(RANDOM.normal(size=(40, SIZE)).astype(np.float32))
+    table = tf.Variable(CANDIDATES)
+    theirs = tfrs.tasks.Retrieval(remove_accidental_hits=True)
+    with tf.GradientTape(persistent=True) as tape:
+        candidates = tf.gather(table, films)
+        found = InBatchSoftmax(tf.constant(shares), logq=True)(queries, candidates, films)
+        expected = theirs(
+            queries,
+            candidates,
+            candidate_ids=films,
+            candidate_sampling_probability=tf.gather(shares, films),
+        )
+        expected /= len(films)
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    for variable in (queries, table):
+        gradients = (tf.convert_to_tensor(tape.gradient(x, variable)) for x in (found, expected))
+        np.testing.assert_allclose(*gradients, atol=1e-6)
+
+
 def test_logq_makes_the_sampled_softmax_unbiased() -> None:
     """The mean of the corrected softmax over many batches comes close to the full one."""
     shares = np.array([0.7, 0.2, 0.05, 0.05], np.float32)
     scores = np.log(np.array([0.25, 0.25, 0.25, 0.25])).astype(np.float32)[:, None]
-    query, films = np.ones([4096, 1], np.float32), RANDOM.choice(4, 4096, p=shares)
+    query, films = np.ones([1024, 1], np.float32), RANDOM.choice(4, 1024, p=shares)
     films = films.astype(np.int32)
 
     def gain(logq: bool) -> float:
         """By how much the frequent film's score should fall: its gradient."""
         candidates = tf.Variable(scores)
         with tf.GradientTape() as tape:
-            task = InBatchSoftmax(tf.constant(shares), logq)
-            ids = tf.range(4096)  # no film counts as an accidental hit of another row
-            probabilities = tf.constant(shares[films])
-            loss = task._task(
-                query,
-                tf.gather(candidates, films),
-                candidate_ids=ids,
-                candidate_sampling_probability=probabilities if logq else None,
-            )
+            # Each row has a film of its own, so that none counts as an accidental hit.
+            task = InBatchSoftmax(tf.constant(shares[films]), logq)
+            loss = task(tf.constant(query), tf.gather(candidates, films), tf.range(1024))
         return float(tf.convert_to_tensor(tape.gradient(loss, candidates))[0, 0])
 
     frequent = float(np.mean(films == 0))
