@@ -85,7 +85,7 @@ def on_screen(entries: Sequence[Entry]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("Metric", no_wrap=True)
     for entry in entries:
-        table.add_column(entry.name, justify="right")
+        table.add_column(entry.name, justify="right", overflow="fold")
     ends = {row.label for row in ROWS if row.key in SECTION_ENDS}
     for label, line in cells(entries).items():
         texts = [Text(cell.text, style="bold" if cell.bold else "") for cell in line]

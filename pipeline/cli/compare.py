@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 """What the default configuration is called in the table."""
 NONE = "none"
+WIDE = 240
+"""Columns of the table where stdout is no terminal."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ def compare(
         list[str] | None,
         typer.Option(
             "--config",
+            "--preset",
             help="TOML file, or the name of a bundled one; may be repeated.",
             metavar="FILE",
         ),
@@ -84,9 +87,11 @@ def compare(
         _save(contest, base, saved)
     from pipeline.comparison_table import LEGEND, on_screen
 
-    console.print()
-    console.print(on_screen(contest.entries))
-    console.print(Text(LEGEND, style="dim"))
+    # A file has no width: every contestant's figures stay on one line.
+    wide = console if console.is_terminal else Console(highlight=False, width=WIDE)
+    wide.print()
+    wide.print(on_screen(contest.entries))
+    wide.print(Text(LEGEND, style="dim"), soft_wrap=not console.is_terminal)
     console.print(Text("Table   ", style="bold").append(str(saved), style=""), soft_wrap=True)
     spent = duration(time.monotonic() - began)
     console.print(Text(f"{spent} in all; log: {log}", style="dim"), soft_wrap=True)
