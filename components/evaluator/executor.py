@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+from tensorflow_model_analysis.proto import config_pb2
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
@@ -55,8 +58,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         comparison = compare(_saved_model(model), champion, rows, data, gate, exec_properties[SEED])
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION])
         config = tfma_run.eval_config(comparison.bounds, gate.protocol, SLICE_KEYS)
-        with self._make_beam_pipeline() as pipeline:
-            tfma_run.evaluate(pipeline, comparison.cells, config, evaluation.uri)
+        self._run_tfma(comparison.cells, config, evaluation.uri)
         broken = tfma_run.failures(evaluation.uri)
         measured = {
             "rmse": comparison.model.rmse,
@@ -76,6 +78,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         evaluation.set_int_custom_property("rows", comparison.rows)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING])
         _bless(blessing, not reasons, model, champions)
+
+    # TFMA asks Keras for its metrics; AutoGraph would translate their sources to no effect.
+    @tf.autograph.experimental.do_not_convert
+    def _run_tfma(self, cells: pa.RecordBatch, config: config_pb2.EvalConfig, uri: str) -> None:
+        with self._make_beam_pipeline() as pipeline:
+            tfma_run.evaluate(pipeline, cells, config, uri)
 
 
 def read_test_rows(examples: Artifact, data: EncodedData) -> TestRows:

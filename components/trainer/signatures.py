@@ -243,7 +243,8 @@ class ServingModel(tf.Module):
 
 
 def _signed(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> Callable[..., Outputs]:
-    return tf.function(function, input_signature=specs)
+    # Without AutoGraph, which would spend seconds on translating code that needs none.
+    return tf.function(function, input_signature=specs, autograph=False)
 
 
 def _constant(values: object) -> tf.Variable:

@@ -11,7 +11,6 @@ import tensorflow_transform as tft
 from components.trainer import features as f
 from components.transform.encode import Columns, Graph
 
-_RATINGS_INPUTS = {f.USER_ID: tf.string, f.MOVIE_ID: tf.string, f.TIMESTAMP: tf.int64}
 _MOVIES_INPUTS = {f.MOVIE_ID: tf.string, f.GENRES: tf.string, f.YEAR: tf.int64}
 
 
@@ -24,17 +23,25 @@ def load_graph(transform_graph: str) -> Graph:
     output = tft.TFTransformOutput(transform_graph)
     layer = output.transform_features_layer()
 
-    @tf.function(reduce_retracing=True)
+    # Without AutoGraph, which would spend seconds on translating code that needs none.
+    @tf.function(reduce_retracing=True, autograph=False)
     def apply(inputs: dict[str, tf.SparseTensor]) -> dict[str, tf.SparseTensor]:
         return layer(inputs)
 
     def ratings(batch: pa.RecordBatch) -> Columns:
-        out = apply(_sparse(pa.Table.from_batches([batch]), _RATINGS_INPUTS))
+        # Each id goes through the graph once, however many ratings of the batch have it.
+        users, movies = (_coded(_column(batch, name)) for name in (f.USER_ID, f.MOVIE_ID))
+        inputs = {
+            f.USER_ID: _single_values(users.dictionary, batch.num_rows),
+            f.MOVIE_ID: _single_values(movies.dictionary, batch.num_rows),
+            f.TIMESTAMP: _sparse_column(_column(batch, f.TIMESTAMP), tf.int64),
+        }
+        out = apply(inputs)
         days = np.zeros(batch.num_rows, np.float32)
         days[out[f.DAY].indices[:, 0].numpy()] = out[f.DAY].values.numpy()
         return {
-            f.USER_INDEX: out[f.USER_INDEX].values.numpy(),
-            f.MOVIE_INDEX: out[f.MOVIE_INDEX].values.numpy(),
+            f.USER_INDEX: out[f.USER_INDEX].values.numpy()[users.indices.to_numpy()],
+            f.MOVIE_INDEX: out[f.MOVIE_INDEX].values.numpy()[movies.indices.to_numpy()],
             f.DAY: days,
         }
 
@@ -55,6 +62,23 @@ def load_graph(transform_graph: str) -> Graph:
         movies_count=output.vocabulary_size_by_name(f.MOVIE_VOCABULARY),
         genres=output.vocabulary_size_by_name(f.GENRE_VOCABULARY),
     )
+
+
+def _column(batch: pa.RecordBatch, name: str) -> pa.ListArray:
+    return batch.column(batch.schema.get_field_index(name))
+
+
+def _coded(column: pa.ListArray) -> pa.DictionaryArray:
+    """The values of a list column with one value a row: the distinct ones, and which is where."""
+    return column.flatten().dictionary_encode()
+
+
+def _single_values(values: pa.Array, rows: int) -> tf.SparseTensor:
+    """A column [rows, 1] of which only the first rows have a value."""
+    at = np.arange(len(values), dtype=np.int64)
+    indices = np.stack([at, np.zeros_like(at)], axis=1)
+    texts = tf.constant(values.to_numpy(zero_copy_only=False), tf.string)
+    return tf.SparseTensor(indices, texts, (rows, 1))
 
 
 def _sparse(table: pa.Table, inputs: dict[str, tf.DType]) -> dict[str, tf.SparseTensor]:

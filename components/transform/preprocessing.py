@@ -13,6 +13,7 @@ from components.trainer import features as f
 SECONDS_PER_DAY = 86_400.0
 
 
+@tf.autograph.experimental.do_not_convert  # nothing in it depends on a tensor's value
 def preprocessing_fn(inputs: dict[str, tf.SparseTensor]) -> dict[str, tf.SparseTensor]:
     """Maps sparse raw columns [batch, 0 to n values] to sparse encoded columns.
 
