@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version as installed
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -16,20 +16,7 @@ from serving.questions import Like, Pair, Wanted, Whom
 from serving.state import state
 
 _LIMITS: Final = Limits()
-_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    code: {"model": m.Error, "description": text}
-    for code, text in {
-        400: "Not JSON, not UTF-8 or too deep.",
-        403: "It would tell what a user has rated.",
-        404: "There is no such film.",
-        408: "The body did not arrive in time.",
-        413: "The body is too large.",
-        422: "A value is wrong; the message says which.",
-        503: "The server is busy.",
-        504: "The model did not answer in time.",
-    }.items()
-}
-router = APIRouter(prefix="/api/v1", responses=_ERRORS)
+router = APIRouter(prefix="/api/v1", responses=m.ERRORS)
 Text = Annotated[str, Query(max_length=_LIMITS.id_length)]
 
 
@@ -166,14 +153,14 @@ async def version(request: Request) -> m.Version:
     """Which version of which model answers, and what it was measured at."""
     to = asked(request)
     about = to.engine.about
-    users = about.get("users")
+    users, years = about.get("users"), to.engine.filters.years
     return m.Version(
         model_version=to.version,
         reelflow=installed("reelflow"),
         films=len(to.engine.films),
         users=users if isinstance(users, int) else None,
         genres=to.engine.filters.genres,
-        years=to.engine.filters.years,
+        years=m.Years(oldest=years[0], newest=years[1]) if years else None,
         histories=state(request).histories,
         metrics=dict(await run_in_threadpool(to.engine.metrics)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import Self
@@ -156,6 +156,13 @@ class Users(BaseModel):
     user_ids: list[str]
 
 
+class Years(BaseModel):
+    """Release years of a catalogue."""
+
+    oldest: int
+    newest: int
+
+
 class Version(BaseModel):
     """The model being served."""
 
@@ -164,7 +171,7 @@ class Version(BaseModel):
     films: int
     users: int | None
     genres: list[str]
-    years: tuple[int, int] | None = Field(description="Oldest and newest release year.")
+    years: Years | None = Field(description="Null if no film has one.")
     histories: bool = Field(description="Whether answers may tell what users have rated.")
     metrics: dict[str, float] = Field(description="Measured when the model was trained.")
 
@@ -179,3 +186,18 @@ class Error(BaseModel):
     """Why there is no answer."""
 
     error: str
+
+
+ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    code: {"model": Error, "description": text}
+    for code, text in {
+        400: "Not what it should be: JSON, UTF-8, not too deep, a known signature or version.",
+        403: "It would tell what a user has rated.",
+        404: "There is no such film, or no such version.",
+        408: "The body did not arrive in time.",
+        413: "The body is too large.",
+        422: "A value is wrong; the message says which.",
+        503: "The server is busy.",
+        504: "The model did not answer in time.",
+    }.items()
+}

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from serving.engine import Engine
 from serving.limits import Limits
+from serving.messages import ERRORS
 from serving.problems import Problem
 from serving.state import state
 from serving.tensors import parse, render
@@ -20,7 +21,7 @@ MODEL: Final = "reelflow"
 BASE: Final = f"/v1/models/{MODEL}"
 _LONGEST_VERSION: Final = 18  # digits: an int64
 
-router = APIRouter(tags=["TensorFlow Serving"])
+router = APIRouter(tags=["TensorFlow Serving"], responses=ERRORS)
 
 
 @router.get(BASE, summary="Which version is served")

@@ -157,9 +157,8 @@ async function look() {
     make("label", {}, make("input", { type: "checkbox", value: genre, onchange: change }), make("span", {}, genre))));
   $("genres").hidden = !version.genres.length;
   asked.genres = asked.genres.filter((genre) => version.genres.includes(genre));
-  const [oldest, newest] = version.years ?? ["", ""];
-  $("year-from").placeholder = oldest;
-  $("year-to").placeholder = newest;
+  $("year-from").placeholder = version.years?.oldest ?? "";
+  $("year-to").placeholder = version.years?.newest ?? "";
   const known = version.histories ? (await get("users")).user_ids : [];
   $("users").replaceChildren(...known.map((id) => make("option", { value: id })));
   const pick = (id) => () => { asked.user = id; asked.k = FIRST; draw(); show(); };

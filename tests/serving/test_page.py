@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from components.pusher.push import push
-from serving.app import PAGE, create_app
+from serving.app import PAGE
 from serving.limits import Limits
-from serving.metrics import Metrics
-from serving.server import listen, url
-from serving.versions import Versions
 from tests import tiny_model
+from tests.serving.live import live
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -50,20 +45,8 @@ def folder(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
     """A server on a port of its own."""
-    limits, metrics = Limits(batch=2), Metrics()
-    app = create_app(
-        Versions(folder, limits, metrics), limits=limits, metrics=metrics, reload_seconds=0.2
-    )
-    with listen("127.0.0.1", 0) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.02)
-        yield url(listening)
-        server.should_exit = True
-        thread.join(20)
+    with live(folder, limits=Limits(batch=2), reload_seconds=0.2) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
