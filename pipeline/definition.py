@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from tfx import v1 as tfx
 
-import schemas
 from components.data_gate.component import DataGate
 from components.evaluator.champion import ChampionStrategy
 from components.evaluator.component import Evaluator
 from components.example_gen.component import RatingsExampleGen
 from components.pusher.component import Pusher
+from components.schema.component import CuratedSchema
 from components.serving_check.component import ServingCheck
+from components.statistics_gen.component import RatingsStatisticsGen
 from components.trainer import features as f
 from components.trainer.run import MODEL, TRAIN
 from components.transform.component import RatingsEncoder
+from pipeline.code_hash import code_hash
 from pipeline.config import Config
 from pipeline.layout import PIPELINE_NAME, Layout
 from ratings.errors import BadInput
@@ -43,18 +45,20 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         raise BadInput("The configuration names no ratings.", "Set data.path to a folder.")
     layout = Layout.of(output)
 
-    example_gen = RatingsExampleGen(config.data, config.split, input_base=config.data.path)
+    example_gen = RatingsExampleGen(
+        config.data, config.split, input_base=config.data.path, code=code_hash()
+    )
     examples, catalogue = example_gen.outputs["examples"], example_gen.outputs["catalogue"]
 
-    ratings_schema = _schema("ratings")
-    ratings_statistics = tfx.components.StatisticsGen(examples=examples).with_id(
-        "RatingsStatistics"
-    )
+    ratings_schema = CuratedSchema("ratings").with_id("RatingsSchema")
+    ratings_statistics = RatingsStatisticsGen(
+        examples=examples, rows=config.data.statistics_rows, seed=config.split.seed
+    ).with_id("RatingsStatistics")
     ratings_validator = tfx.components.ExampleValidator(
         statistics=ratings_statistics.outputs["statistics"],
         schema=ratings_schema.outputs["schema"],
     ).with_id("RatingsValidator")
-    movies_schema = _schema("movies")
+    movies_schema = CuratedSchema("movies").with_id("MoviesSchema")
     movies_statistics = tfx.components.StatisticsGen(
         examples=catalogue, exclude_splits=[f.USERS]
     ).with_id("MoviesStatistics")
@@ -147,9 +151,3 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         enable_cache=True,
         beam_pipeline_args=[*BEAM_ARGS[config.beam.preset], *config.beam.args],
     )
-
-
-def _schema(name: str) -> tfx.components.ImportSchemaGen:
-    """The curated schema as an artifact."""
-    node = tfx.components.ImportSchemaGen(schema_file=str(schemas.path(name)))
-    return node.with_id(f"{name.capitalize()}Schema")

@@ -24,6 +24,8 @@ from components.example_gen.executor import (
 )
 from pipeline.config import DataConfig, SplitConfig
 
+CODE_KEY = "code"
+
 _NOT_USED = {"path", "max_quarantined", "statistics_rows"}
 
 
@@ -34,6 +36,7 @@ class RatingsExampleGenSpec(FileBasedExampleGenSpec):
         **FileBasedExampleGenSpec.PARAMETERS,
         DATA_KEY: ExecutionParameter(type=str),
         SPLIT_KEY: ExecutionParameter(type=str),
+        CODE_KEY: ExecutionParameter(type=str),
     }
     OUTPUTS: ClassVar = {
         **FileBasedExampleGenSpec.OUTPUTS,
@@ -57,13 +60,16 @@ class RatingsExampleGen(FileBasedExampleGen):
     SPEC_CLASS = RatingsExampleGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
-    def __init__(self, data: DataConfig, split: SplitConfig, input_base: str) -> None:
+    def __init__(
+        self, data: DataConfig, split: SplitConfig, input_base: str, code: str = ""
+    ) -> None:
         """Set up the component.
 
         Args:
             data: how to read the files.
             split: how to split the ratings.
             input_base: the data folder; `{SPAN}` and `{VERSION}` in it stand for the newest.
+            code: version of the code; a new one takes nothing from the cache.
         """
         base, pattern = split_pattern(input_base)
         input_config = make_default_input_config(pattern)
@@ -76,6 +82,7 @@ class RatingsExampleGen(FileBasedExampleGen):
             # What the rows do not depend on is left out, so that changing it keeps the cache.
             data=data.model_dump_json(exclude=_NOT_USED),
             split=split.model_dump_json(),
+            code=code,
             examples=types.Channel(type=standard_artifacts.Examples),
             catalogue=types.Channel(type=standard_artifacts.Examples),
             quarantine=types.Channel(type=Quarantine),
