@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tfx import v1 as tfx
 
+import schemas
 from components.data_gate.component import DataGate
 from components.evaluator.champion import ChampionStrategy
 from components.evaluator.component import Evaluator
@@ -50,7 +51,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
     )
     examples, catalogue = example_gen.outputs["examples"], example_gen.outputs["catalogue"]
 
-    ratings_schema = CuratedSchema("ratings").with_id("RatingsSchema")
+    ratings_schema = CuratedSchema(schemas.path("ratings")).with_id("RatingsSchema")
     ratings_statistics = RatingsStatisticsGen(
         examples=examples, rows=config.data.statistics_rows, seed=config.split.seed
     ).with_id("RatingsStatistics")
@@ -58,7 +59,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         statistics=ratings_statistics.outputs["statistics"],
         schema=ratings_schema.outputs["schema"],
     ).with_id("RatingsValidator")
-    movies_schema = CuratedSchema("movies").with_id("MoviesSchema")
+    movies_schema = CuratedSchema(schemas.path("movies")).with_id("MoviesSchema")
     movies_statistics = tfx.components.StatisticsGen(
         examples=catalogue, exclude_splits=[f.USERS]
     ).with_id("MoviesStatistics")

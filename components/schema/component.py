@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import ClassVar
 
 from tfx.components.schema_gen.import_schema_gen import executor
@@ -10,8 +11,6 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, standard_artifacts
 from tfx.types import standard_component_specs as specs
 from tfx.types.component_spec import ExecutionParameter
-
-import schemas
 
 SHA256 = "sha256"
 
@@ -34,13 +33,12 @@ class CuratedSchema(base_component.BaseComponent):
     SPEC_CLASS = CuratedSchemaSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, path: Path) -> None:
         """Describe the node.
 
         Args:
-            name: of a schema in `schemas/`.
+            path: the schema, a text proto.
         """
-        path = schemas.path(name)
         spec = CuratedSchemaSpec(
             schema_file=str(path),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),

@@ -16,6 +16,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 import schemas
 from components.trainer import features
+from ratings import schema as ratings_schema
 
 ROWS = 60
 Found = dict[str, set[tuple[str, int]]]
@@ -25,7 +26,9 @@ Info = anomalies_pb2.AnomalyInfo
 def test_describe_every_column_once() -> None:
     assert _names("ratings") == sorted(features.RATINGS_COLUMNS)
     inputs = {features.USER_ID, features.TIMESTAMP}
-    assert _names("movies") == sorted({*features.MOVIES_COLUMNS, *inputs})
+    assert _names("movies") == sorted(
+        {*features.MOVIES_COLUMNS, *inputs, *ratings_schema.USERS.names}
+    )
 
 
 def test_refuse_an_unknown_name() -> None:
