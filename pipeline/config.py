@@ -56,7 +56,7 @@ class DataConfig(Section):
     """Highest valid rating, in stars; none: the format's own."""
     max_quarantined: Share = 0.1
     """Share of rows that may be quarantined before the run stops."""
-    statistics_rows: Annotated[int, Field(ge=1_000)] = 1_000_000
+    statistics_rows: Annotated[int, Field(ge=1_000)] = 200_000
     """Rows to compute descriptive statistics from, at most, sampled evenly; counts stay exact."""
     partitions: Annotated[int, Field(ge=1, le=4096)] = 8
     """User partitions of the ratings; a worker holds one partition in memory at a time."""
