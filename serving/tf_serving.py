@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from serving.engine import Engine
-from serving.limits import Limits
 from serving.messages import ERRORS
+from serving.predicting import Predict
 from serving.problems import Problem
 from serving.state import state
 from serving.tensors import parse, render
@@ -84,31 +82,12 @@ async def predict(request: Request, version: str | None = None) -> JSONResponse:
     name, by_row, inputs = parse(content, engine.model.definitions.inputs, limits)
     if name in _OF_USERS and not state(request).histories:
         raise Problem(403, f"{name} is switched off: it would tell what users have rated.")
-    answer_all = partial(_answer_all, engine, name, limits)
-    outputs = await state(request).batcher.ask(answer_all, inputs)
+    predict_all = Predict.of(engine, name, limits, inputs)
+    outputs = await state(request).batcher.ask(predict_all, inputs)
     return JSONResponse(render(outputs, by_row))
 
 
 _OF_USERS: Final = {"score", "explain", "timeline"}
-
-
-def _answer_all(
-    engine: Engine, name: str, limits: Limits, questions: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Each for itself, as shapes differ; no two partial functions are equal, so there is one."""
-    import tensorflow as tf
-
-    answers = []
-    for inputs in questions:
-        try:
-            outputs = engine.model.call(name, inputs)
-        except (tf.errors.InvalidArgumentError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise Problem(400, f"The model refuses these inputs: {first}") from error
-        if sum(array.size for array in outputs.values()) > limits.cells:
-            raise Problem(400, f"The answer has more than {limits.cells:,} cells: ask for fewer.")
-        answers.append(outputs)
-    return answers
 
 
 def _engine(request: Request, version: str | None) -> Engine:

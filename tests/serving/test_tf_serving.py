@@ -10,7 +10,11 @@ import tensorflow as tf
 from fastapi.testclient import TestClient
 
 from components.serving_check import golden
+from serving.engine import Engine
+from serving.limits import Limits
 from serving.model import ServedModel
+from serving.predicting import Predict
+from serving.tensors import parse
 
 MODEL = "/v1/models/reelflow"
 
@@ -149,7 +153,7 @@ def test_versions_that_are_not_served(client: TestClient, version: str, status: 
         ({"inputs": {"user_id": ["1", "2"], "history": [["1"], ["2"], ["3"]]}}, "refuses"),
         ({"inputs": {"user_id": [{"b64": "?"}]}}, "not base64"),
         ({"inputs": {"user_id": [None]}}, "strings are wanted"),
-        ({"inputs": {"user_id": ["1"] * 8, "k": 60}}, "more than 500 cells"),
+        ({"inputs": {"user_id": ["1"] * 8, "k": 60}}, "may have 500 cells"),
     ],
 )
 def test_wrong_requests(client: TestClient, request_: Any, words: str) -> None:
@@ -174,3 +178,33 @@ def test_what_is_no_json(client: TestClient, body: bytes) -> None:
     answer = client.post(f"{MODEL}:predict", content=body)
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]
+
+
+def test_small_requests_that_are_alike_are_answered_together(served: ServedModel) -> None:
+    engine, limits = Engine(served), Limits()
+
+    def predict(name: str, body: dict[str, Any]) -> tuple[Predict, dict[str, Any]]:
+        request = {"signature_name": name, "inputs": body}
+        _, _, arrays = parse(request, served.definitions.inputs, limits)
+        return Predict.of(engine, name, limits, arrays), arrays
+
+    one, inputs = predict("serving_default", {"user_id": ["1"]})
+    alike, more_inputs = predict("serving_default", {"user_id": ["nobody"]})
+    assert one == alike
+    joined = one([inputs, more_inputs])
+    for question, answer in zip((inputs, more_inputs), joined, strict=True):
+        (own,) = one([question])
+        assert own.keys() == answer.keys()
+        for key in own:
+            assert _close(own[key].tolist(), answer[key].tolist())
+    different = [
+        predict("serving_default", {"user_id": ["1"], "k": 3}),
+        predict("serving_default", {"user_id": ["1"], "k": [10]}),
+        predict("serving_default", {"user_id": ["1", "2"]}),
+        predict("serving_default", {"user_id": ["1", "2"], "history": [["1"]]}),
+        predict("serving_default", {"user_id": ["1"], "history": [["1", "2"]]}),
+        predict("serving_default", {"user_id": ["1"] * 5}),
+        predict("timeline", {"user_id": ["1"]}),
+    ]
+    found = [one, *(other for other, _ in different)]
+    assert len({id(other) for other in found}) == len(set(found)) == len(found)
