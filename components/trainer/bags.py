@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.trainer.slices import slices
+
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
@@ -57,18 +59,15 @@ class Bags(tf.Module):
             float32 [batch, size].
         """
         unique, where = tf.unique(owners)
-        starts = tf.gather(self._offsets, unique)
-        counts = tf.gather(self._offsets, unique + 1) - starts
-        bags = tf.repeat(tf.range(tf.size(unique)), counts)
-        before = tf.cumsum(counts, exclusive=True)
-        positions = tf.range(tf.reduce_sum(counts)) + tf.gather(starts - before, bags)
+        starts, ends = tf.gather(self._offsets, unique), tf.gather(self._offsets, unique + 1)
+        bags, positions = slices(starts, ends)
         sums = tf.raw_ops.SparseSegmentSumWithNumSegments(
             data=embeddings,
             indices=tf.gather(self._members, positions),
             segment_ids=bags,
             num_segments=tf.size(unique),
         )
-        sums, sizes = tf.gather(sums, where), tf.gather(tf.cast(counts, tf.float32), where)
+        sums, sizes = tf.gather(sums, where), tf.gather(tf.cast(ends - starts, tf.float32), where)
         if without is not None:
             inside = self._inside(owners, without)
             sums -= inside[:, None] * tf.gather(embeddings, without)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
 LOWEST = tf.float32.min
@@ -12,13 +14,37 @@ def mask(scores: tf.Tensor, cells: tf.Tensor) -> tf.Tensor:
     return tf.tensor_scatter_nd_update(scores, cells, tf.fill(tf.shape(cells)[:1], LOWEST))
 
 
-def top_k(scores: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def block_size(movies: int) -> int:
+    """Films in a block of `top_k`, a power of two: about the best for k from 10 to 100."""
+    return 1 << max(0, round(math.log2(movies / 16) / 2)) if movies > 1024 else 1
+
+
+def top_k(scores: tf.Tensor, k: tf.Tensor, block: int = 1) -> tuple[tf.Tensor, tf.Tensor]:
     """The k best films of each row; k is bounded by the catalogue's size.
+
+    With blocks the same by a shorter way. None of the k best lies outside of the k blocks with the
+    highest maxima, ties included: of equals the first is the better one, in both steps.
+
+    Args:
+        scores: float32 [batch, movies]; with blocks, `movies` is a multiple of `block`.
+        k: how many.
+        block: films next to each other that are first looked at together.
 
     Returns:
         Scores, float32 [batch, k], best first, and films, int32 [batch, k], -1 where none is left.
     """
-    best, films = tf.math.top_k(scores, k=tf.clip_by_value(k, 1, tf.shape(scores)[1]))
+    k = tf.clip_by_value(k, 1, tf.shape(scores)[1])
+    if block == 1:
+        best, films = tf.math.top_k(scores, k)
+        return best, tf.where(best > LOWEST, films, -1)
+    rows = tf.shape(scores)[0]
+    blocks = tf.reshape(scores, [rows, tf.shape(scores)[1] // block, block])
+    highest = tf.reduce_max(blocks, axis=2)
+    count = tf.minimum(k, tf.shape(highest)[1])
+    chosen = tf.sort(tf.math.top_k(highest, count, sorted=False).indices, axis=1)
+    rivals = tf.reshape(tf.gather(blocks, chosen, batch_dims=1), [rows, count * block])
+    best, at = tf.math.top_k(rivals, k)
+    films = tf.gather(chosen, at // block, batch_dims=1) * block + at % block
     return best, tf.where(best > LOWEST, films, -1)
 
 

@@ -21,8 +21,8 @@ def full_softmax(
         queries: float32 [batch, size].
         candidates: float32 [movies, size].
         targets: `movie_index`, int32 [batch].
-        seen: films to leave out of the softmax, int32 [n, 2] of (row, film), n may be 0; the target
-            itself always stays.
+        seen: films to leave out of the softmax, int32 [n, 2] of (row, film), n may be 0, or bool
+            [batch, movies], which is faster where there are many; the target itself always stays.
     """
     return _softmax(queries, candidates, targets, seen, tf.zeros_like(targets, queries.dtype))
 
@@ -44,7 +44,10 @@ def _softmax(
     target_scores = tf.reduce_sum(queries * target_candidates, axis=1) - discounts
     rows = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
     scores = tf.matmul(queries, candidates, transpose_b=True)
-    scores = tf.tensor_scatter_nd_update(scores, seen, tf.fill(tf.shape(seen)[:1], MASKED))
+    if seen.dtype == tf.bool:
+        scores = tf.where(seen, MASKED, scores)
+    else:
+        scores = tf.tensor_scatter_nd_update(scores, seen, tf.fill(tf.shape(seen)[:1], MASKED))
     scores = tf.tensor_scatter_nd_update(scores, rows, target_scores)
     highest = tf.reduce_max(scores, axis=1, keepdims=True)
     weights = tf.exp(scores - highest)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from components.trainer import features as f
-from components.trainer.index import LOWEST, mask, ranks, top_k
+from components.trainer.index import LOWEST, block_size, mask, ranks, top_k
 from components.trainer.tasks import JointModel, popularity
 from components.transform.encoded import EncodedData
 
@@ -38,9 +38,14 @@ class ServingModel(tf.Module):
         self._user_count, self._movie_count = len(users), len(catalogue)
         self._movie_ids = _constant([*catalogue.movie_id, ""])
         self._titles = _constant([*catalogue.title, ""])
-        self._candidates = _constant(joint.candidate_tower.catalogue())
-        self._directions = _constant(tf.math.l2_normalize(self._candidates[:, :-1], axis=1))
-        self._popularity = _constant(tf.math.log(popularity(data)))
+        candidates = joint.candidate_tower.catalogue()
+        self._directions = _constant(tf.math.l2_normalize(candidates[:, :-1], axis=1))
+        popular = tf.math.log(popularity(data))
+        self._popularity = _constant(popular)
+        # What unknown users get by is one more column, which only their queries meet.
+        columns = tf.concat([candidates, popular[:, None]], axis=1)
+        self._block = block_size(len(catalogue))
+        self._candidates = _constant(_padded(columns, -len(catalogue) % self._block))
         self._query_tower = joint.query_tower
         self._timelines = joint.timelines
         self._mean = tables.mean
@@ -101,7 +106,7 @@ class ServingModel(tf.Module):
         scores, source = self._scores(users, self._timelines.ends_now(users), named)
         scores = mask(scores, self._timelines.seen(users))
         scores = mask(scores, self._cells(tf.concat([named, excluded], axis=1)))
-        best, films = top_k(scores, tf.reduce_max(k))
+        best, films = top_k(scores, tf.reduce_max(k), self._block)
         return {**self._named(best, films), f.SOURCE: source}
 
     def rate(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> Outputs:
@@ -131,6 +136,7 @@ class ServingModel(tf.Module):
         nothing = tf.zeros([tf.size(users), 0], tf.int32)
         ends = self._timelines.ends_before(users, timestamp)
         scores, _ = self._scores(users, ends, nothing)
+        scores = scores[:, : self._movie_count]
         known = movies < self._movie_count
         raw, unseen = ranks(scores, tf.where(known, movies, 0), self._timelines.seen(users))
         last = self._movie_count + 1
@@ -148,6 +154,7 @@ class ServingModel(tf.Module):
         users = self._users.lookup(user_id)
         named = self._rows_of_films(history, tf.size(users))
         scores, source = self._scores(users, self._timelines.ends_now(users), named)
+        scores = scores[:, : self._movie_count]
         cells = tf.concat([self._timelines.seen(users), self._cells(named)], axis=0)
         seen = tf.tensor_scatter_nd_update(
             tf.zeros_like(scores, tf.bool), cells, tf.ones_like(cells[:, 0], tf.bool)
@@ -164,7 +171,7 @@ class ServingModel(tf.Module):
         named = self._rows_of_films(history, tf.size(users))
         recent = self._recent(users, self._timelines.ends_now(users), named)
         known = movies < self._movie_count
-        candidates = tf.gather(self._candidates, tf.where(known, movies, 0))
+        candidates = tf.gather(self._candidates, tf.where(known, movies, 0))[:, :-1]
         weights, rest = self._query_tower.shares(users, recent, candidates)
         counts = (recent != self._movie_count) & known[:, None]
         unknown = (self._source(users, recent) == "popularity") & known
@@ -211,12 +218,13 @@ class ServingModel(tf.Module):
     def _scores(
         self, users: tf.Tensor, ends: tf.Tensor, named: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Scores, [batch, movies] and what `_padded` adds, and where they are from."""
         recent = self._recent(users, ends, named)
-        queries = self._query_tower(users, recent)
-        scores = tf.matmul(queries, self._candidates, transpose_b=True)
         source = self._source(users, recent)
         unknown = (source == "popularity")[:, None]
-        return tf.where(unknown, self._popularity[None, :], scores), source
+        queries = tf.where(unknown, 0.0, self._query_tower(users, recent))
+        queries = tf.concat([queries, tf.cast(unknown, tf.float32)], axis=1)
+        return tf.matmul(queries, self._candidates, transpose_b=True), source
 
     def _rows_of_films(self, movie_ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         """Film indices [rows, n] of ids [rows or 1, n]; unknown ones and padding as the unknown."""
@@ -245,6 +253,12 @@ class ServingModel(tf.Module):
 def _signed(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> Callable[..., Outputs]:
     # Without AutoGraph, which would spend seconds on translating code that needs none.
     return tf.function(function, input_signature=specs, autograph=False)
+
+
+def _padded(candidates: tf.Tensor, rows: int) -> tf.Tensor:
+    """Candidates [movies, size] and so many more rows of films that nobody can be given."""
+    nothing = tf.zeros([rows, candidates.shape[1] - 2])
+    return tf.concat([candidates, tf.concat([nothing, tf.fill([rows, 2], LOWEST)], axis=1)], axis=0)
 
 
 def _constant(values: object) -> tf.Variable:

@@ -17,6 +17,8 @@ from pipeline.config import ModelConfig
 
 RETRIEVAL_LOSS = "retrieval_loss"
 RATING_LOSS = "rating_loss"
+TABLE_BYTES = 1 << 28
+"""Size up to which a table says who has seen what; beyond, each batch looks it up."""
 
 
 class JointModel(tfrs.Model):
@@ -34,6 +36,7 @@ class JointModel(tfrs.Model):
         self.candidate_tower = CandidateTower(data.catalogue, data.sizes.genres, config)
         self.rating_model = RatingModel(data, config)
         self._config = config
+        self._seen = _seen_table(data) if config.mask_seen else None
         self._in_batch = InBatchSoftmax(popularity(data), config.logq)
         self._rating_task = tfrs.tasks.Ranking(
             loss=keras.losses.MeanSquaredError(reduction=keras.losses.Reduction.SUM_OVER_BATCH_SIZE)
@@ -80,8 +83,13 @@ class JointModel(tfrs.Model):
         queries = self.query(users, inputs[f.HISTORY_END], training=training)
         if self._config.loss == "in_batch_softmax" and training:
             return self._in_batch(queries, self.candidate_tower(targets), targets)
-        seen = self.timelines.seen(users if self._config.mask_seen else users[:0])
-        return full_softmax(queries, self.candidate_tower.catalogue(), targets, seen)
+        return full_softmax(queries, self.candidate_tower.catalogue(), targets, self._out(users))
+
+    def _out(self, users: tf.Tensor) -> tf.Tensor:
+        """The films that the full softmax leaves out, in either of its forms."""
+        if self._seen is not None:
+            return tf.gather(self._seen, users)
+        return self.timelines.seen(users if self._config.mask_seen else users[:0])
 
     def task_weights(self) -> dict[str, list[tf.Variable]]:
         """Name of the loss to the weights that only this loss trains."""
@@ -92,6 +100,17 @@ class JointModel(tfrs.Model):
             RATING_LOSS: self._config.rating_weight,
         }
         return {name: weights[name] for name, weight in active.items() if weight}
+
+
+def _seen_table(data: EncodedData) -> tf.Tensor | None:
+    """Who has seen what in train, bool [users + 1, movies]; none if it would be too large."""
+    shape = data.sizes.users + 1, len(data.catalogue)
+    if shape[0] * shape[1] > TABLE_BYTES:
+        return None
+    seen = np.zeros(shape, np.bool_)
+    known = data.train.movie_index < shape[1]
+    seen[data.train.user_index[known], data.train.movie_index[known]] = True
+    return tf.constant(seen)
 
 
 def popularity(data: EncodedData) -> tf.Tensor:

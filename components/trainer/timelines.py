@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.trainer.slices import slices
+
 
 class Timelines(tf.Module):
     """Users' films and times, concatenated in order of user and time.
@@ -67,9 +69,4 @@ class Timelines(tf.Module):
         return tf.cast(self.ends_now(users) - tf.gather(self._offsets, users), tf.int32)
 
     def _positions(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        starts = tf.gather(self._offsets, users)
-        counts = self.ends_now(users) - starts
-        rows = tf.repeat(tf.range(tf.size(users)), counts)
-        before = tf.cumsum(counts, exclusive=True)
-        within = tf.range(tf.reduce_sum(counts)) - tf.gather(before, rows)
-        return rows, tf.gather(starts, rows) + within
+        return slices(tf.gather(self._offsets, users), self.ends_now(users))

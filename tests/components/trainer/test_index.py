@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.index import LOWEST, mask, ranks, top_k
+from components.trainer.index import LOWEST, block_size, mask, ranks, top_k
 
 NAN = float("nan")
 INF = float("inf")
@@ -91,3 +91,21 @@ def test_masked_films_are_not_given_out() -> None:
     best, films = top_k(scores, tf.constant(3))
     assert films.numpy().tolist() == [[2, -1, -1]]
     assert best.numpy().tolist() == [[3, LOWEST, LOWEST]]
+
+
+@pytest.mark.parametrize("k", [1, 2, 7, 12, 30, 99])
+@pytest.mark.parametrize("block", [2, 4, 8])
+@pytest.mark.parametrize("kinds", [3, 1000], ids=["ties", "distinct"])
+def test_blocks_change_nothing(k: int, block: int, kinds: int) -> None:
+    random = np.random.default_rng(k)
+    scores = random.integers(kinds, size=(20, 48)).astype(np.float32)
+    scores[random.random(scores.shape) < 0.3] = LOWEST
+    scores[0] = LOWEST
+    plain, blocked = (top_k(tf.constant(scores), tf.constant(k), b) for b in (1, block))
+    for expected, found in zip(plain, blocked, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("movies", "size"), [(12, 1), (1024, 1), (4_000, 16), (60_000, 64)])
+def test_block_sizes(movies: int, size: int) -> None:
+    assert block_size(movies) == size

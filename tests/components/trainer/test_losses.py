@@ -62,6 +62,14 @@ def test_gradients_of_the_full_softmax(seen: np.ndarray | None) -> None:
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_seen_films_may_be_a_table() -> None:
+    table = np.zeros([BATCH, MOVIES], bool)
+    table[SEEN[:, 0], SEEN[:, 1]] = True
+    arguments = [tf.constant(x) for x in (QUERIES, CANDIDATES, TARGETS)]
+    by_table, by_cells = (full_softmax(*arguments, tf.constant(x)) for x in (table, SEEN))
+    assert float(by_table) == pytest.approx(float(by_cells), rel=1e-6)
+
+
 def test_full_softmax_of_large_scores() -> None:
     arguments = [tf.constant(x) for x in (1e3 * QUERIES, CANDIDATES, TARGETS)]
     logits = (1e3 * QUERIES @ CANDIDATES.T).astype(np.float64)
