@@ -22,6 +22,17 @@ from pipeline.layout import Layout
 from ratings.errors import ReelflowError
 
 
+def start_again_with_keras_2() -> None:
+    """Starts this process anew if TensorFlow has taken Keras 3 before it could be told of Keras 2.
+
+    The `tfx` command imports TensorFlow first and loads this file afterwards.
+    """
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is not None and hasattr(tensorflow.keras, "version"):  # only Keras 3 has it
+        prepare()
+        os.execv(sys.executable, sys.orig_argv)
+
+
 def main() -> None:
     """Runs the pipeline and writes its summary.
 
@@ -29,6 +40,7 @@ def main() -> None:
         ReelflowError: wrong settings, unusable data, or a component that refused to go on.
         Exception: any other failure of a component.
     """
+    start_again_with_keras_2()
     prepare()
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 

@@ -27,10 +27,14 @@ rmse_max = 5.0
 """
 
 
+# A newcomer's shell: without what the tests themselves set for TensorFlow.
+_SHELL = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+
+
 def _tfx(environment: dict[str, str], *arguments: str) -> str:
     run = subprocess.run(
         [str(_TFX), *arguments, "--engine", "local"],
-        env={**os.environ, **environment},
+        env={**_SHELL, **environment},
         cwd=_ROOT,
         capture_output=True,
         text=True,
