@@ -15,8 +15,8 @@ def mask(scores: tf.Tensor, cells: tf.Tensor) -> tf.Tensor:
 
 
 def block_size(movies: int) -> int:
-    """Films in a block of `top_k`, a power of two: about the best for k from 10 to 100."""
-    return 1 << max(0, round(math.log2(movies / 16) / 2)) if movies > 1024 else 1
+    """Films in a block of `top_k`, a power of two; one where blocks would save nothing."""
+    return 1 << round(math.log2(movies / 4) / 2) if movies > 2048 else 1
 
 
 def top_k(scores: tf.Tensor, k: tf.Tensor, block: int = 1) -> tuple[tf.Tensor, tf.Tensor]:

@@ -104,8 +104,8 @@ class ServingModel(tf.Module):
         named = self._rows_of_films(history, tf.size(users))
         excluded = self._rows_of_films(exclusions, tf.size(users))
         scores, source = self._scores(users, self._timelines.ends_now(users), named)
-        scores = mask(scores, self._timelines.seen(users))
-        scores = mask(scores, self._cells(tf.concat([named, excluded], axis=1)))
+        cells = self._cells(tf.concat([named, excluded], axis=1))
+        scores = mask(scores, tf.concat([self._timelines.seen(users), cells], axis=0))
         best, films = top_k(scores, tf.reduce_max(k), self._block)
         return {**self._named(best, films), f.SOURCE: source}
 
@@ -205,10 +205,15 @@ class ServingModel(tf.Module):
     def _recent(self, users: tf.Tensor, ends: tf.Tensor, named: tf.Tensor) -> tf.Tensor:
         """The last films of timelines followed by the named ones, [batch, history_length]."""
         length = self._query_tower.history_length
-        recent = tf.concat([self._timelines.recent(users, ends, length), named], axis=1)
-        known = recent != self._movie_count
-        order = tf.argsort(tf.cast(known, tf.int32), axis=1, stable=True)
-        return tf.gather(recent, order, axis=1, batch_dims=1)[:, tf.shape(recent)[1] - length :]
+        timelines = self._timelines.recent(users, ends, length)
+
+        def joined() -> tf.Tensor:
+            recent = tf.concat([timelines, named], axis=1)
+            order = tf.argsort(tf.cast(recent != self._movie_count, tf.int32), axis=1, stable=True)
+            recent = tf.gather(recent, order, axis=1, batch_dims=1)
+            return recent[:, tf.shape(recent)[1] - length :]
+
+        return tf.cond(tf.reduce_any(named != self._movie_count), joined, lambda: timelines)
 
     def _source(self, users: tf.Tensor, recent: tf.Tensor) -> tf.Tensor:
         by_history = tf.reduce_any(recent != self._movie_count, axis=1)

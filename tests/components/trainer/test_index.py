@@ -106,6 +106,8 @@ def test_blocks_change_nothing(k: int, block: int, kinds: int) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize(("movies", "size"), [(12, 1), (1024, 1), (4_000, 16), (60_000, 64)])
+@pytest.mark.parametrize(
+    ("movies", "size"), [(12, 1), (2_048, 1), (4_000, 32), (60_000, 128), (1_000_000, 512)]
+)
 def test_block_sizes(movies: int, size: int) -> None:
     assert block_size(movies) == size
