@@ -1,0 +1,65 @@
+"""Encoded ratings out of random numbers, for what needs neither files nor TFX."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.transform.encode import timeline_history_ends, timeline_order
+from components.transform.encoded import EncodedCatalogue, EncodedData, EncodedRatings, Sizes
+
+GENRES = 18
+SECONDS = 2 * 10**8
+
+
+def encoded(
+    users: int, movies: int, train: int, held_out: int = 1000, seed: int = 0
+) -> EncodedData:
+    """Ratings whose films are as unevenly popular as real ones (a Zipf-like law).
+
+    Args:
+        users, movies: sizes of the vocabularies.
+        train: rows of the train split.
+        held_out: rows of validation and of test.
+        seed: of everything.
+    """
+    random = np.random.default_rng(seed)
+    splits = [_rows(random, users, movies, rows) for rows in (train, held_out, held_out)]
+    unsorted = splits[0]
+    rows = unsorted.take(timeline_order(unsorted))
+    ends = timeline_history_ends(rows)
+    columns = rows.user_index, rows.movie_index, rows.rating, rows.timestamp, rows.day
+    counts = random.integers(1, 4, movies).astype(np.int32)
+    nothing_unknown = dict.fromkeys(("train", "validation", "test"), 0)
+    return EncodedData(
+        train=EncodedRatings(*columns, ends),
+        validation=splits[1],
+        test=splits[2],
+        catalogue=EncodedCatalogue(
+            movie_id=words("m", movies),
+            title=words("Film ", movies),
+            genres=[[] for _ in range(movies)],
+            year=[2000] * movies,
+            genre_indices=random.integers(0, GENRES, counts.sum()).astype(np.int32),
+            genre_counts=counts,
+            year_scaled=random.normal(size=movies).astype(np.float32),
+        ),
+        sizes=Sizes(users, movies, GENRES, True, nothing_unknown, nothing_unknown),
+    )
+
+
+def words(prefix: str, count: int) -> list[str]:
+    """A vocabulary."""
+    return [f"{prefix}{number}" for number in range(count)]
+
+
+def _rows(random: np.random.Generator, users: int, movies: int, count: int) -> EncodedRatings:
+    activity = random.lognormal(sigma=1.1, size=users)
+    popularity = 1.0 / np.arange(10, movies + 10)
+    return EncodedRatings(
+        user_index=random.choice(users, count, p=activity / activity.sum()).astype(np.int32),
+        movie_index=random.choice(movies, count, p=popularity / popularity.sum()).astype(np.int32),
+        rating=(random.integers(1, 11, count) / 2).astype(np.float32),
+        timestamp=random.integers(0, SECONDS, count),
+        day=np.zeros(count, np.float32),
+        history_end=np.zeros(count, np.int64),
+    )

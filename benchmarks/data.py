@@ -1,0 +1,31 @@
+"""Ratings to measure with: the built-in sample in any size, written once and kept in `data/`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ratings.sample import write_sample
+
+FOLDER = Path(__file__).parents[1] / "data" / "benchmarks"
+
+SHAPES = {
+    20_000: (300, 800),
+    100_000: (1_000, 1_700),
+    1_000_000: (6_040, 3_900),
+    5_000_000: (32_000, 15_000),
+    25_000_000: (160_000, 60_000),
+}
+"""Ratings to (users, films); the first ones have the shapes of MovieLens 100K and 1M."""
+
+
+def folder(ratings: int) -> Path:
+    """A folder with `ratings.csv` and `movies.csv`.
+
+    Args:
+        ratings: a key of `SHAPES`.
+    """
+    users, movies = SHAPES[ratings]
+    path = FOLDER / f"{ratings}-{users}-{movies}"
+    if not (path / "README.txt").exists():  # written last
+        write_sample(path, users=users, movies=movies, ratings=ratings)
+    return path

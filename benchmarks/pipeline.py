@@ -1,0 +1,127 @@
+"""Whole runs: our graph against the same graph of stock components with the tutorials' model."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks import common, data
+
+OURS, STOCK, STOCK_OFF = "Reelflow", "stock", "stock, metric off"
+EPOCHS = 3
+
+TUTORIAL = {
+    "model": {
+        "embedding_size": 32,
+        "query": "user_id",
+        "genres": False,
+        "year": False,
+        "loss": "in_batch_softmax",
+        "rating_embedding_size": 32,
+        "rating_bag": 0,
+    },
+    "train": {"epochs": EPOCHS, "batch_size": 8192, "patience": EPOCHS},
+    # Both sides push: what is measured is a run to its end.
+    "gate": {"top_100_accuracy_min": 0.0, "rmse_max": 10.0, "baselines": []},
+}
+"""The configuration of ours that comes closest to the tutorials' joint model."""
+
+
+def ours(ratings: int, settings: dict[str, dict[str, Any]]) -> common.Measured:
+    """Our graph through our launcher, nothing cached."""
+    from pipeline.config import Config
+    from pipeline.definition import create_pipeline
+
+    folder = {"data": {"path": str(data.folder(ratings)), **settings.get("data", {})}}
+    config = Config.model_validate({**settings, **folder})
+    with tempfile.TemporaryDirectory(dir=data.FOLDER) as output:
+        return _run(create_pipeline(config, output))
+
+
+def stock(ratings: int, metric: bool) -> common.Measured:
+    """The stock graph through the same launcher, nothing cached."""
+    from benchmarks.stock.graph import create_pipeline
+
+    with tempfile.TemporaryDirectory(dir=data.FOLDER) as output:
+        folder = Path(output, "data")
+        folder.mkdir()
+        (folder / "ratings.csv").symlink_to(data.folder(ratings) / "ratings.csv")
+        return _run(create_pipeline(str(folder), output, EPOCHS, metric))
+
+
+def _run(pipeline: Any) -> common.Measured:
+    import resource
+
+    from pipeline import launcher
+
+    started = time.perf_counter()
+    nodes, peaks = {}, {}
+    for event in launcher.run(launcher.compile_pipeline(pipeline, "benchmark")):
+        if isinstance(event, launcher.NodeFinished):
+            nodes[event.node] = event.seconds
+            peaks[event.node] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    pushed = list(
+        Path(pipeline.pipeline_info.pipeline_root).parent.glob("serving/**/saved_model.pb")
+    )
+    return {
+        "seconds": time.perf_counter() - started,
+        "nodes": nodes,
+        "peak_mb_after": peaks,
+        "pushed": len(pushed),
+    }
+
+
+def main() -> None:
+    """Measures and reports."""
+    chosen = common.options(__doc__)
+    # Imports happen inside the calls: the process's time less the run's is what they take.
+    for ratings in (20_000,) if chosen.short else (100_000, 1_000_000):
+        data.folder(ratings)
+        results = common.interleaved(
+            {
+                OURS: partial(common.fresh, "pipeline:ours", ratings=ratings, settings=TUTORIAL),
+                STOCK_OFF: partial(common.fresh, "pipeline:stock", ratings=ratings, metric=False),
+                STOCK: partial(common.fresh, "pipeline:stock", ratings=ratings, metric=True),
+            },
+            chosen.repeats or 1,
+        )
+        _report(ratings, results, chosen.short)
+
+
+def _report(ratings: int, results: dict[str, list[common.Measured]], short: bool) -> None:
+    ours = {key: common.median(results[OURS], key) for key in ("seconds", "call_seconds")}
+    rows = []
+    for name, runs in results.items():
+        run, whole = common.median(runs, "seconds"), common.median(runs, "call_seconds")
+        rows.append(
+            {
+                "graph": name,
+                "seconds": run,
+                "with imports": whole,
+                "÷ ours": run / ours["seconds"],
+                "÷ ours, with imports": whole / ours["call_seconds"],
+                "CPU s": common.median(runs, "cpu_seconds"),
+                "peak MB": common.median(runs, "peak_mb"),
+                "pushed": int(common.median(runs, "pushed")),
+            }
+        )
+    common.report(
+        f"pipeline-{ratings}",
+        f"A whole run on {ratings:,} ratings, {EPOCHS} epochs",
+        rows,
+        short=short,
+        details={"runs": results},
+    )
+    nodes = [
+        {"component": f"{name}: {node}", "seconds": seconds}
+        for name, runs in results.items()
+        for node, seconds in runs[0]["nodes"].items()
+    ]
+    common.show(f"By component, first repeat, {ratings:,} ratings", nodes)
+
+
+if __name__ == "__main__":
+    main()

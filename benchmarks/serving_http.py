@@ -1,0 +1,127 @@
+"""`reelflow serve` under load: requests per second, latencies, and a new version in between.
+
+The client runs on the same machine, so that it takes a share of the processors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import common
+from benchmarks.http_client import Load, get, load, post
+
+USERS = 6_000
+RATINGS = 600_000
+CONNECTIONS = (1, 16, 64)
+RELOAD_CONNECTIONS = 16
+PATHS = ("recommendations", "with reasons", ":predict")
+
+
+def exported(movies: int, folder: str, seed: int) -> common.Measured:
+    """Exports an untrained model of a given size; for `common.fresh`."""
+    import tensorflow as tf
+
+    from benchmarks import arrays
+    from components.trainer.export import export
+    from components.trainer.signatures import ServingModel
+    from components.trainer.tasks import JointModel
+    from pipeline.config import ModelConfig
+
+    tf.random.set_seed(seed)
+    data = arrays.encoded(USERS, movies, RATINGS)
+    users = arrays.words("u", USERS)
+    joint = JointModel(data, ModelConfig())
+    some = tf.zeros([1], tf.int32)
+    joint.query(some, joint.timelines.ends_now(some))
+    joint.rating_model(some, some)
+    export(ServingModel(joint, data, users), data, users, {"users": USERS}, Path(folder))
+    return {}
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[int]:
+    """`reelflow serve` in a process of its own; gives its port."""
+    arguments = ["serve", "--model", str(folder), "--port", "0", "--reload-seconds", "0.5"]
+    command = [sys.executable, "-c", "from pipeline.cli import main; main()", *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        page = next(line for line in process.stdout if line.startswith("Page"))
+        try:
+            yield int(page.rstrip().rstrip("/").rpartition(":")[2])
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def requests(path: str) -> list[bytes]:
+    """Some hundred requests of different users."""
+    users = [f"u{number * 7 % USERS}" for number in range(640)]
+    if path == ":predict":
+        bodies = (f'{{"instances": [{{"user_id": "{user}"}}]}}' for user in users)
+        return [post("/v1/models/reelflow:predict", body.encode()) for body in bodies]
+    more = "&explain=true" if path == "with reasons" else ""
+    return [get(f"/api/v1/recommendations?user_id={user}{more}") for user in users]
+
+
+def row(movies: int, path: str, connections: int, found: Load, seconds: float) -> common.Measured:
+    """A line of the table."""
+    ordered = sorted(found.seconds)
+    at = {share: 1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.95, 0.99)}
+    return {
+        "films": movies,
+        "request": path,
+        "connections": connections,
+        "requests/s": len(ordered) / seconds,
+        "p50 ms": at[0.5],
+        "p95 ms": at[0.95],
+        "p99 ms": at[0.99],
+        "max ms": 1000 * ordered[-1],
+        "failed": found.failed,
+    }
+
+
+async def reloaded(port: int, base: Path, model: Path, seconds: float) -> Load:
+    """Load during which a version is pushed and the one before it removed."""
+    from components.pusher.push import push
+
+    asking = load(port, requests("recommendations"), RELOAD_CONNECTIONS, seconds)
+    under_way = asyncio.create_task(asking)
+    await asyncio.sleep(seconds / 10)
+    await asyncio.to_thread(push, model, base, keep=1)
+    return await under_way
+
+
+def main() -> None:
+    """Measures and reports."""
+    chosen = common.options(__doc__)
+    seconds = 2.0 if chosen.short else 10.0
+    rows = []
+    for movies in (4_000, 60_000):
+        with tempfile.TemporaryDirectory() as scratch:
+            models = [Path(scratch, "models", name) for name in ("first", "second")]
+            for seed, model in enumerate(models):
+                common.fresh("serving_http:exported", movies=movies, folder=str(model), seed=seed)
+            base = Path(scratch, "serving")
+            base.mkdir()
+            models[0].rename(base / "1")
+            with server(base) as port:
+                for path in PATHS:
+                    for connections in CONNECTIONS:
+                        found = asyncio.run(load(port, requests(path), connections, seconds))
+                        rows.append(row(movies, path, connections, found, seconds))
+                found = asyncio.run(reloaded(port, base, models[1], 3 * seconds + 10))
+                label = f"during a reload ({len(found.bodies)} versions)"
+                rows.append(row(movies, label, RELOAD_CONNECTIONS, found, 3 * seconds + 10))
+    common.report("serving_http", "reelflow serve on one machine", rows, short=chosen.short)
+
+
+if __name__ == "__main__":
+    main()
