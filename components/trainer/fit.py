@@ -11,12 +11,18 @@ import tensorflow as tf
 import tf_keras as keras
 
 from components.trainer.batches import Batches, known_rows, sample_rows
+from components.trainer.optimizer import TableAdam
 from components.trainer.tasks import JointModel
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig, TrainConfig
 from ratings.errors import BadInput
 
 History = dict[str, list[float]]
+
+STEPS = 16
+"""Steps between two returns to Python."""
+VALIDATION_CELLS = 1 << 25
+"""Scores that a validation batch holds at a time: 128 MiB of float32."""
 
 
 def fit(
@@ -41,12 +47,13 @@ def fit(
             "Check that ratings and films use the same ids.",
         )
     held_out = sample_rows(known_rows(data.validation, *known), train.validation_rows, train.seed)
+    held_out_batch = min(4 * train.batch_size, max(1, VALIDATION_CELLS // len(data.catalogue)))
     joint = JointModel(data, model)
-    joint.compile(optimizer=keras.optimizers.Adam(train.learning_rate))
+    joint.compile(optimizer=TableAdam(train.learning_rate), steps_per_execution=STEPS)
     best = BestWeights(joint, train.patience)
     result = joint.fit(
         Batches(rows, train.batch_size, train.seed),
-        validation_data=Batches(held_out, 4 * train.batch_size, None) if len(held_out) else None,
+        validation_data=Batches(held_out, held_out_batch, None) if len(held_out) else None,
         epochs=train.epochs,
         callbacks=[
             best,

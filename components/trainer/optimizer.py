@@ -1,0 +1,24 @@
+"""Adam for tables of embeddings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+
+class TableAdam(keras.optimizers.legacy.Adam):
+    """Adam whose every step is one fused kernel a variable, for tables too.
+
+    Keras's own Adam moves the whole table at each step as well, gradients of a few rows or not, but
+    in ten operations; for models made of tables that is half of the training time. The values are
+    the same.
+    """
+
+    def _resource_apply_sparse_duplicate_indices(
+        self, grad: tf.Tensor, handle: tf.Tensor, indices: tf.Tensor, **options: Any
+    ) -> tf.Operation:
+        """Rows of a gradient, float32 [n, ...], of which several may belong to one index."""
+        dense = tf.math.unsorted_segment_sum(grad, indices, tf.shape(handle)[0])
+        return self._resource_apply_dense(dense, handle, **options)

@@ -1,0 +1,29 @@
+"""TableAdam against Keras's Adam."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from components.trainer.optimizer import TableAdam
+
+
+def test_values_are_those_of_keras() -> None:
+    random = np.random.default_rng(0)
+    start = random.normal(size=(6, 3)).astype(np.float32)
+    rows = random.integers(6, size=(20, 4))  # with repetitions, and never all rows
+    goals = random.normal(size=(20, 4, 3)).astype(np.float32)
+    found = []
+    for optimizer in (TableAdam(0.1), keras.optimizers.Adam(0.1)):
+        table, bias = tf.Variable(start), tf.Variable(np.zeros(3, np.float32))
+        for step in range(20):
+            with tf.GradientTape() as tape:
+                errors = tf.gather(table, rows[step]) + bias - goals[step]
+                loss = tf.reduce_sum(tf.square(errors))
+            gradients = tape.gradient(loss, [table, bias])
+            assert isinstance(gradients[0], tf.IndexedSlices)
+            optimizer.apply_gradients(zip(gradients, [table, bias], strict=True))
+        found.append((table.numpy(), bias.numpy()))
+    for ours, keras_own in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, keras_own, atol=1e-5)
