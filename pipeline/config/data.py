@@ -1,0 +1,61 @@
+"""Where the ratings come from and what is accepted."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from pipeline.config.section import Section, Share
+
+
+class Format(str, Enum):
+    """The source formats that `ratings/` has adapters for."""
+
+    AUTO = "auto"
+    MOVIELENS_100K = "movielens-100k"
+    MOVIELENS_1M = "movielens-1m"
+    MOVIELENS_CSV = "movielens-csv"
+    NETFLIX = "netflix"
+    CSV = "csv"
+
+
+class DataConfig(Section):
+    """Where the ratings come from and what is accepted."""
+
+    path: str | None = None
+    """Folder with the ratings files, `{SPAN}` allowed; none: the built-in synthetic sample."""
+    format: Format = Format.AUTO
+    """Source format; `auto` recognises it from the folder's content."""
+    ratings: str | None = None
+    """Glob of the ratings files inside the folder, for `csv`; none: `ratings*.csv*`."""
+    movies: str | None = None
+    """Glob of the films' file inside the folder, for `csv`; none: `movies*.csv*`, if there."""
+    users: str | None = None
+    """Glob of the users' file inside the folder, for `csv`; read only with `use_users`."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Canonical column to the header name in a user's own CSV, as `user_id = "customer"`."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """Column delimiter of a user's own CSV."""
+    use_users: bool = False
+    """Opt in to user attributes (gender, age, occupation, zip code)."""
+    rating_min: float | None = None
+    """Lowest valid rating, in stars; none: the format's own."""
+    rating_max: float | None = None
+    """Highest valid rating, in stars; none: the format's own."""
+    max_quarantined: Share = 0.1
+    """Share of rows that may be quarantined before the run stops."""
+    statistics_rows: Annotated[int, Field(ge=1_000)] = 200_000
+    """Rows to compute descriptive statistics from, at most, sampled evenly; counts stay exact."""
+    partitions: Annotated[int, Field(ge=1, le=4096)] = 8
+    """User partitions of the ratings; a worker holds one partition in memory at a time."""
+    chunk_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 64 * 2**20
+    """Bytes of a ratings file that one worker parses at a time."""
+
+    @model_validator(mode="after")
+    def _range(self) -> DataConfig:
+        bounds = self.rating_min, self.rating_max
+        if None not in bounds and bounds[0] >= bounds[1]:  # type: ignore[operator]
+            raise ValueError("rating_min must be below rating_max")
+        return self

@@ -1,0 +1,26 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.config.section import Section
+
+
+class TrainConfig(Section):
+    """The training loop."""
+
+    epochs: Annotated[int, Field(ge=1)] = 20
+    """Passes over the train split, at most."""
+    learning_rate: Annotated[float, Field(gt=0)] = 0.003
+    """Step size of the optimizer (Adam)."""
+    batch_size: Annotated[int, Field(ge=1)] = 1024
+    """Ratings per step."""
+    patience: Annotated[int, Field(ge=1)] = 2
+    """Epochs without a better validation loss before training stops."""
+    validation_rows: Annotated[int, Field(ge=1)] = 50_000
+    """Validation ratings to look at after each epoch, at most, sampled by seed."""
+    seed: int = 42
+    """Seed of initial weights, order of batches and dropout."""
