@@ -27,6 +27,7 @@ def effective_config(
     data: str | Path | None = None,
     dataset: str | None = None,
     overrides: Sequence[str] = (),
+    preset: str | None = None,
 ) -> Config:
     """The configuration of a run, checked and with absolute paths.
 
@@ -37,6 +38,7 @@ def effective_config(
         data: the data folder; has precedence over the configuration.
         dataset: a downloaded set instead.
         overrides: `section.key=value`.
+        preset: a known model design, below all of these.
 
     Raises:
         BadInput: something of this is wrong or missing.
@@ -50,7 +52,7 @@ def effective_config(
         overrides = [*overrides, f"data.path={json.dumps(str(data))}"]
     elif source is None and not any(text.startswith("data.path=") for text in overrides):
         source = SAMPLE
-    return settle(load(source, overrides), layout)
+    return settle(load(source, overrides, preset), layout)
 
 
 def _data_set(name: str) -> tuple[Path | None, str]:

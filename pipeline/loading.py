@@ -1,4 +1,4 @@
-"""Reads the configuration: TOML, then overrides from the command line, into a checked `Config`."""
+"""Reads the configuration: preset, file, overrides, each over the one before, into a `Config`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from pipeline.config import Config
 from pipeline.config_problems import describe
+from pipeline.presets import find_preset
 from ratings.errors import BadInput
 
 if sys.version_info >= (3, 11):
@@ -33,22 +34,27 @@ def bundled() -> list[str]:
     return sorted(path.stem for path in _CONFIGS.glob("*.toml"))
 
 
-def load(source: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
-    """The configuration of a file or bundled name, with overrides; the defaults without either.
+def load(
+    source: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    preset: str | None = None,
+) -> Config:
+    """The defaults, over them a preset, over it a file, over that the overrides.
 
     Args:
         source: a TOML file, or a name of `bundled()`.
         overrides: `section.key=value`, the value in TOML; what is no TOML is taken as text.
+        preset: a name of `pipeline.presets.presets()`.
 
     Raises:
         BadInput: naming file, key, value and what would be right.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = _read(find_preset(preset)) if preset is not None else {}
     name = "the configuration"
     if source is not None:
         path = find(source)
         name = str(source)
-        values = _read(path)
+        values = _over(values, _read(path))
     origins: dict[str, str] = {}
     for override in overrides:
         key, value = _parse(override)
@@ -91,6 +97,15 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: not valid TOML: {error}.", "Mend that line.") from None
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not UTF-8: {error}.", "Save the file as UTF-8.") from None
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Two configurations in one; where both set a key, the second one's value."""
+    merged = {**below, **above}
+    for section in below.keys() & above.keys():
+        if isinstance(below[section], dict) and isinstance(above[section], dict):
+            merged[section] = {**below[section], **above[section]}
+    return merged
 
 
 def _parse(override: str) -> tuple[str, Any]:

@@ -20,14 +20,13 @@ from pipeline.cli.console import DEFAULT_OUTPUT, Output, console
 from pipeline.cli.progress import Progress, duration, progress_on
 from pipeline.cli.session import alone_in, as_ours, let_log_speak
 from pipeline.layout import Layout
+from pipeline.presets import DEFAULT, listed
 from ratings.errors import BadInput, ReelflowError
 
 if TYPE_CHECKING:
     from pipeline.comparison import Contest
     from pipeline.config import Config
 
-DEFAULT = "default"
-"""What the default configuration is called in the table."""
 NONE = "none"
 WIDE = 240
 """Columns of the table where stdout is no terminal."""
@@ -40,10 +39,13 @@ def compare(
         list[str] | None,
         typer.Option(
             "--config",
-            "--preset",
             help="TOML file, or the name of a bundled one; may be repeated.",
             metavar="FILE",
         ),
+    ] = None,
+    presets: Annotated[
+        list[str] | None,
+        typer.Option("--preset", help=f"May be repeated; there are {listed()}.", metavar="NAME"),
     ] = None,
     baselines: Annotated[
         str | None,
@@ -63,10 +65,10 @@ def compare(
     overrides: Overrides = None,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
-    """Train configurations and baselines on one split and print one table.
+    """Train configurations, presets and baselines on one split and print one table.
 
-    Data and split are those of the first configuration. Without --config it is the default one;
-    with --baselines alone, only baselines are compared. What was trained before comes from the
+    Data and split are those of the first --config. Without --config and --preset the default model
+    is compared; with --baselines alone, only baselines are. What was trained before comes from the
     cache.
 
     Nothing is pushed. The table is kept in OUTPUT/compare as Markdown and JSON.
@@ -74,16 +76,16 @@ def compare(
     began = time.monotonic()
     layout = Layout.of(output)
     names = baseline_names(baselines)
-    contestants = _configs(layout, configs or [], data, dataset, overrides or [])
-    base = next(iter(contestants.values()))
-    if not configs and baselines is not None and names:
-        contestants = {}
+    compared = contestants(layout, configs or [], presets or [], data, dataset, overrides or [])
+    base = next(iter(compared.values()))
+    if not configs and not presets and baselines is not None and names:
+        compared = {}
     started = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     saved = layout.comparison(started)
     log = saved.with_suffix(".log")
     with alone_in(layout), captured(log) as terminal:
         with progress_on(Console(file=terminal, highlight=False, width=None)) as progress:
-            contest = _run(base, contestants, names, layout, f"compare-{started}", progress)
+            contest = _run(base, compared, names, layout, f"compare-{started}", progress)
         _save(contest, base, saved)
     from pipeline.comparison_table import LEGEND, on_screen
 
@@ -116,14 +118,15 @@ def baseline_names(text: str | None) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _configs(
+def contestants(
     layout: Layout,
     sources: Sequence[str],
+    presets: Sequence[str],
     data: Path | None,
     dataset: str | None,
     overrides: Sequence[str],
 ) -> dict[str, Config]:
-    """Name to configuration, all with the data and the split of the first.
+    """Name to configuration: files, then presets, all with the data and the split of the first.
 
     Raises:
         BadInput: two would have the same name, or something is wrong with one of them.
@@ -131,14 +134,20 @@ def _configs(
     from pipeline.inputs import effective_config
     from pipeline.loading import load
 
-    names = [Path(source).stem for source in sources] or [DEFAULT]
+    wanted: list[tuple[str, str | None, str | None]] = [
+        *((Path(source).stem, source, None) for source in sources),
+        *((preset, None, preset) for preset in dict.fromkeys(presets)),
+    ]
+    wanted = wanted or [(DEFAULT, None, None)]
+    names = [name for name, _, _ in wanted]
     if len(set(names)) < len(names):
         raise BadInput(
             f"--config: two are called {max(names, key=names.count)}.", "Rename one of the files."
         )
-    first = effective_config(layout, sources[0] if sources else None, data, dataset, overrides)
+    _, source, preset = wanted[0]
+    first = effective_config(layout, source, data, dataset, overrides, preset)
     shared = {key: getattr(first, key) for key in ("data", "split", "beam")}
-    others = [load(source, overrides).model_copy(update=shared) for source in sources[1:]]
+    others = [load(s, overrides, p).model_copy(update=shared) for _, s, p in wanted[1:]]
     return dict(zip(names, [first, *others], strict=True))
 
 

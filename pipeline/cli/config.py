@@ -7,12 +7,17 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.console import console
+from pipeline.presets import listed
 
 config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
 
 ConfigFile = Annotated[
     str | None,
     typer.Option("--config", help="TOML file, or the name of a bundled one.", metavar="FILE"),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", help=f"A known model design: {listed()}.", metavar="NAME"),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -26,12 +31,12 @@ def _group() -> None:
 
 
 @config_app.command()
-def show(config: ConfigFile = None, overrides: Overrides = None) -> None:
+def show(config: ConfigFile = None, preset: Preset = None, overrides: Overrides = None) -> None:
     """Print the effective configuration as TOML, every key explained."""
     from pipeline.config_text import render
     from pipeline.loading import load
 
-    text = render(load(config, overrides or []))
+    text = render(load(config, overrides or [], preset))
     if console.is_terminal:
         from rich.syntax import Syntax
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.cli.capture import captured
-from pipeline.cli.config import ConfigFile, Overrides
+from pipeline.cli.config import ConfigFile, Overrides, Preset
 from pipeline.cli.console import (
     DEFAULT_OUTPUT,
     INTERRUPTED,
@@ -50,6 +50,7 @@ class _Outcome:
 
 def run(
     config: ConfigFile = None,
+    preset: Preset = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder of ratings files.", metavar="DIR")
     ] = None,
@@ -64,7 +65,8 @@ def run(
 ) -> None:
     """Train a recommender, hold it to the gate, and push it if it passes.
 
-    Without data, the built-in synthetic sample is used.
+    Without data, the built-in synthetic sample is used. --set has precedence over --config, and
+    --config over --preset.
 
     Exit code: 0 pushed, 3 refused by the gate, 2 wrong use or bad input, 1 a fault.
     """
@@ -72,7 +74,7 @@ def run(
 
     began = time.monotonic()
     layout = Layout.of(output)
-    effective = effective_config(layout, config, data, dataset, overrides or ())
+    effective = effective_config(layout, config, data, dataset, overrides or (), preset)
     run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     folder = layout.run(run_id)
     with alone_in(layout):

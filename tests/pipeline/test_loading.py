@@ -9,6 +9,7 @@ import pytest
 from pipeline import loading
 from pipeline.config import Config
 from pipeline.config_text import render
+from pipeline.presets import DEFAULT, presets
 from ratings.errors import BadInput
 
 
@@ -105,6 +106,30 @@ def test_unreadable_files(tmp_path: Path, content: bytes, words: str) -> None:
     path.write_bytes(content)
     with pytest.raises(BadInput, match=words):
         loading.load(path)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_presets_load(name: str) -> None:
+    assert (loading.load(preset=name) == Config()) is (name == DEFAULT)
+
+
+def test_a_preset_lies_below_the_file_and_the_file_below_overrides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = "[train]\nepochs = 1\nseed = 1\npatience = 9\n[model]\nlogq = false\n"
+    (tmp_path / "mine.toml").write_text(preset, encoding="utf-8")
+    monkeypatch.setattr("pipeline.presets._FOLDER", tmp_path)
+    path = tmp_path / "my.cfg"
+    path.write_text("[train]\nepochs = 2\nseed = 2\n", encoding="utf-8")
+    config = loading.load(path, ["train.epochs=3"], "mine")
+    assert (config.train.epochs, config.train.seed, config.train.patience) == (3, 2, 9)
+    assert config.model.logq is False
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest() -> None:
+    with pytest.raises(BadInput, match="bets: there is no such preset; did you mean best") as error:
+        loading.load(preset="bets")
+    assert error.value.remedy == f"There are: {', '.join(presets())}."
 
 
 def test_a_missing_file_lists_the_bundled_names() -> None:

@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
-from pipeline.cli.compare import baseline_names
+from pipeline.cli.compare import baseline_names, contestants
 from pipeline.config import BASELINES
+from pipeline.layout import Layout
 from ratings.errors import BadInput
 from ratings.sample import write_sample
 
@@ -31,6 +32,24 @@ def test_an_unknown_baseline_is_refused_with_the_nearest() -> None:
 def test_two_configurations_of_one_name(tmp_path: Path) -> None:
     options = ["--config", "sample", "--config", str(tmp_path / "sample.toml")]
     result = CliRunner().invoke(app, ["compare", *options, "--output", str(tmp_path)])
+    assert result.exit_code == 2
+
+
+def test_contestants_are_called_by_preset_and_share_data_and_split(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("[split]\nseed = 7\n")
+    source = str(tmp_path / "mine.toml")
+    found = contestants(Layout.of(tmp_path), [source], ["best", "best"], None, None, [])
+    assert list(found) == ["mine", "best"]
+    assert {config.split.seed for config in found.values()} == {7}
+
+
+def test_without_configurations_the_default_preset_is_compared(tmp_path: Path) -> None:
+    assert list(contestants(Layout.of(tmp_path), [], [], None, None, [])) == ["best"]
+
+
+def test_an_unknown_preset_is_refused(tmp_path: Path) -> None:
+    options = ["--preset", "bst", "--output", str(tmp_path)]
+    result = CliRunner().invoke(app, ["compare", *options])
     assert result.exit_code == 2
 
 
