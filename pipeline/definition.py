@@ -114,6 +114,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         baseline_model=champion.outputs["model"],
         examples=examples,
         encoded=encoded,
+        catalogue=catalogue,
         gate=config.gate,
         seed=config.split.seed,
     )

@@ -40,19 +40,34 @@ def resample(
     count = len(who)
     values = np.stack([*columns.values(), np.ones(len(groups))])
     # [users, columns + 1], the last one the number of rows.
-    sums = np.stack([np.bincount(groups, v, count) for v in values], axis=1)
+    sums: Floats = np.stack([np.bincount(groups, v, count) for v in values], axis=1)
+    drawn = totals(sums, seed, resamples)
+    means = drawn[:, :-1] / drawn[:, -1:]
+    means[np.isnan(means)] = np.inf  # an infinite error that was drawn no time
+    return dict(zip(columns, means.T, strict=True))
+
+
+def totals(sums: Floats, seed: int, resamples: int = RESAMPLES) -> Floats:
+    """Sums over the users of each resample.
+
+    Args:
+        sums: each user's, [users, columns].
+        seed: of the draws.
+        resamples: how many.
+
+    Returns:
+        float64 [resamples, columns].
+    """
+    count = len(sums)
     random = np.random.default_rng(seed)
     step = max(1, BLOCK_CELLS // count)
     with np.errstate(invalid="ignore"):
-        totals = np.concatenate(
+        return np.concatenate(
             [
                 _weights(random, min(step, resamples - done), count) @ sums
                 for done in range(0, resamples, step)
             ]
         )
-    means = totals[:, :-1] / totals[:, -1:]
-    means[np.isnan(means)] = np.inf  # an infinite error that was drawn no time
-    return dict(zip(columns, means.T, strict=True))
 
 
 def interval(means: Floats, confidence: float = CONFIDENCE) -> Interval:

@@ -24,6 +24,7 @@ class EvaluatorSpec(ComponentSpec):
         executor.CHAMPION: ChannelParameter(type=standard_artifacts.Model, optional=True),
         executor.EXAMPLES: ChannelParameter(type=standard_artifacts.Examples),
         executor.ENCODED: ChannelParameter(type=standard_artifacts.Examples),
+        executor.CATALOGUE: ChannelParameter(type=standard_artifacts.Examples, optional=True),
     }
     OUTPUTS: ClassVar = {
         executor.EVALUATION: ChannelParameter(type=standard_artifacts.ModelEvaluation),
@@ -50,6 +51,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         encoded: channel.BaseChannel,
         gate: GateConfig,
         seed: int,
+        catalogue: channel.BaseChannel | None = None,
     ) -> None:
         """Describe the node.
 
@@ -59,7 +61,9 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             examples: ExampleGen's ratings, for the raw ids of the test split.
             encoded: RatingsEncoder's ratings.
             gate: the bounds.
-            seed: of the sample, if the test split is larger than `gate.max_test_rows`.
+            seed: of the sample, if the test split is larger than `gate.max_test_rows`, and of the
+                bootstrap.
+            catalogue: ExampleGen's catalogue, for slices by user attributes if it has any.
         """
         inputs: dict[str, Any] = {
             executor.MODEL: model,
@@ -71,4 +75,6 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             executor.EVALUATION: channel.Channel(type=standard_artifacts.ModelEvaluation),
             executor.BLESSING: channel.Channel(type=standard_artifacts.ModelBlessing),
         }
+        if catalogue is not None:
+            inputs[executor.CATALOGUE] = catalogue
         super().__init__(spec=EvaluatorSpec(**inputs))

@@ -7,22 +7,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
+from components.evaluator.calibration import Bin, calibration
 from components.evaluator.cells import aggregate
 from components.evaluator.gate import Bound, bounds
+from components.evaluator.intervals import Intervals, intervals, slice_intervals
 from components.evaluator.metrics import Predictions, Summary, row_columns, summarise
 from components.evaluator.predict import TestRows, ask_baseline, ask_model, train_counts
 from components.evaluator.slices import (
     MOVIE_POPULARITY,
     USER_ACTIVITY,
     Labels,
+    Mask,
+    all_slices,
     movie_popularity,
     user_activity,
 )
 from components.trainer.baselines import BASELINES
-from components.transform.encoded import EncodedData
+from components.transform.encoded import EncodedData, Int32
 from pipeline.config import GateConfig
 from ratings.errors import BadInput
 
@@ -41,6 +44,9 @@ class Comparison:
     slices: list[dict[str, Any]]
     bounds: list[Bound]
     cells: pa.RecordBatch
+    intervals: dict[str, Any]
+    """`model`, `champion` (or null) and `baselines` to their metrics' intervals."""
+    calibration: list[Bin]
 
     def report(self, reasons: list[str], out_of_vocabulary: Mapping[str, float]) -> dict[str, Any]:
         """`metrics.json`, as docs/architecture.md describes it."""
@@ -57,6 +63,8 @@ class Comparison:
                 "bounds": [asdict(bound) for bound in self.bounds],
             },
             "out_of_vocabulary": dict(out_of_vocabulary),
+            "intervals": self.intervals,
+            "calibration": [asdict(part) for part in self.calibration],
         }
 
 
@@ -67,6 +75,7 @@ def compare(
     data: EncodedData,
     gate: GateConfig,
     seed: int,
+    groups: Mapping[str, Labels] | None = None,
 ) -> Comparison:
     """Evaluates everybody on the same rows.
 
@@ -76,7 +85,8 @@ def compare(
         rows: the test split.
         data: the encoded ratings, for baselines and slices.
         gate: thresholds; more rows than `max_test_rows` are sampled.
-        seed: of that sample.
+        seed: of that sample, and of the bootstrap.
+        groups: further slices, slice key to each row's value.
 
     Raises:
         BadInput: the test split is empty.
@@ -84,38 +94,57 @@ def compare(
     if len(rows) == 0:
         raise BadInput("The test split is empty.", "Give split.test more ratings.")
     all_rows = len(rows)
-    rows = rows.sample(gate.max_test_rows, seed)
-    ratings, movies = rows.encoded.rating, len(data.catalogue)
+    drawn = rows.drawn(gate.max_test_rows, seed)
+    rows = rows.take(drawn)
+    ratings, movies, who = rows.encoded.rating, len(data.catalogue), rows.encoded.user_index
 
-    def columns(predictions: Predictions) -> dict[str, Any]:
-        return row_columns(predictions, ratings)
+    def measured(predictions: Predictions) -> tuple[Summary, Intervals]:
+        columns = row_columns(predictions, ratings)
+        return summarise(columns), intervals(columns, who, seed)
 
-    candidate = columns(ask_model(model, rows, movies))
-    rival = None if champion is None else summarise(columns(ask_model(champion, rows, movies)))
+    predictions = ask_model(model, rows, movies)
+    candidate = row_columns(predictions, ratings)
+    rival = None if champion is None else measured(ask_model(champion, rows, movies))
     plain = {}
     for name in gate.baselines:
         baseline = BASELINES[name]()
         baseline.fit(data)
-        plain[name] = summarise(columns(ask_baseline(baseline, rows, data)))
+        plain[name] = measured(ask_baseline(baseline, rows, data))
     users, films = train_counts(data, rows)
     labels = {USER_ACTIVITY: user_activity(users), MOVIE_POPULARITY: movie_popularity(films)}
+    further = {key: values[drawn] for key, values in (groups or {}).items()}
+    slices = all_slices(labels | further, data.catalogue.genres, rows.encoded.movie_index)
+    champion_summary = None if rival is None else rival[0]
+    baselines = {name: summary for name, (summary, _) in plain.items()}
     return Comparison(
         rows=len(rows),
         all_rows=all_rows,
         model=summarise(candidate),
-        champion=rival,
-        baselines=plain,
-        slices=_slices(candidate, labels),
-        bounds=bounds(gate, rival, plain),
+        champion=champion_summary,
+        baselines=baselines,
+        slices=_slices(candidate, slices, who, seed),
+        bounds=bounds(gate, champion_summary, baselines),
         cells=aggregate(candidate, labels),
+        intervals={
+            "model": intervals(candidate, who, seed),
+            "champion": None if rival is None else rival[1],
+            "baselines": {name: found for name, (_, found) in plain.items()},
+        },
+        calibration=calibration(predictions.stars, ratings),
     )
 
 
-def _slices(columns: dict[str, Any], labels: Mapping[str, Labels]) -> list[dict[str, Any]]:
-    found = []
-    for key, values in labels.items():
-        for value in np.unique(values):
-            inside = values == value
-            summary = summarise(columns, inside)
-            found.append({"slice": {key: str(value)}, "rows": int(inside.sum()), **asdict(summary)})
-    return found
+def _slices(
+    columns: dict[str, Any], slices: Mapping[tuple[str, str], Mask], users: Int32, seed: int
+) -> list[dict[str, Any]]:
+    names = {f"{key}={value}": mask for (key, value), mask in slices.items()}
+    ranges = slice_intervals(columns, names, users, seed)
+    return [
+        {
+            "slice": {key: value},
+            "rows": int(inside.sum()),
+            **asdict(summarise(columns, inside)),
+            "intervals": ranges[f"{key}={value}"],
+        }
+        for (key, value), inside in slices.items()
+    ]

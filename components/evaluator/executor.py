@@ -18,9 +18,11 @@ from tfx.types.artifact import Artifact
 from tfx.utils import io_utils, path_utils
 
 from components.evaluator import tfma_run
+from components.evaluator.attributes import user_groups
 from components.evaluator.evaluate import SLICE_KEYS, compare
 from components.evaluator.gate import accuracy_of, refusal
 from components.evaluator.predict import TestRows
+from components.evaluator.slices import Labels
 from components.trainer import features as f
 from components.transform.encode import texts
 from components.transform.encoded import EncodedData
@@ -31,6 +33,7 @@ MODEL: Final = "model"
 CHAMPION: Final = "baseline_model"
 EXAMPLES: Final = "examples"
 ENCODED: Final = "encoded"
+CATALOGUE: Final = "catalogue"
 EVALUATION: Final = "evaluation"
 BLESSING: Final = "blessing"
 GATE: Final = "gate"
@@ -55,7 +58,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         rows = read_test_rows(artifact_utils.get_single_instance(input_dict[EXAMPLES]), data)
         gate = GateConfig.model_validate_json(exec_properties[GATE])
         champion = _saved_model(champions[0]) if champions else None
-        comparison = compare(_saved_model(model), champion, rows, data, gate, exec_properties[SEED])
+        seed = exec_properties[SEED]
+        groups = _groups(input_dict.get(CATALOGUE) or [], rows)
+        comparison = compare(_saved_model(model), champion, rows, data, gate, seed, groups)
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION])
         config = tfma_run.eval_config(comparison.bounds, gate.protocol, SLICE_KEYS)
         self._run_tfma(comparison.cells, config, evaluation.uri)
@@ -94,6 +99,12 @@ def read_test_rows(examples: Artifact, data: EncodedData) -> TestRows:
             parts.append(texts(batch.column(batch.schema.get_field_index(name))))
     users, movies = (np.concatenate(p) if p else np.empty(0, object) for p in ids.values())
     return TestRows(user_id=users, movie_id=movies, encoded=data.test)
+
+
+def _groups(catalogues: list[Artifact], rows: TestRows) -> dict[str, Labels]:
+    """Slices by user attributes, where the catalogue has them."""
+    users = (batch for catalogue in catalogues for batch in batches(catalogue, f.USERS))
+    return user_groups(users, rows.user_id)
 
 
 def _saved_model(model: Artifact) -> Path:

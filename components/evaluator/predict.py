@@ -35,12 +35,15 @@ class TestRows:
         """The given rows, in the given order."""
         return TestRows(self.user_id[rows], self.movie_id[rows], self.encoded.take(rows))
 
+    def drawn(self, count: int, seed: int) -> Int64:
+        """Positions of at most `count` rows, drawn by seed, ascending."""
+        if len(self) <= count:
+            return np.arange(len(self))
+        return np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False))
+
     def sample(self, count: int, seed: int) -> TestRows:
         """At most `count` rows, drawn by seed, in their own order."""
-        if len(self) <= count:
-            return self
-        drawn = np.random.default_rng(seed).choice(len(self), count, replace=False)
-        return self.take(np.sort(drawn))
+        return self if len(self) <= count else self.take(self.drawn(count, seed))
 
 
 def ask_model(saved_model: Path, rows: TestRows, movies: int) -> Predictions:

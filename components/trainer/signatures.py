@@ -39,7 +39,8 @@ class ServingModel(tf.Module):
         self._movie_ids = _constant([*catalogue.movie_id, ""])
         self._titles = _constant([*catalogue.title, ""])
         candidates = joint.candidate_tower.catalogue()
-        self._directions = _constant(tf.math.l2_normalize(candidates[:, :-1], axis=1))
+        # Public: the report draws its map of films from this variable of the SavedModel.
+        self.directions = _constant(tf.math.l2_normalize(candidates[:, :-1], axis=1))
         popular = tf.math.log(popularity(data))
         self._popularity = _constant(popular)
         # What unknown users get by is one more column, which only their queries meet.
@@ -122,8 +123,8 @@ class ServingModel(tf.Module):
         """The k films nearest by the cosine of candidate embeddings, the film itself left out."""
         movies = self._movies.lookup(movie_id)
         known = movies < self._movie_count
-        directions = tf.gather(self._directions, tf.where(known, movies, 0))
-        cosines = tf.matmul(directions, self._directions, transpose_b=True)
+        directions = tf.gather(self.directions, tf.where(known, movies, 0))
+        cosines = tf.matmul(directions, self.directions, transpose_b=True)
         cosines = tf.where(known[:, None], cosines, LOWEST)
         return self._named(*top_k(mask(cosines, self._cells(movies[:, None])), tf.reduce_max(k)))
 

@@ -53,6 +53,16 @@ def test_slices_add_up(comparison: Comparison) -> None:
     assert {"user_activity": "1-19"} in [part["slice"] for part in comparison.slices]
 
 
+def test_every_slice_has_intervals_around_its_figures(comparison: Comparison) -> None:
+    assert {key: comparison.slices[-1][key] for key in ("slice", "rows")} == {
+        "slice": {"genre": "(none)"},
+        "rows": 24,
+    }
+    for part in comparison.slices:
+        low, high = part["intervals"]["unseen/top_10"]
+        assert low <= part["unseen"]["top_10"] <= high
+
+
 def test_bounds_are_those_of_champion_and_baselines(comparison: Comparison) -> None:
     names = {bound.name for bound in comparison.bounds}
     assert {"rmse_against_champion", "top_100_accuracy_against_popularity"} <= names
@@ -61,7 +71,12 @@ def test_bounds_are_those_of_champion_and_baselines(comparison: Comparison) -> N
 def test_the_report_has_the_documented_keys(comparison: Comparison) -> None:
     report = comparison.report(["a reason"], {"users": 0.0, "movies": 0.5})
     documented = {"rows", "metrics", "baselines", "champion", "slices", "gate", "out_of_vocabulary"}
-    assert documented <= set(report)
+    assert documented | {"intervals", "calibration"} <= set(report)
+    low, high = report["intervals"]["model"]["unseen/top_10"]
+    assert low <= report["metrics"]["unseen"]["top_10"] <= high
+    assert report["intervals"]["champion"] == report["intervals"]["model"]
+    assert set(report["intervals"]["baselines"]) == {"popularity"}
+    assert sum(part["rows"] for part in report["calibration"]) == report["rows"]
     assert {"raw", "unseen", "rmse", "mae"} <= set(report["metrics"])
     assert set(report["baselines"]["popularity"]) == set(report["metrics"])
     assert report["gate"]["blessed"] is False
@@ -72,9 +87,12 @@ def test_the_report_has_the_documented_keys(comparison: Comparison) -> None:
 def test_too_many_rows_are_sampled_by_seed(model: Trained, saved_model: Path) -> None:
     gate = GATE.model_copy(update={"max_test_rows": 10, "baselines": ()})
     whole = _rows(model)
+    half = np.array(["first", "second"]).repeat(12)
     one, again, other = (
-        compare(saved_model, None, whole, model.data, gate, seed) for seed in (1, 1, 2)
+        compare(saved_model, None, whole, model.data, gate, seed, {"half": half})
+        for seed in (1, 1, 2)
     )
+    assert sum(part["rows"] for part in one.slices if "half" in part["slice"]) == 10
     assert (one.rows, one.all_rows) == (10, 24)
     assert one.champion is None
     assert one.model == again.model != other.model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.evaluator.slices import movie_popularity, user_activity
+from components.evaluator.slices import age_group, by_genre, movie_popularity, user_activity
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,27 @@ def test_labels_say_what_is_inside(slices) -> None:  # type: ignore[no-untyped-d
     for count, label in zip(counts, slices(counts), strict=True):
         low, _, high = label.removesuffix("+").partition("-")
         assert int(low) <= count <= int(high or (10**6 if label.endswith("+") else low))
+
+
+def test_a_film_counts_in_each_of_its_genres() -> None:
+    genres = [["Drama", "War"], [], ["War"]]
+    found = by_genre(genres, np.array([0, 1, 2, 3, 0], np.int32))
+    assert {name: rows.tolist() for name, rows in found.items()} == {
+        "Drama": [True, False, False, False, True],
+        "War": [True, False, True, False, True],
+        "(none)": [False, True, False, False, False],
+    }
+
+
+def test_genres_without_a_row_are_left_out() -> None:
+    assert set(by_genre([["Drama"], ["War"]], np.array([1], np.int32))) == {"War"}
+
+
+def test_ages_have_groups_and_the_unknown_their_own() -> None:
+    assert age_group([3, 18, 24, 56, None]).tolist() == [
+        "0-17",
+        "18-24",
+        "18-24",
+        "56+",
+        "(unknown)",
+    ]
