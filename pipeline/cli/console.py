@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
-from typer.core import TyperGroup
 
 from ratings.errors import ReelflowError
 
@@ -31,22 +30,3 @@ def show_error(error: ReelflowError) -> None:
     errors.print(Text.assemble(("error: ", "bold red"), error.message), soft_wrap=True)
     if error.remedy:
         errors.print(Text(error.remedy, style="cyan"), soft_wrap=True)
-
-
-class Commands(TyperGroup):
-    """A group of sub-commands that turns our errors and Ctrl-C into a message and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:  # typer brings its own Context or click's, by version
-        """Runs the sub-command.
-
-        Raises:
-            typer.Exit: with the error's exit code, after the message.
-        """
-        try:
-            return super().invoke(ctx)
-        except ReelflowError as error:
-            show_error(error)
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt:
-            errors.print("Interrupted.")
-            raise typer.Exit(INTERRUPTED) from None

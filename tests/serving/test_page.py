@@ -23,7 +23,7 @@ needs_a_browser = pytest.mark.skipif(
 )
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-    "--disable-background-networking --disable-component-update"
+    "--disable-background-networking --disable-component-update --disable-dev-shm-usage"
 ).split()
 
 

@@ -1,0 +1,46 @@
+"""The `reelflow` command as a whole: its list of sub-commands, and what that costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli.app import app
+from pipeline.cli.commands import SUBCOMMANDS
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_every_sub_command_is_there(name: str) -> None:
+    answer = CliRunner().invoke(app, [name, "--help"])
+    assert answer.exit_code == 0, answer.output
+    assert f"{name} [OPTIONS]" in answer.output
+
+
+def test_help_lists_them_and_imports_none() -> None:
+    code = (
+        "import sys\n"
+        "from pipeline.cli import main\n"
+        "sys.argv = ['reelflow', '--help']\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n    pass\n"
+        "heavy = {'rich', 'pydantic', 'numpy', 'pyarrow', 'tensorflow', 'tfx', 'fastapi'}\n"
+        "print('Imported:', *sorted(heavy & set(sys.modules)))\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.endswith("Imported:\n")
+    listed = answer.stdout.partition("Commands:")[2]
+    assert all(f"\n  {name} " in listed for name in SUBCOMMANDS)
+
+
+def test_a_mistyped_sub_command() -> None:
+    answer = CliRunner().invoke(app, ["rnu"])
+    assert answer.exit_code == 2
+    assert "Did you mean 'run'?" in answer.output
