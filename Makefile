@@ -23,6 +23,10 @@ setup: $(READY) ## Set up .venv: uv, a Python that fits, all packages
 run: $(READY) ## Run the pipeline on the built-in sample; ARGS="--data DIR" for your own ratings
 	@$(VENV)/bin/reelflow run $(ARGS)
 
+.PHONY: serve
+serve: $(READY) ## Serve the pushed model: page and API; ARGS="--port 8080" for another port
+	@exec $(VENV)/bin/reelflow serve $(ARGS)
+
 .PHONY: test
 test: $(READY) ## Run all tests, with coverage; ARGS="-k name" for some
 	@$(VENV)/bin/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)

@@ -28,7 +28,7 @@ PLACES: Final = (
 TEMPLATES: Final = (
     "The {a} {n}",
     "{a} {n}",
-    "{n}, The {a}",  # as MovieLens files its articles: a title that holds a comma
+    "{a} {n}, The",  # as MovieLens files its articles: a title that holds a comma
     "The {n} of {p}",
     "{a} {n} in {p}",
     "Return to the {a} {n}",

@@ -24,9 +24,14 @@ function bounds(schema) {
   return parts.join(", ");
 }
 
+// `names` stand in backquotes, as in Markdown.
+function prose(text) {
+  return (text ?? "").split("`").map((part, i) => i % 2 ? make("code", {}, part) : part);
+}
+
 function row(name, required, schema, text) {
   const what = [kind(schema), bounds(schema), required ? "required" : ""].filter(Boolean).join(", ");
-  return make("tr", {}, make("td", {}, make("code", {}, name)), make("td", {}, what), make("td", {}, text ?? ""));
+  return make("tr", {}, make("td", {}, make("code", {}, name)), make("td", {}, what), make("td", {}, ...prose(text)));
 }
 
 function fields(schema) {
@@ -45,7 +50,7 @@ function operation(path, method, one) {
   const parameters = (one.parameters ?? []).map((p) => row(p.name, p.required, p.schema, p.description ?? p.schema.description));
   const details = make("details", { class: "operation" },
     make("summary", {}, make("span", { class: "method" }, method.toUpperCase()), make("code", {}, path), make("span", { class: "summary" }, one.summary)),
-    make("div", {}, make("p", {}, one.description ?? ""), section("Parameters", parameters), section("Body", fields(body?.schema)),
+    make("div", {}, make("p", {}, ...prose(one.description)), section("Parameters", parameters), section("Body", fields(body?.schema)),
       body?.example ? make("pre", {}, JSON.stringify(body.example, null, 2)) : null,
       section("Answer", fields(answer))));
   if (method === "get" && !path.includes("{") && !(one.parameters ?? []).some((p) => p.required)) {

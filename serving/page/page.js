@@ -85,6 +85,7 @@ async function openSimilar(film) {
   $("similar-title").textContent = `Like ${title(film)}`;
   body.replaceChildren();
   if (!$("similar").open) $("similar").showModal();
+  $("similar-title").focus();  // what had the focus may be gone
   try {
     const found = await get(`films/${encodeURIComponent(film.movie_id)}/similar`, { k: 12 });
     found.items.forEach((one) => films.set(one.movie_id, one));
@@ -199,6 +200,8 @@ $("more").addEventListener("click", () => { asked.k = Math.min(MOST, asked.k + M
 $("close").addEventListener("click", () => $("similar").close());
 $("similar").addEventListener("click", (event) => { if (event.target === $("similar")) $("similar").close(); });
 window.addEventListener("hashchange", async () => { await recall(); draw(); show(); });
+// As a link it would change the hash, which is what is asked.
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); $("results").focus(); });
 searchBox($("search"), $("suggestions"), add, (error) => toast(error.message));
 
 try {

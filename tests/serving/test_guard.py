@@ -52,6 +52,11 @@ def test_half_a_surrogate_pair_is_no_text(client: TestClient) -> None:
     assert answer.status_code == 422
 
 
+@pytest.mark.parametrize("path", ["/page/../app.py", "/page/%2e%2e/app.py", "/page//etc/passwd"])
+def test_only_the_pages_own_files_are_sent(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
 def test_the_page_may_load_nothing_from_elsewhere(client: TestClient) -> None:
     policy = client.get("/").headers["content-security-policy"]
     assert policy.startswith("default-src 'self'")

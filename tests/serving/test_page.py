@@ -162,6 +162,36 @@ def test_a_walk_through_the_page(browser: Any, address: str, folder: Path, tmp_p
 
 @pytest.mark.slow
 @needs_a_browser
+def test_by_keyboard_alone(browser: Any, address: str) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    def press(*keys: str) -> Any:
+        for key in keys:
+            ActionChains(browser).send_keys(key).perform()
+        return browser.switch_to.active_element
+
+    page = Page(browser, f"{address}#user=1")
+    assert press(Keys.TAB).text == "Skip to the films"
+    first = press(Keys.ENTER, Keys.TAB)  # the filters above are passed over
+    assert browser.current_url.endswith("#user=1")
+    name = first.text
+    assert name in page.text("#cards > li h3")
+    press(Keys.ENTER)
+    page.until(lambda: page.films("#similar .near li"))
+    assert page.text("#similar-title") == f"Like {name}"
+    near = press(Keys.TAB, Keys.TAB, Keys.TAB)  # past "close" and "I like this film"
+    title = near.text
+    assert near.find_element("xpath", "ancestor::li").get_attribute("data-film")
+    press(Keys.ENTER)
+    page.until(lambda: page.text("#similar-title") == f"Like {title}")
+    page.until(lambda: page.films("#similar .near li"))
+    assert press(Keys.TAB).get_attribute("id") == "close"
+    assert press(Keys.ESCAPE) == first
+
+
+@pytest.mark.slow
+@needs_a_browser
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_is_wider_than_the_window(browser: Any, address: str, width: int) -> None:
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -171,5 +201,8 @@ def test_nothing_is_wider_than_the_window(browser: Any, address: str, width: int
         browser.get(address + path)
         browser.implicitly_wait(10)
         assert browser.find_elements("css selector", "#cards > li, details.operation")
+        browser.execute_script(
+            "for (const d of document.querySelectorAll('details')) d.open = true"
+        )
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     browser.implicitly_wait(0)

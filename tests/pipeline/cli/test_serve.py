@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from typer.testing import CliRunner
@@ -45,6 +47,27 @@ def test_metrics_are_those_of_the_run_that_pushed_the_version(tmp_path: Path) ->
     assert measured(layout, layout.serving / "9") == {}
 
 
+def _while_stopping(process: subprocess.Popen[str], page: str) -> bytes:
+    """The answer to a request of which one half comes before SIGTERM and the other after it."""
+    body = b'{"liked": ["1"], "k": 3}'
+    head = b"POST /api/v1/recommendations HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    head += b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    request = head + body
+    address = urlsplit(page)
+    assert address.hostname
+    assert address.port
+    with socket.create_connection((address.hostname, address.port), 20) as connection:
+        connection.sendall(request[:-10])
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        connection.sendall(request[-10:])
+        answer = b""
+        while part := connection.recv(1 << 16):
+            answer += part
+    return answer
+
+
 @pytest.mark.slow
 def test_it_answers_and_ends_cleanly(tmp_path: Path) -> None:
     from tests import tiny_model
@@ -58,7 +81,7 @@ def test_it_answers_and_ends_cleanly(tmp_path: Path) -> None:
         page = next(line.split()[1] for line in process.stdout if line.startswith("Page"))
         with urllib.request.urlopen(f"{page}api/v1/version", timeout=20) as answer:
             version = json.load(answer)
-        process.send_signal(signal.SIGTERM)
+        assert _while_stopping(process, page).startswith(b"HTTP/1.1 200 OK")
         assert process.wait(30) == 0
         assert process.stdout.read().endswith("Stopped.\n")
     assert (version["model_version"], version["histories"]) == (7, False)
