@@ -49,6 +49,10 @@ format: $(READY) ## Format the code and mend what can be mended
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
 
+.PHONY: docs
+docs: $(READY) ## Write docs/configuration.md anew from the configuration's models
+	@$(VENV)/bin/python -m pipeline.config_reference docs/configuration.md
+
 .PHONY: lock
 lock: ## Resolve the dependencies anew into uv.lock
 	@./setup.sh uv lock
