@@ -34,7 +34,8 @@ def describe(
         origins: what set a key instead of the file, by dotted key.
     """
     problems: dict[str, str] = {}
-    for detail in error.errors():
+    # A check of ours says more than what each member of a union has to say.
+    for detail in sorted(error.errors(), key=lambda detail: detail["type"] != "value_error"):
         key = _key(detail["loc"])
         origin = next((o for k, o in origins.items() if _concerns(key, k)), name)
         # A union reports once for each of its members: one word on the key is enough.
@@ -70,7 +71,9 @@ def _problem(detail: ErrorDetails, key: str, origin: str) -> str:
     field = dict(documented_keys()).get(key)
     if field is None:
         return f"{shown}: this is a section, a table of keys."
-    allowed = _allowed(field) or detail["msg"].removeprefix("Input should be ")
+    allowed = _allowed(field) or detail["msg"].removeprefix("Input should be ").replace(
+        "a valid tuple", "a list"
+    )
     meaning = " ".join((field.description or "").split())
     return f"{shown}: it must be {allowed}. ({meaning})"
 

@@ -44,15 +44,15 @@ def _section(model: BaseModel, comments: bool) -> Iterator[str]:
         if value is None:
             if comments:
                 yield f"# {key} = (not set)"
-        elif isinstance(value, dict):
-            inline = ", ".join(_pair(k, v) for k, v in value.items())
-            yield f"{key} = {{ {inline} }}" if inline else f"{key} = {{}}"
         else:
             yield _pair(key, value)
 
 
 def _pair(key: str, value: object) -> str:
-    if isinstance(value, list):  # on one line, unlike tomli_w
+    if isinstance(value, dict):  # on one line, unlike tomli_w, and lists too
+        inline = ", ".join(_pair(k, v) for k, v in value.items())
+        return f"{key} = {{ {inline} }}" if inline else f"{key} = {{}}"
+    if isinstance(value, list):
         items = ", ".join(_pair("x", item).removeprefix("x = ") for item in value)
         return f"{key} = [{items}]"
     return tomli_w.dumps({key: value}).strip()

@@ -14,8 +14,10 @@ from components.schema.component import CuratedSchema
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import RatingsStatisticsGen
 from components.trainer import features as f
-from components.trainer.run import MODEL, TRAIN
 from components.transform.component import RatingsEncoder
+from components.tuner.component import Tuner
+from components.tuner.run import TUNER
+from components.tuner.space import MODEL, TRAIN
 from pipeline.code_hash import code_hash
 from pipeline.config import Config
 from pipeline.layout import PIPELINE_NAME, Layout
@@ -90,16 +92,26 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         transform_graph=transform.outputs["transform_graph"],
     )
     encoded = encoder.outputs["encoded"]
+    learning = {
+        "examples": encoded,
+        "transform_graph": transform.outputs["transform_graph"],
+        "train_args": tfx.proto.TrainArgs(splits=[f.TRAIN]),
+        "eval_args": tfx.proto.EvalArgs(splits=[f.VALIDATION]),
+    }
+    sections = {
+        MODEL: config.model.model_dump(mode="json"),
+        TRAIN: config.train.model_dump(mode="json"),
+    }
+    tuners = []
+    if config.tuner.trials:
+        search = {**sections, TUNER: config.tuner.model_dump(mode="json")}
+        tuner_fn = "components.tuner.run.tuner_fn"
+        tuners.append(Tuner(tuner_fn=tuner_fn, custom_config=search, **learning))
     trainer = tfx.components.Trainer(
         run_fn="components.trainer.run.run_fn",
-        examples=encoded,
-        transform_graph=transform.outputs["transform_graph"],
-        train_args=tfx.proto.TrainArgs(splits=[f.TRAIN]),
-        eval_args=tfx.proto.EvalArgs(splits=[f.VALIDATION]),
-        custom_config={
-            MODEL: config.model.model_dump(mode="json"),
-            TRAIN: config.train.model_dump(mode="json"),
-        },
+        hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
+        custom_config=sections,
+        **learning,
     )
     model = trainer.outputs["model"]
 
@@ -144,6 +156,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
             data_gate,
             transform,
             encoder,
+            *tuners,
             trainer,
             champion,
             evaluator,

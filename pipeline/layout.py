@@ -30,6 +30,11 @@ class RunFolder:
         return self.path / "config.toml"
 
     @property
+    def tuner(self) -> Path:
+        """What the tuner tried: `trials.json` and `parallel_coordinates.html`, if it ran."""
+        return self.path / "tuner"
+
+    @property
     def log(self) -> Path:
         """Everything that TensorFlow, Beam and TFX had to say."""
         return self.path / "log.txt"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -50,6 +51,8 @@ def write_summary(
     folder = layout.run(run.run_id)
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.config.write_text(render(config), encoding="utf-8")
+    if (results := run.find("TunerResults")) is not None:
+        shutil.copytree(results.uri, folder.tuner, dirs_exist_ok=True)
     partial = folder.path / ".summary.json"
     partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(partial, folder.summary)
@@ -66,6 +69,7 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Sum
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "error": error,
         "data": _data(report),
+        "tuner": _tuner(run),
         "metrics": evaluation.get("metrics"),
         "baselines": evaluation.get("baselines", {}),
         "champion": evaluation.get("champion"),
@@ -123,6 +127,21 @@ def _data(report: dict[str, Any]) -> dict[str, Any] | None:
         "format": report["format"],
         "synthetic": report["synthetic"],
         "files": report["files"],
+    }
+
+
+def _tuner(run: PipelineRun) -> dict[str, Any] | None:
+    """The best trial, none if there was no search."""
+    report = _json_of(run, "TunerResults", "trials.json")
+    if not report:
+        return None
+    trials = report["trials"]
+    best = trials[report["best"] - 1]
+    return {
+        "trials": len(trials),
+        "failed": sum(trial["objective"] is None for trial in trials),
+        "objective": report["objective"],
+        "best": {key: best[key] for key in ("number", "objective", "hyperparameters")},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,11 @@ def ask_model(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
         movies: size of the catalogue, to bound memory.
     """
     loaded = tf.saved_model.load(str(saved_model))
-    evaluate = loaded.signatures["evaluate"]
+    return ask(loaded.signatures["evaluate"], rows, movies)
+
+
+def ask(evaluate: Callable[..., dict[str, tf.Tensor]], rows: TestRows, movies: int) -> Predictions:
+    """Sends all rows through an `evaluate` signature, exported or not yet."""
     parts = [
         evaluate(
             user_id=tf.constant(block.user_id, tf.string),

@@ -14,24 +14,25 @@ from components.trainer.export import export
 from components.trainer.fit import fit
 from components.trainer.signatures import ServingModel
 from components.transform.encoded import EncodedData
+from components.tuner.space import MODEL, TRAIN, merged
 from pipeline.config import ModelConfig, TrainConfig
-
-MODEL = "model"
-TRAIN = "train"
 
 
 def run_fn(args: FnArgs) -> None:
     """Trains and exports.
 
     Args:
-        args: TFX's; `custom_config` has the sections `model` and `train` of the configuration.
+        args: TFX's; `custom_config` has the sections `model` and `train` of the configuration, and
+            the tuner's `hyperparameters`, if there are any, override them.
     """
     config: dict[str, Any] = args.custom_config
     data = EncodedData.load(artifact_folder(args.train_files[0]))
     vocabulary = tft.TFTransformOutput(args.transform_output).vocabulary_by_name(f.USER_VOCABULARY)
     users = [word.decode() for word in vocabulary]
-    model_config = ModelConfig.model_validate(config[MODEL])
-    train_config = TrainConfig.model_validate(config[TRAIN])
+    tuned = dict((args.hyperparameters or {}).get("values", {}))
+    model_config, train_config = merged(
+        tuned, ModelConfig.model_validate(config[MODEL]), TrainConfig.model_validate(config[TRAIN])
+    )
     began = time.monotonic()
     joint, history = fit(data, model_config, train_config, Path(args.model_run_dir))
     about = {
@@ -42,7 +43,10 @@ def run_fn(args: FnArgs) -> None:
         "fit_seconds": round(time.monotonic() - began, 1),
         "parameters": sum(weight.shape.num_elements() for weight in joint.trainable_weights),
         "history": history,
+        "tuned": tuned,
         **config,
+        MODEL: model_config.model_dump(mode="json"),
+        TRAIN: train_config.model_dump(mode="json"),
     }
     export(ServingModel(joint, data, users), data, users, about, Path(args.serving_model_dir))
 

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from components.notices import listening
 from pipeline.cli.capture import captured
 from pipeline.cli.config import Overrides
 from pipeline.cli.console import DEFAULT_OUTPUT, Output, console
@@ -173,12 +174,13 @@ def _run(
         let_log_speak()
         contest = Contest(base, configs, baselines, layout, run_id)
         progress.nodes(contest.steps)
-        for event in contest.run():
-            node = event.node
-            if isinstance(event, NodeStarted):
-                progress.started(node)
-            else:
-                progress.finished(event)
+        with listening(progress.noted):
+            for event in contest.run():
+                node = event.node
+                if isinstance(event, NodeStarted):
+                    progress.started(node)
+                else:
+                    progress.finished(event)
     except Exception as failure:
         _LOG.exception("%s failed.", node)
         ours: ReelflowError = as_ours(failure, node)

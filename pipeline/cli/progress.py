@@ -40,6 +40,9 @@ class Progress(Protocol):
     def started(self, node: str) -> None:
         """A node begins."""
 
+    def noted(self, text: str) -> None:
+        """What the running node has to say while it works."""
+
     def finished(self, event: NodeFinished) -> None:
         """A node has ended."""
 
@@ -82,6 +85,10 @@ class PlainProgress:
         """Counts; the line comes when the node has ended."""
         self._count += 1
 
+    def noted(self, text: str) -> None:
+        """A line of its own."""
+        self._print(f"{'':{2 * len(str(self._total)) + 4}}{text}")
+
     def finished(self, event: NodeFinished) -> None:
         """Name, state, time and rows."""
         rows = "" if event.rows is None else f", {event.rows:,} rows"
@@ -101,6 +108,7 @@ class _Row:
     since: float = 0.0
     seconds: float | None = None
     rows: int | None = None
+    note: str = ""
 
 
 class LiveProgress:
@@ -143,9 +151,16 @@ class LiveProgress:
         """Starts the node's clock."""
         self._rows[node] = _Row("running", time.monotonic())
 
+    def noted(self, text: str) -> None:
+        """Shows the latest beside the running node's clock."""
+        for row in self._rows.values():
+            if row.state == "running":
+                row.note = text
+
     def finished(self, event: NodeFinished) -> None:
         """Shows what the node came to."""
-        self._rows[event.node] = _Row(event.state, 0.0, event.seconds, event.rows)
+        note = self._rows[event.node].note
+        self._rows[event.node] = _Row(event.state, 0.0, event.seconds, event.rows, note)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
@@ -165,6 +180,6 @@ class LiveProgress:
                 Text(node, style=dim),
                 Text(row.state, style="red" if row.state == "failed" else "dim"),
                 "" if seconds is None else duration(seconds),
-                "" if row.rows is None else f"{row.rows:,} rows",
+                row.note if row.rows is None else f"{row.rows:,} rows",
             )
         return table

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from components.notices import listening
 from pipeline.cli.capture import captured
 from pipeline.cli.config import ConfigFile, Overrides, Preset
 from pipeline.cli.console import (
@@ -60,6 +61,12 @@ def run(
             "--dataset", help="A downloaded set (`reelflow data download`).", metavar="NAME"
         ),
     ] = None,
+    tune: Annotated[
+        int | None,
+        typer.Option(
+            "--tune", help="Search for better hyperparameters: --set tuner.trials=N.", metavar="N"
+        ),
+    ] = None,
     overrides: Overrides = None,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
@@ -74,7 +81,9 @@ def run(
 
     began = time.monotonic()
     layout = Layout.of(output)
-    effective = effective_config(layout, config, data, dataset, overrides or (), preset)
+    trials = [] if tune is None else [f"tuner.trials={tune}"]
+    changes = [*(overrides or ()), *trials]
+    effective = effective_config(layout, config, data, dataset, changes, preset)
     run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     folder = layout.run(run_id)
     with alone_in(layout):
@@ -130,12 +139,13 @@ def _run(
             # The cache knows that the model was pushed, not that somebody removed it since.
             launcher.without_cache(ir, "Pusher")
         progress.nodes(launcher.node_ids(ir))
-        for event in launcher.run(ir):
-            node = event.node
-            if isinstance(event, launcher.NodeStarted):
-                progress.started(node)
-            else:
-                progress.finished(event)
+        with listening(progress.noted):
+            for event in launcher.run(ir):
+                node = event.node
+                if isinstance(event, launcher.NodeStarted):
+                    progress.started(node)
+                else:
+                    progress.finished(event)
 
         from pipeline.examples import recommend_to_examples
         from pipeline.summary import write_summary

@@ -5,6 +5,8 @@ Reads nothing from the environment and imports nothing heavy.
 
 from __future__ import annotations
 
+from pydantic import ValidationError, model_validator
+
 from pipeline.config.data import DataConfig, Format
 from pipeline.config.gate import BASELINES, GateConfig, no_baseline
 from pipeline.config.model import ModelConfig
@@ -12,6 +14,7 @@ from pipeline.config.operations import BeamConfig, PushConfig
 from pipeline.config.section import Section
 from pipeline.config.split import SplitConfig, SplitKind
 from pipeline.config.train import TrainConfig
+from pipeline.config.tuner import Range, Space, TunerConfig, Value, Values
 
 __all__ = [
     "BASELINES",
@@ -22,10 +25,15 @@ __all__ = [
     "GateConfig",
     "ModelConfig",
     "PushConfig",
+    "Range",
     "Section",
+    "Space",
     "SplitConfig",
     "SplitKind",
     "TrainConfig",
+    "TunerConfig",
+    "Value",
+    "Values",
     "no_baseline",
 ]
 
@@ -41,9 +49,36 @@ class Config(Section):
     """The model."""
     train: TrainConfig = TrainConfig()
     """The training loop."""
+    tuner: TunerConfig = TunerConfig()
+    """The search for better hyperparameters."""
     gate: GateConfig = GateConfig()
     """What a model must clear."""
     beam: BeamConfig = BeamConfig()
     """Where Beam runs."""
     push: PushConfig = PushConfig()
     """Where a blessed model goes."""
+
+    @model_validator(mode="after")
+    def _space(self) -> Config:
+        if self.tuner.trials:
+            _check(self.model, "model", self.tuner.space.model)
+            _check(self.train, "train", self.tuner.space.train)
+        return self
+
+
+def _check(section: Section, name: str, space: dict[str, Values]) -> None:
+    """Every value of the space must be one that the section would take.
+
+    Raises:
+        ValueError: naming the key.
+    """
+    known = type(section).model_fields
+    for key, values in space.items():
+        if key not in known:
+            raise ValueError(f"tuner.space.{name}: [{name}] has no key {key}")
+        for value in (values.min, values.max) if isinstance(values, Range) else values:
+            try:
+                type(section).model_validate({**section.model_dump(), key: value})
+            except ValidationError as error:
+                words = error.errors()[0]["msg"].removeprefix("Value error, ")
+                raise ValueError(f"tuner.space.{name}.{key}: {value!r}: {words}") from None

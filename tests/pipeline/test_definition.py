@@ -116,6 +116,18 @@ def test_a_section_changes_its_own_nodes_only(
     assert _changed(output, **sections) == nodes
 
 
+def test_the_tuner_is_there_if_it_has_trials(output: str) -> None:
+    nodes = _compiled(output, tuner={"trials": 2})
+    assert "Tuner" not in _compiled(output)
+    assert "RatingsEncoder" in nodes["Tuner"].upstream_nodes
+    assert "Tuner" in nodes["Trainer"].upstream_nodes
+    places = list(nodes)
+    assert places.index("RatingsEncoder") < places.index("Tuner") < places.index("Trainer")
+    # A search is repeated only if it would be another.
+    again = _compiled(output, tuner={"trials": 2}, gate={"rmse_max": 0.7})
+    assert _parameters(again["Tuner"]) == _parameters(nodes["Tuner"])
+
+
 def test_everything_is_cached_except_the_look_for_the_champion(output: str) -> None:
     nodes = _compiled(output)
     cached = {

@@ -29,6 +29,15 @@ def _console(terminal: bool) -> tuple[Console, io.StringIO]:
     return Console(file=out, force_terminal=terminal, width=100), out
 
 
+def test_notes_of_the_running_node() -> None:
+    console = Console(file=io.StringIO(), force_terminal=False)
+    plain = progress_on(console)
+    plain.nodes(["Tuner", "Trainer"])
+    plain.started("Tuner")
+    plain.noted("trial 1 of 8: 0.5000")
+    assert console.file.getvalue() == "      trial 1 of 8: 0.5000\n"
+
+
 def test_plain_lines() -> None:
     console, out = _console(terminal=False)
     with progress_on(console) as progress:
