@@ -81,6 +81,10 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         examples=catalogue,
         schema=movies_schema.outputs["schema"],
         preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
+        custom_config={
+            f.MOVIE_FEATURES: bool(config.data.movie_features),
+            f.USER_FEATURES: config.data.use_users,
+        },
         splits_config=tfx.proto.SplitsConfig(analyze=list(f.CATALOGUE_SPLITS)),
         materialize=False,
         disable_statistics=True,

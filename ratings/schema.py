@@ -39,6 +39,9 @@ MOVIES: Final = pa.schema(
 )
 """The catalogue: every film once."""
 
+FEATURES: Final = pa.field(features.FEATURES, pa.list_(pa.string()))
+"""One column more of the catalogue, if the configuration declares columns as features."""
+
 GENDER: Final = "gender"
 AGE: Final = "age"
 OCCUPATION: Final = "occupation"

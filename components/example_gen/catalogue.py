@@ -18,14 +18,19 @@ from ratings import schema
 from ratings.arrow import one_chunk
 
 _ATTRIBUTES = schema.USERS.names[1:]
+_LISTS = (features.GENRES, features.FEATURES)
 _TEXTS = pa.large_list(pa.large_binary())
 _INTEGERS = pa.large_list(pa.int64())
 
 
-def catalogue_schema(with_attributes: bool) -> pa.Schema:
-    """Columns of both splits, each a list; user attributes only if the configuration opts in.
+def catalogue_schema(with_attributes: bool, with_features: bool = False) -> pa.Schema:
+    """Columns of both splits, each a list.
 
     Transform insists on TFX's own Arrow types and on the order of schemas/movies.pbtxt.
+
+    Args:
+        with_attributes: have the users' attributes; only if the configuration opts in.
+        with_features: have the film columns that the configuration declares as features.
     """
     fields = [
         (features.MOVIE_ID, _TEXTS),
@@ -39,6 +44,8 @@ def catalogue_schema(with_attributes: bool) -> pa.Schema:
         for name in _ATTRIBUTES:
             text = pa.types.is_string(schema.USERS.field(name).type)
             fields.append((name, _TEXTS if text else _INTEGERS))
+    if with_features:
+        fields.append((features.FEATURES, _TEXTS))
     return pa.schema(fields)
 
 
@@ -49,23 +56,26 @@ def movies_from_ids(movie_ids: Sequence[str]) -> pa.Table:
     return pa.table([ids, ids, genres, pa.nulls(len(ids), pa.int64())], schema=schema.MOVIES)
 
 
-def movies_split(movies: pa.Table, with_attributes: bool) -> pa.Table:
+def movies_split(movies: pa.Table, with_attributes: bool, with_features: bool = False) -> pa.Table:
     """Films (`ratings.schema.MOVIES`) as rows of the catalogue."""
     columns = {name: one_chunk(movies.column(name)) for name in movies.column_names}
     lists = {
-        name: values if name == features.GENRES else single_values(values)
+        name: values if name in _LISTS else single_values(values)
         for name, values in columns.items()
     }
-    return _with_nulls(lists, movies.num_rows, with_attributes)
+    return _with_nulls(lists, movies.num_rows, catalogue_schema(with_attributes, with_features))
 
 
-def users_split(ratings: Ratings, splits: Codes, attributes: pa.Table | None) -> pa.Table:
+def users_split(
+    ratings: Ratings, splits: Codes, attributes: pa.Table | None, with_features: bool = False
+) -> pa.Table:
     """Users with train ratings as rows of the catalogue, with their first and last train timestamp.
 
     Args:
         ratings: sorted by user and time.
         splits: uint8 [rows].
         attributes: table of `ratings.schema.USERS`, or None if attributes are not wanted.
+        with_features: whether the films of the catalogue have declared features.
     """
     train = np.flatnonzero(splits == TRAIN)
     user = ratings.user[train]
@@ -82,11 +92,11 @@ def users_split(ratings: Ratings, splits: Codes, attributes: pa.Table | None) ->
         at = pc.index_in(ids, value_set=one_chunk(attributes.column(features.USER_ID)))
         found = attributes.take(at)
         lists |= {name: single_values(one_chunk(found.column(name))) for name in _ATTRIBUTES}
-    return _with_nulls(lists, len(ids), attributes is not None)
+    columns = catalogue_schema(attributes is not None, with_features)
+    return _with_nulls(lists, len(ids), columns)
 
 
-def _with_nulls(lists: dict[str, pa.Array], rows: int, with_attributes: bool) -> pa.Table:
-    columns = catalogue_schema(with_attributes)
+def _with_nulls(lists: dict[str, pa.Array], rows: int, columns: pa.Schema) -> pa.Table:
     arrays = [
         _large(lists[field.name], field.type) if field.name in lists else pa.nulls(rows, field.type)
         for field in columns

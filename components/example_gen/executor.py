@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
 from tfx import types
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
@@ -20,11 +21,11 @@ from components.example_gen.split import plan_split
 from components.example_gen.work import Job, gather_outcomes
 from components.trainer import features
 from pipeline.config import DataConfig, SplitConfig
-from ratings import files
+from ratings import files, schema
 from ratings.arrow import one_chunk
 from ratings.chunks import plan_chunks
 from ratings.errors import BadInput
-from ratings.formats import open_source
+from ratings.formats import Source, open_source
 from ratings.values import Rules
 
 DATA_KEY = "data"
@@ -72,7 +73,8 @@ class Executor(BaseBeamExecutor):
                 movie_ids=None if movies is None else one_chunk(movies.column(features.MOVIE_ID)),
             ),
             plan=plan_split(split, source),
-            attributes=source.read_users(),
+            attributes=user_attributes(source, data),
+            with_features=bool(data.movie_features),
             partitions=data.partitions,
             chunk_bytes=data.chunk_bytes,
             folder=self._get_tmp_dir().rstrip("/"),
@@ -94,7 +96,7 @@ class Executor(BaseBeamExecutor):
         reports.write_report(uri, report, source, outcome)
         reports.check_rows(report, split, f"{uri}/{reports.QUARANTINE}")
         shards.write_shard(
-            movies_split(movies, with_attributes=job.attributes is not None),
+            movies_split(movies, job.attributes is not None, job.with_features),
             shards.shard_path(catalogue.uri, features.MOVIES, "movies", 0, 1),
         )
         fileio.rmtree(job.folder)
@@ -103,6 +105,16 @@ class Executor(BaseBeamExecutor):
         examples.set_int_custom_property("rows", report["rows"]["kept"])
         _describe(catalogue, features.CATALOGUE_SPLITS)
         quarantine.rows = outcome.rejected.num_rows
+
+
+def user_attributes(source: Source, data: DataConfig) -> pa.Table | None:
+    """What is known of users, of nobody anything where there is no users' file; None unless opted
+    in.
+    """
+    if not data.use_users:
+        return None
+    found = source.read_users()
+    return schema.USERS.empty_table() if found is None else found
 
 
 def _describe(examples: types.Artifact, splits: tuple[str, ...]) -> None:

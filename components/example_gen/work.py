@@ -45,6 +45,8 @@ class Job:
     plan: SplitPlan
     attributes: pa.Table | None
     """User attributes of `ratings.schema.USERS`, if the configuration opts in."""
+    with_features: bool
+    """Whether the catalogue has a column of declared film features."""
     partitions: int
     chunk_bytes: int
     folder: str
@@ -111,7 +113,7 @@ def finish_partition(
             table, shards.shard_path(job.examples_uri, name, "ratings", partition, job.partitions)
         )
     shards.write_shard(
-        users_split(ratings, splits, job.attributes),
+        users_split(ratings, splits, job.attributes, job.with_features),
         shards.shard_path(job.catalogue_uri, features.USERS, "users", partition, job.partitions),
     )
     films = job.rules.movie_ids is None

@@ -15,6 +15,7 @@ TIMESTAMP: Final = "timestamp"  # int64, seconds; may be missing
 TITLE: Final = "title"  # string, shown only
 GENRES: Final = "genres"  # list of strings, may be empty
 YEAR: Final = "year"  # int64, release year; may be missing
+FEATURES: Final = "features"  # list of strings "name=value": the columns declared as features
 
 RATINGS_COLUMNS: Final = (USER_ID, MOVIE_ID, RATING, TIMESTAMP)
 MOVIES_COLUMNS: Final = (MOVIE_ID, TITLE, GENRES, YEAR)
@@ -37,12 +38,20 @@ USER_INDEX: Final = "user_index"  # int64; the vocabulary's size stands for an u
 MOVIE_INDEX: Final = "movie_index"  # int64; the vocabulary's size stands for an unknown film
 GENRE_INDICES: Final = "genre_indices"  # sparse int64
 YEAR_SCALED: Final = "year_scaled"  # float32, z-score of the release year, 0 where missing
+FEATURE_INDICES: Final = "feature_indices"  # sparse int64, if film columns are declared
+USER_FEATURE_INDICES: Final = "user_feature_indices"  # sparse int64, if opted in
 DAY: Final = "day"  # float32, days since the first train rating, 0 where missing
 
 # Vocabularies in the Transform graph.
 USER_VOCABULARY: Final = "user_id_vocabulary"
 MOVIE_VOCABULARY: Final = "movie_id_vocabulary"
 GENRE_VOCABULARY: Final = "genre_vocabulary"
+FEATURE_VOCABULARY: Final = "feature_vocabulary"
+USER_FEATURE_VOCABULARY: Final = "user_feature_vocabulary"
+
+# What the preprocessing graph has to know of the configuration.
+MOVIE_FEATURES: Final = "movie_features"
+USER_FEATURES: Final = "user_features"
 
 # Column that the encoder adds: the position in the train split, which is sorted by user and time,
 # before which all of this user's ratings are strictly earlier than the row.

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from components.trainer.batches import Batches, known_rows, sample_rows
-from components.trainer.optimizer import TableAdam
+from components.trainer.optimizer import optimizer
 from components.trainer.tasks import JointModel
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig, TrainConfig
@@ -49,7 +49,7 @@ def fit(
     held_out = sample_rows(known_rows(data.validation, *known), train.validation_rows, train.seed)
     held_out_batch = min(4 * train.batch_size, max(1, VALIDATION_CELLS // len(data.catalogue)))
     joint = JointModel(data, model)
-    joint.compile(optimizer=TableAdam(train.learning_rate), steps_per_execution=STEPS)
+    joint.compile(optimizer=optimizer(train), steps_per_execution=STEPS)
     best = BestWeights(joint, train.patience)
     result = joint.fit(
         Batches(rows, train.batch_size, train.seed),

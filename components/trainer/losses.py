@@ -65,6 +65,44 @@ def _softmax(
     return loss, gradient
 
 
+def bayesian_personalised_ranking(
+    target_scores: tf.Tensor, scores: tf.Tensor, weights: tf.Tensor
+) -> tf.Tensor:
+    """Mean negative log-likelihood that each target beats its negatives, in nats.
+
+    BPR (Rendle et al. 2009, "BPR: Bayesian personalized ranking from implicit feedback", eq. 7).
+
+    Args:
+        target_scores: float32 [batch].
+        scores: of the negatives, float32 [batch, negatives].
+        weights: how much each negative counts, float32 [batch, negatives]; a row that has none but
+            zeros counts nothing.
+    """
+    losses = tf.math.softplus(scores - target_scores[:, None])
+    return tf.math.divide_no_nan(tf.reduce_sum(weights * losses), tf.reduce_sum(weights))
+
+
+class NegativeSampler(tf.Module):
+    """Draws films, with replacement."""
+
+    def __init__(self, probabilities: tf.Tensor, count: int) -> None:
+        """Makes the sampler.
+
+        Args:
+            probabilities: of each film, float32 [movies].
+            count: films for each row.
+        """
+        super().__init__()
+        self.probabilities = probabilities
+        self._count = count
+
+    def draw(self, rows: tf.Tensor) -> tf.Tensor:
+        """`movie_index` of the films drawn, int32 [rows, count]."""
+        logits = tf.math.log(self.probabilities)[None]
+        drawn = tf.random.categorical(logits, rows * self._count, dtype=tf.int32)
+        return tf.reshape(drawn, [-1, self._count])
+
+
 class InBatchSoftmax(tf.Module):
     """Cross-entropy over the films of the batch, corrected for how often a film is in a batch.
 

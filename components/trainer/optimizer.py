@@ -1,4 +1,4 @@
-"""Adam for tables of embeddings."""
+"""Optimizers for tables of embeddings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
+
+from pipeline.config import TrainConfig
+
+
+def optimizer(config: TrainConfig) -> keras.optimizers.legacy.Optimizer:
+    """The optimizer that the configuration names, at its learning rate."""
+    if config.optimizer == "adagrad":
+        return keras.optimizers.legacy.Adagrad(config.learning_rate)
+    return TableAdam(config.learning_rate)
 
 
 class TableAdam(keras.optimizers.legacy.Adam):

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from components.trainer import features as f
 from components.trainer.index import LOWEST, block_size, mask, ranks, top_k
-from components.trainer.tasks import JointModel, popularity
+from components.trainer.retrieval import popularity
+from components.trainer.tasks import JointModel
 from components.transform.encoded import EncodedData
 
 Outputs = dict[str, tf.Tensor]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 import tf_keras as keras
 
 from components.trainer import features as f
-from components.trainer.losses import InBatchSoftmax, full_softmax
 from components.trainer.rating import RatingModel
+from components.trainer.retrieval import RetrievalTask
 from components.trainer.timelines import Timelines
 from components.trainer.towers import CandidateTower, QueryTower
 from components.transform.encoded import EncodedData
@@ -17,8 +16,6 @@ from pipeline.config import ModelConfig
 
 RETRIEVAL_LOSS = "retrieval_loss"
 RATING_LOSS = "rating_loss"
-TABLE_BYTES = 1 << 28
-"""Size up to which a table says who has seen what; beyond, each batch looks it up."""
 
 
 class JointModel(tfrs.Model):
@@ -33,11 +30,10 @@ class JointModel(tfrs.Model):
             data.train.movie_index, data.train.timestamp, data.offsets, unknown=movies
         )
         self.query_tower = QueryTower(data.sizes.users, movies, history_length, config)
-        self.candidate_tower = CandidateTower(data.catalogue, data.sizes.genres, config)
+        self.candidate_tower = CandidateTower(data, config)
         self.rating_model = RatingModel(data, config)
         self._config = config
-        self._seen = _seen_table(data) if config.mask_seen else None
-        self._in_batch = InBatchSoftmax(popularity(data), config.logq)
+        self._retrieval_task = RetrievalTask(data, self.candidate_tower, self.timelines, config)
         self._rating_task = tfrs.tasks.Ranking(
             loss=keras.losses.MeanSquaredError(reduction=keras.losses.Reduction.SUM_OVER_BATCH_SIZE)
         )
@@ -66,9 +62,12 @@ class JointModel(tfrs.Model):
         """Weighted sum of both tasks' mean losses over a batch of encoded ratings."""
         total = tf.constant(0.0)
         if self._config.retrieval_weight:
-            loss = self._retrieval_loss(inputs, training)
+            queries = self.query(inputs[f.USER_INDEX], inputs[f.HISTORY_END], training=training)
+            loss, penalty = self._retrieval_task(
+                queries, inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], training=training
+            )
             self._loss_means[RETRIEVAL_LOSS].update_state(loss)
-            total += self._config.retrieval_weight * loss
+            total += self._config.retrieval_weight * (loss + penalty)
         if self._config.rating_weight:
             predictions = self.rating_model(
                 inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], training=training
@@ -77,19 +76,6 @@ class JointModel(tfrs.Model):
             self._loss_means[RATING_LOSS].update_state(loss)
             total += self._config.rating_weight * loss
         return total
-
-    def _retrieval_loss(self, inputs: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-        users, targets = inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX]
-        queries = self.query(users, inputs[f.HISTORY_END], training=training)
-        if self._config.loss == "in_batch_softmax" and training:
-            return self._in_batch(queries, self.candidate_tower(targets), targets)
-        return full_softmax(queries, self.candidate_tower.catalogue(), targets, self._out(users))
-
-    def _out(self, users: tf.Tensor) -> tf.Tensor:
-        """The films that the full softmax leaves out, in either of its forms."""
-        if self._seen is not None:
-            return tf.gather(self._seen, users)
-        return self.timelines.seen(users if self._config.mask_seen else users[:0])
 
     def task_weights(self) -> dict[str, list[tf.Variable]]:
         """Name of the loss to the weights that only this loss trains."""
@@ -100,24 +86,3 @@ class JointModel(tfrs.Model):
             RATING_LOSS: self._config.rating_weight,
         }
         return {name: weights[name] for name, weight in active.items() if weight}
-
-
-def _seen_table(data: EncodedData) -> tf.Tensor | None:
-    """Who has seen what in train, bool [users + 1, movies]; none if it would be too large."""
-    shape = data.sizes.users + 1, len(data.catalogue)
-    if shape[0] * shape[1] > TABLE_BYTES:
-        return None
-    seen = np.zeros(shape, np.bool_)
-    known = data.train.movie_index < shape[1]
-    seen[data.train.user_index[known], data.train.movie_index[known]] = True
-    return tf.constant(seen)
-
-
-def popularity(data: EncodedData) -> tf.Tensor:
-    """Share of each film among the train ratings, float32 [movies].
-
-    A film that nobody rated counts as a tenth of a rating, so that logarithms stay finite.
-    """
-    counts = np.bincount(data.train.movie_index, minlength=len(data.catalogue))
-    counts = np.maximum(counts[: len(data.catalogue)], 0.1)
-    return tf.constant(counts / counts.sum(), tf.float32)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
-from components.transform.encoded import EncodedCatalogue
+from components.trainer.layers import dense_layers
+from components.transform.encoded import EncodedCatalogue, EncodedData
 from pipeline.config import ModelConfig
 from ratings.errors import BadInput
 
@@ -17,7 +20,8 @@ class QueryTower(keras.layers.Layer):
     """The sum of a user's own embedding and of the last films', weighted by how recent they are.
 
     The position weights are learned; the films' embeddings are not the candidates' own, because
-    "was watched" and "will be watched" are two roles (as in SVD++, Koren 2008, section 4.1).
+    "was watched" and "will be watched" are two roles (as in SVD++, Koren 2008, section 4.1). With
+    `query_layers`, dense layers on top of the sum.
     """
 
     def __init__(self, users: int, movies: int, history_length: int, config: ModelConfig) -> None:
@@ -46,6 +50,9 @@ class QueryTower(keras.layers.Layer):
             )
         self._padding = movies
         self._dropout = keras.layers.Dropout(config.query_dropout)
+        self._layers = dense_layers(
+            config.query_layers, config.layer_dropout, config.tower_l2, "query_layers"
+        )
 
     def call(self, users: tf.Tensor, recent: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Embeds queries.
@@ -57,7 +64,7 @@ class QueryTower(keras.layers.Layer):
             training: hides some users and drops out.
 
         Returns:
-            float32 [batch, embedding_size + 1]; the last column is 1 and meets the film's bias.
+            float32 [batch, size + 1]; the last column is 1 and meets the film's bias.
         """
         parts = []
         if self._user is not None:
@@ -67,22 +74,30 @@ class QueryTower(keras.layers.Layer):
             weights = known * self._position_weights
             parts.append(tf.einsum("bh,bhd->bd", weights, self._history(recent)))
         query = self._dropout(tf.add_n(parts), training=training)
+        if self._layers is not None:
+            query = self._layers(query, training=training)
         return tf.concat([query, tf.ones_like(query[:, :1])], axis=1)
 
     def shares(
         self, users: tf.Tensor, recent: tf.Tensor, candidates: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Takes scores apart: the query is a sum, so its product with a candidate is one too.
+        """Takes scores apart, so that shares and rest sum to the score.
+
+        A query that is a sum has a product with a candidate that is one too. Behind dense layers
+        nothing is a sum: a film's share is then by how much the score falls without it.
 
         Args:
             users: as for a call, outside of training.
             recent: as for a call.
-            candidates: one for each query, float32 [batch, embedding_size + 1].
+            candidates: one for each query, float32 [batch, size + 1].
 
         Returns:
-            What each film of `recent` adds, float32 [batch, history_length], 0 for padding; and
-            what the user's own embedding and the candidate's bias add, float32 [batch].
+            What each film of `recent` adds, float32 [batch, history_length], 0 for padding; and the
+            rest, float32 [batch]: what the user's own embedding and the candidate's bias add, and
+            behind dense layers also what several films do only together.
         """
+        if self._layers is not None:
+            return self._shares_by_leaving_out(users, recent, candidates)
         embedding, rest = candidates[:, :-1], candidates[:, -1]
         if self._user is not None:
             rest += tf.reduce_sum(self._user(users) * embedding, axis=1)
@@ -92,6 +107,23 @@ class QueryTower(keras.layers.Layer):
         products = tf.einsum("bhd,bd->bh", self._history(recent), embedding)
         return known * self._position_weights * products, rest
 
+    def _shares_by_leaving_out(
+        self, users: tf.Tensor, recent: tf.Tensor, candidates: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        scores = tf.reduce_sum(self(users, recent) * candidates, axis=1)
+        if not self.history_length:
+            return tf.zeros_like(recent, tf.float32), scores
+        left_out = tf.eye(self.history_length, dtype=tf.bool)[None]
+        others = tf.where(left_out, self._padding, recent[:, None, :])
+        queries = self(
+            tf.repeat(users, self.history_length), tf.reshape(others, [-1, self.history_length])
+        )
+        queries = tf.reshape(queries, [-1, self.history_length, candidates.shape[1]])
+        without = tf.einsum("bhd,bd->bh", queries, candidates)
+        known = tf.cast(recent != self._padding, tf.float32)
+        shares = known * (scores[:, None] - without)
+        return shares, scores - tf.reduce_sum(shares, axis=1)
+
     def _hide_some(self, users: tf.Tensor) -> tf.Tensor:
         if not self.history_length:
             return users
@@ -100,13 +132,25 @@ class QueryTower(keras.layers.Layer):
 
 
 class CandidateTower(keras.layers.Layer):
-    """The sum of the film's own, its genres' and its year's embedding, and a bias."""
+    """The sum of the film's own, its genres' and its year's embedding, and a bias.
 
-    def __init__(self, catalogue: EncodedCatalogue, genres: int, config: ModelConfig) -> None:
+    With `candidate_layers`, dense layers on top of the sum. A film without train ratings has no
+    embedding and no bias of its own, which nothing but its absence could have taught: it stands
+    where its genres and its year put it, with a bias that all such films share.
+    """
+
+    def __init__(self, data: EncodedData, config: ModelConfig) -> None:
         super().__init__(name="candidate_tower")
+        catalogue, genres = data.catalogue, data.sizes.genres
         movies, size = len(catalogue), config.embedding_size
+        self._rated = tf.constant(rated_films(data)[:, None])
         self._movie = self.add_weight("movie", [movies, size], initializer=_small())
-        self._bias = self.add_weight("bias", [movies, 1], initializer="zeros")
+        self._biases = None
+        if config.movie_bias:
+            self._biases = (
+                self.add_weight("bias", [movies, 1], initializer="zeros"),
+                self.add_weight("unrated_bias", [1, 1], initializer="zeros"),
+            )
         self._sides = []
         if config.genres:
             weights = self.add_weight("genres", [genres, size], initializer=_small())
@@ -114,28 +158,56 @@ class CandidateTower(keras.layers.Layer):
         if config.year:
             weights = self.add_weight("year", [1, size], initializer=_small())
             self._sides.append((tf.constant(catalogue.year_scaled)[:, None], weights))
+        self._layers = dense_layers(
+            config.candidate_layers, config.layer_dropout, config.tower_l2, "candidate_layers"
+        )
 
-    def call(self, movies: tf.Tensor) -> tf.Tensor:
+    def call(self, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Embeds some candidates.
 
         Args:
             movies: `movie_index`, int [batch].
+            training: drops out, with `candidate_layers`.
 
         Returns:
-            float32 [batch, embedding_size + 1]; the last column is the bias.
+            float32 [batch, size + 1]; the last column is the bias.
         """
-        embedding = tf.gather(self._movie, movies)
+        rated = tf.gather(self._rated, movies)
+        embedding = rated * tf.gather(self._movie, movies)
         for table, weights in self._sides:
             embedding += tf.matmul(tf.gather(table, movies), weights)
-        return tf.concat([embedding, tf.gather(self._bias, movies)], axis=1)
+        bias = None
+        if self._biases is not None:
+            own, unrated = self._biases
+            bias = rated * tf.gather(own, movies) + (1 - rated) * unrated
+        return self._finished(embedding, bias, training)
 
-    def catalogue(self) -> tf.Tensor:
-        """Embeds every film, float32 [movies, embedding_size + 1], in vocabulary order.
+    def catalogue(self, training: bool | None = None) -> tf.Tensor:
+        """Embeds every film, float32 [movies, size + 1], in vocabulary order.
 
         No gather, so that the gradient of the whole table stays dense.
         """
-        embedding = self._movie + sum(tf.matmul(t, w) for t, w in self._sides)
-        return tf.concat([embedding, self._bias], axis=1)
+        embedding = self._rated * self._movie + sum(tf.matmul(t, w) for t, w in self._sides)
+        bias = None
+        if self._biases is not None:
+            own, unrated = self._biases
+            bias = self._rated * own + (1 - self._rated) * unrated
+        return self._finished(embedding, bias, training)
+
+    def _finished(
+        self, embedding: tf.Tensor, bias: tf.Tensor | None, training: bool | None
+    ) -> tf.Tensor:
+        if self._layers is not None:
+            embedding = self._layers(embedding, training=training)
+        bias = tf.zeros_like(embedding[:, :1]) if bias is None else bias
+        return tf.concat([embedding, bias], axis=1)
+
+
+def rated_films(data: EncodedData) -> npt.NDArray[np.float32]:
+    """1 for films with train ratings, 0 for the others, float32 [movies]."""
+    movies = len(data.catalogue)
+    counts = np.bincount(data.train.movie_index, minlength=movies)[:movies]
+    return (counts > 0).astype(np.float32)
 
 
 def genre_shares(catalogue: EncodedCatalogue, genres: int) -> tf.Tensor:

@@ -18,6 +18,7 @@ from components.transform.encoded import (
     Int64,
     Sizes,
 )
+from components.transform.tokens import Tokens
 
 Columns = Mapping[str, npt.NDArray[np.generic]]
 
@@ -34,10 +35,17 @@ class Graph:
     users: int
     movies_count: int
     genres: int
+    movie_features: Callable[[pa.Table], Tokens] | None = None
+    """Films to their declared features, in vocabulary order; None if none are declared."""
+    user_features: Callable[[pa.Table], Tokens] | None = None
+    """Users to their attributes, in vocabulary order; None unless opted in."""
 
 
 def encode(
-    graph: Graph, batches: Mapping[str, Iterable[pa.RecordBatch]], movies: pa.Table
+    graph: Graph,
+    batches: Mapping[str, Iterable[pa.RecordBatch]],
+    movies: pa.Table,
+    users: pa.Table | None = None,
 ) -> EncodedData:
     """Encodes all splits.
 
@@ -45,6 +53,7 @@ def encode(
         graph: the Transform graph.
         batches: split to its record batches, list columns as ExampleGen writes them.
         movies: the `movies` split of the catalogue.
+        users: the `users` split; needed if the graph has `user_features`.
     """
     unsorted = {split: _encode_split(graph, batches[split]) for split in f.RATING_SPLITS}
     has_timestamps = any((rows.timestamp != rows.timestamp[:1]).any() for rows in unsorted.values())
@@ -59,6 +68,8 @@ def encode(
         train=train,
         **held_out,
         catalogue=encode_catalogue(graph, movies),
+        movie_features=None if graph.movie_features is None else graph.movie_features(movies),
+        user_features=None if graph.user_features is None else graph.user_features(users),
         sizes=Sizes(
             users=graph.users,
             movies=graph.movies_count,

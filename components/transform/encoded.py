@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.trainer import features as f
+from components.transform.tokens import Tokens
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -133,6 +134,10 @@ class EncodedData:
     test: EncodedRatings
     catalogue: EncodedCatalogue
     sizes: Sizes
+    movie_features: Tokens | None = None
+    """A row for each film; None unless columns are declared as features."""
+    user_features: Tokens | None = None
+    """A row for each user; None unless the configuration opts in to user attributes."""
 
     @property
     def offsets(self) -> Int64:
@@ -146,16 +151,23 @@ class EncodedData:
         for split in f.RATING_SPLITS:
             getattr(self, split).save(split_file(folder, split))
         self.catalogue.save(split_file(folder, f.MOVIES))
+        for split, tokens in ((f.MOVIES, self.movie_features), (f.USERS, self.user_features)):
+            if tokens is not None:
+                tokens.save(_features_file(folder, split))
         (folder / "sizes.json").write_text(json.dumps(asdict(self.sizes)))
 
     @classmethod
     def load(cls, folder: Path) -> EncodedData:
         """Memory-maps what `save` wrote."""
         splits = {s: EncodedRatings.load(split_file(folder, s)) for s in f.RATING_SPLITS}
+        features = [_features_file(folder, split) for split in (f.MOVIES, f.USERS)]
+        movie_features, user_features = (Tokens.load(p) if p.is_file() else None for p in features)
         return cls(
             **splits,
             catalogue=EncodedCatalogue.load(split_file(folder, f.MOVIES)),
             sizes=Sizes(**json.loads((folder / "sizes.json").read_text())),
+            movie_features=movie_features,
+            user_features=user_features,
         )
 
 
@@ -164,6 +176,10 @@ def split_file(folder: Path, split: str) -> Path:
     path = folder / f"Split-{split}" / ("movies.arrow" if split == f.MOVIES else "ratings.arrow")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _features_file(folder: Path, split: str) -> Path:
+    return folder / f"Split-{split}" / "features.arrow"
 
 
 def write_batch(path: Path, columns: dict[str, pa.Array]) -> None:

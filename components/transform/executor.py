@@ -37,10 +37,14 @@ class Executor(base_executor.BaseExecutor):
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES])
         catalogue = artifact_utils.get_single_instance(input_dict[CATALOGUE])
         graph = load_graph(artifact_utils.get_single_uri(input_dict[TRANSFORM_GRAPH]))
+        users = None
+        if graph.user_features is not None:
+            users = pa.Table.from_batches(batches(catalogue, f.USERS))
         data = encode(
             graph,
             {split: batches(examples, split) for split in f.RATING_SPLITS},
             pa.Table.from_batches(batches(catalogue, f.MOVIES)),
+            users,
         )
         encoded = artifact_utils.get_single_instance(output_dict[ENCODED])
         data.save(Path(encoded.uri))

@@ -10,8 +10,17 @@ import tensorflow_transform as tft
 
 from components.trainer import features as f
 from components.transform.encode import Columns, Graph
+from components.transform.tokens import Tokens, tokens_of_rows
+from ratings import schema
 
 _MOVIES_INPUTS = {f.MOVIE_ID: tf.string, f.GENRES: tf.string, f.YEAR: tf.int64}
+_USERS_INPUTS = {
+    f.USER_ID: tf.string,
+    schema.GENDER: tf.string,
+    schema.AGE: tf.int64,
+    schema.OCCUPATION: tf.string,
+    schema.ZIP_CODE: tf.string,
+}
 
 
 def load_graph(transform_graph: str) -> Graph:
@@ -55,12 +64,34 @@ def load_graph(transform_graph: str) -> Graph:
             f.YEAR_SCALED: years,
         }
 
+    known = output.transformed_feature_spec()
+
+    def movie_features(table: pa.Table) -> Tokens:
+        inputs = {f.MOVIE_ID: tf.string, f.FEATURES: tf.string}
+        out = apply(_sparse(table, inputs))
+        return _tokens(out, f.MOVIE_INDEX, f.FEATURE_INDICES, f.FEATURE_VOCABULARY)
+
+    def user_features(table: pa.Table) -> Tokens:
+        out = apply(_sparse(table, _USERS_INPUTS))
+        return _tokens(out, f.USER_INDEX, f.USER_FEATURE_INDICES, f.USER_FEATURE_VOCABULARY)
+
+    def _tokens(
+        out: dict[str, tf.SparseTensor], index: str, features: str, vocabulary: str
+    ) -> Tokens:
+        """The words of each row, rows in the order of their index."""
+        words = [word.decode() for word in output.vocabulary_by_name(vocabulary)]
+        order = np.argsort(out[index].values.numpy())
+        rows, indices = out[features].indices[:, 0].numpy(), out[features].values.numpy()
+        return tokens_of_rows(words, rows, indices, len(order)).take(order)
+
     return Graph(
         ratings=ratings,
         movies=movies,
         users=output.vocabulary_size_by_name(f.USER_VOCABULARY),
         movies_count=output.vocabulary_size_by_name(f.MOVIE_VOCABULARY),
         genres=output.vocabulary_size_by_name(f.GENRE_VOCABULARY),
+        movie_features=movie_features if f.FEATURE_INDICES in known else None,
+        user_features=user_features if f.USER_FEATURE_INDICES in known else None,
     )
 
 

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from pipeline.config.section import Section, Share
 
+FeatureName = Annotated[str, Field(pattern=r"^[^=|]+$")]
+
 
 class Format(str, Enum):
     """The source formats that `ratings/` has adapters for."""
@@ -40,6 +42,9 @@ class DataConfig(Section):
     """Column delimiter of a user's own CSV."""
     use_users: bool = False
     """Opt in to user attributes (gender, age, occupation, zip code)."""
+    movie_features: tuple[FeatureName, ...] = ()
+    """Further columns of the films' file to learn from, as `director` and `star`: the header's
+    names; several values stand with `|` between. Those that a file does not have are left out."""
     rating_min: float | None = None
     """Lowest valid rating, in stars; none: the format's own."""
     rating_max: float | None = None

@@ -8,12 +8,14 @@ from pydantic import Field, model_validator
 
 from pipeline.config.section import Section
 
+Layers = tuple[Annotated[int, Field(ge=1, le=4096)], ...]
+
 
 class ModelConfig(Section):
     """The two-tower retrieval model and the rating model."""
 
     embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
-    """Size of the query and candidate embeddings."""
+    """Size of the embeddings of users, films and features that the towers add up."""
     query: Literal["user_id", "history", "both"] = "both"
     """What the query tower knows a user by: an embedding of its own, its last films, or both."""
     history_length: Annotated[int, Field(ge=1, le=1000)] = 20
@@ -22,12 +24,35 @@ class ModelConfig(Section):
     """Give the candidate tower the films' genres."""
     year: bool = True
     """Give the candidate tower the release year."""
-    loss: Literal["full_softmax", "in_batch_softmax"] = "full_softmax"
-    """Retrieval loss: over the whole catalogue, or over the films of the batch."""
+    movie_features: bool = True
+    """Give the candidate tower the films' columns that data.movie_features declares."""
+    user_features: bool = False
+    """Give the query tower the users' attributes: age bucket, gender, occupation and zip region;
+    needs the opt-in data.use_users."""
+    movie_bias: bool = True
+    """Give each film a bias of its own: how much it is watched, whoever asks."""
+    query_layers: Layers = ()
+    """Units of the dense layers on top of the query tower's sum; the last one's output is the
+    query, so it must be as large as the candidate tower's. None: the sum is the query."""
+    candidate_layers: Layers = ()
+    """Units of the dense layers on top of the candidate tower's sum, as `query_layers`."""
+    layer_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of every dense layer's input dropped in training."""
+    tower_l2: Annotated[float, Field(ge=0)] = 0.0
+    """L2 on what both towers give (squared norms, mean over the batch) and on dense layers."""
+    loss: Literal["full_softmax", "in_batch_softmax", "bpr"] = "full_softmax"
+    """Retrieval loss: over the whole catalogue, over the films of the batch, or pairwise against
+    sampled films (BPR)."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """What scores are divided by in the retrieval loss; below 1 sharpens it."""
+    negatives: Literal["uniform", "popularity"] = "uniform"
+    """Where `bpr` draws its negatives from: all films alike, or as often as they are rated."""
+    negative_count: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Negatives of `bpr` for each rating."""
     logq: bool = True
     """Correct the in-batch softmax for how often a film is in a batch."""
     mask_seen: bool = True
-    """Leave the user's other films out of the full softmax, as serving does."""
+    """Leave the user's other films out of the full softmax and of BPR, as serving does."""
     query_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of the query embedding dropped in training."""
     retrieval_weight: Annotated[float, Field(ge=0)] = 1.0
@@ -48,4 +73,17 @@ class ModelConfig(Section):
     def _some_task(self) -> ModelConfig:
         if self.retrieval_weight == self.rating_weight == 0:
             raise ValueError("retrieval_weight and rating_weight must not both be 0")
+        return self
+
+    @model_validator(mode="after")
+    def _one_space(self) -> ModelConfig:
+        query, candidate = (
+            layers[-1] if layers else self.embedding_size
+            for layers in (self.query_layers, self.candidate_layers)
+        )
+        if query != candidate:
+            raise ValueError(
+                f"queries have {query} dimensions and candidates {candidate}: query_layers and "
+                "candidate_layers must end alike (none: embedding_size)"
+            )
         return self

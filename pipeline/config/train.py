@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,8 +14,10 @@ class TrainConfig(Section):
 
     epochs: Annotated[int, Field(ge=1)] = 20
     """Passes over the train split, at most."""
+    optimizer: Literal["adam", "adagrad"] = "adam"
+    """What moves the weights."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.003
-    """Step size of the optimizer (Adam)."""
+    """Step size of the optimizer."""
     batch_size: Annotated[int, Field(ge=1)] = 1024
     """Ratings per step."""
     patience: Annotated[int, Field(ge=1)] = 2

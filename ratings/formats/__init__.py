@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from components.trainer import features
 from pipeline.config import DataConfig, SplitConfig, SplitKind
@@ -56,7 +56,7 @@ def open_source(config: DataConfig, folder: str, split: SplitConfig) -> Source:
         rating_max=adapter.rating_max if config.rating_max is None else config.rating_max,
         has_timestamps=_have_timestamps(ratings_files),
         synthetic=_is_synthetic(found),
-        adapter=adapter,
+        adapter=replace(adapter, movie_features=config.movie_features),
     )
 
 

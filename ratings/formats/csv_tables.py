@@ -23,7 +23,7 @@ def read_movies(text: Text) -> Iterator[Movie]:
     Raises:
         BadInput: the header has no film id, or a line is short.
     """
-    for line, row in _rows(text, features.MOVIES_COLUMNS, (features.MOVIE_ID,)):
+    for line, row, further in _rows(text, features.MOVIES_COLUMNS, (features.MOVIE_ID,)):
         title = row.get(features.TITLE) or row[features.MOVIE_ID]
         year = tables.whole_number(row.get(features.YEAR))
         yield Movie(
@@ -32,6 +32,11 @@ def read_movies(text: Text) -> Iterator[Movie]:
             title=title,
             genres=tables.split_genres(row.get(features.GENRES, "")),
             year=tables.title_year(title) if year is None else year,
+            features=[
+                f"{name}={value}"
+                for name, cell in further.items()
+                for value in tables.split_values(cell)
+            ],
         )
 
 
@@ -41,7 +46,7 @@ def read_users(text: Text) -> Iterator[User]:
     Raises:
         BadInput: the header has no user id, or a line is short.
     """
-    for line, row in _rows(text, _USER_COLUMNS, (features.USER_ID,)):
+    for line, row, _ in _rows(text, _USER_COLUMNS, (features.USER_ID,)):
         yield User(
             line=line,
             user_id=row[features.USER_ID],
@@ -54,18 +59,26 @@ def read_users(text: Text) -> Iterator[User]:
 
 def _rows(
     text: Text, wanted: Sequence[str], required: Sequence[str]
-) -> Iterator[tuple[int, dict[str, str]]]:
+) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
+    """Line, canonical columns, and those columns declared as features that the file has."""
     reader = csv.reader(io.StringIO(text.content, newline=""), delimiter=text.delimiter)
     names = [name.strip() for name in next(reader, [])]
     # The mapping is written for the ratings; here it counts where its names occur.
     mapping = {column: name for column, name in text.columns.items() if name in names}
     found = header.find_columns(names, wanted, required, mapping, text.path)
+    plain = [name.lower() for name in names]
+    further = {name: plain.index(name.lower()) for name in text.features if name.lower() in plain}
     line = reader.line_num + 1
     try:
         for values in reader:
             if values:
                 tables.check_count(text.path, line, len(values), len(names))
-                yield line, {column: values[at].strip() for column, at in found.items()}
+                cells = [value.strip() for value in values]
+                yield (
+                    line,
+                    {column: cells[at] for column, at in found.items()},
+                    {name: cells[at] for name, at in further.items()},
+                )
             line = reader.line_num + 1
     except csv.Error as error:
         raise BadInput(f"{text.path}, line {line}: {error}.", "Mend or remove the line.") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ class Movie(NamedTuple):
     title: str
     genres: list[str]
     year: int | None
+    features: Sequence[str] = ()
+    """`name=value` of the columns that the configuration declares as features."""
 
 
 class User(NamedTuple):
@@ -42,6 +44,8 @@ class Text:
     delimiter: str
     columns: Mapping[str, str]
     """Canonical column to header name, where the configuration says so."""
+    features: tuple[str, ...] = ()
+    """Further columns of the films' file that the configuration declares as features."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ class Adapter:
     """Of the films' and users' files; the first that fits is taken."""
     movies_required: bool = True
     """Whether the source is refused without a films' file."""
+    movie_features: tuple[str, ...] = ()
+    """Further columns of the films' file that the configuration declares as features."""
     table_delimiter: str | None = None
     """Of the films' and users' files, if another."""
 
@@ -127,7 +133,7 @@ class Source:
 
         Returns:
             A table of `ratings.schema.MOVIES`: movie_id string, title string, genres list<string>,
-            year int64.
+            year int64; if columns are declared as features, also features list<string>.
 
         Raises:
             BadInput: the file cannot be decoded or read, or a film is in it twice.
@@ -135,7 +141,8 @@ class Source:
         if self.movies_file is None:
             return None
         text = tables.read_text(self.movies_file, self.adapter)
-        return tables.movies_table(self.adapter.read_movies(text), self.movies_file)
+        movies = self.adapter.read_movies(text)
+        return tables.movies_table(movies, self.movies_file, bool(text.features))
 
     def read_users(self) -> pa.Table | None:
         """User attributes in the file's order, or None if there is no users' file.

@@ -27,8 +27,13 @@ def title_year(title: str) -> int | None:
 
 def split_genres(text: str) -> list[str]:
     """`Action|Drama` to its parts, in order and once each; names for "none" give none."""
+    return [part for part in split_values(text) if part.lower() not in _NO_GENRES]
+
+
+def split_values(text: str) -> list[str]:
+    """`Ida Lupino|Orson Welles` to its parts, in order and once each; empty ones are none."""
     parts = (part.strip() for part in text.split("|"))
-    return list(dict.fromkeys(part for part in parts if part.lower() not in _NO_GENRES))
+    return list(dict.fromkeys(part for part in parts if part))
 
 
 def whole_number(text: str | None) -> int | None:
@@ -73,6 +78,7 @@ def read_text(path: str, adapter: Adapter) -> Text:
         content=_decoded(path, adapter.encodings),
         delimiter=adapter.table_delimiter or adapter.delimiter,
         columns=adapter.mapping,
+        features=adapter.movie_features,
     )
 
 
@@ -89,15 +95,15 @@ def _decoded(path: str, encodings: tuple[str, ...]) -> str:
     raise BadInput(f"{path} is not UTF-8: {problem}.", "Save the file as UTF-8.")
 
 
-def movies_table(movies: Iterable[Movie], path: str) -> pa.Table:
-    """Films to a table of `schema.MOVIES`, in their order.
+def movies_table(movies: Iterable[Movie], path: str, with_features: bool = False) -> pa.Table:
+    """Films to a table of `schema.MOVIES`, in their order; with the column of features if asked.
 
     Raises:
         BadInput: no film at all, one without an id, or one that is there twice.
     """
     rows = list(movies)
     _check_ids([(row.line, row.movie_id) for row in rows], path, "film", "movie_id")
-    return pa.table(
+    table = pa.table(
         [
             pa.array([row.movie_id for row in rows], pa.string()),
             pa.array([row.title for row in rows], pa.string()),
@@ -106,6 +112,10 @@ def movies_table(movies: Iterable[Movie], path: str) -> pa.Table:
         ],
         schema=schema.MOVIES,
     )
+    if with_features:
+        values = pa.array([list(row.features) for row in rows], schema.FEATURES.type)
+        table = table.append_column(schema.FEATURES, values)
+    return table
 
 
 def users_table(users: Iterable[User], path: str) -> pa.Table:

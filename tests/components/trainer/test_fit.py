@@ -16,7 +16,7 @@ from components.trainer.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
 from pipeline.config import ModelConfig, TrainConfig
 from ratings.errors import BadInput
 from tests.components.trained import MODEL, TRAIN
-from tests.encoded_data import Checkerboard, Row, checkerboard, colour, encoded, random_rows
+from tests.encoded_data import Checkerboard, Film, Row, checkerboard, colour, encoded, random_rows
 
 if TYPE_CHECKING:
     from tests.components.trained import Trained
@@ -50,6 +50,10 @@ def test_the_checkerboard_is_learned(model: Trained) -> None:
         {"query": "history"},
         {"mask_seen": False},
         {"loss": "in_batch_softmax"},
+        {"loss": "bpr", "negative_count": 4},
+        {"loss": "bpr", "negatives": "popularity", "negative_count": 4, "mask_seen": False},
+        {"query_layers": (16, 8), "candidate_layers": (16, 8), "tower_l2": 1e-4},
+        {"temperature": 0.5},
     ],
     ids=str,
 )
@@ -58,6 +62,23 @@ def test_every_variant_learns_the_checkerboard(change: dict[str, Any], tmp_path:
     config = MODEL.model_copy(update={**change, "rating_weight": 0.0})
     joint, _ = fit(board.data, config, TRAIN, tmp_path)
     _assert_solved(board, joint)
+
+
+def test_films_that_nobody_rated_rank_by_their_genre(tmp_path: Path) -> None:
+    """Users of one colour turn to comedies, the others to dramas; two films of each are new."""
+    board = checkerboard()
+    genre = ("Comedy", "Drama")
+    new = [Film(f"m{20 + m:02d}", (genre[m % 2],)) for m in range(4)]
+    films = [*(Film(x.movie_id, (genre[colour(x.movie_id)],)) for x in board.films), *new]
+    data = encoded(board.train, board.validation, films=films)
+    config = MODEL.model_copy(update={"rating_weight": 0.0, "year": False})
+    joint, _ = fit(data, config, TRAIN, tmp_path)
+    users = tf.range(len(board.users))
+    queries = joint.query(users, joint.timelines.ends_now(users))
+    scores = tf.matmul(queries, joint.candidate_tower.catalogue(), transpose_b=True).numpy()
+    for user, row in enumerate(scores[:, 20:]):
+        own = np.arange(4) % 2 == user % 2
+        assert row[own].min() > row[~own].max()
 
 
 def test_stars_of_the_checkerboard_are_learned(model: Trained) -> None:

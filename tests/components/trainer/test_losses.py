@@ -7,7 +7,12 @@ import pytest
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from components.trainer.losses import InBatchSoftmax, full_softmax
+from components.trainer.losses import (
+    InBatchSoftmax,
+    NegativeSampler,
+    bayesian_personalised_ranking,
+    full_softmax,
+)
 
 RANDOM = np.random.default_rng(0)
 BATCH, MOVIES, SIZE = 6, 9, 4
@@ -142,3 +147,26 @@ def test_logq_makes_the_sampled_softmax_unbiased() -> None:
     # The full softmax's gradient is (probability by the model - share of the targets).
     assert gain(logq=True) == pytest.approx(0.25 - frequent, abs=0.02)
     assert gain(logq=False) == pytest.approx(0.0, abs=0.02)
+
+
+def test_bpr_is_the_log_likelihood_of_the_pairs_that_count() -> None:
+    targets = np.array([1.0, -0.5], np.float32)
+    negatives = np.array([[0.0, 2.0], [1.0, 7.0]], np.float32)
+    weights = np.array([[1, 1], [1, 0]], np.float32)
+    likelihoods = [1 / (1 + np.exp(-x)) for x in (1.0, -1.0, -1.5)]
+    found = bayesian_personalised_ranking(targets, negatives, weights)
+    assert float(found) == pytest.approx(-np.mean(np.log(likelihoods)), rel=1e-5)
+
+
+def test_bpr_without_negatives_is_0() -> None:
+    nothing = np.zeros([2, 1], np.float32)
+    assert float(bayesian_personalised_ranking(np.ones(2, np.float32), nothing, nothing)) == 0
+
+
+def test_negatives_are_drawn_as_often_as_asked() -> None:
+    tf.random.set_seed(0)
+    wanted = np.array([0.5, 0.0, 0.3, 0.2], np.float32)
+    drawn = NegativeSampler(tf.constant(wanted), 5).draw(tf.constant(2000)).numpy()
+    assert drawn.shape == (2000, 5)
+    shares = np.bincount(drawn.ravel(), minlength=4) / drawn.size
+    np.testing.assert_allclose(shares, wanted, atol=0.02)

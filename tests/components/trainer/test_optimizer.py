@@ -1,4 +1,4 @@
-"""TableAdam against Keras's Adam."""
+"""The optimizers against Keras's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from components.trainer.optimizer import TableAdam
+from components.trainer.optimizer import TableAdam, optimizer
+from pipeline.config import TrainConfig
 
 
 def test_values_are_those_of_keras() -> None:
@@ -15,7 +16,7 @@ def test_values_are_those_of_keras() -> None:
     rows = random.integers(6, size=(20, 4))  # with repetitions, and never all rows
     goals = random.normal(size=(20, 4, 3)).astype(np.float32)
     found = []
-    for optimizer in (TableAdam(0.1), keras.optimizers.Adam(0.1)):
+    for stepper in (TableAdam(0.1), keras.optimizers.Adam(0.1)):
         table, bias = tf.Variable(start), tf.Variable(np.zeros(3, np.float32))
         for step in range(20):
             with tf.GradientTape() as tape:
@@ -23,7 +24,16 @@ def test_values_are_those_of_keras() -> None:
                 loss = tf.reduce_sum(tf.square(errors))
             gradients = tape.gradient(loss, [table, bias])
             assert isinstance(gradients[0], tf.IndexedSlices)
-            optimizer.apply_gradients(zip(gradients, [table, bias], strict=True))
+            stepper.apply_gradients(zip(gradients, [table, bias], strict=True))
         found.append((table.numpy(), bias.numpy()))
     for ours, keras_own in zip(*found, strict=True):
         np.testing.assert_allclose(ours, keras_own, atol=1e-5)
+
+
+def test_the_configuration_chooses() -> None:
+    assert isinstance(optimizer(TrainConfig()), TableAdam)
+    adagrad = optimizer(TrainConfig(optimizer="adagrad", learning_rate=0.25))
+    weight = tf.Variable([0.0, 0.0])
+    adagrad.apply_gradients([(tf.constant([3.0, 0.0]), weight)])
+    # Adagrad's first step: the rate times g / sqrt(initial accumulator + g^2).
+    np.testing.assert_allclose(weight, [-0.25 * 3 / np.sqrt(9.1), 0], rtol=1e-5)

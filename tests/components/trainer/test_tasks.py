@@ -11,7 +11,8 @@ import tf_keras as keras
 
 from components.trainer import features as f
 from components.trainer.batches import Batches
-from components.trainer.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel, popularity
+from components.trainer.retrieval import popularity
+from components.trainer.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig
 from tests.encoded_data import Row, encoded, random_rows

@@ -95,29 +95,100 @@ def test_training_hides_some_users_and_drops_out() -> None:
 
 
 FILMS = [Film("a", ("War", "Drama"), 1990), Film("b"), Film("c", ("Drama",), 2020)]
-CATALOGUE = encoded([("u", "a", 3.0, 1)], films=FILMS).catalogue
+DATA = encoded([("u", "a", 3.0, 1), ("u", "c", 3.0, 2)], films=FILMS)  # nobody rated b
 SHARES = np.array([[0.5, 0.5], [0, 0], [1, 0]])  # Drama, War
+RATED = np.array([[1], [0], [1]])
+
+
+def _candidate_tower(**config: Any) -> CandidateTower:
+    keras.utils.set_random_seed(0)
+    tower = CandidateTower(DATA, ModelConfig(embedding_size=SIZE, **config))
+    tower.catalogue()
+    for weight in tower.weights:
+        weight.assign(np.random.default_rng(2).normal(size=weight.shape))
+    return tower
 
 
 def test_genre_shares() -> None:
-    np.testing.assert_array_equal(genre_shares(CATALOGUE, 2), SHARES)
+    np.testing.assert_array_equal(genre_shares(DATA.catalogue, 2), SHARES)
 
 
 @pytest.mark.parametrize("genres", [True, False])
 @pytest.mark.parametrize("year", [True, False])
-def test_candidates_are_film_genres_year_and_bias(genres: bool, year: bool) -> None:
-    tower = CandidateTower(CATALOGUE, 2, ModelConfig(embedding_size=SIZE, genres=genres, year=year))
-    for weight in tower.weights:
-        weight.assign(np.random.default_rng(2).normal(size=weight.shape))
+@pytest.mark.parametrize("bias", [True, False])
+def test_candidates_are_film_genres_year_and_bias(genres: bool, year: bool, bias: bool) -> None:
+    tower = _candidate_tower(genres=genres, year=year, movie_bias=bias)
     table = {w.name.removesuffix(":0").split("/")[-1]: w.numpy() for w in tower.weights}
-    assert set(table) == {"movie", "bias"} | ({"genres"} if genres else set()) | (
+    assert set(table) == {"movie"} | ({"genres"} if genres else set()) | (
         {"year"} if year else set()
-    )
-    expected = table["movie"].copy()
+    ) | ({"bias", "unrated_bias"} if bias else set())
+    expected = RATED * table["movie"]
     if genres:
         expected += SHARES @ table["genres"]
     if year:
-        expected += CATALOGUE.year_scaled[:, None] * table["year"]
-    expected = np.concatenate([expected, table["bias"]], axis=1)
+        expected += DATA.catalogue.year_scaled[:, None] * table["year"]
+    biases = np.zeros([3, 1])
+    if bias:
+        biases = np.where(RATED == 1, table["bias"], table["unrated_bias"])
+    expected = np.concatenate([expected, biases], axis=1)
     np.testing.assert_allclose(tower.catalogue(), expected, rtol=1e-5)
     np.testing.assert_allclose(tower(tf.constant([2, 0, 2])), expected[[2, 0, 2]], rtol=1e-5)
+
+
+def test_films_that_nobody_rated_stand_where_their_features_put_them() -> None:
+    """What their own rows hold has no say."""
+    tower = _candidate_tower()
+    before = tower.catalogue().numpy()
+    for weight in tower.weights:
+        if weight.name in ("movie:0", "bias:0"):
+            weight.assign(weight + tf.constant(1.0 - RATED, tf.float32))
+    np.testing.assert_array_equal(tower.catalogue(), before)
+
+
+def test_dense_layers_end_in_the_size_of_the_last() -> None:
+    query = _query_tower(query_layers=(6, 3), candidate_layers=(3,))
+    recent = tf.constant([[MOVIES, 2, 4], [MOVIES, MOVIES, 1]])
+    found = query(tf.constant([0, 1]), recent).numpy()
+    table = {w.name: w.numpy() for w in query.weights}
+    first, last = ("query_layers/dense_0", "query_layers/dense_1")
+    plain = _query_tower()
+    for mine, theirs in zip(plain.weights, query.weights, strict=False):
+        mine.assign(theirs)
+    hidden = plain(tf.constant([0, 1]), recent).numpy()[:, :-1]
+    kernels = {name: next(v for k, v in table.items() if k.endswith(name)) for name in (
+        f"{first}/kernel:0", f"{first}/bias:0", f"{last}/kernel:0", f"{last}/bias:0"
+    )}  # fmt: skip
+    hidden = np.maximum(hidden @ kernels[f"{first}/kernel:0"] + kernels[f"{first}/bias:0"], 0)
+    expected = hidden @ kernels[f"{last}/kernel:0"] + kernels[f"{last}/bias:0"]
+    np.testing.assert_allclose(found[:, :-1], expected, rtol=1e-4)
+    assert (found[:, -1] == 1).all()
+    assert _candidate_tower(query_layers=(3,), candidate_layers=(5, 3)).catalogue().shape == (3, 4)
+
+
+def test_layers_drop_out_in_training_only() -> None:
+    tower = _candidate_tower(query_layers=(8,), candidate_layers=(8,), layer_dropout=0.5)
+    served = tower.catalogue().numpy()
+    np.testing.assert_array_equal(tower.catalogue(), served)
+    assert not np.array_equal(tower.catalogue(training=True), served)
+
+
+@pytest.mark.parametrize("layers", [{}, {"query_layers": (6, SIZE)}], ids=["sum", "dense"])
+def test_shares_and_rest_sum_to_the_score(layers: dict[str, Any]) -> None:
+    tower = _query_tower(**layers)
+    users = tf.constant([3, 0, USERS])
+    recent = tf.constant([[MOVIES, 2, 4], [MOVIES, MOVIES, MOVIES], [6, 0, 0]])
+    candidates = tf.constant(np.random.default_rng(3).normal(size=(3, SIZE + 1)), tf.float32)
+    shares, rest = (x.numpy() for x in tower.shares(users, recent, candidates))
+    scores = tf.reduce_sum(tower(users, recent) * candidates, axis=1).numpy()
+    np.testing.assert_allclose(shares.sum(axis=1) + rest, scores, rtol=1e-4)
+    assert (shares[recent.numpy() == MOVIES] == 0).all()
+    # A film's share is what the score loses without it.
+    without = tower(users, tf.constant([[MOVIES, MOVIES, 4]] * 3))
+    lost = scores[0] - float(tf.reduce_sum(without[0] * candidates[0]))
+    assert shares[0, 1] == pytest.approx(lost, rel=1e-3)
+
+
+@pytest.mark.parametrize("layers", [{"query_layers": (8, 3)}, {"candidate_layers": (5,)}])
+def test_towers_that_do_not_meet_are_refused(layers: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must end alike"):
+        ModelConfig(embedding_size=SIZE, **layers)

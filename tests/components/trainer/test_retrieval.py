@@ -1,0 +1,91 @@
+"""The retrieval task beyond the softmax: which negatives count, what is added, what is divided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from components.trainer import features as f
+from components.trainer import retrieval
+from components.trainer.batches import Batches
+from components.trainer.tasks import JointModel
+from components.transform.encoded import EncodedData
+from pipeline.config import ModelConfig
+from tests.encoded_data import encoded, random_rows
+
+FILMS = [f"m{i:02d}" for i in range(14)]
+DATA = encoded(random_rows(60, 0), films=FILMS)
+
+
+def _joint(data: EncodedData = DATA, **config: Any) -> JointModel:
+    keras.utils.set_random_seed(0)
+    sizes = {"embedding_size": 4, "rating_weight": 0, "query_dropout": 0.0}
+    joint = JointModel(data, ModelConfig.model_validate({**sizes, **config}))
+    joint.query(tf.constant([0]), tf.constant([0], tf.int64))
+    random = np.random.default_rng(0)
+    for weight in (*joint.query_tower.weights, *joint.candidate_tower.weights):
+        weight.assign(random.normal(size=weight.shape))
+    return joint
+
+
+def _batch(data: EncodedData = DATA) -> dict[str, tf.Tensor]:
+    return {k: tf.constant(v) for k, v in Batches(data.train, 1000, None)[0].items()}
+
+
+def _scores(joint: JointModel, batch: dict[str, tf.Tensor]) -> np.ndarray:
+    queries = joint.query(batch[f.USER_INDEX], batch[f.HISTORY_END])
+    scores: np.ndarray = (queries @ tf.transpose(joint.candidate_tower.catalogue())).numpy()
+    return scores
+
+
+@pytest.mark.parametrize("table", [True, False], ids=["table", "looked up"])
+@pytest.mark.parametrize("negatives", ["uniform", "popularity"])
+@pytest.mark.parametrize("mask_seen", [True, False])
+def test_validation_takes_the_expectation_of_bpr(
+    mask_seen: bool, negatives: str, table: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not table:
+        monkeypatch.setattr(retrieval, "TABLE_BYTES", 0)
+    joint, batch = _joint(loss="bpr", negatives=negatives, mask_seen=mask_seen), _batch()
+    users, targets = batch[f.USER_INDEX].numpy(), batch[f.MOVIE_INDEX].numpy()
+    popularity = np.maximum(np.bincount(targets, minlength=14), 0.1)
+    weights = np.tile(popularity if negatives == "popularity" else np.ones(14), (len(users), 1))
+    for row, user in enumerate(users):
+        if mask_seen:
+            weights[row, targets[users == user]] = 0
+    weights[np.arange(len(users)), targets] = 0
+    scores = _scores(joint, batch)
+    losses = np.log1p(np.exp(scores - scores[np.arange(len(users)), targets][:, None]))
+    expected = (weights * losses).sum() / weights.sum()
+    assert float(joint.compute_loss(batch)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_sampled_bpr_comes_to_its_expectation() -> None:
+    joint, batch = _joint(loss="bpr", negative_count=500, query="user_id"), _batch()
+    tf.random.set_seed(1)
+    sampled = float(joint.compute_loss(batch, training=True))
+    assert sampled == pytest.approx(float(joint.compute_loss(batch)), rel=0.05)
+
+
+def test_l2_is_added_in_training_alone() -> None:
+    config = {"query": "user_id", "mask_seen": False}
+    plain, with_l2, batch = _joint(**config), _joint(**config, tower_l2=0.5), _batch()
+    assert float(with_l2.compute_loss(batch)) == float(plain.compute_loss(batch))
+    added = float(with_l2.compute_loss(batch, training=True) - plain.compute_loss(batch))
+    queries = plain.query(batch[f.USER_INDEX], batch[f.HISTORY_END])[:, :-1]
+    positives = plain.candidate_tower(batch[f.MOVIE_INDEX])[:, :-1]
+    squares = sum(float(tf.reduce_mean(tf.reduce_sum(x**2, axis=1))) for x in (queries, positives))
+    assert added == pytest.approx(0.5 * squares, rel=1e-3)
+
+
+def test_temperature_divides_the_scores() -> None:
+    batch, config = _batch(), {"mask_seen": False}
+    scores = _scores(_joint(**config), batch) / 0.2
+    of_targets = scores[np.arange(60), batch[f.MOVIE_INDEX].numpy()]
+    expected = np.mean(np.log(np.exp(scores).sum(axis=1)) - of_targets)
+    found = float(_joint(**config, temperature=0.2).compute_loss(batch))
+    assert found == pytest.approx(expected, rel=1e-4)
