@@ -19,6 +19,10 @@ from pipeline.config import ModelConfig
 TABLE_BYTES = 1 << 28
 """Size up to which a table says who has seen what; beyond, each batch looks it up."""
 
+SECONDS_PER_DAY = 86_400.0
+PLAIN_SHARE = 1e-3
+"""Share of plain popularity in the recent one."""
+
 
 class RetrievalTask:
     """Queries and targets to a loss, with seen films left out and negatives drawn as configured."""
@@ -133,3 +137,22 @@ def popularity(data: EncodedData) -> tf.Tensor:
     counts = np.bincount(data.train.movie_index, minlength=len(data.catalogue))
     counts = np.maximum(counts[: len(data.catalogue)], 0.1)
     return tf.constant(counts / counts.sum(), tf.float32)
+
+
+def recent_popularity(data: EncodedData, half_life: float) -> tf.Tensor:
+    """Share of each film among the train ratings, old ones counting less, float32 [movies].
+
+    Args:
+        data: whose train ratings.
+        half_life: age in days at which a rating counts half, seen from the newest one; 0, or no
+            timestamps: all count alike. Where ratings are too old to count, their plain number
+            still decides.
+    """
+    plain = popularity(data)
+    train, movies = data.train, len(data.catalogue)
+    if not half_life or not data.sizes.has_timestamps:
+        return plain
+    ages = (train.timestamp.max(initial=0) - train.timestamp) / SECONDS_PER_DAY
+    counts = np.bincount(train.movie_index, np.exp2(-ages / half_life), movies)[:movies]
+    shares = tf.constant(counts / counts.sum(), tf.float32)
+    return (1 - PLAIN_SHARE) * shares + PLAIN_SHARE * plain

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from components.trainer import features as f
 from components.trainer.index import LOWEST, block_size, mask, ranks, top_k
-from components.trainer.retrieval import popularity
 from components.trainer.tasks import JointModel
 from components.transform.encoded import EncodedData
 
@@ -42,12 +41,13 @@ class ServingModel(tf.Module):
         candidates = joint.candidate_tower.catalogue()
         # Public: the report draws its map of films from this variable of the SavedModel.
         self.directions = _constant(tf.math.l2_normalize(candidates[:, :-1], axis=1))
-        popular = tf.math.log(popularity(data))
+        popular = tf.math.log(joint.popularity)
         self._popularity = _constant(popular)
         # What unknown users get by is one more column, which only their queries meet.
         columns = tf.concat([candidates, popular[:, None]], axis=1)
         self._block = block_size(len(catalogue))
         self._candidates = _constant(_padded(columns, -len(catalogue) % self._block))
+        joint.query_tower.freeze()
         self._query_tower = joint.query_tower
         self._timelines = joint.timelines
         self._mean = tables.mean
@@ -166,7 +166,8 @@ class ServingModel(tf.Module):
     def explain(self, user_id: tf.Tensor, movie_id: tf.Tensor, history: tf.Tensor) -> Outputs:
         """What each film of a user's history adds to the score of a film, the most first.
 
-        Weights and `rest` (the user's own embedding and the film's bias) sum to the score. For a
+        Weights and `rest` (the user's own embedding and the film's bias) sum to the score; behind
+        dense layers a film's weight is what the score loses without it. For a
         film that the model does not know, and where the source is `popularity`, nothing adds to it.
         """
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)

@@ -8,7 +8,7 @@ import tf_keras as keras
 
 from components.trainer import features as f
 from components.trainer.rating import RatingModel
-from components.trainer.retrieval import RetrievalTask
+from components.trainer.retrieval import RetrievalTask, recent_popularity
 from components.trainer.timelines import Timelines
 from components.trainer.towers import CandidateTower, QueryTower
 from components.transform.encoded import EncodedData
@@ -29,10 +29,17 @@ class JointModel(tfrs.Model):
         self.timelines = Timelines(
             data.train.movie_index, data.train.timestamp, data.offsets, unknown=movies
         )
-        self.query_tower = QueryTower(data.sizes.users, movies, history_length, config)
+        self.query_tower = QueryTower(
+            data.sizes.users,
+            movies,
+            history_length,
+            config,
+            data.user_features if config.user_features else None,
+        )
         self.candidate_tower = CandidateTower(data, config)
         self.rating_model = RatingModel(data, config)
         self._config = config
+        self.popularity = recent_popularity(data, config.popularity_half_life)
         self._retrieval_task = RetrievalTask(data, self.candidate_tower, self.timelines, config)
         self._rating_task = tfrs.tasks.Ranking(
             loss=keras.losses.MeanSquaredError(reduction=keras.losses.Reduction.SUM_OVER_BATCH_SIZE)

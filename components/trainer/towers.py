@@ -7,8 +7,10 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
+from components.trainer.bags import Bags
 from components.trainer.layers import dense_layers
 from components.transform.encoded import EncodedCatalogue, EncodedData
+from components.transform.tokens import Tokens
 from pipeline.config import ModelConfig
 from ratings.errors import BadInput
 
@@ -24,7 +26,23 @@ class QueryTower(keras.layers.Layer):
     `query_layers`, dense layers on top of the sum.
     """
 
-    def __init__(self, users: int, movies: int, history_length: int, config: ModelConfig) -> None:
+    def __init__(
+        self,
+        users: int,
+        movies: int,
+        history_length: int,
+        config: ModelConfig,
+        features: Tokens | None = None,
+    ) -> None:
+        """Makes the tower.
+
+        Args:
+            users: how many; that number itself stands for an unknown user.
+            movies: how many; that number itself is padding.
+            history_length: last films to look at, 0 without timestamps.
+            config: what the tower is made of.
+            features: users' attributes, if the configuration gives them to the tower.
+        """
         if config.query == "history" and not history_length:
             raise BadInput(
                 "model.query = 'history' needs timestamps, and the ratings have none.",
@@ -48,6 +66,13 @@ class QueryTower(keras.layers.Layer):
                     1.0 / tf.cast(tf.range(shape[0], 0, -1), tf.float32)
                 ),
             )
+        self._features = None
+        if features is not None and features.words:
+            bags = Bags(features.owners, features.indices, users + 1)
+            weights = self.add_weight("features", [len(features.words), size], initializer=_small())
+            self._features = bags, weights
+        # Of users' attributes the exported model has no more than what they come to.
+        self._frozen: tf.Variable | None = None
         self._padding = movies
         self._dropout = keras.layers.Dropout(config.query_dropout)
         self._layers = dense_layers(
@@ -67,8 +92,8 @@ class QueryTower(keras.layers.Layer):
             float32 [batch, size + 1]; the last column is 1 and meets the film's bias.
         """
         parts = []
-        if self._user is not None:
-            parts.append(self._user(self._hide_some(users) if training else users))
+        if self._knows_users:
+            parts.append(self._user_side(self._hide_some(users) if training else users))
         if self.history_length:
             known = tf.cast(recent != self._padding, tf.float32)
             weights = known * self._position_weights
@@ -99,8 +124,8 @@ class QueryTower(keras.layers.Layer):
         if self._layers is not None:
             return self._shares_by_leaving_out(users, recent, candidates)
         embedding, rest = candidates[:, :-1], candidates[:, -1]
-        if self._user is not None:
-            rest += tf.reduce_sum(self._user(users) * embedding, axis=1)
+        if self._knows_users:
+            rest += tf.reduce_sum(self._user_side(users) * embedding, axis=1)
         if not self.history_length:
             return tf.zeros_like(recent, tf.float32), rest
         known = tf.cast(recent != self._padding, tf.float32)
@@ -124,6 +149,25 @@ class QueryTower(keras.layers.Layer):
         shares = known * (scores[:, None] - without)
         return shares, scores - tf.reduce_sum(shares, axis=1)
 
+    @property
+    def _knows_users(self) -> bool:
+        return self._user is not None or self._features is not None
+
+    def _user_side(self, users: tf.Tensor) -> tf.Tensor:
+        """What the users' own embeddings and their attributes come to, float32 [batch, size]."""
+        if self._frozen is not None:
+            return tf.gather(self._frozen, users)
+        parts = [] if self._user is None else [self._user(users)]
+        if self._features is not None:
+            bags, weights = self._features
+            parts.append(bags.sums(users, weights))
+        return tf.add_n(parts)
+
+    def freeze(self) -> None:
+        """Takes the sums over users' attributes once, so that an export does not have them."""
+        if self._features is not None and self._frozen is None:
+            self._frozen = tf.Variable(self._user_side(tf.range(self._users + 1)), trainable=False)
+
     def _hide_some(self, users: tf.Tensor) -> tf.Tensor:
         if not self.history_length:
             return users
@@ -132,11 +176,11 @@ class QueryTower(keras.layers.Layer):
 
 
 class CandidateTower(keras.layers.Layer):
-    """The sum of the film's own, its genres' and its year's embedding, and a bias.
+    """The sum of the embeddings of the film, its genres, its year, its features, and a bias.
 
     With `candidate_layers`, dense layers on top of the sum. A film without train ratings has no
     embedding and no bias of its own, which nothing but its absence could have taught: it stands
-    where its genres and its year put it, with a bias that all such films share.
+    where its genres, year and features put it, with a bias that all such films share.
     """
 
     def __init__(self, data: EncodedData, config: ModelConfig) -> None:
@@ -158,6 +202,12 @@ class CandidateTower(keras.layers.Layer):
         if config.year:
             weights = self.add_weight("year", [1, size], initializer=_small())
             self._sides.append((tf.constant(catalogue.year_scaled)[:, None], weights))
+        self._features = None
+        features = data.movie_features if config.movie_features else None
+        if features is not None and features.words:
+            bags = Bags(features.owners, features.indices, movies)
+            weights = self.add_weight("features", [len(features.words), size], initializer=_small())
+            self._features = bags, weights
         self._layers = dense_layers(
             config.candidate_layers, config.layer_dropout, config.tower_l2, "candidate_layers"
         )
@@ -176,6 +226,9 @@ class CandidateTower(keras.layers.Layer):
         embedding = rated * tf.gather(self._movie, movies)
         for table, weights in self._sides:
             embedding += tf.matmul(tf.gather(table, movies), weights)
+        if self._features is not None:
+            bags, weights = self._features
+            embedding += bags.sums(movies, weights)
         bias = None
         if self._biases is not None:
             own, unrated = self._biases
@@ -188,6 +241,9 @@ class CandidateTower(keras.layers.Layer):
         No gather, so that the gradient of the whole table stays dense.
         """
         embedding = self._rated * self._movie + sum(tf.matmul(t, w) for t, w in self._sides)
+        if self._features is not None:
+            bags, weights = self._features
+            embedding += bags.sums(tf.range(self._movie.shape[0]), weights)
         bias = None
         if self._biases is not None:
             own, unrated = self._biases

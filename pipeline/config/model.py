@@ -51,6 +51,9 @@ class ModelConfig(Section):
     """Negatives of `bpr` for each rating."""
     logq: bool = True
     """Correct the in-batch softmax for how often a film is in a batch."""
+    popularity_half_life: Annotated[float, Field(ge=0)] = 365.0
+    """Age in days at which a rating counts half for what users without any history get; 0: all
+    ratings count alike."""
     mask_seen: bool = True
     """Leave the user's other films out of the full softmax and of BPR, as serving does."""
     query_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5

@@ -27,7 +27,7 @@ def test_describe_every_column_once() -> None:
     assert _names("ratings") == sorted(features.RATINGS_COLUMNS)
     inputs = {features.USER_ID, features.TIMESTAMP}
     assert _names("movies") == sorted(
-        {*features.MOVIES_COLUMNS, *inputs, *ratings_schema.USERS.names}
+        {*features.MOVIES_COLUMNS, features.FEATURES, *inputs, *ratings_schema.USERS.names}
     )
 
 
