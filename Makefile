@@ -35,6 +35,11 @@ test: $(READY) ## Run all tests, with coverage; ARGS="-k name" for some
 test-quick: $(READY) ## Run the tests that take seconds
 	@$(VENV)/bin/python -m pytest -m "not slow" $(ARGS)
 
+.PHONY: bench
+bench: $(READY) ## Measure speed in short forms, a few minutes in all; docs/performance.md has the long ones
+	@for name in ingest evaluation serving training pipeline scale; do \
+		$(VENV)/bin/python -m benchmarks.$$name --short || exit 1; done
+
 .PHONY: lint
 lint: $(READY) ## Check style and formatting
 	@$(VENV)/bin/ruff check .
