@@ -61,11 +61,12 @@ class Bags(tf.Module):
         unique, where = tf.unique(owners)
         starts, ends = tf.gather(self._offsets, unique), tf.gather(self._offsets, unique + 1)
         bags, positions = slices(starts, ends)
+        # One more bag that nobody asks for: of no members at all the gradient is not defined.
         sums = tf.raw_ops.SparseSegmentSumWithNumSegments(
             data=embeddings,
-            indices=tf.gather(self._members, positions),
-            segment_ids=bags,
-            num_segments=tf.size(unique),
+            indices=tf.concat([tf.gather(self._members, positions), [0]], axis=0),
+            segment_ids=tf.concat([bags, tf.size(unique)[None]], axis=0),
+            num_segments=tf.size(unique) + 1,
         )
         sums, sizes = tf.gather(sums, where), tf.gather(tf.cast(ends - starts, tf.float32), where)
         if without is not None:

@@ -67,3 +67,13 @@ def test_no_bag_is_larger_than_asked(most: int) -> None:
         drawn = set(np.flatnonzero(whole).tolist())
         assert set(np.flatnonzero(rest).tolist()) == drawn - {member}
         np.testing.assert_allclose(np.sum(rest**2), 1.0 if drawn - {member} else 0.0, rtol=1e-5)
+
+
+def test_bags_without_members_have_a_gradient_of_zeros() -> None:
+    bags = Bags(np.array([0, 1], np.int32), np.array([3, 4], np.int32), 2, most=0)
+    for size in (8, 512, 4096):  # TensorFlow's own gradient of nothing is uninitialised memory
+        embeddings = tf.Variable(tf.fill([5, size], 1.0))
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(bags.sums(tf.constant([0, 1]), embeddings))
+        gradient = tf.convert_to_tensor(tape.gradient(total, embeddings))
+        np.testing.assert_array_equal(gradient, np.zeros([5, size], np.float32))
