@@ -13,6 +13,7 @@ from components.serving_check.golden import Golden, Values
 from components.trainer.features import (
     EXCLUSIONS,
     HISTORY,
+    LIKE,
     MOVIE_ID,
     RANK_RAW,
     RANK_UNSEEN,
@@ -49,6 +50,12 @@ SIGNATURES: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
         frozenset({RATING, RANK_RAW, RANK_UNSEEN}),
     ),
 }
+
+MAY_HAVE: Final[Mapping[str, frozenset[str]]] = {
+    RATE: frozenset({LIKE}),
+    EVALUATE: frozenset({LIKE}),
+}
+"""Outputs of models whose rating task gives a probability."""
 
 # No source can hold this id: control characters do not survive any of the readers.
 NOBODY: Final = "\x01nobody"
@@ -98,7 +105,7 @@ def missing_parts(present: Mapping[str, tuple[frozenset[str], frozenset[str]]]) 
             reasons.append(f"signature {name} is missing")
             continue
         for kind, wanted, given in zip(("inputs", "outputs"), promised, present[name], strict=True):
-            if wanted != given:
+            if wanted != given - MAY_HAVE.get(name, frozenset()):
                 reasons.append(f"{name}: {kind} are {sorted(given)} instead of {sorted(wanted)}")
     return reasons
 
@@ -188,6 +195,8 @@ def _ratings(ask: Ask, subjects: Subjects) -> Iterator[str]:
     answer = ask(RATE, {USER_ID: [subjects.user, NOBODY, NOBODY], MOVIE_ID: [film, film, NOBODY]})
     if not all(np.isfinite(answer[RATING])):
         yield f"rate: ratings are {answer[RATING]}"
+    if not all(0.0 <= like <= 1.0 for like in answer.get(LIKE, ())):
+        yield f"rate: probabilities of a like are {answer[LIKE]}"
     known = (answer["known_user"], answer["known_movie"])
     if known != ([True, False, False], [True, True, False]):
         yield f"rate: known_user and known_movie are {known[0]} and {known[1]}"

@@ -39,10 +39,9 @@ class Bags(tf.Module):
         self._members = tf.constant(members[order])
         self._offsets = tf.constant(offsets, tf.int64)
         self._stride = int(members.max(initial=0)) + 1
-        self._pairs = None
-        if most is not None:
-            pairs = np.unique(owners.astype(np.int64) * self._stride + members)
-            self._pairs = tf.constant(np.append(pairs, np.iinfo(np.int64).max))
+        pairs = np.sort(owners.astype(np.int64) * self._stride + members)
+        once = most is None and bool((pairs[1:] != pairs[:-1]).all())
+        self._pairs = None if once else tf.constant(pairs)
 
     def sums(
         self, owners: tf.Tensor, embeddings: tf.Tensor, without: tf.Tensor | None = None
@@ -52,8 +51,8 @@ class Bags(tf.Module):
         Args:
             owners: int [batch]; repeated ones are summed once.
             embeddings: float32 [members, size].
-            without: int [batch], a member to leave out of each bag (the target, so that it does not
-                give itself away).
+            without: int [batch], a member to leave out of each bag, as often as it is there (the
+                target, so that it does not give itself away).
 
         Returns:
             float32 [batch, size].
@@ -70,18 +69,18 @@ class Bags(tf.Module):
         )
         sums, sizes = tf.gather(sums, where), tf.gather(tf.cast(ends - starts, tf.float32), where)
         if without is not None:
-            inside = self._inside(owners, without)
-            sums -= inside[:, None] * tf.gather(embeddings, without)
-            sizes -= inside
+            copies = self._copies(owners, without)
+            sums -= copies[:, None] * tf.gather(embeddings, without)
+            sizes -= copies
         return sums * tf.math.rsqrt(tf.maximum(sizes, 1.0))[:, None]
 
-    def _inside(self, owners: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
-        """1 where the pair is in its bag, float32 [batch]: always, unless members were drawn."""
+    def _copies(self, owners: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
+        """How often the pair is in its bag, float32 [batch]."""
         if self._pairs is None:
             return tf.ones_like(owners, tf.float32)
         wanted = tf.cast(owners, tf.int64) * self._stride + tf.cast(members, tf.int64)
-        found = tf.gather(self._pairs, tf.searchsorted(self._pairs, wanted))
-        return tf.cast(found == wanted, tf.float32)
+        ends = [tf.searchsorted(self._pairs, wanted, side) for side in ("left", "right")]
+        return tf.cast(ends[1] - ends[0], tf.float32)
 
 
 def _draw(owners: Int32, most: int) -> Int64:

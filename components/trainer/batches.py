@@ -40,6 +40,7 @@ class Batches(keras.utils.Sequence):
             f.USER_INDEX: rows.user_index,
             f.MOVIE_INDEX: rows.movie_index,
             f.RATING: rows.rating,
+            f.TIMESTAMP: rows.timestamp,
             f.HISTORY_END: rows.history_end,
         }
 

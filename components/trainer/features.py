@@ -69,3 +69,4 @@ SEEN: Final = "seen"
 WEIGHT: Final = "weight"
 REST: Final = "rest"
 COUNT: Final = "count"
+LIKE: Final = "like"  # float32, probability; of models that have one

@@ -30,12 +30,35 @@ def fit(
 ) -> tuple[JointModel, History]:
     """Trains the joint model and leaves each task's weights at its best validation loss.
 
+    With `train.seeds` above 1, further rating models are trained one after the other, each with a
+    seed, an order of batches and a best epoch of its own.
+
     Returns:
         The model, and loss name to its value per epoch.
 
     Raises:
-        BadInput: no train rating has a known user and film.
+        BadInput: no train rating has a known user and film, or several seeds are asked of a rating
+            model without weights of its own.
     """
+    if train.seeds > 1 and model.rating_share_embeddings:
+        raise BadInput(
+            "train.seeds averages rating models, which have no embeddings of their own with "
+            "model.rating_share_embeddings.",
+            "Set train.seeds to 1.",
+        )
+    joint, history = _fit_once(data, model, train, log_dir)
+    if joint.has_rating:
+        alone = model.model_copy(update={"retrieval_weight": 0.0})
+        for number in range(1, train.seeds):
+            another = train.model_copy(update={"seed": train.seed + number})
+            further, _ = _fit_once(data, alone, another, log_dir / f"seed-{number + 1}")
+            joint.further_rating_models.append(further.rating_model)
+    return joint, history
+
+
+def _fit_once(
+    data: EncodedData, model: ModelConfig, train: TrainConfig, log_dir: Path
+) -> tuple[JointModel, History]:
     keras.backend.clear_session()
     keras.utils.set_random_seed(train.seed)
     tf.config.experimental.enable_op_determinism()
@@ -68,7 +91,7 @@ def fit(
 class BestWeights(keras.callbacks.Callback):
     """Keeps each task's weights at their best validation loss, and stops when no task improves.
 
-    The tasks share no weights, so the best retrieval epoch and the best rating epoch may differ.
+    Tasks that share no weights may have their best epochs at different times.
     Without a validation split the last weights stay.
     """
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from components.trainer import features as f
-from components.trainer.index import LOWEST, block_size, mask, ranks, top_k
+from components.trainer.index import LOWEST, mask, ranks, top_k
+from components.trainer.ranker import make_ranker
 from components.trainer.tasks import JointModel
 from components.transform.encoded import EncodedData
 
@@ -32,28 +33,18 @@ class ServingModel(tf.Module):
             users: the user vocabulary, in order.
         """
         super().__init__()
-        catalogue, tables = data.catalogue, joint.rating_model.tables()
+        catalogue = data.catalogue
         self._users = _Index(users)
         self._movies = _Index(catalogue.movie_id)
         self._user_count, self._movie_count = len(users), len(catalogue)
         self._movie_ids = _constant([*catalogue.movie_id, ""])
         self._titles = _constant([*catalogue.title, ""])
-        candidates = joint.candidate_tower.catalogue()
-        # Public: the report draws its map of films from this variable of the SavedModel.
-        self.directions = _constant(tf.math.l2_normalize(candidates[:, :-1], axis=1))
-        popular = tf.math.log(joint.popularity)
-        self._popularity = _constant(popular)
-        # What unknown users get by is one more column, which only their queries meet.
-        columns = tf.concat([candidates, popular[:, None]], axis=1)
-        self._block = block_size(len(catalogue))
-        self._candidates = _constant(_padded(columns, -len(catalogue) % self._block))
-        joint.query_tower.freeze()
-        self._query_tower = joint.query_tower
+        self._popularity = _constant(tf.math.log(joint.popularity))
         self._timelines = joint.timelines
-        self._mean = tables.mean
-        self._user_stars, self._movie_stars = _constant(tables.users), _constant(tables.movies)
-        self._lowest_star = float(data.train.rating.min())
-        self._highest_star = float(data.train.rating.max())
+        self._ratings = joint.frozen_ratings()
+        self._ranker = make_ranker(joint, self._ratings, data)
+        # Public: the report draws its map of films from this variable of the SavedModel.
+        self.directions = _constant(tf.math.l2_normalize(self._ranker.directions, axis=1))
 
     def signatures(self) -> dict[str, Callable[..., Outputs]]:
         """The functions to export, by name: the contract's four, and three for our own server.
@@ -108,20 +99,20 @@ class ServingModel(tf.Module):
         scores, source = self._scores(users, self._timelines.ends_now(users), named)
         cells = self._cells(tf.concat([named, excluded], axis=1))
         scores = mask(scores, tf.concat([self._timelines.seen(users), cells], axis=0))
-        best, films = top_k(scores, tf.reduce_max(k), self._block)
+        best, films = top_k(scores, tf.reduce_max(k), self._ranker.block)
         return {**self._named(best, films), f.SOURCE: source}
 
     def rate(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> Outputs:
         """Predicted stars; a side that the model does not know counts as an average one."""
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
         return {
-            f.RATING: self._stars(users, movies),
+            **self._rated(users, movies, None),
             "known_user": users < self._user_count,
             "known_movie": movies < self._movie_count,
         }
 
     def similar(self, movie_id: tf.Tensor, k: tf.Tensor) -> Outputs:
-        """The k films nearest by the cosine of candidate embeddings, the film itself left out."""
+        """The k films nearest by the cosine of their embeddings, the film itself left out."""
         movies = self._movies.lookup(movie_id)
         known = movies < self._movie_count
         directions = tf.gather(self.directions, tf.where(known, movies, 0))
@@ -143,7 +134,7 @@ class ServingModel(tf.Module):
         raw, unseen = ranks(scores, tf.where(known, movies, 0), self._timelines.seen(users))
         last = self._movie_count + 1
         return {
-            f.RATING: self._stars(users, movies),
+            **self._rated(users, movies, timestamp),
             f.RANK_RAW: tf.where(known, raw, last),
             f.RANK_UNSEEN: tf.where(known, unseen, last),
         }
@@ -174,8 +165,7 @@ class ServingModel(tf.Module):
         named = self._rows_of_films(history, tf.size(users))
         recent = self._recent(users, self._timelines.ends_now(users), named)
         known = movies < self._movie_count
-        candidates = tf.gather(self._candidates, tf.where(known, movies, 0))[:, :-1]
-        weights, rest = self._query_tower.shares(users, recent, candidates)
+        weights, rest = self._ranker.shares(users, recent, tf.where(known, movies, 0))
         counts = (recent != self._movie_count) & known[:, None]
         unknown = (self._source(users, recent) == "popularity") & known
         popularity = tf.gather(self._popularity, tf.where(known, movies, 0))
@@ -207,7 +197,7 @@ class ServingModel(tf.Module):
 
     def _recent(self, users: tf.Tensor, ends: tf.Tensor, named: tf.Tensor) -> tf.Tensor:
         """The last films of timelines followed by the named ones, [batch, history_length]."""
-        length = self._query_tower.history_length
+        length = self._ranker.history_length
         timelines = self._timelines.recent(users, ends, length)
 
         def joined() -> tf.Tensor:
@@ -229,10 +219,7 @@ class ServingModel(tf.Module):
         """Scores, [batch, movies] and what `_padded` adds, and where they are from."""
         recent = self._recent(users, ends, named)
         source = self._source(users, recent)
-        unknown = (source == "popularity")[:, None]
-        queries = tf.where(unknown, 0.0, self._query_tower(users, recent))
-        queries = tf.concat([queries, tf.cast(unknown, tf.float32)], axis=1)
-        return tf.matmul(queries, self._candidates, transpose_b=True), source
+        return self._ranker.scores(users, recent, source == "popularity"), source
 
     def _rows_of_films(self, movie_ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         """Film indices [rows, n] of ids [rows or 1, n]; unknown ones and padding as the unknown."""
@@ -252,21 +239,17 @@ class ServingModel(tf.Module):
             f.SCORE: scores,
         }
 
-    def _stars(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
-        user, movie = tf.gather(self._user_stars, users), tf.gather(self._movie_stars, movies)
-        stars = self._mean + tf.reduce_sum(user * movie, axis=1)
-        return tf.clip_by_value(stars, self._lowest_star, self._highest_star)
+    def _rated(self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor | None) -> Outputs:
+        """Stars, and the probability of a like if the model has one."""
+        rated = {f.RATING: self._ratings.stars(users, movies, times)}
+        if self._ratings.gives_likes:
+            rated[f.LIKE] = self._ratings.likes(users, movies, times)
+        return rated
 
 
 def _signed(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> Callable[..., Outputs]:
     # Without AutoGraph, which would spend seconds on translating code that needs none.
     return tf.function(function, input_signature=specs, autograph=False)
-
-
-def _padded(candidates: tf.Tensor, rows: int) -> tf.Tensor:
-    """Candidates [movies, size] and so many more rows of films that nobody can be given."""
-    nothing = tf.zeros([rows, candidates.shape[1] - 2])
-    return tf.concat([candidates, tf.concat([nothing, tf.fill([rows, 2], LOWEST)], axis=1)], axis=0)
 
 
 def _constant(values: object) -> tf.Variable:

@@ -7,22 +7,29 @@ import tensorflow_recommenders as tfrs
 import tf_keras as keras
 
 from components.trainer import features as f
-from components.trainer.rating import RatingModel
+from components.trainer.rating import FrozenRatings, RatingModel, bias_ratings, freeze
 from components.trainer.retrieval import RetrievalTask, recent_popularity
 from components.trainer.timelines import Timelines
 from components.trainer.towers import CandidateTower, QueryTower
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig
 
+RETRIEVAL = "retrieval"
+RATING = "rating"
 RETRIEVAL_LOSS = "retrieval_loss"
 RATING_LOSS = "rating_loss"
+JOINT_LOSS = "joint_loss"
 
 
 class JointModel(tfrs.Model):
-    """Two towers and a rating model; the two share no weights, so each can stop at its own best."""
+    """Two towers and a rating model.
+
+    Unless the rating model shares the towers' embeddings, each task can stop at its own best.
+    """
 
     def __init__(self, data: EncodedData, config: ModelConfig) -> None:
         super().__init__()
+        self._config = config
         movies = len(data.catalogue)
         # Without timestamps nothing is strictly earlier: there is no recency to learn.
         history_length = config.history_length if data.sizes.has_timestamps else 0
@@ -37,14 +44,42 @@ class JointModel(tfrs.Model):
             data.user_features if config.user_features else None,
         )
         self.candidate_tower = CandidateTower(data, config)
-        self.rating_model = RatingModel(data, config)
-        self._config = config
+        self.rating_model = RatingModel(data, config, (self.query_tower, self.candidate_tower))
+        self.further_rating_models: list[RatingModel] = []
+        """The same of other seeds; what is exported is the mean."""
+        # What is not trained needs no gradients. The towers last: the rating model may hold them.
+        self.rating_model.trainable = self.has_rating
+        shared = config.rating_share_embeddings and self.has_rating
+        self.query_tower.trainable = self.has_retrieval or shared
+        self.candidate_tower.trainable = self.has_retrieval or shared
+        self._bias_ratings = None if config.rating_weight else bias_ratings(data)
         self.popularity = recent_popularity(data, config.popularity_half_life)
         self._retrieval_task = RetrievalTask(data, self.candidate_tower, self.timelines, config)
-        self._rating_task = tfrs.tasks.Ranking(
-            loss=keras.losses.MeanSquaredError(reduction=keras.losses.Reduction.SUM_OVER_BATCH_SIZE)
-        )
-        self._loss_means = {n: keras.metrics.Mean(n) for n in (RETRIEVAL_LOSS, RATING_LOSS)}
+        names = [RETRIEVAL_LOSS] if self.has_retrieval else []
+        names += [RATING_LOSS] if self.has_rating else []
+        names += [JOINT_LOSS] if config.rating_share_embeddings else []
+        self._loss_means = {name: keras.metrics.Mean(name) for name in names}
+
+    @property
+    def has_retrieval(self) -> bool:
+        """Whether the towers are trained."""
+        return self._config.retrieval_weight > 0
+
+    @property
+    def has_rating(self) -> bool:
+        """Whether the rating model is trained; if not, stars come from biases."""
+        return self._config.rating_weight > 0
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names of the tasks that are trained, as `model.json` has them."""
+        return [RETRIEVAL] * self.has_retrieval + [RATING] * self.has_rating
+
+    def frozen_ratings(self) -> FrozenRatings:
+        """What is exported of the rating models, or biases if none was trained."""
+        if self._bias_ratings is not None:
+            return self._bias_ratings
+        return freeze([self.rating_model, *self.further_rating_models])
 
     def query(
         self, users: tf.Tensor, history_ends: tf.Tensor, training: bool | None = None
@@ -68,28 +103,42 @@ class JointModel(tfrs.Model):
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Weighted sum of both tasks' mean losses over a batch of encoded ratings."""
         total = tf.constant(0.0)
-        if self._config.retrieval_weight:
+        if self.has_retrieval:
             queries = self.query(inputs[f.USER_INDEX], inputs[f.HISTORY_END], training=training)
             loss, penalty = self._retrieval_task(
                 queries, inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], training=training
             )
             self._loss_means[RETRIEVAL_LOSS].update_state(loss)
             total += self._config.retrieval_weight * (loss + penalty)
-        if self._config.rating_weight:
-            predictions = self.rating_model(
-                inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], training=training
-            )
-            loss = self._rating_task(labels=inputs[f.RATING], predictions=predictions)
+        if self.has_rating:
+            pairs = inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], inputs[f.TIMESTAMP]
+            utilities = self.rating_model(*pairs, training=training)
+            loss = self.rating_model.loss(utilities, inputs[f.RATING], training)
             self._loss_means[RATING_LOSS].update_state(loss)
             total += self._config.rating_weight * loss
+        if JOINT_LOSS in self._loss_means:
+            self._loss_means[JOINT_LOSS].update_state(total)
         return total
 
     def task_weights(self) -> dict[str, list[tf.Variable]]:
-        """Name of the loss to the weights that only this loss trains."""
-        towers = self.query_tower.trainable_weights + self.candidate_tower.trainable_weights
-        weights = {RETRIEVAL_LOSS: towers, RATING_LOSS: self.rating_model.trainable_weights}
-        active = {
-            RETRIEVAL_LOSS: self._config.retrieval_weight,
-            RATING_LOSS: self._config.rating_weight,
-        }
-        return {name: weights[name] for name, weight in active.items() if weight}
+        """Name of the loss to the weights that only this loss trains; all are in one of the lists.
+
+        Weights that both tasks train can only stop together, by the joint loss.
+        """
+        weights = {}
+        if self.has_retrieval:
+            towers = self.query_tower.trainable_weights + self.candidate_tower.trainable_weights
+            weights[RETRIEVAL_LOSS] = towers
+        if self.has_rating:
+            weights[RATING_LOSS] = self.rating_model.trainable_weights
+        if self._config.rating_share_embeddings and len(weights) > 1:
+            together = {id(weight): weight for group in weights.values() for weight in group}
+            return {JOINT_LOSS: list(together.values())}
+        return weights
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that training learned."""
+        weights = [weight for group in self.task_weights().values() for weight in group]
+        weights += [w for model in self.further_rating_models for w in model.trainable_weights]
+        return sum(weight.shape.num_elements() for weight in weights)

@@ -62,15 +62,34 @@ class ModelConfig(Section):
     """Weight of the retrieval task in the joint loss; 0 switches it off."""
     rating_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the rating task in the joint loss; 0 switches it off."""
+    rating_head: Literal["svdpp", "mlp", "dcn", "like"] = "svdpp"
+    """Rating model: matrix factorisation with implicit feedback, a multi-layer perceptron, a deep &
+    cross network, or a classifier of likes."""
+    rating_output: Literal["mean", "ordinal"] = "mean"
+    """Stars as a mean (squared error), or as ordered levels (their likelihood); not for `like`."""
+    like_threshold: float = 3.5
+    """Stars from which on a film counts as liked."""
     rating_embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
-    """Size of the rating model's factors."""
+    """Size of the rating model's factors or embeddings."""
+    rating_share_embeddings: bool = False
+    """Let `mlp` rate by the retrieval towers' embeddings; needs `query = "user_id"`."""
+    rating_layers: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+    """Units of the dense layers; none: 256 and 128 for `mlp`, 64 for `dcn`, 10 for `like`."""
+    rating_cross_layers: Annotated[int, Field(ge=1, le=10)] = 2
+    """Cross layers of `dcn`."""
+    rating_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the inputs of `mlp`, `dcn` and `like` dropped in training."""
     rating_bag: Annotated[int, Field(ge=0)] = 500
     """Ratings that stand for a user's or a film's implicit feedback in the rating model, at most,
     drawn once; 0 switches implicit feedback off."""
     rating_l2: Annotated[float, Field(ge=0)] = 0.03
-    """L2 on the rating model's factors."""
+    """L2 on the rating model's factors or embeddings."""
     rating_bias_l2: Annotated[float, Field(ge=0)] = 0.001
     """L2 on the rating model's biases."""
+    rating_day_effects: bool = False
+    """Let stars change with the user's day and the film's age; needs timestamps."""
+    rating_day_l2: Annotated[float, Field(ge=0)] = 0.01
+    """L2 on the day effects."""
 
     @model_validator(mode="after")
     def _some_task(self) -> ModelConfig:
@@ -90,3 +109,18 @@ class ModelConfig(Section):
                 "candidate_layers must end alike (none: embedding_size)"
             )
         return self
+
+    @model_validator(mode="after")
+    def _shared_embeddings(self) -> ModelConfig:
+        if self.rating_share_embeddings:
+            if self.rating_head != "mlp":
+                raise ValueError("rating_share_embeddings is for rating_head = 'mlp'")
+            if self.query != "user_id":
+                raise ValueError("rating_share_embeddings needs query = 'user_id'")
+        return self
+
+    @property
+    def rating_units(self) -> tuple[int, ...]:
+        """Units of the rating model's dense layers."""
+        usual = {"svdpp": (), "mlp": (256, 128), "dcn": (64,), "like": (10,)}
+        return usual[self.rating_head] if self.rating_layers is None else self.rating_layers

@@ -26,3 +26,6 @@ class TrainConfig(Section):
     """Validation ratings to look at after each epoch, at most, sampled by seed."""
     seed: int = 42
     """Seed of initial weights, order of batches and dropout."""
+    seeds: Annotated[int, Field(ge=1, le=20)] = 1
+    """Rating models to train with this many seeds, one after the other, and to average; training
+    the rating model, its size and its answers take as many times longer."""

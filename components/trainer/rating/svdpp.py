@@ -1,47 +1,35 @@
-"""The rating model: which stars a user would give a film."""
+"""Matrix factorisation with biases, genres and implicit feedback of both sides."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from components.trainer.bags import Bags
+from components.trainer.rating.frozen import Factors
 from components.trainer.towers import genre_shares
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig
 
 
-@dataclass(frozen=True)
-class RatingTables:
-    """A rating model boiled down to one dot product."""
-
-    mean: float
-    users: tf.Tensor
-    """float32 [users + 1, width]; the last row is the unknown user's."""
-    movies: tf.Tensor
-    """float32 [movies + 1, width]; the last row is the unknown film's."""
-
-
-class RatingModel(keras.layers.Layer):
+class SvdPlusPlus(keras.layers.Layer):
     """Biases, factors, genres and implicit feedback of both sides.
 
     SVD++ (Koren 2008, "Factorization meets the neighborhood", eq. 15) with the same implicit term
     for films (who rated them) and a bias of each user for each genre:
 
-    mean + b_u + b_i + g_u . genres_i + (p_u + bag_u(y)) . (q_i + bag_i(x) + W genres_i)
+    b_u + b_i + g_u . genres_i + (p_u + bag_u(y)) . (q_i + bag_i(x) + W genres_i)
 
     L2 is taken on the rows of the batch, so that often seen users and films are shrunk no more than
     rare ones in total.
     """
 
     def __init__(self, data: EncodedData, config: ModelConfig) -> None:
-        super().__init__(name="rating")
+        super().__init__(name="svdpp")
         users, movies, size = data.sizes.users, len(data.catalogue), config.rating_embedding_size
         train = data.train
-        self._mean = float(np.mean(train.rating, dtype=np.float64))
         most = config.rating_bag
         self._rated = Bags(train.user_index, train.movie_index, users + 1, most)
         self._raters = Bags(train.movie_index, train.user_index, movies, most)
@@ -62,7 +50,7 @@ class RatingModel(keras.layers.Layer):
         return self.add_weight(name=name, shape=[rows, size], initializer=initializer)
 
     def call(self, users: tf.Tensor, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Predicts stars, float32 [batch], for known `users` and `movies`, int [batch].
+        """Utilities, float32 [batch], of known `users` and `movies`, int [batch].
 
         In training the pair itself is left out of both bags, and L2 losses are added.
         """
@@ -80,13 +68,16 @@ class RatingModel(keras.layers.Layer):
         movie += self._raters.sums(movies, self.raters, users if training else None)
         movie += tf.matmul(genres, self.genres)
         return (
-            self._mean
-            + tf.squeeze(user_bias + movie_bias, axis=1)
+            tf.squeeze(user_bias + movie_bias, axis=1)
             + tf.reduce_sum(user_genres * genres, axis=1)
             + tf.reduce_sum(user * movie, axis=1)
         )
 
-    def tables(self) -> RatingTables:
+    def about(self) -> dict[str, Any]:
+        """Nothing that a table of numbers could tell."""
+        return {}
+
+    def freeze(self) -> Factors:
         """Takes all sums once, for export and for scoring many pairs.
 
         The unknown user has only the films' biases, the unknown film only the user's.
@@ -105,10 +96,10 @@ class RatingModel(keras.layers.Layer):
         width = user_side.shape[1]
         unknown_user = tf.one_hot([1], width)
         unknown_movie = tf.one_hot([0], width)
-        return RatingTables(
-            mean=self._mean,
+        return Factors(
             users=tf.concat([user_side, unknown_user], axis=0),
             movies=tf.concat([movie_side, unknown_movie], axis=0),
+            directions=movie,
         )
 
 

@@ -1,0 +1,79 @@
+"""How stars change with time: a user's mood of the day, a user's drift, a film's ageing."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from components.transform.encoded import EncodedData
+
+SECONDS_PER_DAY = 86_400
+BINS = 30
+"""Bins of equal length for the films' biases, over the time of the train split."""
+POWER = 0.4
+"""Of the days between a rating and the user's mean day (Koren 2009, section 3)."""
+DRIFT_SCALE = 10.0
+"""Drift is counted in units of this, so that its weights are as large as other biases."""
+
+
+class DayEffects(keras.layers.Layer):
+    """b_u(day) + alpha_u dev_u(day) + b_i(bin).
+
+    Koren 2009, "Collaborative filtering with temporal dynamics", section 3, without the splines.
+    A day on which the user did not rate in train has no bias of its own; times outside of train get
+    the first or the last bin.
+    """
+
+    def __init__(self, data: EncodedData, l2: float) -> None:
+        super().__init__(name="days")
+        train, users = data.train, data.sizes.users
+        self._l2 = l2
+        self._first = int(train.timestamp.min())
+        days = (train.timestamp - self._first) // SECONDS_PER_DAY
+        self._span = int(days.max()) + 1
+        keys = np.unique(train.user_index.astype(np.int64) * self._span + days)
+        self._keys = tf.Variable(np.append(keys, np.iinfo(np.int64).max), trainable=False)
+        counts = np.maximum(np.bincount(train.user_index, minlength=users + 1), 1)
+        mean_days = np.bincount(train.user_index, days, users + 1) / counts
+        self._mean_days = tf.Variable(mean_days.astype(np.float32), trainable=False)
+        last = np.full(users + 1, self._first, np.int64)
+        np.maximum.at(last, train.user_index, train.timestamp)
+        self._last = tf.Variable(last, trainable=False)
+        self.user_day = self.add_weight("user_day", [len(keys) + 1, 1], initializer="zeros")
+        self.drift = self.add_weight("drift", [users + 1, 1], initializer="zeros")
+        self.movie_bin = self.add_weight(
+            "movie_bin", [(len(data.catalogue) + 1) * BINS, 1], initializer="zeros"
+        )
+
+    def latest(self, users: tf.Tensor) -> tf.Tensor:
+        """The time of each user's last train rating, seconds, int64 [batch]."""
+        return tf.gather(self._last, users)
+
+    def call(
+        self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor, training: bool | None = None
+    ) -> tf.Tensor:
+        """What the time adds to a pair's utility, float32 [batch].
+
+        Args:
+            users, movies: int [batch]; either may be the unknown one.
+            times: seconds, int64 [batch].
+            training: adds L2 losses.
+        """
+        days = (times - self._first) // SECONDS_PER_DAY
+        keys = tf.cast(users, tf.int64) * self._span + days
+        places = tf.searchsorted(self._keys, keys)
+        inside = (days >= 0) & (days < self._span)
+        known = tf.cast((tf.gather(self._keys, places) == keys) & inside, tf.float32)
+        away = tf.cast(days, tf.float32) - tf.gather(self._mean_days, users)
+        deviation = tf.sign(away) * tf.pow(tf.abs(away), POWER) / DRIFT_SCALE
+        bins = tf.cast(tf.clip_by_value(days * BINS // self._span, 0, BINS - 1), tf.int32)
+        parts = [
+            tf.gather(self.user_day, places)[:, 0] * known,
+            tf.gather(self.drift, users)[:, 0],
+            tf.gather(self.movie_bin, tf.cast(movies, tf.int32) * BINS + bins)[:, 0],
+        ]
+        if training:
+            squares = tf.add_n([tf.reduce_mean(tf.square(part)) for part in parts])
+            self.add_loss(self._l2 * squares)
+        return parts[0] + parts[1] * deviation + parts[2]

@@ -1,0 +1,161 @@
+"""Fields of a pair, each an embedding: the user, the film, and what is known of the two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tf_keras as keras
+
+from components.trainer.towers import CandidateTower, QueryTower, genre_shares
+from components.transform.encoded import EncodedData, Int32
+
+UNKNOWN_RATE = 0.02
+"""Share of training rows whose user, and of those whose film, is hidden: they train the row that
+strangers get."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field; its owner, a user or a film, has one category of it or a mean of several."""
+
+    name: str
+    of_user: bool
+    """Whose it is: the user's, or else the film's."""
+    categories: int
+    table: Int32 | npt.NDArray[np.float32]
+    """For each owner, the unknown one last: its category, int32 [owners + 1], or the weights of all
+    categories, float32 [owners + 1, categories]."""
+    identity: bool = False
+    """Whether it says who the owner is, which is hidden now and then; the last category is the
+    stranger's."""
+
+
+def user_field(data: EncodedData) -> Field:
+    """The user's own embedding."""
+    users = data.sizes.users
+    return Field("user", True, users + 1, np.arange(users + 1, dtype=np.int32), identity=True)
+
+
+def movie_field(data: EncodedData) -> Field:
+    """The film's own embedding; films that nobody rated share the unknown film's."""
+    movies = len(data.catalogue)
+    rated = np.bincount(data.train.movie_index, minlength=movies + 1)[: movies + 1] > 0
+    rows = np.where(rated, np.arange(movies + 1), movies).astype(np.int32)
+    return Field("movie", False, movies + 1, rows, identity=True)
+
+
+def genre_fields(data: EncodedData, count: int) -> list[Field]:
+    """The film's first `count` genres, a field each; the last category is none."""
+    movies, none = len(data.catalogue), data.sizes.genres
+    counts = data.catalogue.genre_counts
+    starts = np.cumsum(counts) - counts
+    fields = []
+    for place in range(count):
+        table = np.full(movies + 1, none, np.int32)
+        has = np.flatnonzero(counts > place)
+        table[has] = data.catalogue.genre_indices[starts[has] + place]
+        fields.append(Field(f"genre_{place + 1}", False, none + 1, table))
+    return fields
+
+
+def genres_field(data: EncodedData) -> Field:
+    """All genres of the film, their mean."""
+    shares = genre_shares(data.catalogue, data.sizes.genres).numpy()
+    return Field("genres", False, data.sizes.genres, np.pad(shares, [(0, 1), (0, 0)]))
+
+
+def year_field(data: EncodedData) -> Field:
+    """The release year, a category each; the last one is none."""
+    years = data.catalogue.year
+    known = sorted({year for year in years if year is not None})
+    places = {year: place for place, year in enumerate(known)}
+    table = [len(known) if year is None else places[year] for year in years]
+    return Field("year", False, len(known) + 1, np.array([*table, len(known)], np.int32))
+
+
+class FieldEmbeddings(keras.layers.Layer):
+    """A table of embeddings a field, of the rating model's own."""
+
+    def __init__(self, fields: Sequence[Field], size: int, l2: float) -> None:
+        super().__init__(name="fields")
+        # The user's fields first: so it is in the exported tables, too.
+        self.fields = sorted(fields, key=lambda field: not field.of_user)
+        self._l2 = l2
+        initializer = keras.initializers.RandomNormal(stddev=0.05)
+        self._embeddings = [
+            self.add_weight(field.name, [field.categories, size], initializer=initializer)
+            for field in self.fields
+        ]
+        self._tables = [tf.constant(field.table) for field in self.fields]
+
+    def call(self, users: tf.Tensor, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Embeds pairs.
+
+        Args:
+            users, movies: int [batch]; either may be the unknown one.
+            training: hides some users and some films, and adds L2 losses.
+
+        Returns:
+            float32 [batch, fields, size].
+        """
+        rows = []
+        for at, field in enumerate(self.fields):
+            owners = users if field.of_user else movies
+            if training and field.identity:
+                hidden = tf.random.uniform(tf.shape(owners)) < UNKNOWN_RATE
+                owners = tf.where(hidden, len(field.table) - 1, owners)
+            rows.append(self._embed(at, owners))
+        embedded = tf.stack(rows, axis=1)
+        if training:
+            squares = tf.reduce_sum(tf.square(embedded), axis=[1, 2])
+            self.add_loss(self._l2 * tf.reduce_mean(squares))
+        return embedded
+
+    def tables(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """All users' and all films' embeddings, float32 [owners + 1, fields, size] each."""
+        sides = []
+        for of_user in (True, False):
+            places = [at for at, field in enumerate(self.fields) if field.of_user is of_user]
+            owners = tf.range(len(self.fields[places[0]].table))
+            sides.append(tf.stack([self._embed(at, owners) for at in places], axis=1))
+        return sides[0], sides[1]
+
+    def _embed(self, at: int, owners: tf.Tensor) -> tf.Tensor:
+        found = tf.gather(self._tables[at], owners)
+        if found.dtype == tf.float32:
+            return tf.matmul(found, self._embeddings[at])
+        return tf.gather(self._embeddings[at], found)
+
+
+class TowerEmbeddings(keras.layers.Layer):
+    """The retrieval towers' embeddings, trained by both tasks, as in TFRS's multi-task tutorial.
+
+    For towers that know users by their ids alone: a user has one embedding then, whatever the time.
+    """
+
+    def __init__(
+        self, users: int, query_tower: QueryTower, candidate_tower: CandidateTower
+    ) -> None:
+        super().__init__(name="towers")
+        self._users = users
+        self._query_tower, self._candidate_tower = query_tower, candidate_tower
+
+    def call(self, users: tf.Tensor, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Embeds known pairs, float32 [batch, 2, size]; dropout and L2 are the towers'."""
+        query = self._queries(users, training)
+        return tf.stack([query, self._candidate_tower(movies)[:, :-1]], axis=1)
+
+    def tables(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """All users' and all films' embeddings; the unknown film's is the mean of the others."""
+        users = tf.range(self._users + 1)
+        movies = self._candidate_tower.catalogue()[:, :-1]
+        movies = tf.concat([movies, tf.reduce_mean(movies, axis=0, keepdims=True)], axis=0)
+        return self._queries(users, False)[:, None], movies[:, None]
+
+    def _queries(self, users: tf.Tensor, training: bool | None) -> tf.Tensor:
+        no_history = tf.zeros([tf.size(users), 0], tf.int32)
+        return self._query_tower(users, no_history, training=training)[:, :-1]
