@@ -106,10 +106,17 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     """Which value is wrong and why; never the value itself, which may be no JSON."""
     assert isinstance(error, RequestValidationError)
     texts = [
-        f"{'.'.join(str(part) for part in one['loc'][1:]) or one['loc'][0]}: {one['msg']}"
+        f"{'.'.join(str(part) for part in one['loc'][1:]) or one['loc'][0]}: "
+        f"{_CLEARER.get(one['type'], one['msg'])}"
         for one in error.errors()[:5]
     ]
     return JSONResponse({"error": "; ".join(texts)}, 422)
+
+
+# What FastAPI says of a body that was sent as something else than JSON, as curl does by itself.
+_CLEARER: Final = {
+    "model_attributes_type": "a JSON object is wanted, with Content-Type: application/json"
+}
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:

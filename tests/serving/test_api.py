@@ -141,6 +141,13 @@ def test_version_health_readiness_and_metrics(client: TestClient) -> None:
     assert "reelflow_batch_size_count" in text
 
 
+def test_json_sent_as_something_else(client: TestClient) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    answer = client.post(f"{API}/recommendations", content='{"k": 3}', headers=form)
+    assert answer.status_code == 422
+    assert "with Content-Type: application/json" in answer.json()["error"]
+
+
 def test_users_to_try_are_known(client: TestClient) -> None:
     assert client.get(f"{API}/users").json()["user_ids"] == ["1", "2", "3"]
 
