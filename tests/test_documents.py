@@ -55,5 +55,5 @@ def test_configurations_are_valid(page: Path, tmp_path: Path) -> None:
 
 
 def test_there_is_something_to_look_at() -> None:
-    assert len(list(commands())) > 25
+    assert len(list(commands())) > 20
     assert sum(len(list(blocks(page, "toml"))) for page in PAGES) > 5
