@@ -12,6 +12,12 @@ class Quarantine(Artifact):
     PROPERTIES: ClassVar = {"rows": Property(type=PropertyType.INT)}
 
 
+class Report(Artifact):
+    """`report.html`, and the model card as `model_card.md` and `model_card.html`."""
+
+    TYPE_NAME = "ReelflowReport"
+
+
 class DataBlessing(Artifact):
     """DataGate's word that the data may be learned from."""
 

@@ -10,6 +10,7 @@ from components.evaluator.champion import ChampionStrategy
 from components.evaluator.component import Evaluator
 from components.example_gen.component import RatingsExampleGen
 from components.pusher.component import Pusher
+from components.report.component import Report
 from components.schema.component import CuratedSchema
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import RatingsStatisticsGen
@@ -143,6 +144,21 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         keep=config.push.keep,
     )
 
+    report = Report(
+        quarantine=example_gen.outputs["quarantine"],
+        statistics=ratings_statistics.outputs["statistics"],
+        ratings_anomalies=ratings_validator.outputs["anomalies"],
+        movies_anomalies=movies_validator.outputs["anomalies"],
+        transform_graph=transform.outputs["transform_graph"],
+        encoded=encoded,
+        model=model,
+        evaluation=evaluator.outputs["evaluation"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+        tuner_results=tuners[0].outputs["tuner_results"] if tuners else None,
+    )
+
     return tfx.dsl.Pipeline(
         pipeline_name=name,
         pipeline_root=str(layout.artifacts),
@@ -166,6 +182,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
             evaluator,
             serving_check,
             pusher,
+            report,
         ],
         enable_cache=True,
         beam_pipeline_args=[*BEAM_ARGS[config.beam.preset], *config.beam.args],

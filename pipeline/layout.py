@@ -35,6 +35,11 @@ class RunFolder:
         return self.path / "tuner"
 
     @property
+    def report(self) -> Path:
+        """The page to look at, if the run got as far; the model card lies beside it."""
+        return self.path / "report.html"
+
+    @property
     def log(self) -> Path:
         """Everything that TensorFlow, Beam and TFX had to say."""
         return self.path / "log.txt"
@@ -97,6 +102,10 @@ class Layout:
     def comparison(self, started: str) -> Path:
         """The page of one `reelflow compare`; its JSON and its log lie beside it."""
         return self.output / "compare" / f"{started}.md"
+
+    def difference(self, a: str, b: str) -> Path:
+        """The page of `reelflow report A B`."""
+        return self.output / "compare" / f"{a}--{b}.html"
 
     def point_latest_to(self, run_id: str) -> None:
         """Makes `latest` name this run; a reader sees the old link or the new one, never none."""

@@ -20,6 +20,7 @@ from pipeline.config_text import render
 from pipeline.layout import Layout
 from pipeline.lineage import PipelineRun, has_run, read_run
 from pipeline.loading import config_hash
+from pipeline.report import keep_report
 
 _VERSIONS = {
     "reelflow": "reelflow",
@@ -56,6 +57,7 @@ def write_summary(
     partial = folder.path / ".summary.json"
     partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(partial, folder.summary)
+    keep_report(run, folder, summary, render(config))
     layout.point_latest_to(run.run_id)
     return summary
 

@@ -219,6 +219,37 @@ def test_reloaded_it_answers_as_before_the_export(first: Run) -> None:
                 assert answers[name] == values
 
 
+@pytest.mark.parametrize("which", ["first", "second", "absurd"])
+def test_every_run_has_its_report(folder: Path, which: str, request: pytest.FixtureRequest) -> None:
+    run: Run = request.getfixturevalue(which)
+    left = folder / "out" / "runs" / run.summary["run_id"]
+    html = (left / "report.html").read_text(encoding="utf-8")
+    for key in ("gate", "ranking", "slices", "examples", "map", "data", "training", "run"):
+        assert f'<section id="{key}"' in html
+    assert not re.search(r"https?://", html)
+    assert run.summary["run_id"] in html  # completed when the run had ended
+    words = "was pushed as version" if run.summary["pushed"] else "refused by the gate"
+    assert words in html
+    assert words in (left / "model_card.md").read_text(encoding="utf-8")
+    assert (left / "model_card.html").is_file()
+    assert "\nReport " in run.out
+
+
+def test_runs_are_listed_and_compared(folder: Path, absurd: Run) -> None:
+    output = ["--output", str(folder / "out")]
+    listed = subprocess.run(
+        [str(REELFLOW), "runs", "--json", *output], capture_output=True, text=True, check=True
+    )
+    runs = json.loads(listed.stdout)
+    assert [run["state"] for run in runs] == ["refused", "pushed", "pushed"]
+    names = [runs[-1]["run_id"], runs[0]["run_id"]]
+    compared = subprocess.run(
+        [str(REELFLOW), "report", *names, *output], capture_output=True, text=True, check=True
+    )
+    assert "train.learning_rate" in compared.stdout
+    assert Path(compared.stdout.splitlines()[-1]).is_file()
+
+
 def test_again_everything_comes_from_the_cache(first: Run, second: Run) -> None:
     assert second.code == 0, second.out
     assert "everything: data and configuration are as before" in second.out

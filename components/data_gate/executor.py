@@ -39,8 +39,8 @@ class Executor(base_executor.BaseExecutor):
             DataRefused: with all reasons.
         """
         validated = [
-            *_verdicts("ratings", input_dict[RATINGS_ANOMALIES]),
-            *_verdicts("movies", input_dict[MOVIES_ANOMALIES]),
+            *verdicts("ratings", input_dict[RATINGS_ANOMALIES]),
+            *verdicts("movies", input_dict[MOVIES_ANOMALIES]),
         ]
         quarantine = artifact_utils.get_single_uri(input_dict[QUARANTINE])
         report = json.loads(_read(os.path.join(quarantine, "report.json")))
@@ -61,7 +61,7 @@ class Executor(base_executor.BaseExecutor):
             file.write(json.dumps(verdict, indent=2))
 
 
-def _verdicts(name: str, artifacts: list[Artifact]) -> Iterator[gate.Validated]:
+def verdicts(name: str, artifacts: list[Artifact]) -> Iterator[gate.Validated]:
     """ExampleValidator's anomalies, split by split; all spans, if there are several."""
     for artifact in artifacts:
         for split in artifact_utils.decode_split_names(artifact.split_names):

@@ -47,6 +47,8 @@ class Comparison:
     intervals: dict[str, Any]
     """`model`, `champion` (or null) and `baselines` to their metrics' intervals."""
     calibration: list[Bin]
+    protocol: str
+    """Which ranks the gate looks at."""
 
     def report(self, reasons: list[str], out_of_vocabulary: Mapping[str, float]) -> dict[str, Any]:
         """`metrics.json`, as docs/architecture.md describes it."""
@@ -60,6 +62,7 @@ class Comparison:
             "gate": {
                 "blessed": not reasons,
                 "reasons": reasons,
+                "protocol": self.protocol,
                 "bounds": [asdict(bound) for bound in self.bounds],
             },
             "out_of_vocabulary": dict(out_of_vocabulary),
@@ -131,6 +134,7 @@ def compare(
             "baselines": {name: found for name, (_, found) in plain.items()},
         },
         calibration=calibration(predictions.stars, ratings),
+        protocol=gate.protocol,
     )
 
 

@@ -16,6 +16,8 @@ from ratings.errors import ReelflowError
 
 SUBCOMMANDS = {
     "run": ("pipeline.cli.run:run", "Train a recommender and push it if it earns it."),
+    "runs": ("pipeline.cli.runs:runs", "List the runs and what came of them."),
+    "report": ("pipeline.cli.report:report", "Show a run's report, or two runs side by side."),
     "compare": (
         "pipeline.cli.compare:compare",
         "Compare configurations and baselines on one split.",

@@ -36,6 +36,8 @@ def show(
         console.print(_metrics(summary, config))
     _show_examples(console, examples, refused=summary["pushed"] is None)
     _show_gate(console, summary, config)
+    if (layout.latest / "report.html").is_file():
+        console.print(_line("Report", str(layout.latest / "report.html")), soft_wrap=True)
     console.print(_line("Summary", str(layout.latest / "summary.json")), soft_wrap=True)
 
 

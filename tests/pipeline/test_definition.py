@@ -31,6 +31,7 @@ NODES = [
     "Evaluator",
     "ServingCheck",
     "Pusher",
+    "Report",
 ]
 
 
@@ -87,6 +88,7 @@ def test_who_needs_whom(output: str) -> None:
     assert {"Trainer", "ChampionResolver", "RatingsEncoder"} <= upstream["Evaluator"]
     # Nothing is pushed without both blessings.
     assert {"Trainer", "Evaluator", "ServingCheck"} <= upstream["Pusher"]
+    assert {"Pusher", "Evaluator", "RatingsEncoder", "ServingCheck"} <= upstream["Report"]
 
 
 def test_the_same_configuration_is_the_same_graph(output: str) -> None:

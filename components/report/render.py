@@ -1,0 +1,120 @@
+"""From sections to HTML: the only place that knows markup. Needs neither TFX nor TensorFlow."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+
+import jinja2
+from markupsafe import Markup
+
+from components.report.blocks import Block, Figure, Page, Section
+from components.report.charts import bars, lines, parallel, ranges
+from components.report.charts.scatter import Scatter
+
+MARK = "<!-- the run -->"
+"""Where `complete` puts what only the end of a run knows."""
+LINK_MARK = "<!-- the run's link -->"
+
+
+def page(content: Page) -> str:
+    """One self-contained HTML file: no address in it leads to a network."""
+    return _template("page.html.j2").render(
+        page=content,
+        style=_asset("page.css"),
+        script=_asset("page.js"),
+        mark=Markup(MARK),
+        link_mark=Markup(LINK_MARK),
+    )
+
+
+def complete(html: str, section: Section) -> str:
+    """Adds a section to a finished page, and its link to the page's navigation.
+
+    Args:
+        html: what `page` made.
+        section: for instance `lineage.run_section`.
+    """
+    parts = _template("parts.html.j2").module
+    link = parts.link(section)  # type: ignore[attr-defined]
+    body = parts.section(section)  # type: ignore[attr-defined]
+    return html.replace(LINK_MARK, link, 1).replace(MARK, body, 1)
+
+
+def kind(block: Block) -> str:
+    """What the template chooses by."""
+    return type(block).__name__
+
+
+def picture(figure: Figure) -> Markup:
+    """The figure's SVG, or the data that the page's script draws from."""
+    chart = figure.chart
+    if isinstance(chart, Scatter):
+        # `<` would end the script element inside a title.
+        text = json.dumps(chart.as_json(), ensure_ascii=False, separators=(",", ":"))
+        return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
+    if isinstance(chart, bars.Bars):
+        return bars.draw(chart, figure.alt)
+    if isinstance(chart, lines.Lines):
+        return lines.draw(chart, figure.alt)
+    if isinstance(chart, ranges.Ranges):
+        return ranges.draw(chart, figure.alt)
+    return parallel.draw(chart, figure.alt)
+
+
+def is_number(cell: object) -> bool:
+    """Whether a cell stands on the right: numbers, and texts that begin with one."""
+    if isinstance(cell, (int, float)):
+        return True
+    text = str(cell or "–").lstrip("+-−≥≤ ")
+    return cell is None or text == "–" or text[:1].isdigit()
+
+
+def shown(cell: object) -> str:
+    """A cell's text."""
+    if cell is None:
+        return "–"
+    return f"{cell:,}" if isinstance(cell, (int, float)) else str(cell)
+
+
+def markdown(text: object) -> str:
+    """Text in Markdown that stays text: no markup, no new table cell."""
+    plain = " ".join(str(text).split())
+    for mark in "\\`*_[]<>|#":
+        plain = plain.replace(mark, "\\" + mark)
+    return plain
+
+
+def render(template: str, **values: object) -> str:
+    """Any template of this folder; HTML is escaped, Markdown by its own filter."""
+    return _template(template).render(**values)
+
+
+def stylesheet() -> Markup:
+    """The pages' own style."""
+    return _asset("page.css")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("components.report", "templates"),
+        autoescape=lambda name: name is None or not name.endswith(".md.j2"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"kind": kind, "picture": picture}
+    environment.filters |= {"shown": shown, "markdown": markdown}
+    environment.tests |= {"figure": is_number, "scatter": lambda c: isinstance(c, Scatter)}
+    return environment
+
+
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)
+
+
+def _asset(name: str) -> Markup:
+    folder = resources.files("components.report") / "templates"
+    return Markup((folder / name).read_text(encoding="utf-8"))

@@ -1,0 +1,67 @@
+"""Why the model was pushed or not, bound by bound."""
+
+from __future__ import annotations
+
+from components.report.blocks import Block, Bullets, Section, Table, Text
+from components.report.inputs import Inputs, Json
+from components.report.words import figure, look_up
+
+
+def section(inputs: Inputs) -> Section:
+    """The verdict, every bound, and ServingCheck's word."""
+    gate = inputs.evaluation.get("gate") or {}
+    check = inputs.serving_check
+    kept = "Every bound was kept." if inputs.blessed else verdict(inputs)
+    blocks: list[Block] = [Text(kept, "good" if inputs.blessed else "bad")]
+    if gate.get("reasons"):
+        blocks.append(Bullets(gate["reasons"], "bad"))
+    if check and not check.get("blessed"):
+        blocks.append(Bullets(check.get("reasons") or ["ServingCheck gave no reason."], "bad"))
+    if rows := [_bound(bound, inputs.evaluation) for bound in gate.get("bounds") or []]:
+        header = ("What", "Model", "Bound", "Kept by", "Where the bound comes from")
+        blocks.append(Table("The bounds", header, rows))
+    if latency := (check or {}).get("latency_ms"):
+        blocks.append(
+            Text(
+                "The exported model was loaded in a fresh process and gave the training process's "
+                f"own answers to {check.get('golden', 0)} golden requests. One request takes "
+                f"{latency['median']:.1f} ms in the median, {latency['p95']:.1f} ms at the 95th "
+                "percentile."
+            )
+        )
+    lead = (
+        "A model goes to production only if it keeps every bound on all test ratings and answers "
+        "as it should in a process of its own. Otherwise the model in place stays."
+    )
+    return Section("gate", "The gate", lead, blocks)
+
+
+def verdict(inputs: Inputs) -> str:
+    """Pushed or not, and who said so, in one sentence."""
+    if inputs.pushed:
+        version = f" as version {inputs.version}" if inputs.version else ""
+        return f"The model passed the gate and was pushed{version}."
+    if not inputs.blessed:
+        return "The model was refused by the gate. Whatever was in production stays."
+    if inputs.serving_check and not inputs.serving_check.get("blessed"):
+        return "The metrics were good enough, but ServingCheck refused the exported model."
+    return "The model was not pushed."
+
+
+def _bound(bound: Json, evaluation: Json) -> list[str]:
+    metric = bound["metric"]
+    protocol = evaluation["gate"].get("protocol", "unseen")
+    path = metric if metric == "rmse" else f"{protocol}/{metric}"
+    value = look_up(evaluation["metrics"], path)
+    at_least = bound["lower"] is not None
+    limit = bound["lower"] if at_least else bound["upper"]
+    name = "RMSE" if metric == "rmse" else f"Top-100 accuracy, {protocol}"
+    room = None if value is None else (value - limit if at_least else limit - value)
+    kept = "–" if room is None else figure(path, room)
+    return [
+        name,
+        figure(path, value),
+        f"{'≥' if at_least else '≤'} {figure(path, limit)}",
+        kept,
+        bound["reason"],
+    ]

@@ -1,0 +1,76 @@
+"""How training went: losses by epoch, and what was learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from components.report.blocks import Block, Fact, Facts, Figure, Section
+from components.report.charts.bars import Bars
+from components.report.charts.lines import Line, Lines
+from components.report.inputs import Json
+from components.report.words import count, counted, seconds
+
+LOSSES = {"retrieval_loss": "Retrieval loss", "rating_loss": "Rating loss (squared error)"}
+VALIDATION = "val_"
+
+
+def section(about: Json) -> Section:
+    """Curves of each task.
+
+    Args:
+        about: `model.json`; an older one without a history gives no curves.
+    """
+    history: Mapping[str, Sequence[float]] = about.get("history") or {}
+    facts = [
+        Fact("Epochs", count(about["epochs"])) if "epochs" in about else None,
+        Fact("Training", seconds(about["fit_seconds"])) if "fit_seconds" in about else None,
+        Fact("Parameters", count(about["parameters"])) if "parameters" in about else None,
+    ]
+    blocks: list[Block] = [Facts([fact for fact in facts if fact is not None])]
+    blocks += [
+        _curve(title, history[name], history.get(VALIDATION + name, ()))
+        for name, title in LOSSES.items()
+        if name in history
+    ]
+    if cross := about.get("cross_weights"):
+        blocks.append(_cross(cross))
+    lead = (
+        "Loss of both tasks after each epoch. Each task keeps the weights of its best epoch on the "
+        "validation split, and training stops when neither has improved for a while."
+    )
+    return Section("training", "Training", lead, blocks)
+
+
+def _curve(title: str, train: Sequence[float], validation: Sequence[float]) -> Figure:
+    lines = [Line("train", range(1, len(train) + 1), train)]
+    marks = []
+    alt = f"Train loss from {train[0]:.4g} to {train[-1]:.4g}" if train else "No epoch"
+    finite = [value if math.isfinite(value) else math.inf for value in validation]
+    if finite and min(finite) < math.inf:
+        best = finite.index(min(finite))
+        lines.append(Line("validation", range(1, len(finite) + 1), validation))
+        marks.append((best + 1, f"best: {finite[best]:.4g}"))
+        alt += (
+            f"; validation loss is lowest, {finite[best]:.4g}, after {counted(best + 1, 'epoch')}"
+        )
+    return Figure(title, Lines(lines, "epoch", "loss", marks=marks), alt + ".")
+
+
+def _cross(cross: Mapping[str, Sequence[object]]) -> Block:
+    """How much the cross network makes of each pair of features (Wang et al. 2021, "DCN V2")."""
+    names = [str(name) for name in cross["features"]]
+    norms: Sequence[Sequence[float]] = cross["norms"]  # type: ignore[assignment]
+    pairs = sorted(
+        (
+            (f"{a} × {b}", float(norms[i][j]))
+            for i, a in enumerate(names)
+            for j, b in enumerate(names)
+        ),
+        key=lambda pair: -pair[1],
+    )[:15]
+    return Figure(
+        "Strongest feature crosses",
+        Bars([name for name, _ in pairs], [norm for _, norm in pairs]),
+        "Norms of the cross layer's weight blocks; the largest is " + pairs[0][0] + ".",
+    )
