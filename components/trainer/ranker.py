@@ -11,6 +11,8 @@ from components.trainer.rating import FrozenRatings
 from components.trainer.tasks import JointModel
 from components.transform.encoded import EncodedData
 
+_BLOCK_USERS = 8192
+
 
 class Ranker(tf.Module):
     """Scores of the whole catalogue, in vocabulary order."""
@@ -29,6 +31,10 @@ class Ranker(tf.Module):
             recent: `movie_index` of the last films, int32 [batch, history_length].
             strangers: rows to which the popular films go, bool [batch].
         """
+
+    @abstractmethod
+    def scores_now(self, users: tf.Tensor) -> tf.Tensor:
+        """The same at the ends of the users' timelines; unknown users are strangers."""
 
     @abstractmethod
     def shares(
@@ -67,12 +73,17 @@ class TowerRanker(Ranker):
         joint.query_tower.freeze()
         self._query_tower = joint.query_tower
         self.history_length = joint.query_tower.history_length
+        self._queries_now = tf.Variable(_queries_now(joint, data.sizes.users), trainable=False)
 
     def scores(self, users: tf.Tensor, recent: tf.Tensor, strangers: tf.Tensor) -> tf.Tensor:
         """One matrix product."""
         queries = tf.where(strangers[:, None], 0.0, self._query_tower(users, recent))
         queries = tf.concat([queries, tf.cast(strangers, tf.float32)[:, None]], axis=1)
         return tf.matmul(queries, self._candidates, transpose_b=True)
+
+    def scores_now(self, users: tf.Tensor) -> tf.Tensor:
+        """The queries are looked up: that is all the towers' work saved."""
+        return tf.matmul(tf.gather(self._queries_now, users), self._candidates, transpose_b=True)
 
     def shares(
         self, users: tf.Tensor, recent: tf.Tensor, movies: tf.Tensor
@@ -93,14 +104,19 @@ class RatingRanker(Ranker):
     history_length = 0
     block = 1
 
-    def __init__(self, joint: JointModel, ratings: FrozenRatings) -> None:
+    def __init__(self, joint: JointModel, ratings: FrozenRatings, users: int) -> None:
         super().__init__()
         self._ratings = ratings
         self._popularity = tf.Variable(tf.math.log(joint.popularity), trainable=False)
+        self._users = users
 
     def scores(self, users: tf.Tensor, recent: tf.Tensor, strangers: tf.Tensor) -> tf.Tensor:
         """Every film through the rating model."""
         return tf.where(strangers[:, None], self._popularity, self._ratings.scores(users))
+
+    def scores_now(self, users: tf.Tensor) -> tf.Tensor:
+        """Stars depend on no timeline."""
+        return self.scores(users, users[:, None][:, :0], users >= self._users)
 
     def shares(
         self, users: tf.Tensor, recent: tf.Tensor, movies: tf.Tensor
@@ -117,7 +133,19 @@ class RatingRanker(Ranker):
 
 def make_ranker(joint: JointModel, ratings: FrozenRatings, data: EncodedData) -> Ranker:
     """By the towers if they are trained, or else by the rating model."""
-    return TowerRanker(joint, data) if joint.has_retrieval else RatingRanker(joint, ratings)
+    if joint.has_retrieval:
+        return TowerRanker(joint, data)
+    return RatingRanker(joint, ratings, data.sizes.users)
+
+
+def _queries_now(joint: JointModel, users: int) -> tf.Tensor:
+    """Queries of all users as they are now, and the stranger's, float32 [users + 1, size + 2]."""
+    blocks = []
+    for start in range(0, users, _BLOCK_USERS):  # to bound memory
+        block = tf.range(start, min(start + _BLOCK_USERS, users))
+        blocks.append(joint.query(block, joint.timelines.ends_now(block)))
+    known = tf.pad(tf.concat(blocks, axis=0), [[0, 0], [0, 1]])
+    return tf.concat([known, tf.one_hot([known.shape[1] - 1], known.shape[1])], axis=0)
 
 
 def _padded(candidates: tf.Tensor, rows: int) -> tf.Tensor:

@@ -96,7 +96,7 @@ class ServingModel(tf.Module):
         users = self._users.lookup(user_id)
         named = self._rows_of_films(history, tf.size(users))
         excluded = self._rows_of_films(exclusions, tf.size(users))
-        scores, source = self._scores(users, self._timelines.ends_now(users), named)
+        scores, source = self._scores_now(users, named)
         cells = self._cells(tf.concat([named, excluded], axis=1))
         scores = mask(scores, tf.concat([self._timelines.seen(users), cells], axis=0))
         best, films = top_k(scores, tf.reduce_max(k), self._ranker.block)
@@ -126,10 +126,10 @@ class ServingModel(tf.Module):
         The query knows of recent films only those rated strictly before `timestamp`.
         """
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
-        nothing = tf.zeros([tf.size(users), 0], tf.int32)
         ends = self._timelines.ends_before(users, timestamp)
-        scores, _ = self._scores(users, ends, nothing)
-        scores = scores[:, : self._movie_count]
+        recent = self._timelines.recent(users, ends, self._ranker.history_length)
+        strangers = self._source(users, recent) == "popularity"
+        scores = self._ranker.scores(users, recent, strangers)[:, : self._movie_count]
         known = movies < self._movie_count
         raw, unseen = ranks(scores, tf.where(known, movies, 0), self._timelines.seen(users))
         last = self._movie_count + 1
@@ -146,7 +146,7 @@ class ServingModel(tf.Module):
         """
         users = self._users.lookup(user_id)
         named = self._rows_of_films(history, tf.size(users))
-        scores, source = self._scores(users, self._timelines.ends_now(users), named)
+        scores, source = self._scores_now(users, named)
         scores = scores[:, : self._movie_count]
         cells = tf.concat([self._timelines.seen(users), self._cells(named)], axis=0)
         seen = tf.tensor_scatter_nd_update(
@@ -163,7 +163,7 @@ class ServingModel(tf.Module):
         """
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
         named = self._rows_of_films(history, tf.size(users))
-        recent = self._recent(users, self._timelines.ends_now(users), named)
+        recent = self._recent(users, named)
         known = movies < self._movie_count
         weights, rest = self._ranker.shares(users, recent, tf.where(known, movies, 0))
         counts = (recent != self._movie_count) & known[:, None]
@@ -195,31 +195,33 @@ class ServingModel(tf.Module):
             f.COUNT: self._timelines.counts(users),
         }
 
-    def _recent(self, users: tf.Tensor, ends: tf.Tensor, named: tf.Tensor) -> tf.Tensor:
+    def _recent(self, users: tf.Tensor, named: tf.Tensor) -> tf.Tensor:
         """The last films of timelines followed by the named ones, [batch, history_length]."""
         length = self._ranker.history_length
-        timelines = self._timelines.recent(users, ends, length)
-
-        def joined() -> tf.Tensor:
-            recent = tf.concat([timelines, named], axis=1)
-            order = tf.argsort(tf.cast(recent != self._movie_count, tf.int32), axis=1, stable=True)
-            recent = tf.gather(recent, order, axis=1, batch_dims=1)
-            return recent[:, tf.shape(recent)[1] - length :]
-
-        return tf.cond(tf.reduce_any(named != self._movie_count), joined, lambda: timelines)
+        timelines = self._timelines.recent(users, self._timelines.ends_now(users), length)
+        recent = tf.concat([timelines, named], axis=1)
+        order = tf.argsort(tf.cast(recent != self._movie_count, tf.int32), axis=1, stable=True)
+        recent = tf.gather(recent, order, axis=1, batch_dims=1)
+        return recent[:, tf.shape(recent)[1] - length :]
 
     def _source(self, users: tf.Tensor, recent: tf.Tensor) -> tf.Tensor:
         by_history = tf.reduce_any(recent != self._movie_count, axis=1)
         source = tf.where(by_history, "history", "popularity")
         return tf.where(users < self._user_count, "user", source)
 
-    def _scores(
-        self, users: tf.Tensor, ends: tf.Tensor, named: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Scores, [batch, movies] and what `_padded` adds, and where they are from."""
-        recent = self._recent(users, ends, named)
-        source = self._source(users, recent)
-        return self._ranker.scores(users, recent, source == "popularity"), source
+    def _scores_now(self, users: tf.Tensor, named: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Scores, [batch, movies and the ranker's padding], and where they are from."""
+
+        def asked() -> tuple[tf.Tensor, tf.Tensor]:
+            recent = self._recent(users, named)
+            source = self._source(users, recent)
+            return self._ranker.scores(users, recent, source == "popularity"), source
+
+        def known() -> tuple[tf.Tensor, tf.Tensor]:
+            source = tf.where(users < self._user_count, "user", "popularity")
+            return self._ranker.scores_now(users), source
+
+        return tf.cond(tf.reduce_any(named != self._movie_count), asked, known)
 
     def _rows_of_films(self, movie_ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         """Film indices [rows, n] of ids [rows or 1, n]; unknown ones and padding as the unknown."""

@@ -66,6 +66,7 @@ def test_run_fn_trains_and_exports(
         "train": {"epochs": 1, "batch_size": 64},
     }
     args: Any = SimpleNamespace(
+        hyperparameters=None,
         custom_config=config,
         train_files=[str(tmp_path / "encoded" / "Split-train" / "*")],
         transform_output="",
