@@ -6,8 +6,9 @@ Imports TFX: let nothing that must start quickly import this module.
 from __future__ import annotations
 
 import json
+import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from components.transform.encoded import EncodedData
 from pipeline import launcher
 from pipeline.config import Config
 from pipeline.definition import create_pipeline
-from pipeline.launcher import NodeFinished, NodeStarted
+from pipeline.launcher import NodeFinished, NodeStarted, State
 from pipeline.layout import Layout
 from pipeline.lineage import PipelineRun, read_run
 from ratings.errors import BadInput
@@ -62,6 +63,7 @@ class Contest:
             run_id: in MLMD; each configuration's own has its name appended.
         """
         self.entries: list[Entry] = []
+        self.failures: dict[str, Exception] = {}
         self._base = base
         self._configs = configs
         self._baselines = baselines
@@ -75,24 +77,35 @@ class Contest:
         return [*launcher.node_ids(self._ir, ENCODER), *self._baselines, *self._configs]
 
     def run(self) -> Events:
-        """Runs everything; afterwards `entries`, `data` and `rows` are there.
+        """Runs everything; afterwards `entries`, `failures`, `data` and `rows` are there.
 
         Raises:
             BadInput: the test split is empty.
-            ReelflowError: a component refused its input.
-            Exception: any other failure, after its `NodeFinished`.
+            ReelflowError: a data step refused its input.
+            Exception: any other failure of a data step, after its `NodeFinished`.
         """
         yield from launcher.run(self._ir, ENCODER)
         run = read_run(self._layout.metadata, self._run_id)
         self.data = EncodedData.load(run.output(ENCODER, "encoded").uri)
         self.rows = self._test_rows(run)
         for name in self._baselines:
-            yield NodeStarted(name)
-            began = time.monotonic()
-            self.entries.append(self._baseline(name))
-            yield NodeFinished(name, "done", time.monotonic() - began)
-        for name, config in self._configs.items():
-            yield from self._model(name, config)
+            yield from self._contestant(name, self._baseline)
+        for name in self._configs:
+            yield from self._contestant(name, self._model)
+
+    def _contestant(self, name: str, measured: Callable[[str], tuple[Entry, State]]) -> Events:
+        """Measures one; who fails is noted in `failures`, and the others go on."""
+        yield NodeStarted(name)
+        began = time.monotonic()
+        try:
+            entry, state = measured(name)
+        except Exception as failure:
+            logging.exception("%s failed.", name)
+            self.failures[name] = failure
+            yield NodeFinished(name, "failed", time.monotonic() - began)
+            return
+        self.entries.append(entry)
+        yield NodeFinished(name, state, time.monotonic() - began)
 
     def _compile(self, config: Config, run_id: str) -> Any:
         # The rest of the graph is not run: it says nothing about the model, and pushes.
@@ -107,13 +120,13 @@ class Contest:
             raise BadInput("The test split is empty.", "Give split.test more ratings.")
         return rows.sample(self._base.gate.max_test_rows, self._base.split.seed)
 
-    def _baseline(self, name: str) -> Entry:
+    def _baseline(self, name: str) -> tuple[Entry, State]:
         baseline = BASELINES[name]()
         began = time.monotonic()
         baseline.fit(self.data)
         seconds = time.monotonic() - began
         users = np.unique(self.rows.encoded.user_index)
-        return measure(
+        entry = measure(
             name,
             ask_baseline(baseline, self.rows, self.data),
             lists_of_baseline(baseline, users, self.data, LIST_LENGTH),
@@ -123,33 +136,28 @@ class Contest:
             fit_seconds=seconds,
             parameters=baseline.parameters,
         )
+        return entry, "done"
 
-    def _model(self, name: str, config: Config) -> Events:
+    def _model(self, name: str) -> tuple[Entry, State]:
         """Trains a configuration, or takes it from the cache, and measures it."""
-        yield NodeStarted(name)
-        began = time.monotonic()
         run_id = f"{self._run_id}-{name}"
-        state: launcher.State = "failed"
-        for event in launcher.run(self._compile(config, run_id), TRAINER):
+        state: State = "failed"
+        for event in launcher.run(self._compile(self._configs[name], run_id), TRAINER):
             if isinstance(event, NodeFinished):
                 state = event.state
-                if state == "failed":
-                    yield NodeFinished(name, state, time.monotonic() - began)
         trained = read_run(self._layout.metadata, run_id).output(TRAINER, "model")
         model = trained.uri / "Format-Serving"
         about = json.loads((model / EXTRA / "model.json").read_text())
         # The same users as the baselines', by the ids that models know.
         _, first = np.unique(self.rows.encoded.user_index, return_index=True)
-        self.entries.append(
-            measure(
-                name,
-                ask_model(model, self.rows, len(self.data.catalogue)),
-                lists_of_model(model, self.rows.user_id[first], self.data, LIST_LENGTH),
-                self.rows.encoded,
-                self.data,
-                seed=self._base.split.seed,
-                fit_seconds=about.get("fit_seconds"),
-                parameters=about.get("parameters"),
-            )
+        entry = measure(
+            name,
+            ask_model(model, self.rows, len(self.data.catalogue)),
+            lists_of_model(model, self.rows.user_id[first], self.data, LIST_LENGTH),
+            self.rows.encoded,
+            self.data,
+            seed=self._base.split.seed,
+            fit_seconds=about.get("fit_seconds"),
+            parameters=about.get("parameters"),
         )
-        yield NodeFinished(name, state, time.monotonic() - began)
+        return entry, state

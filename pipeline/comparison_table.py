@@ -110,7 +110,12 @@ def as_markdown(entries: Sequence[Entry], about: Mapping[str, Any]) -> str:
     for label, line in cells(entries).items():
         figures = [f"**{cell.text}**" if cell.bold else cell.text for cell in line]
         lines.append(f"| {label} | {' | '.join(figures)} |")
-    return "\n".join([*lines, "", LEGEND, ""])
+    lines += ["", LEGEND]
+    for words in about.get("seeds", ()):
+        lines += ["", words]
+    for name, reason in about.get("failures", {}).items():
+        lines += ["", f"{name} failed: {reason}"]
+    return "\n".join([*lines, ""])
 
 
 def as_json(entries: Sequence[Entry], about: Mapping[str, Any]) -> dict[str, Any]:

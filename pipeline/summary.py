@@ -76,6 +76,7 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Sum
         "baselines": evaluation.get("baselines", {}),
         "champion": evaluation.get("champion"),
         "slices": evaluation.get("slices", []),
+        "guards": evaluation.get("guards", []),
         "out_of_vocabulary": evaluation.get("out_of_vocabulary"),
         "gate": _gate(run, evaluation),
         "serving_check": _json_of(run, "InfraBlessing", "reasons.json") or None,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import tensorflow as tf
 
 from components.evaluator.calibration import Bin, calibration
 from components.evaluator.cells import aggregate
 from components.evaluator.gate import Bound, bounds
+from components.evaluator.guards import check
 from components.evaluator.intervals import Intervals, intervals, slice_intervals
 from components.evaluator.metrics import Predictions, Summary, row_columns, summarise
-from components.evaluator.predict import TestRows, ask_baseline, ask_model, train_counts
+from components.evaluator.predict import TestRows, ask, ask_baseline, ask_model, train_counts
 from components.evaluator.slices import (
     MOVIE_POPULARITY,
     USER_ACTIVITY,
@@ -25,6 +28,8 @@ from components.evaluator.slices import (
     user_activity,
 )
 from components.trainer.baselines import BASELINES
+from components.trainer.export import EXTRA
+from components.trainer.guards import Guard
 from components.transform.encoded import EncodedData, Int32
 from pipeline.config import GateConfig
 from ratings.errors import BadInput
@@ -49,6 +54,7 @@ class Comparison:
     calibration: list[Bin]
     protocol: str
     """Which ranks the gate looks at."""
+    guards: list[Guard]
 
     def report(self, reasons: list[str], out_of_vocabulary: Mapping[str, float]) -> dict[str, Any]:
         """`metrics.json`, as docs/architecture.md describes it."""
@@ -68,6 +74,7 @@ class Comparison:
             "out_of_vocabulary": dict(out_of_vocabulary),
             "intervals": self.intervals,
             "calibration": [asdict(part) for part in self.calibration],
+            "guards": [asdict(guard) for guard in self.guards],
         }
 
 
@@ -92,7 +99,7 @@ def compare(
         groups: further slices, slice key to each row's value.
 
     Raises:
-        BadInput: the test split is empty.
+        BadInput: the test split is empty, or nothing in it is known from train.
     """
     if len(rows) == 0:
         raise BadInput("The test split is empty.", "Give split.test more ratings.")
@@ -105,7 +112,10 @@ def compare(
         columns = row_columns(predictions, ratings)
         return summarise(columns), intervals(columns, who, seed)
 
-    predictions = ask_model(model, rows, movies)
+    loaded = tf.saved_model.load(str(model))
+    predictions = ask(loaded.signatures["evaluate"], rows, movies)
+    about = json.loads((model / EXTRA / "model.json").read_text())
+    guards = check(loaded.signatures, about, predictions, rows, data, gate, seed)
     candidate = row_columns(predictions, ratings)
     rival = None if champion is None else measured(ask_model(champion, rows, movies))
     plain = {}
@@ -135,6 +145,7 @@ def compare(
         },
         calibration=calibration(predictions.stars, ratings),
         protocol=gate.protocol,
+        guards=guards,
     )
 
 

@@ -74,6 +74,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             for bound in comparison.bounds
             if bound.name in broken
         ]
+        reasons += [guard.refusal() for guard in comparison.guards if not guard.passed]
         unknown = {
             "users": data.sizes.unknown_users[f.TEST] / len(data.test),
             "movies": data.sizes.unknown_movies[f.TEST] / len(data.test),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer import features as f
+from components.trainer import guards
 from components.trainer.export import export
-from components.trainer.fit import fit
+from components.trainer.fit import History, fit
 from components.trainer.signatures import ServingModel
+from components.trainer.tasks import RETRIEVAL_LOSS, JointModel
 from components.transform.encoded import EncodedData
 from components.tuner.space import MODEL, TRAIN, merged
 from pipeline.config import ModelConfig, TrainConfig
@@ -33,6 +36,8 @@ def run_fn(args: FnArgs) -> None:
     model_config, train_config = merged(
         tuned, ModelConfig.model_validate(config[MODEL]), TrainConfig.model_validate(config[TRAIN])
     )
+    before = [guards.strictly_past_histories(data)]
+    guards.refuse(before)
     began = time.monotonic()
     joint, history = fit(data, model_config, train_config, Path(args.model_run_dir))
     about = {
@@ -45,12 +50,29 @@ def run_fn(args: FnArgs) -> None:
         "tasks": joint.tasks,
         "history": history,
         "tuned": tuned,
+        "guards": [
+            asdict(guard)
+            for guard in [*before, *_learned(joint, history, data, model_config, train_config)]
+        ],
         **(joint.rating_model.about() if joint.has_rating else {}),
         **config,
         MODEL: model_config.model_dump(mode="json"),
         TRAIN: train_config.model_dump(mode="json"),
     }
     export(ServingModel(joint, data, users), data, users, about, Path(args.serving_model_dir))
+
+
+def _learned(
+    joint: JointModel, history: History, data: EncodedData, model: ModelConfig, train: TrainConfig
+) -> list[guards.Guard]:
+    """The guards of what was learned: the Evaluator refuses a model that does not pass them."""
+    weights = joint.trainable_weights
+    found = [
+        guards.finite_weights({f"{i} {w.name}": w.numpy() for i, w in enumerate(weights)}),
+    ]
+    if joint.has_retrieval:
+        found.append(guards.loss_below_chance(history[RETRIEVAL_LOSS], data, model, train))
+    return found
 
 
 def artifact_folder(split_pattern: str) -> Path:

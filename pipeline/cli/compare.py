@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,9 +17,10 @@ from rich.text import Text
 from components.notices import listening
 from pipeline.cli.capture import captured
 from pipeline.cli.config import Overrides
-from pipeline.cli.console import DEFAULT_OUTPUT, Output, console
+from pipeline.cli.console import DEFAULT_OUTPUT, Output, console, errors
 from pipeline.cli.progress import Progress, duration, progress_on
 from pipeline.cli.session import alone_in, as_ours, let_log_speak
+from pipeline.comparison_seeds import in_words, stability, with_seeds
 from pipeline.layout import Layout
 from pipeline.presets import DEFAULT, listed
 from ratings.errors import BadInput, ReelflowError
@@ -63,6 +64,10 @@ def compare(
             "--dataset", help="A downloaded set (`reelflow data download`).", metavar="NAME"
         ),
     ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option("--seeds", min=1, help="Train each configuration with so many seeds."),
+    ] = 1,
     overrides: Overrides = None,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
@@ -71,6 +76,8 @@ def compare(
     Data and split are those of the first --config. Without --config and --preset the default model
     is compared; with --baselines alone, only baselines are. What was trained before comes from the
     cache.
+
+    Who fails is named below the table, with the reason, and the exit code is not 0.
 
     Nothing is pushed. The table is kept in OUTPUT/compare as Markdown and JSON.
     """
@@ -81,13 +88,24 @@ def compare(
     base = next(iter(compared.values()))
     if not configs and not presets and baselines is not None and names:
         compared = {}
+    groups = with_seeds(compared, seeds)
+    compared = {name: config for group in groups.values() for name, config in group.items()}
     started = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     saved = layout.comparison(started)
     log = saved.with_suffix(".log")
     with alone_in(layout), captured(log) as terminal:
         with progress_on(Console(file=terminal, highlight=False, width=None)) as progress:
             contest = _run(base, compared, names, layout, f"compare-{started}", progress)
-        _save(contest, base, saved)
+        failures = {name: as_ours(error, name) for name, error in contest.failures.items()}
+        if not contest.entries and failures:
+            raise next(iter(failures.values()))
+        about = about_contest(contest, base)
+        about["failures"] = {
+            name: error.message.removeprefix(f"{name} failed: ") for name, error in failures.items()
+        }
+        found = stability(contest.entries, {name: list(group) for name, group in groups.items()})
+        about["seeds"] = list(in_words(found))
+        _save(contest, about, saved)
     from pipeline.comparison_table import LEGEND, on_screen
 
     # A file has no width: every contestant's figures stay on one line.
@@ -95,9 +113,15 @@ def compare(
     wide.print()
     wide.print(on_screen(contest.entries))
     wide.print(Text(LEGEND, style="dim"), soft_wrap=not console.is_terminal)
+    for words in about["seeds"]:
+        console.print(Text("Seeds   ", style="bold").append(words, style=""), soft_wrap=True)
     console.print(Text("Table   ", style="bold").append(str(saved), style=""), soft_wrap=True)
     spent = duration(time.monotonic() - began)
     console.print(Text(f"{spent} in all; log: {log}", style="dim"), soft_wrap=True)
+    for name, reason in about["failures"].items():
+        errors.print(Text(f"{name} failed: {reason}", style="red"), soft_wrap=True)
+    if failures:
+        raise typer.Exit(max(error.exit_code for error in failures.values()))
 
 
 def baseline_names(text: str | None) -> list[str]:
@@ -188,11 +212,10 @@ def _run(
     return contest
 
 
-def _save(contest: Contest, base: Config, page: Path) -> None:
+def _save(contest: Contest, about: Mapping[str, Any], page: Path) -> None:
     """Writes the page, and beside it the same as JSON."""
     from pipeline.comparison_table import as_json, as_markdown
 
-    about = about_contest(contest, base)
     text = json.dumps(as_json(contest.entries, about), indent=2)
     page.with_suffix(".json").write_text(text, encoding="utf-8")
     page.write_text(as_markdown(contest.entries, about), encoding="utf-8")

@@ -32,6 +32,7 @@ def show(
     """Prints everything that a person wants to know after a run."""
     _show_cached(console, summary)
     _show_data(console, summary)
+    _show_known(console, summary)
     if summary["metrics"]:
         console.print(_metrics(summary, config))
     _show_examples(console, examples, refused=summary["pushed"] is None)
@@ -68,6 +69,15 @@ def _show_data(console: Console, summary: Summary) -> None:
     if data["synthetic"]:
         parts.append("synthetic: the figures say nothing about real films")
     console.print(_line("Data", "; ".join(parts)), soft_wrap=True)
+
+
+def _show_known(console: Console, summary: Summary) -> None:
+    """How much of the test split training knew."""
+    unknown = summary["out_of_vocabulary"]
+    if unknown:
+        users, films = (1 - unknown[key] for key in ("users", "movies"))
+        text = f"to training: {users:.1%} of test ratings by user, {films:.1%} by film"
+        console.print(_line("Known", text), soft_wrap=True)
 
 
 def _metrics(summary: Summary, config: Config) -> Table:

@@ -76,11 +76,24 @@ def test_models_and_baselines_on_one_split(
         assert entry["parameters"] > 0
         assert entry["fit_seconds"] is not None
 
-    assert _run(*options, "--baselines", "none") == 0
-    out, _ = capfd.readouterr()
+    # Each value alone would do, both together do not: every trial fails.
+    bad = tmp_path / "bad.toml"
+    bad.write_text(
+        "[tuner]\ntrials = 1\n[tuner.space.train]\n"
+        "[tuner.space.model]\nretrieval_weight = [0.0]\nrating_weight = [0.0]\n"
+    )
+    more = ["--baselines", "none", "--config", str(bad), "--seeds", "2"]
+    assert _run(*options, *more) == 1
+    out, err = capfd.readouterr()
     assert "small                  cached" in out
-    again = json.loads(max((tmp_path / "out" / "compare").glob("*.json")).read_text())
-    assert again["entries"] == report["entries"][2:]
+    assert "bad failed: None of the tuner's 1 trials succeeded." in err
+    page = max((tmp_path / "out" / "compare").glob("*.md"))
+    assert "| metric | small | small-seed43 |" in page.read_text()
+    assert "bad-seed43 failed: " in page.read_text()
+    again = json.loads(page.with_suffix(".json").read_text())
+    assert again["entries"][0] == report["entries"][2]
+    assert set(again["failures"]) == {"bad", "bad-seed43"}
+    assert again["seeds"][0].startswith("small: ")
 
 
 def _run(*options: str) -> int:

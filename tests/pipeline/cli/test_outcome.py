@@ -31,6 +31,7 @@ def _shown(examples: list[Any] | None = None, **changes: Any) -> str:
         },
         "metrics": METRICS,
         "baselines": {"popularity": {"unseen": {"top_100": 0.25}}},
+        "out_of_vocabulary": {"users": 0.25, "movies": 0.0},
         "champion": {"unseen": {"top_100": 0.39}, "rmse": 0.9},
         "gate": {"blessed": True, "reasons": []},
         "serving_check": {"blessed": True, "reasons": []},
