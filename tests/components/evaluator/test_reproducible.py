@@ -22,7 +22,7 @@ MODEL = ModelConfig(embedding_size=8, rating_embedding_size=4)
 
 def _sample(folder: Path) -> tuple[EncodedData, TestRows, list[str]]:
     """The built-in sample, small, every tenth rating of which is held out."""
-    [file] = write_sample(folder, users=80, movies=100, ratings=3000).glob("ratings*.csv")
+    [file] = write_sample(folder, users=80, movies=100, ratings=2500).glob("ratings*.csv")
     table = pyarrow.csv.read_csv(file)
     columns = [table.column(i).to_pylist() for i in range(4)]
     rows: list[Row] = [
