@@ -86,6 +86,7 @@ class Engine:
             self.similar([Like(film)] * count)
             self.rate([Pair(user, film)] * count)
             self.profile([Whom(user)] * count)
+            self.model.call("serving_default", {USER_ID: [user] * count})  # of `:predict`
 
     def recommend(self, questions: Sequence[Wanted]) -> list[Picks]:
         """Score the catalogue for all users at once, then choose for each.

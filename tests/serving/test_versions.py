@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +17,7 @@ from ratings.errors import BadInput
 from serving.app import create_app
 from serving.limits import Limits
 from serving.metrics import Metrics
+from serving.model import ServedModel
 from serving.versions import Versions
 from tests import tiny_model
 
@@ -98,6 +101,21 @@ def test_a_rollback_is_followed_and_an_empty_folder_is_not(
     shutil.rmtree(tmp_path / "7")
     assert not versions.refresh()
     assert versions.engine.version == 7
+
+
+def test_no_user_waits_for_a_signatures_first_call(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[str] = set()
+    own = ServedModel.call
+
+    def call(model: ServedModel, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        asked.add(signature)
+        return own(model, signature, inputs)
+
+    monkeypatch.setattr(ServedModel, "call", call)
+    Versions(exported, LIMITS, Metrics())
+    assert asked == {*tiny_model.TinyModel().signatures()} - {"evaluate"}
 
 
 def test_one_model_can_be_served_as_well(exported: Path) -> None:
