@@ -126,6 +126,7 @@ def _data(report: dict[str, Any]) -> dict[str, Any] | None:
         "users": report["users"],
         "movies": report["movies"],
         "quarantined": report["quarantined"],
+        "absent_features": report.get("absent_features", []),
         "splits": {split: rows[split] for split in ("train", "validation", "test")},
         "format": report["format"],
         "synthetic": report["synthetic"],

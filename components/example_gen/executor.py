@@ -15,6 +15,7 @@ from tfx.utils import proto_utils
 
 from components.example_gen import report as reports
 from components.example_gen import shards
+from components.example_gen.absent import absent_features
 from components.example_gen.catalogue import movies_from_ids, movies_split
 from components.example_gen.graph import build_graph
 from components.example_gen.split import plan_split
@@ -90,6 +91,7 @@ class Executor(BaseBeamExecutor):
             raise BadInput(*outcome.problem)
         movies = movies_from_ids(outcome.movie_ids) if movies is None else movies
         report = reports.make_report(source, outcome, movies)
+        report["absent_features"] = absent_features(data, movies, job.attributes)
         # TFX removes the outputs of a failed execution, so that evidence goes beside them.
         refused = not report["rows"]["kept"]
         uri = f"{quarantine.uri.rstrip('/')}-refused" if refused else quarantine.uri

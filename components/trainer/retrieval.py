@@ -40,6 +40,7 @@ class RetrievalTask:
         self._seen = _seen_table(data) if config.mask_seen else None
         probabilities, movies = popularity(data), len(data.catalogue)
         self._in_batch = InBatchSoftmax(probabilities, config.logq)
+        self._log_probabilities = tf.math.log(probabilities)
         self._negatives = NegativeSampler(
             probabilities if config.negatives == "popularity" else tf.fill([movies], 1.0 / movies),
             config.negative_count,
@@ -65,6 +66,10 @@ class RetrievalTask:
         penalty = tf.constant(0.0)
         if self._config.tower_l2 and training:
             penalty = self._config.tower_l2 * (_mean_square(queries) + _mean_square(positives))
+        if self._config.loss == "in_batch_softmax" and not self._config.logq and not training:
+            # Its negatives come as often as they are rated: so they count in its expectation too.
+            offsets = self._config.temperature * self._log_probabilities[:, None]
+            films = tf.concat([films[:, :-1], films[:, -1:] + offsets], axis=1)
         queries /= self._config.temperature
         if self._config.loss == "in_batch_softmax" and training:
             return self._in_batch(queries, positives, targets), penalty

@@ -80,6 +80,8 @@ def load_graph(transform_graph: str) -> Graph:
     ) -> Tokens:
         """The words of each row, rows in the order of their index."""
         words = [word.decode() for word in output.vocabulary_by_name(vocabulary)]
+        # Into an empty vocabulary Transform puts a word of its own, which is none of ours.
+        words = [word for word in words if "=" in word]
         order = np.argsort(out[index].values.numpy())
         rows, indices = out[features].indices[:, 0].numpy(), out[features].values.numpy()
         return tokens_of_rows(words, rows, indices, len(order)).take(order)

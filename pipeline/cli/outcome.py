@@ -66,6 +66,8 @@ def _show_data(console: Console, summary: Summary) -> None:
         refused = sum(quarantined.values())
         rows = "row" if refused == 1 else "rows"
         parts.append(f"{refused:,} {rows} in quarantine ({reasons})")
+    if absent := data.get("absent_features"):
+        parts.append(f"asked for but not in the data: {', '.join(absent)}")
     if data["synthetic"]:
         parts.append("synthetic: the figures say nothing about real films")
     console.print(_line("Data", "; ".join(parts)), soft_wrap=True)

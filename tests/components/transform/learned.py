@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -48,13 +49,20 @@ def learn(folder: Path, films: Sequence[Film], users: Mapping[str, tuple[int, in
     }
     nothing = [None] * len(users)
     columns = [pa.array(known.get(c.name, nothing), c.type) for c in movies.schema]
-    people = pa.table(columns, schema=movies.schema)
+    return learn_tables(folder, movies, pa.table(columns, schema=movies.schema))
+
+
+def learn_tables(
+    folder: Path, movies: pa.Table, people: pa.Table, options: dict[str, bool] | None = None
+) -> str:
+    """The same from tables of the catalogue, with the optional columns that `options` names."""
+    function = functools.partial(preprocessing_fn, custom_config=options)
     config = TensorAdapterConfig(
         movies.schema, {name: _ragged(name) for name in people.schema.names}
     )
     with beam.Pipeline(runner=_RUNNER) as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
         batches = pipeline | beam.Create([*movies.to_batches(), *people.to_batches()])
-        graph = (batches, config) | tft_beam.AnalyzeDataset(preprocessing_fn)
+        graph = (batches, config) | tft_beam.AnalyzeDataset(function)
         graph | tft_beam.WriteTransformFn(str(folder / "graph"))
     return str(folder / "graph")
 
