@@ -171,9 +171,21 @@ def contestants(
         )
     _, source, preset = wanted[0]
     first = effective_config(layout, source, data, dataset, overrides, preset)
-    shared = {key: getattr(first, key) for key in ("data", "split", "beam")}
-    others = [load(s, overrides, p).model_copy(update=shared) for _, s, p in wanted[1:]]
-    return dict(zip(names, [first, *others], strict=True))
+    everybody = [first, *(load(s, overrides, p) for _, s, p in wanted[1:])]
+    # All read the same rows; who asks for further columns gets them, and the others may.
+    columns = {
+        "use_users": any(config.data.use_users for config in everybody),
+        "movie_features": tuple(
+            dict.fromkeys(name for config in everybody for name in config.data.movie_features)
+        ),
+    }
+    shared = {
+        "data": first.data.model_copy(update=columns),
+        "split": first.split,
+        "beam": first.beam,
+    }
+    everybody = [config.model_copy(update=shared) for config in everybody]
+    return dict(zip(names, everybody, strict=True))
 
 
 def _run(

@@ -12,10 +12,11 @@ import tf_keras as keras
 from components.trainer import features as f
 from components.trainer import retrieval
 from components.trainer.batches import Batches
+from components.trainer.retrieval import popularity, recent_popularity
 from components.trainer.tasks import JointModel
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig
-from tests.encoded_data import encoded, random_rows
+from tests.encoded_data import Row, encoded, random_rows
 
 FILMS = [f"m{i:02d}" for i in range(14)]
 DATA = encoded(random_rows(60, 0), films=FILMS)
@@ -89,3 +90,27 @@ def test_temperature_divides_the_scores() -> None:
     expected = np.mean(np.log(np.exp(scores).sum(axis=1)) - of_targets)
     found = float(_joint(**config, temperature=0.2).compute_loss(batch))
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_recent_ratings_count_more() -> None:
+    day = 86_400
+    rows: list[Row] = [("a", "m0", 3.0, day), ("b", "m0", 3.0, day), ("b", "m1", 3.0, 11 * day)]
+    data = encoded(rows, films=["m0", "m1", "m2"])
+    plain = popularity(data).numpy()
+    recent = recent_popularity(data, 10.0).numpy()
+    expected = np.array([0.5 + 0.5, 1, 0]) / 2  # ten days ago counts half
+    np.testing.assert_allclose(recent, 0.999 * expected + 0.001 * plain, rtol=1e-5)
+    np.testing.assert_array_equal(recent_popularity(data, 0), plain)
+    timeless: list[Row] = [(u, m, s, None) for u, m, s, _ in rows]
+    bare = encoded(timeless, films=["m0", "m1", "m2"])
+    np.testing.assert_array_equal(recent_popularity(bare, 10.0), plain)
+
+
+def test_without_logq_validation_takes_popular_negatives() -> None:
+    """The in-batch softmax's own expectation: negatives come as often as they are rated."""
+    config = {"mask_seen": False, "loss": "in_batch_softmax", "logq": False, "temperature": 2.0}
+    joint, batch = _joint(**config), _batch()
+    scores = _scores(joint, batch) / 2.0 + np.log(popularity(DATA).numpy())
+    of_targets = scores[np.arange(60), batch[f.MOVIE_INDEX].numpy()]
+    expected = np.mean(np.log(np.exp(scores).sum(axis=1)) - of_targets)
+    assert float(joint.compute_loss(batch)) == pytest.approx(expected, rel=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from components.trainer.towers import CandidateTower, QueryTower, genre_shares
+from components.transform.tokens import tokens_of_rows
 from pipeline.config import ModelConfig
 from tests.encoded_data import Film, encoded
 
@@ -192,3 +194,46 @@ def test_shares_and_rest_sum_to_the_score(layers: dict[str, Any]) -> None:
 def test_towers_that_do_not_meet_are_refused(layers: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must end alike"):
         ModelConfig(embedding_size=SIZE, **layers)
+
+
+WORDS = ["gender=F", "age=25-34"]
+# User 0 has both words, user 2 one.
+ATTRIBUTES = tokens_of_rows(WORDS, np.array([0, 0, 2]), np.array([0, 1, 1]), USERS)
+
+
+@pytest.mark.parametrize("query", ["user_id", "history"])
+def test_attributes_are_part_of_the_query_and_frozen_they_stay(query: str) -> None:
+    config = ModelConfig(embedding_size=SIZE, query=query)
+    tower = QueryTower(USERS, MOVIES, LENGTH, config, ATTRIBUTES)
+    users, recent = tf.range(USERS + 1), tf.fill([USERS + 1, tower.history_length], MOVIES)
+    tower(users, recent)
+    for weight in tower.trainable_weights:
+        weight.assign(np.random.default_rng(1).normal(size=weight.shape))
+    table = _weights(tower)
+    words = table.pop("features:0") if "features:0" in table else table.pop("features")
+    expected = np.zeros([USERS + 1, SIZE]) if query == "history" else table["user"].copy()
+    expected[0] += (words[0] + words[1]) / np.sqrt(2)
+    expected[2] += words[1]
+    found = tower(users, recent).numpy()
+    np.testing.assert_allclose(found[:, :-1], expected, rtol=1e-5)
+    tower.freeze()
+    for weight in tower.trainable_weights:
+        weight.assign(tf.zeros_like(weight))
+    np.testing.assert_array_equal(tower(users, recent), found)
+
+
+def test_declared_features_are_part_of_the_candidate() -> None:
+    words = tokens_of_rows(["star=A", "star=B"], np.array([1, 1, 2]), np.array([0, 1, 1]), 3)
+    data = dataclasses.replace(DATA, movie_features=words)
+    config = ModelConfig(embedding_size=SIZE, genres=False, year=False)
+    tower = CandidateTower(data, config)
+    for weight in tower.weights:
+        weight.assign(np.random.default_rng(2).normal(size=weight.shape))
+    table = {w.name.removesuffix(":0").split("/")[-1]: w.numpy() for w in tower.weights}
+    expected = RATED * table["movie"]
+    expected[1] += table["features"].sum(axis=0) / np.sqrt(2)
+    expected[2] += table["features"][1]
+    np.testing.assert_allclose(tower.catalogue()[:, :-1], expected, rtol=1e-5)
+    np.testing.assert_allclose(tower(tf.constant([1]))[:, :-1], expected[[1]], rtol=1e-5)
+    without = CandidateTower(data, config.model_copy(update={"movie_features": False}))
+    assert not any("features" in weight.name for weight in without.weights)

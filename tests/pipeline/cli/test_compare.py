@@ -43,6 +43,13 @@ def test_contestants_are_called_by_preset_and_share_data_and_split(tmp_path: Pat
     assert {config.split.seed for config in found.values()} == {7}
 
 
+def test_columns_that_one_asks_for_are_read_for_all(tmp_path: Path) -> None:
+    found = contestants(Layout.of(tmp_path), [], ["best", "features"], None, None, [])
+    assert {config.data.movie_features for config in found.values()} == {("director", "star")}
+    assert all(config.data.use_users for config in found.values())
+    assert [config.model.user_features for config in found.values()] == [False, True]
+
+
 def test_without_configurations_the_default_preset_is_compared(tmp_path: Path) -> None:
     assert list(contestants(Layout.of(tmp_path), [], [], None, None, [])) == ["best"]
 
