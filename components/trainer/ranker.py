@@ -88,7 +88,7 @@ class TowerRanker(Ranker):
     def shares(
         self, users: tf.Tensor, recent: tf.Tensor, movies: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The query is a sum, so its product with a candidate is one too."""
+        """As `QueryTower.shares` takes them apart."""
         candidates = tf.gather(self._candidates, movies)[:, :-1]
         return self._query_tower.shares(users, recent, candidates)
 

@@ -66,25 +66,19 @@ def load_graph(transform_graph: str) -> Graph:
 
     known = output.transformed_feature_spec()
 
+    def words(vocabulary: str) -> list[str]:
+        # Into an empty vocabulary Transform puts a word of its own, which is none of ours.
+        found = (word.decode() for word in output.vocabulary_by_name(vocabulary))
+        return [word for word in found if "=" in word]
+
     def movie_features(table: pa.Table) -> Tokens:
-        inputs = {f.MOVIE_ID: tf.string, f.FEATURES: tf.string}
-        out = apply(_sparse(table, inputs))
-        return _tokens(out, f.MOVIE_INDEX, f.FEATURE_INDICES, f.FEATURE_VOCABULARY)
+        out = apply(_sparse(table, {f.MOVIE_ID: tf.string, f.FEATURES: tf.string}))
+        return _tokens(out[f.MOVIE_INDEX], out[f.FEATURE_INDICES], words(f.FEATURE_VOCABULARY))
 
     def user_features(table: pa.Table) -> Tokens:
         out = apply(_sparse(table, _USERS_INPUTS))
-        return _tokens(out, f.USER_INDEX, f.USER_FEATURE_INDICES, f.USER_FEATURE_VOCABULARY)
-
-    def _tokens(
-        out: dict[str, tf.SparseTensor], index: str, features: str, vocabulary: str
-    ) -> Tokens:
-        """The words of each row, rows in the order of their index."""
-        words = [word.decode() for word in output.vocabulary_by_name(vocabulary)]
-        # Into an empty vocabulary Transform puts a word of its own, which is none of ours.
-        words = [word for word in words if "=" in word]
-        order = np.argsort(out[index].values.numpy())
-        rows, indices = out[features].indices[:, 0].numpy(), out[features].values.numpy()
-        return tokens_of_rows(words, rows, indices, len(order)).take(order)
+        found = words(f.USER_FEATURE_VOCABULARY)
+        return _tokens(out[f.USER_INDEX], out[f.USER_FEATURE_INDICES], found)
 
     return Graph(
         ratings=ratings,
@@ -95,6 +89,13 @@ def load_graph(transform_graph: str) -> Graph:
         movie_features=movie_features if f.FEATURE_INDICES in known else None,
         user_features=user_features if f.USER_FEATURE_INDICES in known else None,
     )
+
+
+def _tokens(index: tf.SparseTensor, features: tf.SparseTensor, words: list[str]) -> Tokens:
+    """The words of each row, rows in the order of their index."""
+    order = np.argsort(index.values.numpy())
+    rows, indices = features.indices[:, 0].numpy(), features.values.numpy()
+    return tokens_of_rows(words, rows, indices, len(order)).take(order)
 
 
 def _column(batch: pa.RecordBatch, name: str) -> pa.ListArray:
