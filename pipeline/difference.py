@@ -71,7 +71,7 @@ def slices(a: Run, b: Run) -> Table:
         if (found := (first, others.get((key, value, path))))[1] is not None
     ]
     header = ("Slice", "Metric", "A", "B", "Difference", "B is")
-    return Table("Slices that both runs have", header, rows)
+    return Table("Slices that both runs have", header, rows, folded=True)
 
 
 def configuration(a: Run, b: Run) -> Table | Text:

@@ -58,7 +58,7 @@ def _of_run(run: Run) -> Path:
 
 
 def _compare(layout: Layout, a: Run, b: Run) -> Path:
-    """Shows the differences and writes the page."""
+    """Shows the differences, slices on the page alone, and writes the page."""
     from components.report import blocks, render
     from pipeline.difference import page
 
@@ -67,7 +67,7 @@ def _compare(layout: Layout, a: Run, b: Run) -> Path:
     console.print(Text(content.verdict), soft_wrap=True)
     for section in content.sections:
         for block in section.blocks:
-            if isinstance(block, blocks.Table) and block.rows:
+            if isinstance(block, blocks.Table) and not block.folded:
                 console.print(_table(block))
             elif isinstance(block, blocks.Text):
                 console.print(Text(block.text), soft_wrap=True)

@@ -59,7 +59,7 @@ def _data(run: Run) -> str:
     about = run.summary.get("data")
     if not about:
         return "–"
-    return f"{about['rows']:,} {'synthetic' if about['synthetic'] else about['format']}"
+    return f"{about['rows']:,}" + (" synthetic" if about["synthetic"] else "")
 
 
 def _facts(run: Run) -> dict[str, Any]:
