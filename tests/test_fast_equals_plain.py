@@ -1,0 +1,254 @@
+"""The columnar path from CSV to metrics against loops that anybody can read, on awkward ratings."""
+
+from __future__ import annotations
+
+import csv
+import math
+import random
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow_transform as tft
+
+from components.evaluator.metrics import row_columns, summarise
+from components.evaluator.predict import TestRows, ask_baseline
+from components.trainer import features as f
+from components.trainer.baselines.popularity import DAMPING, Popularity
+from components.transform.encode import encode
+from components.transform.encoded import EncodedData
+from components.transform.executor import batches
+from components.transform.graph import load_graph
+from pipeline.config import DataConfig, SplitConfig
+from tests.components.example_gen.runs import Run, execute
+from tests.components.transform.learned import learn
+from tests.encoded_data import Film
+
+pytestmark = pytest.mark.slow  # learns a Transform graph
+
+SEED = 7
+SHARES = SplitConfig(seed=SEED, validation=0.15, test=0.2)
+MASK = 2**64 - 1
+
+
+class Rating(NamedTuple):
+    """A row of the file."""
+
+    user: str
+    film: str
+    stars: float
+    time: int | None
+
+
+@dataclass(frozen=True)
+class World:
+    """What is in the files, and what the fast path made of it."""
+
+    films: dict[str, Film]
+    ratings: list[Rating]
+    """Without exact duplicates, in the order of the file."""
+    run: Run
+    users: list[str]
+    """The user vocabulary."""
+    data: EncodedData
+
+    def plain(self, split: str) -> list[Rating]:
+        """The rows of a split, row by row."""
+        return [row for row in self.ratings if split_of(row) == split]
+
+
+@pytest.fixture(scope="module", params=["timestamps", "no timestamps"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("world")
+    films, rows = awkward(timestamps=request.param == "timestamps")
+    write(folder / "data", films, rows)
+    # Small chunks and several partitions, so that nothing is right only because it is in one piece.
+    run = execute(folder, folder / "data", DataConfig(partitions=3, chunk_bytes=4096), SHARES)
+    people = {row["user_id"][0]: row["timestamp"] for row in run.rows("catalogue", f.USERS)}
+    times = {user: None if t is None else (t[0], t[1]) for user, t in people.items()}
+    uri = learn(folder, list(films.values()), times)
+    users = tft.TFTransformOutput(uri).vocabulary_by_name(f.USER_VOCABULARY)
+    data = encode(
+        load_graph(uri),
+        {split: batches(run.artifacts["examples"], split) for split in f.RATING_SPLITS},
+        pa.Table.from_batches(batches(run.artifacts["catalogue"], f.MOVIES)),
+    )
+    return World(films, list(dict.fromkeys(rows)), run, [u.decode() for u in users], data)
+
+
+def awkward(timestamps: bool) -> tuple[dict[str, Film], list[Rating]]:
+    """Unicode, commas and quotes in ids, films nobody rated, pairs and rows that come twice."""
+    chance = random.Random(SEED)
+    users = [f"{name} {i}" for i in range(12) for name in ("u", "Zoë", "使用者", 'a "b", c')]
+    kinds = ("Drama", "Comedy", "Sci-Fi")
+    films = {
+        movie_id: Film(
+            movie_id,
+            tuple(kind for kind in kinds if chance.random() < 0.4),
+            chance.choice([None, 1950, 1994, 2011]),
+        )
+        for movie_id in (f"{name}{i}" for i in range(14) for name in ("m", "фильм ", "🎬"))
+    }
+    rated = list(films)[:-5]
+    rows = [
+        Rating(
+            chance.choice(users),
+            rated[min(int(chance.expovariate(0.1)), len(rated) - 1)],
+            chance.randint(1, 10) / 2,
+            chance.randint(10**9, 10**9 + 9 * 86_400) if timestamps else None,
+        )
+        for _ in range(1200)
+    ]
+    rows.append(Rating("rare", rated[0], 4.0, 10**9 if timestamps else None))
+    return films, chance.sample([*rows, *rows[:150]], len(rows) + 150)
+
+
+def write(folder: Path, films: dict[str, Film], rows: list[Rating]) -> None:
+    """The folder as a user would have it."""
+    folder.mkdir()
+    with (folder / "movies.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["movieId", "title", "genres"])
+        for film in films.values():
+            year = "" if film.year is None else f" ({film.year})"
+            genres = "|".join(film.genres) or "(no genres listed)"
+            writer.writerow([film.movie_id, f"The title of {film.movie_id}{year}", genres])
+    timed = rows[0].time is not None
+    with (folder / "ratings.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["userId", "movieId", "rating", "timestamp"][: 4 if timed else 3])
+        writer.writerows(row[: 4 if timed else 3] for row in rows)
+
+
+def mix(value: int) -> int:
+    """splitmix64, a number at a time."""
+    value = (value + 0x9E3779B97F4A7C15) & MASK
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
+    return value ^ (value >> 31)
+
+
+def pair(first: int, second: int) -> int:
+    """Hash of two hashes."""
+    return mix(mix(first) ^ second)
+
+
+def text_hash(text: str) -> int:
+    """Hash of a text, eight bytes at a time."""
+    content = text.encode()
+    found = mix(len(content))
+    for at in range(0, len(content), 8):
+        found = pair(found, int.from_bytes(content[at : at + 8], "little"))
+    return found
+
+
+def split_of(row: Rating) -> str:
+    """The random split: a draw from seed, user and film."""
+    draw = pair(pair(mix(SEED), text_hash(row.user)), text_hash(row.film)) / 2**64
+    if draw < SHARES.test_share:
+        return f.TEST
+    return f.VALIDATION if draw < SHARES.test_share + SHARES.validation_share else f.TRAIN
+
+
+@pytest.mark.parametrize("split", f.RATING_SPLITS)
+def test_splits(world: World, split: str) -> None:
+    found = [
+        Rating(*(cell if cell is None else cell[0] for cell in row.values()))
+        for row in world.run.rows("examples", split)
+    ]
+    assert Counter(found) == Counter(world.plain(split))
+    assert len(found) > 100
+
+
+def test_counts(world: World) -> None:
+    report = world.run.report
+    assert report["rows"]["read"] == 1351
+    assert report["rows"]["kept"] == len(world.ratings)
+    assert report["quarantined"] == {"duplicate": 1351 - len(world.ratings)}
+    assert (report["users"], report["movies"]) == (len({r.user for r in world.ratings}), 42)
+
+
+def test_vocabularies(world: World) -> None:
+    train_users = {row.user for row in world.plain(f.TRAIN)}
+    assert sorted(world.users) == sorted(train_users)
+    assert sorted(world.data.catalogue.movie_id) == sorted(world.films)
+
+
+@pytest.mark.parametrize("split", f.RATING_SPLITS)
+def test_transformed_ratings(world: World, split: str) -> None:
+    data, found = world.data, getattr(world.data, split)
+    expected = Counter(
+        (
+            world.users.index(row.user) if row.user in world.users else len(world.users),
+            data.catalogue.movie_id.index(row.film),
+            row.stars,
+            row.time or 0,
+        )
+        for row in world.plain(split)
+    )
+    columns = found.user_index, found.movie_index, found.rating, found.timestamp
+    assert Counter(zip(*(column.tolist() for column in columns), strict=True)) == expected
+    first = min((r.time for r in world.plain(f.TRAIN) if r.time is not None), default=0)
+    days = [(time - first) / 86_400 if time else 0.0 for time in found.timestamp.tolist()]
+    np.testing.assert_allclose(found.day, days, atol=1e-5)
+
+
+def test_transformed_films(world: World) -> None:
+    catalogue = world.data.catalogue
+    years = [film.year for film in world.films.values() if film.year is not None]
+    mean = sum(years) / len(years)
+    deviation = math.sqrt(sum((year - mean) ** 2 for year in years) / len(years))
+    for i, movie_id in enumerate(catalogue.movie_id):
+        film = world.films[movie_id]
+        assert catalogue.genres[i] == list(film.genres)
+        assert catalogue.year[i] == film.year
+        scaled = 0.0 if film.year is None else (film.year - mean) / deviation
+        assert catalogue.year_scaled[i] == pytest.approx(scaled, abs=1e-5)
+
+
+def test_histories(world: World) -> None:
+    earlier = defaultdict(list)
+    for row in world.plain(f.TRAIN):
+        earlier[row.user].append(row)
+    rows, data = world.data.test, world.data
+    for i, raw in enumerate(world.run.rows("examples", f.TEST)):
+        [user], time = raw["user_id"], (raw["timestamp"] or [0])[0]
+        at = slice(data.offsets[rows.user_index[i]], rows.history_end[i])
+        found = Counter(data.catalogue.movie_id[m] for m in data.train.movie_index[at])
+        assert found == Counter(r.film for r in earlier[user] if (r.time or 0) < time)
+
+
+def test_ranks_and_metrics(world: World) -> None:
+    raw_rows = world.run.rows("examples", f.TEST)
+    ids = [np.array([row[name][0] for row in raw_rows], object) for name in (f.USER_ID, f.MOVIE_ID)]
+    baseline = Popularity()
+    baseline.fit(world.data)
+    found = ask_baseline(baseline, TestRows(*ids, world.data.test), world.data)
+    train = world.plain(f.TRAIN)
+    stars_of, seen = defaultdict(list), defaultdict(set)
+    for row in train:
+        stars_of[row.film].append(row.stars)
+        seen[row.user].add(row.film)
+    mean = sum(row.stars for row in train) / len(train)
+    raw, unseen, errors = [], [], []
+    for user, film, stars in zip(*ids, world.data.test.rating.tolist(), strict=True):
+        better = [m for m in world.films if m != film and len(stars_of[m]) >= len(stars_of[film])]
+        raw.append(1 + len(better))
+        unseen.append(1 + sum(m not in seen[user] for m in better))
+        predicted = (sum(stars_of[film]) + DAMPING * mean) / (len(stars_of[film]) + DAMPING)
+        errors.append(abs(predicted - stars))
+    assert found.rank_raw.tolist() == raw
+    assert found.rank_unseen.tolist() == unseen
+    summary = summarise(row_columns(found, world.data.test.rating))
+    for measured, ranks in ((summary.raw, raw), (summary.unseen, unseen)):
+        assert measured["top_10"] == pytest.approx(sum(r <= 10 for r in ranks) / len(ranks))
+        gains = [1 / math.log2(1 + r) if r <= 10 else 0 for r in ranks]
+        assert measured["ndcg_10"] == pytest.approx(sum(gains) / len(ranks))
+        assert measured["mrr"] == pytest.approx(sum(1 / r for r in ranks) / len(ranks))
+    squares = sum(error**2 for error in errors) / len(errors)
+    assert summary.rmse == pytest.approx(math.sqrt(squares), abs=1e-5)
+    assert summary.mae == pytest.approx(sum(errors) / len(errors), abs=1e-5)
