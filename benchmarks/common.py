@@ -39,12 +39,17 @@ _Result = TypeVar("_Result")
 _console = Console(highlight=False)
 
 
-def options(description: str | None, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parser(description: str | None) -> argparse.ArgumentParser:
     """The command line of a benchmark: `--short` and `--repeats N`."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--short", action="store_true", help="small data, one repeat")
-    parser.add_argument("--repeats", type=int, default=None, help="of every measurement")
-    return parser.parse_args(arguments)
+    found = argparse.ArgumentParser(description=description)
+    found.add_argument("--short", action="store_true", help="small data, one repeat")
+    found.add_argument("--repeats", type=int, default=None, help="of every measurement")
+    return found
+
+
+def options(description: str | None) -> argparse.Namespace:
+    """The parsed command line of a benchmark without options of its own."""
+    return parser(description).parse_args()
 
 
 def fresh(function: str, **arguments: Any) -> Measured:

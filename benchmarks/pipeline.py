@@ -76,9 +76,11 @@ def _run(pipeline: Any) -> common.Measured:
 
 def main() -> None:
     """Measures and reports."""
-    chosen = common.options(__doc__)
+    parser = common.parser(__doc__)
+    parser.add_argument("--ratings", type=int, nargs="*", default=[100_000, 1_000_000])
+    chosen = parser.parse_args()
     # Imports happen inside the calls: the process's time less the run's is what they take.
-    for ratings in (20_000,) if chosen.short else (100_000, 1_000_000):
+    for ratings in (20_000,) if chosen.short else chosen.ratings:
         data.folder(ratings)
         results = common.interleaved(
             {
