@@ -154,8 +154,12 @@ def _gate(run: PipelineRun, evaluation: dict[str, Any]) -> dict[str, Any] | None
     blessing = run.find("ModelBlessing")
     if blessing is None:
         return None
-    reasons = evaluation.get("gate", {}).get("reasons", [])
-    return {"blessed": blessing.properties.get("blessed") == 1, "reasons": reasons}
+    gate = evaluation.get("gate", {})
+    return {
+        "blessed": blessing.properties.get("blessed") == 1,
+        "reasons": gate.get("reasons", []),
+        "not_gated": gate.get("not_gated", []),
+    }
 
 
 def _pushed(run: PipelineRun) -> str | None:

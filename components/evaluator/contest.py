@@ -9,13 +9,12 @@ import numpy as np
 
 from components.evaluator.beyond_accuracy import coverage, novelty
 from components.evaluator.bootstrap import Interval, interval, resample
+from components.evaluator.likes import like_hits
 from components.evaluator.metrics import Floats, Predictions, row_columns
-from components.transform.encoded import EncodedData, EncodedRatings, Float32, Int32
+from components.transform.encoded import EncodedData, EncodedRatings, Int32
 
 LIST_LENGTH: Final = 10
 """Films a user that coverage and novelty look at."""
-LIKED: Final = 3.5
-"""Stars from which on a film counts as liked."""
 
 _RMSE: Final = "rmse"
 _MAE: Final = "mae"
@@ -64,7 +63,7 @@ def measure(
         parameters: numbers learned.
     """
     columns = row_columns(predictions, rows.rating)
-    columns["like_accuracy"] = like_hits(predictions.stars, rows.rating)
+    columns["like_accuracy"] = like_hits(predictions, rows.rating)
     means = _named({key: float(np.mean(values)) for key, values in columns.items()})
     resamples = _named(resample(columns, rows.user_index, seed))
     movies = len(data.catalogue)
@@ -87,15 +86,6 @@ def _named(values: dict[str, T]) -> dict[str, T]:
     named[_RMSE] = named.pop("squared_error") ** 0.5
     named[_MAE] = named.pop("absolute_error")
     return named
-
-
-def like_hits(stars: Float32, ratings: Float32, liked: float = LIKED) -> Floats:
-    """1 where prediction and rating are on the same side of `liked` stars, float64 [rows].
-
-    A prediction that is not a number is wrong.
-    """
-    hits = ((stars >= liked) == (ratings >= liked)) & np.isfinite(stars)
-    return hits.astype(np.float64)
 
 
 def as_good(entry: Entry, best: Entry, metric: str) -> bool:

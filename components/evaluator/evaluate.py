@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,10 @@ import tensorflow as tf
 
 from components.evaluator.calibration import Bin, calibration
 from components.evaluator.cells import aggregate
-from components.evaluator.gate import Bound, bounds
+from components.evaluator.gate import Bound, bounds, not_gated
 from components.evaluator.guards import check
 from components.evaluator.intervals import Intervals, intervals, slice_intervals
+from components.evaluator.likes import LIKED, like_metrics
 from components.evaluator.metrics import Predictions, Summary, row_columns, summarise
 from components.evaluator.predict import TestRows, ask, ask_baseline, ask_model, train_counts
 from components.evaluator.slices import (
@@ -28,7 +28,8 @@ from components.evaluator.slices import (
     user_activity,
 )
 from components.trainer.baselines import BASELINES
-from components.trainer.export import EXTRA
+from components.trainer.export import read_about
+from components.trainer.features import TASKS
 from components.trainer.guards import Guard
 from components.transform.encoded import EncodedData, Int32
 from pipeline.config import GateConfig
@@ -55,6 +56,8 @@ class Comparison:
     protocol: str
     """Which ranks the gate looks at."""
     guards: list[Guard]
+    not_gated: list[str]
+    """What the gate does not look at, in words."""
 
     def report(self, reasons: list[str], out_of_vocabulary: Mapping[str, float]) -> dict[str, Any]:
         """`metrics.json`, as docs/architecture.md describes it."""
@@ -70,6 +73,7 @@ class Comparison:
                 "reasons": reasons,
                 "protocol": self.protocol,
                 "bounds": [asdict(bound) for bound in self.bounds],
+                "not_gated": self.not_gated,
             },
             "out_of_vocabulary": dict(out_of_vocabulary),
             "intervals": self.intervals,
@@ -108,14 +112,18 @@ def compare(
     rows = rows.take(drawn)
     ratings, movies, who = rows.encoded.rating, len(data.catalogue), rows.encoded.user_index
 
+    about = read_about(model)
+    liked_from = about.get("model", {}).get("like_threshold", LIKED)
+
     def measured(predictions: Predictions) -> tuple[Summary, Intervals]:
         columns = row_columns(predictions, ratings)
-        return summarise(columns), intervals(columns, who, seed)
+        likes = like_metrics(predictions, ratings, liked_from)
+        return replace(summarise(columns), like=likes), intervals(columns, who, seed)
 
     loaded = tf.saved_model.load(str(model))
     predictions = ask(loaded.signatures["evaluate"], rows, movies)
-    about = json.loads((model / EXTRA / "model.json").read_text())
     guards = check(loaded.signatures, about, predictions, rows, data, gate, seed)
+    summary, ranges = measured(predictions)
     candidate = row_columns(predictions, ratings)
     rival = None if champion is None else measured(ask_model(champion, rows, movies))
     plain = {}
@@ -129,24 +137,35 @@ def compare(
     slices = all_slices(labels | further, data.catalogue.genres, rows.encoded.movie_index)
     champion_summary = None if rival is None else rival[0]
     baselines = {name: summary for name, (summary, _) in plain.items()}
+    found = bounds(gate, champion_summary, baselines, _tasks(about), _tasks(_about(champion)))
     return Comparison(
         rows=len(rows),
         all_rows=all_rows,
-        model=summarise(candidate),
+        model=summary,
         champion=champion_summary,
         baselines=baselines,
         slices=_slices(candidate, slices, who, seed),
-        bounds=bounds(gate, champion_summary, baselines),
+        bounds=found,
         cells=aggregate(candidate, labels),
         intervals={
-            "model": intervals(candidate, who, seed),
+            "model": ranges,
             "champion": None if rival is None else rival[1],
             "baselines": {name: found for name, (_, found) in plain.items()},
         },
         calibration=calibration(predictions.stars, ratings),
         protocol=gate.protocol,
         guards=guards,
+        not_gated=not_gated(gate, found),
     )
+
+
+def _about(model: Path | None) -> dict[str, Any]:
+    return {} if model is None else read_about(model)
+
+
+def _tasks(about: Mapping[str, Any]) -> tuple[str, ...]:
+    """The tasks that a model was trained on; both if it does not say."""
+    return tuple(about.get("tasks", TASKS))
 
 
 def _slices(
@@ -158,7 +177,7 @@ def _slices(
         {
             "slice": {key: value},
             "rows": int(inside.sum()),
-            **asdict(summarise(columns, inside)),
+            **{k: v for k, v in asdict(summarise(columns, inside)).items() if v is not None},
             "intervals": ranges[f"{key}={value}"],
         }
         for (key, value), inside in slices.items()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 
 from components.evaluator.metrics import Summary
+from components.trainer.features import RATING_TASK, RETRIEVAL_TASK, TASKS
 from pipeline.config import GateConfig
 
 OVERALL: Final = "overall"
@@ -17,6 +18,7 @@ ROUNDING: Final = 1e-6
 as the champion passes, even with no margin."""
 STRICTLY: Final = 2 * ROUNDING
 """What "better than" adds to "at least"; about one row in a million after `ROUNDING`."""
+_TASK: Final = {"top_100": RETRIEVAL_TASK, "rmse": RATING_TASK}
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,42 @@ class Bound:
 
 
 def bounds(
-    gate: GateConfig, champion: Summary | None, baselines: Mapping[str, Summary]
+    gate: GateConfig,
+    champion: Summary | None,
+    baselines: Mapping[str, Summary],
+    tasks: Collection[str] = TASKS,
+    champion_tasks: Collection[str] = TASKS,
 ) -> list[Bound]:
-    """All bounds of the configuration.
+    """All bounds that the model is held to (docs/adr/0010).
 
     Args:
         gate: the configuration.
         champion: metrics of the last blessed model on the same rows, if there is one.
         baselines: metrics of the plain recommenders on the same rows.
+        tasks: that the model was trained on; it is held to nothing else, but for what follows.
+        champion_tasks: that the champion was trained on: who takes its place must do them as well.
     """
+    found = [
+        bound
+        for bound in _absolute(gate, baselines)
+        if gate.untrained_tasks or _TASK[bound.metric] in tasks
+    ]
+    held = {*tasks, *champion_tasks, *(TASKS if gate.untrained_tasks else ())}
+    return found + [b for b in _relative(gate, champion) if _TASK[b.metric] in held]
+
+
+def not_gated(gate: GateConfig, found: Collection[Bound]) -> list[str]:
+    """What no bound looks at, in words."""
+    metrics = {bound.metric for bound in found}
+    names = {"top_100": f"Top-100 accuracy ({gate.protocol})", "rmse": "RMSE"}
+    return [
+        f"{name} is not gated: no {_TASK[metric]} task."
+        for metric, name in names.items()
+        if metric not in metrics
+    ]
+
+
+def _absolute(gate: GateConfig, baselines: Mapping[str, Summary]) -> list[Bound]:
     found = [
         Bound(
             "top_100_accuracy",
@@ -52,24 +81,6 @@ def bounds(
         ),
         Bound("rmse", "rmse", None, gate.rmse_max, "gate.rmse_max"),
     ]
-    if champion is not None:
-        accuracy = accuracy_of(champion, gate)
-        found += [
-            Bound(
-                "top_100_accuracy_against_champion",
-                "top_100",
-                max(accuracy - gate.top_100_accuracy_margin, 0.0),
-                None,
-                f"the champion's {accuracy:.4f} less gate.top_100_accuracy_margin",
-            ),
-            Bound(
-                "rmse_against_champion",
-                "rmse",
-                None,
-                champion.rmse + gate.rmse_margin,
-                f"the champion's {champion.rmse:.4f} plus gate.rmse_margin",
-            ),
-        ]
     for name, summary in baselines.items():
         accuracy = accuracy_of(summary, gate)
         found.append(
@@ -82,6 +93,28 @@ def bounds(
             )
         )
     return found
+
+
+def _relative(gate: GateConfig, champion: Summary | None) -> list[Bound]:
+    if champion is None:
+        return []
+    accuracy = accuracy_of(champion, gate)
+    return [
+        Bound(
+            "top_100_accuracy_against_champion",
+            "top_100",
+            max(accuracy - gate.top_100_accuracy_margin, 0.0),
+            None,
+            f"the champion's {accuracy:.4f} less gate.top_100_accuracy_margin",
+        ),
+        Bound(
+            "rmse_against_champion",
+            "rmse",
+            None,
+            champion.rmse + gate.rmse_margin,
+            f"the champion's {champion.rmse:.4f} plus gate.rmse_margin",
+        ),
+    ]
 
 
 def accuracy_of(summary: Summary, gate: GateConfig) -> float:

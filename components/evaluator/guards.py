@@ -17,7 +17,6 @@ from components.evaluator.metrics import Predictions
 from components.evaluator.predict import TestRows, ask
 from components.trainer import features as f
 from components.trainer.guards import Guard
-from components.trainer.tasks import RATING, RETRIEVAL
 from components.transform.encoded import EncodedData, EncodedRatings
 from pipeline.config import GateConfig
 from ratings.errors import BadInput
@@ -59,14 +58,14 @@ def check(
     """
     known = known_ids(rows.encoded, data)
     sample = _known(rows, data).sample(SAMPLE, seed)
-    tasks = about.get("tasks", (RETRIEVAL, RATING))
+    tasks = about.get("tasks", f.TASKS)
     found = [Guard(**guard) for guard in about.get("guards", [])]
     found += [known, distinct_splits(rows.encoded, data, gate.max_shared_pairs)]
     found.append(finite_predictions(predictions))
-    if len(sample) and RETRIEVAL in tasks:
+    if len(sample) and f.RETRIEVAL_TASK in tasks:
         found.append(scores_vary(signatures, sample))
         found.append(ids_agree_with_ranks(signatures, sample, data))
-    if RATING in tasks:
+    if f.RATING_TASK in tasks:
         found.append(stars_vary(predictions))
     return found
 

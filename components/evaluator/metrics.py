@@ -24,6 +24,8 @@ class Predictions:
     """Rank of the row's film among all films, from 1, ties against the model."""
     rank_unseen: Ints
     """The same with the films of the user's train history out of the competition."""
+    likes: npt.NDArray[np.float32] | None = None
+    """Probability that the user likes the film, of models that have one."""
 
 
 def ranking_columns(ranks: Ints) -> dict[str, Floats]:
@@ -81,3 +83,5 @@ class Summary:
     unseen: dict[str, float]
     rmse: float
     mae: float
+    like: dict[str, float | None] | None = None
+    """Accuracy, precision, recall and AUC of likes; over all rows only."""

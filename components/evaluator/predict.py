@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +72,10 @@ def ask(evaluate: Callable[..., dict[str, tf.Tensor]], rows: TestRows, movies: i
         )
         for block in _blocks(rows, movies)
     ]
-    return _joined([(p[f.RATING], p[f.RANK_RAW], p[f.RANK_UNSEEN]) for p in parts])
+    ours = _joined([(p[f.RATING], p[f.RANK_RAW], p[f.RANK_UNSEEN]) for p in parts])
+    if not parts or f.LIKE not in parts[0]:
+        return ours
+    return replace(ours, likes=np.concatenate([p[f.LIKE].numpy() for p in parts]))
 
 
 def ask_baseline(baseline: Baseline, rows: TestRows, data: EncodedData) -> Predictions:

@@ -17,6 +17,7 @@ from components.trainer.signatures import ServingModel
 from components.transform.encoded import EncodedData
 
 EXTRA = "assets.extra"
+ABOUT = "model.json"
 GOLDEN_ROWS = 8
 
 
@@ -37,8 +38,17 @@ def export(
     extra = folder / EXTRA
     extra.mkdir(exist_ok=True)
     pq.write_table(_catalogue(data), extra / "catalogue.parquet")
-    (extra / "model.json").write_text(json.dumps(about, indent=2))
+    (extra / ABOUT).write_text(json.dumps(about, indent=2))
     golden.write(folder / golden.GOLDEN_FILE, golden.record(signatures, _requests(data, users)))
+
+
+def read_about(saved_model: Path) -> dict[str, Any]:
+    """What `model.json` says of an exported model; nothing if it has none."""
+    path = saved_model / EXTRA / ABOUT
+    if not path.is_file():
+        return {}
+    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return about
 
 
 def _catalogue(data: EncodedData) -> pa.Table:

@@ -57,6 +57,11 @@ USER_FEATURES: Final = "user_features"
 # before which all of this user's ratings are strictly earlier than the row.
 HISTORY_END: Final = "history_end"  # int64
 
+# Tasks, as `model.json` names those that a model was trained on.
+RETRIEVAL_TASK: Final = "retrieval"
+RATING_TASK: Final = "rating"
+TASKS: Final = (RETRIEVAL_TASK, RATING_TASK)
+
 # Inputs and outputs of the serving signatures.
 HISTORY: Final = "history"
 EXCLUSIONS: Final = "exclusions"

@@ -14,8 +14,6 @@ from components.trainer.towers import CandidateTower, QueryTower
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig
 
-RETRIEVAL = "retrieval"
-RATING = "rating"
 RETRIEVAL_LOSS = "retrieval_loss"
 RATING_LOSS = "rating_loss"
 JOINT_LOSS = "joint_loss"
@@ -73,7 +71,7 @@ class JointModel(tfrs.Model):
     @property
     def tasks(self) -> list[str]:
         """Names of the tasks that are trained, as `model.json` has them."""
-        return [RETRIEVAL] * self.has_retrieval + [RATING] * self.has_rating
+        return [f.RETRIEVAL_TASK] * self.has_retrieval + [f.RATING_TASK] * self.has_rating
 
     def frozen_ratings(self) -> FrozenRatings:
         """What is exported of the rating models, or biases if none was trained."""

@@ -22,6 +22,10 @@ SUBCOMMANDS = {
         "pipeline.cli.compare:compare",
         "Compare configurations and baselines on one split.",
     ),
+    "sweep": (
+        "pipeline.cli.sweep:sweep",
+        "Weigh retrieval against rating, and show what each weight costs.",
+    ),
     "recommend": (
         "pipeline.cli.recommend:recommend",
         "Recommend films that a user has not rated.",

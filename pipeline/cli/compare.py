@@ -81,7 +81,6 @@ def compare(
 
     Nothing is pushed. The table is kept in OUTPUT/compare as Markdown and JSON.
     """
-    began = time.monotonic()
     layout = Layout.of(output)
     names = baseline_names(baselines)
     compared = contestants(layout, configs or [], presets or [], data, dataset, overrides or [])
@@ -89,13 +88,37 @@ def compare(
     if not configs and not presets and baselines is not None and names:
         compared = {}
     groups = with_seeds(compared, seeds)
+    hold(layout, base, groups, names, "")
+
+
+def hold(
+    layout: Layout,
+    base: Config,
+    groups: dict[str, dict[str, Config]],
+    baselines: Sequence[str],
+    prefix: str,
+) -> None:
+    """Runs a contest, prints its table and keeps it.
+
+    Args:
+        layout: the output folder.
+        base: whose data and split are everybody's.
+        groups: name to the same configuration with one or more seeds, by name.
+        baselines: names of baselines.
+        prefix: of the name under which the table is kept, before the time.
+
+    Raises:
+        ReelflowError: nobody could be measured.
+        Exit: somebody could not.
+    """
+    began = time.monotonic()
     compared = {name: config for group in groups.values() for name, config in group.items()}
-    started = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    started = prefix + datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     saved = layout.comparison(started)
     log = saved.with_suffix(".log")
     with alone_in(layout), captured(log) as terminal:
         with progress_on(Console(file=terminal, highlight=False, width=None)) as progress:
-            contest = _run(base, compared, names, layout, f"compare-{started}", progress)
+            contest = _run(base, compared, baselines, layout, f"compare-{started}", progress)
         failures = {name: as_ours(error, name) for name, error in contest.failures.items()}
         if not contest.entries and failures:
             raise next(iter(failures.values()))

@@ -107,6 +107,7 @@ def _metrics(summary: Summary, config: Config) -> Table:
     )
     add("RMSE", ("rmse",), f"≤ {gate.rmse_max:.4f}")
     add("MAE", ("mae",))
+    add("likes, AUC", ("like", "auc"))
     for protocol, key in _FURTHER:
         if (protocol, key) != (gate.protocol, "top_100"):
             add(f"{_NAMES[key]}, {protocol}", (protocol, key))
@@ -143,6 +144,8 @@ def _show_gate(console: Console, summary: Summary, config: Config) -> None:
     console.print(_line("Gate", verdict), soft_wrap=True)
     for reason in reasons:
         console.print(Text(f"            {reason}"), soft_wrap=True)
+    for words in gate.get("not_gated", []) if gate else []:
+        console.print(Text(f"            {words}", style="dim"), soft_wrap=True)
     if check and not check["blessed"]:
         console.print(_line("Serving", Text("refused", style="bold red")), soft_wrap=True)
         for reason in check["reasons"]:
@@ -169,10 +172,13 @@ def _why_passed(summary: Summary, config: Config) -> list[str]:
         accuracy.append(f"within {margins[0]:g} of the champion's {_figure(champion, path)}")
         rmse.append(f"within {margins[1]:g} of the champion's {_figure(champion, ('rmse',))}")
     model = summary["metrics"]
-    return [
+    said = [
         f"Top-100 accuracy ({gate.protocol}) is {_figure(model, path)}: {', '.join(accuracy)}.",
         f"RMSE is {_figure(model, ('rmse',))}: {', '.join(rmse)}.",
     ]
+    # The gate's own words begin with the same metric.
+    unheld = tuple(words.partition(" is ")[0] for words in summary["gate"].get("not_gated", []))
+    return [sentence for sentence in said if not sentence.startswith(unheld or ("\0",))]
 
 
 def _line(label: str, value: str | Text) -> Text:

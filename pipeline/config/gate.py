@@ -47,5 +47,7 @@ class GateConfig(Section):
     """By how much the model's top-100 accuracy must beat every baseline's."""
     max_shared_pairs: Share = 0.01
     """Share of test rows whose user has rated the same film in train, at most."""
+    untrained_tasks: bool = False
+    """Hold a model to the bounds of a task that it was not trained on, too."""
     max_test_rows: Annotated[int, Field(ge=1_000)] = 1_000_000
     """Rows of the test split to evaluate, at most, sampled by seed; the report states it."""

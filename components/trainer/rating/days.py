@@ -21,8 +21,8 @@ class DayEffects(keras.layers.Layer):
     """b_u(day) + alpha_u dev_u(day) + b_i(bin).
 
     Koren 2009, "Collaborative filtering with temporal dynamics", section 3, without the splines.
-    A day on which the user did not rate in train has no bias of its own; times outside of train get
-    the first or the last bin.
+    A day on which the user did not rate in train has no bias of its own; times outside of train
+    count as its first or its last day.
     """
 
     def __init__(self, data: EncodedData, l2: float) -> None:
@@ -65,9 +65,10 @@ class DayEffects(keras.layers.Layer):
         places = tf.searchsorted(self._keys, keys)
         inside = (days >= 0) & (days < self._span)
         known = tf.cast((tf.gather(self._keys, places) == keys) & inside, tf.float32)
-        away = tf.cast(days, tf.float32) - tf.gather(self._mean_days, users)
+        near = tf.clip_by_value(days, 0, self._span - 1)
+        away = tf.cast(near, tf.float32) - tf.gather(self._mean_days, users)
         deviation = tf.sign(away) * tf.pow(tf.abs(away), POWER) / DRIFT_SCALE
-        bins = tf.cast(tf.clip_by_value(days * BINS // self._span, 0, BINS - 1), tf.int32)
+        bins = tf.cast(near * BINS // self._span, tf.int32)
         parts = [
             tf.gather(self.user_day, places)[:, 0] * known,
             tf.gather(self.drift, users)[:, 0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.evaluator.contest import Entry, as_good, like_hits, measure
+from components.evaluator.contest import Entry, as_good, measure
 from components.evaluator.metrics import Predictions
 from tests.encoded_data import encoded
 
@@ -34,12 +34,6 @@ def test_metrics_and_intervals() -> None:
     assert low < 0.5 < high
     assert set(entry.metrics) - set(entry.intervals) == {"coverage_10", "novelty_10"}
     assert not [name for name in entry.metrics if "squared" in name or "absolute" in name]
-
-
-def test_liked_is_from_three_and_a_half_stars() -> None:
-    stars = np.array([3.5, 3.4, 5.0, np.nan], np.float32)
-    ratings = np.array([3.5, 5.0, 1.0, 1.0], np.float32)
-    assert like_hits(stars, ratings).tolist() == [1, 0, 0, 0]
 
 
 def test_as_good_as_the_best() -> None:
