@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from components.evaluator.gate import Bound, accuracy_of, bounds, refusal
+from components.evaluator.gate import Bound, accuracy_of, bounds, not_gated, refusal
 from components.evaluator.metrics import Summary
 from pipeline.config import GateConfig
 from tests.components.evaluator.figures import summary
@@ -115,3 +115,44 @@ def test_a_value_that_is_no_number_has_a_reason_of_its_own(value: float) -> None
     bound = bounds(GATE, None, {})[1]
     said = "RMSE is not a number on slice 'overall': training has diverged."
     assert refusal(bound, value, "unseen") == said
+
+
+POOR = {"popularity": summary(0.25, 1.0)}
+
+
+def _names(*tasks: str, champion: Sequence[str] | None = None, **gate: Any) -> set[str]:
+    """Names of the bounds that a model of these tasks is held to."""
+    rival = None if champion is None else summary(0.3, 0.9)
+    config = GATE.model_copy(update=gate)
+    return {bound.name for bound in bounds(config, rival, POOR, tasks, champion or ())}
+
+
+def test_a_rating_model_has_no_floor_of_accuracy() -> None:
+    assert _names("rating") == {"rmse"}
+    assert _names("rating", champion=["rating"]) == {"rmse", "rmse_against_champion"}
+
+
+def test_a_retrieval_model_has_no_ceiling_of_rmse() -> None:
+    floors = {"top_100_accuracy", "top_100_accuracy_against_popularity"}
+    assert _names("retrieval") == floors
+
+
+def test_whatever_the_champion_does_its_successor_must_do_as_well() -> None:
+    both = {"rmse_against_champion", "top_100_accuracy_against_champion"}
+    assert both < _names("rating", champion=["retrieval", "rating"])
+    assert both < _names("retrieval", champion=["rating"])
+
+
+def test_untrained_tasks_can_be_held_to_their_bounds() -> None:
+    everything = _names("retrieval", "rating", champion=["rating"])
+    assert len(everything) == 5
+    assert _names("rating", champion=["rating"], untrained_tasks=True) == everything
+
+
+def test_what_is_not_gated_is_said() -> None:
+    for task, words in {
+        "rating": ["Top-100 accuracy (unseen) is not gated: no retrieval task."],
+        "retrieval": ["RMSE is not gated: no rating task."],
+    }.items():
+        assert not_gated(GATE, bounds(GATE, None, POOR, [task])) == words
+    assert not_gated(GATE, bounds(GATE, None, POOR)) == []
