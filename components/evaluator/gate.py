@@ -41,7 +41,7 @@ def bounds(
     tasks: Collection[str] = TASKS,
     champion_tasks: Collection[str] = TASKS,
 ) -> list[Bound]:
-    """All bounds that the model is held to (docs/adr/0010).
+    """All bounds that the model is held to (docs/adr/0013).
 
     Args:
         gate: the configuration.
