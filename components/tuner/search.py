@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import keras_tuner
+import tensorflow as tf
 from keras_tuner.engine import base_tuner
+from pydantic import ValidationError
 
 from components.notices import tell
 from components.tuner.objective import Metrics
@@ -91,8 +93,12 @@ class Search(base_tuner.BaseTuner):
         outcome, failure = None, None
         try:
             outcome = self._evaluate(shown)
-        except (ReelflowError, ValueError) as error:  # pydantic's own is a ValueError
-            failure = str(error)
+        except ValidationError as error:
+            failure = error.errors()[0]["msg"].removeprefix("Value error, ")
+        except (ReelflowError, ValueError, tf.errors.OpError) as error:
+            failure = " ".join(str(error).split())
+        except Exception as error:  # KerasTuner would go on as if nothing had happened
+            raise keras_tuner.errors.FatalError(f"Trial {len(self.found) + 1}: {error}") from error
         objective = None if outcome is None else outcome.objective
         if objective is not None and objective != objective:
             objective, failure = None, "The objective is not a number: training has diverged."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import keras_tuner
 import pytest
 
 from components.notices import listening
@@ -105,6 +106,25 @@ def test_nothing_but_failures_is_an_error(tmp_path: Path) -> None:
     search.search()
     with pytest.raises(ReelflowError, match=r"None of the tuner's 8 trials .* Never"):
         _ = search.best
+
+
+def test_a_fault_of_the_program_stops_the_search(tmp_path: Path) -> None:
+    def faulty(values: Mapping[str, Value]) -> Outcome:
+        raise KeyError("gone")
+
+    search = Search(oracle(TUNER, MODEL, TRAIN, False), faulty, tmp_path)
+    with pytest.raises(keras_tuner.errors.FatalError, match="Trial 1: 'gone'"):
+        search.search()
+
+
+def test_values_that_do_not_go_together_are_one_line(tmp_path: Path) -> None:
+    def impossible(values: Mapping[str, Value]) -> Outcome:
+        ModelConfig(retrieval_weight=0, rating_weight=0)
+        raise AssertionError
+
+    search = Search(oracle(TUNER, MODEL, TRAIN, False), impossible, tmp_path)
+    search.search()
+    assert search.found[0].failure == "retrieval_weight and rating_weight must not both be 0"
 
 
 def test_an_empty_space_is_refused() -> None:
