@@ -84,7 +84,7 @@ def _show_known(console: Console, summary: Summary) -> None:
 
 def _metrics(summary: Summary, config: Config) -> Table:
     """Metrics of the model beside its bounds, the baselines and the champion."""
-    gate = config.gate
+    gate, unheld = config.gate, (summary["gate"] or {}).get("not_gated", [])
     baselines: Mapping[str, Any] = summary["baselines"]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("Metric")
@@ -98,7 +98,8 @@ def _metrics(summary: Summary, config: Config) -> Table:
         others = [*baselines.values(), summary["champion"]]
         cells = (_figure(source, path) for source in (summary["metrics"], *others))
         model, *rest = cells
-        table.add_row(label, model, bound, *rest)
+        held = not any(words.lower().startswith(label.split(",")[0].lower()) for words in unheld)
+        table.add_row(label, model, bound if held else "", *rest)
 
     add(
         f"top-100 accuracy, {gate.protocol}",

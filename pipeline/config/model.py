@@ -86,8 +86,8 @@ class ModelConfig(Section):
     """L2 on the rating model's factors or embeddings."""
     rating_bias_l2: Annotated[float, Field(ge=0)] = 0.001
     """L2 on the rating model's biases."""
-    rating_day_effects: bool = False
-    """Let stars change with the user's day and the film's age; needs timestamps."""
+    rating_day_effects: bool = True
+    """Let stars change with the user's day and the film's age, if there are timestamps."""
     rating_day_l2: Annotated[float, Field(ge=0)] = 0.01
     """L2 on the day effects."""
 

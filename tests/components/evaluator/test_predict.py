@@ -70,7 +70,7 @@ def test_the_saved_model_answers_as_the_trained_one(
     raw, unseen = ranks(scores, tf.constant(test.movie_index), joint.timelines.seen(users))
     np.testing.assert_array_equal(found.rank_raw, raw)
     np.testing.assert_array_equal(found.rank_unseen, unseen)
-    stars = joint.rating_model(users, tf.constant(test.movie_index))
+    stars = joint.rating_model(users, tf.constant(test.movie_index), tf.constant(test.timestamp))
     np.testing.assert_allclose(found.stars, np.clip(stars, 2, 5), rtol=1e-4)
 
 

@@ -48,7 +48,7 @@ def _joint(**config: Any) -> JointModel:
         {"rating_head": "mlp", "query": "user_id", "rating_share_embeddings": True},
         {**RATING_ONLY, "rating_head": "dcn"},
         {**RATING_ONLY, "rating_head": "like"},
-        {**RATING_ONLY, "rating_output": "ordinal", "rating_day_effects": True},
+        {**RATING_ONLY, "rating_output": "ordinal", "rating_day_effects": False},
     ],
     ids=str,
 )

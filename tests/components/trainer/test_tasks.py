@@ -32,9 +32,9 @@ def _batch(data: EncodedData) -> dict[str, tf.Tensor]:
 
 
 def _scattered(joint: JointModel) -> JointModel:
-    random = np.random.default_rng(0)
-    for tower in (joint.query_tower, joint.candidate_tower, joint.rating_model):
-        for weight in tower.weights:
+    for seed, tower in enumerate((joint.query_tower, joint.candidate_tower, joint.rating_model)):
+        random = np.random.default_rng(seed)  # the same whichever of the others are trained
+        for weight in tower.trainable_weights:
             weight.assign(random.normal(size=weight.shape))
     return joint
 
@@ -100,7 +100,8 @@ def test_the_rating_loss_is_the_mean_square() -> None:
     data = encoded(random_rows(60, 0), films=FILMS)
     joint = _scattered(_joint(data, retrieval_weight=0))
     batch = _batch(data)
-    stars = joint.rating_model(batch[f.USER_INDEX], batch[f.MOVIE_INDEX]).numpy()
+    pairs = batch[f.USER_INDEX], batch[f.MOVIE_INDEX], batch[f.TIMESTAMP]
+    stars = joint.rating_model(*pairs).numpy()
     expected = np.mean((stars - data.train.rating) ** 2)
     assert float(joint.compute_loss(batch)) == pytest.approx(expected, rel=1e-5)
 

@@ -95,3 +95,13 @@ def test_examples_show_titles() -> None:
     assert " 2  77" in out
     assert "by the refused model" in _shown(examples=[("u 1", answer)], pushed=None)
     assert "by the refused model" not in out
+
+
+def test_what_is_not_gated_has_no_bound_and_is_said() -> None:
+    words = "Top-100 accuracy (unseen) is not gated: no retrieval task."
+    out = _shown(gate={"blessed": True, "reasons": [], "not_gated": [words]})
+    [accuracy] = [line for line in out.splitlines() if "top-100 accuracy, unseen" in line]
+    assert "≥" not in accuracy
+    assert words in out
+    assert "Top-100 accuracy (unseen) is 0.4100" not in out
+    assert "RMSE is 0.8750: at most 1.2000" in out
