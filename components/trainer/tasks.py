@@ -99,15 +99,21 @@ class JointModel(tfrs.Model):
         return super().test_step(inputs)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Weighted sum of both tasks' mean losses over a batch of encoded ratings."""
-        total = tf.constant(0.0)
+        """Weighted sum of both tasks' losses over a batch of encoded ratings.
+
+        Both are means over the batch, unless the configuration wants retrieval's summed. The losses
+        that are reported are means in any case.
+        """
+        total, scale = tf.constant(0.0), tf.constant(1.0)
+        if self._config.retrieval_reduction == "sum":
+            scale = tf.cast(tf.size(inputs[f.USER_INDEX]), tf.float32)
         if self.has_retrieval:
             queries = self.query(inputs[f.USER_INDEX], inputs[f.HISTORY_END], training=training)
             loss, penalty = self._retrieval_task(
                 queries, inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], training=training
             )
             self._loss_means[RETRIEVAL_LOSS].update_state(loss)
-            total += self._config.retrieval_weight * (loss + penalty)
+            total += self._config.retrieval_weight * scale * (loss + penalty)
         if self.has_rating:
             pairs = inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], inputs[f.TIMESTAMP]
             utilities = self.rating_model(*pairs, training=training)
@@ -115,7 +121,7 @@ class JointModel(tfrs.Model):
             self._loss_means[RATING_LOSS].update_state(loss)
             total += self._config.rating_weight * loss
         if JOINT_LOSS in self._loss_means:
-            self._loss_means[JOINT_LOSS].update_state(total)
+            self._loss_means[JOINT_LOSS].update_state(total / scale)
         return total
 
     def task_weights(self) -> dict[str, list[tf.Variable]]:

@@ -58,6 +58,9 @@ class ModelConfig(Section):
     """Leave the user's other films out of the full softmax and of BPR, as serving does."""
     query_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of the query embedding dropped in training."""
+    retrieval_reduction: Literal["mean", "sum"] = "mean"
+    """Retrieval loss of a batch: the mean of its ratings' losses, or their sum, as TFRS's own task
+    has it; weighs against the rating loss, and matters to `adagrad`."""
     retrieval_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the retrieval task in the joint loss; 0 switches it off."""
     rating_weight: Annotated[float, Field(ge=0)] = 1.0

@@ -96,6 +96,13 @@ def test_the_joint_loss_is_the_weighted_sum() -> None:
     assert losses[2, 0.5] == pytest.approx(expected, rel=1e-5)
 
 
+def test_retrieval_may_be_summed_over_the_batch() -> None:
+    data = encoded(random_rows(60, 0), films=FILMS)
+    mean = float(_scattered(_joint(data, rating_weight=0)).compute_loss(_batch(data)))
+    summed = _scattered(_joint(data, rating_weight=0, retrieval_reduction="sum"))
+    assert float(summed.compute_loss(_batch(data))) == pytest.approx(60 * mean, rel=1e-5)
+
+
 def test_the_rating_loss_is_the_mean_square() -> None:
     data = encoded(random_rows(60, 0), films=FILMS)
     joint = _scattered(_joint(data, retrieval_weight=0))
