@@ -62,7 +62,11 @@ def test_nodes_run_in_order_and_then_come_from_the_cache(config: Config, layout:
     summary = summarize(read_run(layout.metadata, "r2"), config)
     assert summary["cached"] == ["Reader", "Evaluator", "Pusher"]
     assert summary["data"]["quarantined"] == {"rating": 1}
-    assert summary["gate"] == {"blessed": True, "reasons": ["RMSE 0.9 keeps the bound 1.2"]}
+    assert summary["gate"] == {
+        "blessed": True,
+        "reasons": ["RMSE 0.9 keeps the bound 1.2"],
+        "not_gated": [],
+    }
     assert summary["pushed"] == str(layout.serving / "1")
 
 
