@@ -134,7 +134,7 @@ def absurd(folder: Path, second: Run) -> Run:
 def test_a_model_is_pushed(first: Run) -> None:
     assert first.code == 0, first.out
     assert first.summary["error"] is None
-    assert first.summary["gate"] == {"blessed": True, "reasons": []}
+    assert first.summary["gate"] == {"blessed": True, "reasons": [], "not_gated": []}
     assert first.summary["serving_check"]["blessed"] is True
     assert Path(first.summary["pushed"], "saved_model.pb").is_file()
 
