@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, cast
 from components.trainer.features import (
     EXCLUSIONS,
     HISTORY,
+    LIKE,
     MOVIE_ID,
     RATING,
     SCORE,
@@ -60,6 +61,8 @@ class Rated:
     rating: float
     known_user: bool
     known_movie: bool
+    like: float | None = None
+    """Probability that the user likes the film, of models that have one."""
 
 
 def latest_version(serving_dir: Path) -> Path:
@@ -160,6 +163,7 @@ class ServedModel:
             rating=float(answer[RATING][0]),
             known_user=bool(answer["known_user"][0]),
             known_movie=bool(answer["known_movie"][0]),
+            like=float(answer[LIKE][0]) if LIKE in answer else None,
         )
 
     def similar(self, movie_id: str, k: int = 10) -> tuple[Item, ...]:

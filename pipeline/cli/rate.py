@@ -41,6 +41,8 @@ def rate(
         Text(film.title, style="bold"),
         Text(f"{answer.rating:.2f} stars", style="bold green"),
     )
+    if answer.like is not None:
+        console.print(Text(f"Probability of a like: {answer.like:.0%}"))
     if not answer.known_user:
         console.print(
             Text(f"User {user} is unknown to the model: an average user's rating.", "dim")

@@ -53,6 +53,7 @@ def test_rate(served: ServedModel) -> None:
     assert known.known_user
     assert known.known_movie
     assert 0.5 <= known.rating <= 5.0
+    assert known.like is None
     unknown = served.rate("nobody", "nothing")
     assert not unknown.known_user
     assert not unknown.known_movie

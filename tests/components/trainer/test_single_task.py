@@ -18,6 +18,7 @@ from components.trainer.signatures import ServingModel
 from components.trainer.tasks import JointModel
 from pipeline.config import ModelConfig, TrainConfig
 from ratings.errors import BadInput
+from serving.model import ServedModel
 from tests.encoded_data import checkerboard
 
 BOARD = checkerboard(10, 12)
@@ -56,6 +57,9 @@ def test_the_exported_model_keeps_its_promises(config: dict[str, Any], tmp_path:
     serving = ServingModel(_joint(**config), DATA, BOARD.users)
     export(serving, DATA, BOARD.users, {}, tmp_path)
     assert probe(tmp_path)["reasons"] == []
+    likes = config.get("rating_head") == "like" or config.get("rating_output") == "ordinal"
+    rated = ServedModel.load(tmp_path).rate(BOARD.users[0], "m01")
+    assert (rated.like is not None) is likes
 
 
 def _ask(serving: ServingModel, name: str, **inputs: Any) -> dict[str, Any]:
