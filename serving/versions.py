@@ -1,4 +1,4 @@
-"""Which version is served: the highest in the pushed folder, exchanged without a pause."""
+"""Which version is served: the highest pushed or an alias's, exchanged without a pause."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from serving.engine import Engine, Measured
 from serving.limits import Limits
 from serving.metrics import Metrics
 from serving.model import SAVED_MODEL, ServedModel, latest_version
+from serving.registry import Alias
 
 log = logging.getLogger("reelflow.serving")
 
 
 class Versions:
-    """The engine in use, and the watch over the folder that it comes from.
+    """The engine in use, and the watch over the folder or the alias that it comes from.
 
     A new version is loaded and warmed up beside the old one, then takes its place by an assignment.
     Requests keep the engine that they began with, so none fails. A version that does not load is
@@ -28,7 +29,7 @@ class Versions:
 
     def __init__(
         self,
-        folder: Path,
+        source: Path | Alias,
         limits: Limits,
         metrics: Metrics,
         measured: Measured = lambda _: {},
@@ -36,7 +37,8 @@ class Versions:
         """Load the first version.
 
         Args:
-            folder: one model, or several versions in folders with whole numbers as names.
+            source: a folder with one model, or with several versions in folders with whole numbers
+                as names; or an alias in a model registry.
             limits: the size of a batch, for warming up.
             metrics: where loads are counted.
             measured: finds the metrics of a version by its folder.
@@ -44,7 +46,7 @@ class Versions:
         Raises:
             BadInput: there is no model, or it cannot be served.
         """
-        self._folder = folder
+        self._source = source
         self._limits = limits
         self._metrics = metrics
         self._measured = measured
@@ -82,9 +84,11 @@ class Versions:
         return True
 
     def _wanted(self) -> Path:
-        if (self._folder / SAVED_MODEL).is_file():
-            return self._folder
-        return latest_version(self._folder)
+        if isinstance(self._source, Alias):
+            return self._source.wanted()
+        if (self._source / SAVED_MODEL).is_file():
+            return self._source
+        return latest_version(self._source)
 
     def _load(self, path: Path) -> Engine:
         engine = Engine(ServedModel.load(path), self._measured)

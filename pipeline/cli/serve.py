@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import served
 from pipeline.cli.console import DEFAULT_OUTPUT, Output, console
 
 if TYPE_CHECKING:
     from pipeline.layout import Layout
+    from serving.registry import Alias
 
 _SHOWN = ("top_10", "top_100", "ndcg_10")
 
@@ -25,7 +25,15 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 for any.")] = 8501,
     output: Output = DEFAULT_OUTPUT,
-    model: served.Model = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help="Folder of one model or of several versions, or a registered one: "
+            "models:/NAME@ALIAS.",
+            metavar="DIR|URI",
+        ),
+    ] = None,
     reload_seconds: Annotated[
         float,
         typer.Option("--reload-seconds", min=0, help="Look for a new version; 0 for never."),
@@ -39,7 +47,8 @@ def serve(
 ) -> None:
     """Serve the newest pushed model: a page, a JSON API and TensorFlow Serving's REST paths.
 
-    A version pushed later takes over without a failed request. Stop with Ctrl-C or SIGTERM.
+    A version pushed later, or that the alias is given to, takes over without a failed request.
+    The registry is MLflow's, found by MLFLOW_TRACKING_URI. Stop with Ctrl-C or SIGTERM.
     """
     from rich.text import Text
 
@@ -56,7 +65,7 @@ def serve(
     with listen(host, port) as listening:
         console.print("Loading the model ...", style="dim")
         versions = Versions(
-            model or layout.serving, limits, metrics, lambda path: measured(layout, path)
+            source(model, layout), limits, metrics, lambda path: measured(layout, path)
         )
         app = create_app(
             versions,
@@ -74,6 +83,21 @@ def serve(
 
         run(app, listening, limits, tell)
     console.print("Stopped.", style="dim")
+
+
+def source(model: str | None, layout: Layout) -> Path | Alias:
+    """What `--model` names: a folder, an alias in the registry, or what was pushed in the output.
+
+    Raises:
+        BadInput: it begins as a registry's URI does, and is none.
+    """
+    from serving.registry import SCHEME, Alias
+
+    if model is None:
+        return layout.serving
+    if model.startswith(SCHEME):
+        return Alias(model, layout.output / "registered")
+    return Path(model)
 
 
 def measured(layout: Layout, version: Path) -> Mapping[str, float]:
