@@ -46,6 +46,7 @@ class Alias:
             BadInput: the registry does not answer, or has no such model or alias, or it is no model
                 of ours.
         """
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a log is no screen
         import mlflow
         from mlflow.exceptions import MlflowException
 
