@@ -5,7 +5,6 @@ Imports TFX: let nothing that must start quickly import this module.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from components.evaluator.predict import TestRows, ask_baseline, ask_model
 from components.evaluator.recommend import lists_of_baseline, lists_of_model
 from components.trainer import features as f
 from components.trainer.baselines import BASELINES
-from components.trainer.export import EXTRA
+from components.trainer.export import read_about
 from components.transform.encoded import EncodedData
 from pipeline import launcher
 from pipeline.config import Config
@@ -147,7 +146,7 @@ class Contest:
                 state = event.state
         trained = read_run(self._layout.metadata, run_id).output(TRAINER, "model")
         model = trained.uri / "Format-Serving"
-        about = json.loads((model / EXTRA / "model.json").read_text())
+        about = read_about(model)
         # The same users as the baselines', by the ids that models know.
         _, first = np.unique(self.rows.encoded.user_index, return_index=True)
         entry = measure(

@@ -98,14 +98,7 @@ def distinct_splits(rows: EncodedRatings, data: EncodedData, max_shared: float) 
         data: for train.
         max_shared: share of the rows, at most.
     """
-    films = len(data.catalogue) + 1
-    tested = np.zeros(data.sizes.users + 1, bool)
-    tested[rows.user_index] = True
-    train = np.flatnonzero(tested[data.train.user_index])
-    seen = data.train.user_index[train].astype(np.int64) * films + data.train.movie_index[train]
-    pairs = rows.user_index.astype(np.int64) * films + rows.movie_index
-    known = (rows.user_index < data.sizes.users) & (rows.movie_index < films - 1)
-    shared = int((np.isin(pairs, seen) & known).sum())
+    shared = int(_in_train(rows, data).sum())
     share = shared / len(rows)
     detail = f"{shared:,} of {len(rows):,} test rows ({share:.2%}) have user and film in train"
     bound = f"at most {max_shared:.2%} may (gate.max_shared_pairs)"
@@ -191,14 +184,15 @@ def _known(rows: TestRows, data: EncodedData) -> TestRows:
 
 
 def _in_train(rows: EncodedRatings, data: EncodedData) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    offsets = data.offsets
-    return np.array(
-        [
-            film in data.train.movie_index[offsets[user] : offsets[user + 1]]
-            for user, film in zip(rows.user_index, rows.movie_index, strict=True)
-        ],
-        bool,
-    )
+    """Whether a row's user has rated its film in train, bool [rows]; unknown ids have not."""
+    films = len(data.catalogue) + 1
+    asked = np.zeros(data.sizes.users + 1, bool)
+    asked[rows.user_index] = True
+    train = np.flatnonzero(asked[data.train.user_index])
+    seen = data.train.user_index[train].astype(np.int64) * films + data.train.movie_index[train]
+    pairs = rows.user_index.astype(np.int64) * films + rows.movie_index
+    known = (rows.user_index < data.sizes.users) & (rows.movie_index < films - 1)
+    return np.isin(pairs, seen) & known
 
 
 def _encoded(movie_id: str | bytes) -> bytes:

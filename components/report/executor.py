@@ -20,6 +20,7 @@ from components.report import card, page, render
 from components.report.ask import Model
 from components.report.inputs import Inputs, read_json
 from components.trainer import features as f
+from components.trainer.export import read_about
 from components.transform.encoded import EncodedData
 
 QUARANTINE: Final = "quarantine"
@@ -68,7 +69,6 @@ def read_inputs(artifacts: Mapping[str, list[Artifact]]) -> Inputs:
     }
     folders = {name: Path(artifact.uri) for name, artifact in single.items()}
     saved_model = Path(path_utils.serving_model_path(single[MODEL].uri))
-    extra = saved_model / "assets.extra"
     pushed = single[PUSHED_MODEL]
     vocabularies = tft.TFTransformOutput(str(folders[TRANSFORM_GRAPH]))
     trials = folders.get(TUNER_RESULTS)
@@ -85,7 +85,7 @@ def read_inputs(artifacts: Mapping[str, list[Artifact]]) -> Inputs:
         data=EncodedData.load(folders[ENCODED]),
         users=[word.decode() for word in vocabularies.vocabulary_by_name(f.USER_VOCABULARY)],
         model=saved_model,
-        about=read_json(extra / "model.json"),
+        about=read_about(saved_model),
         evaluation=read_json(folders[EVALUATION] / "metrics.json"),
         serving_check=read_json(folders[INFRA_BLESSING] / "reasons.json"),
         blessed=single[MODEL_BLESSING].get_int_custom_property("blessed") == 1,

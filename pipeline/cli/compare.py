@@ -16,7 +16,7 @@ from rich.text import Text
 
 from components.notices import listening
 from pipeline.cli.capture import captured
-from pipeline.cli.config import Overrides
+from pipeline.cli.config import DataFolder, Dataset, Overrides
 from pipeline.cli.console import DEFAULT_OUTPUT, Output, console, errors
 from pipeline.cli.progress import Progress, duration, progress_on
 from pipeline.cli.session import alone_in, as_ours, let_log_speak
@@ -55,15 +55,8 @@ def compare(
             "--baselines", help="Names with commas between; all by default; none.", metavar="NAMES"
         ),
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of ratings files.", metavar="DIR")
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset", help="A downloaded set (`reelflow data download`).", metavar="NAME"
-        ),
-    ] = None,
+    data: DataFolder = None,
+    dataset: Dataset = None,
     seeds: Annotated[
         int,
         typer.Option("--seeds", min=1, help="Train each configuration with so many seeds."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,13 @@ ConfigFile = Annotated[
 Preset = Annotated[
     str | None,
     typer.Option("--preset", help=f"A known model design: {listed()}.", metavar="NAME"),
+]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", help="Folder of ratings files.", metavar="DIR")
+]
+Dataset = Annotated[
+    str | None,
+    typer.Option("--dataset", help="A downloaded set (`reelflow data download`).", metavar="NAME"),
 ]
 Overrides = Annotated[
     list[str] | None,

@@ -6,7 +6,6 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,7 @@ from rich.text import Text
 
 from components.notices import listening
 from pipeline.cli.capture import captured
-from pipeline.cli.config import ConfigFile, Overrides, Preset
+from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides, Preset
 from pipeline.cli.console import (
     DEFAULT_OUTPUT,
     INTERRUPTED,
@@ -52,15 +51,8 @@ class _Outcome:
 def run(
     config: ConfigFile = None,
     preset: Preset = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of ratings files.", metavar="DIR")
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset", help="A downloaded set (`reelflow data download`).", metavar="NAME"
-        ),
-    ] = None,
+    data: DataFolder = None,
+    dataset: Dataset = None,
     tune: Annotated[
         int | None,
         typer.Option(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.compare import hold
-from pipeline.cli.config import Overrides
+from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides
 from pipeline.cli.console import DEFAULT_OUTPUT, Output
 from pipeline.comparison_seeds import with_seeds
 from pipeline.layout import Layout
@@ -26,22 +25,12 @@ def sweep(
     weights: Annotated[
         str, typer.Option("--weights", help="Of retrieval, with commas between.", metavar="LIST")
     ] = "0,0.25,0.5,0.75,1",
-    source: Annotated[
-        str | None,
-        typer.Option("--config", help="TOML file, or the name of a bundled one.", metavar="FILE"),
-    ] = None,
+    source: ConfigFile = None,
     preset: Annotated[
         str, typer.Option("--preset", help=f"There are {listed()}.", metavar="NAME")
     ] = PRESET,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of ratings files.", metavar="DIR")
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset", help="A downloaded set (`reelflow data download`).", metavar="NAME"
-        ),
-    ] = None,
+    data: DataFolder = None,
+    dataset: Dataset = None,
     overrides: Overrides = None,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
