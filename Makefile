@@ -14,7 +14,7 @@ $(READY): uv.lock pyproject.toml setup.sh
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## Set up .venv: uv, a Python that fits, all packages
@@ -34,6 +34,10 @@ test: $(READY) ## Run all tests, with coverage; ARGS="-k name" for some
 .PHONY: test-quick
 test-quick: $(READY) ## Run the tests that take seconds
 	@$(VENV)/bin/python -m pytest -m "not slow" $(ARGS)
+
+.PHONY: verify-kubeflow
+verify-kubeflow: $(READY) ## Run the Kubeflow package's tasks here, with MariaDB: some minutes
+	@$(VENV)/bin/python -m tests.kubeflow.verify $(ARGS)
 
 .PHONY: bench
 bench: $(READY) ## Measure speed in short forms, a few minutes in all; docs/performance.md has the long ones

@@ -50,7 +50,7 @@ def _section(model: BaseModel, comments: bool) -> Iterator[str]:
 
 def _pair(key: str, value: object) -> str:
     if isinstance(value, dict):  # on one line, unlike tomli_w, and lists too
-        inline = ", ".join(_pair(k, v) for k, v in value.items())
+        inline = ", ".join(_pair(k, v) for k, v in value.items() if v is not None)
         return f"{key} = {{ {inline} }}" if inline else f"{key} = {{}}"
     if isinstance(value, list):
         items = ", ".join(_pair("x", item).removeprefix("x = ") for item in value)

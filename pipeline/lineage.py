@@ -11,6 +11,9 @@ from ml_metadata.proto import metadata_store_pb2
 
 from ratings.errors import ReelflowError
 
+Database = Path | metadata_store_pb2.ConnectionConfig
+"""MLMD's sqlite file, or how to connect to another database."""
+
 _STATES = {
     metadata_store_pb2.Execution.COMPLETE: "done",
     metadata_store_pb2.Execution.CACHED: "cached",
@@ -65,8 +68,8 @@ class PipelineRun:
             yield from (output for output in node.outputs if output.type == artifact_type)
 
 
-def read_run(database: Path, run_id: str | None = None) -> PipelineRun:
-    """One run from MLMD's sqlite file, the newest by default.
+def read_run(database: Database, run_id: str | None = None) -> PipelineRun:
+    """One run from MLMD, the newest by default.
 
     Raises:
         ReelflowError: MLMD knows no such run.
@@ -74,32 +77,35 @@ def read_run(database: Path, run_id: str | None = None) -> PipelineRun:
     run_id = run_id or newest_run_id(database)
     context = _runs(database).get(run_id or "")
     if context is None:
-        raise ReelflowError(f"{database} knows no run {run_id or 'at all'}.")
+        name = database if isinstance(database, Path) else "ML Metadata"
+        raise ReelflowError(f"{name} knows no run {run_id or 'at all'}.")
     store = _open(database)
     executions = sorted(store.get_executions_by_context(context.id), key=lambda e: e.id)
     return PipelineRun(context.name, [_node_run(store, execution) for execution in executions])
 
 
-def newest_run_id(database: Path) -> str | None:
+def newest_run_id(database: Database) -> str | None:
     """The run that began last; none if nothing ever ran."""
     runs = _runs(database).values()
     newest = max(runs, key=lambda run: run.create_time_since_epoch, default=None)
     return None if newest is None else str(newest.name)
 
 
-def has_run(database: Path, run_id: str) -> bool:
+def has_run(database: Database, run_id: str) -> bool:
     """Whether a run got as far as its first node."""
     return run_id in _runs(database)
 
 
-def _runs(database: Path) -> dict[str, metadata_store_pb2.Context]:
-    if not database.is_file():
+def _runs(database: Database) -> dict[str, metadata_store_pb2.Context]:
+    if isinstance(database, Path) and not database.is_file():
         return {}
     contexts = _open(database).get_contexts_by_type("pipeline_run")
     return {context.name: context for context in contexts}
 
 
-def _open(database: Path) -> metadata_store.MetadataStore:
+def _open(database: Database) -> metadata_store.MetadataStore:
+    if not isinstance(database, Path):
+        return metadata_store.MetadataStore(database)
     config = metadata_store_pb2.ConnectionConfig()
     config.sqlite.filename_uri = str(database)
     config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE

@@ -25,8 +25,12 @@ else:
 _CONFIGS = Path(__file__).parent / "configs"
 _DATES = (datetime.date, datetime.time)  # datetime is a date
 
-# Where things lie on one machine says nothing about what a run does.
-_PLACES = {"data": {"path"}, "push": {"directory"}}
+# Where things lie, and where they run, says nothing about what a run does.
+_PLACES: dict[str, set[str] | bool] = {
+    "data": {"path"},
+    "push": {"directory"},
+    "kubeflow": True,
+}
 
 
 def bundled() -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.config_text import render
 from pipeline.layout import Layout
-from pipeline.lineage import PipelineRun, has_run, read_run
+from pipeline.lineage import Database, PipelineRun, has_run, read_run
 from pipeline.loading import config_hash
 from pipeline.report import keep_report
 
@@ -34,7 +34,11 @@ Summary = dict[str, Any]
 
 
 def write_summary(
-    layout: Layout, config: Config, run_id: str | None = None, error: str | None = None
+    layout: Layout,
+    config: Config,
+    run_id: str | None = None,
+    error: str | None = None,
+    database: Database | None = None,
 ) -> Summary:
     """Writes the summary and the configuration of a run, and points `latest` to it.
 
@@ -46,8 +50,9 @@ def write_summary(
         config: the effective configuration.
         run_id: the run; the newest one that MLMD knows by default.
         error: why the run failed.
+        database: where MLMD is; in the output folder by default.
     """
-    run = _read(layout, run_id, error)
+    run = _read(database or layout.metadata, run_id, error)
     summary = summarize(run, config, error)
     folder = layout.run(run.run_id)
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -100,11 +105,11 @@ def versions() -> dict[str, str | None]:
     return found
 
 
-def _read(layout: Layout, run_id: str | None, error: str | None) -> PipelineRun:
+def _read(database: Database, run_id: str | None, error: str | None) -> PipelineRun:
     """The run from MLMD; one that failed before its first node is not there."""
-    if error is not None and run_id is not None and not has_run(layout.metadata, run_id):
+    if error is not None and run_id is not None and not has_run(database, run_id):
         return PipelineRun(run_id, [])
-    return read_run(layout.metadata, run_id)
+    return read_run(database, run_id)
 
 
 def _json_of(run: PipelineRun, artifact_type: str, name: str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from pipeline.cli.commands import load as load_command
 from pipeline.loading import load as load_config
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OWN_PAGES = [ROOT / "README.md", ROOT / "kubeflow" / "README.md"]
+PAGES = [*OWN_PAGES, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(page: Path, language: str) -> Iterator[str]:

@@ -39,6 +39,10 @@ SUBCOMMANDS = {
         "Show the films that are most like a film.",
     ),
     "serve": ("pipeline.cli.serve:serve", "Serve the pushed model: page and HTTP API."),
+    "kubeflow": (
+        "pipeline.cli.kubeflow:kubeflow_app",
+        "Compile, submit and schedule the pipeline on Kubeflow Pipelines.",
+    ),
     "data": ("pipeline.cli.data:data_app", "Inspect and download ratings."),
     "config": ("pipeline.cli.config:config_app", "Show the configuration."),
 }

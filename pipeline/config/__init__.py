@@ -9,6 +9,7 @@ from pydantic import ValidationError, model_validator
 
 from pipeline.config.data import DataConfig, Format
 from pipeline.config.gate import BASELINES, GateConfig, no_baseline
+from pipeline.config.kubeflow import KubeflowConfig, TaskConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.operations import BeamConfig, PushConfig
 from pipeline.config.section import Section
@@ -23,6 +24,7 @@ __all__ = [
     "DataConfig",
     "Format",
     "GateConfig",
+    "KubeflowConfig",
     "ModelConfig",
     "PushConfig",
     "Range",
@@ -30,6 +32,7 @@ __all__ = [
     "Space",
     "SplitConfig",
     "SplitKind",
+    "TaskConfig",
     "TrainConfig",
     "TunerConfig",
     "Value",
@@ -57,6 +60,8 @@ class Config(Section):
     """Where Beam runs."""
     push: PushConfig = PushConfig()
     """Where a blessed model goes."""
+    kubeflow: KubeflowConfig = KubeflowConfig()
+    """What the tasks of a run on Kubeflow Pipelines are given."""
 
     @model_validator(mode="after")
     def _space(self) -> Config:

@@ -1,0 +1,181 @@
+"""`reelflow kubeflow`: the pipeline as a package, on a server, on a schedule."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from pipeline.cli.config import ConfigFile, Overrides, Preset
+from pipeline.cli.console import console
+
+if TYPE_CHECKING:
+    from kubeflow.client import Client, Submitted
+
+kubeflow_app = typer.Typer(
+    help="Compile the pipeline for Kubeflow Pipelines 2, and run it there.", no_args_is_help=True
+)
+
+PACKAGE = Path("reelflow.yaml")
+
+Name = Annotated[str, typer.Option("--name", help="The pipeline's name on the server.")]
+Package = Annotated[
+    Path, typer.Argument(help="Package by `reelflow kubeflow compile`.", metavar="[PACKAGE]")
+]
+Data = Annotated[
+    str | None,
+    typer.Option("--data", help="Ratings as the cluster sees them: folder or address."),
+]
+Span = Annotated[str | None, typer.Option("--span", help="Span of the ratings, as data.span.")]
+Host = Annotated[
+    str,
+    typer.Option("--host", envvar="KF_PIPELINES_ENDPOINT", help="Address of Kubeflow Pipelines."),
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace", envvar="KF_PIPELINES_NAMESPACE", help="Yours, where there are several."
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="KF_PIPELINES_TOKEN",
+        help="Bearer token; safer in the environment than here.",
+        show_envvar=True,
+    ),
+]
+CaCert = Annotated[
+    str | None,
+    typer.Option(
+        "--ca-cert",
+        envvar="KF_PIPELINES_SSL_CA_CERT",
+        help="File of certificate authorities to trust.",
+    ),
+]
+Experiment = Annotated[
+    str, typer.Option("--experiment", help="Experiment; made if there is none of this name.")
+]
+
+
+@kubeflow_app.command()
+def compile(  # the sub-command's name
+    config: ConfigFile = None,
+    preset: Preset = None,
+    data: Data = None,
+    overrides: Overrides = None,
+    name: Name = "reelflow",
+    package: Annotated[
+        Path, typer.Option("--package", help="File to write, ending in .yaml.")
+    ] = PACKAGE,
+) -> None:
+    """Write the package: one container task for every node, and what each is given."""
+    import json
+
+    from pipeline.environment import prepare
+    from pipeline.loading import load
+    from ratings.errors import BadInput
+
+    if package.suffix not in (".yaml", ".yml"):
+        raise BadInput(f"{package}: a package ends in .yaml.", "For example --package out.yaml.")
+    changes = [*(overrides or ()), *([f"data.path={json.dumps(data)}"] if data else [])]
+    effective = load(config, changes, preset)
+    prepare()
+    with console.status("Starting TensorFlow and TFX"):
+        from kubeflow.runner import compile_package
+
+        graph = compile_package(effective, package, name)
+    console.print(f"{package}: {len(graph.upstream)} nodes, image {effective.kubeflow.image}")
+
+
+@kubeflow_app.command()
+def submit(
+    host: Host,
+    package: Package = PACKAGE,
+    data: Data = None,
+    span: Span = None,
+    overrides: Overrides = None,
+    name: Name = "reelflow",
+    experiment: Experiment = "reelflow",
+    run: Annotated[str | None, typer.Option("--run-name", help="The run's name.")] = None,
+    namespace: Namespace = None,
+    token: Token = None,
+    ca_cert: CaCert = None,
+) -> None:
+    """Start a run of a package on a server."""
+    parameters = _parameters(package, data, span, overrides)
+    client = _client(host, namespace, token, ca_cert)
+    title = run or f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    _tell("run", client.submit(package, name, experiment, title, parameters))
+
+
+@kubeflow_app.command()
+def schedule(
+    host: Host,
+    cron: Annotated[
+        str, typer.Option("--cron", help="When, as '0 3 * * 0'; six fields begin with seconds.")
+    ],
+    package: Package = PACKAGE,
+    data: Data = None,
+    span: Span = None,
+    overrides: Overrides = None,
+    max_concurrency: Annotated[
+        int, typer.Option("--max-concurrency", min=1, max=10, help="Runs at a time.")
+    ] = 1,
+    catch_up: Annotated[
+        bool,
+        typer.Option("--catch-up/--no-catch-up", help="Make up for runs that were missed."),
+    ] = False,
+    start: Annotated[
+        str | None, typer.Option("--start", help="Not before, as 2026-12-01T00:00:00Z.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--end", help="Not after.")] = None,
+    paused: Annotated[bool, typer.Option("--paused", help="Switched off at first.")] = False,
+    name: Name = "reelflow",
+    experiment: Experiment = "reelflow",
+    job: Annotated[
+        str, typer.Option("--job-name", help="The recurring run's name; one of that name goes.")
+    ] = "reelflow",
+    namespace: Namespace = None,
+    token: Token = None,
+    ca_cert: CaCert = None,
+) -> None:
+    """Have a server run a package again and again."""
+    from kubeflow.client import Schedule, cron_of
+
+    when = Schedule(cron_of(cron), max_concurrency, catch_up, start, end, enabled=not paused)
+    parameters = _parameters(package, data, span, overrides)
+    client = _client(host, namespace, token, ca_cert)
+    _tell("recurring run", client.schedule(package, name, experiment, job, parameters, when))
+
+
+def _parameters(
+    package: Path, data: str | None, span: str | None, overrides: list[str] | None
+) -> dict[str, Any]:
+    """The run's parameters that were given, tried on the package's configuration.
+
+    Raises:
+        BadInput: no package, or parameters that every task would refuse.
+    """
+    from kubeflow.parameters import packaged
+
+    given = {"data": data, "span": span, "overrides": overrides}
+    parameters = {key: value for key, value in given.items() if value}
+    packaged(package, **parameters).effective_config()
+    return parameters
+
+
+def _client(host: str, namespace: str | None, token: str | None, ca_cert: str | None) -> Client:
+    from kubeflow.client import Client
+    from kubeflow.server import Server
+
+    return Client(Server(host, namespace, token, ca_cert))
+
+
+def _tell(what: str, made: Submitted) -> None:
+    console.print(Text(f"{what} {made.id}, version {made.version}"), soft_wrap=True)
+    console.print(Text(made.link, style="dim"), soft_wrap=True)
