@@ -109,7 +109,7 @@ def packaged(package: Path, **given: object) -> TaskArguments:
         raise BadInput(
             f"{package}: {error.strerror}.", "Run `reelflow kubeflow compile` first."
         ) from None
-    except (ValueError, TypeError, AttributeError, YAMLError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, YAMLError) as error:
         raise BadInput(
             f"{package}: no package of Reelflow ({type(error).__name__}).",
             "Make one by `reelflow kubeflow compile`.",
