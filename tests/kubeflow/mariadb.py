@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # Debian's packages without the service; elsewhere there is only the whole.
-PACKAGES = ("mariadb-server-core", "mariadb-server")
+PACKAGES = (("mariadb-server-core", "mariadb-client-core"), ("mariadb-server",))
+PROGRAMS = ("mariadbd", "mariadb-install-db", "my_print_defaults")
 SECONDS = 60
 
 
@@ -24,18 +25,18 @@ def install() -> None:
     Raises:
         RuntimeError: it cannot be installed.
     """
-    if _program("mariadbd") and _program("mariadb-install-db"):
+    if all(map(_program, PROGRAMS)):
         return
     apt = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
     if os.geteuid():
         apt = ["sudo", "-n", *apt]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for update in (False, True):  # the lists of packages may be missing, or too old
-        for package in PACKAGES:
+        for packages in PACKAGES:
             steps = [[*apt, "update"]] if update else []
-            steps.append([*apt, "install", "--yes", "--no-install-recommends", package])
+            steps.append([*apt, "install", "--yes", "--no-install-recommends", *packages])
             done = [subprocess.run(s, env=environment, capture_output=True) for s in steps]
-            if done[-1].returncode == 0 and _program("mariadbd"):
+            if all(map(_program, PROGRAMS)):
                 return
     said = done[-1].stderr.decode(errors="replace").strip()
     raise RuntimeError(f"MariaDB is not here: install mariadb-server. apt-get said: {said}")
