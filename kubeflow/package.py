@@ -8,7 +8,7 @@ Needs the kfp SDK and no TFX.
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, List  # noqa: UP035
 
 from kfp import compiler, components, dsl, kubernetes
 
@@ -60,8 +60,8 @@ def _pipeline(graph: Graph, config: Config, name: str) -> Any:
         config: str = text,
         data: str = path,
         span: str = "",
-        overrides: list = [],  # noqa: B006  (kfp takes the default from here)
-    ):  # type: ignore[no-untyped-def]
+        overrides: List[str] = [],  # noqa: B006, UP006  (kfp reads type and default)
+    ) -> None:
         tasks: dict[str, dsl.PipelineTask] = {}
 
         def add(node: str, upstream: Sequence[str], own: TaskConfig) -> None:
@@ -97,7 +97,13 @@ def _sorted(graph: Graph) -> list[str]:
 def _component(node: str, graph: Graph, kubeflow: KubeflowConfig) -> Callable[..., Any]:
     """A component of its own for every node: its command line names the node."""
 
-    def task(run_id: str, config: str, data: str, span: str, overrides: list):  # type: ignore[no-untyped-def, type-arg]
+    def task(
+        run_id: str,
+        config: str,
+        data: str,
+        span: str,
+        overrides: List[str],  # noqa: UP006
+    ) -> dsl.ContainerSpec:
         options = {
             "--node": node,
             "--graph": graph.fingerprint,

@@ -115,7 +115,7 @@ def packaged(package: Path, **given: object) -> TaskArguments:
             "Make one by `reelflow kubeflow compile`.",
         ) from None
     known = {"span": "", "overrides": (), **values, **given}
-    return TaskArguments(node="", graph="", run_id="", **known)  # type: ignore[arg-type]
+    return TaskArguments(node="", graph="", run_id="", **known)
 
 
 def layout_of(config: Config) -> Layout:

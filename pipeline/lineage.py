@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from ratings.errors import ReelflowError
 
-Database = Path | metadata_store_pb2.ConnectionConfig
+Database: TypeAlias = "Path | metadata_store_pb2.ConnectionConfig"
 """MLMD's sqlite file, or how to connect to another database."""
 
 _STATES = {
