@@ -22,3 +22,9 @@ class DataBlessing(Artifact):
     """DataGate's word that the data may be learned from."""
 
     TYPE_NAME = "ReelflowDataBlessing"
+
+
+class Registration(Artifact):
+    """`registration.json`: the model's version in the registry, and what it is there."""
+
+    TYPE_NAME = "ReelflowRegistration"

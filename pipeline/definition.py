@@ -10,6 +10,8 @@ from components.evaluator.champion import ChampionStrategy
 from components.evaluator.component import Evaluator
 from components.example_gen.component import RatingsExampleGen
 from components.pusher.component import Pusher
+from components.registry_pusher.component import RegistryPusher
+from components.registry_resolver.component import RegistryResolver
 from components.report.component import Report
 from components.schema.component import CuratedSchema
 from components.serving_check.component import ServingCheck
@@ -32,6 +34,8 @@ BEAM_ARGS = {
         "--sdk_container_image=none",
     )
 }
+# Where things run and go is nothing that a model comes from.
+_NOT_OF_THE_MODEL = {"beam", "push", "registry", "kubeflow"}
 
 
 def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> tfx.dsl.Pipeline:
@@ -107,6 +111,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         MODEL: config.model.model_dump(mode="json"),
         TRAIN: config.train.model_dump(mode="json"),
     }
+    registered = RegistryResolver(config.registry, file=str(layout.registry))
     tuners = []
     if config.tuner.trials:
         search = {**sections, TUNER: config.tuner.model_dump(mode="json")}
@@ -124,6 +129,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         strategy_class=ChampionStrategy,
         model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        registered=registered.outputs["model"],
         candidate=model,
     ).with_id("ChampionResolver")
     evaluator = Evaluator(
@@ -142,6 +148,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         infra_blessing=serving_check.outputs["blessing"],
         directory=str(layout.serving_of(config)),
         keep=config.push.keep,
+        hold=not config.registry.promote,
     )
 
     report = Report(
@@ -157,6 +164,20 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         infra_blessing=serving_check.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
         tuner_results=tuners[0].outputs["tuner_results"] if tuners else None,
+    )
+    registry_pusher = RegistryPusher(
+        model=model,
+        transform_graph=transform.outputs["transform_graph"],
+        quarantine=example_gen.outputs["quarantine"],
+        evaluation=evaluator.outputs["evaluation"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+        report=report.outputs["report"],
+        registry=config.registry,
+        file=str(layout.registry),
+        config=config.model_dump(mode="json", exclude=_NOT_OF_THE_MODEL),
+        code=code_hash(),
     )
 
     return tfx.dsl.Pipeline(
@@ -176,6 +197,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
             data_gate,
             transform,
             encoder,
+            registered,
             *tuners,
             trainer,
             champion,
@@ -183,6 +205,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
             serving_check,
             pusher,
             report,
+            registry_pusher,
         ],
         enable_cache=True,
         beam_pipeline_args=[*BEAM_ARGS[config.beam.preset], *config.beam.args],

@@ -58,7 +58,7 @@ def metrics(a: Run, b: Run) -> Table:
     for path in PATHS:
         protocol, _, name = path.rpartition("/")
         label = METRICS[name] + (f", {protocol}" if protocol else "")
-        rows.append((label, *_compared(path, a.metric(path), b.metric(path))))
+        rows.append((label, *compared(path, a.metric(path), b.metric(path))))
     return Table("Metrics", ("Metric", "A", "B", "Difference", "B is"), rows)
 
 
@@ -66,7 +66,7 @@ def slices(a: Run, b: Run) -> Table:
     """The slices that both have."""
     mine, others = _slices(a), _slices(b)
     rows = [
-        (f"{SLICES.get(key, key)} {value}", _NAMES[path], *_compared(path, *found))
+        (f"{SLICES.get(key, key)} {value}", _NAMES[path], *compared(path, *found))
         for (key, value, path), first in mine.items()
         if (found := (first, others.get((key, value, path))))[1] is not None
     ]
@@ -76,7 +76,7 @@ def slices(a: Run, b: Run) -> Table:
 
 def configuration(a: Run, b: Run) -> Table | Text:
     """The keys whose values differ."""
-    return _differences("Configuration", _config(a), _config(b), "The configurations are equal.")
+    return differences("Configuration", _config(a), _config(b), "The configurations are equal.")
 
 
 def data(a: Run, b: Run) -> Table | Text:
@@ -86,13 +86,14 @@ def data(a: Run, b: Run) -> Table | Text:
         about = run.summary.get("data") or {}
         facts = dict(_flat({key: about.get(key) for key in DATA}))
         found.append({**facts, "data hash": str(run.summary.get("data_hash"))})
-    return _differences("Data", found[0], found[1], "The data are the same.")
+    return differences("Data", found[0], found[1], "The data are the same.")
 
 
 _NAMES = {"unseen/top_100": "Top-100 accuracy, unseen", "rmse": "RMSE"}
 
 
-def _compared(path: str, a: float | None, b: float | None) -> tuple[Cell, ...]:
+def compared(path: str, a: float | None, b: float | None) -> tuple[Cell, ...]:
+    """Both values of a metric, the difference, and whether B is better."""
     if a is None or b is None:
         return figure(path, a), figure(path, b), None, ""
     change = b - a
@@ -107,7 +108,7 @@ def _compared(path: str, a: float | None, b: float | None) -> tuple[Cell, ...]:
 def _verdict(a: Run, b: Run) -> str:
     words = []
     for path, name in _NAMES.items():
-        first, second, change, judged = _compared(path, a.metric(path), b.metric(path))
+        first, second, change, judged = compared(path, a.metric(path), b.metric(path))
         words.append(f"{name} {first} to {second}" + (f" ({change}, {judged})" if change else ""))
     return f"From A to B: {'; '.join(words)}."
 
@@ -136,9 +137,10 @@ def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str
             yield name, f"{value:,}" if type(value) is int else str(value)
 
 
-def _differences(
+def differences(
     caption: str, a: Mapping[str, str], b: Mapping[str, str], equal: str
 ) -> Table | Text:
+    """The keys whose values differ, or `equal` if none do."""
     names = dict.fromkeys([*a, *b])
     rows = [(n, a.get(n), b.get(n)) for n in names if a.get(n) != b.get(n)]
     return Table(caption, ("Key", "A", "B"), rows) if rows else Text(equal)

@@ -19,7 +19,7 @@ K = 5
 def recommend_to_examples(layout: Layout, run_id: str) -> list[tuple[str, Recommendations]]:
     """User id and recommendations of three users of the train split; loads TensorFlow."""
     run = read_run(layout.metadata, run_id)
-    trained = run.find("Model")
+    trained = run.find("Model", node="Trainer")
     if trained is None:
         return []
     from serving.model import ServedModel

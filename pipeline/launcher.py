@@ -62,9 +62,9 @@ def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_p
 
 
 def without_cache(ir: pipeline_pb2.Pipeline, node_id: str) -> None:
-    """Makes a node run even if its inputs have not changed since an earlier run."""
-    node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id)
-    node.execution_options.caching_options.enable_cache = False
+    """Makes a node, if there is one, run even if its inputs have not changed."""
+    for node in (n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id):
+        node.execution_options.caching_options.enable_cache = False
 
 
 def node_ids(ir: pipeline_pb2.Pipeline, last: str | None = None) -> list[str]:

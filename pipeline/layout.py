@@ -76,6 +76,11 @@ class Layout:
         return Path(config.push.directory) if config.push.directory else self.serving
 
     @property
+    def registry(self) -> Path:
+        """MLflow's sqlite file, unless another registry is named; artifacts lie beside it."""
+        return self.output / "registry" / "mlflow.db"
+
+    @property
     def sample(self) -> Path:
         """The built-in synthetic ratings, written once."""
         return self.output / "sample"

@@ -55,18 +55,19 @@ class PipelineRun:
     run_id: str
     nodes: list[NodeRun]
 
-    def find(self, artifact_type: str) -> Output | None:
-        """The last output of a type, `ModelBlessing` for instance."""
-        return next((output for output in self._outputs(artifact_type)), None)
+    def find(self, artifact_type: str, node: str | None = None) -> Output | None:
+        """The last output of a type, `ModelBlessing` for instance, of any node or of one."""
+        return next((output for output in self._outputs(artifact_type, node)), None)
 
     def output(self, node: str, name: str) -> Output:
         """The output of a node by its name."""
         outputs = (o for run in self.nodes if run.node == node for o in run.outputs)
         return next(output for output in outputs if output.name == name)
 
-    def _outputs(self, artifact_type: str) -> Iterator[Output]:
-        for node in reversed(self.nodes):
-            yield from (output for output in node.outputs if output.type == artifact_type)
+    def _outputs(self, artifact_type: str, node: str | None) -> Iterator[Output]:
+        for run in reversed(self.nodes):
+            if node in (None, run.node):
+                yield from (output for output in run.outputs if output.type == artifact_type)
 
 
 def read_run(database: Database, run_id: str | None = None) -> PipelineRun:

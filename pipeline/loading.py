@@ -29,6 +29,7 @@ _DATES = (datetime.date, datetime.time)  # datetime is a date
 _PLACES: dict[str, set[str] | bool] = {
     "data": {"path"},
     "push": {"directory"},
+    "registry": {"uri"},
     "kubeflow": True,
 }
 

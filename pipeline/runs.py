@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from typing import Any, Literal
 from pipeline.layout import Layout, RunFolder
 from ratings.errors import BadInput
 
-State = Literal["pushed", "refused", "failed", "unfinished"]
+State = Literal["pushed", "waiting", "refused", "failed", "unfinished"]
 LATEST = "latest"
 SHOWN = 8
 """Runs that a message names at most."""
@@ -36,7 +37,9 @@ class Run:
             return "unfinished"
         if self.summary["error"]:
             return "failed"
-        return "pushed" if self.summary["pushed"] else "refused"
+        if self.summary["pushed"]:
+            return "pushed"
+        return "waiting" if waits(self.summary) else "refused"
 
     @property
     def finished(self) -> datetime:
@@ -58,6 +61,13 @@ class Run:
         for key in path.split("/"):
             found = found.get(key) if isinstance(found, dict) else None
         return None if found is None else float(found)
+
+
+def waits(summary: Mapping[str, Any]) -> bool:
+    """Whether the run's model passed and waits for `reelflow models promote`."""
+    gate, check = summary.get("gate") or {}, summary.get("serving_check") or {}
+    passed = bool(gate.get("blessed") and check.get("blessed"))
+    return passed and not summary["pushed"] and bool(summary.get("registered"))
 
 
 def list_runs(layout: Layout) -> list[Run]:

@@ -86,6 +86,7 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Sum
         "gate": _gate(run, evaluation),
         "serving_check": _json_of(run, "InfraBlessing", "reasons.json") or None,
         "pushed": _pushed(run),
+        "registered": _registered(run),
         "seconds": {node.node: node.seconds for node in run.nodes},
         "cached": [node.node for node in run.nodes if node.state == "cached"],
         "versions": versions(),
@@ -174,3 +175,9 @@ def _pushed(run: PipelineRun) -> str | None:
         return None
     destination = str(pushed.properties.get("pushed_destination", ""))
     return str(Path(destination.removeprefix("file://"))) if destination else None
+
+
+def _registered(run: PipelineRun) -> dict[str, Any] | None:
+    """The version in the model registry and its alias, none if nothing was registered."""
+    said = _json_of(run, "ReelflowRegistration", "registration.json")
+    return said if said.get("version") else None

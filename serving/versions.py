@@ -8,7 +8,7 @@ import logging
 import time
 from pathlib import Path
 
-from ratings.errors import BadInput
+from ratings.errors import ReelflowError
 from serving.engine import Engine, Measured
 from serving.limits import Limits
 from serving.metrics import Metrics
@@ -64,7 +64,7 @@ class Versions:
         """Exchange the engine if another version is to be served; whether it was."""
         try:
             wanted = self._wanted()
-        except (BadInput, OSError) as error:  # between two versions, or the disk is away
+        except (ReelflowError, OSError) as error:  # between two versions; disk or registry are away
             log.debug("keeping version %s: %s", self.engine.version, error)
             return False
         if wanted == self.engine.model.path:

@@ -1,4 +1,7 @@
-"""The whole pipeline by its command: pushed, cached, refused; and damaged rows, to the byte."""
+"""The whole pipeline by its command: pushed, cached, refused, trained anew, rolled back.
+
+And damaged rows, to the byte.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.pusher.content import content_hash
+from components.pusher.push import versions
 from components.serving_check import golden
 from ratings.quarantine import QuarantinedRow, read_quarantine
 from ratings.reasons import REASONS
@@ -254,8 +259,9 @@ def test_again_everything_comes_from_the_cache(first: Run, second: Run) -> None:
     assert second.code == 0, second.out
     assert "everything: data and configuration are as before" in second.out
     nodes = {node for node in second.summary["seconds"] if not node.endswith("Resolver")}
-    assert set(second.summary["cached"]) == nodes
-    for key in ("data", "metrics", "baselines", "gate", "pushed", "config_hash", "data_hash"):
+    assert nodes <= set(second.summary["cached"])
+    same = ("data", "metrics", "baselines", "gate", "pushed", "registered", "champion")
+    for key in (*same, "config_hash", "data_hash"):
         assert second.summary[key] == first.summary[key]
     assert second.serving == first.serving
 
@@ -278,3 +284,70 @@ def test_the_champion_stays(first: Run, absurd: Run) -> None:
     assert absurd.serving == first.serving
     assert absurd.summary["config_hash"] != first.summary["config_hash"]
     assert absurd.summary["data_hash"] == first.summary["data_hash"]
+
+
+@pytest.fixture(scope="module")
+def grown(folder: Path, absurd: Run) -> Run:
+    """The same with new users' ratings. What is tested above must come before."""
+    with (folder / "data" / "ratings.csv").open("ab") as file:
+        for row in write_rows(folder):
+            file.write(row)
+    return _run(folder, *LENIENT)
+
+
+LENIENT = ["--set", "gate.rmse_margin=1", "--set", "gate.top_100_accuracy_margin=1"]
+
+
+def write_rows(folder: Path) -> list[bytes]:
+    """What the users 1 to 19 rated, by users who are new."""
+    sample = write_sample(folder / "again", users=160, movies=300, ratings=ROWS)
+    rows = (sample / "ratings.csv").read_bytes().splitlines(keepends=True)[1:]
+    return [b"new" + row for row in rows if int(row.split(b",")[0]) < 20]
+
+
+def _models(folder: Path, *words: str) -> str:
+    command = [str(REELFLOW), "models", *words, "--output", str(folder / "out")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def _champion(folder: Path) -> tuple[int, str]:
+    """The registry's champion, and the hash of what the serving folder serves."""
+    [champion] = [v for v in json.loads(_models(folder, "list", "--json")) if v["aliases"]]
+    base = folder / "out" / "serving" / "reelflow"
+    served = content_hash(base / str(versions(base)[-1]))
+    assert champion["model_hash"] == served
+    return champion["version"], served
+
+
+def test_new_ratings_are_held_against_the_registrys_champion(first: Run, grown: Run) -> None:
+    assert grown.code == 0, grown.out
+    assert grown.summary["data"]["rows"] > ROWS
+    assert grown.summary["champion"] is not None
+    for run, number in ((first, 1), (grown, 2)):
+        assert run.summary["registered"]["version"] == number
+        assert run.summary["registered"]["alias"] == "champion"
+    assert "Registry" in grown.out
+
+
+def test_versions_are_listed_promoted_and_rolled_back(folder: Path, grown: Run) -> None:
+    assert _champion(folder)[0] == 2  # what was refused is not registered
+    second = _champion(folder)
+    assert "Version 1 is champion" in _models(folder, "promote", "1")
+    first = _champion(folder)
+    assert first[0] == 1
+    assert first[1] != second[1]
+    assert "Version 2 is champion" in _models(folder, "rollback")
+    assert _champion(folder) == second
+    assert "Version 1 is champion" in _models(folder, "rollback")
+    assert _champion(folder) == first
+    assert "train" not in _models(folder, "diff", "1", "2").split("Origin")[0]
+    assert "User vocabulary" in _models(folder, "diff", "1", "2")
+
+
+def test_another_run_does_not_undo_a_rollback(folder: Path, grown: Run) -> None:
+    again = _run(folder, *LENIENT)
+    assert again.code == 0, again.out
+    assert "everything: data and configuration are as before" in again.out
+    assert _champion(folder)[0] == 1

@@ -57,7 +57,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
         Args:
             model: the candidate.
-            baseline_model: the champion; may be empty.
+            baseline_model: the champion that the model is held against; may be empty.
             examples: ExampleGen's ratings, for the raw ids of the test split.
             encoded: RatingsEncoder's ratings.
             gate: the bounds.

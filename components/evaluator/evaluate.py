@@ -17,7 +17,8 @@ from components.evaluator.guards import check
 from components.evaluator.intervals import Intervals, intervals, slice_intervals
 from components.evaluator.likes import LIKED, like_metrics
 from components.evaluator.metrics import Predictions, Summary, row_columns, summarise
-from components.evaluator.predict import TestRows, ask, ask_baseline, ask_model, train_counts
+from components.evaluator.predict import TestRows, ask, ask_baseline, train_counts
+from components.evaluator.rival import NotComparable, ask_champion
 from components.evaluator.slices import (
     MOVIE_POPULARITY,
     USER_ACTIVITY,
@@ -59,8 +60,16 @@ class Comparison:
     not_gated: list[str]
     """What the gate does not look at, in words."""
 
-    def report(self, reasons: list[str], out_of_vocabulary: Mapping[str, float]) -> dict[str, Any]:
-        """`metrics.json`, as docs/architecture.md describes it."""
+    def report(
+        self, reasons: list[str], broken: list[str], out_of_vocabulary: Mapping[str, float]
+    ) -> dict[str, Any]:
+        """`metrics.json`, as docs/architecture.md describes it.
+
+        Args:
+            reasons: why the model is refused, in words.
+            broken: names of the bounds and guards that the reasons are about.
+            out_of_vocabulary: shares of the test rows.
+        """
         return {
             "rows": self.rows,
             "all_rows": self.all_rows,
@@ -71,6 +80,7 @@ class Comparison:
             "gate": {
                 "blessed": not reasons,
                 "reasons": reasons,
+                "broken": broken,
                 "protocol": self.protocol,
                 "bounds": [asdict(bound) for bound in self.bounds],
                 "not_gated": self.not_gated,
@@ -95,7 +105,8 @@ def compare(
 
     Args:
         model: SavedModel of the candidate.
-        champion: SavedModel of the last blessed model.
+        champion: SavedModel of the model to be held against; one that cannot be asked is left out,
+            and `not_gated` says so.
         rows: the test split.
         data: the encoded ratings, for baselines and slices.
         gate: thresholds; more rows than `max_test_rows` are sampled.
@@ -125,7 +136,14 @@ def compare(
     guards = check(loaded.signatures, about, predictions, rows, data, gate, seed)
     summary, ranges = measured(predictions)
     candidate = row_columns(predictions, ratings)
-    rival = None if champion is None else measured(ask_model(champion, rows, movies))
+    rival, left_out = None, []
+    if champion is not None:
+        try:
+            rival = measured(ask_champion(champion, rows, movies))
+        except NotComparable as reason:
+            left_out = [
+                f"The champion cannot be compared, and nothing is held against it: {reason}."
+            ]
     plain = {}
     for name in gate.baselines:
         baseline = BASELINES[name]()
@@ -137,7 +155,8 @@ def compare(
     slices = all_slices(labels | further, data.catalogue.genres, rows.encoded.movie_index)
     champion_summary = None if rival is None else rival[0]
     baselines = {name: summary for name, (summary, _) in plain.items()}
-    found = bounds(gate, champion_summary, baselines, _tasks(about), _tasks(_about(champion)))
+    champion_tasks = _tasks({} if champion is None else read_about(champion))
+    found = bounds(gate, champion_summary, baselines, _tasks(about), champion_tasks)
     return Comparison(
         rows=len(rows),
         all_rows=all_rows,
@@ -155,12 +174,8 @@ def compare(
         calibration=calibration(predictions.stars, ratings),
         protocol=gate.protocol,
         guards=guards,
-        not_gated=not_gated(gate, found),
+        not_gated=[*not_gated(gate, found), *left_out],
     )
-
-
-def _about(model: Path | None) -> dict[str, Any]:
-    return {} if model is None else read_about(model)
 
 
 def _tasks(about: Mapping[str, Any]) -> tuple[str, ...]:

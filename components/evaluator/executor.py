@@ -74,12 +74,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             for bound in comparison.bounds
             if bound.name in broken
         ]
-        reasons += [guard.refusal() for guard in comparison.guards if not guard.passed]
+        failed = [guard for guard in comparison.guards if not guard.passed]
+        reasons += [guard.refusal() for guard in failed]
+        broken_names = [*broken, *(guard.name for guard in failed)]
         unknown = {
             "users": data.sizes.unknown_users[f.TEST] / len(data.test),
             "movies": data.sizes.unknown_movies[f.TEST] / len(data.test),
         }
-        report = json.dumps(comparison.report(reasons, unknown), indent=2)
+        report = json.dumps(comparison.report(reasons, broken_names, unknown), indent=2)
         io_utils.write_string_file(os.path.join(evaluation.uri, METRICS_FILE), report)
         evaluation.set_int_custom_property("rows", comparison.rows)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING])

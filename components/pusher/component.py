@@ -27,6 +27,7 @@ class Pusher(component.Pusher):
         infra_blessing: channel.BaseChannel,
         directory: str,
         keep: int,
+        hold: bool = False,
     ) -> None:
         """Describe the node.
 
@@ -36,6 +37,7 @@ class Pusher(component.Pusher):
             infra_blessing: ServingCheck's InfraBlessing.
             directory: the serving folder.
             keep: versions to keep, the new one included.
+            hold: push nothing; somebody promotes the model later.
         """
         destination = pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=directory)
@@ -45,5 +47,5 @@ class Pusher(component.Pusher):
             model_blessing=model_blessing,
             infra_blessing=infra_blessing,
             push_destination=destination,
-            custom_config={executor.KEEP: keep},
+            custom_config={executor.KEEP: keep, executor.HOLD: hold},
         )

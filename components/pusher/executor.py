@@ -16,10 +16,11 @@ from tfx.utils import io_utils, json_utils, proto_utils
 from components.pusher.push import push
 
 KEEP: Final = "keep"
+HOLD: Final = "hold"
 
 
 class Executor(executor.Executor):
-    """Pushes if both blessings are there and say yes."""
+    """Pushes if both blessings are there and say yes, and nobody wants to decide later."""
 
     def CheckBlessing(self, input_dict: dict[str, list[Artifact]]) -> bool:
         """Whether both validators blessed the model; TFX would be content with a missing one."""
@@ -34,14 +35,16 @@ class Executor(executor.Executor):
     ) -> None:
         """Push the model, or say in the output that it was not pushed."""
         pushed = artifact_utils.get_single_instance(output_dict[specs.PUSHED_MODEL_KEY])
-        if not self.CheckBlessing(input_dict):
+        settings = json_utils.loads(exec_properties[specs.CUSTOM_CONFIG_KEY])
+        if settings[HOLD] or not self.CheckBlessing(input_dict):
             self._MarkNotPushed(pushed)
             return
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(exec_properties[specs.PUSH_DESTINATION_KEY], destination)
-        keep = json_utils.loads(exec_properties[specs.CUSTOM_CONFIG_KEY])[KEEP]
         model = self.GetModelPath(input_dict)
-        version = push(Path(model), Path(destination.filesystem.base_directory), keep=keep)
+        version = push(
+            Path(model), Path(destination.filesystem.base_directory), keep=settings[KEEP]
+        )
         logging.info("Model pushed to %s.", version)
         io_utils.copy_dir(model, pushed.uri)
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)

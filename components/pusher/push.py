@@ -56,6 +56,13 @@ def versions(base: Path) -> list[int]:
     return sorted(int(entry.name) for entry in base.iterdir() if _is_version(entry.name))
 
 
+def withdraw(version: Path) -> None:
+    """Take a version away as it came, at once; servers go back to the highest that is left."""
+    hidden = Path(tempfile.mkdtemp(prefix=_OUTGOING, dir=version.parent))
+    os.rename(version, hidden / "model")
+    shutil.rmtree(hidden)
+
+
 def _is_version(name: str) -> bool:
     return name.isascii() and name.isdigit()
 
@@ -74,11 +81,8 @@ def _take_version(copy: Path, base: Path, now: int) -> Path:
 
 
 def _remove_old(base: Path, keep: int) -> None:
-    """Hide a version by renaming before deleting it, so that it goes as it came: at once."""
     for version in versions(base)[:-keep]:
-        hidden = Path(tempfile.mkdtemp(prefix=_OUTGOING, dir=base))
-        os.rename(base / str(version), hidden / "model")
-        shutil.rmtree(hidden)
+        withdraw(base / str(version))
 
 
 def _remove_abandoned(base: Path) -> None:

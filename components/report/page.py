@@ -53,7 +53,7 @@ def build(inputs: Inputs, model: Answers) -> Page:
         title="Reelflow report",
         subtitle=about + (", synthetic" if report.get("synthetic") else ""),
         verdict=gate.verdict(inputs),
-        tone="good" if inputs.pushed else "bad",
+        tone="good" if gate.passed(inputs) else "bad",
         sections=sections,
         links=LINKS,
     )

@@ -38,6 +38,10 @@ SUBCOMMANDS = {
         "pipeline.cli.similar:similar",
         "Show the films that are most like a film.",
     ),
+    "models": (
+        "pipeline.cli.models:models_app",
+        "List the registered models, promote one, roll back.",
+    ),
     "serve": ("pipeline.cli.serve:serve", "Serve the pushed model: page and HTTP API."),
     "kubeflow": (
         "pipeline.cli.kubeflow:kubeflow_app",

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.layout import Layout
+from pipeline.runs import waits
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -35,7 +36,7 @@ def show(
     _show_known(console, summary)
     if summary["metrics"]:
         console.print(_metrics(summary, config))
-    _show_examples(console, examples, refused=summary["pushed"] is None)
+    _show_examples(console, examples, refused=not (summary["pushed"] or waits(summary)))
     _show_gate(console, summary, config)
     if (layout.latest / "report.html").is_file():
         console.print(_line("Report", str(layout.latest / "report.html")), soft_wrap=True)
@@ -153,8 +154,16 @@ def _show_gate(console: Console, summary: Summary, config: Config) -> None:
             console.print(Text(f"            {reason}"), soft_wrap=True)
     if summary["pushed"]:
         console.print(_line("Model", str(Path(summary["pushed"]))), soft_wrap=True)
+    elif waits(summary):
+        version = summary["registered"]["version"]
+        text = f"passed and not pushed: `reelflow models promote {version}` lets it serve"
+        console.print(_line("Model", text), soft_wrap=True)
     else:
         console.print(_line("Model", "not pushed; the champion, if any, stays"), soft_wrap=True)
+    if registered := summary.get("registered"):
+        name, number, alias = (registered[key] for key in ("name", "version", "alias"))
+        text = f"version {number} of {name}, {alias}, in {registered['registry']}"
+        console.print(_line("Registry", text), soft_wrap=True)
 
 
 def _why_passed(summary: Summary, config: Config) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -14,6 +15,9 @@ from pipeline.cli.console import DEFAULT_OUTPUT, Output, console
 from pipeline.layout import Layout
 from pipeline.runs import LATEST, Run, find_run
 from ratings.errors import BadInput
+
+if TYPE_CHECKING:
+    from components.report import blocks
 
 
 def report(
@@ -59,28 +63,33 @@ def _of_run(run: Run) -> Path:
 
 def _compare(layout: Layout, a: Run, b: Run) -> Path:
     """Shows the differences, slices on the page alone, and writes the page."""
-    from components.report import blocks, render
+    from components.report import render
     from pipeline.difference import page
 
     content = page(a, b)
     console.print(Text(content.subtitle, style="bold"), soft_wrap=True)
     console.print(Text(content.verdict), soft_wrap=True)
-    for section in content.sections:
-        for block in section.blocks:
-            if isinstance(block, blocks.Table) and not block.folded:
-                console.print(_table(block))
-            elif isinstance(block, blocks.Text):
-                console.print(Text(block.text), soft_wrap=True)
+    show([block for section in content.sections for block in section.blocks])
     file = layout.difference(a.run_id, b.run_id)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(render.page(content), encoding="utf-8")
     return file
 
 
-def _table(block: object) -> Table:
-    from components.report import blocks, render
+def show(content: Sequence[object]) -> None:
+    """Prints the tables and paragraphs among a page's blocks, without what a page folds away."""
+    from components.report import blocks
 
-    assert isinstance(block, blocks.Table)
+    for block in content:
+        if isinstance(block, blocks.Table) and not block.folded:
+            console.print(_table(block))
+        elif isinstance(block, blocks.Text):
+            console.print(Text(block.text), soft_wrap=True)
+
+
+def _table(block: blocks.Table) -> Table:
+    from components.report import render
+
     table = Table(
         title=block.caption, title_justify="left", box=SIMPLE_HEAD, pad_edge=False,
         header_style="bold", title_style="bold",

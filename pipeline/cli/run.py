@@ -27,6 +27,7 @@ from pipeline.cli.outcome import show
 from pipeline.cli.progress import Progress, duration, progress_on
 from pipeline.cli.session import Interrupts, alone_in, as_ours, let_log_speak
 from pipeline.layout import Layout
+from pipeline.runs import waits
 from ratings.errors import ReelflowError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from serving.model import Recommendations
 
 REFUSED = 3
-"""Exit code of a run whose model was not pushed."""
+"""Exit code of a run whose model was refused."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -67,7 +68,8 @@ def run(
     Without data, the built-in synthetic sample is used. --set has precedence over --config, and
     --config over --preset.
 
-    Exit code: 0 pushed, 3 refused by the gate, 2 wrong use or bad input, 1 a fault.
+    Exit code: 0 pushed (or waiting to be promoted, with registry.promote = false), 3 refused by the
+    gate, 2 wrong use or bad input, 1 a fault.
     """
     from pipeline.inputs import effective_config
 
@@ -97,7 +99,7 @@ def run(
         code = ended.exit_code
     else:
         show(console, ended.summary, effective, ended.examples, layout)
-        code = 0 if ended.summary["pushed"] else REFUSED
+        code = 0 if ended.summary["pushed"] or waits(ended.summary) else REFUSED
     spent = duration(time.monotonic() - began)
     console.print(Text(f"{spent} in all; log: {folder.log}", style="dim"), soft_wrap=True)
     raise typer.Exit(code)
@@ -123,13 +125,17 @@ def _run(
         from components.pusher.push import versions
         from pipeline import launcher
         from pipeline.definition import create_pipeline
+        from serving.registry import Registry, address
 
         let_log_speak()
         pipeline = create_pipeline(config, str(layout.output))
         ir = launcher.compile_pipeline(pipeline, run_id)
-        if not versions(layout.serving_of(config)):
-            # The cache knows that the model was pushed, not that somebody removed it since.
+        # The cache knows what was pushed and registered, not that somebody removed it since.
+        if config.registry.promote and not versions(layout.serving_of(config)):
             launcher.without_cache(ir, "Pusher")
+        registry = address(config.registry.uri, layout.registry)
+        if Registry(registry, config.registry.name).untouched:
+            launcher.without_cache(ir, "RegistryPusher")
         progress.nodes(launcher.node_ids(ir))
         with listening(progress.noted):
             for event in launcher.run(ir):

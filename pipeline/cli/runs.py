@@ -16,7 +16,13 @@ from pipeline.layout import Layout
 from pipeline.runs import Run, list_runs
 
 TOP_100 = "unseen/top_100"
-_COLOURS = {"pushed": "green", "refused": "yellow", "failed": "red", "unfinished": "dim"}
+_COLOURS = {
+    "pushed": "green",
+    "waiting": "cyan",
+    "refused": "yellow",
+    "failed": "red",
+    "unfinished": "dim",
+}
 
 
 def runs(

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,7 +48,8 @@ def serve(
     """Serve the newest pushed model: a page, a JSON API and TensorFlow Serving's REST paths.
 
     A version pushed later, or that the alias is given to, takes over without a failed request.
-    The registry is MLflow's, found by MLFLOW_TRACKING_URI. Stop with Ctrl-C or SIGTERM.
+    The registry is MLflow's, found by MLFLOW_TRACKING_URI, or else the one in --output. Stop with
+    Ctrl-C or SIGTERM.
     """
     from rich.text import Text
 
@@ -91,30 +92,43 @@ def source(model: str | None, layout: Layout) -> Path | Alias:
     Raises:
         BadInput: it begins as a registry's URI does, and is none.
     """
-    from serving.registry import SCHEME, Alias
+    from serving.registry import SCHEME, Alias, address
 
     if model is None:
         return layout.serving
     if model.startswith(SCHEME):
-        return Alias(model, layout.output / "registered")
+        return Alias(model, layout.output / "registered", address(None, layout.registry))
     return Path(model)
 
 
 def measured(layout: Layout, version: Path) -> Mapping[str, float]:
-    """What a version was measured at, from the summary of the run that pushed it.
+    """What a version was measured at, from the summary of a run that pushed or registered it.
 
     Args:
         layout: where the runs are; the folder may have been moved since.
-        version: the version's folder.
+        version: the version's folder. After a rollback it holds the model of an earlier number, and
+            one from the registry has the registry's number.
 
     Returns:
-        Metrics by name; empty if no run pushed this version, or its summary is not yet written.
+        Metrics by name; empty if no run has left this model, or its summary is not yet written.
     """
-    for file in layout.runs.glob("*/summary.json"):
-        summary = json.loads(file.read_text(encoding="utf-8"))
-        pushed, metrics = summary.get("pushed"), summary.get("metrics")
-        if pushed and metrics and Path(pushed).name == version.name:
+    from components.pusher.content import content_hash
+
+    summaries = [
+        json.loads(file.read_text(encoding="utf-8")) for file in layout.runs.glob("*/summary.json")
+    ]
+    model_hash = content_hash(version) if version.is_dir() else None
+    for summary in summaries:
+        if _left(summary, version, model_hash) and (metrics := summary.get("metrics")):
             shown = {f"unseen_{name}": metrics["unseen"].get(name) for name in _SHOWN}
             shown |= {name: metrics.get(name) for name in ("rmse", "mae")}
             return {name: value for name, value in shown.items() if value is not None}
     return {}
+
+
+def _left(summary: Mapping[str, Any], version: Path, model_hash: str | None) -> bool:
+    """Whether a run left this model: by its bytes if they are known, or else by its number."""
+    registered, pushed = summary.get("registered"), summary.get("pushed")
+    if registered:
+        return bool(registered["model_hash"] == model_hash)
+    return pushed is not None and Path(pushed).name == version.name

@@ -12,6 +12,7 @@ from pipeline.config.gate import BASELINES, GateConfig, no_baseline
 from pipeline.config.kubeflow import KubeflowConfig, TaskConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.operations import BeamConfig, PushConfig
+from pipeline.config.registry import RegistryConfig
 from pipeline.config.section import Section
 from pipeline.config.split import SplitConfig, SplitKind
 from pipeline.config.train import TrainConfig
@@ -28,6 +29,7 @@ __all__ = [
     "ModelConfig",
     "PushConfig",
     "Range",
+    "RegistryConfig",
     "Section",
     "Space",
     "SplitConfig",
@@ -60,6 +62,8 @@ class Config(Section):
     """Where Beam runs."""
     push: PushConfig = PushConfig()
     """Where a blessed model goes."""
+    registry: RegistryConfig = RegistryConfig()
+    """Where models are registered."""
     kubeflow: KubeflowConfig = KubeflowConfig()
     """What the tasks of a run on Kubeflow Pipelines are given."""
 

@@ -26,12 +26,14 @@ NODES = [
     "DataGate",
     "Transform",
     "RatingsEncoder",
+    "RegistryResolver",
     "Trainer",
     "ChampionResolver",
     "Evaluator",
     "ServingCheck",
     "Pusher",
     "Report",
+    "RegistryPusher",
 ]
 
 
@@ -64,8 +66,9 @@ def test_nodes_and_their_order(output: str) -> None:
     assert set(NODES) <= set(found)
     place = {name: i for i, name in enumerate(found)}
     chain = ["RatingsExampleGen", "DataGate", "Transform", "RatingsEncoder", "Trainer"]
-    chain += ["ChampionResolver", "Evaluator", "Pusher"]
+    chain += ["ChampionResolver", "Evaluator", "Pusher", "Report", "RegistryPusher"]
     assert [place[name] for name in chain] == sorted(place[name] for name in chain)
+    assert place["RegistryResolver"] < place["Trainer"]
     assert list(Path(output).iterdir()) == []
 
 
@@ -89,6 +92,9 @@ def test_who_needs_whom(output: str) -> None:
     # Nothing is pushed without both blessings.
     assert {"Trainer", "Evaluator", "ServingCheck"} <= upstream["Pusher"]
     assert {"Pusher", "Evaluator", "RatingsEncoder", "ServingCheck"} <= upstream["Report"]
+    # A new champion elsewhere is no reason to train anew.
+    assert "RegistryResolver" in upstream["ChampionResolver"] - upstream["Trainer"]
+    assert {"Pusher", "Report"} <= upstream["RegistryPusher"]
 
 
 def test_the_same_configuration_is_the_same_graph(output: str) -> None:
@@ -98,15 +104,17 @@ def test_the_same_configuration_is_the_same_graph(output: str) -> None:
 @pytest.mark.parametrize(
     ("sections", "nodes"),
     [
-        ({"gate": {"rmse_max": 0.7}}, {"Evaluator"}),
-        ({"gate": {"protocol": "raw"}}, {"Evaluator"}),
-        ({"train": {"learning_rate": 0.5}}, {"Trainer"}),
-        ({"model": {"embedding_size": 8}}, {"Trainer"}),
+        ({"gate": {"rmse_max": 0.7}}, {"Evaluator", "RegistryPusher"}),
+        ({"gate": {"protocol": "raw"}}, {"Evaluator", "RegistryPusher"}),
+        ({"train": {"learning_rate": 0.5}}, {"Trainer", "RegistryPusher"}),
+        ({"model": {"embedding_size": 8}}, {"Trainer", "RegistryPusher"}),
+        ({"registry": {"name": "films"}}, {"RegistryResolver", "RegistryPusher"}),
         ({"push": {"keep": 3}}, {"Pusher"}),
+        ({"registry": {"promote": False}}, {"Pusher"}),
         ({"push": {"latency_ms_max": 5}}, {"ServingCheck"}),
-        ({"data": {"max_quarantined": 0.5}}, {"DataGate"}),
-        ({"data": {"rating_max": 10}}, {"RatingsExampleGen"}),
-        ({"split": {"test": 0.2}}, {"RatingsExampleGen"}),
+        ({"data": {"max_quarantined": 0.5}}, {"DataGate", "RegistryPusher"}),
+        ({"data": {"rating_max": 10}}, {"RatingsExampleGen", "RegistryPusher"}),
+        ({"split": {"test": 0.2}}, {"RatingsExampleGen", "RegistryPusher"}),
         ({"beam": {"args": ["--direct_num_workers=1"]}}, set()),
     ],
     ids=str,
@@ -114,7 +122,10 @@ def test_the_same_configuration_is_the_same_graph(output: str) -> None:
 def test_a_section_changes_its_own_nodes_only(
     output: str, sections: dict[str, dict[str, Any]], nodes: set[str]
 ) -> None:
-    """Whatever does not change comes from the cache: a new bound needs no new training."""
+    """Whatever does not change comes from the cache: a new bound needs no new training.
+
+    RegistryPusher is told the configuration that the model comes from.
+    """
     assert _changed(output, **sections) == nodes
 
 

@@ -33,7 +33,7 @@ def test_first_middle_and_last_user_are_asked(
 ) -> None:
     export(tmp_path / "model" / "Format-Serving")
     outputs = [_catalogue(tmp_path / "catalogue", users), Output("Model", tmp_path / "model", {})]
-    run = PipelineRun("r1", [NodeRun("Everything", "done", 1.0, outputs)])
+    run = PipelineRun("r1", [NodeRun("Trainer", "done", 1.0, outputs)])
     monkeypatch.setattr(examples, "read_run", lambda database, run_id: run)
     answers = examples.recommend_to_examples(Layout.of(tmp_path), "r1")
     assert [user for user, _ in answers] == asked

@@ -13,15 +13,16 @@ import uvicorn
 from serving.app import create_app
 from serving.limits import Limits
 from serving.metrics import Metrics
+from serving.registry import Alias
 from serving.server import listen, url
 from serving.versions import Versions
 
 
 @contextmanager
-def live(folder: Path, *, limits: Limits, reload_seconds: float = 0) -> Iterator[str]:
-    """Serves a folder of versions; gives the server's address."""
+def live(source: Path | Alias, *, limits: Limits, reload_seconds: float = 0) -> Iterator[str]:
+    """Serves a folder of versions, or an alias; gives the server's address."""
     metrics = Metrics()
-    versions = Versions(folder, limits, metrics)
+    versions = Versions(source, limits, metrics)
     app = create_app(versions, limits=limits, metrics=metrics, reload_seconds=reload_seconds)
     with listen("127.0.0.1", 0) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2))

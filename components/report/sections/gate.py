@@ -36,6 +36,11 @@ def section(inputs: Inputs) -> Section:
     return Section("gate", "The gate", lead, blocks)
 
 
+def passed(inputs: Inputs) -> bool:
+    """Whether gate and ServingCheck let the model pass."""
+    return inputs.pushed or (inputs.blessed and bool(inputs.serving_check.get("blessed")))
+
+
 def verdict(inputs: Inputs) -> str:
     """Pushed or not, and who said so, in one sentence."""
     if inputs.pushed:
@@ -45,7 +50,7 @@ def verdict(inputs: Inputs) -> str:
         return "The model was refused by the gate. Whatever was in production stays."
     if inputs.serving_check and not inputs.serving_check.get("blessed"):
         return "The metrics were good enough, but ServingCheck refused the exported model."
-    return "The model was not pushed."
+    return "The model passed the gate and waits to be promoted. What was in production stays."
 
 
 def _bound(bound: Json, evaluation: Json) -> list[str]:

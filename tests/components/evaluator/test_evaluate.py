@@ -69,7 +69,7 @@ def test_bounds_are_those_of_champion_and_baselines(comparison: Comparison) -> N
 
 
 def test_the_report_has_the_documented_keys(comparison: Comparison) -> None:
-    report = comparison.report(["a reason"], {"users": 0.0, "movies": 0.5})
+    report = comparison.report(["a reason"], ["rmse"], {"users": 0.0, "movies": 0.5})
     documented = {"rows", "metrics", "baselines", "champion", "slices", "gate", "out_of_vocabulary"}
     assert documented | {"intervals", "calibration"} <= set(report)
     low, high = report["intervals"]["model"]["unseen/top_10"]
@@ -81,7 +81,7 @@ def test_the_report_has_the_documented_keys(comparison: Comparison) -> None:
     assert set(report["baselines"]["popularity"]) == set(report["metrics"])
     assert report["gate"]["blessed"] is False
     assert report["gate"]["reasons"] == ["a reason"]
-    assert comparison.report([], {})["gate"]["blessed"] is True
+    assert comparison.report([], [], {})["gate"]["blessed"] is True
 
 
 def test_too_many_rows_are_sampled_by_seed(model: Trained, saved_model: Path) -> None:

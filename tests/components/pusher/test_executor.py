@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def _pusher(base: Path) -> Any:
+def _pusher(base: Path, hold: bool = False) -> Any:
     from tfx.types import channel, standard_artifacts
 
     from components.pusher.component import Pusher
@@ -21,6 +21,7 @@ def _pusher(base: Path) -> Any:
         infra_blessing=channel.Channel(type=standard_artifacts.InfraBlessing),
         directory=str(base),
         keep=2,
+        hold=hold,
     )
 
 
@@ -69,8 +70,12 @@ def test_a_missing_blessing_is_no_blessing(tmp_path: Path, missing: str) -> None
     _refused(tmp_path, {**_inputs(tmp_path, 1, 1), missing: []})
 
 
-def _refused(folder: Path, inputs: dict[str, list[Any]]) -> None:
-    pusher = _pusher(folder / "serving")
+def test_who_waits_to_be_promoted_is_not_pushed(tmp_path: Path) -> None:
+    _refused(tmp_path, _inputs(tmp_path, 1, 1), hold=True)
+
+
+def _refused(folder: Path, inputs: dict[str, list[Any]], hold: bool = False) -> None:
+    pusher = _pusher(folder / "serving", hold)
     outputs = {"pushed_model": _artifact("PushedModel", folder / "pushed")}
     pusher.executor_spec.executor_class().Do(inputs, outputs, pusher.exec_properties)
     assert outputs["pushed_model"][0].get_int_custom_property("pushed") == 0

@@ -1,0 +1,121 @@
+"""`reelflow models` as a command: what it shows, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from components.pusher.content import content_hash
+from components.pusher.push import push
+from pipeline.cli.app import app
+from pipeline.layout import PIPELINE_NAME, Layout
+from tests import registries
+
+
+@pytest.fixture
+def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An output folder without runs."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path / "output"
+
+
+@pytest.fixture
+def two(output: Path, tmp_path: Path) -> Path:
+    """An output folder with two versions, of which the second serves."""
+    layout = Layout.of(output)
+    registrar = registries.registrar(layout.registry.parent, PIPELINE_NAME)
+    for number in (1, 2):
+        model = tmp_path / str(number)
+        model.mkdir()
+        (model / "saved_model.pb").write_text(str(number))
+        registries.register(registrar, model, content_hash(model))
+        registrar.promote(number)
+        push(model, layout.serving, keep=9, now=100 + number)
+    return output
+
+
+def _models(output: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, ["models", *words, "--output", str(output)])
+
+
+def test_an_empty_registry_is_no_error(output: Path) -> None:
+    answer = _models(output, "list")
+    assert answer.exit_code == 0
+    assert "No models are registered as reelflow" in answer.output
+    assert "reelflow run" in answer.output
+    assert not output.exists()
+    assert json.loads(_models(output, "list", "--json").stdout) == []
+
+
+@pytest.mark.parametrize("words", [["show"], ["promote", "1"], ["diff", "1", "2"]])
+def test_without_models_the_remedy_is_to_run(output: Path, words: list[str]) -> None:
+    answer = _models(output, *words)
+    assert answer.exit_code == 2
+    assert "Run `reelflow run` first" in answer.output
+
+
+def test_the_list_shows_who_is_champion_and_who_serves(two: Path) -> None:
+    answer = _models(two, "list")
+    assert answer.exit_code == 0, answer.output
+    newest, oldest = (line for line in answer.output.splitlines() if "80,000" in line)
+    assert "champion" in newest
+    assert newest.split()[0] == "2"
+    assert newest.rstrip().endswith("102")
+    assert "champion" not in oldest
+    assert "50.0 %" in oldest
+    facts = json.loads(_models(two, "list", "--json").stdout)
+    assert [one["version"] for one in facts] == [2, 1]
+    assert facts[0]["aliases"] == ["champion"]
+    assert facts[0]["blessed"] is True
+    assert facts[0]["metrics"]["rmse"] == pytest.approx(0.91)
+
+
+def test_promote_and_rollback_say_what_they_did(two: Path) -> None:
+    answer = _models(two, "promote", "1")
+    assert answer.exit_code == 0, answer.output
+    assert "Version 1 is champion, before it was version 2." in answer.output
+    assert "The serving folder serves it as" in answer.output
+    assert "already" in _models(two, "promote", "1").output
+    assert "Version 2 is champion" in _models(two, "rollback").output
+    assert "Version 1 is champion" in _models(two, "rollback").output
+    answer = _models(two, "rollback")
+    assert answer.exit_code == 2
+    assert "promote" in answer.output
+
+
+def test_a_disagreement_is_shown_with_its_remedy(two: Path, tmp_path: Path) -> None:
+    push(tmp_path / "1", Layout.of(two).serving, keep=9)
+    text = " ".join(_models(two, "list").output.split())
+    assert "serves version 1, but the champion is version 2" in text
+    assert "`reelflow models promote 2`" in text
+
+
+def test_show_has_metrics_configuration_and_origin(two: Path) -> None:
+    output = _models(two, "show").output
+    assert "Version           2" in output
+    for part in ("Top-100 accuracy, unseen", "train.epochs", "dddddddd", "champion"):
+        assert part in output
+    facts = json.loads(_models(two, "show", "1", "--json").stdout)
+    assert facts["data_hash"] == "dddddddd"
+    assert facts["params"] == {"train.epochs": "0"}
+
+
+def test_diff_shows_what_differs(two: Path) -> None:
+    output = _models(two, "diff", "1", "champion").output
+    assert "A is version 1, B is version 2" in output
+    assert "train.epochs" in output
+    assert "worse" in output
+    assert "Data" not in output.split("Origin")[1]
+
+
+def test_a_registry_that_does_not_answer(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    answer = _models(output, "list", "--registry", "http://127.0.0.1:9")
+    assert answer.exit_code == 1
+    assert "http://127.0.0.1:9 does not answer" in answer.output
+    assert "Traceback" not in answer.output

@@ -1,0 +1,47 @@
+"""Model registries for tests: MLflow's sqlite file takes seconds to set up, copying it does not."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import tempfile
+from pathlib import Path
+
+from components.registry_pusher.registrar import Entry, Registrar
+from serving.registry import Registry, Version
+
+NAME = "films"
+
+
+@functools.cache
+def _template() -> Path:
+    file = Path(tempfile.mkdtemp(), "mlflow.db")
+    with Registry(f"sqlite:///{file}", NAME).asking():
+        Registry(f"sqlite:///{file}", NAME).client.search_registered_models()
+    return file
+
+
+def registrar(folder: Path, name: str = NAME) -> Registrar:
+    """An empty registry in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(_template(), folder / "mlflow.db")
+    return Registrar(f"sqlite:///{folder}/mlflow.db", name)
+
+
+def register(
+    registrar: Registrar, model: Path, model_hash: str, blessed: bool = True, **tags: str
+) -> Version:
+    """Registers a folder as RegistryPusher would, with invented metrics."""
+    verdict = {"reelflow.blessed": "true" if blessed else "false"}
+    if not blessed:
+        verdict["reelflow.reasons"] = "RMSE is 1.0000, above the bound of 0.9000."
+    entry = Entry(
+        model=model,
+        model_hash=model_hash,
+        run_name="run",
+        description="a model",
+        metrics={"unseen/top_100": 0.5, "rmse": 0.9 + len(registrar.versions()) / 100},
+        params={"train.epochs": str(len(registrar.versions()))},
+        tags={**verdict, "reelflow.data_hash": "d" * 8, "reelflow.train_rows": "80000", **tags},
+    )
+    return registrar.register(entry)
