@@ -84,7 +84,8 @@ def show(
     rows = [(label(path), figure(path, metrics[path])) for path in PATHS if path in metrics]
     lines = [("Version", f"{found.number}"), ("Alias", ", ".join(facts["aliases"]) or "none")]
     lines += [("Registered", facts["registered"]), *origin(found.tags).items()]
-    lines += [("Artifacts", facts["artifacts"])]
+    if artifacts := facts["artifacts"].removeprefix("file://"):
+        lines += [("Artifacts", artifacts), ("Report", f"{artifacts}/report.html")]
     for name, value in lines:
         console.print(Text.assemble((f"{name:<18}", "bold"), str(value)), soft_wrap=True)
     if facts["reasons"]:

@@ -30,9 +30,9 @@ class RegistryConfig(Section):
     """The MLflow Model Registry, whose champion every new model is held against."""
 
     uri: Annotated[str | None, AfterValidator(_check_uri)] = None
-    """MLflow tracking server or database, as `https://mlflow.example` or `sqlite:////srv/mlflow.db`;
-    none means the environment's MLFLOW_TRACKING_URI, or else a file inside the output folder.
-    Credentials are MLflow's own environment variables."""
+    """URI of an MLflow tracking server, or of a database as `sqlite:////srv/mlflow.db`; none means
+    the environment's MLFLOW_TRACKING_URI, or else a file inside the output folder. Credentials are
+    MLflow's own environment variables."""
     name: Annotated[str, Field(pattern=r"^[^/:@%\"']+$", max_length=200)] = "reelflow"
     """The registered model."""
     promote: bool = True

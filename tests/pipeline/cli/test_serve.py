@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from typer.testing import CliRunner
 
+from components.pusher.content import content_hash
 from components.pusher.push import push
 from pipeline.cli.app import app
 from pipeline.cli.serve import measured
@@ -45,6 +46,19 @@ def test_metrics_are_those_of_the_run_that_pushed_the_version(tmp_path: Path) ->
     (layout.runs / "unfinished").mkdir()
     assert measured(layout, layout.serving / "8") == {"unseen_top_10": 0.1, "rmse": 0.8}
     assert measured(layout, layout.serving / "9") == {}
+
+
+def test_a_registered_model_keeps_its_metrics_under_any_number(tmp_path: Path) -> None:
+    layout = Layout.of(tmp_path)
+    version = layout.serving / "9"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").write_text("model")
+    for run, model_hash, rmse in (("a", content_hash(version), 0.9), ("b", "another", 0.8)):
+        layout.run(run).path.mkdir(parents=True)
+        summary = {"metrics": {"unseen": {}, "rmse": rmse}, "pushed": "/x/9"}
+        summary["registered"] = {"model_hash": model_hash}
+        layout.run(run).summary.write_text(json.dumps(summary))
+    assert measured(layout, version) == {"rmse": 0.9}
 
 
 def _while_stopping(process: subprocess.Popen[str], page: str) -> bytes:
