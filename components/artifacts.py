@@ -28,3 +28,9 @@ class Registration(Artifact):
     """`registration.json`: the model's version in the registry, and what it is there."""
 
     TYPE_NAME = "ReelflowRegistration"
+
+
+class Drift(Artifact):
+    """SpanDrift's `drift.json`: how far the newest span is from the one before it."""
+
+    TYPE_NAME = "ReelflowDrift"

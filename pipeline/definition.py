@@ -15,6 +15,7 @@ from components.registry_resolver.component import RegistryResolver
 from components.report.component import Report
 from components.schema.component import CuratedSchema
 from components.serving_check.component import ServingCheck
+from components.span_drift.component import SpanDrift
 from components.statistics_gen.component import RatingsStatisticsGen
 from components.trainer import features as f
 from components.transform.component import RatingsEncoder
@@ -25,6 +26,7 @@ from pipeline.code_hash import code_hash
 from pipeline.config import Config
 from pipeline.layout import PIPELINE_NAME, Layout
 from ratings.errors import BadInput
+from ratings.spans import is_pattern
 
 # Named in full, because "DirectRunner" first tries to download another runner.
 BEAM_ARGS = {
@@ -75,11 +77,25 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         schema=movies_schema.outputs["schema"],
         exclude_splits=[f.USERS],
     ).with_id("MoviesValidator")
+    drifts = []
+    if is_pattern(config.data.path):
+        span_drift = SpanDrift(
+            quarantine=example_gen.outputs["quarantine"],
+            statistics=ratings_statistics.outputs["statistics"],
+            ratings_schema=ratings_schema.outputs["schema"],
+            movies_schema=movies_schema.outputs["schema"],
+            data=config.data,
+            split=config.split,
+        )
+        drifts.append(span_drift)
+    drift = drifts[0].outputs["drift"] if drifts else None
     data_gate = DataGate(
         ratings_anomalies=ratings_validator.outputs["anomalies"],
         movies_anomalies=movies_validator.outputs["anomalies"],
         quarantine=example_gen.outputs["quarantine"],
         max_quarantined=config.data.max_quarantined,
+        drift=drift,
+        max_drift=config.data.max_drift if drifts else None,
     )
 
     transform = tfx.components.Transform(
@@ -164,6 +180,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         infra_blessing=serving_check.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
         tuner_results=tuners[0].outputs["tuner_results"] if tuners else None,
+        drift=drift,
     )
     registry_pusher = RegistryPusher(
         model=model,
@@ -194,6 +211,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
             movies_schema,
             movies_statistics,
             movies_validator,
+            *drifts,
             data_gate,
             transform,
             encoder,

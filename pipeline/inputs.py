@@ -14,8 +14,9 @@ from pipeline.layout import Layout
 from pipeline.loading import bundled, load
 from ratings.errors import BadInput
 from ratings.files import is_remote
-from ratings.formats import open_source
+from ratings.formats import Source, open_source, open_window
 from ratings.public_sets import NAMES, NETFLIX, SAMPLE
+from ratings.spans import Window, find_window, guess_pattern, is_pattern
 
 DATA_SETS = Path("data")
 """Where `reelflow data download` puts the public sets, seen from the working directory."""
@@ -89,8 +90,11 @@ def settle(config: Config, layout: Layout) -> Config:
         path = str(write_sample(layout.sample))
     else:
         path = absolute(config.data.path)
-        if not _is_pattern(path) and not is_remote(path):
-            open_source(config.data, path, config.split)
+        if config.data.span is not None and not is_pattern(path):
+            path = guess_pattern(path)
+        # A remote folder is looked at by ExampleGen, where its credentials are.
+        if not is_remote(path):
+            open_data(config, path)
     changes: dict[str, BaseModel] = {"data": config.data.model_copy(update={"path": path})}
     if config.push.directory is not None:
         directory = absolute(config.push.directory)
@@ -103,6 +107,26 @@ def absolute(path: str) -> str:
     return path if is_remote(path) else os.path.abspath(os.path.expanduser(path))
 
 
-def _is_pattern(path: str) -> bool:
-    """Whether ExampleGen has to choose a span or version first."""
-    return "{SPAN" in path or "{VERSION" in path or "{YYYY" in path
+def open_data(config: Config, path: str) -> Source:
+    """The files that a run would read now; of a path with placeholders those of its spans.
+
+    Args:
+        config: how to read them; its own path is not looked at.
+        path: the folder.
+
+    Raises:
+        BadInput: they are not there, or are none that Reelflow can read.
+    """
+    if is_pattern(path):
+        return open_window(config.data, window_of(config, path), config.split)
+    return open_source(config.data, path, config.split)
+
+
+def window_of(config: Config, path: str) -> Window:
+    """The spans that a run would read now.
+
+    Raises:
+        BadInput: there is no such span.
+    """
+    data = config.data
+    return find_window(path, data.span, data.spans, data.span_marker)

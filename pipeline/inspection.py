@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 
 from components.trainer import features
 from pipeline.config import Config
+from pipeline.inputs import open_data
 from ratings import schema
 from ratings.chunks import plan_chunks, read_chunk
-from ratings.formats import Source, open_source
+from ratings.formats import Source
 from ratings.parse import parse_block
 from ratings.quarantine import QuarantinedRow, find_rows
 from ratings.reasons import REASONS
@@ -58,14 +59,14 @@ def inspect(
 
     Args:
         config: `data` and `split` say how to read the folder; its `data.path` is not looked at.
-        folder: the data folder.
+        folder: the data folder, or a pattern of spans.
         first: rows to preview per reason.
         progress: is told the bytes read since the last call.
 
     Raises:
         BadInput: the folder cannot be read as ratings.
     """
-    source = open_source(config.data, folder, config.split)
+    source = open_data(config, folder)
     movies = source.read_movies()
     known = None if movies is None else movies.column(features.MOVIE_ID).combine_chunks()
     rules = Rules(source.rating_min, source.rating_max, known)

@@ -76,6 +76,8 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Sum
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "error": error,
         "data": _data(report),
+        "drift": _json_of(run, "ReelflowDrift", "drift.json") or None,
+        "warm_start": _about(run).get("warm_start"),
         "tuner": _tuner(run),
         "metrics": evaluation.get("metrics"),
         "baselines": evaluation.get("baselines", {}),
@@ -136,8 +138,21 @@ def _data(report: dict[str, Any]) -> dict[str, Any] | None:
         "splits": {split: rows[split] for split in ("train", "validation", "test")},
         "format": report["format"],
         "synthetic": report["synthetic"],
+        "span": report.get("span"),
+        "spans": report.get("spans", []),
         "files": report["files"],
     }
+
+
+def _about(run: PipelineRun) -> dict[str, Any]:
+    """The trained model's own `model.json`; empty if the run did not get there."""
+    trained = [o for node in run.nodes if node.node == "Trainer" for o in node.outputs]
+    paths = [o.uri / "Format-Serving/assets.extra/model.json" for o in trained if o.name == "model"]
+    found: dict[str, Any] = {}
+    for path in paths:
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def _tuner(run: PipelineRun) -> dict[str, Any] | None:

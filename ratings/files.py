@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
+import hashlib
 import io
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Final
 
@@ -55,12 +57,59 @@ def list_folder(folder: str) -> tuple[list[str], list[str]]:
     return files, sorted(entry.name for entry in entries if entry.is_dir())
 
 
+def exists(folder: str) -> bool:
+    """Whether there is such a folder with files, or a local one at all."""
+    return bool(_remote_names(folder)) if is_remote(folder) else os.path.isdir(folder)
+
+
 def _remote_names(folder: str) -> list[str]:
     from apache_beam.io.filesystems import FileSystems
 
     matched = FileSystems.match([join(folder, "*")])[0].metadata_list
     names = (metadata.path.rsplit("/", 1)[1] for metadata in matched)
     return sorted(name for name in names if name and not name.startswith("."))
+
+
+def folders_like(glob_pattern: str) -> dict[str, set[str]]:
+    """Folders that hold files, with the names of these.
+
+    Args:
+        glob_pattern: of the folders, `*` for what varies; local or remote.
+    """
+    paths: list[str]
+    if is_remote(glob_pattern):
+        from apache_beam.io.filesystems import FileSystems
+
+        matched = FileSystems.match([join(glob_pattern, "*")])[0].metadata_list
+        paths = [metadata.path for metadata in matched]
+    else:
+        everything = glob.escape(glob_pattern).replace("[*]", "*")
+        paths = [p for p in glob.glob(os.path.join(everything, "*")) if os.path.isfile(p)]
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        found.setdefault(folder, set()).add(name)
+    return found
+
+
+def fingerprint(paths: Iterable[str]) -> str:
+    """A hash of names, sizes and times of change: another one if any file has changed.
+
+    Raises:
+        BadInput: a file is not there any more.
+    """
+    lines = []
+    for path in sorted(paths):
+        with reading(path):
+            if is_remote(path):
+                from apache_beam.io.filesystems import FileSystems
+
+                found = FileSystems.match([path])[0].metadata_list[0]
+                lines.append(f"{path} {found.size_in_bytes} {found.last_updated_in_seconds}")
+            else:
+                status = os.stat(path)
+                lines.append(f"{path} {status.st_size} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def size_of(path: str) -> int:

@@ -8,18 +8,22 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifacts import DataBlessing, Quarantine
+from components.artifacts import DataBlessing, Drift, Quarantine
 from components.data_gate import executor
 
 
 class DataGateSpec(ComponentSpec):
     """What goes in and out."""
 
-    PARAMETERS: ClassVar = {executor.MAX_QUARANTINED: ExecutionParameter(type=float)}
+    PARAMETERS: ClassVar = {
+        executor.MAX_QUARANTINED: ExecutionParameter(type=float),
+        executor.MAX_DRIFT: ExecutionParameter(type=float, optional=True),
+    }
     INPUTS: ClassVar = {
         executor.RATINGS_ANOMALIES: ChannelParameter(type=standard_artifacts.ExampleAnomalies),
         executor.MOVIES_ANOMALIES: ChannelParameter(type=standard_artifacts.ExampleAnomalies),
         executor.QUARANTINE: ChannelParameter(type=Quarantine),
+        executor.DRIFT: ChannelParameter(type=Drift, optional=True),
     }
     OUTPUTS: ClassVar = {executor.BLESSING: ChannelParameter(type=DataBlessing)}
 
@@ -41,6 +45,8 @@ class DataGate(base_component.BaseComponent):
         movies_anomalies: channel.BaseChannel,
         quarantine: channel.BaseChannel,
         max_quarantined: float,
+        drift: channel.BaseChannel | None = None,
+        max_drift: float | None = None,
     ) -> None:
         """Describe the node.
 
@@ -49,6 +55,8 @@ class DataGate(base_component.BaseComponent):
             movies_anomalies: ExampleAnomalies of the `catalogue` artifact.
             quarantine: ExampleGen's Quarantine.
             max_quarantined: share of the rows that may be quarantined, 0 to 1.
+            drift: SpanDrift's, if the data have spans.
+            max_drift: largest drift of a column that may pass, 0 to 1; none: any.
         """
         inputs: dict[str, Any] = {
             executor.RATINGS_ANOMALIES: ratings_anomalies,
@@ -57,4 +65,8 @@ class DataGate(base_component.BaseComponent):
             executor.MAX_QUARANTINED: float(max_quarantined),
             executor.BLESSING: channel.Channel(type=DataBlessing),
         }
+        if drift is not None:
+            inputs[executor.DRIFT] = drift
+        if max_drift is not None:
+            inputs[executor.MAX_DRIFT] = float(max_drift)
         super().__init__(spec=DataGateSpec(**inputs))

@@ -20,7 +20,9 @@ from components.data_gate import gate
 RATINGS_ANOMALIES: Final = "ratings_anomalies"
 MOVIES_ANOMALIES: Final = "movies_anomalies"
 QUARANTINE: Final = "quarantine"
+DRIFT: Final = "drift"
 MAX_QUARANTINED: Final = "max_quarantined"
+MAX_DRIFT: Final = "max_drift"
 BLESSING: Final = "blessing"
 
 
@@ -45,7 +47,12 @@ class Executor(base_executor.BaseExecutor):
         quarantine = artifact_utils.get_single_uri(input_dict[QUARANTINE])
         report = json.loads(_read(os.path.join(quarantine, "report.json")))
         damaged_rows = os.path.join(quarantine, "quarantine.tsv")
-        warnings = gate.check(validated, report, damaged_rows, exec_properties[MAX_QUARANTINED])
+        drift = _drift(input_dict.get(DRIFT) or [])
+        drifted = gate.drift_reasons(drift, exec_properties.get(MAX_DRIFT))
+        warnings = gate.check(
+            validated, report, damaged_rows, exec_properties[MAX_QUARANTINED], drifted
+        )
+        warnings += [f"span {drift['newest']}: {words}" for words in drift.get("warnings", [])]
         for warning in warnings:
             logging.warning("%s", warning)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING])
@@ -68,6 +75,14 @@ def verdicts(name: str, artifacts: list[Artifact]) -> Iterator[gate.Validated]:
             uri = artifact_utils.get_split_uri([artifact], split)
             data = _read(os.path.join(uri, example_validator.DEFAULT_FILE_NAME))
             yield gate.Validated(name, split, anomalies_pb2.Anomalies.FromString(data))
+
+
+def _drift(artifacts: list[Artifact]) -> dict[str, Any]:
+    """`drift.json`, or nothing without spans."""
+    if not artifacts:
+        return {}
+    found: dict[str, Any] = json.loads(_read(os.path.join(artifacts[0].uri, "drift.json")))
+    return found
 
 
 def _read(path: str) -> bytes:

@@ -116,14 +116,37 @@ def quarantine_reasons(report: Mapping[str, Any], file: str, max_share: float) -
     return [reason]
 
 
+def drift_reasons(drift: Mapping[str, Any], most: float | None) -> list[str]:
+    """The reasons to refuse because the newest span is unlike the one before it.
+
+    Args:
+        drift: SpanDrift's `drift.json`, or nothing.
+        most: drift of a column that may pass, 0 to 1; none: any.
+    """
+    if most is None:
+        return []
+    return [
+        f"span {drift['newest']}, column {change['column']}: {change['measure']} "
+        f"{change['value']:.3f} against span {drift['previous']}, and data.max_drift allows "
+        f"{most:g}. Find out what changed, or raise data.max_drift."
+        for change in drift.get("changes", [])
+        if change["kind"] == "drift" and change["value"] > most
+    ]
+
+
 def check(
-    validated: Iterable[Validated], report: Mapping[str, Any], file: str, max_share: float
+    validated: Iterable[Validated],
+    report: Mapping[str, Any],
+    file: str,
+    max_share: float,
+    further: Iterable[str] = (),
 ) -> list[str]:
     """Let good data pass.
 
     Args:
         validated: every split that ExampleValidator looked at.
         report, file, max_share: as for `quarantine_reasons`.
+        further: other reasons to refuse.
 
     Returns:
         Warnings, which stop nothing.
@@ -131,7 +154,7 @@ def check(
     Raises:
         DataRefused: with every reason at once, so that one round of mending is enough.
     """
-    reasons = quarantine_reasons(report, file, max_share)
+    reasons = [*quarantine_reasons(report, file, max_share), *further]
     warnings: list[str] = []
     for split in validated:
         refused, warned = anomaly_reasons(split)

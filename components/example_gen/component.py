@@ -15,18 +15,22 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.standard_component_specs import FileBasedExampleGenSpec
 
 from components.artifacts import Quarantine
+from components.example_gen.driver import Driver, Request
 from components.example_gen.executor import (
     CATALOGUE_KEY,
     DATA_KEY,
     QUARANTINE_KEY,
+    SPANS_KEY,
     SPLIT_KEY,
     Executor,
 )
 from pipeline.config import DataConfig, SplitConfig
+from ratings.spans import is_pattern
 
 CODE_KEY = "code"
 
-_NOT_USED = {"path", "max_quarantined", "statistics_rows"}
+_NOT_USED = {"path", "span", "spans", "span_marker"}
+_NOT_USED |= {"max_quarantined", "max_drift", "statistics_rows"}
 
 
 class RatingsExampleGenSpec(FileBasedExampleGenSpec):
@@ -36,6 +40,7 @@ class RatingsExampleGenSpec(FileBasedExampleGenSpec):
         **FileBasedExampleGenSpec.PARAMETERS,
         DATA_KEY: ExecutionParameter(type=str),
         SPLIT_KEY: ExecutionParameter(type=str),
+        SPANS_KEY: ExecutionParameter(type=str),
         CODE_KEY: ExecutionParameter(type=str),
     }
     OUTPUTS: ClassVar = {
@@ -48,8 +53,8 @@ class RatingsExampleGenSpec(FileBasedExampleGenSpec):
 class RatingsExampleGen(FileBasedExampleGen):
     """Reads a data folder of any format that `ratings.formats` knows.
 
-    TFX's own driver finds spans and versions and fingerprints the files, so that a run on unchanged
-    files with an unchanged configuration is taken from the cache.
+    Its driver finds spans and fingerprints the files, so that a run on unchanged files with an
+    unchanged configuration is taken from the cache.
 
     Outputs, as docs/architecture.md has them:
         examples: splits train, validation and test.
@@ -59,6 +64,7 @@ class RatingsExampleGen(FileBasedExampleGen):
 
     SPEC_CLASS = RatingsExampleGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    DRIVER_CLASS = Driver
 
     def __init__(
         self, data: DataConfig, split: SplitConfig, input_base: str, code: str = ""
@@ -68,7 +74,7 @@ class RatingsExampleGen(FileBasedExampleGen):
         Args:
             data: how to read the files.
             split: how to split the ratings.
-            input_base: the data folder; `{SPAN}` and `{VERSION}` in it stand for the newest.
+            input_base: the data folder; its placeholders stand for the spans that `data` wants.
             code: version of the code; a new one takes nothing from the cache.
         """
         base, pattern = split_pattern(input_base)
@@ -82,6 +88,7 @@ class RatingsExampleGen(FileBasedExampleGen):
             # What the rows do not depend on is left out, so that changing it keeps the cache.
             data=data.model_dump_json(exclude=_NOT_USED),
             split=split.model_dump_json(),
+            spans=Request.of(data).to_json() if is_pattern(input_base) else "",
             code=code,
             examples=types.Channel(type=standard_artifacts.Examples),
             catalogue=types.Channel(type=standard_artifacts.Examples),
@@ -93,7 +100,7 @@ class RatingsExampleGen(FileBasedExampleGen):
 
 def split_pattern(folder: str) -> tuple[str, str]:
     """A folder to the part before the first placeholder and the pattern of the files below it."""
-    if "{" not in folder:
+    if not is_pattern(folder):
         return folder, "*"
     before = folder[: folder.index("{")]
     base, slash, _ = before.rpartition("/")

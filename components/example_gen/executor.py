@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 from tfx import types
+from tfx.components.example_gen.utils import FINGERPRINT_PROPERTY_NAME
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.io import fileio
@@ -26,11 +27,13 @@ from ratings import files, schema
 from ratings.arrow import one_chunk
 from ratings.chunks import plan_chunks
 from ratings.errors import BadInput
-from ratings.formats import Source, open_source
+from ratings.formats import Source, open_source, open_window
+from ratings.spans import Window
 from ratings.values import Rules
 
 DATA_KEY = "data"
 SPLIT_KEY = "split"
+SPANS_KEY = "spans"
 CATALOGUE_KEY = "catalogue"
 QUARANTINE_KEY = "quarantine"
 
@@ -49,8 +52,8 @@ class Executor(BaseBeamExecutor):
         Args:
             input_dict: empty.
             output_dict: `examples`, `catalogue` and `quarantine`, one artifact each.
-            exec_properties: `input_base` and `input_config` as the driver resolved them; `data` and
-                `split`, the sections of the configuration as JSON.
+            exec_properties: `input_base` and `input_config`, or `spans`, as the driver resolved
+                them; `data` and `split`, the sections of the configuration as JSON.
 
         Raises:
             BadInput: the data cannot be used; says why and what to do.
@@ -64,7 +67,12 @@ class Executor(BaseBeamExecutor):
         catalogue = artifact_utils.get_single_instance(output_dict[CATALOGUE_KEY])
         quarantine = artifact_utils.get_single_instance(output_dict[QUARANTINE_KEY])
 
-        source = open_source(data, data_folder(exec_properties), split)
+        resolved = exec_properties.get(SPANS_KEY)
+        window = Window.from_json(resolved) if resolved else None
+        if window is None:
+            source = open_source(data, data_folder(exec_properties), split)
+        else:
+            source = open_window(data, window, split)
         movies = source.read_movies()
         job = Job(
             source=source,
@@ -90,7 +98,9 @@ class Executor(BaseBeamExecutor):
         if outcome.problem:
             raise BadInput(*outcome.problem)
         movies = movies_from_ids(outcome.movie_ids) if movies is None else movies
-        report = reports.make_report(source, outcome, movies)
+        if window is not None:
+            _check_unchanged(source, exec_properties[FINGERPRINT_PROPERTY_NAME])
+        report = reports.make_report(source, outcome, movies, window)
         report["absent_features"] = absent_features(data, movies, job.attributes)
         # TFX removes the outputs of a failed execution, so that evidence goes beside them.
         refused = not report["rows"]["kept"]
@@ -105,8 +115,23 @@ class Executor(BaseBeamExecutor):
 
         _describe(examples, features.RATING_SPLITS)
         examples.set_int_custom_property("rows", report["rows"]["kept"])
+        if window is not None:
+            examples.set_string_custom_property("span_name", window.newest.name)
         _describe(catalogue, features.CATALOGUE_SPLITS)
         quarantine.rows = outcome.rejected.num_rows
+
+
+def _check_unchanged(source: Source, fingerprint: str) -> None:
+    """Refuses a span that was still being written.
+
+    Raises:
+        BadInput: a file is not what it was when the driver chose the span.
+    """
+    if files.fingerprint(source.paths) != fingerprint:
+        raise BadInput(
+            f"Files of {source.folder} or of a span before it changed while they were read.",
+            "Run again when they have arrived; see data.span_marker to be sure of that.",
+        )
 
 
 def user_attributes(source: Source, data: DataConfig) -> pa.Table | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ratings.errors import BadInput
 from ratings.formats.source import Source
 from ratings.quarantine import find_rows, write_quarantine
 from ratings.reasons import REASONS
+from ratings.spans import Window
 
 REPORT = "report.json"
 QUARANTINE = "quarantine.tsv"
@@ -30,13 +32,18 @@ def quarantined(outcome: Outcome) -> dict[str, int]:
     return {reason: int(count) for reason, count in zip(REASONS, counts, strict=True) if count}
 
 
-def make_report(source: Source, outcome: Outcome, movies: pa.Table) -> dict[str, Any]:
+def make_report(
+    source: Source, outcome: Outcome, movies: pa.Table, window: Window | None = None
+) -> dict[str, Any]:
     """The content of `report.json`, as docs/architecture.md has it."""
     splits = dict(zip(features.RATING_SPLITS, outcome.rows, strict=True))
     content = f"{outcome.content[0]:016x}{outcome.content[1]:016x}{movies_hash(movies)}"
     return {
         "format": source.format.value,
         "synthetic": source.synthetic,
+        "span": None if window is None else window.newest.name,
+        "spans": [] if window is None else window.names,
+        "window": None if window is None else asdict(window),
         "files": [file.name for file in source.ratings_files],
         "rows": {"read": outcome.read, "kept": sum(outcome.rows), **splits},
         "users": outcome.users,

@@ -8,7 +8,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec
 
-from components.artifacts import Quarantine
+from components.artifacts import Drift, Quarantine
 from components.artifacts import Report as ReportArtifact
 from components.report import executor
 
@@ -29,6 +29,7 @@ class ReportSpec(ComponentSpec):
         executor.MODEL_BLESSING: ChannelParameter(type=standard_artifacts.ModelBlessing),
         executor.INFRA_BLESSING: ChannelParameter(type=standard_artifacts.InfraBlessing),
         executor.PUSHED_MODEL: ChannelParameter(type=standard_artifacts.PushedModel),
+        executor.DRIFT: ChannelParameter(type=Drift, optional=True),
         executor.TUNER_RESULTS: ChannelParameter(
             type=standard_artifacts.TunerResults, optional=True
         ),
@@ -61,6 +62,7 @@ class Report(base_component.BaseComponent):
         infra_blessing: channel.BaseChannel,
         pushed_model: channel.BaseChannel,
         tuner_results: channel.BaseChannel | None = None,
+        drift: channel.BaseChannel | None = None,
     ) -> None:
         """Describe the node.
 
@@ -77,6 +79,7 @@ class Report(base_component.BaseComponent):
             infra_blessing: ServingCheck's word.
             pushed_model: Pusher's; says whether anything was pushed.
             tuner_results: the Tuner's `trials.json`, if there was a search.
+            drift: SpanDrift's, if the data have spans.
         """
         inputs: dict[str, Any] = {
             executor.QUARANTINE: quarantine,
@@ -92,6 +95,8 @@ class Report(base_component.BaseComponent):
             executor.PUSHED_MODEL: pushed_model,
             executor.REPORT: channel.Channel(type=ReportArtifact),
         }
+        if drift is not None:
+            inputs[executor.DRIFT] = drift
         if tuner_results is not None:
             inputs[executor.TUNER_RESULTS] = tuner_results
         super().__init__(spec=ReportSpec(**inputs))

@@ -35,6 +35,7 @@ MODEL_BLESSING: Final = "model_blessing"
 INFRA_BLESSING: Final = "infra_blessing"
 PUSHED_MODEL: Final = "pushed_model"
 TUNER_RESULTS: Final = "tuner_results"
+DRIFT: Final = "drift"
 REPORT: Final = "report"
 
 
@@ -92,6 +93,7 @@ def read_inputs(artifacts: Mapping[str, list[Artifact]]) -> Inputs:
         pushed=pushed.get_int_custom_property("pushed") == 1,
         version=pushed.get_string_custom_property("pushed_version"),
         trials=None if trials is None else read_json(trials / "trials.json") or None,
+        drift=read_json(folders[DRIFT] / "drift.json") if DRIFT in folders else {},
         artifacts={name: artifact.uri for name, artifact in sorted(single.items())},
     )
 

@@ -41,6 +41,8 @@ class Inputs:
     """The pushed version's number, or nothing."""
     trials: Json | None = None
     """`trials.json` of the Tuner, if it ran."""
+    drift: Json = field(default_factory=dict)
+    """`drift.json` of SpanDrift; empty without spans."""
     artifacts: Mapping[str, str] = field(default_factory=dict)
     """Name to URI of what the report was made from."""
 

@@ -10,6 +10,7 @@ from components.report.inputs import Inputs
 from components.report.sections import (
     calibration,
     data,
+    drift,
     embedding_map,
     examples,
     gate,
@@ -30,6 +31,7 @@ LINKS = (("Model card", "model_card.html"),)
 def build(inputs: Inputs, model: Answers) -> Page:
     """Every section of the page."""
     tuned = [tuning.section(inputs.trials)] if inputs.trials else []
+    drifted = [drift.section(inputs.drift)] if inputs.drift else []
     report = inputs.quarantine
     sections = [
         overview.section(inputs),
@@ -41,6 +43,7 @@ def build(inputs: Inputs, model: Answers) -> Page:
         examples.section(inputs.data, inputs.users, model.recommend),
         embedding_map.section(model.directions, inputs.data),
         data.section(inputs),
+        *drifted,
         training.section(inputs.about),
         *tuned,
         lineage.section(inputs),

@@ -27,6 +27,14 @@ Dataset = Annotated[
     str | None,
     typer.Option("--dataset", help="A downloaded set (`reelflow data download`).", metavar="NAME"),
 ]
+Span = Annotated[
+    str | None,
+    typer.Option(
+        "--span",
+        help="Newest span of the data to read: latest, a number or a date.",
+        metavar="SPAN",
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override one key; may be repeated.", metavar="SECTION.KEY=VALUE"),

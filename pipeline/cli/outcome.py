@@ -33,6 +33,7 @@ def show(
     """Prints everything that a person wants to know after a run."""
     _show_cached(console, summary)
     _show_data(console, summary)
+    _show_drift(console, summary)
     _show_known(console, summary)
     if summary["metrics"]:
         console.print(_metrics(summary, config))
@@ -62,6 +63,8 @@ def _show_data(console: Console, summary: Summary) -> None:
     if not data:
         return
     parts = [f"{data['rows']:,} ratings, {data['users']:,} users, {data['movies']:,} films"]
+    if spans := data.get("spans"):
+        parts.append(f"span {spans[0]}" if len(spans) == 1 else f"spans {spans[0]} to {spans[-1]}")
     if quarantined := data["quarantined"]:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in quarantined.items())
         refused = sum(quarantined.values())
@@ -72,6 +75,13 @@ def _show_data(console: Console, summary: Summary) -> None:
     if data["synthetic"]:
         parts.append("synthetic: the figures say nothing about real films")
     console.print(_line("Data", "; ".join(parts)), soft_wrap=True)
+
+
+def _show_drift(console: Console, summary: Summary) -> None:
+    """What changed with the newest span; nothing if nothing did."""
+    for number, warning in enumerate((summary.get("drift") or {}).get("warnings", [])):
+        label = "" if number else "Drift"
+        console.print(_line(label, Text(warning, style="yellow")), soft_wrap=True)
 
 
 def _show_known(console: Console, summary: Summary) -> None:

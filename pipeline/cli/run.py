@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from components.notices import listening
 from pipeline.cli.capture import captured
-from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides, Preset
+from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides, Preset, Span
 from pipeline.cli.console import (
     DEFAULT_OUTPUT,
     INTERRUPTED,
@@ -54,6 +55,7 @@ def run(
     preset: Preset = None,
     data: DataFolder = None,
     dataset: Dataset = None,
+    span: Span = None,
     tune: Annotated[
         int | None,
         typer.Option(
@@ -75,8 +77,9 @@ def run(
 
     began = time.monotonic()
     layout = Layout.of(output)
+    spans = [] if span is None else [f"data.span={json.dumps(span)}"]
     trials = [] if tune is None else [f"tuner.trials={tune}"]
-    changes = [*(overrides or ()), *trials]
+    changes = [*(overrides or ()), *spans, *trials]
     effective = effective_config(layout, config, data, dataset, changes, preset)
     run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     folder = layout.run(run_id)

@@ -65,7 +65,12 @@ def _data(run: Run) -> str:
     about = run.summary.get("data")
     if not about:
         return "–"
-    return f"{about['rows']:,}" + (" synthetic" if about["synthetic"] else "")
+    span = about.get("span")
+    return (
+        f"{about['rows']:,}"
+        + (" synthetic" if about["synthetic"] else "")
+        + (f" to {span}" if span else "")
+    )
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -78,6 +83,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "error": run.summary.get("error"),
         "rows": about.get("rows"),
         "format": about.get("format"),
+        "spans": about.get("spans", []),
         "data_hash": run.summary.get("data_hash"),
         "config_hash": run.summary.get("config_hash"),
         "top_100_unseen": run.metric(TOP_100),

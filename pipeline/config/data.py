@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.section import Section, Share
 
@@ -27,7 +28,16 @@ class DataConfig(Section):
     """Where the ratings come from and what is accepted."""
 
     path: str | None = None
-    """Folder with the ratings files, `{SPAN}` allowed; none: the built-in synthetic sample."""
+    """Folder with the ratings files; for ratings in spans with `{SPAN}`, or with `{YYYY}`, `{MM}`
+    and `{DD}`, in its place; none: the built-in synthetic sample."""
+    span: str | None = None
+    """Newest span to read: `latest`, its number or its date; none: the latest, if `path` has
+    placeholders."""
+    spans: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+    """Spans to read the ratings of, up to that one; films count from all of them."""
+    span_marker: str | None = None
+    """Name of the file, as `_SUCCESS`, without which a span is taken for incomplete and is not
+    read; none: every folder that fits is complete."""
     format: Format = Format.AUTO
     """Source format; `auto` recognises it from the folder's content."""
     ratings: str | None = None
@@ -51,12 +61,21 @@ class DataConfig(Section):
     """Highest valid rating, in stars; none: the format's own."""
     max_quarantined: Share = 0.1
     """Share of rows that may be quarantined before the run stops."""
+    max_drift: Share | None = None
+    """Largest drift of a column between the newest span and the one before it, 0 to 1, that does
+    not stop the run; none: drift only warns."""
     statistics_rows: Annotated[int, Field(ge=1_000)] = 200_000
     """Rows to compute descriptive statistics from, at most, sampled evenly; counts stay exact."""
     partitions: Annotated[int, Field(ge=1, le=4096)] = 8
     """User partitions of the ratings; a worker holds one partition in memory at a time."""
     chunk_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 64 * 2**20
     """Bytes of a ratings file that one worker parses at a time."""
+
+    @field_validator("span", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        """TOML has numbers and dates of its own."""
+        return str(value) if isinstance(value, (int, date)) else value
 
     @model_validator(mode="after")
     def _range(self) -> DataConfig:

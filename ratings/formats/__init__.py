@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from components.trainer import features
 from pipeline.config import DataConfig, SplitConfig, SplitKind
@@ -10,9 +10,10 @@ from ratings import files
 from ratings.errors import BadInput
 from ratings.formats.ratings_files import open_ratings_file
 from ratings.formats.recognise import find_adapter, matching
-from ratings.formats.source import Layout, RatingsFile, Source
+from ratings.formats.source import Adapter, Layout, RatingsFile, Source
+from ratings.spans import Window
 
-__all__ = ["Layout", "RatingsFile", "Source", "open_source"]
+__all__ = ["Layout", "RatingsFile", "Source", "open_source", "open_window"]
 
 _SYNTHETIC = b"SYNTHETIC DATA"
 
@@ -32,31 +33,68 @@ def open_source(config: DataConfig, folder: str, split: SplitConfig) -> Source:
         BadInput: a folder, file or column is missing, or a file is empty or unreadable. The message
             says which, what was found and what to do.
     """
-    names, folders = files.list_folder(folder)
-    adapter = find_adapter(config, folder, names, folders)
-    found = _Folder(folder, names)
-    if split.kind is SplitKind.PREDEFINED:
-        by_split = _predefined(found, split)
-    else:
-        by_split = {None: found.some("ratings", adapter.ratings)}
+    return _open(config, split, [_Folder.of(folder)], [])
+
+
+def open_window(config: DataConfig, window: Window, split: SplitConfig) -> Source:
+    """The same of several spans: one source whose files are those of all of them.
+
+    Ratings are those of the window's spans. Films and users may be described in each span, in one
+    file above the spans, or both; of a film that is there more than once the newest line counts.
+
+    Args:
+        config, split: as for `open_source`.
+        window: the spans.
+
+    Raises:
+        BadInput: as for `open_source`.
+    """
+    folders = [_Folder.of(span.folder, f"{span.name}/") for span in window.spans]
+    tables_only = [_Folder.of(span.folder) for span in reversed(window.earlier)]
+    above = _Folder.of(window.above) if files.exists(window.above) else _Folder(window.above, [])
+    return _open(config, split, folders, [*tables_only, above])
+
+
+def _open(
+    config: DataConfig, split: SplitConfig, folders: list[_Folder], tables_only: list[_Folder]
+) -> Source:
+    """A source of one or more folders.
+
+    Args:
+        config, split: as for `open_source`.
+        folders: of ratings, films and users; the oldest first, and the newest is recognised.
+        tables_only: further folders of films and users, the newest first.
+    """
+    newest, with_tables = folders[-1], [*reversed(folders), *tables_only]
+    # Films' files alone may prove a format, and they may lie above the spans.
+    names = dict.fromkeys(name for at in (newest, *tables_only[-1:]) for name in at.names)
+    adapter = find_adapter(config, newest.path, list(names), newest.folders)
     ratings_files = tuple(
-        open_ratings_file(folder, name, adapter, split=split_name)
-        for split_name, chosen in by_split.items()
-        for name in chosen
+        replace(
+            open_ratings_file(at.path, name, adapter, split=split_name), name=f"{at.label}{name}"
+        )
+        for split_name, glob in _ratings_globs(split, adapter).items()
+        for at in folders
+        for name in at.some("ratings" if split_name is None else f"split.{split_name}", glob)
     )
-    movies = found.one("films", adapter.movies, required=adapter.movies_required)
-    users = found.one("users", adapter.users, required=False) if config.use_users else None
+    _check_predefined(ratings_files)
+    movies = _tables(with_tables, "films", adapter.movies)
+    if not movies and adapter.movies_required:
+        newest.some("films", adapter.movies)
+    users = _tables(with_tables, "users", adapter.users) if config.use_users else []
     return Source(
         format=adapter.format,
-        folder=folder,
+        folder=newest.path,
         ratings_files=ratings_files,
-        movies_file=movies,
-        users_file=users,
+        movies_file=movies[0] if movies else None,
+        users_file=users[0] if users else None,
         rating_min=adapter.rating_min if config.rating_min is None else config.rating_min,
         rating_max=adapter.rating_max if config.rating_max is None else config.rating_max,
         has_timestamps=_have_timestamps(ratings_files),
-        synthetic=_is_synthetic(found),
+        synthetic=any(_is_synthetic(at) for at in (*folders, *tables_only[-1:])),
         adapter=replace(adapter, movie_features=config.movie_features),
+        older_movies_files=tuple(movies[1:]),
+        older_users_files=tuple(users[1:]),
     )
 
 
@@ -64,6 +102,13 @@ def open_source(config: DataConfig, folder: str, split: SplitConfig) -> Source:
 class _Folder:
     path: str
     names: list[str]
+    folders: list[str] = field(default_factory=list)
+    label: str = ""
+    """What stands before the names of its files in messages."""
+
+    @classmethod
+    def of(cls, path: str, label: str = "") -> _Folder:
+        return cls(path, *files.list_folder(path), label)
 
     def some(self, what: str, glob: str) -> list[str]:
         """Names that match a glob; none is an error."""
@@ -75,9 +120,9 @@ class _Folder:
             )
         return chosen
 
-    def one(self, what: str, glob: str, required: bool) -> str | None:
+    def one(self, what: str, glob: str) -> str | None:
         """Path of the only file that matches a glob, or None."""
-        chosen = self.some(what, glob) if required else matching(self.names, glob)
+        chosen = matching(self.names, glob)
         if len(chosen) > 1:
             raise BadInput(
                 f"Several {what} files match {glob} in {self.path}: {', '.join(chosen)}.",
@@ -86,26 +131,33 @@ class _Folder:
         return files.join(self.path, chosen[0]) if chosen else None
 
 
-def _predefined(found: _Folder, split: SplitConfig) -> dict[str | None, list[str]]:
-    """Files by split, train first: of rows in several splits the first is kept."""
+def _tables(folders: list[_Folder], what: str, glob: str) -> list[str]:
+    """The folders' files of films or users, those that there are, in the given order."""
+    return [path for at in folders if (path := at.one(what, glob)) is not None]
+
+
+def _ratings_globs(split: SplitConfig, adapter: Adapter) -> dict[str | None, str]:
+    """Globs of the ratings files by split, train first: of rows in several splits the first is
+    kept.
+    """
+    if split.kind is not SplitKind.PREDEFINED:
+        return {None: adapter.ratings}
     globs = {
         features.TRAIN: split.train,
         features.VALIDATION: split.validation,
         features.TEST: split.test,
     }
-    by_split: dict[str | None, list[str]] = {}
-    split_of: dict[str, str] = {}
-    for name, glob in globs.items():
-        if not isinstance(glob, str):
-            continue
-        by_split[name] = found.some(f"split.{name}", glob)
-        for file in by_split[name]:
-            if split_of.setdefault(file, name) != name:
-                raise BadInput(
-                    f"{file} is both in split.{split_of[file]} and in split.{name}.",
-                    "Make the file names or globs exclude each other.",
-                )
-    return by_split
+    return {name: glob for name, glob in globs.items() if isinstance(glob, str)}
+
+
+def _check_predefined(ratings_files: tuple[RatingsFile, ...]) -> None:
+    split_of: dict[str, str | None] = {}
+    for file in ratings_files:
+        if split_of.setdefault(file.path, file.split) != file.split:
+            raise BadInput(
+                f"{file.name} is both in split.{split_of[file.path]} and in split.{file.split}.",
+                "Make the file names or globs exclude each other.",
+            )
 
 
 def _have_timestamps(ratings_files: tuple[RatingsFile, ...]) -> bool:

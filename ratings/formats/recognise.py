@@ -77,7 +77,11 @@ def unrecognised(folder: str, names: list[str], folders: list[str]) -> BadInput:
         "the header says user_id, movie_id and rating, [data.columns]."
     )
     if folders:
-        remedy = f"Its sub-folders are: {', '.join(folders[:_SHOWN])}. Is it one of these? {remedy}"
+        shown = ", ".join(folders[:_SHOWN])
+        remedy = (
+            f"Its sub-folders are: {shown}. Is it one of these? If they are spans, add "
+            f"--span latest. {remedy}"
+        )
     return BadInput(
         f"No ratings files were recognised in {folder}: found {found}; "
         f"expected one of {expected} or {generic.RATINGS_GLOB} (csv).",

@@ -127,6 +127,17 @@ class Source:
     has_timestamps: bool
     synthetic: bool
     adapter: Adapter
+    older_movies_files: tuple[str, ...] = ()
+    """Films' files of earlier spans, the newest first, for films that later ones lack."""
+    older_users_files: tuple[str, ...] = ()
+    """The same of users."""
+
+    @property
+    def paths(self) -> list[str]:
+        """Every file that is read."""
+        tables_read = [self.movies_file, *self.older_movies_files, self.users_file]
+        named = [*(file.path for file in self.ratings_files), *tables_read]
+        return [path for path in (*named, *self.older_users_files) if path is not None]
 
     def read_movies(self) -> pa.Table | None:
         """The catalogue in the file's order, or None if the source has no films' file.
@@ -140,9 +151,15 @@ class Source:
         """
         if self.movies_file is None:
             return None
-        text = tables.read_text(self.movies_file, self.adapter)
-        movies = self.adapter.read_movies(text)
-        return tables.movies_table(movies, self.movies_file, bool(text.features))
+        # A span may bring no new film.
+        required = not self.older_movies_files
+        found = [
+            tables.movies_table(
+                self.adapter.read_movies(text), text.path, bool(text.features), required
+            )
+            for text in self._texts(self.movies_file, self.older_movies_files)
+        ]
+        return tables.first_of_each(found)
 
     def read_users(self) -> pa.Table | None:
         """User attributes in the file's order, or None if there is no users' file.
@@ -153,7 +170,11 @@ class Source:
         Raises:
             BadInput: the file cannot be decoded or read, or a user is in it twice.
         """
-        if self.users_file is None or self.adapter.read_users is None:
+        read = self.adapter.read_users
+        if self.users_file is None or read is None:
             return None
-        text = tables.read_text(self.users_file, self.adapter)
-        return tables.users_table(self.adapter.read_users(text), self.users_file)
+        texts = self._texts(self.users_file, self.older_users_files)
+        return tables.first_of_each([tables.users_table(read(text), text.path) for text in texts])
+
+    def _texts(self, newest: str, older: tuple[str, ...]) -> Iterator[Text]:
+        return (tables.read_text(path, self.adapter) for path in (newest, *older))

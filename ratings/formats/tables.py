@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -95,13 +95,19 @@ def _decoded(path: str, encodings: tuple[str, ...]) -> str:
     raise BadInput(f"{path} is not UTF-8: {problem}.", "Save the file as UTF-8.")
 
 
-def movies_table(movies: Iterable[Movie], path: str, with_features: bool = False) -> pa.Table:
+def movies_table(
+    movies: Iterable[Movie], path: str, with_features: bool = False, required: bool = True
+) -> pa.Table:
     """Films to a table of `schema.MOVIES`, in their order; with the column of features if asked.
 
     Raises:
-        BadInput: no film at all, one without an id, or one that is there twice.
+        BadInput: no film at all though one is `required`, one without an id, or one that is there
+            twice.
     """
     rows = list(movies)
+    if not rows and not required:
+        movies_schema = schema.MOVIES.append(schema.FEATURES) if with_features else schema.MOVIES
+        return movies_schema.empty_table()
     _check_ids([(row.line, row.movie_id) for row in rows], path, "film", "movie_id")
     table = pa.table(
         [
@@ -129,6 +135,17 @@ def users_table(users: Iterable[User], path: str) -> pa.Table:
     columns = zip(*(row[1:] for row in rows), strict=True)
     arrays = [pa.array(cells, at.type) for cells, at in zip(columns, schema.USERS, strict=True)]
     return pa.table(arrays, schema=schema.USERS)
+
+
+def first_of_each(found: Sequence[pa.Table]) -> pa.Table:
+    """Tables one below the other, of rows with the same id (the first column) the first alone."""
+    if len(found) == 1:
+        return found[0]
+    table = pa.concat_tables(found).combine_chunks()
+    rows: dict[str, int] = {}
+    for row, identity in enumerate(table.column(0).to_pylist()):
+        rows.setdefault(identity, row)
+    return table.take(pa.array(list(rows.values())))
 
 
 def _check_ids(ids: list[tuple[int, str]], path: str, what: str, column: str) -> None:

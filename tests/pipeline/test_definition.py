@@ -72,6 +72,14 @@ def test_nodes_and_their_order(output: str) -> None:
     assert list(Path(output).iterdir()) == []
 
 
+def test_spans_are_compared_before_the_data_gate(output: str) -> None:
+    assert "SpanDrift" not in _compiled(output)
+    spans = _compiled(output, data={"path": "/some/{SPAN}", "max_drift": 0.3})
+    assert list(spans).index("SpanDrift") < list(spans).index("DataGate")
+    for name in ("DataGate", "Report"):
+        assert "drift" in spans[name].inputs.inputs
+
+
 def test_nobody_comes_before_what_it_needs(output: str) -> None:
     nodes = _compiled(output)
     done: set[str] = set()

@@ -82,8 +82,19 @@ def test_what_cannot_be_read_is_refused(
         effective_config(layout, **options)
 
 
-def test_patterns_and_remote_folders_are_left_to_example_gen(layout: Layout) -> None:
-    spans = effective_config(layout, overrides=["data.path=/nowhere/span-{SPAN}"])
-    assert spans.data.path == "/nowhere/span-{SPAN}"
-    remote = effective_config(layout, overrides=["data.path=gs://bucket/ratings"])
-    assert remote.data.path == "gs://bucket/ratings"
+def test_remote_folders_are_left_to_example_gen(layout: Layout) -> None:
+    for path in ("gs://bucket/ratings", "gs://bucket/span-{SPAN}"):
+        assert effective_config(layout, overrides=[f"data.path={path}"]).data.path == path
+
+
+def test_spans_are_looked_for_before_anything_starts(layout: Layout, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="No folder with files fits"):
+        effective_config(layout, overrides=["data.path=/nowhere/span-{SPAN}"])
+    _ratings(tmp_path / "ratings/2026-11-20")
+    # A folder of dated folders is a pattern as soon as a span is asked for.
+    config = effective_config(layout, data="ratings", overrides=['data.span="latest"'])
+    assert config.data.path == str(tmp_path / "ratings/{YYYY}-{MM}-{DD}")
+    with pytest.raises(BadInput, match="no span 2026-11-21"):
+        effective_config(layout, data="ratings", overrides=["data.span=2026-11-21"])
+    with pytest.raises(BadInput, match="Is it one of these"):
+        effective_config(layout, data="ratings")

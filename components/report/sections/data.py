@@ -42,6 +42,7 @@ def section(inputs: Inputs) -> Section:
     blocks: list[Block] = [
         Facts(
             [
+                *_spans(report.get("spans") or []),
                 Fact("Ratings", count(rows["kept"]), f"{count(rows['read'])} rows read"),
                 Fact("Users", count(report["users"])),
                 Fact("Films", count(report["movies"]), _rated(films)),
@@ -77,6 +78,13 @@ def section(inputs: Inputs) -> Section:
         "the train split."
     )
     return Section("data", "Data", lead, blocks)
+
+
+def _spans(names: Sequence[str]) -> list[Fact]:
+    if not names:
+        return []
+    since = "alone" if len(names) == 1 else f"with those since {names[0]}, {count(len(names))}"
+    return [Fact("Newest span", names[-1], since)]
 
 
 def _counts(data: EncodedData) -> tuple[Counts, Counts]:

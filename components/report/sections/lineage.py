@@ -16,6 +16,7 @@ def section(inputs: Inputs) -> Section:
     rows = [
         ("Data (SHA-256)", str(inputs.quarantine.get("data_hash"))),
         ("Source format", str(inputs.quarantine.get("format"))),
+        *([("Spans", ", ".join(spans))] if (spans := inputs.quarantine.get("spans")) else []),
         ("Ratings files", ", ".join(inputs.quarantine.get("files") or [])),
         *((f"Artifact {name}", uri) for name, uri in inputs.artifacts.items()),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,9 +49,13 @@ def _decoded(cell: list[Any] | None) -> list[Any] | None:
 
 
 def execute(
-    out: Path, folder: Path, data: DataConfig | None = None, split: SplitConfig | None = None
+    out: Path,
+    folder: Path,
+    data: DataConfig | None = None,
+    split: SplitConfig | None = None,
+    spans: Mapping[str, str] | None = None,
 ) -> Run:
-    """Run the executor on a data folder."""
+    """Run the executor on a data folder, or on the spans that are its parameters."""
     artifacts = {}
     for key, kind in OUTPUTS.items():
         artifacts[key] = kind()
@@ -62,6 +67,7 @@ def execute(
         "input_config": proto_utils.proto_to_json(make_default_input_config()),
         "data": (data or DataConfig()).model_dump_json(),
         "split": (split or SplitConfig()).model_dump_json(),
+        **(spans or {}),
     }
     Executor(context).Do({}, {key: [value] for key, value in artifacts.items()}, properties)
     uri = Path(artifacts["quarantine"].uri)

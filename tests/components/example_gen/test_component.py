@@ -77,16 +77,32 @@ def test_pipeline_with_stock_statistics_and_cache(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_newest_span_is_read(tmp_path: Path) -> None:
-    for span, count in ((1, 300), (2, 400)):
-        folder = tmp_path / f"data/span-{span}/ratings"
+def test_spans_are_read_and_cached(tmp_path: Path) -> None:
+    written = []
+    for number, count in ((1, 300), (2, 400)):
+        folder = tmp_path / f"data/span-{number}/ratings"
         folder.mkdir(parents=True)
-        write_csv(folder, count)
-    run(tmp_path / "out", example_gen(f"{tmp_path}/data/span-{{SPAN}}/ratings"))
+        written.append(write_csv(folder, count))
+    both = len({row for rows in written for row in rows})
+    pattern = f"{tmp_path}/data/span-{{SPAN}}/ratings"
 
-    examples = [a for a in artifacts(tmp_path / "out", "Examples") if "/examples/" in a.uri]  # type: ignore[attr-defined]
-    assert examples[0].custom_properties["rows"].int_value == 400  # type: ignore[attr-defined]
-    assert examples[0].custom_properties["span"].int_value == 2  # type: ignore[attr-defined]
+    def spans(**data: object) -> list[tuple[int, str]]:
+        """Rows and newest span of all examples there are, after one more run."""
+        config = DataConfig(partitions=2, **data)  # type: ignore[arg-type]
+        run(tmp_path / "out", RatingsExampleGen(config, SplitConfig(), pattern))
+        examples = [a for a in artifacts(tmp_path / "out", "Examples") if "/examples/" in a.uri]  # type: ignore[attr-defined]
+        properties = [a.custom_properties for a in examples]  # type: ignore[attr-defined]
+        assert [p["span"].int_value for p in properties] == [
+            int(p["span_name"].string_value) for p in properties
+        ]
+        return [(p["rows"].int_value, p["span_name"].string_value) for p in properties]
+
+    assert spans(spans=1) == [(400, "2")]
+    # The same spans by another name come from the cache.
+    assert spans(spans=1, span="2") == [(400, "2")]
+    # Rows that are in both spans count once.
+    assert spans() == [(400, "2"), (both, "2")]
+    assert spans(span="1")[-1] == (300, "1")
 
 
 @pytest.mark.slow
@@ -122,7 +138,9 @@ def test_placeholders(folder: str, expected: tuple[str, str]) -> None:
 
 
 def test_what_rows_do_not_depend_on_keeps_the_cache() -> None:
-    changed = DataConfig(path="elsewhere", max_quarantined=0.5, statistics_rows=5_000)
+    changed = DataConfig(
+        path="elsewhere", span="7", spans=3, max_quarantined=0.5, statistics_rows=5_000
+    )
     properties = [
         RatingsExampleGen(data=data, split=SplitConfig(), input_base="x").exec_properties["data"]
         for data in (DataConfig(), changed)

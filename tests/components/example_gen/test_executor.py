@@ -12,7 +12,10 @@ import pytest
 
 from components.trainer.features import RATING_SPLITS
 from pipeline.config import DataConfig, Format, SplitConfig
+from ratings import files
 from ratings.errors import BadInput
+from ratings.formats import open_window
+from ratings.spans import find_window
 from tests.components.example_gen.runs import Run, execute
 from tests.components.example_gen.tables import random_rows
 from tests.ratings.formats import sources
@@ -244,3 +247,22 @@ def test_damage_met_on_a_worker_is_bad_input(tmp_path: Path) -> None:
     packed = gzip.compress(HEADER + b"\n".join(rows))
     (tmp_path / "ratings.csv").write_bytes(packed[:-40])
     assert "gzip stream is damaged" in refusal(tmp_path).message
+
+
+def test_a_span_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    for number in (1, 2):
+        folder = tmp_path / f"data/{number}"
+        folder.mkdir(parents=True)
+        write_csv(folder)
+    window = find_window(str(tmp_path / "data/{SPAN}"))
+    spans = {"spans": window.to_json()}
+    paths = open_window(DataConfig(), window, SplitConfig()).paths
+    chosen = {**spans, "input_fingerprint": files.fingerprint(paths)}
+    run = execute(tmp_path / "a", tmp_path, spans=chosen)
+    assert run.report["span"] == "2"
+    assert run.report["spans"] == ["1", "2"]
+
+    with (tmp_path / "data/1/ratings.csv").open("ab") as file:
+        file.write(b"\n1,m1,4,1")
+    with pytest.raises(BadInput, match="changed while they were read"):
+        execute(tmp_path / "b", tmp_path, spans=chosen)

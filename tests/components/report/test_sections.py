@@ -27,6 +27,7 @@ from components.report.charts.scatter import Scatter
 from components.report.sections import (
     calibration,
     data,
+    drift,
     embedding_map,
     examples,
     gate,
@@ -291,3 +292,33 @@ def test_the_run_is_drawn_without_what_came_from_the_cache() -> None:
     assert chart.labels == ["Trainer", "Pusher"]
     rows: Sequence[Sequence[object]] = _all(found, Table)[0].rows
     assert ("Version of beam", "–") in rows
+
+
+def test_drift_between_spans() -> None:
+    change = {
+        "column": "rating",
+        "kind": "drift",
+        "measure": "Jensen-Shannon",
+        "value": 0.31,
+        "threshold": 0.2,
+        "exceeded": True,
+    }
+    calm = {"newest": "2", "previous": "1", "rows": {"1": 10, "2": 12}, "warnings": []}
+    quiet = drift.section({**calm, "changes": [{**change, "exceeded": False}]})
+    assert [text.tone for text in _all(quiet, Text)] == ["good"]
+    [table] = _all(quiet, Table)
+    assert table.rows[0][:4] == ("rating", "the span before", "Jensen-Shannon", "0.310")
+    loud = drift.section({**calm, "changes": [change], "warnings": ["rating has changed."]})
+    assert _all(loud, Bullets)[0].items == ["rating has changed."]
+    first = {"newest": "1", "previous": None, "rows": {}, "changes": [], "warnings": []}
+    assert "the first one" in _all(drift.section(first), Text)[0].text
+
+
+def test_training_says_how_it_began() -> None:
+    kept = {"users": {"kept": 9, "new": 1}, "movies": {"kept": 20, "new": 0}}
+    warm = {"warm": True, "cold_tasks": {"rating": "other sizes"}, **kept}
+    text = _all(training.section({"warm_start": warm}), Text)[0].text
+    assert "9 of 10 users and 20 of 20 films" in text
+    assert "rating starts cold: other sizes" in text
+    cold = training.section({"warm_start": {"warm": False, "reason": "there is no champion"}})
+    assert "Cold start: there is no champion." in _all(cold, Text)[0].text
