@@ -16,6 +16,10 @@ from ratings.errors import ReelflowError
 
 SUBCOMMANDS = {
     "run": ("pipeline.cli.run:run", "Train a recommender and push it if it earns it."),
+    "schedule": (
+        "pipeline.cli.schedule:schedule_app",
+        "Train again by the clock, on this machine.",
+    ),
     "runs": ("pipeline.cli.runs:runs", "List the runs and what came of them."),
     "report": ("pipeline.cli.report:report", "Show a run's report, or two runs side by side."),
     "compare": (

@@ -1,0 +1,213 @@
+"""The clocks that call a scheduled turn: a systemd user timer, or a line for cron."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ratings.errors import BadInput, ReelflowError
+
+Every = Literal["hour", "day", "week", "month"]
+
+_SYSTEMD: dict[Every, str] = {
+    "hour": "*-*-* *:{minute:02d}:00",
+    "day": "*-*-* {hour:02d}:{minute:02d}:00",
+    "week": "Sun *-*-* {hour:02d}:{minute:02d}:00",
+    "month": "*-*-01 {hour:02d}:{minute:02d}:00",
+}
+_CRON: dict[Every, str] = {
+    "hour": "{minute} * * * *",
+    "day": "{minute} {hour} * * *",
+    "week": "{minute} {hour} * * 0",
+    "month": "{minute} {hour} 1 * *",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is called, where and when."""
+
+    output: Path
+    command: tuple[str, ...]
+    folder: Path
+    """The working directory: relative paths on the command line are seen from here."""
+    every: Every
+    at: str
+    """Local time, `HH:MM`; of `hour` the minutes count."""
+
+    @property
+    def name(self) -> str:
+        """The same for the same output folder, another one for another."""
+        return job_name(self.output)
+
+    def when(self, forms: dict[Every, str]) -> str:
+        """In the words of a clock.
+
+        Raises:
+            BadInput: `at` is no time.
+        """
+        match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", self.at)
+        if match is None:
+            raise BadInput(f"--at {self.at}: not a time of the day.", "Give it as 03:00.")
+        return forms[self.every].format(hour=int(match[1]), minute=int(match[2]))
+
+
+class Clock:
+    """Something that calls a command at times."""
+
+    @abstractmethod
+    def text(self, job: Job) -> str:
+        """What would be installed, for a person to read or to install by hand."""
+
+    @abstractmethod
+    def install(self, job: Job) -> str:
+        """Installs the job, in place of an earlier one of the same name; says where."""
+
+    @abstractmethod
+    def remove(self, name: str) -> str | None:
+        """Removes a job; says what, or nothing if there was none."""
+
+
+class Systemd(Clock):
+    """A timer of the user's own systemd."""
+
+    def text(self, job: Job) -> str:
+        """Both unit files, each under its path."""
+        return "\n".join(f"# {path}\n{text}" for path, text in self._units(job).items())
+
+    def install(self, job: Job) -> str:
+        """Writes the units and starts the timer.
+
+        Raises:
+            ReelflowError: systemd refuses.
+        """
+        for path, text in self._units(job).items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        _call(["systemctl", "--user", "daemon-reload"])
+        _call(["systemctl", "--user", "enable", "--now", f"{job.name}.timer"])
+        return str(self._path(job.name, "timer"))
+
+    def remove(self, name: str) -> str | None:
+        """Stops the timer and deletes the units."""
+        timer = self._path(name, "timer")
+        if not timer.is_file():
+            return None
+        _call(["systemctl", "--user", "disable", "--now", timer.name])
+        timer.unlink()
+        self._path(name, "service").unlink(missing_ok=True)
+        _call(["systemctl", "--user", "daemon-reload"])
+        return str(timer)
+
+    def _units(self, job: Job) -> dict[Path, str]:
+        # systemd expands % in every value and $ in commands.
+        plain = {key: str(value).replace("%", "%%") for key, value in vars(job).items()}
+        command = " ".join(_quoted(word) for word in job.command)
+        service = (
+            f"[Unit]\nDescription=Reelflow trains again: {plain['output']}\n\n"
+            f"[Service]\nType=oneshot\nWorkingDirectory={plain['folder']}\n"
+            f"ExecStart={command}\n"
+            "# A model that the gate refuses is no fault of the service.\nSuccessExitStatus=3\n"
+        )
+        timer = (
+            f"[Unit]\nDescription=When Reelflow trains again: {plain['output']}\n\n"
+            f"[Timer]\nOnCalendar={job.when(_SYSTEMD)}\n"
+            "# What the machine slept through is made up for.\nPersistent=true\n\n"
+            "[Install]\nWantedBy=timers.target\n"
+        )
+        return {self._path(job.name, "service"): service, self._path(job.name, "timer"): timer}
+
+    def _path(self, name: str, kind: str) -> Path:
+        home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+        return Path(home, "systemd", "user", f"{name}.{kind}")
+
+
+class Cron(Clock):
+    """A line in the user's crontab, told from others by its last word."""
+
+    def text(self, job: Job) -> str:
+        """The line."""
+        words = " ".join(shlex.quote(word) for word in job.command)
+        line = f"cd {shlex.quote(str(job.folder))} && {words}".replace("%", "\\%")
+        return f"{job.when(_CRON)} {line} # {job.name}\n"
+
+    def install(self, job: Job) -> str:
+        """Adds the line.
+
+        Raises:
+            ReelflowError: cron refuses.
+        """
+        self._write([*self._others(job.name), self.text(job).rstrip("\n")])
+        return f"the crontab, # {job.name}"
+
+    def remove(self, name: str) -> str | None:
+        """Takes the line out."""
+        others = self._others(name)
+        if len(others) == len(self._lines()):
+            return None
+        self._write(others)
+        return f"the crontab, # {name}"
+
+    def _others(self, name: str) -> list[str]:
+        return [line for line in self._lines() if not line.endswith(f"# {name}")]
+
+    def _lines(self) -> list[str]:
+        # Without a crontab, the command fails.
+        found = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
+        return found.stdout.splitlines() if found.returncode == 0 else []
+
+    def _write(self, lines: Sequence[str]) -> None:
+        _call(["crontab", "-"], "".join(f"{line}\n" for line in lines))
+
+
+def job_name(output: Path) -> str:
+    """`reelflow-output-1a2b3c`, by the folder's own name and a hash of where it is."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", output.name).strip("-") or "output"
+    return f"reelflow-{plain}-{hashlib.sha256(str(output).encode()).hexdigest()[:6]}"
+
+
+def clock(name: Literal["systemd", "cron"] | None) -> Clock:
+    """The clock of that name, or the one that this machine has.
+
+    Raises:
+        BadInput: it has none.
+    """
+    if name is None:
+        name = "systemd" if _systemd_answers() else "cron"
+        if name == "cron" and shutil.which("crontab") is None:
+            raise BadInput(
+                "This machine has neither a systemd of yours nor cron.",
+                "Install cron, or let something else call the command that "
+                "`reelflow schedule --with cron` prints.",
+            )
+    return Systemd() if name == "systemd" else Cron()
+
+
+def _systemd_answers() -> bool:
+    if shutil.which("systemctl") is None:
+        return False
+    asked = ["systemctl", "--user", "show-environment"]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
+def _quoted(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return '"' + escaped.replace("$", "$$") + '"'
+
+
+def _call(command: Sequence[str], text: str | None = None) -> None:
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise BadInput(f"There is no {command[0]} on this machine.") from None
+    if done.returncode:
+        raise ReelflowError(f"{shlex.join(command)} failed: {done.stderr.strip()}")

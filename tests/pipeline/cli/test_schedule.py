@@ -1,0 +1,86 @@
+"""`reelflow schedule`: what it prints, installs and shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline.cli.app import app
+from pipeline.schedule.history import History, Turn
+
+
+@pytest.fixture
+def spans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one span; the working directory."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "ratings" / "2026-11-20"
+    folder.mkdir(parents=True)
+    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,5\n")
+    (folder / "movies.csv").write_text("movieId,title,genres\n1,One (1999),Drama\n")
+    return tmp_path
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["schedule", *arguments])
+
+
+def test_it_prints_both_clocks_and_installs_nothing(spans: Path) -> None:
+    result = invoke("--data", "ratings", "--output", "out", "--every", "week", "--at", "04:30")
+    assert result.exit_code == 0, result.output
+    assert "OnCalendar=Sun *-*-* 04:30:00" in result.output
+    assert "30 4 * * 0 cd " in result.output
+    # Of data that have spans, the latest.
+    assert "schedule run --data ratings --span latest --output" in result.output
+    assert not (spans / "out" / "schedule").exists()
+
+
+def test_a_plain_folder_has_no_spans(spans: Path) -> None:
+    result = invoke("--data", "ratings/2026-11-20", "--output", "out", "--with", "cron")
+    assert result.exit_code == 0, result.output
+    assert "--span" not in result.output
+    assert "OnCalendar" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--data", "nowhere"], "does not exist"),
+        (["--data", "ratings", "--every", "year"], "There are hour, day, week, month"),
+        (["--data", "ratings", "--with", "launchd"], "There are systemd, cron"),
+        (["--data", "ratings", "--at", "noon"], "not a time of the day"),
+    ],
+)
+def test_what_could_not_run_is_told_at_once(spans: Path, options: list[str], words: str) -> None:
+    result = invoke(*options, "--output", "out")
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+def test_status(spans: Path) -> None:
+    result = invoke("status", "--output", "out")
+    assert "No scheduled turn has ended" in result.output
+    history = History(spans / "out" / "schedule")
+    history.add(Turn("2026-11-20T03:00:00+00:00", "pushed", 0, 61.0, "2026-11-20", "run-1"))
+    history.add(Turn("2026-11-21T03:00:00+00:00", "unchanged", message="No newer data."))
+    shown = invoke("status", "--output", "out").output
+    assert shown.index("unchanged") < shown.index("pushed")
+    assert "run-1" in shown
+    facts = json.loads(invoke("status", "--output", "out", "--json").output)
+    assert [turn["state"] for turn in facts["turns"]] == ["unchanged", "pushed"]
+    assert facts["at_work"] is False
+
+
+def test_a_turn_with_nothing_to_read(spans: Path) -> None:
+    result = invoke("run", "--data", "ratings", "--span", "2026-11-21", "--output", "out")
+    assert result.exit_code == 2
+    assert "no span 2026-11-21" in result.output
+    assert [t.state for t in History(spans / "out" / "schedule").turns()] == ["failed"]
+
+
+def test_nothing_to_remove(spans: Path) -> None:
+    result = invoke("--remove", "--with", "systemd", "--output", "out")
+    assert result.exit_code == 0
+    assert "Nothing is installed" in result.output

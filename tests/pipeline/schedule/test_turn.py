@@ -1,0 +1,168 @@
+"""A scheduled turn: runs if there is something new, never twice at a time, always noted."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.layout import Layout
+from pipeline.schedule.history import History, Turn
+from pipeline.schedule.turn import Settings, is_at_work, take_turn
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout.of(tmp_path / "out")
+
+
+@pytest.fixture
+def arrive(tmp_path: Path) -> Callable[[str], Settings]:
+    """Delivers a span, and says how to run on all there are."""
+
+    def deliver(day: str) -> Settings:
+        folder = tmp_path / "ratings" / day
+        folder.mkdir(parents=True)
+        (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,5\n")
+        (folder / "movies.csv").write_text("movieId,title,genres\n1,One (1999),Drama\n")
+        return Settings(data=str(tmp_path / "ratings"), span="latest")
+
+    return deliver
+
+
+@pytest.fixture
+def reelflow(tmp_path: Path) -> Callable[[int], list[str]]:
+    """A stand-in for the command: notes its arguments, leaves a run's folder, ends as told."""
+
+    def standing_in(code: int) -> list[str]:
+        script = f"""
+            import json, pathlib, sys
+            out = pathlib.Path(sys.argv[sys.argv.index("--output") + 1])
+            calls = out / "calls.txt"
+            with calls.open("a") as file:
+                file.write(json.dumps(sys.argv[1:]) + "\\n")
+            number = len(calls.read_text().splitlines())
+            (out / "runs" / f"run-{{number}}").mkdir(parents=True)
+            print("said by the run")
+            sys.exit({code})
+        """
+        return [sys.executable, "-c", textwrap.dedent(script)]
+
+    return standing_in
+
+
+def turns(layout: Layout) -> list[Turn]:
+    return History(layout.output / "schedule").turns()
+
+
+def calls(layout: Layout) -> list[list[str]]:
+    file = layout.output / "calls.txt"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+
+
+def test_new_data_are_run_once(
+    layout: Layout,
+    arrive: Callable[[str], Settings],
+    reelflow: Callable[[int], list[str]],
+) -> None:
+    settings = arrive("2026-11-20")
+    first = take_turn(layout, settings, reelflow(0))
+    assert (first.state, first.exit_code, first.span) == ("pushed", 0, "2026-11-20")
+    assert first.run_id == "run-1"
+    assert first.log is not None
+    assert Path(first.log).read_text() == "said by the run\n"
+    assert calls(layout) == [["run", *settings.arguments(), "--output", str(layout.output)]]
+
+    again = take_turn(layout, settings, reelflow(0))
+    assert (again.state, again.exit_code, again.log) == ("unchanged", None, None)
+    assert "No newer data than span 2026-11-20" in again.message
+    assert len(calls(layout)) == 1
+
+    refused = take_turn(layout, arrive("2026-11-21"), reelflow(3))
+    assert (refused.state, refused.exit_code, refused.run_id) == ("refused", 3, "run-2")
+    # A verdict is a verdict: the same data are not tried again, another configuration is.
+    assert take_turn(layout, settings, reelflow(0)).state == "unchanged"
+    other = Settings(settings.config, None, settings.data, None, "latest", ("train.epochs=3",))
+    assert take_turn(layout, other, reelflow(0)).state == "pushed"
+    assert [turn.state for turn in turns(layout)] == [
+        "pushed",
+        "unchanged",
+        "refused",
+        "unchanged",
+        "pushed",
+    ]
+
+
+@pytest.mark.parametrize("code", [1, 2, 130, -9])
+def test_what_failed_is_tried_again(
+    layout: Layout,
+    arrive: Callable[[str], Settings],
+    reelflow: Callable[[int], list[str]],
+    code: int,
+) -> None:
+    settings = arrive("2026-11-20")
+    killed = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    failed = take_turn(layout, settings, killed if code < 0 else reelflow(code))
+    assert (failed.state, failed.exit_code) == ("failed", code)
+    assert take_turn(layout, settings, reelflow(0)).state == "pushed"
+
+
+def test_data_that_cannot_be_read_are_noted(
+    layout: Layout, tmp_path: Path, reelflow: Callable[[int], list[str]]
+) -> None:
+    settings = Settings(data=str(tmp_path / "nowhere" / "{SPAN}"))
+    turn = take_turn(layout, settings, reelflow(0))
+    assert (turn.state, turn.exit_code) == ("failed", 2)
+    assert "No folder with files fits" in turn.message
+    assert calls(layout) == []
+    assert turns(layout) == [turn]
+
+
+@pytest.mark.parametrize("holder", ["turn", "run"])
+def test_two_never_overlap(
+    layout: Layout,
+    arrive: Callable[[str], Settings],
+    reelflow: Callable[[int], list[str]],
+    holder: str,
+) -> None:
+    settings, history = arrive("2026-11-20"), History(layout.output / "schedule")
+    lock = history.lock if holder == "turn" else layout.lock
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert is_at_work(layout) is (holder == "turn")
+        turn = take_turn(layout, settings, reelflow(0))
+        assert (turn.state, turn.exit_code) == ("skipped", None)
+        assert calls(layout) == []
+    assert take_turn(layout, settings, reelflow(0)).state == "pushed"
+    assert [t.state for t in turns(layout)] == ["skipped", "pushed"]
+    assert not is_at_work(layout)
+
+
+def test_a_killed_turn_is_noted_by_the_next_one(
+    layout: Layout, arrive: Callable[[str], Settings], reelflow: Callable[[int], list[str]]
+) -> None:
+    history = History(layout.output / "schedule")
+    history.begin(Turn(started="2026-11-20T03:00:00+00:00", state="failed"))
+    assert history.current() is not None
+    take_turn(layout, arrive("2026-11-20"), reelflow(0))
+    assert history.current() is None
+    assert [(t.state, t.message) for t in turns(layout)] == [
+        ("failed", "It was killed before it ended."),
+        ("pushed", ""),
+    ]
+
+
+def test_half_a_line_spoils_no_history(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    history.add(Turn(started="1", state="pushed"))
+    with (tmp_path / "history.jsonl").open("a") as file:
+        file.write('{"started": "2", "sta')
+    history.add(Turn(started="3", state="refused"))
+    assert [turn.started for turn in history.turns()] == ["1", "3"]
+    assert history.last_decided() == Turn(started="3", state="refused")
