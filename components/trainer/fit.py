@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
+from components.trainer import features as f
 from components.trainer.batches import Batches, known_rows, sample_rows
 from components.trainer.optimizer import optimizer
-from components.trainer.tasks import JointModel
+from components.trainer.tasks import JOINT_LOSS, RATING_LOSS, RETRIEVAL_LOSS, JointModel
+from components.trainer.warm.start import Start
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig, TrainConfig
 from ratings.errors import BadInput
@@ -21,17 +24,36 @@ History = dict[str, list[float]]
 
 STEPS = 16
 """Steps between two returns to Python."""
+_TASKS_OF = {
+    RETRIEVAL_LOSS: (f.RETRIEVAL_TASK,),
+    RATING_LOSS: (f.RATING_TASK,),
+    JOINT_LOSS: f.TASKS,
+}
 VALIDATION_CELLS = 1 << 25
 """Scores that a validation batch holds at a time: 128 MiB of float32."""
 
 
 def fit(
-    data: EncodedData, model: ModelConfig, train: TrainConfig, log_dir: Path
+    data: EncodedData,
+    model: ModelConfig,
+    train: TrainConfig,
+    log_dir: Path,
+    start: Start | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[JointModel, History]:
     """Trains the joint model and leaves each task's weights at its best validation loss.
 
     With `train.seeds` above 1, further rating models are trained one after the other, each with a
     seed, an order of batches and a best epoch of its own.
+
+    Args:
+        data: what to train on.
+        model: the section `model`.
+        train: the section `train`.
+        log_dir: of TensorBoard's logs.
+        start: the champion's weights to begin with, where they fit; their validation loss is then
+            the one to beat.
+        callbacks: further ones, of the first model.
 
     Returns:
         The model, and loss name to its value per epoch.
@@ -46,18 +68,25 @@ def fit(
             "model.rating_share_embeddings.",
             "Set train.seeds to 1.",
         )
-    joint, history = _fit_once(data, model, train, log_dir)
+    joint, history = _fit_once(data, model, train, log_dir, start, callbacks=callbacks)
     if joint.has_rating:
         alone = model.model_copy(update={"retrieval_weight": 0.0})
         for number in range(1, train.seeds):
             another = train.model_copy(update={"seed": train.seed + number})
-            further, _ = _fit_once(data, alone, another, log_dir / f"seed-{number + 1}")
+            folder = log_dir / f"seed-{number + 1}"
+            further, _ = _fit_once(data, alone, another, folder, start, number)
             joint.further_rating_models.append(further.rating_model)
     return joint, history
 
 
 def _fit_once(
-    data: EncodedData, model: ModelConfig, train: TrainConfig, log_dir: Path
+    data: EncodedData,
+    model: ModelConfig,
+    train: TrainConfig,
+    log_dir: Path,
+    start: Start | None,
+    number: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[JointModel, History]:
     keras.backend.clear_session()
     keras.utils.set_random_seed(train.seed)
@@ -74,14 +103,18 @@ def _fit_once(
     joint = JointModel(data, model)
     joint.compile(optimizer=optimizer(train), steps_per_execution=STEPS)
     best = BestWeights(joint, train.patience)
+    validation = Batches(held_out, held_out_batch, None) if len(held_out) else None
+    if start is not None and (begun := start.begin(joint, number)) and validation is not None:
+        best.begin(begun, joint.evaluate(validation, verbose=0, return_dict=True))
     result = joint.fit(
         Batches(rows, train.batch_size, train.seed),
-        validation_data=Batches(held_out, held_out_batch, None) if len(held_out) else None,
+        validation_data=validation,
         epochs=train.epochs,
         callbacks=[
             best,
             keras.callbacks.TerminateOnNaN(),
             keras.callbacks.TensorBoard(str(log_dir), write_graph=False, profile_batch=0),
+            *callbacks,
         ],
         verbose=0,
     )
@@ -102,6 +135,18 @@ class BestWeights(keras.callbacks.Callback):
         self._best: dict[str, float] = {}
         self._weights: dict[str, list[npt.NDArray[np.float32]]] = {}
         self._stale = 0
+
+    def begin(self, tasks: Sequence[str], losses: Mapping[str, float]) -> None:
+        """Takes the weights of a warm start for the best ones so far.
+
+        Args:
+            tasks: those that begin with a champion's weights.
+            losses: validation losses by name.
+        """
+        for name, weights in self._joint.task_weights().items():
+            if all(task in tasks for task in _TASKS_OF[name]):
+                self._best[name] = losses[name]
+                self._weights[name] = [w.numpy() for w in weights]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Looks at the validation losses of the epoch."""

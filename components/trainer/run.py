@@ -16,17 +16,21 @@ from components.trainer.export import export
 from components.trainer.fit import History, fit
 from components.trainer.signatures import ServingModel
 from components.trainer.tasks import RETRIEVAL_LOSS, JointModel
+from components.trainer.warm.find import find_beginning
 from components.transform.encoded import EncodedData
 from components.tuner.space import MODEL, TRAIN, merged
-from pipeline.config import ModelConfig, TrainConfig
+from pipeline.config import ModelConfig, SplitConfig, TrainConfig
+
+SPLIT = "split"
 
 
 def run_fn(args: FnArgs) -> None:
     """Trains and exports.
 
     Args:
-        args: TFX's; `custom_config` has the sections `model` and `train` of the configuration, and
-            the tuner's `hyperparameters`, if there are any, override them.
+        args: TFX's; `custom_config` has the sections `model`, `train` and `split` of the
+            configuration, and the tuner's `hyperparameters`, if there are any, override them.
+            `base_model` is the champion that `train.warm_start` begins with.
     """
     config: dict[str, Any] = args.custom_config
     data = EncodedData.load(artifact_folder(args.train_files[0]))
@@ -38,8 +42,14 @@ def run_fn(args: FnArgs) -> None:
     )
     before = [guards.strictly_past_histories(data)]
     guards.refuse(before)
+    beginning = None
+    if train_config.warm_start:
+        split = SplitConfig.model_validate(config[SPLIT])
+        champion = Path(args.base_model) if args.base_model else None
+        beginning = find_beginning(champion, data, users, model_config, split)
     began = time.monotonic()
-    joint, history = fit(data, model_config, train_config, Path(args.model_run_dir))
+    start = None if beginning is None else beginning.start
+    joint, history = fit(data, model_config, train_config, Path(args.model_run_dir), start)
     about = {
         "users": len(users),
         "movies": len(data.catalogue),
@@ -50,6 +60,7 @@ def run_fn(args: FnArgs) -> None:
         "tasks": joint.tasks,
         "history": history,
         "tuned": tuned,
+        **({} if beginning is None else {"warm_start": beginning.about()}),
         "guards": [
             asdict(guard)
             for guard in [*before, *_learned(joint, history, data, model_config, train_config)]
@@ -60,6 +71,8 @@ def run_fn(args: FnArgs) -> None:
         TRAIN: train_config.model_dump(mode="json"),
     }
     export(ServingModel(joint, data, users), data, users, about, Path(args.serving_model_dir))
+    if beginning is not None:
+        beginning.keep(joint, Path(args.serving_model_dir))
 
 
 def _learned(

@@ -11,6 +11,7 @@ from components.trainer.rating import FrozenRatings, RatingModel, bias_ratings, 
 from components.trainer.retrieval import RetrievalTask, recent_popularity
 from components.trainer.timelines import Timelines
 from components.trainer.towers import CandidateTower, QueryTower
+from components.trainer.weights import Weights, below
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig
 
@@ -72,6 +73,17 @@ class JointModel(tfrs.Model):
     def tasks(self) -> list[str]:
         """Names of the tasks that are trained, as `model.json` has them."""
         return [f.RETRIEVAL_TASK] * self.has_retrieval + [f.RATING_TASK] * self.has_rating
+
+    def named_weights(self) -> dict[str, Weights]:
+        """Task to the weights that it trained: what a later model can begin with."""
+        found: dict[str, Weights] = {}
+        if self.query_tower.trainable:
+            query = below("query", self.query_tower.named_weights())
+            candidate = below("candidate", self.candidate_tower.named_weights())
+            found[f.RETRIEVAL_TASK] = {**query, **candidate}
+        if self.has_rating:
+            found[f.RATING_TASK] = self.rating_model.named_weights()
+        return found
 
     def frozen_ratings(self) -> FrozenRatings:
         """What is exported of the rating models, or biases if none was trained."""

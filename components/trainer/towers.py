@@ -9,6 +9,7 @@ import tf_keras as keras
 
 from components.trainer.bags import Bags
 from components.trainer.layers import dense_layers
+from components.trainer.weights import GENRES, MOVIES, USERS, WORDS, Weight, whole
 from components.transform.encoded import EncodedCatalogue, EncodedData
 from components.transform.tokens import Tokens
 from pipeline.config import ModelConfig
@@ -112,8 +113,7 @@ class QueryTower(keras.layers.Layer):
         nothing is a sum: a film's share is then by how much the score falls without it.
 
         Args:
-            users: as for a call, outside of training.
-            recent: as for a call.
+            users, recent: as for a call, outside of training.
             candidates: one for each query, float32 [batch, size + 1].
 
         Returns:
@@ -148,6 +148,17 @@ class QueryTower(keras.layers.Layer):
         known = tf.cast(recent != self._padding, tf.float32)
         shares = known * (scores[:, None] - without)
         return shares, scores - tf.reduce_sum(shares, axis=1)
+
+    def named_weights(self) -> dict[str, Weight]:
+        """What a later model can begin with: all but what was learned of users' attributes."""
+        found = whole("layers", [] if self._layers is None else self._layers.weights)
+        if self._user is not None:
+            stranger = bool(self.history_length)
+            found["user"] = Weight(self._user.embeddings, USERS, stranger=stranger)
+        if self.history_length:
+            found["history"] = Weight(self._history.embeddings, MOVIES)
+            found["position_weights"] = Weight(self._position_weights)
+        return found
 
     @property
     def _knows_users(self) -> bool:
@@ -195,13 +206,13 @@ class CandidateTower(keras.layers.Layer):
                 self.add_weight("bias", [movies, 1], initializer="zeros"),
                 self.add_weight("unrated_bias", [1, 1], initializer="zeros"),
             )
-        self._sides = []
+        self._sides = {}
         if config.genres:
             weights = self.add_weight("genres", [genres, size], initializer=_small())
-            self._sides.append((genre_shares(catalogue, genres), weights))
+            self._sides[GENRES] = genre_shares(catalogue, genres), weights
         if config.year:
             weights = self.add_weight("year", [1, size], initializer=_small())
-            self._sides.append((tf.constant(catalogue.year_scaled)[:, None], weights))
+            self._sides["year"] = tf.constant(catalogue.year_scaled)[:, None], weights
         self._features = None
         features = data.movie_features if config.movie_features else None
         if features is not None and features.words:
@@ -213,18 +224,14 @@ class CandidateTower(keras.layers.Layer):
         )
 
     def call(self, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Embeds some candidates.
-
-        Args:
-            movies: `movie_index`, int [batch].
-            training: drops out, with `candidate_layers`.
+        """Embeds some candidates, `movie_index` of int [batch]; `training` drops out.
 
         Returns:
             float32 [batch, size + 1]; the last column is the bias.
         """
         rated = tf.gather(self._rated, movies)
         embedding = rated * tf.gather(self._movie, movies)
-        for table, weights in self._sides:
+        for table, weights in self._sides.values():
             embedding += tf.matmul(tf.gather(table, movies), weights)
         if self._features is not None:
             bags, weights = self._features
@@ -240,7 +247,8 @@ class CandidateTower(keras.layers.Layer):
 
         No gather, so that the gradient of the whole table stays dense.
         """
-        embedding = self._rated * self._movie + sum(tf.matmul(t, w) for t, w in self._sides)
+        sides = (tf.matmul(table, weights) for table, weights in self._sides.values())
+        embedding = self._rated * self._movie + sum(sides)
         if self._features is not None:
             bags, weights = self._features
             embedding += bags.sums(tf.range(self._movie.shape[0]), weights)
@@ -249,6 +257,19 @@ class CandidateTower(keras.layers.Layer):
             own, unrated = self._biases
             bias = self._rated * own + (1 - self._rated) * unrated
         return self._finished(embedding, bias, training)
+
+    def named_weights(self) -> dict[str, Weight]:
+        """What a later model can begin with; all of its weights."""
+        found = whole("layers", [] if self._layers is None else self._layers.weights)
+        found["movie"] = Weight(self._movie, MOVIES)
+        if self._biases is not None:
+            found["bias"] = Weight(self._biases[0], MOVIES)
+            found["unrated_bias"] = Weight(self._biases[1])
+        for name, (_, weights) in self._sides.items():
+            found[name] = Weight(weights, GENRES if name == GENRES else None)
+        if self._features is not None:
+            found["features"] = Weight(self._features[1], WORDS)
+        return found
 
     def _finished(
         self, embedding: tf.Tensor, bias: tf.Tensor | None, training: bool | None

@@ -26,6 +26,9 @@ class TrainConfig(Section):
     """Validation ratings to look at after each epoch, at most, sampled by seed."""
     seed: int = 42
     """Seed of initial weights, order of batches and dropout."""
+    warm_start: bool = False
+    """Begin with the champion's weights instead of random ones, where they fit; the model then
+    keeps its own weights for the run after it, which makes it larger."""
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
     """Rating models to train with this many seeds, one after the other, and to average; training
     the rating model, its size and its answers take as many times longer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from components.report.blocks import Block, Fact, Facts, Figure, Section
+from components.report.blocks import Block, Fact, Facts, Figure, Section, Text
 from components.report.charts.bars import Bars
 from components.report.charts.lines import Line, Lines
 from components.report.inputs import Json
@@ -28,6 +28,8 @@ def section(about: Json) -> Section:
         Fact("Parameters", count(about["parameters"])) if "parameters" in about else None,
     ]
     blocks: list[Block] = [Facts([fact for fact in facts if fact is not None])]
+    if start := about.get("warm_start"):
+        blocks.append(Text(beginning(start)))
     blocks += [
         _curve(title, history[name], history.get(VALIDATION + name, ()))
         for name, title in LOSSES.items()
@@ -40,6 +42,22 @@ def section(about: Json) -> Section:
         "validation split, and training stops when neither has improved for a while."
     )
     return Section("training", "Training", lead, blocks)
+
+
+def beginning(start: Json) -> str:
+    """How the model began, in words.
+
+    Args:
+        start: `warm_start` of `model.json`.
+    """
+    if not start["warm"]:
+        return f"Cold start: {start['reason']}."
+    kept = [
+        f"{count(start[key]['kept'])} of {counted(sum(start[key].values()), name)}"
+        for key, name in (("users", "user"), ("movies", "film"))
+    ]
+    cold = "".join(f" {task} starts cold: {why}." for task, why in start["cold_tasks"].items())
+    return f"Warm start: {' and '.join(kept)} keep what the champion knew of them.{cold}"
 
 
 def _curve(title: str, train: Sequence[float], validation: Sequence[float]) -> Figure:

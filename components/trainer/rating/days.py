@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
-from components.transform.encoded import EncodedData
+from components.trainer.weights import MOVIE_BINS, USER_DAYS, USERS, Weight
+from components.transform.encoded import EncodedData, EncodedRatings
 
 SECONDS_PER_DAY = 86_400
 BINS = 30
@@ -15,6 +19,26 @@ POWER = 0.4
 """Of the days between a rating and the user's mean day (Koren 2009, section 3)."""
 DRIFT_SCALE = 10.0
 """Drift is counted in units of this, so that its weights are as large as other biases."""
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The days on which users have rated in train."""
+
+    first: int
+    """Time of the first train rating, in seconds; day 0 begins with it."""
+    span: int
+    """Days from the first to the last train rating, both counted."""
+    keys: npt.NDArray[np.int64]
+    """[pairs], ascending: `user_index * span + day` of each pair of a user and one of its days."""
+
+    @classmethod
+    def of(cls, train: EncodedRatings) -> Calendar:
+        """Of the train split, which has timestamps."""
+        first = int(train.timestamp.min())
+        days = (train.timestamp - first) // SECONDS_PER_DAY
+        span = int(days.max()) + 1
+        return cls(first, span, np.unique(train.user_index.astype(np.int64) * span + days))
 
 
 class DayEffects(keras.layers.Layer):
@@ -29,10 +53,9 @@ class DayEffects(keras.layers.Layer):
         super().__init__(name="days")
         train, users = data.train, data.sizes.users
         self._l2 = l2
-        self._first = int(train.timestamp.min())
+        calendar = Calendar.of(train)
+        self._first, self._span, keys = calendar.first, calendar.span, calendar.keys
         days = (train.timestamp - self._first) // SECONDS_PER_DAY
-        self._span = int(days.max()) + 1
-        keys = np.unique(train.user_index.astype(np.int64) * self._span + days)
         self._keys = tf.Variable(np.append(keys, np.iinfo(np.int64).max), trainable=False)
         counts = np.maximum(np.bincount(train.user_index, minlength=users + 1), 1)
         mean_days = np.bincount(train.user_index, days, users + 1) / counts
@@ -45,6 +68,14 @@ class DayEffects(keras.layers.Layer):
         self.movie_bin = self.add_weight(
             "movie_bin", [(len(data.catalogue) + 1) * BINS, 1], initializer="zeros"
         )
+
+    def named_weights(self) -> dict[str, Weight]:
+        """What a later model can begin with."""
+        return {
+            "user_day": Weight(self.user_day, USER_DAYS),
+            "drift": Weight(self.drift, USERS),
+            "movie_bin": Weight(self.movie_bin, MOVIE_BINS),
+        }
 
     def latest(self, users: tf.Tensor) -> tf.Tensor:
         """The time of each user's last train rating, seconds, int64 [batch]."""

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from components.trainer.towers import CandidateTower, QueryTower, genre_shares
+from components.trainer.weights import GENRES, MOVIES, USERS, YEARS, Weight
 from components.transform.encoded import EncodedData, Int32
 
 UNKNOWN_RATE = 0.02
@@ -32,12 +33,15 @@ class Field:
     identity: bool = False
     """Whether it says who the owner is, which is hidden now and then; the last category is the
     stranger's."""
+    words: str = ""
+    """What its categories are, as `components.trainer.weights` names it."""
 
 
 def user_field(data: EncodedData) -> Field:
     """The user's own embedding."""
     users = data.sizes.users
-    return Field("user", True, users + 1, np.arange(users + 1, dtype=np.int32), identity=True)
+    table = np.arange(users + 1, dtype=np.int32)
+    return Field("user", True, users + 1, table, identity=True, words=USERS)
 
 
 def movie_field(data: EncodedData) -> Field:
@@ -45,7 +49,7 @@ def movie_field(data: EncodedData) -> Field:
     movies = len(data.catalogue)
     rated = np.bincount(data.train.movie_index, minlength=movies + 1)[: movies + 1] > 0
     rows = np.where(rated, np.arange(movies + 1), movies).astype(np.int32)
-    return Field("movie", False, movies + 1, rows, identity=True)
+    return Field("movie", False, movies + 1, rows, identity=True, words=MOVIES)
 
 
 def genre_fields(data: EncodedData, count: int) -> list[Field]:
@@ -58,14 +62,15 @@ def genre_fields(data: EncodedData, count: int) -> list[Field]:
         table = np.full(movies + 1, none, np.int32)
         has = np.flatnonzero(counts > place)
         table[has] = data.catalogue.genre_indices[starts[has] + place]
-        fields.append(Field(f"genre_{place + 1}", False, none + 1, table))
+        fields.append(Field(f"genre_{place + 1}", False, none + 1, table, words=GENRES))
     return fields
 
 
 def genres_field(data: EncodedData) -> Field:
     """All genres of the film, their mean."""
     shares = genre_shares(data.catalogue, data.sizes.genres).numpy()
-    return Field("genres", False, data.sizes.genres, np.pad(shares, [(0, 1), (0, 0)]))
+    table = np.pad(shares, [(0, 1), (0, 0)])
+    return Field("genres", False, data.sizes.genres, table, words=GENRES)
 
 
 def year_field(data: EncodedData) -> Field:
@@ -74,7 +79,8 @@ def year_field(data: EncodedData) -> Field:
     known = sorted({year for year in years if year is not None})
     places = {year: place for place, year in enumerate(known)}
     table = [len(known) if year is None else places[year] for year in years]
-    return Field("year", False, len(known) + 1, np.array([*table, len(known)], np.int32))
+    rows = np.array([*table, len(known)], np.int32)
+    return Field("year", False, len(known) + 1, rows, words=YEARS)
 
 
 class FieldEmbeddings(keras.layers.Layer):
@@ -115,6 +121,13 @@ class FieldEmbeddings(keras.layers.Layer):
             self.add_loss(self._l2 * tf.reduce_mean(squares))
         return embedded
 
+    def named_weights(self) -> dict[str, Weight]:
+        """What a later model can begin with."""
+        return {
+            field.name: Weight(table, field.words, stranger=field.identity)
+            for field, table in zip(self.fields, self._embeddings, strict=True)
+        }
+
     def tables(self) -> tuple[tf.Tensor, tf.Tensor]:
         """All users' and all films' embeddings, float32 [owners + 1, fields, size] each."""
         sides = []
@@ -148,6 +161,10 @@ class TowerEmbeddings(keras.layers.Layer):
         """Embeds known pairs, float32 [batch, 2, size]; dropout and L2 are the towers'."""
         query = self._queries(users, training)
         return tf.stack([query, self._candidate_tower(movies)[:, :-1]], axis=1)
+
+    def named_weights(self) -> dict[str, Weight]:
+        """Nothing of its own."""
+        return {}
 
     def tables(self) -> tuple[tf.Tensor, tf.Tensor]:
         """All users' and all films' embeddings; the unknown film's is the mean of the others."""

@@ -23,6 +23,7 @@ from components.trainer.rating.networks import Dcn, Mlp
 from components.trainer.rating.outputs import MeanOutput, make_output
 from components.trainer.rating.svdpp import SvdPlusPlus
 from components.trainer.towers import CandidateTower, QueryTower
+from components.trainer.weights import Weight, below, whole
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig
 
@@ -85,6 +86,14 @@ class RatingModel(keras.layers.Layer):
         """What of the trained model is exported."""
         return FrozenModel(self._head.freeze(), self._output, self._days)
 
+    def named_weights(self) -> dict[str, Weight]:
+        """What a later model can begin with; all of its weights."""
+        return {
+            **below("head", self._head.named_weights()),
+            **whole("output", self._output.weights),
+            **({} if self._days is None else below("days", self._days.named_weights())),
+        }
+
     def about(self) -> dict[str, Any]:
         """What `model.json` tells of the trained model."""
         return self._head.about()
@@ -120,6 +129,10 @@ class NetworkHead(keras.layers.Layer):
     def freeze(self) -> FrozenHead:
         """All embeddings taken once."""
         return Network(*self._embeddings.tables(), self._network)
+
+    def named_weights(self) -> dict[str, Weight]:
+        """What a later model can begin with; the network's once it was called."""
+        return {**self._embeddings.named_weights(), **whole("network", self._network.weights)}
 
     def about(self) -> dict[str, Any]:
         """The cross weights of a DCN."""

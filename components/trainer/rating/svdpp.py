@@ -10,6 +10,7 @@ import tf_keras as keras
 from components.trainer.bags import Bags
 from components.trainer.rating.frozen import Factors
 from components.trainer.towers import genre_shares
+from components.trainer.weights import GENRES, MOVIES, USERS, Weight
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig
 
@@ -72,6 +73,19 @@ class SvdPlusPlus(keras.layers.Layer):
             + tf.reduce_sum(user_genres * genres, axis=1)
             + tf.reduce_sum(user * movie, axis=1)
         )
+
+    def named_weights(self) -> dict[str, Weight]:
+        """What a later model can begin with."""
+        return {
+            "user_bias": Weight(self.user_bias, USERS),
+            "movie_bias": Weight(self.movie_bias, MOVIES),
+            "user_genres": Weight(self.user_genres, USERS, GENRES),
+            "user": Weight(self.user, USERS),
+            "movie": Weight(self.movie, MOVIES),
+            "rated": Weight(self.rated, MOVIES),
+            "raters": Weight(self.raters, USERS),
+            "genres": Weight(self.genres, GENRES),
+        }
 
     def about(self) -> dict[str, Any]:
         """Nothing that a table of numbers could tell."""
