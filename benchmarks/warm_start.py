@@ -88,7 +88,7 @@ def metrics_by_epoch(data: Any) -> Any:
 
     rows = known_rows(data.validation, data.sizes.users, len(data.catalogue))
 
-    class Told(keras.callbacks.Callback):  # type: ignore[misc]
+    class Told(keras.callbacks.Callback):
         def __init__(self) -> None:
             super().__init__()
             self.epochs: list[dict[str, float]] = []

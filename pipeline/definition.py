@@ -18,10 +18,11 @@ from components.serving_check.component import ServingCheck
 from components.span_drift.component import SpanDrift
 from components.statistics_gen.component import RatingsStatisticsGen
 from components.trainer import features as f
+from components.trainer.warm.strategy import BeginningStrategy
 from components.transform.component import RatingsEncoder
 from components.tuner.component import Tuner
 from components.tuner.run import TUNER
-from components.tuner.space import MODEL, TRAIN
+from components.tuner.space import MODEL, SPLIT, TRAIN
 from pipeline.code_hash import code_hash
 from pipeline.config import Config
 from pipeline.layout import PIPELINE_NAME, Layout
@@ -133,9 +134,20 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         search = {**sections, TUNER: config.tuner.model_dump(mode="json")}
         tuner_fn = "components.tuner.run.tuner_fn"
         tuners.append(Tuner(tuner_fn=tuner_fn, custom_config=search, **learning))
+    beginnings = []
+    if config.train.warm_start:
+        beginning = tfx.dsl.Resolver(
+            strategy_class=BeginningStrategy,
+            registered=registered.outputs["model"],
+            encoded=encoded,
+            model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        ).with_id("BeginningResolver")
+        beginnings.append(beginning)
+        sections[SPLIT] = config.split.model_dump(mode="json")
     trainer = tfx.components.Trainer(
         run_fn="components.trainer.run.run_fn",
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
+        base_model=beginnings[0].outputs["model"] if beginnings else None,
         custom_config=sections,
         **learning,
     )
@@ -217,6 +229,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
             encoder,
             registered,
             *tuners,
+            *beginnings,
             trainer,
             champion,
             evaluator,

@@ -18,10 +18,8 @@ from components.trainer.signatures import ServingModel
 from components.trainer.tasks import RETRIEVAL_LOSS, JointModel
 from components.trainer.warm.find import find_beginning
 from components.transform.encoded import EncodedData
-from components.tuner.space import MODEL, TRAIN, merged
+from components.tuner.space import MODEL, SPLIT, TRAIN, merged
 from pipeline.config import ModelConfig, SplitConfig, TrainConfig
-
-SPLIT = "split"
 
 
 def run_fn(args: FnArgs) -> None:

@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 MODEL = "model"
 TRAIN = "train"
+SPLIT = "split"
 EPOCHS = f"{TRAIN}.epochs"
 
 HYPERBAND_EPOCHS = "tuner/epochs"

@@ -80,6 +80,14 @@ def test_spans_are_compared_before_the_data_gate(output: str) -> None:
         assert "drift" in spans[name].inputs.inputs
 
 
+def test_a_warm_start_brings_in_its_beginning(output: str) -> None:
+    assert "BeginningResolver" not in _compiled(output)
+    warm = _compiled(output, train={"warm_start": True})
+    assert list(warm).index("BeginningResolver") < list(warm).index("Trainer")
+    assert "base_model" in warm["Trainer"].inputs.inputs
+    assert "base_model" not in _compiled(output)["Trainer"].inputs.inputs
+
+
 def test_nobody_comes_before_what_it_needs(output: str) -> None:
     nodes = _compiled(output)
     done: set[str] = set()

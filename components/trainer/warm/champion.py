@@ -44,7 +44,7 @@ class Champion:
         the serving folder and back.
         """
         calendar = self.rows.calendar
-        times = None if calendar is None else [calendar.first, calendar.span]
+        times = None if calendar is None else {"first": calendar.first, "span": calendar.span}
         arrays = {
             _WORDS: _text({"words": self.rows.words, "times": times}),
             _KNOWLEDGE: _text(asdict(self.knowledge)),
@@ -73,7 +73,7 @@ class Champion:
         knowledge = Knowledge(**json.loads(arrays.pop(_KNOWLEDGE).tobytes()))
         rated, keys = arrays.pop(_RATED), arrays.pop(_KEYS)
         times = about["times"]
-        rows = Rows(about["words"], rated, None if times is None else Calendar(*times, keys))
+        rows = Rows(about["words"], rated, None if times is None else Calendar(**times, keys=keys))
         weights: dict[str, dict[str, Array]] = {}
         for key, value in arrays.items():
             task, _, name = key.partition("/")
