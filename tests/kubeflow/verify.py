@@ -139,7 +139,7 @@ def check(first: cluster.Run, second: cluster.Run, secret: dict[str, str], volum
 
 
 def lineage(database: Any, uri: str) -> set[str]:
-    """The types of all executions that an artifact comes from, step by step through the events."""
+    """The nodes that an artifact comes from, step by step back through the events."""
     from ml_metadata.metadata_store import metadata_store
     from ml_metadata.proto import metadata_store_pb2
 
