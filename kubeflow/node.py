@@ -26,18 +26,16 @@ def run_node(arguments: TaskArguments) -> None:
         Exception: any other failure of the component.
     """
     prepare()
-    from components.pusher.push import versions
     from kubeflow.attempt import take_over
     from kubeflow.settled import settle_run
     from pipeline import launcher
     from pipeline.cli.session import let_log_speak
+    from pipeline.removed import forget_removed
 
     let_log_speak()
     config, ir = settle_run(arguments)
     graph_of(ir).check(arguments.graph)
-    if not versions(layout_of(config).serving_of(config)):
-        # The cache knows that the model was pushed, not that somebody removed it since.
-        launcher.without_cache(ir, "Pusher")
+    forget_removed(ir, config, layout_of(config), arguments.node)
 
     before = take_over(ir, arguments.node)
     if before == "finished":

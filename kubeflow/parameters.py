@@ -18,6 +18,7 @@ from pipeline.inputs import absolute
 from pipeline.layout import Layout
 from pipeline.loading import load
 from ratings.errors import BadInput
+from ratings.spans import is_pattern
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ class TaskArguments:
             raise BadInput(
                 "The run names no ratings.",
                 "Give it the parameter `data`: a folder, or an address.",
+            )
+        if config.data.span is not None and not is_pattern(config.data.path):
+            raise BadInput(
+                f"A span of {config.data.path} is asked for, and nothing says where spans are.",
+                "Compile a package whose data.path has placeholders, as /ratings/{SPAN}.",
             )
         data = config.data.model_copy(update={"path": absolute(config.data.path)})
         return config.model_copy(update={"data": data})

@@ -125,20 +125,14 @@ def _run(
     progress.starting("Starting TensorFlow and TFX")
     node = "The start"
     try:
-        from components.pusher.push import versions
         from pipeline import launcher
         from pipeline.definition import create_pipeline
-        from serving.registry import Registry, address
+        from pipeline.removed import forget_removed
 
         let_log_speak()
         pipeline = create_pipeline(config, str(layout.output))
         ir = launcher.compile_pipeline(pipeline, run_id)
-        # The cache knows what was pushed and registered, not that somebody removed it since.
-        if config.registry.promote and not versions(layout.serving_of(config)):
-            launcher.without_cache(ir, "Pusher")
-        registry = address(config.registry.uri, layout.registry)
-        if Registry(registry, config.registry.name).untouched:
-            launcher.without_cache(ir, "RegistryPusher")
+        forget_removed(ir, config, layout)
         progress.nodes(launcher.node_ids(ir))
         with listening(progress.noted):
             for event in launcher.run(ir):

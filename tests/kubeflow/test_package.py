@@ -140,6 +140,10 @@ def test_a_parameter_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         packaged(package, config="{").effective_config()
     with pytest.raises(BadInput, match="names no ratings"):
         packaged(package, config="{}", data="").effective_config()
+    with pytest.raises(BadInput, match="where spans are"):
+        packaged(package, span="latest").effective_config()
+    spans = packaged(package, span="latest", data="/ratings/{SPAN}").effective_config()
+    assert spans.data.span == "latest"
     with pytest.raises(SystemExit):
         TaskArguments.parse(["--graph=x", "--run-id=x", "--config={}", "--overrides=3"])
 
