@@ -39,6 +39,14 @@ test-quick: $(READY) ## Run the tests that take seconds
 verify-kubeflow: $(READY) ## Run the Kubeflow package's tasks here, with MariaDB: some minutes
 	@$(VENV)/bin/python -m tests.kubeflow.verify $(ARGS)
 
+.PHONY: verify-flink
+verify-flink: $(READY) ## Run Beam on a local Flink cluster that loses machines, and compare; minutes, 1 GB
+	@$(VENV)/bin/python -m tests.flink.verify $(ARGS)
+
+.PHONY: verify-debian
+verify-debian: ## Run the end-to-end test on TFX 1.21 in a Debian 13 root; as root, minutes, 10 GB
+	@tests/debian13/run.sh $(ARGS)
+
 .PHONY: bench
 bench: $(READY) ## Measure speed in short forms, a few minutes in all; docs/performance.md has the long ones
 	@for name in ingest evaluation serving training pipeline scale; do \
@@ -69,8 +77,8 @@ lock: ## Resolve the dependencies anew into uv.lock
 .PHONY: clean
 clean: ## Remove caches; leaves .venv, data and output
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .coverage coverage.xml dist
-	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@find . -name __pycache__ -not -path './$(VENV)/*' -not -path './.verify/*' -prune -exec rm -rf {} +
 
 .PHONY: distclean
-distclean: clean ## Remove .venv and the private uv as well
-	@rm -rf $(VENV) .uv
+distclean: clean ## Remove .venv, the private uv and what was verified as well
+	@rm -rf $(VENV) .uv .verify

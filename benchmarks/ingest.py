@@ -70,7 +70,7 @@ def _timed(
     from tfx.components.example_gen.utils import make_default_input_config
     from tfx.utils import proto_utils
 
-    from pipeline.definition import BEAM_ARGS
+    from pipeline.beam_args import DIRECT
 
     with tempfile.TemporaryDirectory() as out:
         artifacts = {}
@@ -84,7 +84,7 @@ def _timed(
             **settings,
         }
         context = executor.Context(
-            tmp_dir=f"{out}/tmp", unique_id="1", beam_pipeline_args=[*BEAM_ARGS["direct"]]
+            tmp_dir=f"{out}/tmp", unique_id="1", beam_pipeline_args=[*DIRECT]
         )
         started = time.perf_counter()
         executor(context).Do({}, {name: [a] for name, a in artifacts.items()}, properties)

@@ -23,20 +23,13 @@ from components.transform.component import RatingsEncoder
 from components.tuner.component import Tuner
 from components.tuner.run import TUNER
 from components.tuner.space import MODEL, SPLIT, TRAIN
+from pipeline.beam_args import DIRECT, beam_args, check_reach
 from pipeline.code_hash import code_hash
 from pipeline.config import Config
 from pipeline.layout import PIPELINE_NAME, Layout
 from ratings.errors import BadInput
 from ratings.spans import is_pattern
 
-# Named in full, because "DirectRunner" first tries to download another runner.
-BEAM_ARGS = {
-    "direct": (
-        "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
-        # Workers share this process: TFX need not package itself for each component.
-        "--sdk_container_image=none",
-    )
-}
 # Where things run and go is nothing that a model comes from.
 _NOT_OF_THE_MODEL = {"beam", "push", "registry", "kubeflow"}
 
@@ -50,10 +43,11 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         name: the pipeline's name in MLMD.
 
     Raises:
-        BadInput: the configuration names no data.
+        BadInput: the configuration names no data, or Beam's engine cannot reach them.
     """
     if config.data.path is None:
         raise BadInput("The configuration names no ratings.", "Set data.path to a folder.")
+    check_reach(config.beam, config.data.path, output)
     layout = Layout.of(output)
 
     example_gen = RatingsExampleGen(
@@ -169,6 +163,8 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         gate=config.gate,
         seed=config.split.seed,
     )
+    # What TFMA is given is one batch that this process holds already: nothing to distribute.
+    evaluator.with_beam_pipeline_args(DIRECT)
     serving_check = ServingCheck(model=model, latency_ms_max=config.push.latency_ms_max)
     pusher = Pusher(
         model=model,
@@ -239,5 +235,5 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
             registry_pusher,
         ],
         enable_cache=True,
-        beam_pipeline_args=[*BEAM_ARGS[config.beam.preset], *config.beam.args],
+        beam_pipeline_args=beam_args(config.beam),
     )

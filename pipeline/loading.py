@@ -31,6 +31,7 @@ _PLACES: dict[str, set[str] | bool] = {
     "push": {"directory"},
     "registry": {"uri"},
     "kubeflow": True,
+    "beam": True,
 }
 
 

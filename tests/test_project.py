@@ -119,7 +119,7 @@ def test_documents_name_only_targets_that_exist() -> None:
         assert set(named) <= targets, name_of(path)
 
 
-@pytest.mark.parametrize("script", ["setup.sh", ".ci/run"])
+@pytest.mark.parametrize("script", ["setup.sh", ".ci/run", "tests/debian13/run.sh"])
 def test_scripts_can_be_run_and_parsed(script: str) -> None:
     assert (ROOT / script).stat().st_mode & 0o111
     subprocess.run(["bash", "-n", script], cwd=ROOT, check=True)

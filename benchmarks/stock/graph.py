@@ -9,7 +9,7 @@ from tfx.proto import example_gen_pb2
 
 from benchmarks.stock.columns import RATING
 from benchmarks.stock.trainer import EPOCHS, METRIC
-from pipeline.definition import BEAM_ARGS
+from pipeline.beam_args import DIRECT
 
 SPLITS = {"train": 8, "eval": 1, "test": 1}
 """Of ten hash buckets: the shares of our own default split."""
@@ -74,7 +74,7 @@ def create_pipeline(folder: str, output: str, epochs: int, metric: bool) -> tfx.
             f"{output}/metadata.db"
         ),
         components=nodes,
-        beam_pipeline_args=[*BEAM_ARGS["direct"]],
+        beam_pipeline_args=[*DIRECT],
     )
 
 

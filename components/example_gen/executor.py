@@ -110,6 +110,7 @@ class Executor(BaseBeamExecutor):
         shards.write_shard(
             movies_split(movies, job.attributes is not None, job.with_features),
             shards.shard_path(catalogue.uri, features.MOVIES, "movies", 0, 1),
+            job.folder,
         )
         fileio.rmtree(job.folder)
 

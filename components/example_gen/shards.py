@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from tfx.dsl.io import fileio
 
 from components.example_gen.arrange import Ratings
+from components.example_gen.whole import write_whole
 from components.trainer import features
 
 _ROW_GROUP: Final = 2**18
@@ -34,8 +35,8 @@ def shard_path(uri: str, split: str, prefix: str, index: int, count: int) -> str
     return f"{uri}/Split-{split}/{prefix}-{index:05d}-of-{count:05d}.parquet"
 
 
-def write_shard(table: pa.Table, path: str) -> None:
-    """Write a Parquet file as a whole, replacing what is there."""
+def write_shard(table: pa.Table, path: str, work: str) -> None:
+    """Write a Parquet file as a whole, replacing what is there; `work` as in `write_whole`."""
     fileio.makedirs(path.rsplit("/", 1)[0])
     sink = pa.BufferOutputStream()
     pq.write_table(
@@ -45,8 +46,7 @@ def write_shard(table: pa.Table, path: str) -> None:
         use_dictionary=_REPEATING,
         use_compliant_nested_type=False,  # TFX expects Arrow's own "item"
     )
-    with fileio.open(path, "wb") as file:
-        file.write(sink.getvalue().to_pybytes())
+    write_whole(path, sink.getvalue().to_pybytes(), work)
 
 
 def ratings_table(ratings: Ratings, rows: npt.NDArray[np.int64]) -> pa.Table:

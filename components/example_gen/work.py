@@ -1,7 +1,8 @@
 """What the workers do: a chunk to spill files, and a partition's spill files to shards.
 
 Workers hand each other file names only. Rows go through files in a working folder that all of
-them reach, so that memory is bounded by the size of a chunk and of a partition.
+them reach, so that memory is bounded by the size of a chunk and of a partition. A file's name and
+its bytes follow from the work alone: what an engine does twice changes nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from components.example_gen.outcome import (
 )
 from components.example_gen.partition import partition_by_user
 from components.example_gen.split import SplitPlan, assign_splits, temporal_shares
+from components.example_gen.whole import write_whole
 from components.trainer import features
 from ratings import schema
 from ratings.chunks import Chunk, read_chunk
@@ -50,7 +52,7 @@ class Job:
     partitions: int
     chunk_bytes: int
     folder: str
-    """Working folder of this run."""
+    """Working folder of this run; on the same file system as the outputs."""
     examples_uri: str
     catalogue_uri: str
 
@@ -71,15 +73,14 @@ def parse_chunk(job: Job, chunk: Chunk) -> list[tuple[int, str]]:
             outcomes.append(Outcome(rejected=parsed.rejected, read=parsed.read))
             for partition, table in partition_by_user(parsed.ratings, job.partitions).items():
                 path = f"{job.folder}/spill-{partition:05d}-{chunk.index:08d}-{number:08d}.arrow"
-                _write(path, table_bytes(table))
+                write_whole(path, table_bytes(table), job.folder)
                 spilled.append((partition, path))
     except BadInput as error:
         # From here it would reach the user as an error of Beam; the executor raises it again.
         rejected = schema.REJECTED.empty_table()
         outcomes.append(Outcome(rejected=rejected, problem=(error.message, error.remedy)))
-    _write(
-        f"{job.folder}/outcome-chunk-{chunk.index:08d}.arrow", merge_outcomes(outcomes).to_bytes()
-    )
+    path = f"{job.folder}/outcome-chunk-{chunk.index:08d}.arrow"
+    write_whole(path, merge_outcomes(outcomes).to_bytes(), job.folder)
     return spilled
 
 
@@ -109,16 +110,15 @@ def finish_partition(
     splits = assign_splits(ratings, plan)
     for code, name in enumerate(features.RATING_SPLITS):
         table = shards.ratings_table(ratings, np.flatnonzero(splits == code))
-        shards.write_shard(
-            table, shards.shard_path(job.examples_uri, name, "ratings", partition, job.partitions)
-        )
-    shards.write_shard(
-        users_split(ratings, splits, job.attributes, job.with_features),
-        shards.shard_path(job.catalogue_uri, features.USERS, "users", partition, job.partitions),
-    )
+        path = shards.shard_path(job.examples_uri, name, "ratings", partition, job.partitions)
+        shards.write_shard(table, path, job.folder)
+    users = users_split(ratings, splits, job.attributes, job.with_features)
+    path = shards.shard_path(job.catalogue_uri, features.USERS, "users", partition, job.partitions)
+    shards.write_shard(users, path, job.folder)
     films = job.rules.movie_ids is None
     outcome = partition_outcome(ratings, splits, duplicates, films)
-    _write(f"{job.folder}/outcome-partition-{partition:05d}.arrow", outcome.to_bytes())
+    path = f"{job.folder}/outcome-partition-{partition:05d}.arrow"
+    write_whole(path, outcome.to_bytes(), job.folder)
 
 
 def gather_outcomes(job: Job) -> Outcome:
@@ -135,8 +135,3 @@ def _read(path: str) -> bytes:
     with fileio.open(path, "rb") as file:
         data: bytes = file.read()
     return data
-
-
-def _write(path: str, data: bytes) -> None:
-    with fileio.open(path, "wb") as file:
-        file.write(data)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from pydantic import ValidationError, model_validator
 
+from pipeline.config.beam import BeamConfig
 from pipeline.config.data import DataConfig, Format
 from pipeline.config.gate import BASELINES, GateConfig, no_baseline
 from pipeline.config.kubeflow import KubeflowConfig, TaskConfig
 from pipeline.config.model import ModelConfig
-from pipeline.config.operations import BeamConfig, PushConfig
+from pipeline.config.operations import PushConfig
 from pipeline.config.registry import RegistryConfig
 from pipeline.config.section import Section
 from pipeline.config.split import SplitConfig, SplitKind

@@ -1,21 +1,12 @@
-"""Where a run works, and where its model goes."""
+"""Where the model of a run goes."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from pipeline.config.section import Section
-
-
-class BeamConfig(Section):
-    """Where Beam runs."""
-
-    preset: Literal["direct"] = "direct"
-    """Engine: `direct` is this machine."""
-    args: tuple[str, ...] = ()
-    """Further Beam pipeline arguments, as `--direct_num_workers=1`."""
 
 
 class PushConfig(Section):

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
+from tfx.orchestration.local import runner_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline import launcher
+from pipeline.beam_args import DIRECT
 from pipeline.config import Config
 from pipeline.definition import create_pipeline
 from pipeline.layout import Layout
@@ -182,3 +184,19 @@ def test_the_pushing_folder_may_be_another(output: str) -> None:
 def test_without_ratings_there_is_no_pipeline(output: str) -> None:
     with pytest.raises(BadInput, match=r"data\.path"):
         create_pipeline(Config(), output)
+
+
+def test_beam_runs_where_the_configuration_says_but_for_the_evaluator(output: str) -> None:
+    config = Config.model_validate(
+        {"data": {"path": "/some/ratings"}, "beam": {"preset": "flink", "master": "flink:8081"}}
+    )
+    ir = launcher.compile_pipeline(create_pipeline(config, output), "run-1")
+    deployment = runner_utils.extract_local_deployment_config(ir)
+    runners = {}
+    for node in launcher.node_ids(ir):
+        spec = deployment.executor_specs.get(node)
+        args = [*spec.beam_executable_spec.beam_pipeline_args] if spec else []
+        runners[node] = [a.partition("=")[2] for a in args if a.startswith("--runner=")][-1:]
+    assert runners["Evaluator"] == [DIRECT[0].partition("=")[2]]
+    for node in ("RatingsExampleGen", "RatingsStatistics", "MoviesStatistics", "Transform"):
+        assert runners[node] == ["FlinkRunner"]

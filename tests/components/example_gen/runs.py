@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +54,7 @@ def execute(
     data: DataConfig | None = None,
     split: SplitConfig | None = None,
     spans: Mapping[str, str] | None = None,
+    beam_args: Sequence[str] = (),
 ) -> Run:
     """Run the executor on a data folder, or on the spans that are its parameters."""
     artifacts = {}
@@ -61,7 +62,9 @@ def execute(
         artifacts[key] = kind()
         artifacts[key].uri = str(out / key / "1")
         Path(artifacts[key].uri).mkdir(parents=True)
-    context = Executor.Context(tmp_dir=str(out / "tmp"), unique_id="1", beam_pipeline_args=[])
+    context = Executor.Context(
+        tmp_dir=str(out / "tmp"), unique_id="1", beam_pipeline_args=[*beam_args]
+    )
     properties = {
         "input_base": str(folder),
         "input_config": proto_utils.proto_to_json(make_default_input_config()),
