@@ -21,7 +21,7 @@ from tests import registries
 
 pytestmark = pytest.mark.slow
 
-WAIT_SECONDS = 120
+WAIT_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
