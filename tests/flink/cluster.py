@@ -52,9 +52,11 @@ taskmanager.memory.jvm-overhead.min: 192m
 taskmanager.memory.jvm-overhead.max: 192m
 taskmanager.memory.task.heap.size: 512m
 taskmanager.memory.task.off-heap.size: 64m
-taskmanager.memory.network.min: 256m
-taskmanager.memory.network.max: 256m
+taskmanager.memory.network.min: 384m
+taskmanager.memory.network.max: 384m
+taskmanager.network.sort-shuffle.min-parallelism: 1000
 taskmanager.memory.managed.size: 512m
+classloader.resolve-order: parent-first
 heartbeat.interval: 2000
 heartbeat.timeout: 10000
 restart-strategy.type: fixed-delay
@@ -113,9 +115,12 @@ class Cluster:
     """
 
     def __init__(self, cache: Path, folder: Path, task_managers: int) -> None:
-        self._flink = [*(cache / "flink" / "pyflink" / "lib").glob("*.jar")]
-        logs = [jar for jar in self._flink if jar.name.startswith("log4j-")]
-        self._job_server = [*(cache / "job-server").glob("*.jar"), *logs]
+        flink = [*(cache / "flink" / "pyflink" / "lib").glob("*.jar")]
+        beam = [*(cache / "job-server").glob("*.jar")]
+        self._job_server = [*beam, *(jar for jar in flink if jar.name.startswith("log4j-"))]
+        # Beam keeps a Python worker from one step to the next only if it is part of Flink itself:
+        # what comes with a job is closed with each step (its FlinkExecutableStageContextFactory).
+        self._flink = [*flink, *(jar for jar in beam if not jar.name.startswith("flink-"))]
         self._folder = folder
         (folder / "tmp").mkdir(parents=True)
         self.rest = _free_port()
@@ -132,7 +137,11 @@ class Cluster:
         places = (f"--flink-master=localhost:{self.rest}", f"--artifacts-dir={folder / 'staged'}")
         server = self._start("job-server", self._job_server, _JOB_SERVER, *ports, *places)
         self._processes["job-server"] = server
-        self._wait_for(task_managers, port)
+        try:
+            self._wait_for(task_managers, port)
+        except BaseException:
+            self.stop()
+            raise
 
     def add(self) -> str:
         """Starts a task manager; returns its name."""
@@ -188,7 +197,7 @@ class Cluster:
         self, name: str, jars: list[Path], entry: str, *options: str
     ) -> subprocess.Popen[bytes]:
         opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED]
-        java = ["java", "-Xms128m", "-Xmx768m", "-XX:MaxDirectMemorySize=768m", *opened]
+        java = ["java", "-Xms128m", "-Xmx768m", "-XX:MaxDirectMemorySize=1g", *opened]
         java += [f"-Dlog.file={self._folder / name}.log"]
         java += [f"-Dlog4j.configurationFile=file:{self._folder / 'log4j.properties'}"]
         java += ["-cp", os.pathsep.join(map(str, jars)), entry, *options]

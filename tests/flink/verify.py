@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -116,6 +117,7 @@ class Killer:
 
 def main() -> None:
     """Runs both, compares, reports."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the cluster ends as well
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ratings", type=int, default=2_000_000, help="how many, synthetic")
     parser.add_argument("--no-kill", action="store_true", help="lose no task manager: for timing")
