@@ -30,6 +30,8 @@ def install() -> None:
     apt = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
     if os.geteuid():
         apt = ["sudo", "-n", *apt]
+    if not all(map(shutil.which, {apt[0], "apt-get"})):
+        raise RuntimeError("MariaDB is not here, and cannot be installed: install mariadb-server.")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for update in (False, True):  # the lists of packages may be missing, or too old
         for packages in PACKAGES:
