@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from pipeline.cli.config import ConfigFile, Overrides, Preset
 from pipeline.cli.console import console
+from ratings.errors import BadInput, ReelflowError
 
 if TYPE_CHECKING:
     from kubeflow.client import Client, Submitted
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
 kubeflow_app = typer.Typer(
     help="Compile the pipeline for Kubeflow Pipelines 2, and run it there.", no_args_is_help=True
 )
+
+
+@kubeflow_app.callback()
+def _needs_the_sdk() -> None:
+    """Compile the pipeline for Kubeflow Pipelines 2, and run it there."""
+    if find_spec("kfp") is None:
+        raise ReelflowError(
+            "The kfp SDK is not installed: none fits TFX on this Python.",
+            "Compile and submit with Python 3.10 or 3.11; the tasks themselves do not need it.",
+        )
+
 
 PACKAGE = Path("reelflow.yaml")
 
@@ -78,7 +91,6 @@ def compile(  # the sub-command's name
 
     from pipeline.environment import prepare
     from pipeline.loading import load
-    from ratings.errors import BadInput
 
     if package.suffix not in (".yaml", ".yml"):
         raise BadInput(f"{package}: a package ends in .yaml.", "For example --package out.yaml.")

@@ -151,6 +151,14 @@ def test_bad_words_are_refused_before_anybody_is_asked(server: Standin, package:
     assert server.calls == []
 
 
+def test_without_the_sdk_it_is_said(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.cli.kubeflow.find_spec", lambda _: None)
+    code, out = _invoke("submit", package, "--host", "http://localhost:1")
+    assert code == 1
+    assert "Python 3.10 or 3.11" in out
+    assert _invoke("--help")[0] == 0
+
+
 def test_cron_gets_its_seconds() -> None:
     assert cron_of("0 3 * * 0") == "0 0 3 * * 0"
     assert cron_of("30 0 3 * * 0") == "30 0 3 * * 0"

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+pytest.importorskip("kfp")  # for the package in `graphs`
+
 from ratings.errors import BadInput, ReelflowError
 from tests.kubeflow.graphs import GRAPH
 
