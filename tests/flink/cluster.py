@@ -188,6 +188,11 @@ class Cluster:
                 names |= {task["taskmanager-id"] for task in tasks if task["status"] == "RUNNING"}
         return sorted(names & set(self._processes))
 
+    def done(self, job: str) -> float:
+        """Share of a job's tasks that have ended well."""
+        tasks = self.ask(f"/jobs/{job}")["status-counts"]
+        return float(tasks["FINISHED"] / max(sum(tasks.values()), 1))
+
     def failures(self, job: str) -> list[str]:
         """What went wrong in a job that Flink went on with, first lines only."""
         history = self.ask(f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]

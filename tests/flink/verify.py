@@ -99,17 +99,17 @@ class Killer:
             time.sleep(0.2)
             new = [job for job in self._cluster.jobs() if job not in known]
             victims = self._cluster.at_work() if new else []
-            if victims and self._in_the_middle(node):
+            if victims and self._in_the_middle(node, new[-1]):
                 self._cluster.kill(victims[0])
                 print(f"  {node}: killed {victims[0]}, one of {', '.join(victims)} at work")
                 self.killed.append({"node": node, "job": new[-1], "task_manager": victims[0]})
                 self._cluster.add()
                 return
 
-    def _in_the_middle(self, node: str) -> bool:
-        """ExampleGen: some chunks are parsed, no shard is written. Others: their worker works."""
+    def _in_the_middle(self, node: str, job: str) -> bool:
+        """ExampleGen: some chunks are parsed, no shard is written. Others: by tasks."""
         if node != "RatingsExampleGen":
-            return any((self._output / "artifacts" / node).rglob("*"))
+            return 0.3 < self._cluster.done(job) < 0.8
         folder = self._output / "artifacts" / node
         spilled = next(folder.rglob("spill-*"), None)
         return spilled is not None and next(folder.rglob("*.parquet"), None) is None
