@@ -15,7 +15,7 @@ OURS, STOCK, STOCK_OFF = "Reelflow", "stock", "stock, metric off"
 EPOCHS = 3
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "train": {"epochs": EPOCHS, "patience": EPOCHS},
+    "train": {"epochs": EPOCHS, "patience": EPOCHS, "refit": False},
     # Both sides push: what is measured is a run to its end.
     "gate": {"top_100_accuracy_min": 0.0, "rmse_max": 10.0, "baselines": []},
 }

@@ -11,7 +11,7 @@ from benchmarks import common, data
 SETTINGS: dict[str, dict[str, Any]] = {
     "data": {"partitions": 32, "statistics_rows": 200_000},
     "model": {"loss": "in_batch_softmax", "rating_bag": 100},
-    "train": {"epochs": 1, "batch_size": 8192, "validation_rows": 20_000},
+    "train": {"epochs": 1, "batch_size": 8192, "validation_rows": 20_000, "refit": False},
     "gate": {"max_test_rows": 100_000, "top_100_accuracy_min": 0.0, "rmse_max": 10.0},
 }
 """Our defaults, but for what data of this size asks for."""

@@ -47,6 +47,8 @@ def ours(shape: dict[str, int], model: dict[str, Any], batch: int) -> common.Mea
             TrainConfig(epochs=EPOCHS, batch_size=batch, patience=EPOCHS, validation_rows=1),
             Path(folder),
         )
+    # Both tasks, one after the other, as they share no weights.
+    tasks = [clock.seconds[i : i + EPOCHS] for i in range(0, len(clock.seconds), EPOCHS)]
     # Of films that are in a batch more than once our in-batch softmax scores each once.
     in_batch = model.get("loss") == "in_batch_softmax"
     candidates = len(set(data.train.movie_index[:: -(-shape["train"] // batch)].tolist()))
@@ -54,7 +56,7 @@ def ours(shape: dict[str, int], model: dict[str, Any], batch: int) -> common.Mea
     steps = shape["train"] / batch
     return {
         "epochs": clock.seconds,
-        "seconds": min(clock.seconds[1:]),
+        "seconds": sum(min(task[1:]) for task in tasks),
         "product_seconds": steps * _products(batch, candidates, SIZE + 1),
     }
 

@@ -70,7 +70,9 @@ def train(data: Any, config: Any, start: Any) -> tuple[Any, list[dict[str, float
     with tempfile.TemporaryDirectory() as logs:
         joint, history = fit(data, config.model, config.train, Path(logs), start, [told])
     for name in ("retrieval_loss", "rating_loss"):
-        for epoch, value in enumerate(history[f"val_{name}"], start=1):
+        losses = history[f"val_{name}"]
+        told.epochs += [{} for _ in range(1 + len(losses) - len(told.epochs))]
+        for epoch, value in enumerate(losses, start=1):
             told.epochs[epoch][name] = value
             if name == "rating_loss":
                 told.epochs[epoch]["rmse"] = math.sqrt(value)
@@ -83,6 +85,7 @@ def metrics_by_epoch(data: Any) -> Any:
     import tensorflow as tf
     import tf_keras as keras
 
+    from components.trainer import features as f
     from components.trainer.batches import known_rows
     from components.trainer.index import ranks
 
@@ -98,6 +101,8 @@ def metrics_by_epoch(data: Any) -> Any:
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             joint, hits = self.model, 0
+            if f.RETRIEVAL_TASK not in joint.learning:
+                return
             films = joint.candidate_tower.catalogue()
             for first in range(0, len(rows), ROWS):
                 part = rows.take(np.arange(first, min(first + ROWS, len(rows))))

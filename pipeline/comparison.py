@@ -21,6 +21,7 @@ from components.trainer import features as f
 from components.trainer.baselines import BASELINES
 from components.trainer.export import read_about
 from components.transform.encoded import EncodedData
+from components.transform.refit import learned_from
 from pipeline import launcher
 from pipeline.config import Config
 from pipeline.definition import create_pipeline
@@ -85,7 +86,8 @@ class Contest:
         """
         yield from launcher.run(self._ir, ENCODER)
         run = read_run(self._layout.metadata, self._run_id)
-        self.data = EncodedData.load(run.output(ENCODER, "encoded").uri)
+        encoded = EncodedData.load(run.output(ENCODER, "encoded").uri)
+        self.data = learned_from(encoded, self._base.train.model_dump())
         self.rows = self._test_rows(run)
         for name in self._baselines:
             yield from self._contestant(name, self._baseline)
@@ -134,6 +136,7 @@ class Contest:
             seed=self._base.split.seed,
             fit_seconds=seconds,
             parameters=baseline.parameters,
+            liked_from=self._base.model.like_threshold,
         )
         return entry, "done"
 
@@ -158,5 +161,6 @@ class Contest:
             seed=self._base.split.seed,
             fit_seconds=about.get("fit_seconds"),
             parameters=about.get("parameters"),
+            liked_from=self._base.model.like_threshold,
         )
         return entry, state

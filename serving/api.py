@@ -81,6 +81,7 @@ async def rate(
         movie_id=movie_id,
         rating=rated.rating,
         known_user=rated.known_user,
+        like=rated.like,
     )
 
 

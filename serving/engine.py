@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from components.trainer.features import (
     COUNT,
     HISTORY,
+    LIKE,
     MOVIE_ID,
     RATING,
     SCORE,
@@ -145,14 +146,14 @@ class Engine:
         return answers
 
     def rate(self, questions: Sequence[Pair]) -> list[Rated]:
-        """Predicted stars."""
+        """Predicted stars, and the probability of a like where the model has one."""
         inputs = {
             USER_ID: [q.user_id for q in questions],
             MOVIE_ID: [q.movie_id for q in questions],
         }
         answer = self.model.call("rate", inputs)
-        columns = (answer[name].tolist() for name in (RATING, "known_user", "known_movie"))
-        return [Rated(*row) for row in zip(*columns, strict=True)]
+        names = [RATING, "known_user", "known_movie", *([LIKE] if LIKE in answer else [])]
+        return [Rated(*row) for row in zip(*(answer[n].tolist() for n in names), strict=True)]
 
     def profile(self, questions: Sequence[Whom]) -> list[Profile]:
         """What the model knows about users, whose whole timelines count."""

@@ -129,6 +129,9 @@ class PredictedRating(BaseModel):
     movie_id: str
     rating: float
     known_user: bool = Field(description="If not, the rating is an average user's.")
+    like: float | None = Field(
+        None, description="Probability that the user likes the film; null if the model has none."
+    )
 
 
 class ShareMessage(BaseModel):

@@ -43,6 +43,7 @@ rating_embedding_size = 8
 [train]
 epochs = 6
 learning_rate = 0.01
+rating_learning_rate = 0.01
 [gate]
 baselines = ["popularity"]
 """

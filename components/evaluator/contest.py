@@ -9,7 +9,7 @@ import numpy as np
 
 from components.evaluator.beyond_accuracy import coverage, novelty
 from components.evaluator.bootstrap import Interval, interval, resample
-from components.evaluator.likes import like_hits
+from components.evaluator.likes import LIKED, like_hits
 from components.evaluator.metrics import Floats, Predictions, row_columns
 from components.transform.encoded import EncodedData, EncodedRatings, Int32
 
@@ -49,6 +49,7 @@ def measure(
     seed: int,
     fit_seconds: float | None,
     parameters: int | None,
+    liked_from: float = LIKED,
 ) -> Entry:
     """Takes all measures.
 
@@ -61,9 +62,10 @@ def measure(
         seed: of the bootstrap.
         fit_seconds: wall time of training.
         parameters: numbers learned.
+        liked_from: stars from which on a film counts as liked.
     """
     columns = row_columns(predictions, rows.rating)
-    columns["like_accuracy"] = like_hits(predictions, rows.rating)
+    columns["like_accuracy"] = like_hits(predictions, rows.rating, liked_from)
     means = _named({key: float(np.mean(values)) for key, values in columns.items()})
     resamples = _named(resample(columns, rows.user_index, seed))
     movies = len(data.catalogue)

@@ -33,6 +33,7 @@ from components.trainer.export import read_about
 from components.trainer.features import TASKS
 from components.trainer.guards import Guard
 from components.transform.encoded import EncodedData, Int32
+from components.transform.refit import learned_from
 from pipeline.config import GateConfig
 from ratings.errors import BadInput
 
@@ -108,7 +109,7 @@ def compare(
         champion: SavedModel of the model to be held against; one that cannot be asked is left out,
             and `not_gated` says so.
         rows: the test split.
-        data: the encoded ratings, for baselines and slices.
+        data: the encoded ratings; baselines learn from what the model has learned from.
         gate: thresholds; more rows than `max_test_rows` are sampled.
         seed: of that sample, and of the bootstrap.
         groups: further slices, slice key to each row's value.
@@ -124,6 +125,7 @@ def compare(
     ratings, movies, who = rows.encoded.rating, len(data.catalogue), rows.encoded.user_index
 
     about = read_about(model)
+    data = learned_from(data, about.get("train", {}))
     liked_from = about.get("model", {}).get("like_threshold", LIKED)
 
     def measured(predictions: Predictions) -> tuple[Summary, Intervals]:

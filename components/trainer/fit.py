@@ -1,4 +1,4 @@
-"""The training loop: Keras `fit`, early stopping per task, TensorBoard logs."""
+"""The training loop: Keras `fit` and early stopping for each task, TensorBoard logs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
-from components.trainer import features as f
 from components.trainer.batches import Batches, known_rows, sample_rows
 from components.trainer.optimizer import optimizer
-from components.trainer.tasks import JOINT_LOSS, RATING_LOSS, RETRIEVAL_LOSS, JointModel
+from components.trainer.tasks import LOSSES, RATING_LOSS, JointModel
 from components.trainer.warm.start import Start
 from components.transform.encoded import EncodedData
 from pipeline.config import ModelConfig, TrainConfig
@@ -22,13 +21,10 @@ from ratings.errors import BadInput
 
 History = dict[str, list[float]]
 
+VALIDATION = "val_"
+"""What Keras puts before the name of a loss on held-out rows."""
 STEPS = 16
 """Steps between two returns to Python."""
-_TASKS_OF = {
-    RETRIEVAL_LOSS: (f.RETRIEVAL_TASK,),
-    RATING_LOSS: (f.RATING_TASK,),
-    JOINT_LOSS: f.TASKS,
-}
 VALIDATION_CELLS = 1 << 25
 """Scores that a validation batch holds at a time: 128 MiB of float32."""
 
@@ -40,11 +36,13 @@ def fit(
     log_dir: Path,
     start: Start | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    epochs: Mapping[str, int] | None = None,
 ) -> tuple[JointModel, History]:
     """Trains the joint model and leaves each task's weights at its best validation loss.
 
-    With `train.seeds` above 1, further rating models are trained one after the other, each with a
-    seed, an order of batches and a best epoch of its own.
+    Tasks that share weights are trained together, others one after the other. With `train.seeds`
+    above 1, further rating models follow, each with a seed, an order of batches and a best epoch of
+    its own.
 
     Args:
         data: what to train on.
@@ -54,6 +52,7 @@ def fit(
         start: the champion's weights to begin with, where they fit; their validation loss is then
             the one to beat.
         callbacks: further ones, of the first model.
+        epochs: loss to how many passes over train it takes; by default `train.epochs` at most.
 
     Returns:
         The model, and loss name to its value per epoch.
@@ -68,13 +67,14 @@ def fit(
             "model.rating_share_embeddings.",
             "Set train.seeds to 1.",
         )
-    joint, history = _fit_once(data, model, train, log_dir, start, callbacks=callbacks)
+    epochs = epochs or {}
+    joint, history = _fit_once(data, model, train, log_dir, start, epochs, callbacks=callbacks)
     if joint.has_rating:
         alone = model.model_copy(update={"retrieval_weight": 0.0})
         for number in range(1, train.seeds):
             another = train.model_copy(update={"seed": train.seed + number})
             folder = log_dir / f"seed-{number + 1}"
-            further, _ = _fit_once(data, alone, another, folder, start, number)
+            further, _ = _fit_once(data, alone, another, folder, start, epochs, number)
             joint.further_rating_models.append(further.rating_model)
     return joint, history
 
@@ -85,6 +85,7 @@ def _fit_once(
     train: TrainConfig,
     log_dir: Path,
     start: Start | None,
+    epochs: Mapping[str, int],
     number: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[JointModel, History]:
@@ -100,73 +101,80 @@ def _fit_once(
         )
     held_out = sample_rows(known_rows(data.validation, *known), train.validation_rows, train.seed)
     held_out_batch = min(4 * train.batch_size, max(1, VALIDATION_CELLS // len(data.catalogue)))
-    joint = JointModel(data, model)
-    joint.compile(optimizer=optimizer(train), steps_per_execution=STEPS)
-    best = BestWeights(joint, train.patience)
     validation = Batches(held_out, held_out_batch, None) if len(held_out) else None
-    if start is not None and (begun := start.begin(joint, number)) and validation is not None:
-        best.begin(begun, joint.evaluate(validation, verbose=0, return_dict=True))
-    result = joint.fit(
-        Batches(rows, train.batch_size, train.seed),
-        validation_data=validation,
-        epochs=train.epochs,
-        callbacks=[
-            best,
-            keras.callbacks.TerminateOnNaN(),
-            keras.callbacks.TensorBoard(str(log_dir), write_graph=False, profile_batch=0),
-            *callbacks,
-        ],
-        verbose=0,
-    )
-    return joint, result.history
+    joint = JointModel(data, model)
+    begun = [] if start is None else start.begin(joint, number)
+    history: History = {}
+    for loss, tasks in joint.stages.items():
+        joint.learn(tasks)
+        rate = train.rating_learning_rate if loss == RATING_LOSS else train.learning_rate
+        joint.compile(optimizer=optimizer(train, rate), steps_per_execution=STEPS)
+        best = BestWeights(loss, train.patience)
+        if validation is not None and set(tasks) <= set(begun):
+            best.begin(joint, joint.evaluate(validation, verbose=0, return_dict=True)[loss])
+        result = joint.fit(
+            Batches(rows, train.batch_size, train.seed),
+            validation_data=validation,
+            epochs=epochs.get(loss, train.epochs),
+            callbacks=[
+                best,
+                keras.callbacks.TerminateOnNaN(),
+                keras.callbacks.TensorBoard(
+                    str(log_dir / loss.removesuffix("_loss")), write_graph=False, profile_batch=0
+                ),
+                *callbacks,
+            ],
+            verbose=0,
+        )
+        names = {loss, *(LOSSES[task] for task in tasks)}
+        history |= {k: v for k, v in result.history.items() if k.removeprefix(VALIDATION) in names}
+        if best.epoch is not None:
+            joint.best_epochs[loss] = best.epoch
+    joint.learn(joint.tasks)
+    return joint, history
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Keeps each task's weights at their best validation loss, and stops when no task improves.
+    """Keeps the weights of the best validation loss, and stops when it does not get better.
 
-    Tasks that share no weights may have their best epochs at different times.
+    Keras's own `EarlyStopping` leaves the last weights where the epochs run out.
     Without a validation split the last weights stay.
     """
 
-    def __init__(self, joint: JointModel, patience: int) -> None:
+    def __init__(self, loss: str, patience: int) -> None:
         super().__init__()
-        self._joint = joint
+        self._loss = VALIDATION + loss
         self._patience = patience
-        self._best: dict[str, float] = {}
-        self._weights: dict[str, list[npt.NDArray[np.float32]]] = {}
+        self._best = float("inf")
+        self._weights: list[npt.NDArray[np.float32]] = []
         self._stale = 0
+        self.epoch: int | None = None
+        """Passes over train after which the loss was best: 0 if a warm start's weights were best,
+        none if no loss was ever a number."""
 
-    def begin(self, tasks: Sequence[str], losses: Mapping[str, float]) -> None:
-        """Takes the weights of a warm start for the best ones so far.
-
-        Args:
-            tasks: those that begin with a champion's weights.
-            losses: validation losses by name.
-        """
-        for name, weights in self._joint.task_weights().items():
-            if all(task in tasks for task in _TASKS_OF[name]):
-                self._best[name] = losses[name]
-                self._weights[name] = [w.numpy() for w in weights]
+    def begin(self, joint: JointModel, loss: float) -> None:
+        """Takes a warm start's weights, with their validation loss, for the best ones so far."""
+        self._keep(joint, loss, 0)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the validation losses of the epoch."""
-        losses = {k.removeprefix("val_"): v for k, v in (logs or {}).items() if k[:4] == "val_"}
-        groups = self._joint.task_weights()
-        better = [
-            name
-            for name in groups
-            if name in losses and losses[name] < self._best.get(name, float("inf"))
-        ]
-        for name in better:
-            self._best[name] = losses[name]
-            self._weights[name] = [w.numpy() for w in groups[name]]
-        self._stale = 0 if better or not losses else self._stale + 1
+        """Looks at the validation loss of the epoch."""
+        loss = (logs or {}).get(self._loss)
+        if loss is None:
+            return
+        if loss < self._best:
+            self._stale = 0
+            self._keep(self.model, loss, epoch + 1)
+        else:
+            self._stale += 1
         if self._stale >= self._patience:
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Restores the best weights."""
-        groups = self._joint.task_weights()
-        for name, weights in self._weights.items():
-            for variable, value in zip(groups[name], weights, strict=True):
+        if self._weights:
+            for variable, value in zip(self.model.trainable_weights, self._weights, strict=True):
                 variable.assign(value)
+
+    def _keep(self, model: keras.Model, loss: float, epoch: int) -> None:
+        self._best, self.epoch = loss, epoch
+        self._weights = [weight.numpy() for weight in model.trainable_weights]

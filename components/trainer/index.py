@@ -55,17 +55,16 @@ def ranks(scores: tf.Tensor, targets: tf.Tensor, seen: tf.Tensor) -> tuple[tf.Te
         scores: float32 [batch, movies]; a NaN counts as better than the target, and as worst if it
             is the target's own.
         targets: `movie_index`, int32 [batch].
-        seen: films that do not compete in the unseen protocol, int32 [n, 2] of (row, film); the
-            target itself always competes.
+        seen: films that do not compete in the unseen protocol, int32 [n, 2] of (row, film), none
+            of them twice; the target itself always competes.
 
     Returns:
         Raw and unseen ranks, int32 [batch], from 1.
     """
-    cells = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
-    target_scores = tf.gather_nd(scores, cells)
-    ahead = ~(scores < target_scores[:, None])
-    raw = tf.reduce_sum(tf.cast(ahead, tf.int32), axis=1)
-    # By cell, not by count: who rated a film twice has it in `seen` twice.
-    ahead = tf.tensor_scatter_nd_update(ahead, seen, tf.zeros(tf.shape(seen)[:1], tf.bool))
-    ahead = tf.tensor_scatter_nd_update(ahead, cells, tf.ones_like(targets, tf.bool))
-    return raw, tf.reduce_sum(tf.cast(ahead, tf.int32), axis=1)
+    target_scores = tf.gather(scores, targets, axis=1, batch_dims=1)
+    behind = scores < target_scores[:, None]
+    raw = tf.shape(scores)[1] - tf.reduce_sum(tf.cast(behind, tf.int32), axis=1)
+    rows, films = seen[:, 0], seen[:, 1]
+    ahead = ~tf.gather_nd(behind, seen) & (films != tf.gather(targets, rows))
+    out = tf.math.unsorted_segment_sum(tf.cast(ahead, tf.int32), rows, tf.size(targets))
+    return raw, raw - out

@@ -10,11 +10,11 @@ import tf_keras as keras
 from pipeline.config import TrainConfig
 
 
-def optimizer(config: TrainConfig) -> keras.optimizers.legacy.Optimizer:
-    """The optimizer that the configuration names, at its learning rate."""
+def optimizer(config: TrainConfig, learning_rate: float) -> keras.optimizers.legacy.Optimizer:
+    """The optimizer that the configuration names, at the learning rate of the task."""
     if config.optimizer == "adagrad":
-        return keras.optimizers.legacy.Adagrad(config.learning_rate)
-    return TableAdam(config.learning_rate)
+        return keras.optimizers.legacy.Adagrad(learning_rate)
+    return TableAdam(learning_rate)
 
 
 class TableAdam(keras.optimizers.legacy.Adam):

@@ -13,7 +13,8 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.trainer import features as f
 from components.trainer import guards
 from components.trainer.export import export
-from components.trainer.fit import History, fit
+from components.trainer.fit import History
+from components.trainer.refit import fit_and_refit
 from components.trainer.signatures import ServingModel
 from components.trainer.tasks import RETRIEVAL_LOSS, JointModel
 from components.trainer.warm.find import find_beginning
@@ -47,12 +48,15 @@ def run_fn(args: FnArgs) -> None:
         beginning = find_beginning(champion, data, users, model_config, split)
     began = time.monotonic()
     start = None if beginning is None else beginning.start
-    joint, history = fit(data, model_config, train_config, Path(args.model_run_dir), start)
+    logs = Path(args.model_run_dir)
+    fitted = fit_and_refit(data, model_config, train_config, logs, start)
+    joint, history, data = fitted.joint, fitted.history, fitted.data
     about = {
         "users": len(users),
         "movies": len(data.catalogue),
         "train_rows": len(data.train),
-        "epochs": len(history["loss"]),
+        "epochs": max(map(len, history.values())),
+        "best_epochs": fitted.first.best_epochs,
         "fit_seconds": round(time.monotonic() - began, 1),
         "parameters": joint.parameters,
         "tasks": joint.tasks,
@@ -70,7 +74,8 @@ def run_fn(args: FnArgs) -> None:
     }
     export(ServingModel(joint, data, users), data, users, about, Path(args.serving_model_dir))
     if beginning is not None:
-        beginning.keep(joint, Path(args.serving_model_dir))
+        # Validation ratings of this run may be those of the next one: what begins it knows none.
+        beginning.keep(fitted.first, Path(args.serving_model_dir))
 
 
 def _learned(

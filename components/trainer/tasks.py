@@ -1,6 +1,8 @@
-"""The joint model: retrieval and rating, learned together, weighted by the configuration."""
+"""The joint model: retrieval and rating, each by its weight in the configuration."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
@@ -18,12 +20,14 @@ from pipeline.config import ModelConfig
 RETRIEVAL_LOSS = "retrieval_loss"
 RATING_LOSS = "rating_loss"
 JOINT_LOSS = "joint_loss"
+LOSSES = {f.RETRIEVAL_TASK: RETRIEVAL_LOSS, f.RATING_TASK: RATING_LOSS}
+"""Task to the name of its loss."""
 
 
 class JointModel(tfrs.Model):
     """Two towers and a rating model.
 
-    Unless the rating model shares the towers' embeddings, each task can stop at its own best.
+    Tasks that share no weights gain nothing from each other's steps: see `stages`.
     """
 
     def __init__(self, data: EncodedData, config: ModelConfig) -> None:
@@ -46,17 +50,13 @@ class JointModel(tfrs.Model):
         self.rating_model = RatingModel(data, config, (self.query_tower, self.candidate_tower))
         self.further_rating_models: list[RatingModel] = []
         """The same of other seeds; what is exported is the mean."""
-        # What is not trained needs no gradients. The towers last: the rating model may hold them.
-        self.rating_model.trainable = self.has_rating
-        shared = config.rating_share_embeddings and self.has_rating
-        self.query_tower.trainable = self.has_retrieval or shared
-        self.candidate_tower.trainable = self.has_retrieval or shared
+        self.best_epochs: dict[str, int] = {}
+        """Loss to the passes over train after which its task's weights were kept; set by `fit`."""
+        self.learn(self.tasks)
         self._bias_ratings = None if config.rating_weight else bias_ratings(data)
         self.popularity = recent_popularity(data, config.popularity_half_life)
         self._retrieval_task = RetrievalTask(data, self.candidate_tower, self.timelines, config)
-        names = [RETRIEVAL_LOSS] if self.has_retrieval else []
-        names += [RATING_LOSS] if self.has_rating else []
-        names += [JOINT_LOSS] if config.rating_share_embeddings else []
+        names = dict.fromkeys([*(LOSSES[task] for task in self.tasks), *self.stages])
         self._loss_means = {name: keras.metrics.Mean(name) for name in names}
 
     @property
@@ -77,13 +77,36 @@ class JointModel(tfrs.Model):
     def named_weights(self) -> dict[str, Weights]:
         """Task to the weights that it trained: what a later model can begin with."""
         found: dict[str, Weights] = {}
-        if self.query_tower.trainable:
+        if self.has_retrieval or self._config.rating_share_embeddings:
             query = below("query", self.query_tower.named_weights())
             candidate = below("candidate", self.candidate_tower.named_weights())
             found[f.RETRIEVAL_TASK] = {**query, **candidate}
         if self.has_rating:
             found[f.RATING_TASK] = self.rating_model.named_weights()
         return found
+
+    @property
+    def stages(self) -> dict[str, list[str]]:
+        """Loss to watch, and the tasks that are trained by it, one entry after the other.
+
+        Tasks that share weights are trained together. Others are not, so that each has a step size
+        and a last epoch of its own.
+        """
+        if self._config.rating_share_embeddings and len(self.tasks) > 1:
+            return {JOINT_LOSS: self.tasks}
+        return {LOSSES[task]: [task] for task in self.tasks}
+
+    def learn(self, tasks: Sequence[str]) -> None:
+        """Trains these tasks from now on; what the others alone have stays as it is.
+
+        Keras wants the model compiled again after it.
+        """
+        self.learning = list(tasks)
+        # What is not trained needs no gradients. The towers last: the rating model may hold them.
+        self.rating_model.trainable = f.RATING_TASK in tasks
+        shared = self._config.rating_share_embeddings and f.RATING_TASK in tasks
+        self.query_tower.trainable = f.RETRIEVAL_TASK in tasks or shared
+        self.candidate_tower.trainable = f.RETRIEVAL_TASK in tasks or shared
 
     def frozen_ratings(self) -> FrozenRatings:
         """What is exported of the rating models, or biases if none was trained."""
@@ -119,14 +142,14 @@ class JointModel(tfrs.Model):
         total, scale = tf.constant(0.0), tf.constant(1.0)
         if self._config.retrieval_reduction == "sum":
             scale = tf.cast(tf.size(inputs[f.USER_INDEX]), tf.float32)
-        if self.has_retrieval:
+        if f.RETRIEVAL_TASK in self.learning:
             queries = self.query(inputs[f.USER_INDEX], inputs[f.HISTORY_END], training=training)
             loss, penalty = self._retrieval_task(
                 queries, inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], training=training
             )
             self._loss_means[RETRIEVAL_LOSS].update_state(loss)
             total += self._config.retrieval_weight * scale * (loss + penalty)
-        if self.has_rating:
+        if f.RATING_TASK in self.learning:
             pairs = inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], inputs[f.TIMESTAMP]
             utilities = self.rating_model(*pairs, training=training)
             loss = self.rating_model.loss(utilities, inputs[f.RATING], training)
@@ -136,25 +159,8 @@ class JointModel(tfrs.Model):
             self._loss_means[JOINT_LOSS].update_state(total / scale)
         return total
 
-    def task_weights(self) -> dict[str, list[tf.Variable]]:
-        """Name of the loss to the weights that only this loss trains; all are in one of the lists.
-
-        Weights that both tasks train can only stop together, by the joint loss.
-        """
-        weights = {}
-        if self.has_retrieval:
-            towers = self.query_tower.trainable_weights + self.candidate_tower.trainable_weights
-            weights[RETRIEVAL_LOSS] = towers
-        if self.has_rating:
-            weights[RATING_LOSS] = self.rating_model.trainable_weights
-        if self._config.rating_share_embeddings and len(weights) > 1:
-            together = {id(weight): weight for group in weights.values() for weight in group}
-            return {JOINT_LOSS: list(together.values())}
-        return weights
-
     @property
     def parameters(self) -> int:
         """Numbers that training learned."""
-        weights = [weight for group in self.task_weights().values() for weight in group]
-        weights += [w for model in self.further_rating_models for w in model.trainable_weights]
-        return sum(weight.shape.num_elements() for weight in weights)
+        weights = {id(weight): weight for weight in self.trainable_weights}
+        return sum(weight.shape.num_elements() for weight in weights.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
@@ -31,6 +32,8 @@ class Timelines(tf.Module):
         self._times = tf.Variable(times, trainable=False, dtype=tf.int64, name="times")
         self._offsets = tf.Variable(offsets, trainable=False, dtype=tf.int64, name="offsets")
         self._unknown = unknown
+        again = _rated_before(np.asarray(movies), np.asarray(offsets), unknown)
+        self._again = tf.Variable(again, trainable=False, name="again") if again.any() else None
 
     def recent(self, users: tf.Tensor, ends: tf.Tensor, length: int | tf.Tensor) -> tf.Tensor:
         """The films of `users` just before the positions `ends`, the oldest first.
@@ -60,8 +63,14 @@ class Timelines(tf.Module):
         return tf.gather(self._offsets, users) + counts
 
     def seen(self, users: tf.Tensor) -> tf.Tensor:
-        """Coordinates (row of the batch, film) of all films that the users rated, int32 [n, 2]."""
+        """Coordinates (row of the batch, film) of all films that the users rated, int32 [n, 2].
+
+        Each film once, however often a user rated it.
+        """
         rows, positions = self._positions(users)
+        if self._again is not None:
+            first = tf.where(~tf.gather(self._again, positions))[:, 0]
+            rows, positions = tf.gather(rows, first), tf.gather(positions, first)
         return tf.stack([rows, tf.gather(self._movies, positions)], axis=1)
 
     def counts(self, users: tf.Tensor) -> tf.Tensor:
@@ -70,3 +79,14 @@ class Timelines(tf.Module):
 
     def _positions(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return slices(tf.gather(self._offsets, users), self.ends_now(users))
+
+
+def _rated_before(
+    movies: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], films: int
+) -> npt.NDArray[np.bool_]:
+    """Whether the same user has the same film earlier in the timeline, bool [ratings]."""
+    users = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    _, first = np.unique(users * (films + 1) + movies, return_index=True)
+    again = np.ones(len(movies), bool)
+    again[first] = False
+    return again

@@ -59,9 +59,9 @@ def encode(
     has_timestamps = any((rows.timestamp != rows.timestamp[:1]).any() for rows in unsorted.values())
     train = _known(unsorted[f.TRAIN], graph)
     train = train.take(timeline_order(train))
-    train = _with_history(train, timeline_history_ends(train))
+    train = with_history(train, timeline_history_ends(train))
     held_out = {
-        split: _with_history(unsorted[split], history_ends(train, unsorted[split]))
+        split: with_history(unsorted[split], history_ends(train, unsorted[split]))
         for split in (f.VALIDATION, f.TEST)
     }
     return EncodedData(
@@ -178,7 +178,8 @@ def _texts(column: pa.ChunkedArray) -> list[list[str]]:
     return [[text.decode() for text in row or ()] for row in column.to_pylist()]
 
 
-def _with_history(rows: EncodedRatings, ends: Int64) -> EncodedRatings:
+def with_history(rows: EncodedRatings, ends: Int64) -> EncodedRatings:
+    """The same rows with these positions as `history_end`."""
     return EncodedRatings(
         rows.user_index, rows.movie_index, rows.rating, rows.timestamp, rows.day, ends
     )

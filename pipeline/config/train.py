@@ -13,15 +13,21 @@ class TrainConfig(Section):
     """The training loop."""
 
     epochs: Annotated[int, Field(ge=1)] = 20
-    """Passes over the train split, at most."""
+    """Passes over the train split for each task, at most."""
     optimizer: Literal["adam", "adagrad"] = "adam"
     """What moves the weights."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.003
     """Step size of the optimizer."""
+    rating_learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    """Step size for the rating task; where it shares embeddings with the retrieval task (and so its
+    steps), `learning_rate` counts."""
     batch_size: Annotated[int, Field(ge=1)] = 1024
     """Ratings per step."""
     patience: Annotated[int, Field(ge=1)] = 2
     """Epochs without a better validation loss before training stops."""
+    refit: bool = True
+    """Train once more on train and validation together, as many epochs as were best; takes about as
+    long again. What is pushed then knows all ratings but those of test."""
     validation_rows: Annotated[int, Field(ge=1)] = 50_000
     """Validation ratings to look at after each epoch, at most, sampled by seed."""
     seed: int = 42

@@ -51,6 +51,7 @@ def _model_space() -> dict[str, Values]:
 def _train_space() -> dict[str, Values]:
     return {
         "learning_rate": Range(min=0.0005, max=0.02, log=True),
+        "rating_learning_rate": Range(min=0.0003, max=0.01, log=True),
         "batch_size": (512, 1024, 2048),
         "epochs": (10, 20, 40),
     }

@@ -16,7 +16,9 @@ from pipeline.config import ModelConfig, TrainConfig
 from tests.encoded_data import Checkerboard, checkerboard
 
 MODEL = ModelConfig(embedding_size=8, rating_embedding_size=4)
-TRAIN = TrainConfig(epochs=30, learning_rate=0.02, batch_size=64, patience=5)
+TRAIN = TrainConfig(
+    epochs=30, learning_rate=0.02, rating_learning_rate=0.02, batch_size=64, patience=5
+)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from serving.model import ServedModel
+from components.trainer.features import LIKE, RATING
+from serving.engine import Engine
+from serving.model import Rated, ServedModel
+from serving.questions import Pair
 from tests import tiny_model
 
 API = "/api/v1"
@@ -108,8 +113,16 @@ def test_rating(client: TestClient, served: ServedModel) -> None:
     answer = client.get(f"{API}/rating", params={"user_id": "1", "movie_id": "2"}).json()
     assert answer["rating"] == pytest.approx(served.rate("1", "2").rating)
     assert answer["known_user"]
+    assert answer["like"] is None
     stranger = client.get(f"{API}/rating", params={"user_id": "nobody", "movie_id": "2"}).json()
     assert not stranger["known_user"]
+
+
+def test_a_rating_has_the_probability_of_a_like_where_the_model_has_one() -> None:
+    columns = {RATING: [4.5], "known_user": [True], "known_movie": [True], LIKE: [0.75]}
+    answer = {name: np.array(values) for name, values in columns.items()}
+    engine: Any = SimpleNamespace(model=SimpleNamespace(call=lambda *_: answer))
+    assert Engine.rate(engine, [Pair("1", "2")]) == [Rated(4.5, True, True, 0.75)]
 
 
 def test_similar(client: TestClient, served: ServedModel) -> None:

@@ -38,9 +38,14 @@ def section(about: Json) -> Section:
     if cross := about.get("cross_weights"):
         blocks.append(_cross(cross))
     lead = (
-        "Loss of both tasks after each epoch. Each task keeps the weights of its best epoch on the "
-        "validation split, and training stops when neither has improved for a while."
+        "Loss of each task after each epoch. A task ends when its loss on the validation split has "
+        "not improved for a while, and keeps the weights of its best epoch."
     )
+    if about.get("train", {}).get("refit"):
+        lead += (
+            " The model was then trained once more on train and validation together, as many "
+            "epochs as were best; the curves are of the first training."
+        )
     return Section("training", "Training", lead, blocks)
 
 

@@ -60,8 +60,9 @@ class DayEffects(keras.layers.Layer):
         counts = np.maximum(np.bincount(train.user_index, minlength=users + 1), 1)
         mean_days = np.bincount(train.user_index, days, users + 1) / counts
         self._mean_days = tf.Variable(mean_days.astype(np.float32), trainable=False)
-        last = np.full(users + 1, self._first, np.int64)
+        last = np.zeros(users + 1, np.int64)
         np.maximum.at(last, train.user_index, train.timestamp)
+        last[users] = train.timestamp.max()
         self._last = tf.Variable(last, trainable=False)
         self.user_day = self.add_weight("user_day", [len(keys) + 1, 1], initializer="zeros")
         self.drift = self.add_weight("drift", [users + 1, 1], initializer="zeros")
@@ -78,7 +79,10 @@ class DayEffects(keras.layers.Layer):
         }
 
     def latest(self, users: tf.Tensor) -> tf.Tensor:
-        """The time of each user's last train rating, seconds, int64 [batch]."""
+        """The time of each user's last train rating, seconds, int64 [batch].
+
+        The unknown user's is that of train: it is a user of today.
+        """
         return tf.gather(self._last, users)
 
     def call(

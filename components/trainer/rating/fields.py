@@ -13,6 +13,7 @@ import tf_keras as keras
 from components.trainer.towers import CandidateTower, QueryTower, genre_shares
 from components.trainer.weights import GENRES, MOVIES, USERS, YEARS, Weight
 from components.transform.encoded import EncodedData, Int32
+from components.transform.tokens import Tokens
 
 UNKNOWN_RATE = 0.02
 """Share of training rows whose user, and of those whose film, is hidden: they train the row that
@@ -81,6 +82,27 @@ def year_field(data: EncodedData) -> Field:
     table = [len(known) if year is None else places[year] for year in years]
     rows = np.array([*table, len(known)], np.int32)
     return Field("year", False, len(known) + 1, rows, words=YEARS)
+
+
+def token_fields(tokens: Tokens | None, of_user: bool) -> list[Field]:
+    """A field for each feature of words, such as `occupation`; of several words the first counts.
+
+    Args:
+        tokens: of all users or of all films; None gives no field.
+        of_user: whose they are.
+    """
+    if tokens is None:
+        return []
+    names = np.array([word.partition("=")[0] for word in tokens.words])
+    fields = []
+    for name in tokens.names:
+        words = np.flatnonzero(names == name)
+        table = np.full(len(tokens.counts) + 1, len(words), np.int32)
+        # The last writer wins: from the back, that is an owner's first word.
+        here = np.flatnonzero(names[tokens.indices] == name)[::-1]
+        table[tokens.owners[here]] = np.searchsorted(words, tokens.indices[here])
+        fields.append(Field(name, of_user, len(words) + 1, table))
+    return fields
 
 
 class FieldEmbeddings(keras.layers.Layer):

@@ -107,6 +107,10 @@ class NetworkHead(keras.layers.Layer):
         fields = [f.user_field(data), f.movie_field(data)]
         if config.rating_head == "dcn":
             fields += [f.genres_field(data), f.year_field(data)]
+            if config.movie_features:
+                fields += f.token_fields(data.movie_features, of_user=False)
+            if config.user_features:
+                fields += f.token_fields(data.user_features, of_user=True)
             self._network: Mlp | Dcn = Dcn(
                 config.rating_cross_layers, config.rating_units, config.rating_dropout
             )

@@ -94,7 +94,9 @@ class SvdPlusPlus(keras.layers.Layer):
     def freeze(self) -> Factors:
         """Takes all sums once, for export and for scoring many pairs.
 
-        The unknown user has only the films' biases, the unknown film only the user's.
+        The unknown user is the mean of all users, each counted once: a film then has the stars that
+        it would get if everybody rated it. By the films' biases alone, which come from those who
+        did, strangers' stars are worse. The unknown film has only the user's bias.
         """
         users, movies = self.user_bias.shape[0] - 1, self.movie_bias.shape[0]
         user = self.user[:-1] + self._rated.sums(tf.range(users), self.rated)
@@ -107,9 +109,8 @@ class SvdPlusPlus(keras.layers.Layer):
             [self.user_bias[:-1], tf.ones([users, 1]), self.user_genres[:-1], user], axis=1
         )
         movie_side = tf.concat([tf.ones([movies, 1]), self.movie_bias, self._genres, movie], axis=1)
-        width = user_side.shape[1]
-        unknown_user = tf.one_hot([1], width)
-        unknown_movie = tf.one_hot([0], width)
+        unknown_user = tf.reduce_mean(user_side, axis=0, keepdims=True)
+        unknown_movie = tf.one_hot([0], user_side.shape[1])
         return Factors(
             users=tf.concat([user_side, unknown_user], axis=0),
             movies=tf.concat([movie_side, unknown_movie], axis=0),

@@ -38,6 +38,10 @@ class Start:
         """Of a run on these data."""
         return cls(champion, rows, genre_shares(data.catalogue, data.sizes.genres).numpy())
 
+    def on(self, data: EncodedData) -> Start:
+        """The same start for a model of the same users and films on other ratings of theirs."""
+        return Start.of(self.champion, Rows.of(data, self.rows.words[w.USERS]), data)
+
     def misfits(self, joint: JointModel) -> dict[str, str]:
         """Tasks that cannot begin with the champion's weights, and why, in words.
 

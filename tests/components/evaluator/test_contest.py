@@ -36,6 +36,17 @@ def test_metrics_and_intervals() -> None:
     assert not [name for name in entry.metrics if "squared" in name or "absolute" in name]
 
 
+def test_who_likes_is_a_matter_of_the_threshold() -> None:
+    """All rows are called likes from 3 stars on, and half of them are, unless 2 stars will do."""
+    stars = Predictions(*(np.full(4, value) for value in (np.float32(3), np.int32(1), np.int32(1))))
+    lists = np.zeros((4, 1), np.int32)
+    found = [
+        measure("x", stars, lists, DATA.test, DATA, 1, None, None, liked_from=threshold)
+        for threshold in (3.0, 2.0)
+    ]
+    assert [entry.metrics["like_accuracy"] for entry in found] == [0.5, 1.0]
+
+
 def test_as_good_as_the_best() -> None:
     best = _entry("best", [1, 1, 1, 1], [4.0] * 4)
     worse = _entry("worse", [2, 2, 2, 2], [4.0] * 4)

@@ -43,7 +43,9 @@ def test_seeds(tmp_path: Path) -> None:
     data, rows, users = _sample(tmp_path / "sample")
 
     def entry(seed: int) -> Entry:
-        train = TrainConfig(epochs=6, learning_rate=0.01, batch_size=256, seed=seed)
+        train = TrainConfig(
+            epochs=6, learning_rate=0.01, rating_learning_rate=0.01, batch_size=256, seed=seed
+        )
         joint, _ = fit(data, MODEL, train, tmp_path)
         evaluate = ServingModel(joint, data, users).signatures()["evaluate"]
         predictions = ask(evaluate, rows, len(data.catalogue))

@@ -112,7 +112,8 @@ def _weights(seed: int, logs: Path) -> list[np.ndarray]:
     train = TrainConfig(epochs=2, batch_size=16, seed=seed)
     joint, history = fit(checkerboard(8, 12).data, MODEL, train, logs)
     assert {RETRIEVAL_LOSS, RATING_LOSS, f"val_{RETRIEVAL_LOSS}"} <= set(history)
-    assert [path.name for path in sorted(logs.iterdir())] == ["train", "validation"]
+    for task in ("rating", "retrieval"):
+        assert {path.name for path in (logs / task).iterdir()} == {"train", "validation"}
     return [weight.numpy() for weight in joint.trainable_weights]
 
 
@@ -133,8 +134,8 @@ def test_without_a_validation_split_training_goes_on_to_the_end(tmp_path: Path) 
     rows: list[Row] = [*random_rows(30, 0), ("u1", "lost", 3.0, 2)]
     data = encoded(rows, films=[f"m{i:02d}" for i in range(14)])
     _, history = fit(data, MODEL, TrainConfig(epochs=3, patience=1), tmp_path)
-    assert len(history["loss"]) == 3
-    assert np.isfinite(history["loss"]).all()
+    assert list(history) == [RETRIEVAL_LOSS, RATING_LOSS]
+    assert all(len(losses) == 3 and np.isfinite(losses).all() for losses in history.values())
 
 
 def test_a_history_query_needs_timestamps(tmp_path: Path) -> None:
@@ -144,40 +145,59 @@ def test_a_history_query_needs_timestamps(tmp_path: Path) -> None:
 
 
 class _Epochs:
-    """A stand-in for Keras: two tasks with a weight each, and losses by epoch."""
+    """A stand-in for Keras: one weight, and a loss by epoch."""
 
     def __init__(self, patience: int) -> None:
-        self.weights = {name: [tf.Variable(0.0)] for name in (RETRIEVAL_LOSS, RATING_LOSS)}
-        joint: Any = SimpleNamespace(task_weights=lambda: self.weights, stop_training=False)
-        self.model = joint
-        self.best = BestWeights(joint, patience)
-        self.best.set_model(joint)
+        self.weight = tf.Variable(0.0)
+        self.model: Any = SimpleNamespace(trainable_weights=[self.weight], stop_training=False)
+        self.best = BestWeights(RATING_LOSS, patience)
+        self.best.set_model(self.model)
 
-    def run(self, retrieval: list[float], rating: list[float]) -> list[float]:
-        """Weights after training; in epoch i all weights are i."""
-        for epoch, losses in enumerate(zip(retrieval, rating, strict=True)):
-            for [weight] in self.weights.values():
-                weight.assign(epoch)
-            logs = dict(zip((f"val_{RETRIEVAL_LOSS}", f"val_{RATING_LOSS}"), losses, strict=True))
-            self.best.on_epoch_end(epoch, {"loss": 0.0, **logs})
+    def run(self, losses: list[float]) -> float:
+        """The weight after training; in epoch i it is i."""
+        for epoch, loss in enumerate(losses):
+            self.weight.assign(epoch)
+            self.best.on_epoch_end(epoch, {"loss": 0.0, f"val_{RATING_LOSS}": loss})
             if self.model.stop_training:
                 break
         self.epochs = epoch + 1
         self.best.on_train_end()
-        return [float(weight) for [weight] in self.weights.values()]
+        return float(self.weight)
 
 
-def test_each_task_ends_at_its_own_best_epoch() -> None:
+def test_the_best_epoch_is_kept() -> None:
     epochs = _Epochs(patience=9)
-    assert epochs.run([3, 2, 1, 2, 3], [1, 0.5, 0.8, 0.7, 0.6]) == [2, 1]
+    assert epochs.run([3, 2, 1, 2, 3]) == 2
+    assert epochs.best.epoch == 3
 
 
-def test_training_stops_when_no_task_gets_better() -> None:
+def test_the_weights_of_a_warm_start_may_stay_the_best() -> None:
+    epochs = _Epochs(patience=9)
+    epochs.weight.assign(7)
+    epochs.best.begin(epochs.model, 2.5)
+    assert epochs.run([4, 3, 5]) == 7
+    assert epochs.best.epoch == 0
+
+
+def test_training_stops_when_the_loss_gets_no_better() -> None:
     epochs = _Epochs(patience=2)
-    assert epochs.run([3, 3, 2, 4, 4, 1], [9, 8, 8, 8, 9, 1]) == [2, 1]
+    assert epochs.run([3, 3, 2, 4, 4, 1]) == 2
     assert epochs.epochs == 5
 
 
 def test_a_loss_that_is_no_number_is_never_the_best() -> None:
     nan = float("nan")
-    assert _Epochs(patience=9).run([2, nan, nan], [nan, 1, nan]) == [0, 1]
+    assert _Epochs(patience=9).run([nan, 1, nan]) == 1
+    never = _Epochs(patience=9)
+    assert never.run([nan, nan]) == 1
+    assert never.best.epoch is None
+
+
+def test_each_task_stops_by_itself(tmp_path: Path) -> None:
+    """A rating task that gets no better from its first epoch on does not wait for retrieval's."""
+    train = TRAIN.model_copy(update={"epochs": 6, "patience": 2, "rating_learning_rate": 9.0})
+    _, history = fit(checkerboard().data, MODEL, train, tmp_path)
+    assert len(history[RATING_LOSS]) < len(history[RETRIEVAL_LOSS]) == 6
+    assert all(
+        len(history[f"val_{name}"]) == len(history[name]) for name in (RATING_LOSS, RETRIEVAL_LOSS)
+    )

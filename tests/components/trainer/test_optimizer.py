@@ -31,8 +31,8 @@ def test_values_are_those_of_keras() -> None:
 
 
 def test_the_configuration_chooses() -> None:
-    assert isinstance(optimizer(TrainConfig()), TableAdam)
-    adagrad = optimizer(TrainConfig(optimizer="adagrad", learning_rate=0.25))
+    assert isinstance(optimizer(TrainConfig(), 0.003), TableAdam)
+    adagrad = optimizer(TrainConfig(optimizer="adagrad"), 0.25)
     weight = tf.Variable([0.0, 0.0])
     adagrad.apply_gradients([(tf.constant([3.0, 0.0]), weight)])
     # Adagrad's first step: the rate times g / sqrt(initial accumulator + g^2).

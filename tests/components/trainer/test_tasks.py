@@ -115,18 +115,32 @@ def test_the_rating_loss_is_the_mean_square() -> None:
 
 def test_tasks_share_no_weights() -> None:
     joint = _joint(encoded(random_rows(30, 0), films=FILMS))
-    groups = joint.task_weights()
-    ids = [{id(weight) for weight in groups[name]} for name in (RETRIEVAL_LOSS, RATING_LOSS)]
+    everything = {id(weight) for weight in joint.trainable_weights}
+    assert list(joint.stages) == [RETRIEVAL_LOSS, RATING_LOSS]
+    ids = []
+    for tasks in joint.stages.values():
+        joint.learn(tasks)
+        ids.append({id(weight) for weight in joint.trainable_weights})
     assert not ids[0] & ids[1]
-    assert ids[0] | ids[1] == {id(weight) for weight in joint.trainable_weights}
+    assert ids[0] | ids[1] == everything
+
+
+def test_the_loss_is_that_of_the_tasks_that_learn() -> None:
+    data = encoded(random_rows(60, 0), films=FILMS)
+    joint, batch = _scattered(_joint(data)), _batch(data)
+    losses = []
+    for tasks in (joint.tasks, *joint.stages.values()):
+        joint.learn(tasks)
+        losses.append(float(joint.compute_loss(batch)))
+    assert losses[0] == pytest.approx(losses[1] + losses[2], rel=1e-5)
 
 
 @pytest.mark.parametrize(
     ("config", "active"),
-    [({"rating_weight": 0}, {RETRIEVAL_LOSS}), ({"retrieval_weight": 0}, {RATING_LOSS})],
+    [({"rating_weight": 0}, RETRIEVAL_LOSS), ({"retrieval_weight": 0}, RATING_LOSS)],
 )
-def test_a_task_of_weight_0_is_off(config: dict[str, float], active: set[str]) -> None:
-    assert set(_joint(encoded(random_rows(30, 0)), **config).task_weights()) == active
+def test_a_task_of_weight_0_is_off(config: dict[str, float], active: str) -> None:
+    assert list(_joint(encoded(random_rows(30, 0)), **config).stages) == [active]
 
 
 @pytest.mark.parametrize("query", ["user_id", "both"])

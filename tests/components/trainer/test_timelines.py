@@ -67,3 +67,13 @@ def test_seen_films_are_those_of_the_slice(data: EncodedData, timelines: Timelin
 
 def test_nobody_has_seen_nothing(timelines: Timelines) -> None:
     assert timelines.seen(tf.zeros([0], tf.int32)).shape == (0, 2)
+
+
+def test_a_film_rated_twice_is_seen_once() -> None:
+    rows = [("a", "m01", 3.0, 1), ("a", "m00", 3.0, 2), ("a", "m01", 5.0, 3), ("b", "m01", 1.0, 1)]
+    data = encoded(rows, films=FILMS)
+    train = data.train
+    timelines = Timelines(train.movie_index, train.timestamp, data.offsets, unknown=UNKNOWN)
+    cells = timelines.seen(tf.constant([1, 0])).numpy()
+    assert sorted(cells.tolist()) == [[0, 1], [1, 0], [1, 1]]
+    assert timelines.counts(tf.constant([0])).numpy().tolist() == [3]

@@ -46,7 +46,7 @@ def test_a_day_of_train_has_its_own_bias_and_no_other_day(data: EncodedData) -> 
 
 def test_the_latest_time_is_the_users_last_rating(data: EncodedData) -> None:
     latest = _effects(data).latest(tf.constant([0, 1, 2])).numpy()
-    assert latest.tolist() == [10 + 10 * DAY, 10 + 59 * DAY, 10]
+    assert latest.tolist() == [10 + 10 * DAY, 10 + 59 * DAY, 10 + 59 * DAY]
 
 
 def test_films_have_bins_and_the_last_one_goes_on(data: EncodedData) -> None:
@@ -75,7 +75,7 @@ def test_moods_are_learned(tmp_path: Path) -> None:
     train, held_out = [r for i, r in enumerate(rows) if i % 7], rows[::7]
     data = encoded(train, held_out)
     config = ModelConfig(retrieval_weight=0, rating_day_effects=True, rating_embedding_size=2)
-    train = TrainConfig(epochs=30, learning_rate=0.05, batch_size=32, patience=30)
+    train = TrainConfig(epochs=30, rating_learning_rate=0.05, batch_size=32, patience=30)
     joint, _ = fit(data, config, train, tmp_path)
     ratings, rows_ = joint.frozen_ratings(), data.validation
     stars = ratings.stars(rows_.user_index, rows_.movie_index, tf.constant(rows_.timestamp))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,17 @@ from components.trainer.rating.fields import (
     FieldEmbeddings,
     genre_fields,
     movie_field,
+    token_fields,
     user_field,
     year_field,
 )
 from components.trainer.tasks import JointModel
 from components.transform.encoded import EncodedData
+from components.transform.tokens import tokens_of_rows
 from pipeline.config import ModelConfig, TrainConfig
 from tests.encoded_data import Film, Row, encoded, random_rows
 
-TRAIN = TrainConfig(epochs=60, learning_rate=0.02, batch_size=64, patience=60)
+TRAIN = TrainConfig(epochs=60, rating_learning_rate=0.02, batch_size=64, patience=60)
 
 
 def taste() -> tuple[EncodedData, list[Row]]:
@@ -148,11 +151,10 @@ def test_embeddings_are_shared_with_the_towers(data: EncodedData, tmp_path: Path
         embedding_size=4, query="user_id", rating_head="mlp", rating_share_embeddings=True
     )
     joint, history = fit(data, config, TrainConfig(epochs=1), tmp_path)
-    [(name, weights)] = joint.task_weights().items()
-    assert name == "joint_loss"
-    assert "joint_loss" in history
-    ids = {id(weight) for weight in weights}
-    assert len(ids) == len(weights)
+    assert list(joint.stages) == ["joint_loss"]
+    assert {"joint_loss", "rating_loss", "retrieval_loss"} <= set(history)
+    ids = {id(weight) for weight in joint.trainable_weights}
+    assert joint.parameters == sum(w.shape.num_elements() for w in joint.trainable_weights)
     towers = joint.query_tower.trainable_weights + joint.candidate_tower.trainable_weights
     assert {id(weight) for weight in towers} < ids
     assert {id(w) for w in joint.rating_model.trainable_weights} <= ids
@@ -166,3 +168,22 @@ def test_sharing_needs_a_user_to_be_one_embedding(wrong: dict[str, str]) -> None
     right = {"rating_head": "mlp", "query": "user_id", "rating_share_embeddings": True}
     with pytest.raises(ValueError, match="rating_share_embeddings"):
         ModelConfig.model_validate({**right, **wrong})
+
+
+def test_the_dcn_meets_declared_features(data: EncodedData) -> None:
+    words = ["age=25", "gender=F", "gender=M"]
+    users, films = data.sizes.users, len(data.catalogue)
+    of_users = tokens_of_rows(words, np.array([0, 0, 1]), np.array([2, 0, 1]), users)
+    of_films = tokens_of_rows(["star=A", "star=B"], np.array([1, 1]), np.array([1, 0]), films)
+    data = replace(data, user_features=of_users, movie_features=of_films)
+    age, gender = token_fields(of_users, of_user=True)
+    assert (age.name, age.categories, gender.name, gender.categories) == ("age", 2, "gender", 3)
+    assert age.table[:3].tolist() == [0, 1, 1]
+    assert gender.table[[0, 1, 2, -1]].tolist() == [1, 0, 2, 2]
+    [star] = token_fields(of_films, of_user=False)
+    assert star.table[[0, 1]].tolist() == [2, of_films.indices[0]]
+    for switch, more in ((True, {"age", "gender", "star"}), (False, set())):
+        joint = _untrained(data, rating_head="dcn", user_features=switch, movie_features=switch)
+        named = joint.rating_model.about()["cross_weights"]["features"]
+        assert set(named) == {"user", "movie", "genres", "year"} | more
+        assert named.index("user") < named.index("movie")

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from components.trainer import weights as w
 from components.trainer.fit import fit
+from components.trainer.refit import fit_and_refit
 from components.trainer.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
 from components.trainer.warm.champion import Champion
 from components.trainer.warm.find import find_beginning
@@ -35,7 +36,7 @@ HEADS: list[dict[str, Any]] = [
     {"retrieval_weight": 0.0},
     {"rating_weight": 0.0},
 ]
-TRAIN = TrainConfig(epochs=1, learning_rate=0.05, batch_size=16)
+TRAIN = TrainConfig(epochs=1, learning_rate=0.05, rating_learning_rate=0.05, batch_size=16)
 DAY = 86_400
 
 
@@ -241,11 +242,27 @@ def test_training_never_ends_worse_than_it_began(tmp_path: Path) -> None:
     config, before = ModelConfig(**SIZES), data_before()
     champion = trained(before, config, tmp_path)
     start = start_of(champion, before, BEFORE_USERS)
-    spoil = TrainConfig(epochs=1, learning_rate=5.0, batch_size=16)
+    spoil = TrainConfig(epochs=1, learning_rate=5.0, rating_learning_rate=5.0, batch_size=16)
     joint, _ = fit(before, config, spoil, tmp_path, start)
     for task, weights in joint.named_weights().items():
         for name, weight in weights.items():
             np.testing.assert_array_equal(weight.variable.numpy(), champion.weights[task][name])
+
+
+def test_the_second_training_begins_with_the_champion_too(tmp_path: Path) -> None:
+    """No epoch was better than the champion, so both models are the champion, each on its days."""
+    config = ModelConfig(**SIZES)
+    late: list[Row] = [("u1", "m02", 3.0, 90 * DAY), ("u2", "m03", 4.0, 95 * DAY)]
+    before = encoded(BEFORE, late, BEFORE[5:9], FILMS)
+    champion = trained(before, config, tmp_path)
+    spoil = TrainConfig(epochs=2, learning_rate=5.0, rating_learning_rate=5.0, batch_size=16)
+    start = start_of(champion, before, BEFORE_USERS)
+    fitted = fit_and_refit(before, config, spoil, tmp_path, start)
+    assert fitted.first.best_epochs == {RETRIEVAL_LOSS: 0, RATING_LOSS: 0}
+    for joint in (fitted.first, fitted.joint):
+        query = joint.named_weights()["retrieval"]["query/user"].variable.numpy()
+        np.testing.assert_array_equal(query, champion.weights["retrieval"]["query/user"])
+    assert len(fitted.data.train) == len(BEFORE) + len(late)
 
 
 def test_further_seeds_begin_with_their_own_weights(tmp_path: Path) -> None:
@@ -255,7 +272,7 @@ def test_further_seeds_begin_with_their_own_weights(tmp_path: Path) -> None:
     rows = Rows.of(before, BEFORE_USERS)
     champion = Champion.of(joint, rows, Knowledge.of(SplitConfig(), before))
     assert set(champion.weights) == {"retrieval", "rating", "rating-1"}
-    spoil = two.model_copy(update={"epochs": 1, "learning_rate": 5.0})
+    spoil = two.model_copy(update={"epochs": 1, "learning_rate": 5.0, "rating_learning_rate": 5.0})
     start = start_of(champion, before, BEFORE_USERS)
     again, _ = fit(before, config, spoil, tmp_path, start)
     kept = Champion.of(again, rows, champion.knowledge)
