@@ -279,8 +279,3 @@ def test_further_seeds_begin_with_their_own_weights(tmp_path: Path) -> None:
     for task, weights in champion.weights.items():
         for name, value in weights.items():
             np.testing.assert_array_equal(kept.weights[task][name], value)
-
-
-def test_losses_are_named_as_fit_expects() -> None:
-    joint = JointModel(data_before(), ModelConfig(**SIZES))
-    assert set(joint.task_weights()) == {RETRIEVAL_LOSS, RATING_LOSS}
