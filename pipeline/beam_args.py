@@ -21,8 +21,10 @@ DIRECT = (
 
 # Java 17 closes what Flink, Spark and Beam reach into by reflection.
 _JAVA_OPENS = ("java.lang", "java.lang.invoke", "java.nio", "java.util")
-# A worker serves all tasks of its machine, since starting one takes longer than most steps.
-_KEEP_WORKERS = "--environment_cache_millis=600000"
+# Milliseconds that a worker is kept from one step to the next: starting one takes longer than most
+# steps. Less than an engine waits before it restarts a job: what Transform has cached in a worker
+# belongs to one attempt, and its steps of the next one would refuse it.
+_KEEP_WORKERS = "--environment_cache_millis=10000"
 
 
 def beam_args(config: BeamConfig) -> list[str]:

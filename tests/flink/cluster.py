@@ -57,11 +57,11 @@ taskmanager.memory.network.max: 384m
 taskmanager.network.sort-shuffle.min-parallelism: 1000
 taskmanager.memory.managed.size: 512m
 classloader.resolve-order: parent-first
-heartbeat.interval: 2000
-heartbeat.timeout: 10000
+heartbeat.interval: 5000
+heartbeat.timeout: 120000
 restart-strategy.type: fixed-delay
 restart-strategy.fixed-delay.attempts: 5
-restart-strategy.fixed-delay.delay: 1 s
+restart-strategy.fixed-delay.delay: 30 s
 io.tmp.dirs: {tmp}
 """
 _LOG = """\
