@@ -57,7 +57,8 @@ class Driver(base_driver.BaseDriver, portable_driver.BaseDriver):
         champion = registry_of(execution_info.exec_properties).by_alias(CHAMPION)
         found = {
             VERSION: champion.number if champion else 0,
-            CREATED: champion.created if champion else 0,
+            # In milliseconds, which are more than ML Metadata has room for in MySQL's integers.
+            CREATED: str(champion.created) if champion else "",
             HASH: champion.model_hash if champion else "",
         }
         result = driver_output_pb2.DriverOutput()

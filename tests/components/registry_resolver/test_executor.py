@@ -52,7 +52,7 @@ def _brought_in(registrar: Registrar, folder: Path) -> list[Any]:
 
 
 def test_without_a_champion_there_is_no_artifact(registrar: Registrar, tmp_path: Path) -> None:
-    assert _found(registrar) == {"registry_version": 0, "registry_created": 0, "model_hash": ""}
+    assert _found(registrar) == {"registry_version": 0, "registry_created": "", "model_hash": ""}
     assert _brought_in(registrar, tmp_path / "model") == []
 
 
@@ -69,6 +69,14 @@ def test_the_champion_is_brought_in_with_its_number_and_hash(
     assert (folder / "saved_model.pb").read_text() == "second"
     assert model.get_int_custom_property(executor.VERSION) == 2
     assert model.get_string_custom_property(executor.HASH) == content_hash(folder)
+
+
+def test_numbers_fit_into_the_integers_of_mysql(registrar: Registrar, tmp_path: Path) -> None:
+    registries.register(registrar, _saved_model(tmp_path / "one", "one"), "one")
+    registrar.promote(1)
+    numbers = [value for value in _found(registrar).values() if isinstance(value, int)]
+    assert numbers == [1]
+    assert all(number < 2**31 for number in numbers)
 
 
 def test_the_cache_depends_on_the_champion_alone(registrar: Registrar, tmp_path: Path) -> None:
