@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from typer.testing import CliRunner
 
 from components.pusher.content import content_hash
 from components.pusher.push import versions
 from components.serving_check import golden
+from pipeline.cli.app import app
 from ratings.quarantine import QuarantinedRow, read_quarantine
 from ratings.reasons import REASONS
 from ratings.sample import write_sample
@@ -307,10 +309,10 @@ def write_rows(folder: Path) -> list[bytes]:
 
 
 def _models(folder: Path, *words: str) -> str:
-    command = [str(REELFLOW), "models", *words, "--output", str(folder / "out")]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    """In this process, which has MLflow loaded already."""
+    answer = CliRunner().invoke(app, ["models", *words, "--output", str(folder / "out")])
+    assert answer.exit_code == 0, answer.output
+    return answer.stdout
 
 
 def _champion(folder: Path) -> tuple[int, str]:
