@@ -29,6 +29,7 @@ epochs = 4
 learning_rate = 0.01
 warm_start = true
 [gate]
+baselines = []
 top_100_accuracy_margin = 0.2
 rmse_margin = 0.5
 """

@@ -112,10 +112,13 @@ def _fit_once(
         best = BestWeights(loss, train.patience)
         if validation is not None and set(tasks) <= set(begun):
             best.begin(joint, joint.evaluate(validation, verbose=0, return_dict=True)[loss])
+        most = epochs.get(loss, train.epochs)
+        if start is not None and most:
+            start.loosen(joint, [task for task in tasks if task in begun], train.warm_start_share)
         result = joint.fit(
             Batches(rows, train.batch_size, train.seed),
             validation_data=validation,
-            epochs=epochs.get(loss, train.epochs),
+            epochs=most,
             callbacks=[
                 best,
                 keras.callbacks.TerminateOnNaN(),

@@ -4,7 +4,7 @@ new ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,24 @@ class Start:
                 weight.variable.assign(self.moved(weight, old[name]))
             begun.append(task)
         return begun
+
+    def loosen(self, joint: JointModel, tasks: Sequence[str], share: float) -> None:
+        """Shrinks the vectors that a model has begun with, so that it still learns new ratings.
+
+        Weights that were trained to their end fit the old ratings so well that further epochs
+        overfit them before the new ones are learned (Ash & Adams 2020, "On warm-starting neural
+        network training", whose remedy this is, without their noise). Directions stay as they are,
+        so that what is alike stays alike; so do biases, one number each, which hardly overfit.
+
+        Args:
+            joint: with the champion's weights.
+            tasks: those that begin with them.
+            share: what is left of every vector, above 0 and at most 1.
+        """
+        named = joint.named_weights()
+        for weight in (weight for task in tasks for weight in named[task].values()):
+            if weight.rows is not None and weight.variable.shape[1] > 1:
+                weight.variable.assign(share * weight.variable)
 
     def moved(self, weight: Weight, old: Array) -> Array:
         """A table of this run's with the champion's rows where they belong now.

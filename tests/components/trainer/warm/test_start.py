@@ -265,6 +265,24 @@ def test_the_second_training_begins_with_the_champion_too(tmp_path: Path) -> Non
     assert len(fitted.data.train) == len(BEFORE) + len(late)
 
 
+def test_loosened_vectors_shrink_alike_and_nothing_else_does(tmp_path: Path) -> None:
+    before, config = data_before(), ModelConfig(**SIZES)
+    champion = trained(before, config, tmp_path)
+    joint = JointModel(before, config)
+    start = start_of(champion, before, BEFORE_USERS)
+    start.loosen(joint, start.begin(joint), 0.5)
+    rated = {row[1] for row in BEFORE}
+    films = [i for i, f in enumerate(FILMS) if f.movie_id in rated]
+    tower, old = joint.named_weights()["retrieval"], champion.weights["retrieval"]
+    np.testing.assert_allclose(
+        tower["candidate/movie"].variable.numpy()[films], 0.5 * old["candidate/movie"][films]
+    )
+    for name in ("query/position_weights", "candidate/unrated_bias"):
+        np.testing.assert_array_equal(tower[name].variable.numpy(), old[name])
+    bias = tower["candidate/bias"].variable.numpy()
+    np.testing.assert_array_equal(bias[films], old["candidate/bias"][films])
+
+
 def test_further_seeds_begin_with_their_own_weights(tmp_path: Path) -> None:
     before, config = data_before(), ModelConfig(**SIZES)
     two = TRAIN.model_copy(update={"seeds": 2})
