@@ -36,7 +36,7 @@ test-quick: $(READY) ## Run the tests that take seconds
 	@$(VENV)/bin/python -m pytest -m "not slow" $(ARGS)
 
 .PHONY: verify-kubeflow
-verify-kubeflow: $(READY) ## Run the Kubeflow package's tasks here, with MariaDB: some minutes
+verify-kubeflow: $(READY) ## Run the Kubeflow package's tasks here, with MariaDB (long)
 	@$(VENV)/bin/python -m tests.kubeflow.verify $(ARGS)
 
 .PHONY: verify-flink
