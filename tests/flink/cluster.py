@@ -57,6 +57,9 @@ taskmanager.memory.network.max: 384m
 taskmanager.network.sort-shuffle.min-parallelism: 1000
 taskmanager.memory.managed.size: 512m
 classloader.resolve-order: parent-first
+pekko.startup-timeout: 120 s
+pekko.ask.timeout: 120 s
+web.timeout: 120000
 heartbeat.interval: 5000
 heartbeat.timeout: 120000
 restart-strategy.type: fixed-delay
