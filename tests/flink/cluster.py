@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ FLINK_MINOR = FLINK.rpartition(".")[0]
 # The newest whose runner and all its parts are found in mirrors of Maven Central that are not
 # complete. Beam's portability protocol lets it serve the newer Python package.
 JOB_SERVER_BEAM = "2.62.0"
+_ATTEMPTS = 5
 _ROOT = Path(__file__).parents[2]
 _ENTRY = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
@@ -57,7 +59,6 @@ taskmanager.memory.network.max: 384m
 taskmanager.network.sort-shuffle.min-parallelism: 1000
 taskmanager.memory.managed.size: 512m
 classloader.resolve-order: parent-first
-pekko.startup-timeout: 120 s
 pekko.ask.timeout: 120 s
 web.timeout: 120000
 heartbeat.interval: 5000
@@ -131,27 +132,35 @@ class Cluster:
         (folder / "config.yaml").write_text(config)
         (folder / "log4j.properties").write_text(_LOG)
         where = ("--configDir", str(folder))
-        self._processes = {"job-manager": self._start("job-manager", self._flink, _ENTRY, *where)}
-        for _ in range(task_managers):
-            self.add()
         port = _free_port()
         self.job_endpoint = f"localhost:{port}"
         ports = (f"--job-port={port}", "--artifact-port=0", "--expansion-port=0")
         places = (f"--flink-master=localhost:{self.rest}", f"--artifacts-dir={folder / 'staged'}")
-        server = self._start("job-server", self._job_server, _JOB_SERVER, *ports, *places)
-        self._processes["job-server"] = server
+        self._processes = {"job-manager": self._start("job-manager", self._flink, _ENTRY, *where)}
         try:
-            self._wait_for(task_managers, port)
+            self._wait("job-manager", lambda: self.ask("/taskmanagers"))
+            server = self._start("job-server", self._job_server, _JOB_SERVER, *ports, *places)
+            self._processes["job-server"] = server
+            self._wait("job-server", lambda: socket.create_connection(("localhost", port)).close())
+            for _ in range(task_managers):
+                self.add()
         except BaseException:
             self.stop()
             raise
 
     def add(self) -> str:
-        """Starts a task manager; returns its name."""
-        name = f"task-manager-{sum('task' in known for known in self._processes) + 1}"
-        options = ("--configDir", str(self._folder), f"-Dtaskmanager.resource-id={name}")
-        self._processes[name] = self._start(name, self._flink, _TASK_MANAGER, *options)
-        return name
+        """Starts a task manager and waits for it; returns its name."""
+        # It gives up if it has no port open after ten seconds, which a busy machine may not grant.
+        for _ in range(_ATTEMPTS):
+            name = f"task-manager-{sum('task' in known for known in self._processes) + 1}"
+            options = ("--configDir", str(self._folder), f"-Dtaskmanager.resource-id={name}")
+            process = self._start(name, self._flink, _TASK_MANAGER, *options)
+            self._processes[name] = process
+            while process.poll() is None:
+                if name in {each["id"] for each in self.ask("/taskmanagers")["taskmanagers"]}:
+                    return name
+                time.sleep(0.5)
+        raise SystemExit(f"No task manager came up; the logs are in {self._folder}")
 
     def kill(self, name: str) -> None:
         """Kills a task manager's JVM at once; its Python worker is left to itself."""
@@ -212,21 +221,14 @@ class Cluster:
         with (self._folder / f"{name}.out").open("wb") as out:
             return subprocess.Popen(java, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
-    def _wait_for(self, task_managers: int, port: int) -> None:
-        until = time.monotonic() + 120
-        while time.monotonic() < until:
-            for name, process in self._processes.items():
-                if process.poll() is not None:
-                    said = (self._folder / f"{name}.out").read_text()[-2000:]
-                    raise SystemExit(f"{name} ended at once: {said}")
+    def _wait(self, name: str, ask: Callable[[], object]) -> None:
+        while self._processes[name].poll() is None:
             try:
-                socket.create_connection(("localhost", port)).close()
-                if self.ask("/overview")["taskmanagers"] == task_managers:
-                    return
-            except OSError:  # nothing answers yet
-                pass
-            time.sleep(0.5)
-        raise SystemExit(f"Flink did not come up; its logs are in {self._folder}")
+                ask()
+                return
+            except OSError:  # it does not answer yet
+                time.sleep(0.5)
+        raise SystemExit(f"{name} ended at once; the logs are in {self._folder}")
 
 
 def _free_port() -> int:

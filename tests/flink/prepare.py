@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 from pipeline.environment import prepare
 
@@ -22,7 +23,7 @@ def main(data: str, output: str, overrides: list[str]) -> None:
     from pipeline.layout import Layout
 
     config = effective_config(Layout.of(output), data=data, overrides=overrides)
-    ir = launcher.compile_pipeline(create_pipeline(config, output), "run")
+    ir = launcher.compile_pipeline(create_pipeline(config, output), f"run-{time.time_ns()}")
     for event in launcher.run(ir, LAST):
         if isinstance(event, launcher.NodeStarted):
             print(json.dumps({"started": event.node}), flush=True)
