@@ -56,7 +56,7 @@ def run_fn(args: FnArgs) -> None:
         "movies": len(data.catalogue),
         "train_rows": len(data.train),
         "epochs": max(map(len, history.values())),
-        "best_epochs": fitted.first.best_epochs,
+        "best_epochs": dict(fitted.first.best_epochs),  # Keras wraps it in what json refuses
         "fit_seconds": round(time.monotonic() - began, 1),
         "parameters": joint.parameters,
         "tasks": joint.tasks,
