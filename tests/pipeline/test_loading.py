@@ -148,7 +148,7 @@ def test_what_is_rendered_can_be_read_back(tmp_path: Path, comments: bool) -> No
 
 def test_rendering_explains_every_key() -> None:
     text = render(Config())
-    assert "# Passes over the train split, at most.\nepochs = " in text
+    assert "# Passes over the train split for each task, at most.\nepochs = " in text
     assert "# path = (not set)" in text
 
 

@@ -78,7 +78,7 @@ def test_run_fn_trains_and_exports(
     assert {key: about[key] for key in ("users", "movies", "train_rows", "epochs")} == {
         "users": 24,
         "movies": 20,
-        "train_rows": len(model.data.train),
+        "train_rows": len(model.data.train) + len(model.data.validation),
         "epochs": 1,
     }
     assert about["model"] == config["model"]
