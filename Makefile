@@ -37,11 +37,11 @@ test-quick: $(READY) ## Run the tests that take seconds
 
 .PHONY: verify-kubeflow
 verify-kubeflow: $(READY) ## Run the Kubeflow package's tasks here, with MariaDB (long)
-	@$(VENV)/bin/python -m tests.kubeflow.verify $(ARGS)
+	@$(VENV)/bin/python -u -m tests.kubeflow.verify $(ARGS)
 
 .PHONY: verify-flink
 verify-flink: $(READY) ## Run Beam on a local Flink cluster that loses machines, and compare; minutes, 1 GB
-	@$(VENV)/bin/python -m tests.flink.verify $(ARGS)
+	@$(VENV)/bin/python -u -m tests.flink.verify $(ARGS)
 
 .PHONY: verify-debian
 verify-debian: ## Run the end-to-end test on TFX 1.21 in a Debian 13 root; as root, minutes, 10 GB

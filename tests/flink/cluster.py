@@ -63,9 +63,10 @@ pekko.ask.timeout: 120 s
 web.timeout: 120000
 heartbeat.interval: 5000
 heartbeat.timeout: 120000
-restart-strategy.type: fixed-delay
-restart-strategy.fixed-delay.attempts: 5
-restart-strategy.fixed-delay.delay: 30 s
+restart-strategy.type: exponential-delay
+restart-strategy.exponential-delay.initial-backoff: 30 s
+restart-strategy.exponential-delay.max-backoff: 2 min
+restart-strategy.exponential-delay.attempts-before-reset-backoff: 5
 io.tmp.dirs: {tmp}
 """
 _LOG = """\
