@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -77,7 +77,7 @@ def schedule(
     if remove:
         _remove(layout, chosen)
         return
-    settings = _settings(layout, config, preset, data, dataset, span, overrides)
+    settings = _latest(_settings(config, preset, data, dataset, span, overrides), layout)
     settings.effective(layout)  # what cannot run today is told today
     arguments = [*settings.arguments(), "--output", str(layout.output)]
     job = Job(
@@ -113,11 +113,9 @@ def turn(
 
     Exit code: that of `reelflow run`, or 0 if there was nothing to do.
     """
-    from pipeline.schedule.turn import Settings, take_turn
+    from pipeline.schedule.turn import take_turn
 
-    settings = Settings(
-        config, preset, None if data is None else str(data), dataset, span, tuple(overrides or ())
-    )
+    settings = _settings(config, preset, data, dataset, span, overrides)
     taken = take_turn(Layout.of(output), settings)
     console.print(_sentence(taken), soft_wrap=True)
     code = taken.exit_code or 0
@@ -155,7 +153,6 @@ def status(
 
 
 def _settings(
-    layout: Layout,
     config: str | None,
     preset: str | None,
     data: Path | None,
@@ -163,16 +160,18 @@ def _settings(
     span: str | None,
     overrides: list[str] | None,
 ) -> Settings:
-    """As given; of data that have spans, the latest."""
-    from dataclasses import replace
-
     from pipeline.schedule.turn import Settings
+
+    folder = None if data is None else str(data)
+    return Settings(config, preset, folder, dataset, span, tuple(overrides or ()))
+
+
+def _latest(settings: Settings, layout: Layout) -> Settings:
+    """As given; of data that have spans, the latest."""
     from ratings.errors import BadInput
     from ratings.spans import LATEST
 
-    folder = None if data is None else str(data)
-    settings = Settings(config, preset, folder, dataset, span, tuple(overrides or ()))
-    if span is not None:
+    if settings.span is not None:
         return settings
     latest = replace(settings, span=LATEST)
     try:
