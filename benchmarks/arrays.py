@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.transform.encode import timeline_history_ends, timeline_order
+from components.transform.encode import timelines
 from components.transform.encoded import EncodedCatalogue, EncodedData, EncodedRatings, Sizes
 
 GENRES = 18
@@ -24,14 +24,10 @@ def encoded(
     """
     random = np.random.default_rng(seed)
     splits = [_rows(random, users, movies, rows) for rows in (train, held_out, held_out)]
-    unsorted = splits[0]
-    rows = unsorted.take(timeline_order(unsorted))
-    ends = timeline_history_ends(rows)
-    columns = rows.user_index, rows.movie_index, rows.rating, rows.timestamp, rows.day
     counts = random.integers(1, 4, movies).astype(np.int32)
     nothing_unknown = dict.fromkeys(("train", "validation", "test"), 0)
     return EncodedData(
-        train=EncodedRatings(*columns, ends),
+        train=timelines(splits[0]),
         validation=splits[1],
         test=splits[2],
         catalogue=EncodedCatalogue(

@@ -86,10 +86,9 @@ def metrics_by_epoch(data: Any) -> Any:
     import tf_keras as keras
 
     from components.trainer import features as f
-    from components.trainer.batches import known_rows
     from components.trainer.index import ranks
 
-    rows = known_rows(data.validation, data.sizes.users, len(data.catalogue))
+    rows = data.validation.only_known(data.sizes.users, len(data.catalogue))
 
     class Told(keras.callbacks.Callback):
         def __init__(self) -> None:

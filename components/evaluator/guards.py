@@ -179,8 +179,7 @@ def ids_agree_with_ranks(signatures: Signatures, rows: TestRows, data: EncodedDa
 
 
 def _known(rows: TestRows, data: EncodedData) -> TestRows:
-    users, films = rows.encoded.user_index, rows.encoded.movie_index
-    return rows.take(np.flatnonzero((users < data.sizes.users) & (films < len(data.catalogue))))
+    return rows.take(np.flatnonzero(rows.encoded.is_known(data.sizes.users, len(data.catalogue))))
 
 
 def _in_train(rows: EncodedRatings, data: EncodedData) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -191,8 +190,7 @@ def _in_train(rows: EncodedRatings, data: EncodedData) -> np.ndarray[Any, np.dty
     train = np.flatnonzero(asked[data.train.user_index])
     seen = data.train.user_index[train].astype(np.int64) * films + data.train.movie_index[train]
     pairs = rows.user_index.astype(np.int64) * films + rows.movie_index
-    known = (rows.user_index < data.sizes.users) & (rows.movie_index < films - 1)
-    return np.isin(pairs, seen) & known
+    return np.isin(pairs, seen) & rows.is_known(data.sizes.users, len(data.catalogue))
 
 
 def _encoded(movie_id: str | bytes) -> bytes:

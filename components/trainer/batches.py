@@ -50,11 +50,6 @@ class Batches(keras.utils.Sequence):
             self._random.shuffle(self._order)
 
 
-def known_rows(rows: EncodedRatings, users: int, movies: int) -> EncodedRatings:
-    """The rows whose user and film are in the vocabulary."""
-    return rows.take(np.flatnonzero((rows.user_index < users) & (rows.movie_index < movies)))
-
-
 def sample_rows(rows: EncodedRatings, count: int, seed: int) -> EncodedRatings:
     """At most `count` rows, drawn by seed, in their own order."""
     if len(rows) <= count:

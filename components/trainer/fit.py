@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
-from components.trainer.batches import Batches, known_rows, sample_rows
+from components.trainer.batches import Batches, sample_rows
 from components.trainer.optimizer import optimizer
 from components.trainer.tasks import LOSSES, RATING_LOSS, JointModel
 from components.trainer.warm.start import Start
@@ -92,14 +92,13 @@ def _fit_once(
     keras.backend.clear_session()
     keras.utils.set_random_seed(train.seed)
     tf.config.experimental.enable_op_determinism()
-    known = (data.sizes.users, len(data.catalogue))
-    rows = known_rows(data.train, *known)
-    if len(rows) == 0:
+    if len(data.train) == 0:
         raise BadInput(
             "All ids of the train split are out of vocabulary: there is nothing to learn from.",
             "Check that ratings and films use the same ids.",
         )
-    held_out = sample_rows(known_rows(data.validation, *known), train.validation_rows, train.seed)
+    known = data.validation.only_known(data.sizes.users, len(data.catalogue))
+    held_out = sample_rows(known, train.validation_rows, train.seed)
     held_out_batch = min(4 * train.batch_size, max(1, VALIDATION_CELLS // len(data.catalogue)))
     validation = Batches(held_out, held_out_batch, None) if len(held_out) else None
     joint = JointModel(data, model)
@@ -116,7 +115,7 @@ def _fit_once(
         if start is not None and most:
             start.loosen(joint, [task for task in tasks if task in begun], train.warm_start_share)
         result = joint.fit(
-            Batches(rows, train.batch_size, train.seed),
+            Batches(data.train, train.batch_size, train.seed),
             validation_data=validation,
             epochs=most,
             callbacks=[

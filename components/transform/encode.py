@@ -57,9 +57,7 @@ def encode(
     """
     unsorted = {split: _encode_split(graph, batches[split]) for split in f.RATING_SPLITS}
     has_timestamps = any((rows.timestamp != rows.timestamp[:1]).any() for rows in unsorted.values())
-    train = _known(unsorted[f.TRAIN], graph)
-    train = train.take(timeline_order(train))
-    train = with_history(train, timeline_history_ends(train))
+    train = timelines(unsorted[f.TRAIN].only_known(graph.users, graph.movies_count))
     held_out = {
         split: with_history(unsorted[split], history_ends(train, unsorted[split]))
         for split in (f.VALIDATION, f.TEST)
@@ -86,25 +84,17 @@ def encode(
     )
 
 
-def _known(rows: EncodedRatings, graph: Graph) -> EncodedRatings:
-    """Rows with a known user and film: of nothing else there can be a timeline."""
-    known = (rows.user_index < graph.users) & (rows.movie_index < graph.movies_count)
-    return rows if known.all() else rows.take(np.flatnonzero(known))
+def timelines(rows: EncodedRatings) -> EncodedRatings:
+    """The rows as a train split: every user's timeline, each row with its history.
 
-
-def timeline_order(rows: EncodedRatings) -> Int64:
-    """Order by user, then time, film and stars: the same whatever the order of the input."""
-    return np.lexsort((rows.rating, rows.movie_index, rows.timestamp, rows.user_index))
-
-
-def timeline_history_ends(train: EncodedRatings) -> Int64:
-    """For rows sorted by user and time: the first position with the row's user and timestamp."""
-    starts = np.ones(len(train), bool)
-    starts[1:] = (train.user_index[1:] != train.user_index[:-1]) | (
+    Sorted by user, then time, film and stars: the same whatever the order of the input.
+    """
+    train = rows.take(np.lexsort((rows.rating, rows.movie_index, rows.timestamp, rows.user_index)))
+    moves_on = np.ones(len(train), bool)
+    moves_on[1:] = (train.user_index[1:] != train.user_index[:-1]) | (
         train.timestamp[1:] != train.timestamp[:-1]
     )
-    ends: Int64 = np.maximum.accumulate(np.where(starts, np.arange(len(train)), 0))
-    return ends
+    return with_history(train, np.maximum.accumulate(np.where(moves_on, np.arange(len(train)), 0)))
 
 
 def history_ends(train: EncodedRatings, rows: EncodedRatings) -> Int64:

@@ -46,6 +46,16 @@ class EncodedRatings:
         """The given rows, in the given order."""
         return EncodedRatings(*(getattr(self, c.name)[rows] for c in fields(self)))
 
+    def is_known(self, users: int, movies: int) -> npt.NDArray[np.bool_]:
+        """Whether a row's user and film are both in the vocabularies of these sizes, [rows]."""
+        known: npt.NDArray[np.bool_] = (self.user_index < users) & (self.movie_index < movies)
+        return known
+
+    def only_known(self, users: int, movies: int) -> EncodedRatings:
+        """The rows whose user and film are known, in their own order."""
+        known = self.is_known(users, movies)
+        return self if known.all() else self.take(np.flatnonzero(known))
+
     def save(self, path: Path) -> None:
         """Writes Arrow IPC with one record batch, so that `load` needs no copy."""
         write_batch(path, {c.name: pa.array(getattr(self, c.name)) for c in fields(self)})
@@ -130,6 +140,7 @@ class EncodedData:
     """The whole `encoded` artifact."""
 
     train: EncodedRatings
+    """Known users and films only: of nothing else there can be a timeline."""
     validation: EncodedRatings
     test: EncodedRatings
     catalogue: EncodedCatalogue

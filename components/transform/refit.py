@@ -8,12 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from components.transform.encode import (
-    history_ends,
-    timeline_history_ends,
-    timeline_order,
-    with_history,
-)
+from components.transform.encode import history_ends, timelines, with_history
 from components.transform.encoded import EncodedData, EncodedRatings
 
 
@@ -24,10 +19,8 @@ def with_validation(data: EncodedData) -> EncodedData:
     Train is in memory afterwards, 32 bytes a rating.
     """
     held_out = data.validation
-    known = (held_out.user_index < data.sizes.users) & (held_out.movie_index < len(data.catalogue))
-    train = _joined(data.train, held_out.take(np.flatnonzero(known)))
-    train = train.take(timeline_order(train))
-    train = with_history(train, timeline_history_ends(train))
+    known = held_out.only_known(data.sizes.users, len(data.catalogue))
+    train = timelines(_joined(data.train, known))
     return replace(
         data,
         train=train,

@@ -8,7 +8,7 @@ import numpy as np
 
 from components.evaluator.metrics import row_columns, summarise
 from components.evaluator.predict import TestRows, ask
-from components.trainer.batches import known_rows, sample_rows
+from components.trainer.batches import sample_rows
 from components.trainer.signatures import ServingModel
 from components.trainer.tasks import JointModel
 from components.transform.encoded import EncodedData, EncodedRatings
@@ -32,7 +32,7 @@ def validation_rows(data: EncodedData, train: TrainConfig) -> EncodedRatings:
     Raises:
         BadInput: there is none whose user and film are known.
     """
-    rows = known_rows(data.validation, data.sizes.users, len(data.catalogue))
+    rows = data.validation.only_known(data.sizes.users, len(data.catalogue))
     if len(rows) == 0:
         raise BadInput(
             "The tuner needs validation ratings of known users and films, and there are none.",

@@ -9,7 +9,6 @@ from threadpoolctl import threadpool_limits
 from components.trainer.baselines.base import Baseline
 from components.trainer.baselines.biases import Biases
 from components.trainer.baselines.history import block_rows, popularity, rated
-from components.trainer.batches import known_rows
 from components.transform.encoded import EncodedData, Float32, Int32
 
 
@@ -42,7 +41,7 @@ class BiasedMF(Baseline):
         """Alternates between users and films."""
         users, movies = data.sizes.users, len(data.catalogue)
         self._biases = Biases.of(data)
-        rows = known_rows(data.train, users, movies)
+        rows = data.train
         stars = (rows.rating - np.float32(self._biases.mean)).astype(np.float32)
         # Sums of stars and numbers of ratings: a pair that is there twice counts twice.
         by_user = [

@@ -9,7 +9,6 @@ from scipy import sparse
 
 from components.trainer.baselines.base import Baseline
 from components.trainer.baselines.biases import Biases
-from components.trainer.batches import known_rows
 from components.transform.encoded import EncodedData, Float32, Int32
 
 BLOCK_CELLS = 1 << 24
@@ -53,14 +52,10 @@ class HistoryBaseline(Baseline):
 
 
 def rated(data: EncodedData) -> sparse.csr_matrix:
-    """Ones where a user rated a film in train, float32 [users + 1, movies], the last row empty.
-
-    Ratings of unknown films are left out.
-    """
-    movies = len(data.catalogue)
-    rows = known_rows(data.train, data.sizes.users, movies)
+    """Ones where a user rated a film in train, float32 [users + 1, movies], the last row empty."""
+    rows = data.train
     ones = np.ones(len(rows), np.float32)
-    shape = (data.sizes.users + 1, movies)
+    shape = (data.sizes.users + 1, len(data.catalogue))
     matrix = sparse.csr_matrix((ones, (rows.user_index, rows.movie_index)), shape=shape)
     matrix.data[:] = 1.0  # where a pair is there twice
     return matrix

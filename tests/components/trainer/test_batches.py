@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from components.trainer import features as f
-from components.trainer.batches import Batches, known_rows, sample_rows
+from components.trainer.batches import Batches, sample_rows
 from components.transform.encoded import EncodedRatings
 from tests.encoded_data import encoded, random_rows, same
 
@@ -44,12 +44,6 @@ def test_every_row_comes_once_an_epoch_in_a_new_order() -> None:
 def test_the_seed_decides_the_order() -> None:
     assert np.array_equal(_epoch(Batches(ROWS, 8, 1)), _epoch(Batches(ROWS, 8, 1)))
     assert not np.array_equal(_epoch(Batches(ROWS, 8, 1)), _epoch(Batches(ROWS, 8, 2)))
-
-
-def test_known_rows() -> None:
-    test = [("b", "m0", 3.0, 1), ("a", "m0", 3.0, 3), ("a", "lost", 3.0, 4)]
-    data = encoded([("a", "m0", 3.0, 1)], test=test, films=["m0"])
-    assert known_rows(data.test, 1, 1).timestamp.tolist() == [3]
 
 
 def test_a_sample_keeps_the_order_and_depends_on_the_seed() -> None:

@@ -48,3 +48,10 @@ def test_columns_are_mapped_not_copied(tmp_path: Path) -> None:
     for column in (train.user_index, train.rating, train.history_end):
         assert not column.flags.owndata
         assert not column.flags.writeable
+
+
+def test_only_known_users_and_films() -> None:
+    test = [("b", "m0", 3.0, 1), ("a", "m0", 3.0, 3), ("a", "lost", 3.0, 4)]
+    data = encoded([("a", "m0", 3.0, 1)], test=test, films=["m0"])
+    assert data.test.only_known(1, 1).timestamp.tolist() == [3]
+    assert data.train.only_known(1, 1) is data.train
