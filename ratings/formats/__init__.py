@@ -8,9 +8,10 @@ from components.trainer import features
 from pipeline.config import DataConfig, SplitConfig, SplitKind
 from ratings import files
 from ratings.errors import BadInput
+from ratings.formats.adapter import Adapter
 from ratings.formats.ratings_files import open_ratings_file
 from ratings.formats.recognise import find_adapter, matching
-from ratings.formats.source import Adapter, Layout, RatingsFile, Source
+from ratings.formats.source import Layout, RatingsFile, Source
 from ratings.spans import Window
 
 __all__ = ["Layout", "RatingsFile", "Source", "open_source", "open_window"]

@@ -10,7 +10,7 @@ from components.trainer import features
 from ratings import schema
 from ratings.errors import BadInput
 from ratings.formats import header, tables
-from ratings.formats.source import Movie, Text, User
+from ratings.formats.adapter import Movie, Text, User
 
 _USER_COLUMNS = tuple(schema.USERS.names)
 

@@ -7,7 +7,7 @@ import difflib
 from pipeline.config import DataConfig, Format
 from ratings.errors import BadInput
 from ratings.formats import csv_tables, header
-from ratings.formats.source import Adapter
+from ratings.formats.adapter import Adapter
 
 RATINGS_GLOB = "ratings*.csv*"
 MOVIES_GLOB = "movies*.csv*"

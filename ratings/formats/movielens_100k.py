@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from components.trainer import features
 from pipeline.config import Format
 from ratings.formats import tables
-from ratings.formats.source import Adapter, Movie, Text, User
+from ratings.formats.adapter import Adapter, Movie, Text, User
 
 _GENRES = (
     "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from components.trainer import features
 from pipeline.config import Format
 from ratings.formats import tables
-from ratings.formats.source import Adapter, Movie, Text, User
+from ratings.formats.adapter import Adapter, Movie, Text, User
 
 
 def _read_movies(text: Text) -> Iterator[Movie]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from components.trainer import features
 from pipeline.config import Format
 from ratings.formats import csv_tables
-from ratings.formats.source import Adapter
+from ratings.formats.adapter import Adapter
 
 ADAPTER = Adapter(
     format=Format.MOVIELENS_CSV,

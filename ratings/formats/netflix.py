@@ -8,7 +8,7 @@ from components.trainer import features
 from pipeline.config import Format
 from ratings.errors import BadInput
 from ratings.formats import tables
-from ratings.formats.source import Adapter, Movie, Text
+from ratings.formats.adapter import Adapter, Movie, Text
 
 _HEADER = "Movie_ID,Year,Name"
 

@@ -9,7 +9,8 @@ from components.trainer import features
 from ratings import files
 from ratings.errors import BadInput
 from ratings.formats import header
-from ratings.formats.source import Adapter, Layout, RatingsFile
+from ratings.formats.adapter import Adapter
+from ratings.formats.source import Layout, RatingsFile
 
 _HEADER_LIMIT: Final = 2**20
 _REQUIRED: Final = (features.USER_ID, features.MOVIE_ID, features.RATING)

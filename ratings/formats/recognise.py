@@ -9,7 +9,7 @@ from pipeline.config import DataConfig, Format
 from ratings import files
 from ratings.errors import BadInput
 from ratings.formats import generic, movielens_1m, movielens_100k, movielens_csv, netflix
-from ratings.formats.source import Adapter
+from ratings.formats.adapter import Adapter
 
 ADAPTERS: Final = (
     movielens_100k.ADAPTER,

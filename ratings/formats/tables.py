@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from ratings import files, schema
 from ratings.errors import BadInput
-
-if TYPE_CHECKING:
-    from ratings.formats.source import Adapter, Movie, Text, User
+from ratings.formats.adapter import Adapter, Movie, Text, User
 
 _NO_GENRES = frozenset({"", "(no genres listed)", "unknown"})
 _MEND = "Mend or remove the line."
@@ -71,8 +68,6 @@ def read_text(path: str, adapter: Adapter) -> Text:
     Raises:
         BadInput: the file cannot be read, or is in none of the format's encodings.
     """
-    from ratings.formats.source import Text
-
     return Text(
         path=path,
         content=_decoded(path, adapter.encodings),
