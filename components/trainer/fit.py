@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from components.trainer.batches import Batches, sample_rows
-from components.trainer.optimizer import optimizer
+from components.trainer.optimizer import optimizer, rating_rate
 from components.trainer.tasks import LOSSES, RATING_LOSS, JointModel
 from components.trainer.warm.start import Start
 from components.transform.encoded import EncodedData
@@ -106,7 +106,8 @@ def _fit_once(
     history: History = {}
     for loss, tasks in joint.stages.items():
         joint.learn(tasks)
-        rate = train.rating_learning_rate if loss == RATING_LOSS else train.learning_rate
+        batches = Batches(data.train, train.batch_size, train.seed)
+        rate = rating_rate(train, len(batches)) if loss == RATING_LOSS else train.learning_rate
         joint.compile(optimizer=optimizer(train, rate), steps_per_execution=STEPS)
         best = BestWeights(loss, train.patience)
         if validation is not None and set(tasks) <= set(begun):
@@ -115,7 +116,7 @@ def _fit_once(
         if start is not None and most:
             start.loosen(joint, [task for task in tasks if task in begun], train.warm_start_share)
         result = joint.fit(
-            Batches(data.train, train.batch_size, train.seed),
+            batches,
             validation_data=validation,
             epochs=most,
             callbacks=[

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 import tf_keras as keras
 
 from pipeline.config import TrainConfig
 
+Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
 
-def optimizer(config: TrainConfig, learning_rate: float) -> keras.optimizers.legacy.Optimizer:
+
+def rating_rate(config: TrainConfig, steps: int) -> Schedule:
+    """The rating task's learning rate, which falls after each epoch of so many steps."""
+    return keras.optimizers.schedules.ExponentialDecay(
+        config.rating_learning_rate, steps, config.rating_decay, staircase=True
+    )
+
+
+def optimizer(
+    config: TrainConfig, learning_rate: float | Schedule
+) -> keras.optimizers.legacy.Optimizer:
     """The optimizer that the configuration names, at the learning rate of the task."""
     if config.optimizer == "adagrad":
         return keras.optimizers.legacy.Adagrad(learning_rate)

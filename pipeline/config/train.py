@@ -18,9 +18,11 @@ class TrainConfig(Section):
     """What moves the weights."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.003
     """Step size of the optimizer."""
-    rating_learning_rate: Annotated[float, Field(gt=0)] = 0.001
-    """Step size for the rating task; where it shares embeddings with the retrieval task (and so its
-    steps), `learning_rate` counts."""
+    rating_learning_rate: Annotated[float, Field(gt=0)] = 0.002
+    """Step size for the rating task in its first epoch; where it shares embeddings with the
+    retrieval task (and so its steps), `learning_rate` counts."""
+    rating_decay: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """What the rating task's step size is multiplied by after each epoch; 1 keeps it."""
     batch_size: Annotated[int, Field(ge=1)] = 1024
     """Ratings per step."""
     patience: Annotated[int, Field(ge=1)] = 2

@@ -17,7 +17,12 @@ from tests.encoded_data import Checkerboard, checkerboard
 
 MODEL = ModelConfig(embedding_size=8, rating_embedding_size=4)
 TRAIN = TrainConfig(
-    epochs=30, learning_rate=0.02, rating_learning_rate=0.02, batch_size=64, patience=5
+    epochs=30,
+    learning_rate=0.02,
+    rating_learning_rate=0.02,
+    rating_decay=1.0,
+    batch_size=64,
+    patience=5,
 )
 
 

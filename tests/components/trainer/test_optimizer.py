@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from components.trainer.optimizer import TableAdam, optimizer
+from components.trainer.optimizer import TableAdam, optimizer, rating_rate
 from pipeline.config import TrainConfig
 
 
@@ -37,3 +37,22 @@ def test_the_configuration_chooses() -> None:
     adagrad.apply_gradients([(tf.constant([3.0, 0.0]), weight)])
     # Adagrad's first step: the rate times g / sqrt(initial accumulator + g^2).
     np.testing.assert_allclose(weight, [-0.25 * 3 / np.sqrt(9.1), 0], rtol=1e-5)
+
+
+def test_the_rating_tasks_rate_falls_after_each_epoch() -> None:
+    rate = rating_rate(TrainConfig(rating_learning_rate=0.08, rating_decay=0.5), steps=10)
+    found = [float(rate(step)) for step in (0, 9, 10, 19, 20)]
+    np.testing.assert_allclose(found, [0.08, 0.08, 0.04, 0.04, 0.02], rtol=1e-6)
+
+
+def test_an_optimizer_follows_the_rate() -> None:
+    for name in ("adam", "adagrad"):
+        config = TrainConfig(optimizer=name, rating_learning_rate=1.0, rating_decay=0.01)
+        stepper = optimizer(config, rating_rate(config, steps=1))
+        weight = tf.Variable([0.0])
+        moved = []
+        for _ in range(2):
+            before = weight.numpy()
+            stepper.apply_gradients([(tf.constant([1.0]), weight)])
+            moved.append(abs(float((weight - before)[0])))
+        assert moved[1] < moved[0] / 50, name

@@ -75,7 +75,9 @@ def test_moods_are_learned(tmp_path: Path) -> None:
     train, held_out = [r for i, r in enumerate(rows) if i % 7], rows[::7]
     data = encoded(train, held_out)
     config = ModelConfig(retrieval_weight=0, rating_day_effects=True, rating_embedding_size=2)
-    train = TrainConfig(epochs=30, rating_learning_rate=0.05, batch_size=32, patience=30)
+    train = TrainConfig(
+        epochs=30, rating_learning_rate=0.05, rating_decay=1.0, batch_size=32, patience=30
+    )
     joint, _ = fit(data, config, train, tmp_path)
     ratings, rows_ = joint.frozen_ratings(), data.validation
     stars = ratings.stars(rows_.user_index, rows_.movie_index, tf.constant(rows_.timestamp))

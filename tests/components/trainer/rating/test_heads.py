@@ -27,7 +27,9 @@ from components.transform.tokens import tokens_of_rows
 from pipeline.config import ModelConfig, TrainConfig
 from tests.encoded_data import Film, Row, encoded, random_rows
 
-TRAIN = TrainConfig(epochs=60, rating_learning_rate=0.02, batch_size=64, patience=60)
+TRAIN = TrainConfig(
+    epochs=60, rating_learning_rate=0.02, rating_decay=1.0, batch_size=64, patience=60
+)
 
 
 def taste() -> tuple[EncodedData, list[Row]]:
