@@ -37,9 +37,9 @@ class TrainConfig(Section):
     warm_start: bool = False
     """Begin with the champion's weights instead of random ones, where they fit; the model then
     keeps its own weights for the run after it, which makes it larger."""
-    warm_start_share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """What is left of the champion's vectors at a warm start, so that new ratings can still be
-    learned; biases stay; 1 leaves all as they are."""
+    warm_start_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """What is left of the films' vectors at a warm start, so that new ratings can still be
+    learned; users' vectors and biases stay; 1 leaves all as they are."""
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
     """Rating models to train with this many seeds, one after the other, and to average; training
     the rating model, its size and its answers take as many times longer."""

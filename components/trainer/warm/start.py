@@ -79,21 +79,23 @@ class Start:
         return begun
 
     def loosen(self, joint: JointModel, tasks: Sequence[str], share: float) -> None:
-        """Shrinks the vectors that a model has begun with, so that it still learns new ratings.
+        """Shrinks all vectors but the users' that a model has begun with, so that it still learns.
 
         Weights that were trained to their end fit the old ratings so well that further epochs
         overfit them before the new ones are learned (Ash & Adams 2020, "On warm-starting neural
-        network training", whose remedy this is, without their noise). Directions stay as they are,
-        so that what is alike stays alike; so do biases, one number each, which hardly overfit.
+        network training", whose remedy this is, without their noise). A score is a product of a
+        user's and a film's side, so it is enough to shrink one, and validation prefers the films'
+        (ADR 17). Directions stay as they are, so that what is alike stays alike; so do biases, one
+        number each, which hardly overfit.
 
         Args:
             joint: with the champion's weights.
             tasks: those that begin with them.
-            share: what is left of every vector, above 0 and at most 1.
+            share: what is left of each of these vectors, above 0 and at most 1.
         """
         named = joint.named_weights()
         for weight in (weight for task in tasks for weight in named[task].values()):
-            if weight.rows is not None and weight.variable.shape[1] > 1:
+            if weight.rows not in (None, w.USERS) and weight.variable.shape[1] > 1:
                 weight.variable.assign(share * weight.variable)
 
     def moved(self, weight: Weight, old: Array) -> Array:

@@ -265,7 +265,7 @@ def test_the_second_training_begins_with_the_champion_too(tmp_path: Path) -> Non
     assert len(fitted.data.train) == len(BEFORE) + len(late)
 
 
-def test_loosened_vectors_shrink_alike_and_nothing_else_does(tmp_path: Path) -> None:
+def test_loosened_film_vectors_shrink_alike_and_nothing_else_does(tmp_path: Path) -> None:
     before, config = data_before(), ModelConfig(**SIZES)
     champion = trained(before, config, tmp_path)
     joint = JointModel(before, config)
@@ -277,7 +277,7 @@ def test_loosened_vectors_shrink_alike_and_nothing_else_does(tmp_path: Path) -> 
     np.testing.assert_allclose(
         tower["candidate/movie"].variable.numpy()[films], 0.5 * old["candidate/movie"][films]
     )
-    for name in ("query/position_weights", "candidate/unrated_bias"):
+    for name in ("query/user", "query/position_weights", "candidate/unrated_bias"):
         np.testing.assert_array_equal(tower[name].variable.numpy(), old[name])
     bias = tower["candidate/bias"].variable.numpy()
     np.testing.assert_array_equal(bias[films], old["candidate/bias"][films])
