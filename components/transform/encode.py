@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,6 @@ from components.transform.encoded import (
     EncodedCatalogue,
     EncodedData,
     EncodedRatings,
-    Int64,
     Sizes,
 )
 from components.transform.tokens import Tokens
@@ -58,10 +57,7 @@ def encode(
     unsorted = {split: _encode_split(graph, batches[split]) for split in f.RATING_SPLITS}
     has_timestamps = any((rows.timestamp != rows.timestamp[:1]).any() for rows in unsorted.values())
     train = timelines(unsorted[f.TRAIN].only_known(graph.users, graph.movies_count))
-    held_out = {
-        split: with_history(unsorted[split], history_ends(train, unsorted[split]))
-        for split in (f.VALIDATION, f.TEST)
-    }
+    held_out = {split: with_histories(unsorted[split], train) for split in (f.VALIDATION, f.TEST)}
     return EncodedData(
         train=train,
         **held_out,
@@ -94,17 +90,17 @@ def timelines(rows: EncodedRatings) -> EncodedRatings:
     moves_on[1:] = (train.user_index[1:] != train.user_index[:-1]) | (
         train.timestamp[1:] != train.timestamp[:-1]
     )
-    return with_history(train, np.maximum.accumulate(np.where(moves_on, np.arange(len(train)), 0)))
+    ends = np.maximum.accumulate(np.where(moves_on, np.arange(len(train)), 0))
+    return replace(train, history_end=ends)
 
 
-def history_ends(train: EncodedRatings, rows: EncodedRatings) -> Int64:
-    """For rows of another split: the user's first train position that is not strictly earlier."""
+def with_histories(rows: EncodedRatings, train: EncodedRatings) -> EncodedRatings:
+    """Rows of another split, each with its user's strictly earlier train ratings as history."""
     times = np.unique(train.timestamp)
     stride = len(times) + 1
     timeline = train.user_index.astype(np.int64) * stride + np.searchsorted(times, train.timestamp)
     wanted = rows.user_index.astype(np.int64) * stride + np.searchsorted(times, rows.timestamp)
-    ends: Int64 = np.searchsorted(timeline, wanted).astype(np.int64)
-    return ends
+    return replace(rows, history_end=np.searchsorted(timeline, wanted).astype(np.int64))
 
 
 def encode_catalogue(graph: Graph, movies: pa.Table) -> EncodedCatalogue:
@@ -166,10 +162,3 @@ def texts(column: pa.ListArray) -> npt.NDArray[np.object_]:
 
 def _texts(column: pa.ChunkedArray) -> list[list[str]]:
     return [[text.decode() for text in row or ()] for row in column.to_pylist()]
-
-
-def with_history(rows: EncodedRatings, ends: Int64) -> EncodedRatings:
-    """The same rows with these positions as `history_end`."""
-    return EncodedRatings(
-        rows.user_index, rows.movie_index, rows.rating, rows.timestamp, rows.day, ends
-    )

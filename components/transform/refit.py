@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from components.transform.encode import history_ends, timelines, with_history
+from components.transform.encode import timelines, with_histories
 from components.transform.encoded import EncodedData, EncodedRatings
 
 
@@ -25,7 +25,7 @@ def with_validation(data: EncodedData) -> EncodedData:
         data,
         train=train,
         validation=held_out.take(np.arange(0)),
-        test=with_history(data.test, history_ends(train, data.test)),
+        test=with_histories(data.test, train),
     )
 
 
