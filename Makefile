@@ -56,6 +56,7 @@ bench: $(READY) ## Measure speed in short forms, a few minutes in all; docs/perf
 lint: $(READY) ## Check style and formatting
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/lint-imports
 
 .PHONY: types
 types: $(READY) ## Check types
@@ -68,7 +69,7 @@ format: $(READY) ## Format the code and mend what can be mended
 
 .PHONY: docs
 docs: $(READY) ## Write docs/configuration.md anew from the configuration's models
-	@$(VENV)/bin/python -m pipeline.config_reference docs/configuration.md
+	@$(VENV)/bin/python -m reelflow.config.reference docs/configuration.md
 
 .PHONY: lock
 lock: ## Resolve the dependencies anew into uv.lock

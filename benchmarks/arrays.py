@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.transform.encode import timelines
-from components.transform.encoded import EncodedCatalogue, EncodedData, EncodedRatings, Sizes
+from reelflow.encoding.encode import timelines
+from reelflow.encoding.encoded import EncodedCatalogue, EncodedData, EncodedRatings, Sizes
 
 GENRES = 18
 SECONDS = 2 * 10**8

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.environment import prepare
+from reelflow.base.environment import prepare
 
 
 def main(function: str, arguments: str, out: str) -> None:

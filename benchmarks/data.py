@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ratings.sample import write_sample
+from reelflow.data.sample import write_sample
 
 FOLDER = Path(__file__).parents[1] / "data" / "benchmarks"
 

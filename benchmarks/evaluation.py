@@ -24,8 +24,8 @@ def measure(rows: int, repeats: int) -> common.Measured:
     import tensorflow_recommenders as tfrs
 
     from benchmarks import arrays
-    from components.trainer.index import ranks
-    from components.trainer.timelines import Timelines
+    from reelflow.model.index import ranks
+    from reelflow.model.timelines import Timelines
 
     data = arrays.encoded(USERS, MOVIES, TRAIN, held_out=rows)
     timelines = Timelines(

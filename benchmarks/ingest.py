@@ -17,8 +17,8 @@ def ours(ratings: int) -> common.Measured:
     from tfx.types import standard_artifacts
 
     from components.artifacts import Quarantine
-    from components.example_gen.executor import Executor
-    from pipeline.config import DataConfig, SplitConfig
+    from components.example_gen import Executor
+    from reelflow.config import DataConfig, SplitConfig
 
     outputs = {
         "examples": standard_artifacts.Examples,
@@ -70,7 +70,7 @@ def _timed(
     from tfx.components.example_gen.utils import make_default_input_config
     from tfx.utils import proto_utils
 
-    from pipeline.beam_args import DIRECT
+    from reelflow.data.beam_args import DIRECT
 
     with tempfile.TemporaryDirectory() as out:
         artifacts = {}

@@ -25,7 +25,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def ours(ratings: int, settings: dict[str, dict[str, Any]], preset: str) -> common.Measured:
     """Our graph through our launcher, nothing cached."""
     from pipeline.definition import create_pipeline
-    from pipeline.loading import load
+    from reelflow.config.loading import load
 
     settings = {**settings, "data": {**settings.get("data", {}), "path": str(data.folder(ratings))}}
     config = load(
@@ -55,7 +55,7 @@ def stock(ratings: int, metric: bool) -> common.Measured:
 def _run(pipeline: Any) -> common.Measured:
     import resource
 
-    from pipeline import launcher
+    from pipeline.runs import launcher
 
     started = time.perf_counter()
     nodes, peaks = {}, {}

@@ -89,9 +89,9 @@ def _ours(data: Any, users: list[str], folder: Path) -> Callable[[Any, Any], Any
     """The exported model's `serving_default`: known users, seen films masked."""
     import tensorflow as tf
 
-    from components.trainer.signatures import ServingModel
-    from components.trainer.tasks import JointModel
-    from pipeline.config import ModelConfig
+    from reelflow.config import ModelConfig
+    from reelflow.model.signatures import ServingModel
+    from reelflow.model.tasks import JointModel
 
     joint = JointModel(data, ModelConfig(embedding_size=SIZE))
     some = tf.zeros([1], tf.int32)

@@ -31,10 +31,10 @@ def exported(movies: int, folder: str, seed: int) -> common.Measured:
     import tensorflow as tf
 
     from benchmarks import arrays
-    from components.trainer.export import export
-    from components.trainer.signatures import ServingModel
-    from components.trainer.tasks import JointModel
-    from pipeline.config import ModelConfig
+    from reelflow.config import ModelConfig
+    from reelflow.model.export import export
+    from reelflow.model.signatures import ServingModel
+    from reelflow.model.tasks import JointModel
 
     tf.random.set_seed(seed)
     data = arrays.encoded(USERS, movies, RATINGS)
@@ -101,7 +101,7 @@ def row(
 
 async def reloaded(port: int, base: Path, model: Path, seconds: float) -> Load:
     """Load during which a version is pushed and the one before it removed."""
-    from components.pusher.push import push
+    from reelflow.registry.push import push
 
     asking = load(port, requests("recommendations"), RELOAD_CONNECTIONS, seconds)
     under_way = asyncio.create_task(asking)

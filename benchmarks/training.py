@@ -35,8 +35,8 @@ SHORT = ("joint, in-batch, id", "joint, full softmax, history")
 def ours(shape: dict[str, int], model: dict[str, Any], batch: int) -> common.Measured:
     """Our loop, and bare matrix products of the shapes of its softmax."""
     from benchmarks import arrays
-    from components.trainer.fit import fit
-    from pipeline.config import ModelConfig, TrainConfig
+    from reelflow.config import ModelConfig, TrainConfig
+    from reelflow.model.fit import fit
 
     data = arrays.encoded(**shape)
     sizes = {"embedding_size": SIZE, "rating_embedding_size": SIZE}

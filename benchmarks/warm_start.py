@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import common
-from pipeline.environment import prepare
+from reelflow.base.environment import prepare
 
 ROWS = 1024
 """Validation ratings that are ranked at a time."""
@@ -45,12 +45,12 @@ def encoded(path: str, span: str, split: Mapping[str, Any], output: Path) -> tup
     """Encoded ratings up to a span, and the user vocabulary, by the pipeline's own nodes."""
     import tensorflow_transform as tft
 
-    from components.trainer import features as f
-    from components.transform.encoded import EncodedData
-    from pipeline import launcher
-    from pipeline.config import Config
     from pipeline.definition import create_pipeline
-    from pipeline.lineage import read_run
+    from pipeline.runs import launcher
+    from pipeline.runs.lineage import read_run
+    from reelflow.base import columns as f
+    from reelflow.config import Config
+    from reelflow.encoding.encoded import EncodedData
 
     config = Config.model_validate({"data": {"path": path, "span": span}, "split": split})
     ir = launcher.compile_pipeline(create_pipeline(config, str(output)), f"to-{span}")
@@ -64,7 +64,7 @@ def encoded(path: str, span: str, split: Mapping[str, Any], output: Path) -> tup
 
 def train(data: Any, config: Any, start: Any) -> tuple[Any, list[dict[str, float]]]:
     """A trained model, and its validation metrics before the first epoch and after each one."""
-    from components.trainer.fit import fit
+    from reelflow.model.fit import fit
 
     told = metrics_by_epoch(data)
     with tempfile.TemporaryDirectory() as logs:
@@ -85,8 +85,8 @@ def metrics_by_epoch(data: Any) -> Any:
     import tensorflow as tf
     import tf_keras as keras
 
-    from components.trainer import features as f
-    from components.trainer.index import ranks
+    from reelflow.base import columns as f
+    from reelflow.model.index import ranks
 
     rows = data.validation.only_known(data.sizes.users, len(data.catalogue))
 
@@ -126,9 +126,9 @@ def epochs_to(quality: float, epochs: Sequence[Mapping[str, float]], metric: str
 
 def measure(folder: Path, share: float, kind: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows of the table, and the metrics of every epoch."""
-    from components.trainer.warm.champion import Champion
-    from components.trainer.warm.find import find_beginning
-    from pipeline.config import Config
+    from reelflow.config import Config
+    from reelflow.model.warm_champion import Champion
+    from reelflow.model.warm_start import find_beginning
 
     config = Config.model_validate({"split": {"kind": kind}})
     with tempfile.TemporaryDirectory() as scratch:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pipeline.environment import prepare
+from reelflow.base.environment import prepare
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from tfx import v1 as tfx
 
-import schemas
-from components.data_gate.component import DataGate
-from components.evaluator.champion import ChampionStrategy
-from components.evaluator.component import Evaluator
-from components.example_gen.component import RatingsExampleGen
-from components.pusher.component import Pusher
-from components.registry_pusher.component import RegistryPusher
-from components.registry_resolver.component import RegistryResolver
-from components.report.component import Report
-from components.schema.component import CuratedSchema
-from components.serving_check.component import ServingCheck
-from components.span_drift.component import SpanDrift
-from components.statistics_gen.component import RatingsStatisticsGen
-from components.trainer import features as f
-from components.trainer.warm.strategy import BeginningStrategy
-from components.transform.component import RatingsEncoder
-from components.tuner.component import Tuner
-from components.tuner.run import TUNER
-from components.tuner.space import MODEL, SPLIT, TRAIN
-from pipeline.beam_args import DIRECT, beam_args, check_reach
-from pipeline.code_hash import code_hash
-from pipeline.config import Config
-from pipeline.layout import PIPELINE_NAME, Layout
-from ratings.errors import BadInput
-from ratings.spans import is_pattern
+from components.data_gate import DataGate
+from components.evaluator import Evaluator
+from components.example_gen import RatingsExampleGen
+from components.pusher import Pusher
+from components.ratings_encoder import RatingsEncoder
+from components.registry_pusher import RegistryPusher
+from components.registry_resolver import RegistryResolver
+from components.report import Report
+from components.resolvers import BeginningStrategy, ChampionStrategy
+from components.schema import CuratedSchema
+from components.serving_check import ServingCheck
+from components.span_drift import SpanDrift
+from components.statistics_gen import RatingsStatisticsGen
+from components.tuner import TUNER, Tuner
+from reelflow.base import columns as f
+from reelflow.base.errors import BadInput
+from reelflow.config import Config
+from reelflow.config.layout import PIPELINE_NAME, Layout, code_hash
+from reelflow.config.tuning_space import MODEL, SPLIT, TRAIN
+from reelflow.data import schema
+from reelflow.data.beam_args import DIRECT, beam_args, check_reach
+from reelflow.data.spans import is_pattern
 
 # Where things run and go is nothing that a model comes from.
 _NOT_OF_THE_MODEL = {"beam", "push", "registry", "kubeflow"}
@@ -55,7 +52,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
     )
     examples, catalogue = example_gen.outputs["examples"], example_gen.outputs["catalogue"]
 
-    ratings_schema = CuratedSchema(schemas.path("ratings")).with_id("RatingsSchema")
+    ratings_schema = CuratedSchema(schema.path("ratings")).with_id("RatingsSchema")
     ratings_statistics = RatingsStatisticsGen(
         examples=examples, rows=config.data.statistics_rows, seed=config.split.seed
     ).with_id("RatingsStatistics")
@@ -63,7 +60,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         statistics=ratings_statistics.outputs["statistics"],
         schema=ratings_schema.outputs["schema"],
     ).with_id("RatingsValidator")
-    movies_schema = CuratedSchema(schemas.path("movies")).with_id("MoviesSchema")
+    movies_schema = CuratedSchema(schema.path("movies")).with_id("MoviesSchema")
     movies_statistics = tfx.components.StatisticsGen(
         examples=catalogue, exclude_splits=[f.USERS]
     ).with_id("MoviesStatistics")
@@ -96,7 +93,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
     transform = tfx.components.Transform(
         examples=catalogue,
         schema=movies_schema.outputs["schema"],
-        preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
+        preprocessing_fn="reelflow.encoding.preprocessing.preprocessing_fn",
         custom_config={
             f.MOVIE_FEATURES: bool(config.data.movie_features),
             f.USER_FEATURES: config.data.use_users,
@@ -126,7 +123,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
     tuners = []
     if config.tuner.trials:
         search = {**sections, TUNER: config.tuner.model_dump(mode="json")}
-        tuner_fn = "components.tuner.run.tuner_fn"
+        tuner_fn = "components.tuner.tuner_fn"
         tuners.append(Tuner(tuner_fn=tuner_fn, custom_config=search, **learning))
     beginnings = []
     if config.train.warm_start:
@@ -139,7 +136,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         beginnings.append(beginning)
         sections[SPLIT] = config.split.model_dump(mode="json")
     trainer = tfx.components.Trainer(
-        run_fn="components.trainer.run.run_fn",
+        run_fn="components.trainer.run_fn",
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         base_model=beginnings[0].outputs["model"] if beginnings else None,
         custom_config=sections,

@@ -15,11 +15,11 @@ from __future__ import annotations
 import os
 import sys
 
-from pipeline.environment import prepare
-from pipeline.failures import find_reelflow_error
-from pipeline.inputs import effective_config
-from pipeline.layout import Layout
-from ratings.errors import ReelflowError
+from pipeline.runs.launcher import find_reelflow_error
+from reelflow.base.environment import prepare
+from reelflow.base.errors import ReelflowError
+from reelflow.config.layout import Layout
+from reelflow.data.inputs import effective_config
 
 
 def start_again_with_keras_2() -> None:
@@ -45,8 +45,8 @@ def main() -> None:
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
     from pipeline.definition import create_pipeline
-    from pipeline.lineage import newest_run_id, read_run
-    from pipeline.summary import write_summary
+    from pipeline.runs.lineage import newest_run_id, read_run
+    from pipeline.runs.summary import write_summary
 
     layout = Layout.of(os.environ.get("REELFLOW_OUTPUT") or "output")
     config = effective_config(

@@ -1,7 +1,76 @@
-"""What all tests share; runs before any test module is imported."""
+"""Fixtures that all tests share; each is made once a session, and only if a test asks for it."""
 
 from __future__ import annotations
 
-from pipeline.environment import prepare
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reelflow.base.environment import prepare
+
+if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
+
+    from reelflow.saved_model.client import ServedModel
+    from tests.reelflow.trained import Trained
 
 prepare()  # Keras 2, quiet: TensorFlow reads it when it is imported
+
+
+@pytest.fixture(scope="session")
+def model() -> Trained:
+    """Model trained on the checkerboard; not to be changed."""
+    from tests.reelflow.trained import trained
+
+    return trained()
+
+
+@pytest.fixture(scope="session")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the same model, exported; not to be written to."""
+    from tests.reelflow.trained import export_to
+
+    return export_to(tmp_path_factory.mktemp("checkerboard") / "model")
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the tiny model's SavedModel; not to be written to."""
+    from tests import tiny_model
+
+    return tiny_model.export(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="session")
+def served(exported: Path) -> ServedModel:
+    """The tiny model, loaded."""
+    from reelflow.saved_model.client import ServedModel
+
+    return ServedModel.load(exported)
+
+
+@pytest.fixture(scope="session")
+def pushed(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A serving folder with version 7; not to be written to."""
+    base = tmp_path_factory.mktemp("serving")
+    shutil.copytree(exported, base / "7")
+    return base
+
+
+@pytest.fixture(scope="session")
+def client(pushed: Path) -> Iterator[TestClient]:
+    """A server of version 7, with small limits."""
+    from fastapi.testclient import TestClient
+
+    from reelflow.serving.app import create_app
+    from reelflow.serving.limits import Limits
+    from reelflow.serving.metrics import Metrics
+    from reelflow.serving.versions import Versions
+
+    limits, metrics = Limits(body_bytes=20_000, rows=8, cells=500), Metrics()
+    app = create_app(Versions(pushed, limits, metrics), limits=limits, metrics=metrics)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from components.example_gen.catalogue import movies_split
-from components.example_gen.shards import RATINGS, single_values
-from components.trainer import features as f
-from components.transform.encode import Columns, Graph, encode
-from components.transform.encoded import EncodedData, EncodedRatings
-from ratings import schema
+from reelflow.base import columns as f
+from reelflow.data import schema
+from reelflow.data.ingest.catalogue import movies_split
+from reelflow.data.ingest.shards import RATINGS, single_values
+from reelflow.encoding.encode import Columns, Graph, encode
+from reelflow.encoding.encoded import EncodedData, EncodedRatings
 
 Row = tuple[str, str, float, int | None]
 """User, film, stars, time in seconds."""

@@ -7,8 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from components.registry_pusher.registrar import Entry, Registrar
-from serving.registry import Registry, Version
+from reelflow.registry.register import Entry, Registrar
+from reelflow.registry.store import Registry, Version
 
 NAME = "films"
 

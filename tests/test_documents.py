@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.commands import SUBCOMMANDS
-from pipeline.cli.commands import load as load_command
-from pipeline.loading import load as load_config
+from pipeline.cli.app import SUBCOMMANDS
+from pipeline.cli.app import load as load_command
+from reelflow.config.loading import load as load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN_PAGES = [ROOT / "README.md", ROOT / "kubeflow" / "README.md"]

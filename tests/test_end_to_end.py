@@ -19,13 +19,11 @@ import pytest
 import tensorflow as tf
 from typer.testing import CliRunner
 
-from components.pusher.content import content_hash
-from components.pusher.push import versions
-from components.serving_check import golden
 from pipeline.cli.app import app
-from ratings.quarantine import QuarantinedRow, read_quarantine
-from ratings.reasons import REASONS
-from ratings.sample import write_sample
+from reelflow.data.quarantine import REASONS, QuarantinedRow, read_quarantine
+from reelflow.data.sample import write_sample
+from reelflow.registry.push import content_hash, versions
+from reelflow.saved_model import golden
 
 pytestmark = pytest.mark.slow
 

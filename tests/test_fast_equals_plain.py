@@ -15,18 +15,18 @@ import pyarrow as pa
 import pytest
 import tensorflow_transform as tft
 
-from components.evaluator.metrics import row_columns, summarise
-from components.evaluator.predict import TestRows, ask_baseline
-from components.trainer import features as f
-from components.trainer.baselines.popularity import DAMPING, Popularity
-from components.transform.encode import encode
-from components.transform.encoded import EncodedData
-from components.transform.executor import batches
-from components.transform.graph import load_graph
-from pipeline.config import DataConfig, SplitConfig
-from tests.components.example_gen.runs import Run, execute
-from tests.components.transform.learned import learn
+from components.ratings_encoder import batches
+from reelflow.base import columns as f
+from reelflow.baselines.popularity import DAMPING, Popularity
+from reelflow.config import DataConfig, SplitConfig
+from reelflow.encoding.encode import encode
+from reelflow.encoding.encoded import EncodedData
+from reelflow.encoding.graph import load_graph
+from reelflow.evaluation.metrics import row_columns, summarise
+from reelflow.evaluation.predictions import TestRows, ask_baseline
 from tests.encoded_data import Film
+from tests.reelflow.data.ingest.runs import Run, execute
+from tests.reelflow.encoding.learned import learn
 
 pytestmark = pytest.mark.slow  # learns a Transform graph
 

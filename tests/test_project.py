@@ -12,25 +12,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("pipeline", "components", "ratings", "serving", "kubeflow", "schemas")
+PACKAGES = ("pipeline", "components", "reelflow")
 SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "kubeflow").rglob("*.md")]
 )
 COMMANDS = ROOT / "Makefile"
 
-# Modules that everybody may import, as they import nothing heavy (docs/architecture.md).
-FOR_ALL = {
-    "pipeline.config",
-    "pipeline.environment",
-    "components.trainer.features",
-    "ratings.errors",
-}
-KNOWS = {
-    "ratings": {"ratings"},
-    "serving": {"serving"},
-    "components": {"components", "ratings", "serving"},
-}
+# The ground floor: every module may import it, so it imports nothing heavy.
+GROUND_FLOOR = ("reelflow.base.columns", "reelflow.base.environment", "reelflow.base.errors")
+LIGHT = (*GROUND_FLOOR, "reelflow.base.progress", "reelflow.config")
 
 
 def name_of(path: Path) -> str:
@@ -47,32 +38,27 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("package", KNOWS)
-def test_layers_know_only_what_lies_below_them(package: str) -> None:
-    wrong = [
-        f"{name_of(path)} imports {module}"
-        for path in (ROOT / package).rglob("*.py")
-        for module in imports(path)
-        if module.partition(".")[0] in PACKAGES
-        and module.partition(".")[0] not in KNOWS[package]
-        and not any(f"{module}.".startswith(f"{allowed}.") for allowed in FOR_ALL)
-    ]
-    assert not wrong
+def test_imports_only_run_downwards() -> None:
+    answer = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True
+    )
+    assert answer.returncode == 0, answer.stdout
 
 
 def test_serving_needs_neither_tfx_nor_beam() -> None:
     heavy = {"tfx", "apache_beam", "tensorflow_transform", "tfx_bsl", "tensorflow_model_analysis"}
     wrong = [
         f"{name_of(path)} imports {module}"
-        for path in (ROOT / "serving").rglob("*.py")
+        for name in ("serving", "saved_model")
+        for path in (ROOT / "reelflow" / name).rglob("*.py")
         for module in imports(path)
         if module.partition(".")[0] in heavy
     ]
     assert not wrong
 
 
-@pytest.mark.parametrize("module", sorted(FOR_ALL))
-def test_what_everybody_imports_is_light(module: str) -> None:
+@pytest.mark.parametrize("module", LIGHT)
+def test_the_ground_floor_is_light(module: str) -> None:
     heavy = "{'tensorflow', 'tfx', 'apache_beam', 'pyarrow', 'numpy', 'pandas'}"
     code = f"import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
     answer = subprocess.run(
@@ -84,7 +70,7 @@ def test_what_everybody_imports_is_light(module: str) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_modules_are_short_and_documented(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 300
+    assert len(text.splitlines()) <= 400
     if text:
         assert ast.get_docstring(ast.parse(text)), "the module has no docstring"
 

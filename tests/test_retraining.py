@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ratings.sample import write_sample
+from reelflow.data.sample import write_sample
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from components.serving_check import golden
+from reelflow.saved_model import golden
 
 USERS = ["1", "2", "3", "4", "5"]
 MOVIES = [str(number) for number in range(1, 13)]

@@ -11,7 +11,7 @@ import tf_keras as keras
 
 from benchmarks.stock.columns import MOVIE, RATING, USER
 from benchmarks.stock.model import BATCH, compiled
-from components.transform.encoded import EncodedRatings
+from reelflow.encoding.encoded import EncodedRatings
 
 
 def seconds_per_epoch(

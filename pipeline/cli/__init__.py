@@ -9,7 +9,7 @@ import sys
 def main() -> None:
     """Entry point of `reelflow`; ends the process with one of the documented exit codes."""
     from pipeline.cli.app import app
-    from pipeline.environment import prepare
+    from reelflow.base.environment import prepare
 
     prepare()
     try:

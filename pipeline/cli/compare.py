@@ -14,20 +14,20 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from components.notices import listening
-from pipeline.cli.capture import captured
-from pipeline.cli.config import DataFolder, Dataset, Overrides
-from pipeline.cli.console import DEFAULT_OUTPUT, Output, console, errors
+from pipeline.cli.app import DEFAULT_OUTPUT, Output, console, errors
+from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides
 from pipeline.cli.progress import Progress, duration, progress_on
-from pipeline.cli.session import alone_in, as_ours, let_log_speak
-from pipeline.comparison_seeds import in_words, stability, with_seeds
-from pipeline.layout import Layout
-from pipeline.presets import DEFAULT, listed
-from ratings.errors import BadInput, ReelflowError
+from pipeline.cli.session import alone_in, as_ours, captured, let_log_speak
+from pipeline.runs.comparison import in_words, stability, with_seeds
+from reelflow.base.errors import BadInput, ReelflowError
+from reelflow.base.progress import listening
+from reelflow.config.layout import Layout
+from reelflow.config.loading import DEFAULT, listed
 
 if TYPE_CHECKING:
-    from pipeline.comparison import Contest
-    from pipeline.config import Config
+    from pipeline.runs.comparison import Contest
+    from reelflow.config import Config
+
 
 NONE = "none"
 WIDE = 240
@@ -122,7 +122,7 @@ def hold(
         found = stability(contest.entries, {name: list(group) for name, group in groups.items()})
         about["seeds"] = list(in_words(found))
         _save(contest, about, saved)
-    from pipeline.comparison_table import LEGEND, on_screen
+    from pipeline.runs.comparison import LEGEND, on_screen
 
     # A file has no width: every contestant's figures stay on one line.
     wide = console if console.is_terminal else Console(highlight=False, width=WIDE)
@@ -146,7 +146,7 @@ def baseline_names(text: str | None) -> list[str]:
     Raises:
         BadInput: there is none of that name; the message has the nearest one.
     """
-    from pipeline.config import BASELINES, no_baseline
+    from reelflow.config import BASELINES, no_baseline
 
     if text is None:
         return list(BASELINES)
@@ -172,8 +172,8 @@ def contestants(
     Raises:
         BadInput: two would have the same name, or something is wrong with one of them.
     """
-    from pipeline.inputs import effective_config
-    from pipeline.loading import load
+    from reelflow.config.loading import load
+    from reelflow.data.inputs import effective_config
 
     wanted: list[tuple[str, str | None, str | None]] = [
         *((Path(source).stem, source, None) for source in sources),
@@ -220,8 +220,8 @@ def _run(
     progress.starting("Starting TensorFlow and TFX")
     node = "The start"
     try:
-        from pipeline.comparison import Contest
-        from pipeline.launcher import NodeStarted
+        from pipeline.runs.comparison import Contest
+        from pipeline.runs.launcher import NodeStarted
 
         let_log_speak()
         contest = Contest(base, configs, baselines, layout, run_id)
@@ -242,7 +242,7 @@ def _run(
 
 def _save(contest: Contest, about: Mapping[str, Any], page: Path) -> None:
     """Writes the page, and beside it the same as JSON."""
-    from pipeline.comparison_table import as_json, as_markdown
+    from pipeline.runs.comparison import as_json, as_markdown
 
     text = json.dumps(as_json(contest.entries, about), indent=2)
     page.with_suffix(".json").write_text(text, encoding="utf-8")
@@ -259,3 +259,65 @@ def about_contest(contest: Contest, base: Config) -> dict[str, Any]:
         "users": contest.data.sizes.users,
         "movies": len(contest.data.catalogue),
     }
+
+
+# `reelflow sweep`: the same model with retrieval and rating weighed against each other.
+
+
+PRESET = "joint-basic"
+"""The preset to sweep by default: its tasks share embeddings, so that there is a trade-off."""
+
+
+def sweep(
+    weights: Annotated[
+        str, typer.Option("--weights", help="Of retrieval, with commas between.", metavar="LIST")
+    ] = "0,0.25,0.5,0.75,1",
+    source: ConfigFile = None,
+    preset: Annotated[
+        str, typer.Option("--preset", help=f"There are {listed()}.", metavar="NAME")
+    ] = PRESET,
+    data: DataFolder = None,
+    dataset: Dataset = None,
+    overrides: Overrides = None,
+    output: Output = DEFAULT_OUTPUT,
+) -> None:
+    """Train one model with several weights of its two tasks and print one table.
+
+    Weight w means retrieval_weight = w and rating_weight = 1 - w. At 0 recommendations rank by the
+    rating model, at 1 stars come from biases. Where the tasks share no weights, as in the default
+    model, only those two ends differ. What was trained before comes from the cache, so an
+    interrupted sweep goes on where it was.
+
+    Nothing is pushed. The table is kept in OUTPUT/compare as Markdown and JSON.
+    """
+    from reelflow.data.inputs import effective_config
+
+    layout = Layout.of(output)
+    shares = weights_of(weights)
+    base = effective_config(layout, source, data, dataset, overrides or (), preset)
+    hold(layout, base, with_seeds(weighed(base, shares), 1), [], "sweep-")
+
+
+def weights_of(text: str) -> list[float]:
+    """Weights from their list, ascending, each once.
+
+    Raises:
+        BadInput: one is no number from 0 to 1, or there is none.
+    """
+    try:
+        shares = sorted({float(part) for part in text.split(",") if part.strip()})
+    except ValueError:
+        raise BadInput(f"--weights: {text!r} is no list of numbers.", "As 0,0.5,1.") from None
+    if not shares or not all(0.0 <= share <= 1.0 for share in shares):
+        raise BadInput("--weights: give numbers from 0 to 1.", "As 0,0.5,1.")
+    return shares
+
+
+def weighed(base: Config, shares: list[float]) -> dict[str, Config]:
+    """Name to configuration, one for each weight of retrieval."""
+    found = {}
+    for share in shares:
+        weights = {"retrieval_weight": share, "rating_weight": 1.0 - share}
+        model = base.model.model_copy(update=weights)
+        found[f"retrieval-{share:g}"] = base.model_copy(update={"model": model})
+    return found

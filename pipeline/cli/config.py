@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import console
-from pipeline.presets import listed
+from pipeline.cli.app import console
+from reelflow.config.loading import listed
 
 config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
 
@@ -49,8 +49,8 @@ def _group() -> None:
 @config_app.command()
 def show(config: ConfigFile = None, preset: Preset = None, overrides: Overrides = None) -> None:
     """Print the effective configuration as TOML, every key explained."""
-    from pipeline.config_text import render
-    from pipeline.loading import load
+    from reelflow.config.loading import load
+    from reelflow.config.reference import render
 
     text = render(load(config, overrides or [], preset))
     if console.is_terminal:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from pipeline.cli.app import console
 from pipeline.cli.config import ConfigFile, Overrides
-from pipeline.cli.console import console
 
 if TYPE_CHECKING:
-    from pipeline.inspection import Inspection
+    from reelflow.data.inspection import Inspection
 
 data_app = typer.Typer(help="Inspect and download ratings.", no_args_is_help=True)
 
@@ -26,9 +26,9 @@ def inspect(
     overrides: Overrides = None,
 ) -> None:
     """Show what a folder holds and which rows would be refused, without running anything."""
-    from pipeline.inputs import absolute
-    from pipeline.inspection import inspect as look
-    from pipeline.loading import load
+    from reelflow.config.loading import load
+    from reelflow.data.inputs import absolute
+    from reelflow.data.inspection import inspect as look
 
     effective = load(config, overrides or [])
     path = absolute(str(folder))
@@ -45,8 +45,8 @@ def download(
     ] = Path("data"),
 ) -> None:
     """Download a public set of ratings; `reelflow run --dataset NAME` then uses it."""
-    from ratings.download import download as fetch
-    from ratings.download import licence_notice
+    from reelflow.data.download import download as fetch
+    from reelflow.data.download import licence_notice
 
     console.print(Text(licence_notice(name), style="dim"))
     done = 0

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from pipeline.cli.app import console
 from pipeline.cli.config import ConfigFile, Overrides, Preset
-from pipeline.cli.console import console
-from ratings.errors import BadInput, ReelflowError
+from reelflow.base.errors import BadInput, ReelflowError
 
 if TYPE_CHECKING:
-    from kubeflow.client import Client, Submitted
+    from pipeline.kubeflow.client import Client, Submitted
 
 kubeflow_app = typer.Typer(
     help="Compile the pipeline for Kubeflow Pipelines 2, and run it there.", no_args_is_help=True
@@ -89,8 +89,8 @@ def compile(  # the sub-command's name
     """Write the package: one container task for every node, and what each is given."""
     import json
 
-    from pipeline.environment import prepare
-    from pipeline.loading import load
+    from reelflow.base.environment import prepare
+    from reelflow.config.loading import load
 
     if package.suffix not in (".yaml", ".yml"):
         raise BadInput(f"{package}: a package ends in .yaml.", "For example --package out.yaml.")
@@ -98,7 +98,7 @@ def compile(  # the sub-command's name
     effective = load(config, changes, preset)
     prepare()
     with console.status("Starting TensorFlow and TFX"):
-        from kubeflow.runner import compile_package
+        from pipeline.kubeflow.compile import compile_package
 
         graph = compile_package(effective, package, name)
     console.print(f"{package}: {len(graph.upstream)} nodes, image {effective.kubeflow.image}")
@@ -157,7 +157,7 @@ def schedule(
     ca_cert: CaCert = None,
 ) -> None:
     """Have a server run a package again and again."""
-    from kubeflow.client import Schedule, cron_of
+    from pipeline.kubeflow.client import Schedule, cron_of
 
     when = Schedule(cron_of(cron), max_concurrency, catch_up, start, end, enabled=not paused)
     parameters = _parameters(package, data, span, overrides)
@@ -173,7 +173,7 @@ def _parameters(
     Raises:
         BadInput: no package, or parameters that every task would refuse.
     """
-    from kubeflow.parameters import packaged
+    from pipeline.kubeflow.parameters import packaged
 
     given = {"data": data, "span": span, "overrides": overrides}
     parameters = {key: value for key, value in given.items() if value}
@@ -182,8 +182,7 @@ def _parameters(
 
 
 def _client(host: str, namespace: str | None, token: str | None, ca_cert: str | None) -> Client:
-    from kubeflow.client import Client
-    from kubeflow.server import Server
+    from pipeline.kubeflow.client import Client, Server
 
     return Client(Server(host, namespace, token, ca_cert))
 

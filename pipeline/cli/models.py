@@ -13,11 +13,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.console import DEFAULT_OUTPUT, Output, console
+from pipeline.cli.app import DEFAULT_OUTPUT, Output, console
 
 if TYPE_CHECKING:
-    from pipeline.models import Models, Moved
-    from serving.registry import Version
+    from reelflow.registry.models import Models, Moved
+    from reelflow.registry.store import Version
 
 models_app = typer.Typer(
     help="List the registered models, promote one, roll back.", no_args_is_help=True
@@ -47,15 +47,15 @@ def list_models(
     """List the registered versions, the newest first, and which one serves."""
     models, _ = _models(output, registry)
     versions, aliases = models.registrar.versions(), models.registrar.aliases()
-    facts = [_facts(models, version, aliases) for version in versions[::-1]]
+    register = [_facts(models, version, aliases) for version in versions[::-1]]
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        typer.echo(json.dumps(register, indent=2))
     elif not versions:
         where = f"No models are registered as {models.registrar.name} in {models.where}."
         console.print(Text(where), soft_wrap=True)
         console.print("`reelflow run` registers what passes the gate.", style="cyan")
     else:
-        console.print(_table(facts, models.served()))
+        console.print(_table(register, models.served()))
         console.print("[dim]Top-100 accuracy with films already rated left out; RMSE in stars.[/]")
         _warn(models)
 
@@ -68,29 +68,28 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show all that is known of a version: metrics, configuration, hashes, verdict."""
-    from components.report.blocks import Table as Block
-    from components.report.words import figure
-    from pipeline.cli.report import show as show_blocks
-    from pipeline.difference import PATHS
-    from pipeline.model_difference import label, origin
+    from pipeline.cli.runs import show as show_blocks
+    from pipeline.runs.difference import PATHS, label, origin
+    from reelflow.report.blocks import Table as Block
+    from reelflow.report.words import figure
 
     models, _ = _models(output, registry)
     found = models.find(version)
-    facts = _facts(models, found, models.registrar.aliases())
+    register = _facts(models, found, models.registrar.aliases())
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        typer.echo(json.dumps(register, indent=2))
         return
-    metrics, params = facts["metrics"], facts["params"]
+    metrics, params = register["metrics"], register["params"]
     rows = [(label(path), figure(path, metrics[path])) for path in PATHS if path in metrics]
-    lines = [("Version", f"{found.number}"), ("Alias", ", ".join(facts["aliases"]) or "none")]
-    lines += [("Registered", facts["registered"]), *origin(found.tags).items()]
-    if artifacts := facts["artifacts"].removeprefix("file://"):
+    lines = [("Version", f"{found.number}"), ("Alias", ", ".join(register["aliases"]) or "none")]
+    lines += [("Registered", register["registered"]), *origin(found.tags).items()]
+    if artifacts := register["artifacts"].removeprefix("file://"):
         lines += [("Artifacts", artifacts), ("Report", f"{artifacts}/report.html")]
     for name, value in lines:
         console.print(Text.assemble((f"{name:<18}", "bold"), str(value)), soft_wrap=True)
-    if facts["reasons"]:
+    if register["reasons"]:
         console.print(Text("Refused by the gate", style="bold red"))
-        for reason in facts["reasons"]:
+        for reason in register["reasons"]:
             console.print(Text(f"  {reason}"), soft_wrap=True)
     show_blocks([Block("Metrics", ("Metric", "Value"), rows)])
     show_blocks([Block("Configuration", ("Key", "Value"), sorted(params.items()))])
@@ -131,8 +130,8 @@ def diff(
     registry: Registry = None,
 ) -> None:
     """Compare two versions: metrics, configuration, data, code."""
-    from pipeline.cli.report import show as show_blocks
-    from pipeline.model_difference import difference
+    from pipeline.cli.runs import show as show_blocks
+    from pipeline.runs.difference import difference
 
     models, _ = _models(output, registry)
     first, second = models.find(a), models.find(b)
@@ -144,8 +143,8 @@ def diff(
 
 
 def _models(output: Path, registry: str | None) -> tuple[Models, Any]:
-    from pipeline.layout import Layout
-    from pipeline.models import Models
+    from reelflow.config.layout import Layout
+    from reelflow.registry.models import Models
 
     layout = Layout.of(output)
     return Models.of(layout, registry), layout
@@ -158,28 +157,28 @@ def _table(versions: list[dict[str, Any]], served: tuple[int, str] | None) -> Ta
         table.add_column(name, no_wrap=True)
     for name in ("Ratings", "Top-100", "RMSE", "Served as"):
         table.add_column(name, justify="right", no_wrap=True)
-    for facts in versions:
-        accuracy, error = (facts["metrics"].get(path) for path in (_TOP_100, _RMSE))
-        alias, rows = ", ".join(facts["aliases"]), facts["train_rows"]
-        moment = datetime.fromisoformat(facts["registered"]).astimezone()
+    for register in versions:
+        accuracy, error = (register["metrics"].get(path) for path in (_TOP_100, _RMSE))
+        alias, rows = ", ".join(register["aliases"]), register["train_rows"]
+        moment = datetime.fromisoformat(register["registered"]).astimezone()
         table.add_row(
-            str(facts["version"]),
+            str(register["version"]),
             Text(alias, style=_COLOURS.get(alias, "")),
-            {True: "passed", False: "refused", None: "–"}[facts["blessed"]],
+            {True: "passed", False: "refused", None: "–"}[register["blessed"]],
             moment.strftime("%Y-%m-%d %H:%M"),
             "–" if rows is None else f"{rows:,}",
             "–" if accuracy is None else f"{100 * accuracy:.1f} %",
             "–" if error is None else f"{error:.4f}",
-            str(served[0]) if served and served[1] == facts["model_hash"] else "",
+            str(served[0]) if served and served[1] == register["model_hash"] else "",
         )
     return table
 
 
 def _facts(models: Models, version: Version, aliases: Mapping[str, int]) -> dict[str, Any]:
-    from components.registry_pusher import facts
+    from reelflow.registry import register
 
     known, tags = models.registrar.facts(version), version.tags
-    blessed = tags.get(facts.BLESSED)
+    blessed = tags.get(register.BLESSED)
     return {
         "version": version.number,
         "aliases": sorted(alias for alias, n in aliases.items() if n == version.number),
@@ -187,11 +186,11 @@ def _facts(models: Models, version: Version, aliases: Mapping[str, int]) -> dict
             timespec="seconds"
         ),
         "blessed": None if blessed is None else blessed == "true",
-        "reasons": tags.get(facts.REASONS, "").splitlines(),
-        "train_rows": int(tags[facts.ROWS]) if facts.ROWS in tags else None,
+        "reasons": tags.get(register.REASONS, "").splitlines(),
+        "train_rows": int(tags[register.ROWS]) if register.ROWS in tags else None,
         "model_hash": version.model_hash or None,
-        "data_hash": tags.get(facts.DATA_HASH),
-        "git_commit": tags.get(facts.GIT),
+        "data_hash": tags.get(register.DATA_HASH),
+        "git_commit": tags.get(register.GIT),
         "metrics": dict(known.metrics),
         "params": dict(known.params),
         "artifacts": known.artifacts,

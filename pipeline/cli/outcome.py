@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.layout import Layout
-from pipeline.runs import waits
+from pipeline.runs.history import waits
+from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
-    from pipeline.summary import Summary
-    from serving.model import Recommendations
+    from pipeline.runs.summary import Summary
+    from reelflow.config import Config
+    from reelflow.saved_model.client import Recommendations
 
 _FURTHER = (("unseen", "top_10"), ("unseen", "ndcg_10"), ("raw", "top_100"))
 _NAMES = {"top_10": "top-10 accuracy", "top_100": "top-100 accuracy", "ndcg_10": "NDCG@10"}

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # importing the launcher would import TFX
-    from pipeline.launcher import NodeFinished
+    from pipeline.runs.launcher import NodeFinished
 
 _MARKS = {
     "waiting": Text("·", style="dim"),

@@ -1,14 +1,81 @@
-"""`reelflow recommend`: films for one user, from a pushed model alone."""
+"""What the sub-commands that ask a pushed model share: finding it, and how answers are shown."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli import served
-from pipeline.cli.console import DEFAULT_OUTPUT, Output, console
+from pipeline.cli.app import DEFAULT_OUTPUT, Output, console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from reelflow.saved_model.client import Catalogue, Item, ServedModel
+
+
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        help="Folder of one model, or of several versions, instead of the one in --output.",
+        metavar="DIR",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def load(model: Path | None, output: Path) -> ServedModel:
+    """Load the named model, or else the newest one pushed in the output folder.
+
+    Raises:
+        BadInput: there is none.
+    """
+    from reelflow.config.layout import Layout
+    from reelflow.saved_model.client import ServedModel, latest_version
+
+    folder = model or Layout.of(output).serving
+    if not (folder / "saved_model.pb").is_file():
+        folder = latest_version(folder)
+    return ServedModel.load(folder)
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """One JSON object on stdout."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def films_table(items: Iterable[Item], catalogue: Catalogue, score: str) -> Table:
+    """Films with place, title, genres, score and id.
+
+    Args:
+        items: best first.
+        catalogue: where the genres are.
+        score: heading of the score's column.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", justify="right", style="dim")
+    table.add_column("film", style="bold", overflow="fold")
+    table.add_column("genres", style="dim", overflow="fold")
+    table.add_column(score, justify="right")
+    table.add_column("movie_id", justify="right", style="cyan", no_wrap=True)
+    for place, item in enumerate(items, start=1):
+        genres = ", ".join(catalogue.films[item.movie_id].genres)
+        cells = (str(place), item.title, genres, f"{item.score:.3f}", item.movie_id)
+        table.add_row(*map(Text, cells))
+    return table
+
+
+# `reelflow recommend`: films for one user, from a pushed model alone.
+
 
 _SOURCES = {
     "user": "from what the model knows of the user",
@@ -29,14 +96,14 @@ def recommend(
         typer.Option("--exclude", help="A film to leave out; may be repeated.", metavar="ID"),
     ] = None,
     output: Output = DEFAULT_OUTPUT,
-    model: served.Model = None,
-    as_json: served.Json = False,
+    model: Model = None,
+    as_json: Json = False,
 ) -> None:
     """Recommend films that a user has not rated.
 
     A user whom the model does not know gets films like those given with --liked, or popular ones.
     """
-    loaded = served.load(model, output)
+    loaded = load(model, output)
     answer = loaded.recommend(
         user,
         k=k,
@@ -44,13 +111,79 @@ def recommend(
         exclusions=[loaded.catalogue.resolve(film, "--exclude") for film in exclude or ()],
     )
     if as_json:
-        served.print_json({"user": user, "model": str(loaded.path), **asdict(answer)})
+        print_json({"user": user, "model": str(loaded.path), **asdict(answer)})
         return
 
     from rich.text import Text
 
     console.print(Text(f"Films for user {user}", style="bold"))
     console.print(Text(_SOURCES[answer.source], style="dim"), soft_wrap=True)
-    console.print(served.films_table(answer.items, loaded.catalogue, "score"))
+    console.print(films_table(answer.items, loaded.catalogue, "score"))
     if len(answer.items) < k:
         console.print(Text(f"No more than {len(answer.items)} films are left.", style="dim"))
+
+
+# `reelflow rate`: the rating one user would give one film, from a pushed model alone.
+
+
+def rate(
+    user: Annotated[str, typer.Option("--user", help="The user's id.", metavar="ID")],
+    movie: Annotated[str, typer.Option("--movie", help="The film's id.", metavar="ID")],
+    output: Output = DEFAULT_OUTPUT,
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """Predict the rating that a user would give a film, in stars."""
+    loaded = load(model, output)
+    film = loaded.catalogue.films[loaded.catalogue.resolve(movie, "--movie")]
+    answer = loaded.rate(user, film.movie_id)
+    if as_json:
+        print_json(
+            {
+                "user": user,
+                "movie_id": film.movie_id,
+                "title": film.title,
+                "model": str(loaded.path),
+                **asdict(answer),
+            }
+        )
+        return
+
+    from rich.text import Text
+
+    console.print(
+        Text(f"User {user} would give"),
+        Text(film.title, style="bold"),
+        Text(f"{answer.rating:.2f} stars", style="bold green"),
+    )
+    if answer.like is not None:
+        console.print(Text(f"Probability of a like: {answer.like:.0%}"))
+    if not answer.known_user:
+        console.print(
+            Text(f"User {user} is unknown to the model: an average user's rating.", "dim")
+        )
+
+
+# `reelflow similar`: films like one film, from a pushed model alone.
+
+
+def similar(
+    movie: Annotated[str, typer.Option("--movie", help="The film's id.", metavar="ID")],
+    k: Annotated[int, typer.Option("--k", min=1, help="How many films.")] = 10,
+    output: Output = DEFAULT_OUTPUT,
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """Show the films that are most like a film."""
+    loaded = load(model, output)
+    film = loaded.catalogue.films[loaded.catalogue.resolve(movie, "--movie")]
+    items = loaded.similar(film.movie_id, k)
+    if as_json:
+        content = {"movie_id": film.movie_id, "title": film.title, "model": str(loaded.path)}
+        print_json({**content, "items": [asdict(item) for item in items]})
+        return
+
+    from rich.text import Text
+
+    console.print(Text("Films like"), Text(film.title, style="bold"))
+    console.print(films_table(items, loaded.catalogue, "cosine"))

@@ -13,28 +13,20 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from components.notices import listening
-from pipeline.cli.capture import captured
+from pipeline.cli.app import DEFAULT_OUTPUT, INTERRUPTED, Output, console, errors, show_error
 from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides, Preset, Span
-from pipeline.cli.console import (
-    DEFAULT_OUTPUT,
-    INTERRUPTED,
-    Output,
-    console,
-    errors,
-    show_error,
-)
 from pipeline.cli.outcome import show
 from pipeline.cli.progress import Progress, duration, progress_on
-from pipeline.cli.session import Interrupts, alone_in, as_ours, let_log_speak
-from pipeline.layout import Layout
-from pipeline.runs import waits
-from ratings.errors import ReelflowError
+from pipeline.cli.session import Interrupts, alone_in, as_ours, captured, let_log_speak
+from pipeline.runs.history import waits
+from reelflow.base.errors import ReelflowError
+from reelflow.base.progress import listening
+from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
-    from pipeline.summary import Summary
-    from serving.model import Recommendations
+    from pipeline.runs.summary import Summary
+    from reelflow.config import Config
+    from reelflow.saved_model.client import Recommendations
 
 REFUSED = 3
 """Exit code of a run whose model was refused."""
@@ -73,7 +65,7 @@ def run(
     Exit code: 0 pushed (or waiting to be promoted, with registry.promote = false), 3 refused by the
     gate, 2 wrong use or bad input, 1 a fault.
     """
-    from pipeline.inputs import effective_config
+    from reelflow.data.inputs import effective_config
 
     began = time.monotonic()
     layout = Layout.of(output)
@@ -125,9 +117,9 @@ def _run(
     progress.starting("Starting TensorFlow and TFX")
     node = "The start"
     try:
-        from pipeline import launcher
         from pipeline.definition import create_pipeline
-        from pipeline.removed import forget_removed
+        from pipeline.runs import launcher
+        from pipeline.runs.launcher import forget_removed
 
         let_log_speak()
         pipeline = create_pipeline(config, str(layout.output))
@@ -142,8 +134,7 @@ def _run(
                 else:
                     progress.finished(event)
 
-        from pipeline.examples import recommend_to_examples
-        from pipeline.summary import write_summary
+        from pipeline.runs.summary import recommend_to_examples, write_summary
 
         node = "The summary"
         progress.starting("Asking the model for examples")
@@ -160,7 +151,7 @@ def _run(
 
 def _write_failed(config: Config, layout: Layout, run_id: str, error: ReelflowError) -> None:
     try:
-        from pipeline.summary import write_summary
+        from pipeline.runs.summary import write_summary
     except ImportError:  # the failure itself: this installation cannot import MLMD
         return
     write_summary(layout, config, run_id, error.message)

@@ -14,11 +14,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.app import DEFAULT_OUTPUT, Output, console
 from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides, Preset, Span
-from pipeline.cli.console import DEFAULT_OUTPUT, Output, console
 from pipeline.cli.progress import duration
-from pipeline.layout import Layout
 from pipeline.schedule.clock import Every, Job, clock, job_name
+from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
     from pipeline.schedule.history import Turn
@@ -168,8 +168,8 @@ def _settings(
 
 def _latest(settings: Settings, layout: Layout) -> Settings:
     """As given; of data that have spans, the latest."""
-    from ratings.errors import BadInput
-    from ratings.spans import LATEST
+    from reelflow.base.errors import BadInput
+    from reelflow.data.spans import LATEST
 
     if settings.span is not None:
         return settings
@@ -190,7 +190,7 @@ def _remove(layout: Layout, chosen: _Texts) -> None:
 
 
 def _one_of(option: str, value: str, choices: tuple[Any, ...]) -> Any:
-    from ratings.errors import BadInput
+    from reelflow.base.errors import BadInput
 
     if value not in choices:
         raise BadInput(f"{option} {value}: not one of these.", f"There are {', '.join(choices)}.")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.console import DEFAULT_OUTPUT, Output, console
+from pipeline.cli.app import DEFAULT_OUTPUT, Output, console
 
 if TYPE_CHECKING:
-    from pipeline.layout import Layout
-    from serving.registry import Alias
+    from reelflow.config.layout import Layout
+    from reelflow.registry.store import Alias
 
 _SHOWN = ("top_10", "top_100", "ndcg_10")
 
@@ -53,12 +53,12 @@ def serve(
     """
     from rich.text import Text
 
-    from pipeline.layout import Layout
-    from serving.app import create_app
-    from serving.limits import Limits
-    from serving.metrics import Metrics
-    from serving.server import listen, run, url
-    from serving.versions import Versions
+    from reelflow.config.layout import Layout
+    from reelflow.serving.app import create_app
+    from reelflow.serving.limits import Limits
+    from reelflow.serving.metrics import Metrics
+    from reelflow.serving.server import listen, run, url
+    from reelflow.serving.versions import Versions
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("reelflow").setLevel(logging.INFO)
@@ -92,7 +92,7 @@ def source(model: str | None, layout: Layout) -> Path | Alias:
     Raises:
         BadInput: it begins as a registry's URI does, and is none.
     """
-    from serving.registry import SCHEME, Alias, address
+    from reelflow.registry.store import SCHEME, Alias, address
 
     if model is None:
         return layout.serving
@@ -112,7 +112,7 @@ def measured(layout: Layout, version: Path) -> Mapping[str, float]:
     Returns:
         Metrics by name; empty if no run has left this model, or its summary is not yet written.
     """
-    from components.pusher.content import content_hash
+    from reelflow.registry.push import content_hash
 
     summaries = [
         json.loads(file.read_text(encoding="utf-8")) for file in layout.runs.glob("*/summary.json")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ratings.errors import BadInput, ReelflowError
+from reelflow.base.errors import BadInput, ReelflowError
 
 Every = Literal["hour", "day", "week", "month"]
 

@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from pipeline.code_hash import code_hash
-from pipeline.config import Config
-from pipeline.inputs import effective_config, open_data, window_of
-from pipeline.layout import Layout
-from pipeline.loading import config_hash
 from pipeline.schedule.history import STATES, History, Turn, now
-from ratings import files
-from ratings.errors import ReelflowError
-from ratings.spans import is_pattern
+from reelflow.base.errors import ReelflowError
+from reelflow.config import Config
+from reelflow.config.layout import Layout, code_hash
+from reelflow.config.loading import config_hash
+from reelflow.data import files
+from reelflow.data.inputs import effective_config, open_data, window_of
+from reelflow.data.spans import is_pattern
 
 REELFLOW: Final = (sys.executable, "-c", "from pipeline.cli import main; main()")
 """The command itself, whatever the PATH of the process that calls us."""

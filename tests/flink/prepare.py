@@ -9,7 +9,7 @@ import json
 import sys
 import time
 
-from pipeline.environment import prepare
+from reelflow.base.environment import prepare
 
 LAST = "RatingsEncoder"
 
@@ -17,10 +17,10 @@ LAST = "RatingsEncoder"
 def main(data: str, output: str, overrides: list[str]) -> None:
     """Runs it."""
     prepare()
-    from pipeline import launcher
     from pipeline.definition import create_pipeline
-    from pipeline.inputs import effective_config
-    from pipeline.layout import Layout
+    from pipeline.runs import launcher
+    from reelflow.config.layout import Layout
+    from reelflow.data.inputs import effective_config
 
     config = effective_config(Layout.of(output), data=data, overrides=overrides)
     ir = launcher.compile_pipeline(create_pipeline(config, output), f"run-{time.time_ns()}")

@@ -27,8 +27,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.beam_args import WORKER
-from pipeline.environment import prepare
+from reelflow.base.environment import prepare
+from reelflow.data.beam_args import WORKER
 from tests.flink.cluster import FLINK, JOB_SERVER_BEAM, Cluster, install
 
 ROOT = Path(__file__).parents[2]
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--no-kill", action="store_true", help="lose no task manager: for timing")
     chosen = parser.parse_args()
     prepare()
-    from ratings.sample import write_sample
+    from reelflow.data.sample import write_sample
     from tests.flink.compare import compare
 
     print("Installing Flink and Beam's job server")

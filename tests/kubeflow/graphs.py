@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kubeflow.graph import Graph
-from kubeflow.package import write_package
-from pipeline.config import Config
+from pipeline.kubeflow.package import write_package
+from pipeline.kubeflow.task import Graph
+from reelflow.config import Config
 
 GRAPH = Graph(
     upstream={

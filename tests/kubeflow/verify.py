@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.environment import prepare
+from reelflow.base.environment import prepare
 from tests.kubeflow import cluster, mariadb
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +70,7 @@ def compile_package(folder: Path, volume: Path) -> Path:
     """The package of the built-in sample, compiled by the command and read by the kfp SDK."""
     from kfp import components
 
-    from ratings.sample import write_sample
+    from reelflow.data.sample import write_sample
 
     data, package = write_sample(volume / "ratings"), folder / "package.yaml"
     reelflow = Path(sys.executable).with_name("reelflow")
@@ -102,8 +102,8 @@ def check(first: cluster.Run, second: cluster.Run, secret: dict[str, str], volum
     Raises:
         AssertionError: something is not as it should be.
     """
-    from kubeflow.metadata import VARIABLES, connection_config
-    from pipeline.lineage import read_run
+    from pipeline.kubeflow.task import VARIABLES, connection_config
+    from pipeline.runs.lineage import read_run
 
     database = connection_config({VARIABLES[key]: value for key, value in secret.items()})
     runs = [read_run(database, made.run_id) for made in (first, second)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipeline.layout import Layout
+from reelflow.config.layout import Layout
 
 
 def metrics(top_100: float, rmse: float) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation, PushedModel
 
 from components.artifacts import Quarantine
-from pipeline.config import Config
-from pipeline.layout import Layout
-from ratings.errors import BadInput
+from reelflow.base.errors import BadInput
+from reelflow.config import Config
+from reelflow.config.layout import Layout
 
 METRICS = {
     "raw": {"top_1": 0.1, "top_10": 0.2, "top_100": 0.4, "ndcg_10": 0.1},

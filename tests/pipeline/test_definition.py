@@ -10,12 +10,12 @@ from google.protobuf import json_format
 from tfx.orchestration.local import runner_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline import launcher
-from pipeline.beam_args import DIRECT
-from pipeline.config import Config
 from pipeline.definition import create_pipeline
-from pipeline.layout import Layout
-from ratings.errors import BadInput
+from pipeline.runs import launcher
+from reelflow.base.errors import BadInput
+from reelflow.config import Config
+from reelflow.config.layout import Layout
+from reelflow.data.beam_args import DIRECT
 
 NODES = [
     "RatingsExampleGen",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline import local_runner
-from pipeline.layout import Layout
+from reelflow.config.layout import Layout
 from tests.pipeline import standin
 
 pytestmark = pytest.mark.slow
@@ -89,7 +89,7 @@ def test_a_runner_that_runs_nothing_leaves_nothing(
 def test_a_node_without_inputs_fails_the_run(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline import lineage
+    from pipeline.runs import lineage
 
     read_run = lineage.read_run
 

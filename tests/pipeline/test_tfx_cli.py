@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ratings.sample import write_sample
+from reelflow.data.sample import write_sample
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.cli.app import app
-from pipeline.cli.commands import SUBCOMMANDS
+from pipeline.cli.app import SUBCOMMANDS, app
 
 ROOT = Path(__file__).resolve().parents[3]
 

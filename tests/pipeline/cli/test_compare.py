@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from pipeline.cli.app import app
 from pipeline.cli.compare import baseline_names, contestants
-from pipeline.config import BASELINES
-from pipeline.layout import Layout
-from ratings.errors import BadInput
-from ratings.sample import write_sample
+from reelflow.base.errors import BadInput
+from reelflow.config import BASELINES
+from reelflow.config.layout import Layout
+from reelflow.data.sample import write_sample
 
 
 def test_baselines_by_name() -> None:

@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
-from pipeline.loading import load
-from ratings import download
-from ratings.errors import ReelflowError
+from reelflow.base.errors import ReelflowError
+from reelflow.config.loading import load
+from reelflow.data import download
 
 
 def _invoke(*arguments: str) -> tuple[int, str]:

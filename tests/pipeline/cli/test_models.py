@@ -9,10 +9,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from components.pusher.content import content_hash
-from components.pusher.push import push
 from pipeline.cli.app import app
-from pipeline.layout import PIPELINE_NAME, Layout
+from reelflow.config.layout import PIPELINE_NAME, Layout
+from reelflow.registry.push import content_hash, push
 from tests import registries
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from pipeline.cli.outcome import show
-from pipeline.config import Config
-from pipeline.layout import Layout
+from reelflow.config import Config
+from reelflow.config.layout import Layout
 
 METRICS = {
     "raw": {"top_100": 0.3},

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline.cli.app import app
-from pipeline.layout import Layout
+from reelflow.config.layout import Layout
 from tests.pipeline.run_folders import leave_run, metrics
 
 

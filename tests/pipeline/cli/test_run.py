@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import summary as summary_module
 from pipeline.cli.app import app
-from pipeline.layout import Layout
+from pipeline.runs import summary as summary_module
+from reelflow.config.layout import Layout
 from tests.pipeline import standin
 
 pytestmark = pytest.mark.slow

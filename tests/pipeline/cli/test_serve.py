@@ -15,11 +15,10 @@ from urllib.parse import urlsplit
 import pytest
 from typer.testing import CliRunner
 
-from components.pusher.content import content_hash
-from components.pusher.push import push
 from pipeline.cli.app import app
 from pipeline.cli.serve import measured
-from pipeline.layout import Layout
+from reelflow.config.layout import Layout
+from reelflow.registry.push import content_hash, push
 
 
 def test_without_a_model_run_first(tmp_path: Path) -> None:

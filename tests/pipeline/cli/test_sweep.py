@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
-from pipeline.cli.sweep import weighed, weights_of
-from pipeline.config import Config
-from ratings.errors import BadInput
-from ratings.sample import write_sample
+from pipeline.cli.compare import weighed, weights_of
+from reelflow.base.errors import BadInput
+from reelflow.config import Config
+from reelflow.data.sample import write_sample
 
 
 def test_weights_are_ascending_and_each_once() -> None:

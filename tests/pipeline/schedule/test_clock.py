@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.schedule.clock import Cron, Every, Job, Systemd, clock, job_name
-from ratings.errors import BadInput, ReelflowError
+from reelflow.base.errors import BadInput, ReelflowError
 
 ODD = 'train.optimizer="ad am" 100%$HOME'
 

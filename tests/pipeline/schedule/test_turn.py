@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.layout import Layout
 from pipeline.schedule.history import History, Turn
 from pipeline.schedule.turn import Settings, is_at_work, take_turn
+from reelflow.config.layout import Layout
 
 
 @pytest.fixture

@@ -1,0 +1,133 @@
+"""Tuner's artifact I/O."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.components.tuner import component
+from tfx.components.tuner import executor as tfx_tuner
+from tfx.components.tuner.component import TunerFnResult
+from tfx.dsl.components.base import executor_spec
+from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact
+from tfx.types.standard_component_specs import CUSTOM_CONFIG_KEY, TUNER_RESULTS_KEY
+from tfx.utils import io_utils, json_utils
+
+from components.trainer import artifact_folder
+from reelflow.config import ModelConfig, TrainConfig, TunerConfig, Value
+from reelflow.config.tuning_space import MODEL, TRAIN, keys, merged
+from reelflow.encoding.encoded import EncodedData
+from reelflow.evaluation.tuning import (
+    Outcome,
+    Search,
+    lower_is_better,
+    measure,
+    oracle,
+    score,
+    validation_rows,
+)
+from reelflow.evaluation.tuning_plot import parallel_coordinates
+from reelflow.model.fit import fit
+
+TRIALS_FILE: Final = "trials.json"
+PLOT_FILE: Final = "parallel_coordinates.html"
+
+
+class Executor(tfx_tuner.Executor):
+    """Searches as TFX's own does, and keeps every trial and a plot beside the results."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Search for the best hyperparameters."""
+        search = tfx_tuner.search(input_dict, exec_properties, self._get_tmp_dir())
+        assert isinstance(search, Search)
+        best = search.best  # raises if there is none
+        tfx_tuner.write_best_hyperparameters(search, output_dict)
+        tuner = TunerConfig.model_validate(
+            json_utils.loads(exec_properties[CUSTOM_CONFIG_KEY])[TUNER]
+        )
+        lower = search.oracle.objective.direction == "min"
+        report = {
+            "objective": tuner.objective,
+            "lower_is_better": lower,
+            "algorithm": tuner.algorithm,
+            "best": best.number,
+            "trials": [asdict(trial) for trial in search.found],
+        }
+        folder = artifact_utils.get_single_uri(output_dict[TUNER_RESULTS_KEY])
+        io_utils.write_string_file(os.path.join(folder, TRIALS_FILE), json.dumps(report, indent=2))
+        page = parallel_coordinates(search.found, keys(tuner.space), tuner.objective, lower)
+        io_utils.write_string_file(os.path.join(folder, PLOT_FILE), page)
+
+
+# Tuner: TFX's own component with an executor that keeps all trials.
+
+
+class Tuner(component.Tuner):
+    """Trains models with other hyperparameters and hands on the best ones.
+
+    Outputs: `best_hyperparameters` (KerasTuner's, for the Trainer) and `tuner_results` (TFX's own
+    file, `trials.json` and `parallel_coordinates.html`).
+    """
+
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+
+# What TFX's Tuner calls: encoded ratings in, a search out.
+
+
+TUNER: Final = "tuner"
+
+
+def tuner_fn(args: FnArgs) -> TunerFnResult:
+    """Makes the search.
+
+    Args:
+        args: TFX's; `custom_config` has the sections `model`, `train` and `tuner`.
+    """
+    config: dict[str, Any] = args.custom_config
+    search = make_search(
+        EncodedData.load(artifact_folder(args.train_files[0])),
+        ModelConfig.model_validate(config[MODEL]),
+        TrainConfig.model_validate(config[TRAIN]),
+        TunerConfig.model_validate(config[TUNER]),
+        Path(args.working_dir),
+    )
+    return TunerFnResult(tuner=search, fit_kwargs={})
+
+
+def make_search(
+    data: EncodedData, model: ModelConfig, train: TrainConfig, tuner: TunerConfig, folder: Path
+) -> Search:
+    """A search that trains on train and measures on validation; the test split is not looked at.
+
+    Args:
+        data: the encoded ratings.
+        model: the section `model`, changed by each trial.
+        train: the section `train`, changed by each trial.
+        tuner: what to try, how often and to what end.
+        folder: for state and logs.
+
+    Raises:
+        BadInput: there are no validation ratings, or there is nothing to try.
+    """
+    rows = validation_rows(data, train)
+
+    def evaluate(values: Mapping[str, Value]) -> Outcome:
+        # One seed tells trials apart as well as their average does, at a fraction of the time.
+        trial_model, trial_train = merged({"train.seeds": 1, **values}, model, train)
+        joint, _ = fit(data, trial_model, trial_train, folder / "logs")
+        metrics = measure(joint, data, rows)
+        return Outcome(score(metrics, tuner, model), metrics)
+
+    return Search(oracle(tuner, model, train, lower_is_better(tuner, model)), evaluate, folder)

@@ -1,0 +1,140 @@
+"""A graph as a package of Kubeflow Pipelines 2: one container task for every node.
+
+Needs the kfp SDK and no TFX.
+"""
+
+# No `from __future__ import annotations`: the kfp SDK reads the annotations of functions.
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, List  # noqa: UP035
+
+from kfp import compiler, components, dsl, kubernetes
+
+from pipeline.kubeflow.task import VARIABLES, Graph
+from reelflow.base.errors import BadInput
+from reelflow.config import Config, KubeflowConfig, TaskConfig
+
+SUMMARY = "Summary"
+"""The task after all nodes: it writes the run's summary."""
+
+_MODULES = {SUMMARY: "pipeline.kubeflow.summary"}
+_BACKOFF_SECONDS = 30
+
+
+def write_package(graph: Graph, config: Config, name: str, file: Path) -> None:
+    """Writes the package and has the SDK read it back.
+
+    Args:
+        graph: nodes and dependencies.
+        config: becomes the default of the run's parameters `config` and `data`.
+        name: the pipeline's name.
+        file: ends in `.yaml`.
+
+    Raises:
+        BadInput: the configuration names a component that the graph has not.
+    """
+    unknown = config.kubeflow.components.keys() - graph.upstream.keys() - _OPTIONAL
+    if unknown:
+        raise BadInput(
+            f"kubeflow.components: there is no component {', '.join(sorted(unknown))}.",
+            f"There are: {', '.join(graph.upstream)}.",
+        )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    compiler.Compiler().compile(_pipeline(graph, config, name), str(file))
+    components.load_component_from_file(str(file))
+
+
+_OPTIONAL = {"Tuner"}  # there only with tuner.trials, and its needs may be known before
+
+
+def _pipeline(graph: Graph, config: Config, name: str) -> Any:
+    kubeflow = config.kubeflow
+    text = config.model_dump_json()  # in one line: kfp 2.5 writes defaults into a comment
+    path = config.data.path or ""
+
+    @dsl.pipeline(name=name, description="Ratings in, a gated and pushed recommender out.")
+    def pipeline(
+        config: str = text,
+        data: str = path,
+        span: str = "",
+        overrides: List[str] = [],  # noqa: B006, UP006  (kfp reads type and default)
+    ) -> None:
+        tasks: dict[str, dsl.PipelineTask] = {}
+
+        def add(node: str, upstream: Sequence[str], own: TaskConfig) -> None:
+            task = _component(node, graph, kubeflow)(
+                run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+                config=config,
+                data=data,
+                span=span,
+                overrides=overrides,
+            )
+            _equip(task, own, kubeflow)
+            tasks[node] = task.set_display_name(node).after(*(tasks[up] for up in upstream))
+
+        for node in _sorted(graph):
+            add(node, graph.upstream[node], kubeflow.task(node))
+        needed = {up for upstream in graph.upstream.values() for up in upstream}
+        add(SUMMARY, [node for node in tasks if node not in needed], kubeflow.task(SUMMARY))
+
+    return pipeline
+
+
+def _sorted(graph: Graph) -> list[str]:
+    """The nodes, each after those that it waits for."""
+    done: list[str] = []
+    while len(done) < len(graph.upstream):
+        ready = [n for n, up in graph.upstream.items() if n not in done and set(up) <= set(done)]
+        done += ready
+        if not ready:
+            raise ValueError("the graph has a cycle")
+    return done
+
+
+def _component(node: str, graph: Graph, kubeflow: KubeflowConfig) -> Callable[..., Any]:
+    """A component of its own for every node: its command line names the node."""
+
+    def task(
+        run_id: str,
+        config: str,
+        data: str,
+        span: str,
+        overrides: List[str],  # noqa: UP006
+    ) -> dsl.ContainerSpec:
+        options = {
+            "--node": node,
+            "--graph": graph.fingerprint,
+            "--run-id": run_id,
+            "--config": config,
+            "--data": data,
+            "--span": span,
+            "--overrides": overrides,
+        }
+        return dsl.ContainerSpec(
+            image=kubeflow.image,
+            command=["python", "-m", _MODULES.get(node, "pipeline.kubeflow.task")],
+            args=[word for option in options.items() for word in option],
+        )
+
+    # kfp names the component after the function.
+    task.__name__ = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|\W", "_", node).lower()
+    return dsl.container_component(task)
+
+
+def _equip(task: dsl.PipelineTask, own: TaskConfig, kubeflow: KubeflowConfig) -> None:
+    """Resources, retries, volumes and secrets; Kubeflow's cache is off, TFX has its own."""
+    task.set_caching_options(False)
+    task.set_cpu_request(f"{own.cpu:g}").set_cpu_limit(f"{own.cpu:g}")
+    task.set_memory_request(own.memory).set_memory_limit(own.memory)
+    if own.accelerator:
+        task.set_accelerator_type(own.accelerator).set_accelerator_limit(own.accelerators)
+    if own.retries:
+        task.set_retry(own.retries, f"{_BACKOFF_SECONDS}s", 2.0)
+    for claim, path in kubeflow.volumes.items():
+        kubernetes.mount_pvc(task, pvc_name=claim, mount_path=path)
+    kubernetes.use_secret_as_env(task, kubeflow.metadata_secret, VARIABLES)
+    for variable, place in kubeflow.secrets.items():
+        secret, _, key = place.partition("/")
+        kubernetes.use_secret_as_env(task, secret, {key: variable})

@@ -1,0 +1,200 @@
+"""Two runs side by side: metrics, configuration and data, as tables for terminal and page."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.runs.history import Run
+from reelflow.base.errors import BadInput
+from reelflow.registry import register
+from reelflow.registry.register import Registrar
+from reelflow.registry.store import MODEL_HASH, Version
+from reelflow.report.blocks import Cell, Page, Section, Table, Text
+from reelflow.report.words import HIGHER_IS_BETTER, METRICS, SLICES, figure
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PATHS = (
+    *(f"unseen/{name}" for name in METRICS if name not in ("rmse", "mae")),
+    *(f"raw/{name}" for name in METRICS if name not in ("rmse", "mae")),
+    "rmse",
+    "mae",
+)
+SLICED = ("unseen/top_100", "rmse")
+DATA = ("rows", "rows_read", "users", "movies", "quarantined", "splits", "format", "files")
+
+
+def page(a: Run, b: Run) -> Page:
+    """Everything that differs between two runs.
+
+    Raises:
+        BadInput: one of them has no metrics.
+    """
+    for run in (a, b):
+        if not run.summary.get("metrics"):
+            why = run.summary.get("error") or "it did not come to an end"
+            raise BadInput(f"Run {run.run_id} has no metrics: {why}")
+    same = a.summary["data_hash"] == b.summary["data_hash"]
+    warning = "" if same else " The data differ: so do the test ratings behind the metrics."
+    return Page(
+        title="Two runs",
+        subtitle=f"A is {a.run_id} ({a.state}), B is {b.run_id} ({b.state})",
+        verdict=_verdict(a, b) + warning,
+        tone="plain",
+        sections=[
+            Section("metrics", "Metrics", "The difference is B less A.", [metrics(a, b)]),
+            Section("slices", "By slice", "", [slices(a, b)]),
+            Section("config", "Configuration", "", [configuration(a, b)]),
+            Section("data", "Data", "", [data(a, b)]),
+        ],
+    )
+
+
+def metrics(a: Run, b: Run) -> Table:
+    """Every metric of both models with the difference, and whether that is better."""
+    rows = []
+    for path in PATHS:
+        protocol, _, name = path.rpartition("/")
+        label = METRICS[name] + (f", {protocol}" if protocol else "")
+        rows.append((label, *compared(path, a.metric(path), b.metric(path))))
+    return Table("Metrics", ("Metric", "A", "B", "Difference", "B is"), rows)
+
+
+def slices(a: Run, b: Run) -> Table:
+    """The slices that both have."""
+    mine, others = _slices(a), _slices(b)
+    rows = [
+        (f"{SLICES.get(key, key)} {value}", _NAMES[path], *compared(path, *found))
+        for (key, value, path), first in mine.items()
+        if (found := (first, others.get((key, value, path))))[1] is not None
+    ]
+    header = ("Slice", "Metric", "A", "B", "Difference", "B is")
+    return Table("Slices that both runs have", header, rows, folded=True)
+
+
+def configuration(a: Run, b: Run) -> Table | Text:
+    """The keys whose values differ."""
+    return differences("Configuration", _config(a), _config(b), "The configurations are equal.")
+
+
+def data(a: Run, b: Run) -> Table | Text:
+    """The counts and hashes that differ."""
+    found = []
+    for run in (a, b):
+        about = run.summary.get("data") or {}
+        facts = dict(_flat({key: about.get(key) for key in DATA}))
+        found.append({**facts, "data hash": str(run.summary.get("data_hash"))})
+    return differences("Data", found[0], found[1], "The data are the same.")
+
+
+_NAMES = {"unseen/top_100": "Top-100 accuracy, unseen", "rmse": "RMSE"}
+
+
+def compared(path: str, a: float | None, b: float | None) -> tuple[Cell, ...]:
+    """Both values of a metric, the difference, and whether B is better."""
+    if a is None or b is None:
+        return figure(path, a), figure(path, b), None, ""
+    change = b - a
+    shown = figure(path, change)
+    if change == 0 or shown.strip("-") == figure(path, 0.0):
+        return figure(path, a), figure(path, b), figure(path, 0.0), "equal"
+    better = (change > 0) == HIGHER_IS_BETTER[path.rpartition("/")[2]]
+    sign = "+" if change > 0 else ""
+    return figure(path, a), figure(path, b), sign + shown, "better" if better else "worse"
+
+
+def _verdict(a: Run, b: Run) -> str:
+    words = []
+    for path, name in _NAMES.items():
+        first, second, change, judged = compared(path, a.metric(path), b.metric(path))
+        words.append(f"{name} {first} to {second}" + (f" ({change}, {judged})" if change else ""))
+    return f"From A to B: {'; '.join(words)}."
+
+
+def _slices(run: Run) -> dict[tuple[str, str, str], float]:
+    found = {}
+    for part in run.summary.get("slices") or []:
+        [(key, value)] = part["slice"].items()
+        found[key, value, "unseen/top_100"] = part["unseen"]["top_100"]
+        found[key, value, "rmse"] = part["rmse"]
+    return found
+
+
+def _config(run: Run) -> dict[str, str]:
+    if not run.folder.config.is_file():
+        return {}
+    return dict(_flat(tomllib.loads(run.folder.config.read_text(encoding="utf-8"))))
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}.")
+        else:
+            yield name, f"{value:,}" if type(value) is int else str(value)
+
+
+def differences(
+    caption: str, a: Mapping[str, str], b: Mapping[str, str], equal: str
+) -> Table | Text:
+    """The keys whose values differ, or `equal` if none do."""
+    names = dict.fromkeys([*a, *b])
+    rows = [(n, a.get(n), b.get(n)) for n in names if a.get(n) != b.get(n)]
+    return Table(caption, ("Key", "A", "B"), rows) if rows else Text(equal)
+
+
+# Two registered versions side by side: metrics, configuration, and what they were made from.
+
+
+_ORIGINS = {
+    "Train ratings": register.ROWS,
+    "Data": register.DATA_HASH,
+    "User vocabulary": register.USERS_HASH,
+    "Film vocabulary": register.MOVIES_HASH,
+    "Code": register.CODE_HASH,
+    "Git commit": register.GIT,
+    "Run": register.PIPELINE_RUN,
+    "Model": MODEL_HASH,
+}
+
+
+def difference(registrar: Registrar, a: Version, b: Version) -> list[Table | Text]:
+    """Tables of what differs.
+
+    Args:
+        registrar: where both are.
+        a: one version.
+        b: another; differences of metrics are B less A.
+    """
+    first, second = registrar.facts(a), registrar.facts(b)
+    one, other = first.metrics, second.metrics
+    rows: list[tuple[Cell, ...]] = [
+        (label(path), *compared(path, one.get(path), other.get(path)))
+        for path in PATHS
+        if path in one or path in other
+    ]
+    found: list[Table | Text] = [
+        Table("Metrics", ("Metric", "A", "B", "Difference", "B is"), rows),
+        differences("Configuration", first.params, second.params, "The configurations are equal."),
+        differences("Origin", origin(a.tags), origin(b.tags), "Both have the same origin."),
+    ]
+    if a.tags.get(register.DATA_HASH) != b.tags.get(register.DATA_HASH):
+        found.append(Text("The data differ: so do the test ratings behind the metrics."))
+    return found
+
+
+def origin(tags: Mapping[str, str]) -> dict[str, str]:
+    """What a version was made from, by its tags, under names for people."""
+    return {label: tags[key] for label, key in _ORIGINS.items() if tags.get(key)}
+
+
+def label(path: str) -> str:
+    """A metric's path in words, with its protocol."""
+    protocol, _, name = path.rpartition("/")
+    return METRICS[name] + (f", {protocol}" if protocol else "")

@@ -1,0 +1,239 @@
+"""Runs a compiled pipeline node by node and says what happens.
+
+TFX's own `LocalDagRunner` does the same in silence, and goes on after a node whose inputs could
+not be resolved. Imports TFX: let nothing that must start quickly import this module.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration import metadata
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.proto.orchestration import pipeline_pb2
+
+from reelflow.base.errors import ReelflowError
+from reelflow.config import Config
+from reelflow.config.layout import Layout
+from reelflow.registry.push import versions
+from reelflow.registry.store import Registry, address
+
+State = Literal["done", "cached", "failed"]
+
+_Execution = metadata_store_pb2.Execution
+
+
+@dataclass(frozen=True)
+class NodeStarted:
+    """A node begins."""
+
+    node: str
+
+
+@dataclass(frozen=True)
+class NodeFinished:
+    """A node has ended.
+
+    Attributes:
+        node: its id in the pipeline.
+        state: `failed` is always the last event.
+        seconds: wall time.
+        rows: rows of its largest output, where outputs are counted.
+    """
+
+    node: str
+    state: State
+    seconds: float
+    rows: int | None = None
+
+
+def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
+    """Compiles to the intermediate representation of one run."""
+    ir = compiler.Compiler().compile(pipeline)
+    runtime_parameter_utils.substitute_runtime_parameter(
+        ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+    )
+    return ir
+
+
+def without_cache(ir: pipeline_pb2.Pipeline, node_id: str) -> None:
+    """Makes a node, if there is one, run even if its inputs have not changed."""
+    for node in (n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id):
+        node.execution_options.caching_options.enable_cache = False
+
+
+def node_ids(ir: pipeline_pb2.Pipeline, last: str | None = None) -> list[str]:
+    """The nodes in the order in which they run, all of them or up to `last`."""
+    ids = [node.pipeline_node.node_info.id for node in ir.nodes]
+    return ids if last is None else ids[: ids.index(last) + 1]
+
+
+def connection(ir: pipeline_pb2.Pipeline) -> metadata.Metadata:
+    """MLMD as the pipeline names it; a context manager."""
+    config = runner_utils.extract_local_deployment_config(ir).metadata_connection_config
+    return metadata.Metadata(getattr(config, config.WhichOneof("connection_config")))
+
+
+def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
+    """Runs one node of a compiled pipeline: driver, executor and publisher.
+
+    Needs nothing but the representation and MLMD, so that every node may run in a process of its
+    own, wherever its inputs can be reached.
+
+    Raises:
+        ReelflowError: the node could not get its inputs.
+        Exception: whatever the executor raised.
+    """
+    deployment = runner_utils.extract_local_deployment_config(ir)
+    node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id)
+    started = time.monotonic()
+    info = launcher.Launcher(
+        pipeline_node=node,
+        mlmd_connection=connection(ir),
+        pipeline_info=ir.pipeline_info,
+        pipeline_runtime_spec=ir.runtime_spec,
+        executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+    ).launch()
+    seconds = time.monotonic() - started
+    execution_id = getattr(info, "execution_id", None)
+    if not execution_id:  # a condition of the pipeline left the node out
+        return NodeFinished(node_id, "done", seconds)
+    with connection(ir) as handle:
+        [execution] = handle.store.get_executions_by_id([execution_id])
+        rows = _rows(handle.store, execution_id)
+    if execution.last_known_state == _Execution.FAILED:
+        # TFX logs an unresolved input and returns; going on would only fail further down.
+        raise ReelflowError(
+            f"{node_id} could not get its inputs from the steps before it.",
+            "Look for 'Input resolution error' in the log.",
+        )
+    cached = execution.last_known_state == _Execution.CACHED
+    return NodeFinished(node_id, "cached" if cached else "done", seconds, rows)
+
+
+def run(ir: pipeline_pb2.Pipeline, last: str | None = None) -> Iterator[NodeStarted | NodeFinished]:
+    """Runs every node in order, or those up to `last`, and stops after the first failure.
+
+    Executions that a killed run left open belong to that run's own context in MLMD and hold
+    nothing up; whatever it had finished comes from the cache.
+
+    Yields:
+        `NodeStarted` and `NodeFinished` of every node.
+
+    Raises:
+        ReelflowError: the one that a component raised, however TFX or Beam wrapped it.
+        Exception: any other failure of a component, after its `NodeFinished`.
+    """
+    for node_id in node_ids(ir, last):
+        yield NodeStarted(node_id)
+        started = time.monotonic()
+        try:
+            finished = launch_node(ir, node_id)
+        except Exception as failure:
+            yield NodeFinished(node_id, "failed", time.monotonic() - started)
+            ours = find_reelflow_error(failure)
+            if ours is None:
+                raise
+            raise ours from failure
+        yield finished
+
+
+def _rows(store: metadata_store.MetadataStore, execution_id: int) -> int | None:
+    """Rows of an execution's largest output, by their property `rows`; none if none is counted."""
+    events = store.get_events_by_execution_ids([execution_id])
+    ids = [e.artifact_id for e in events if e.type == metadata_store_pb2.Event.OUTPUT]
+    found = [
+        properties["rows"].int_value
+        for artifact in (store.get_artifacts_by_id(ids) if ids else ())
+        for properties in (artifact.properties, artifact.custom_properties)
+        if "rows" in properties and properties["rows"].WhichOneof("value") == "int_value"
+    ]
+    return max(found, default=None)
+
+
+# Finds what a person can mend inside what TFX and Beam raise.
+
+
+# Beam's workers answer with a traceback as text; its last line is "module.Class: message".
+_RAISED = re.compile(r"^(?:[\w.]+\.)?(\w+): (.+?)(?: \[while running '[^\n]*'\])?$", re.MULTILINE)
+_STEP = re.compile(r" \[while running '[^\n]*'\]\Z")
+
+
+def find_reelflow_error(failure: BaseException) -> ReelflowError | None:
+    """The `ReelflowError` behind a failure, if there is one.
+
+    The innermost wins: Beam raises a copy that has the step's name at its end and lacks the remedy.
+    """
+    chain = list(_chain(failure))
+    for error in reversed(chain):
+        if isinstance(error, ReelflowError) and not _STEP.search(error.message):
+            return error
+    classes = {cls.__name__: cls for cls in _subclasses(ReelflowError)}
+    for error in chain:
+        for name, message in reversed(_RAISED.findall(str(error))):
+            if name in classes:
+                return _rebuilt(classes[name], message)
+        if isinstance(error, ReelflowError):
+            return _rebuilt(type(error), _STEP.sub("", error.message))
+    return None
+
+
+def _rebuilt(cls: type[ReelflowError], message: str) -> ReelflowError:
+    """An error of the same exit code; a subclass may want other arguments than the message."""
+    error = ReelflowError(message)
+    error.exit_code = cls.exit_code
+    return error
+
+
+def _chain(failure: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    error: BaseException | None = failure
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _subclasses(cls: type[ReelflowError]) -> Iterator[type[ReelflowError]]:
+    yield cls
+    for sub in cls.__subclasses__():
+        yield from _subclasses(sub)
+
+
+# What the cache knows of, and somebody has removed since. Imports TFX.
+
+
+PUSHER, REGISTRY_PUSHER = "Pusher", "RegistryPusher"
+
+
+def forget_removed(
+    ir: pipeline_pb2.Pipeline, config: Config, layout: Layout, node: str | None = None
+) -> None:
+    """Makes nodes run again whose results lie outside the artifacts and are not there any more.
+
+    Args:
+        ir: the compiled pipeline, which is changed.
+        config: says where models go.
+        layout: the output folder.
+        node: the only node to look after; all of them by default.
+    """
+    if (
+        node in (None, PUSHER)
+        and config.registry.promote
+        and not versions(layout.serving_of(config))
+    ):
+        without_cache(ir, PUSHER)
+    if node in (None, REGISTRY_PUSHER):
+        registry = address(config.registry.uri, layout.registry)
+        if Registry(registry, config.registry.name).untouched:
+            without_cache(ir, REGISTRY_PUSHER)

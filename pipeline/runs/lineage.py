@@ -1,0 +1,147 @@
+"""What MLMD remembers of a pipeline run: its nodes, their states, times and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+
+from reelflow.base.errors import ReelflowError
+
+Database: TypeAlias = "Path | metadata_store_pb2.ConnectionConfig"
+"""MLMD's sqlite file, or how to connect to another database."""
+
+_STATES = {
+    metadata_store_pb2.Execution.COMPLETE: "done",
+    metadata_store_pb2.Execution.CACHED: "cached",
+    metadata_store_pb2.Execution.FAILED: "failed",
+}
+
+
+@dataclass(frozen=True)
+class Output:
+    """An artifact that a node put out, or took over from the cache."""
+
+    type: str
+    uri: Path
+    properties: dict[str, int | float | str]
+    name: str = ""
+    """Its name among the outputs of its node."""
+
+
+@dataclass(frozen=True)
+class NodeRun:
+    """One execution of a run; `state` is `running` if the process was killed or still works."""
+
+    node: str
+    state: str
+    seconds: float
+    outputs: list[Output] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended badly."""
+        return self.state == "failed"
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """A run and its executions in the order in which they began."""
+
+    run_id: str
+    nodes: list[NodeRun]
+
+    def find(self, artifact_type: str, node: str | None = None) -> Output | None:
+        """The last output of a type, `ModelBlessing` for instance, of any node or of one."""
+        return next((output for output in self._outputs(artifact_type, node)), None)
+
+    def output(self, node: str, name: str) -> Output:
+        """The output of a node by its name."""
+        outputs = (o for run in self.nodes if run.node == node for o in run.outputs)
+        return next(output for output in outputs if output.name == name)
+
+    def _outputs(self, artifact_type: str, node: str | None) -> Iterator[Output]:
+        for run in reversed(self.nodes):
+            if node in (None, run.node):
+                yield from (output for output in run.outputs if output.type == artifact_type)
+
+
+def read_run(database: Database, run_id: str | None = None) -> PipelineRun:
+    """One run from MLMD, the newest by default.
+
+    Raises:
+        ReelflowError: MLMD knows no such run.
+    """
+    run_id = run_id or newest_run_id(database)
+    context = _runs(database).get(run_id or "")
+    if context is None:
+        name = database if isinstance(database, Path) else "ML Metadata"
+        raise ReelflowError(f"{name} knows no run {run_id or 'at all'}.")
+    store = _open(database)
+    executions = sorted(store.get_executions_by_context(context.id), key=lambda e: e.id)
+    return PipelineRun(context.name, [_node_run(store, execution) for execution in executions])
+
+
+def newest_run_id(database: Database) -> str | None:
+    """The run that began last; none if nothing ever ran."""
+    runs = _runs(database).values()
+    newest = max(runs, key=lambda run: run.create_time_since_epoch, default=None)
+    return None if newest is None else str(newest.name)
+
+
+def has_run(database: Database, run_id: str) -> bool:
+    """Whether a run got as far as its first node."""
+    return run_id in _runs(database)
+
+
+def _runs(database: Database) -> dict[str, metadata_store_pb2.Context]:
+    if isinstance(database, Path) and not database.is_file():
+        return {}
+    contexts = _open(database).get_contexts_by_type("pipeline_run")
+    return {context.name: context for context in contexts}
+
+
+def _open(database: Database) -> metadata_store.MetadataStore:
+    if not isinstance(database, Path):
+        return metadata_store.MetadataStore(database)
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(database)
+    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE
+    return metadata_store.MetadataStore(config)
+
+
+def _node_run(
+    store: metadata_store.MetadataStore, execution: metadata_store_pb2.Execution
+) -> NodeRun:
+    contexts = store.get_contexts_by_execution(execution.id)
+    name = next(context.name for context in contexts if context.type == "node")
+    spent = execution.last_update_time_since_epoch - execution.create_time_since_epoch
+    return NodeRun(
+        node=name.rpartition(".")[2],  # the context is named "pipeline.node"
+        state=_STATES.get(execution.last_known_state, "running"),
+        seconds=round(spent / 1000, 3),
+        outputs=_outputs(store, execution.id),
+    )
+
+
+def _outputs(store: metadata_store.MetadataStore, execution_id: int) -> list[Output]:
+    events = store.get_events_by_execution_ids([execution_id])
+    kind = metadata_store_pb2.Event.OUTPUT
+    names = {event.artifact_id: event.path.steps[0].key for event in events if event.type == kind}
+    return [
+        Output(artifact.type, Path(artifact.uri), _properties(artifact), names[artifact.id])
+        for artifact in (store.get_artifacts_by_id(list(names)) if names else ())
+    ]
+
+
+def _properties(artifact: metadata_store_pb2.Artifact) -> dict[str, int | float | str]:
+    return {
+        name: getattr(value, value.WhichOneof("value"))
+        for properties in (artifact.properties, artifact.custom_properties)
+        for name, value in properties.items()
+        if value.WhichOneof("value") in ("int_value", "double_value", "string_value")
+    }

@@ -1,0 +1,113 @@
+"""Embarrassingly shallow autoencoder: linear weights between films, in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg, sparse
+
+from reelflow.baselines.base import HistoryBaseline, block_rows
+from reelflow.encoding.encoded import Float32, Int32, Int64
+
+RIDGE = 300.0
+"""L2 regularisation of the weights."""
+MOVIES_MAX = 20_000
+"""Films, or users if they are fewer, of the largest system of equations: 3.2 GB in float64."""
+
+Float64 = npt.NDArray[np.float64]
+
+
+class EASE(HistoryBaseline):
+    """Steck 2019, "Embarrassingly shallow autoencoders for sparse data".
+
+    With X the ones [users, movies] and P = (X'X + ridge I)^-1, the weights are B = I - P / diag(P)
+    (column by column), and the scores X B = X - X P / diag(P).
+
+    Two ways lead there, the smaller system is solved:
+    - over films, P itself, [movies, movies];
+    - over users, K = (X X' + ridge I)^-1, [users, users], for X P = K X and
+      diag(P)_j = (1 - x_j' K x_j) / ridge (Woodbury), so that P is never formed.
+
+    Where there are more than `movies_max` of both, only the most rated films take part; the others
+    share the lowest score.
+    """
+
+    def __init__(self, ridge: float = RIDGE, movies_max: int = MOVIES_MAX) -> None:
+        self._ridge = ridge
+        self._movies_max = movies_max
+
+    def _learn(self, ratings: sparse.csr_matrix) -> None:
+        users, movies = ratings.shape
+        self._kept: Int64 = np.arange(movies)
+        if min(users, movies) > self._movies_max:
+            most = np.argsort(-self._popularity, kind="stable")[: self._movies_max]
+            self._kept = np.sort(most)
+        known: sparse.csr_matrix = ratings[:, self._kept]
+        self._matrix = known
+        self._by_users = users < len(self._kept)
+        if self._by_users:
+            inverse = self._inverse(known)
+            self._left = inverse.astype(np.float32)
+            self._diagonal = (1.0 - _quadratic(known, self._left)) / np.float32(self._ridge)
+        else:
+            inverse = self._inverse(known.T.tocsr())
+            self._diagonal = inverse.diagonal().astype(np.float32)
+            self._left = inverse.astype(np.float32)
+
+    def _inverse(self, rows: sparse.csr_matrix) -> Float64:
+        """(R R' + ridge I)^-1, float64 [n, n] of R, sparse [n, m], in place by Cholesky."""
+        size = rows.shape[0]
+        gram = np.empty((size, size), np.float64, order="F")
+        step = block_rows(size)
+        for start in range(0, size, step):
+            gram[start : start + step] = (rows[start : start + step] @ rows.T).toarray()
+        gram.flat[:: size + 1] += self._ridge
+        factor, _ = linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1, clean=0)
+        inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+        for start in range(0, size, step):  # LAPACK leaves the upper triangle as it was
+            rest = slice(start, size)
+            inverse[start : start + step, rest] = _mirrored(inverse, start, step)
+        full: Float64 = inverse
+        return full
+
+    def _score(self, users: Int32) -> Float32:
+        seen = self._matrix[users]
+        if self._by_users:
+            projected = np.asarray(self._matrix.T @ self._left[:, users]).T
+        else:
+            projected = np.asarray(seen @ self._left)
+        scores: Float32 = seen.toarray() - projected / self._diagonal
+        if len(self._kept) == self._rated.shape[1]:
+            return scores
+        everything = np.repeat(scores.min(axis=1, keepdims=True), self._rated.shape[1], axis=1)
+        everything[:, self._kept] = scores
+        return everything
+
+    @property
+    def parameters(self) -> int:
+        """Weights between films."""
+        return len(self._kept) * (len(self._kept) - 1)
+
+
+def _mirrored(lower: Float64, start: int, step: int) -> Float64:
+    """Rows of a symmetric matrix, from the diagonal on, whose lower triangle alone is right."""
+    block = lower[start:, start : start + step].T.copy()
+    width = block.shape[0]
+    corner = block[:, :width]
+    corner[:] = np.triu(corner) + np.triu(corner, 1).T
+    return block
+
+
+def _quadratic(ratings: sparse.csr_matrix, kernel: Float32) -> Float32:
+    """x_j' K x_j of every column x_j, float32 [movies]."""
+    columns = ratings.T.tocsr()
+    movies, users = columns.shape
+    step = block_rows(users)
+    parts = [
+        np.asarray(
+            columns[i : i + step].multiply(columns[i : i + step] @ kernel).sum(axis=1)
+        ).ravel()
+        for i in range(0, movies, step)
+    ]
+    joined: Float32 = np.concatenate(parts).astype(np.float32)
+    return joined

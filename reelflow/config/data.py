@@ -1,0 +1,165 @@
+"""Where the ratings come from and what is accepted."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import Enum
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from reelflow.config.section import Section, Share
+
+FeatureName = Annotated[str, Field(pattern=r"^[^=|]+$")]
+
+
+class Format(str, Enum):
+    """The source formats that `ratings/` has adapters for."""
+
+    AUTO = "auto"
+    MOVIELENS_100K = "movielens-100k"
+    MOVIELENS_1M = "movielens-1m"
+    MOVIELENS_CSV = "movielens-csv"
+    NETFLIX = "netflix"
+    CSV = "csv"
+
+
+class DataConfig(Section):
+    """Where the ratings come from and what is accepted."""
+
+    path: str | None = None
+    """Folder with the ratings files; for ratings in spans with `{SPAN}`, or with `{YYYY}`, `{MM}`
+    and `{DD}`, in its place; none: the built-in synthetic sample."""
+    span: str | None = None
+    """Newest span to read: `latest`, its number or its date; none: the latest, if `path` has
+    placeholders."""
+    spans: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+    """Spans to read the ratings of, up to that one; films count from all of them."""
+    span_marker: str | None = None
+    """Name of the file, as `_SUCCESS`, without which a span is taken for incomplete and is not
+    read; none: every folder that fits is complete."""
+    format: Format = Format.AUTO
+    """Source format; `auto` recognises it from the folder's content."""
+    ratings: str | None = None
+    """Glob of the ratings files inside the folder, for `csv`; none: `ratings*.csv*`."""
+    movies: str | None = None
+    """Glob of the films' file inside the folder, for `csv`; none: `movies*.csv*`, if there."""
+    users: str | None = None
+    """Glob of the users' file inside the folder, for `csv`; read only with `use_users`."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Canonical column to the header name in a user's own CSV, as `user_id = "customer"`."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """Column delimiter of a user's own CSV."""
+    use_users: bool = False
+    """Opt in to user attributes (gender, age, occupation, zip code)."""
+    movie_features: tuple[FeatureName, ...] = ()
+    """Further columns of the films' file to learn from, as `director` and `star`: the header's
+    names; several values stand with `|` between. Those that a file does not have are left out."""
+    rating_min: float | None = None
+    """Lowest valid rating, in stars; none: the format's own."""
+    rating_max: float | None = None
+    """Highest valid rating, in stars; none: the format's own."""
+    max_quarantined: Share = 0.1
+    """Share of rows that may be quarantined before the run stops."""
+    max_drift: Share | None = None
+    """Largest drift of a column between the newest span and the one before it, 0 to 1, that does
+    not stop the run; none: drift only warns."""
+    statistics_rows: Annotated[int, Field(ge=1_000)] = 200_000
+    """Rows to compute descriptive statistics from, at most, sampled evenly; counts stay exact."""
+    partitions: Annotated[int, Field(ge=1, le=4096)] = 8
+    """User partitions of the ratings; a worker holds one partition in memory at a time."""
+    chunk_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 64 * 2**20
+    """Bytes of a ratings file that one worker parses at a time."""
+
+    @field_validator("span", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        """TOML has numbers and dates of its own."""
+        return str(value) if isinstance(value, (int, date)) else value
+
+    @model_validator(mode="after")
+    def _range(self) -> DataConfig:
+        bounds = self.rating_min, self.rating_max
+        if None not in bounds and bounds[0] >= bounds[1]:  # type: ignore[operator]
+            raise ValueError("rating_min must be below rating_max")
+        return self
+
+
+# Train, validation and test.
+
+
+class SplitKind(str, Enum):
+    """How ratings are divided into train, validation and test."""
+
+    RANDOM = "random"
+    TEMPORAL = "temporal"
+    LEAVE_LAST = "leave_last"
+    PREDEFINED = "predefined"
+
+
+class SplitConfig(Section):
+    """Train, validation and test, the same on every machine for the same seed.
+
+    `random` and `temporal` take shares, `leave_last` counts per user, `predefined` file names or
+    globs inside the data folder.
+    """
+
+    kind: SplitKind = SplitKind.RANDOM
+    """`random`, `temporal` (a global cut), `leave_last` (last ratings of each) or `predefined`."""
+    train: float | str | None = None
+    """Share of train (what the others leave), or files (`predefined`)."""
+    validation: int | float | str | None = None
+    """Share (0.1), count per user (1), or files; unnamed `predefined`: a share of train."""
+    test: int | float | str | None = None
+    """Share (0.1), count per user (1), or files."""
+    seed: int = 42
+    """Seed of the `random` split and of the validation share of `predefined`."""
+
+    @model_validator(mode="after")
+    def _kinds(self) -> SplitConfig:
+        if self.kind is SplitKind.PREDEFINED:
+            if not (isinstance(self.train, str) and isinstance(self.test, str)):
+                raise ValueError("a predefined split needs files in split.train and split.test")
+            if not isinstance(self.validation, str):
+                _check_share("split.validation", self.validation_share)
+        elif any(isinstance(x, str) for x in (self.train, self.validation, self.test)):
+            raise ValueError("file names are for split.kind = 'predefined' only")
+        elif self.kind is SplitKind.LEAVE_LAST:
+            if self.validation_count < 0 or self.test_count < 1:
+                raise ValueError("leave_last needs split.test of at least 1 rating per user")
+            if any(float(x) != int(x) for x in (self.validation or 0, self.test or 0)):
+                raise ValueError("leave_last takes whole numbers of ratings per user")
+        else:
+            _check_share("split.validation", self.validation_share)
+            _check_share("split.test", self.test_share)
+            train = 1.0 - self.validation_share - self.test_share
+            if self.test_share == 0 or train <= 0:
+                raise ValueError("split.train and split.test must both be above 0")
+            if self.train is not None and abs(float(self.train) - train) > 1e-6:
+                raise ValueError("split.train, split.validation and split.test must sum to 1")
+        return self
+
+    @property
+    def validation_share(self) -> float:
+        """Share of validation, for `random` and `temporal`, and of train for `predefined`."""
+        return 0.1 if self.validation is None else float(self.validation)
+
+    @property
+    def test_share(self) -> float:
+        """Share of test, for `random` and `temporal`."""
+        return 0.1 if self.test is None else float(self.test)
+
+    @property
+    def validation_count(self) -> int:
+        """Ratings per user, for `leave_last`."""
+        return 1 if self.validation is None else int(self.validation)
+
+    @property
+    def test_count(self) -> int:
+        """Ratings per user, for `leave_last`."""
+        return 1 if self.test is None else int(self.test)
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"{name} must be a share from 0 to below 1, not {value:g}")

@@ -1,0 +1,140 @@
+"""Where everything lies inside the output folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reelflow.config import Config
+
+
+PIPELINE_NAME = "reelflow"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What one run leaves in `OUTPUT/runs/<run id>/`."""
+
+    path: Path
+
+    @property
+    def summary(self) -> Path:
+        """What came of the run, for programs."""
+        return self.path / "summary.json"
+
+    @property
+    def config(self) -> Path:
+        """The effective configuration; `--config` reads it back."""
+        return self.path / "config.toml"
+
+    @property
+    def tuner(self) -> Path:
+        """What the tuner tried: `trials.json` and `parallel_coordinates.html`, if it ran."""
+        return self.path / "tuner"
+
+    @property
+    def report(self) -> Path:
+        """The page to look at, if the run got as far; the model card lies beside it."""
+        return self.path / "report.html"
+
+    @property
+    def log(self) -> Path:
+        """Everything that TensorFlow, Beam and TFX had to say."""
+        return self.path / "log.txt"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The output folder; an absolute path, so that MLMD's URIs hold in every working directory."""
+
+    output: Path
+
+    @classmethod
+    def of(cls, output: str | Path) -> Layout:
+        """The layout of a folder that need not exist yet, `~` allowed."""
+        return cls(Path(os.path.abspath(Path(output).expanduser())))
+
+    @property
+    def metadata(self) -> Path:
+        """MLMD's sqlite file."""
+        return self.output / "metadata.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """The pipeline root."""
+        return self.output / "artifacts"
+
+    @property
+    def serving(self) -> Path:
+        """The folder of pushed versions, unless the configuration names another."""
+        return self.output / "serving" / PIPELINE_NAME
+
+    def serving_of(self, config: Config) -> Path:
+        """The folder of pushed versions, as the configuration has it."""
+        return Path(config.push.directory) if config.push.directory else self.serving
+
+    @property
+    def registry(self) -> Path:
+        """MLflow's sqlite file, unless another registry is named; artifacts lie beside it."""
+        return self.output / "registry" / "mlflow.db"
+
+    @property
+    def sample(self) -> Path:
+        """The built-in synthetic ratings, written once."""
+        return self.output / "sample"
+
+    @property
+    def runs(self) -> Path:
+        """One folder a run."""
+        return self.output / "runs"
+
+    @property
+    def latest(self) -> Path:
+        """Link to the newest run's folder, whatever came of the run."""
+        return self.output / "latest"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that runs here."""
+        return self.output / ".lock"
+
+    def run(self, run_id: str) -> RunFolder:
+        """The folder of one run."""
+        return RunFolder(self.runs / run_id)
+
+    def comparison(self, started: str) -> Path:
+        """The page of one `reelflow compare`; its JSON and its log lie beside it."""
+        return self.output / "compare" / f"{started}.md"
+
+    def difference(self, a: str, b: str) -> Path:
+        """The page of `reelflow report A B`."""
+        return self.output / "compare" / f"{a}--{b}.html"
+
+    def point_latest_to(self, run_id: str) -> None:
+        """Makes `latest` name this run; a reader sees the old link or the new one, never none."""
+        fresh = self.output / f".latest-{os.getpid()}"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(Path(self.runs.name) / run_id, target_is_directory=True)
+        os.replace(fresh, self.latest)
+
+
+_CODE = ("components", "reelflow", "pipeline/definition.py")
+_NOT_OF_A_NODE = "reelflow/serving"
+
+
+def code_hash(root: Path = Path(__file__).parents[2]) -> str:
+    """Return the SHA-256 of the source files below `root` that decide what the nodes compute.
+
+    It is part of TFX's cache key: a new version of the code computes everything anew.
+    """
+    files = [f for name in _CODE for f in (root / name, *(root / name).rglob("*.py"))]
+    files = [file for file in files if not file.is_relative_to(root / _NOT_OF_A_NODE)]
+    digest = hashlib.sha256()
+    for file in sorted(file for file in files if file.is_file()):
+        digest.update(str(file.relative_to(root)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

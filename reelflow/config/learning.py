@@ -1,0 +1,246 @@
+"""The two-tower retrieval model and the rating model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from reelflow.config.section import Section
+
+Layers = tuple[Annotated[int, Field(ge=1, le=4096)], ...]
+
+
+class ModelConfig(Section):
+    """The two-tower retrieval model and the rating model."""
+
+    embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Size of the embeddings of users, films and features that the towers add up."""
+    query: Literal["user_id", "history", "both"] = "both"
+    """What the query tower knows a user by: an embedding of its own, its last films, or both."""
+    history_length: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Last films that the history tower looks at, with learned position weights."""
+    genres: bool = True
+    """Give the candidate tower the films' genres."""
+    year: bool = True
+    """Give the candidate tower the release year."""
+    movie_features: bool = True
+    """Give the candidate tower the films' columns that data.movie_features declares."""
+    user_features: bool = False
+    """Give the query tower the users' attributes: age bucket, gender, occupation and zip region;
+    needs the opt-in data.use_users."""
+    movie_bias: bool = True
+    """Give each film a bias of its own: how much it is watched, whoever asks."""
+    query_layers: Layers = ()
+    """Units of the dense layers on top of the query tower's sum; the last one's output is the
+    query, so it must be as large as the candidate tower's. None: the sum is the query."""
+    candidate_layers: Layers = ()
+    """Units of the dense layers on top of the candidate tower's sum, as `query_layers`."""
+    layer_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of every dense layer's input dropped in training."""
+    tower_l2: Annotated[float, Field(ge=0)] = 0.0
+    """L2 on what both towers give (squared norms, mean over the batch) and on dense layers."""
+    loss: Literal["full_softmax", "in_batch_softmax", "bpr"] = "full_softmax"
+    """Retrieval loss: over the whole catalogue, over the films of the batch, or pairwise against
+    sampled films (BPR)."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """What scores are divided by in the retrieval loss; below 1 sharpens it."""
+    negatives: Literal["uniform", "popularity"] = "uniform"
+    """Where `bpr` draws its negatives from: all films alike, or as often as they are rated."""
+    negative_count: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Negatives of `bpr` for each rating."""
+    logq: bool = True
+    """Correct the in-batch softmax for how often a film is in a batch."""
+    popularity_half_life: Annotated[float, Field(ge=0)] = 365.0
+    """Age in days at which a rating counts half for what users without any history get; 0: all
+    ratings count alike."""
+    mask_seen: bool = True
+    """Leave the user's other films out of the full softmax and of BPR, as serving does."""
+    query_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Share of the query embedding dropped in training."""
+    retrieval_reduction: Literal["mean", "sum"] = "mean"
+    """Retrieval loss of a batch: the mean of its ratings' losses, or their sum, as TFRS's own task
+    has it; weighs against the rating loss, and matters to `adagrad`."""
+    retrieval_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the retrieval task in the joint loss; 0 switches it off."""
+    rating_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the rating task in the joint loss; 0 switches it off."""
+    rating_head: Literal["svdpp", "mlp", "dcn", "like"] = "svdpp"
+    """Rating model: matrix factorisation with implicit feedback, a multi-layer perceptron, a deep &
+    cross network, or a classifier of likes."""
+    rating_output: Literal["mean", "ordinal"] = "mean"
+    """Stars as a mean (squared error), or as ordered levels (their likelihood); not for `like`."""
+    like_threshold: float = 3.5
+    """Stars from which on a film counts as liked."""
+    rating_embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Size of the rating model's factors or embeddings."""
+    rating_share_embeddings: bool = False
+    """Let `mlp` rate by the retrieval towers' embeddings; needs `query = "user_id"`."""
+    rating_layers: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+    """Units of the dense layers; none: 256 and 128 for `mlp`, 64 for `dcn`, 10 for `like`."""
+    rating_cross_layers: Annotated[int, Field(ge=1, le=10)] = 2
+    """Cross layers of `dcn`."""
+    rating_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the inputs of `mlp`, `dcn` and `like` dropped in training."""
+    rating_bag: Annotated[int, Field(ge=0)] = 500
+    """Ratings that stand for a user's or a film's implicit feedback in the rating model, at most,
+    drawn once; 0 switches implicit feedback off."""
+    rating_l2: Annotated[float, Field(ge=0)] = 0.03
+    """L2 on the rating model's factors or embeddings."""
+    rating_bias_l2: Annotated[float, Field(ge=0)] = 0.001
+    """L2 on the rating model's biases."""
+    rating_day_effects: bool = True
+    """Let stars change with the user's day and the film's age, if there are timestamps."""
+    rating_day_l2: Annotated[float, Field(ge=0)] = 0.01
+    """L2 on the day effects."""
+
+    @model_validator(mode="after")
+    def _some_task(self) -> ModelConfig:
+        if self.retrieval_weight == self.rating_weight == 0:
+            raise ValueError("retrieval_weight and rating_weight must not both be 0")
+        return self
+
+    @model_validator(mode="after")
+    def _one_space(self) -> ModelConfig:
+        query, candidate = (
+            layers[-1] if layers else self.embedding_size
+            for layers in (self.query_layers, self.candidate_layers)
+        )
+        if query != candidate:
+            raise ValueError(
+                f"queries have {query} dimensions and candidates {candidate}: query_layers and "
+                "candidate_layers must end alike (none: embedding_size)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _shared_embeddings(self) -> ModelConfig:
+        if self.rating_share_embeddings:
+            if self.rating_head != "mlp":
+                raise ValueError("rating_share_embeddings is for rating_head = 'mlp'")
+            if self.query != "user_id":
+                raise ValueError("rating_share_embeddings needs query = 'user_id'")
+        return self
+
+    @property
+    def rating_units(self) -> tuple[int, ...]:
+        """Units of the rating model's dense layers."""
+        usual = {"svdpp": (), "mlp": (256, 128), "dcn": (64,), "like": (10,)}
+        return usual[self.rating_head] if self.rating_layers is None else self.rating_layers
+
+
+# The training loop.
+
+
+class TrainConfig(Section):
+    """The training loop."""
+
+    epochs: Annotated[int, Field(ge=1)] = 20
+    """Passes over the train split for each task, at most."""
+    optimizer: Literal["adam", "adagrad"] = "adam"
+    """What moves the weights."""
+    learning_rate: Annotated[float, Field(gt=0)] = 0.003
+    """Step size of the optimizer."""
+    rating_learning_rate: Annotated[float, Field(gt=0)] = 0.002
+    """Step size for the rating task in its first epoch; where it shares embeddings with the
+    retrieval task (and so its steps), `learning_rate` counts."""
+    rating_decay: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """What the rating task's step size is multiplied by after each epoch; 1 keeps it."""
+    batch_size: Annotated[int, Field(ge=1)] = 1024
+    """Ratings per step."""
+    patience: Annotated[int, Field(ge=1)] = 2
+    """Epochs without a better validation loss before training stops."""
+    refit: bool = True
+    """Train once more on train and validation together, as many epochs as were best; takes about as
+    long again. What is pushed then knows all ratings but those of test."""
+    validation_rows: Annotated[int, Field(ge=1)] = 50_000
+    """Validation ratings to look at after each epoch, at most, sampled by seed."""
+    seed: int = 42
+    """Seed of initial weights, order of batches and dropout."""
+    warm_start: bool = False
+    """Begin with the champion's weights instead of random ones, where they fit; the model then
+    keeps its own weights for the run after it, which makes it larger."""
+    warm_start_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """What is left of the films' vectors at a warm start, so that new ratings can still be
+    learned; users' vectors and biases stay; 1 leaves all as they are."""
+    seeds: Annotated[int, Field(ge=1, le=20)] = 1
+    """Rating models to train with this many seeds, one after the other, and to average; training
+    the rating model, its size and its answers take as many times longer."""
+
+
+# The search for better hyperparameters.
+
+
+Value = bool | int | float | str
+
+
+class Range(Section):
+    """Numbers from `min` to `max`, both included; whole ones if both bounds are whole."""
+
+    min: int | float
+    """Lowest value."""
+    max: int | float
+    """Highest value."""
+    log: bool = False
+    """Draw evenly on a logarithmic scale."""
+
+    @model_validator(mode="after")
+    def _order(self) -> Range:
+        if self.min >= self.max:
+            raise ValueError(f"tuner.space: min = {self.min} must be below max = {self.max}")
+        if self.log and self.min <= 0:
+            raise ValueError(f"tuner.space: min = {self.min} must be above 0 where log = true")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers are meant."""
+        return isinstance(self.min, int) and isinstance(self.max, int)
+
+
+Values = Annotated[tuple[Value, ...], Field(min_length=1)] | Range
+"""A list of values, or `{ min = 1e-4, max = 1e-1, log = true }`."""
+
+
+def _model_space() -> dict[str, Values]:
+    return {
+        "embedding_size": (32, 64, 128),
+        "query_dropout": Range(min=0.0, max=0.6),
+        "loss": ("full_softmax", "in_batch_softmax"),
+        "rating_l2": Range(min=0.003, max=0.3, log=True),
+    }
+
+
+def _train_space() -> dict[str, Values]:
+    return {
+        "learning_rate": Range(min=0.0005, max=0.02, log=True),
+        "rating_learning_rate": Range(min=0.0003, max=0.01, log=True),
+        "batch_size": (512, 1024, 2048),
+        "epochs": (10, 20, 40),
+    }
+
+
+class Space(Section):
+    """Keys of the sections `model` and `train`, each with the values to try."""
+
+    model: dict[str, Values] = Field(default_factory=_model_space)
+    """Keys of `model`, each a list of values or a range."""
+    train: dict[str, Values] = Field(default_factory=_train_space)
+    """Keys of `train`, each a list of values or a range."""
+
+
+class TunerConfig(Section):
+    """The search for better hyperparameters, on the validation split alone."""
+
+    trials: Annotated[int, Field(ge=0)] = 0
+    """Models to train before the final one, at most; 0 leaves the Tuner out of the graph."""
+    algorithm: Literal["random", "bayesian", "hyperband"] = "random"
+    """How the next trial is chosen; `hyperband` decides on the epochs itself."""
+    objective: Literal["joint", "top_10", "top_100", "ndcg_10", "mrr", "rmse"] = "joint"
+    """What is best on validation, over the whole catalogue with seen films masked; `joint` is
+    top-100 accuracy less RMSE in stars, of the tasks that are switched on."""
+    seed: Annotated[int, Field(ge=1)] = 42
+    """Seed of the choice of trials; all of them train with `train.seed`."""
+    space: Space = Space()
+    """Values to try, as `space.model.embedding_size = [32, 64]` or `space.train.learning_rate =
+    { min = 0.001, max = 0.1, log = true }`; a section that is given replaces the default one."""

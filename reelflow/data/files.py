@@ -1,0 +1,177 @@
+"""Files of a data folder, on this machine or wherever Beam's file systems reach."""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import hashlib
+import io
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO, Final
+
+from reelflow.base.errors import BadInput
+
+GZIP_MAGIC: Final = b"\x1f\x8b"
+_UNREADABLE: Final = {
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+
+
+def is_remote(path: str) -> bool:
+    """Whether the path has a scheme, as `gs://bucket/folder`."""
+    return "://" in path
+
+
+def join(folder: str, name: str) -> str:
+    """The path of `name` in `folder`, local or remote."""
+    return f"{folder.rstrip('/')}/{name}" if is_remote(folder) else os.path.join(folder, name)
+
+
+def list_folder(folder: str) -> tuple[list[str], list[str]]:
+    """Names of the visible files and of the sub-folders of a folder, each sorted.
+
+    Raises:
+        BadInput: there is no such folder, it is a file, or it cannot be read.
+    """
+    remedy = "Name the folder that holds the ratings files in [data] path, or with --data."
+    if is_remote(folder):
+        names = _remote_names(folder)
+        if not names:
+            raise BadInput(f"The data folder {folder} does not exist or is empty.", remedy)
+        return names, []
+    if os.path.isfile(folder):
+        raise BadInput(f"{folder} is a file, not a folder.", remedy)
+    if not os.path.isdir(folder):
+        raise BadInput(f"The data folder {folder} does not exist.", remedy)
+    try:
+        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    except OSError as error:
+        raise BadInput(f"The data folder {folder} cannot be read: {error.strerror}.") from error
+    files = sorted(entry.name for entry in entries if entry.is_file())
+    return files, sorted(entry.name for entry in entries if entry.is_dir())
+
+
+def exists(folder: str) -> bool:
+    """Whether there is such a folder with files, or a local one at all."""
+    return bool(_remote_names(folder)) if is_remote(folder) else os.path.isdir(folder)
+
+
+def _remote_names(folder: str) -> list[str]:
+    from apache_beam.io.filesystems import FileSystems
+
+    matched = FileSystems.match([join(folder, "*")])[0].metadata_list
+    names = (metadata.path.rsplit("/", 1)[1] for metadata in matched)
+    return sorted(name for name in names if name and not name.startswith("."))
+
+
+def folders_like(glob_pattern: str) -> dict[str, set[str]]:
+    """Folders that hold files, with the names of these.
+
+    Args:
+        glob_pattern: of the folders, `*` for what varies; local or remote.
+    """
+    paths: list[str]
+    if is_remote(glob_pattern):
+        from apache_beam.io.filesystems import FileSystems
+
+        matched = FileSystems.match([join(glob_pattern, "*")])[0].metadata_list
+        paths = [metadata.path for metadata in matched]
+    else:
+        everything = glob.escape(glob_pattern).replace("[*]", "*")
+        paths = [p for p in glob.glob(os.path.join(everything, "*")) if os.path.isfile(p)]
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        found.setdefault(folder, set()).add(name)
+    return found
+
+
+def fingerprint(paths: Iterable[str]) -> str:
+    """A hash of names, sizes and times of change: another one if any file has changed.
+
+    Raises:
+        BadInput: a file is not there any more.
+    """
+    lines = []
+    for path in sorted(paths):
+        with reading(path):
+            if is_remote(path):
+                from apache_beam.io.filesystems import FileSystems
+
+                found = FileSystems.match([path])[0].metadata_list[0]
+                lines.append(f"{path} {found.size_in_bytes} {found.last_updated_in_seconds}")
+            else:
+                status = os.stat(path)
+                lines.append(f"{path} {status.st_size} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def size_of(path: str) -> int:
+    """Size of a file in bytes, as stored."""
+    if is_remote(path):
+        from apache_beam.io.filesystems import FileSystems
+
+        return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
+    return os.path.getsize(path)
+
+
+def open_stored(path: str) -> IO[bytes]:
+    """Open a file for reading its bytes as stored, seekable."""
+    if is_remote(path):
+        from apache_beam.io.filesystem import CompressionTypes
+        from apache_beam.io.filesystems import FileSystems
+
+        stored: IO[bytes] = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        return stored
+    return open(path, "rb")
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Turn the ways in which reading a file can fail into BadInput.
+
+    Raises:
+        BadInput: the file cannot be read, or its gzip stream is damaged.
+    """
+    remedy = "Restore the file, or take it out of the data folder."
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadInput(f"{path}: the gzip stream is damaged: {error}.", remedy) from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}.", remedy) from error
+
+
+def is_gzip(path: str) -> bool:
+    """Whether the file is a gzip stream, by its first bytes rather than its name.
+
+    Raises:
+        BadInput: the file is compressed in a way that Reelflow does not read, or cannot be read.
+    """
+    with reading(path), open_stored(path) as file:
+        head = file.read(8)
+    for magic, kind in _UNREADABLE.items():
+        if head.startswith(magic):
+            raise BadInput(f"{path} is a {kind} archive.", "Unpack it first, or use gzip.")
+    return head.startswith(GZIP_MAGIC)
+
+
+@contextmanager
+def open_content(path: str, gzipped: bool) -> Iterator[IO[bytes]]:
+    """Open a file for reading its content, decompressed if `gzipped`.
+
+    Raises:
+        BadInput: the file cannot be read, or its gzip stream is damaged; also while reading.
+    """
+    with reading(path), open_stored(path) as stored:
+        if gzipped:
+            with gzip.GzipFile(fileobj=stored) as content:
+                yield io.BufferedReader(content)
+        else:
+            yield stored

@@ -1,0 +1,178 @@
+"""How far the newest span is from the one before it, and from what is trained on; by TFDV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import tensorflow_data_validation as tfdv
+from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+
+from reelflow.base import columns as f
+from reelflow.config import DataConfig, SplitConfig
+from reelflow.data import schema
+from reelflow.data.formats.recognise import Source, open_window
+from reelflow.data.ingest.shards import single_values
+from reelflow.data.parse import Rules, parse_block
+from reelflow.data.reading import one_chunk, plan_chunks, read_chunk
+from reelflow.data.spans import Span, Window
+
+Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
+
+_MEASURES: Final = {
+    anomalies_pb2.DriftSkewInfo.Measurement.L_INFTY: "L-infinity",
+    anomalies_pb2.DriftSkewInfo.Measurement.JENSEN_SHANNON_DIVERGENCE: "Jensen-Shannon",
+}
+"""L-infinity: the largest change of one value's share. Jensen-Shannon: the divergence of the whole
+distribution. 0 is no change, 1 the largest there can be."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One column, compared in one way."""
+
+    column: str
+    kind: Literal["drift", "skew"]
+    """Against the span before, or against the train split."""
+    measure: str
+    value: float
+    """0 to 1."""
+    threshold: float
+    """Of the comparator in the schema."""
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether it is worth a warning."""
+        return self.value > self.threshold
+
+    def __str__(self) -> str:
+        against = "the span before" if self.kind == "drift" else "what is trained on"
+        return (
+            f"{self.column} has changed against {against}: {self.measure} {self.value:.3f}, "
+            f"above {self.threshold:g}."
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """With the verdict."""
+        return {**asdict(self), "exceeded": self.exceeded}
+
+
+def statistics(rows: pa.RecordBatch) -> Statistics:
+    """TFDV's statistics of rows in memory."""
+    return generate_statistics_in_memory(rows, tfdv.StatsOptions())
+
+
+def changes(
+    newest: pa.RecordBatch,
+    previous: pa.RecordBatch,
+    trained: Statistics | None,
+    schemas: Sequence[schema_pb2.Schema],
+) -> list[Change]:
+    """All that the schemas' comparators compare, the widest first.
+
+    Args:
+        newest, previous: samples of two spans.
+        trained: statistics of the train split; none: no skew.
+        schemas: whose comparators count; columns that the samples lack are left out.
+    """
+    now, before = statistics(newest), statistics(previous)
+    found: dict[tuple[str, str, str], Change] = {}
+    for comparators in schemas:
+        drift = tfdv.validate_statistics(now, comparators, previous_statistics=before)
+        for change in _read(drift, "drift", newest.schema.names):
+            found.setdefault((change.column, change.kind, change.measure), change)
+        if trained is None:
+            continue
+        skew = tfdv.validate_statistics(trained, comparators, serving_statistics=now)
+        of_trained = {f.path.step[0] for f in trained.datasets[0].features}
+        for change in _read(skew, "skew", of_trained & set(newest.schema.names)):
+            found.setdefault((change.column, change.kind, change.measure), change)
+    return sorted(found.values(), key=lambda c: (c.threshold - c.value, c.column))
+
+
+def _read(
+    anomalies: anomalies_pb2.Anomalies,
+    kind: Literal["drift", "skew"],
+    columns: Sequence[str] | set[str],
+) -> list[Change]:
+    found = []
+    for info in anomalies.drift_skew_info:
+        column = ".".join(info.path.step)
+        if column not in columns:
+            continue
+        measured = info.drift_measurements if kind == "drift" else info.skew_measurements
+        found += [
+            Change(column, kind, _MEASURES[m.type], round(m.value, 6), m.threshold)
+            for m in measured
+            if m.type in _MEASURES
+        ]
+    return found
+
+
+# An even sample of one span's ratings, with what the catalogue knows of the films.
+
+
+_BLOCK_BYTES = 16 * 2**20
+
+
+def sample(span: Span, window: Window, data: DataConfig, split: SplitConfig) -> pa.RecordBatch:
+    """Valid ratings of a span, read once from its files.
+
+    Args:
+        span: one of the window's, or of those before it.
+        window: for the films' files, which may lie in other spans.
+        data: how to read the files; at most `data.statistics_rows` rows are kept.
+        split: names the files if it is `predefined`.
+
+    Returns:
+        `user_id`, `movie_id`, `rating`, `genres` and `year`, a list each [rows].
+
+    Raises:
+        BadInput: the span cannot be read.
+    """
+    others = tuple(s for s in (*window.earlier, *window.spans) if s.number < span.number)
+    source = open_window(data, Window((span,), others, window.above), split)
+    movies = source.read_movies()
+    rows = _even(_ratings(source, movies, data), data.statistics_rows)
+    ids = rows.column(f.MOVIE_ID).cast(pa.string()).combine_chunks()
+    columns = {
+        f.USER_ID: single_values(one_chunk(rows.column(f.USER_ID).cast(pa.string()))),
+        f.MOVIE_ID: single_values(one_chunk(rows.column(f.MOVIE_ID).cast(pa.string()))),
+        f.RATING: single_values(one_chunk(rows.column(f.RATING))),
+    }
+    if movies is not None:
+        films = movies.take(pc.index_in(ids, value_set=one_chunk(movies.column(f.MOVIE_ID))))
+        columns[f.GENRES] = one_chunk(films.column(f.GENRES))
+        columns[f.YEAR] = single_values(one_chunk(films.column(f.YEAR)))
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def _ratings(source: Source, movies: pa.Table | None, data: DataConfig) -> Iterator[pa.Table]:
+    known = None if movies is None else one_chunk(movies.column(f.MOVIE_ID))
+    rules = Rules(source.rating_min, source.rating_max, known)
+    for chunk in plan_chunks(source.ratings_files, data.chunk_bytes):
+        file = source.ratings_files[chunk.file]
+        for offset, block in read_chunk(file, chunk, _BLOCK_BYTES):
+            parsed = parse_block(
+                block, offset=offset, file=chunk.file, layout=file.layout, rules=rules
+            )
+            yield parsed.ratings.select([f.USER_ID, f.MOVIE_ID, f.RATING])
+
+
+def _even(parts: Iterator[pa.Table], most: int) -> pa.Table:
+    """Every n-th row of all parts together, n the smallest power of two that gives few enough."""
+    columns = pa.schema([schema.PARSED.field(n) for n in (f.USER_ID, f.MOVIE_ID, f.RATING)])
+    kept, stride, position = columns.empty_table(), 1, 0
+    for part in parts:
+        rows = np.arange(-position % stride, part.num_rows, stride)
+        position += part.num_rows
+        kept = pa.concat_tables([kept, part.take(pa.array(rows))])
+        while kept.num_rows > most:
+            stride *= 2
+            kept = kept.take(pa.array(np.arange(0, kept.num_rows, 2)))
+    return kept

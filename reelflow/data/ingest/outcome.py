@@ -1,0 +1,220 @@
+"""What became of a chunk or a partition: small enough that one process can gather them all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+import tensorflow as tf
+
+from reelflow.base import columns
+from reelflow.base.errors import BadInput
+from reelflow.config import SplitConfig, SplitKind
+from reelflow.data import schema
+from reelflow.data.formats.source import Source
+from reelflow.data.ingest.catalogue import movies_hash
+from reelflow.data.ingest.partition import Ratings, combine, hash_strings, mix
+from reelflow.data.ingest.split import Codes
+from reelflow.data.quarantine import REASONS, find_rows, write_quarantine
+from reelflow.data.spans import Window
+
+_KEY: Final = b"outcome"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Counts that add up over chunks and partitions.
+
+    Attributes:
+        rejected: table of `ratings.schema.REJECTED`.
+        read: rows read.
+        rows: rows kept in each of `features.RATING_SPLITS`.
+        users: distinct users kept.
+        movie_ids: films that were rated; only if the source has no films' file.
+        content: two sums of row hashes modulo 2**64, so that the order of the rows does not matter.
+        problem: message and remedy of a BadInput met on a worker; empty if there was none.
+    """
+
+    rejected: pa.Table
+    read: int = 0
+    rows: tuple[int, ...] = (0,) * len(columns.RATING_SPLITS)
+    users: int = 0
+    movie_ids: tuple[str, ...] = ()
+    content: tuple[int, int] = (0, 0)
+    problem: tuple[str, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """Serialize."""
+        rest = {k: v for k, v in vars(self).items() if k != "rejected"}
+        table = self.rejected.replace_schema_metadata({_KEY: json.dumps(rest).encode()})
+        return table_bytes(table)
+
+
+def outcome_from_bytes(data: bytes) -> Outcome:
+    """What `Outcome.to_bytes` made."""
+    table = table_from_bytes(data)
+    rest = json.loads(table.schema.metadata[_KEY])
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in rest.items()}
+    return Outcome(rejected=table.replace_schema_metadata(None), **fields)
+
+
+def table_bytes(table: pa.Table) -> bytes:
+    """A table as an Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def table_from_bytes(data: bytes) -> pa.Table:
+    """A table from an Arrow IPC stream, without copying its data."""
+    with pyarrow.ipc.open_stream(data) as reader:
+        return reader.read_all()
+
+
+def partition_outcome(
+    ratings: Ratings, splits: Codes, duplicates: pa.Table, films: bool
+) -> Outcome:
+    """What became of the ratings of one partition.
+
+    Args:
+        ratings: those that were kept.
+        splits: uint8 [rows], their splits.
+        duplicates: those that were not, as `ratings.schema.REJECTED`.
+        films: whether to list the films.
+    """
+    rows = np.bincount(splits, minlength=len(columns.RATING_SPLITS))
+    # The dictionaries may hold ids of refused rows alone.
+    rated = ratings.movies.take(pa.array(np.unique(ratings.movie))) if films else None
+    return Outcome(
+        rejected=duplicates,
+        rows=tuple(int(count) for count in rows),
+        users=len(np.unique(ratings.user)),
+        movie_ids=() if rated is None else tuple(rated.to_pylist()),
+        content=_content(ratings),
+    )
+
+
+def _content(ratings: Ratings) -> tuple[int, int]:
+    pair = combine(
+        hash_strings(ratings.users)[ratings.user], hash_strings(ratings.movies)[ratings.movie]
+    )
+    row = combine(pair, ratings.rating.view(np.uint32).astype(np.uint64))
+    if ratings.timestamp is not None:
+        row = combine(row, ratings.timestamp.view(np.uint64))
+    return int(row.sum()), int(mix(row).sum())
+
+
+def merge_outcomes(outcomes: Iterable[Outcome]) -> Outcome:
+    """Add outcomes up; of several problems the first is kept, in the order given."""
+    parts = list(outcomes)
+    return Outcome(
+        rejected=pa.concat_tables(
+            [schema.REJECTED.empty_table(), *(part.rejected for part in parts)]
+        ),
+        read=sum(part.read for part in parts),
+        rows=tuple(sum(counts) for counts in zip(*(part.rows for part in parts), strict=True)),
+        users=sum(part.users for part in parts),
+        movie_ids=tuple(sorted({movie for part in parts for movie in part.movie_ids})),
+        content=(
+            sum(part.content[0] for part in parts) % 2**64,
+            sum(part.content[1] for part in parts) % 2**64,
+        ),
+        problem=next((part.problem for part in parts if part.problem), ()),
+    )
+
+
+# The `quarantine` artifact, and the refusal of data that nothing can be learned from.
+
+
+REPORT = "report.json"
+QUARANTINE = "quarantine.tsv"
+
+
+def quarantined(outcome: Outcome) -> dict[str, int]:
+    """Rows refused by reason, without the reasons that did not occur."""
+    counts = np.bincount(outcome.rejected.column(schema.REASON).to_numpy(), minlength=len(REASONS))
+    return {reason: int(count) for reason, count in zip(REASONS, counts, strict=True) if count}
+
+
+def make_report(
+    source: Source, outcome: Outcome, movies: pa.Table, window: Window | None = None
+) -> dict[str, Any]:
+    """The content of `report.json`, as docs/architecture.md has it."""
+    splits = dict(zip(columns.RATING_SPLITS, outcome.rows, strict=True))
+    content = f"{outcome.content[0]:016x}{outcome.content[1]:016x}{movies_hash(movies)}"
+    return {
+        "format": source.format.value,
+        "synthetic": source.synthetic,
+        "span": None if window is None else window.newest.name,
+        "spans": [] if window is None else window.names,
+        "window": None if window is None else asdict(window),
+        "files": [file.name for file in source.ratings_files],
+        "rows": {"read": outcome.read, "kept": sum(outcome.rows), **splits},
+        "users": outcome.users,
+        "movies": movies.num_rows,
+        "quarantined": quarantined(outcome),
+        "data_hash": hashlib.sha256(content.encode()).hexdigest(),
+    }
+
+
+def write_report(uri: str, report: dict[str, Any], source: Source, outcome: Outcome) -> None:
+    """Write `report.json` and `quarantine.tsv` into a folder.
+
+    Raises:
+        BadInput: a ratings file cannot be read any more.
+    """
+    tf.io.gfile.makedirs(uri)
+    with tf.io.gfile.GFile(f"{uri}/{QUARANTINE}", "wb") as file:
+        write_quarantine(find_rows(outcome.rejected, source.ratings_files), file)
+    with tf.io.gfile.GFile(f"{uri}/{REPORT}", "wb") as file:
+        file.write(json.dumps(report, indent=2).encode() + b"\n")
+
+
+def check_rows(report: dict[str, Any], split: SplitConfig, quarantine: str) -> None:
+    """Refuse data without ratings, or a split without train or test rows.
+
+    Args:
+        report: what `make_report` made.
+        split: the configuration of the split.
+        quarantine: path of the quarantine file, for the message.
+
+    Raises:
+        BadInput: says why, and what to do.
+    """
+    rows, files = report["rows"], ", ".join(report["files"])
+    if not rows["read"]:
+        raise BadInput(f"There are no ratings in {files}.", "Restore the file.")
+    if not rows["kept"]:
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in report["quarantined"].items())
+        raise BadInput(
+            f"None of the {rows['read']:,} ratings in {files} is valid: {reasons}.",
+            f"The rows and reasons are in {quarantine}; check data.format and the rating range.",
+        )
+    for name in (columns.TRAIN, columns.TEST):
+        if not rows[name]:
+            raise BadInput(f"The {name} split is empty: {_why_empty(rows['kept'], split)}")
+
+
+def _why_empty(kept: int, split: SplitConfig) -> str:
+    if split.kind is SplitKind.LEAVE_LAST:
+        needed = split.validation_count + split.test_count + 1
+        return (
+            f"leave_last needs users with at least {needed} ratings, and none has as many. "
+            "Lower split.validation and split.test, or use another split.kind."
+        )
+    if split.kind is SplitKind.TEMPORAL:
+        return (
+            f"the timestamps of the {kept:,} ratings cannot be cut at the shares wanted, "
+            "since too many are equal. Change the shares, or use split.kind = 'random'."
+        )
+    if split.kind is SplitKind.PREDEFINED:
+        return "all rows of its files were refused. See the quarantine, or name other files."
+    return f"{kept:,} ratings are too few for the shares wanted. Raise the share, or add ratings."

@@ -1,0 +1,203 @@
+"""Which split each rating belongs to: the same whatever the order of files and workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from reelflow.base import columns
+from reelflow.base.errors import BadInput
+from reelflow.config import SplitConfig, SplitKind
+from reelflow.data.formats.source import Source
+from reelflow.data.ingest.partition import Ratings, combine, hash_strings, seeded, unit_interval
+
+Codes = npt.NDArray[np.uint8]
+"""Index into `features.RATING_SPLITS`, one a row."""
+
+TRAIN, VALIDATION, TEST = range(len(columns.RATING_SPLITS))
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """What assigning the ratings of one partition needs to know of the whole."""
+
+    config: SplitConfig
+    file_splits: tuple[str | None, ...] = ()
+    """Split of each ratings file, for `predefined`."""
+    cuts: tuple[int, int] = (0, 0)
+    """Timestamps at which validation and test begin, for `temporal`."""
+
+
+def plan_split(config: SplitConfig, source: Source) -> SplitPlan:
+    """The plan for a source; the cuts of `temporal` are not known yet.
+
+    Raises:
+        BadInput: the split goes by time and the source has no timestamps.
+    """
+    by_time = config.kind in (SplitKind.TEMPORAL, SplitKind.LEAVE_LAST)
+    if by_time and not source.has_timestamps:
+        raise BadInput(
+            f"split.kind = {config.kind.value!r} goes by time, but {source.ratings_files[0].name} "
+            "has no timestamps.",
+            'Set split.kind = "random", or map the timestamp column in [data.columns].',
+        )
+    return SplitPlan(config, tuple(file.split for file in source.ratings_files))
+
+
+def temporal_shares(config: SplitConfig) -> tuple[float, float]:
+    """Shares of the rows that lie before validation and before test."""
+    before_test = 1.0 - config.test_share
+    return before_test - config.validation_share, before_test
+
+
+def assign_splits(ratings: Ratings, plan: SplitPlan) -> Codes:
+    """Assign every rating to a split.
+
+    Args:
+        ratings: all ratings of some users, in order.
+        plan: how to split.
+
+    Returns:
+        uint8 [rows], index into `features.RATING_SPLITS`.
+    """
+    config = plan.config
+    if config.kind is SplitKind.RANDOM:
+        return _by_share(ratings, config)
+    if config.kind is SplitKind.TEMPORAL:
+        # Train ends where validation begins, also if both cuts fell on the same bound.
+        return np.searchsorted(plan.cuts, _timestamps(ratings), side="right").astype(np.uint8)
+    if config.kind is SplitKind.LEAVE_LAST:
+        return _last_of_user(ratings.user, config.validation_count, config.test_count)
+    return _by_file(ratings, config, plan.file_splits)
+
+
+def _draws(ratings: Ratings, seed: int) -> npt.NDArray[np.float64]:
+    """A number from 0 to 1 for each rating, from seed, user and film alone."""
+    users = combine(seeded(seed), hash_strings(ratings.users))
+    movies = hash_strings(ratings.movies)
+    return unit_interval(combine(users[ratings.user], movies[ratings.movie]))
+
+
+def _by_share(ratings: Ratings, config: SplitConfig) -> Codes:
+    test, validation = config.test_share, config.validation_share
+    # Test is drawn first: its rows stay the same if the share of validation is changed.
+    draws = _draws(ratings, config.seed)
+    codes = np.full(len(ratings), TRAIN, np.uint8)
+    codes[draws < test + validation] = VALIDATION
+    codes[draws < test] = TEST
+    return codes
+
+
+def _last_of_user(user: npt.NDArray[np.int32], validation: int, test: int) -> Codes:
+    """The last `test` of each user to test, the `validation` before them to validation.
+
+    Users who would have no train rating left stay in train as a whole.
+    """
+    counts = np.bincount(user) if len(user) else np.zeros(0, np.int64)
+    from_end = np.cumsum(counts)[user] - 1 - np.arange(len(user))
+    enough = (counts > validation + test)[user]
+    codes = np.full(len(user), TRAIN, np.uint8)
+    codes[enough & (from_end < validation + test)] = VALIDATION
+    codes[enough & (from_end < test)] = TEST
+    return codes
+
+
+def _by_file(ratings: Ratings, config: SplitConfig, file_splits: Sequence[str | None]) -> Codes:
+    index = {name: code for code, name in enumerate(columns.RATING_SPLITS)}
+    code_of_file = np.array([index[name] for name in file_splits if name is not None], np.uint8)
+    codes = code_of_file[ratings.file]
+    if not isinstance(config.validation, str):
+        drawn = _draws(ratings, config.seed) < config.validation_share
+        codes[(codes == TRAIN) & drawn] = VALIDATION
+    return np.asarray(codes, np.uint8)
+
+
+def _timestamps(ratings: Ratings) -> npt.NDArray[np.int64]:
+    if ratings.timestamp is None:
+        # plan_split has refused sources without timestamps; only an empty partition has none.
+        return np.zeros(len(ratings), np.int64)
+    return ratings.timestamp
+
+
+# Where the temporal split cuts, from counts that are merged rather than rows that are gathered.
+
+
+LIMIT: Final = 2**18
+"""Buckets that counts may have; 25 years of ratings are told apart by at most an hour."""
+
+
+@dataclass(frozen=True)
+class TimeCounts:
+    """Rows by time, in buckets of `2**shift` seconds that begin at multiples of it.
+
+    The shift is the smallest that needs no more than `LIMIT` buckets. A part never needs a larger
+    one than the whole, so that merged counts do not depend on how the rows were distributed.
+
+    Attributes:
+        shift: logarithm of a bucket's width.
+        buckets: int64 [buckets], timestamp >> shift, ascending.
+        rows: int64 [buckets], rows in each.
+    """
+
+    shift: int
+    buckets: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+
+
+def count_times(timestamps: npt.NDArray[np.int64], limit: int = LIMIT) -> TimeCounts:
+    """Count rows by time.
+
+    Args:
+        timestamps: int64 [rows], in any order.
+        limit: buckets that the counts may have.
+    """
+    buckets, rows = np.unique(timestamps, return_counts=True)
+    return _coarsened(0, buckets, rows.astype(np.int64), limit)
+
+
+def merge_counts(counts: Iterable[TimeCounts], limit: int = LIMIT) -> TimeCounts:
+    """Counts of all rows together; of none if there are no counts."""
+    parts = list(counts)
+    shift = max((part.shift for part in parts), default=0)
+    aligned = [part.buckets >> (shift - part.shift) for part in parts]
+    none = [np.zeros(0, np.int64)]
+    buckets = np.concatenate(aligned or none)
+    return _coarsened(shift, buckets, np.concatenate([part.rows for part in parts] or none), limit)
+
+
+def _coarsened(
+    shift: int, buckets: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], limit: int
+) -> TimeCounts:
+    distinct, index = np.unique(buckets, return_inverse=True)
+    while len(distinct) > limit:
+        shift, buckets = shift + 1, buckets >> 1
+        distinct, index = np.unique(buckets, return_inverse=True)
+    total = np.zeros(len(distinct), np.int64)
+    np.add.at(total, index, rows)
+    return TimeCounts(shift, distinct, total)
+
+
+def find_cuts(counts: TimeCounts, shares: Iterable[float]) -> list[int]:
+    """Timestamps before which about these shares of the rows lie.
+
+    Args:
+        counts: of all rows.
+        shares: from 0 to 1, ascending.
+
+    Returns:
+        A timestamp for each share: rows strictly before it are on its near side, so that rows of
+        equal timestamps stay together. Of the bounds between buckets the one is taken whose share
+        of rows is nearest, the earlier of two that are as near.
+    """
+    total = int(counts.rows.sum())
+    if not total:
+        return [0 for _ in shares]
+    last = int(counts.buckets[-1]) + 1
+    bounds = np.append(counts.buckets, last)
+    before = np.concatenate([[0], np.cumsum(counts.rows)])
+    nearest = (int(np.argmin(np.abs(before - share * total))) for share in shares)
+    return [int(bounds[at]) << counts.shift for at in nearest]

@@ -1,0 +1,132 @@
+"""Settles which ratings a run reads, before anything heavy is imported."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from reelflow.base.errors import BadInput
+from reelflow.config import Config
+from reelflow.config.layout import Layout
+from reelflow.config.loading import bundled, load
+from reelflow.data.download import NAMES, NETFLIX, SAMPLE
+from reelflow.data.files import is_remote
+from reelflow.data.formats.recognise import Source, open_source, open_window
+from reelflow.data.spans import Window, find_window, guess_pattern, is_pattern
+
+DATA_SETS = Path("data")
+"""Where `reelflow data download` puts the public sets, seen from the working directory."""
+
+
+def effective_config(
+    layout: Layout,
+    source: str | None = None,
+    data: str | Path | None = None,
+    dataset: str | None = None,
+    overrides: Sequence[str] = (),
+    preset: str | None = None,
+) -> Config:
+    """The configuration of a run, checked and with absolute paths.
+
+    Args:
+        layout: the output folder.
+        source: TOML file or bundled name; by default the data set's, or the sample's if there is
+            neither a data set nor a folder.
+        data: the data folder; has precedence over the configuration.
+        dataset: a downloaded set instead.
+        overrides: `section.key=value`.
+        preset: a known model design, below all of these.
+
+    Raises:
+        BadInput: something of this is wrong or missing.
+    """
+    if data is not None and dataset is not None:
+        raise BadInput("--data and --dataset exclude each other.", "Give one of them.")
+    if dataset is not None:
+        data, own = _data_set(dataset)
+        source = source or own
+    if data is not None:
+        overrides = [*overrides, f"data.path={json.dumps(str(data))}"]
+    elif source is None and not any(text.startswith("data.path=") for text in overrides):
+        source = SAMPLE
+    return settle(load(source, overrides, preset), layout)
+
+
+def _data_set(name: str) -> tuple[Path | None, str]:
+    """The folder of a downloaded set (none for the sample) and its bundled configuration.
+
+    Raises:
+        BadInput: no such set, or it was not downloaded.
+    """
+    if name == SAMPLE:
+        return None, SAMPLE
+    if name not in NAMES:
+        raise BadInput(
+            f"{name}: there is no such data set.", f"There are: {', '.join((SAMPLE, *NAMES))}."
+        )
+    folder = DATA_SETS / name
+    if not folder.is_dir():
+        remedy = f"Run `reelflow data download {name}`."
+        if name == NETFLIX:
+            remedy = "It is not published any more; if you have it, put its files there."
+        raise BadInput(f"{folder}: the data set {name} is not here.", remedy)
+    # The releases as CSV share a configuration.
+    return folder, name if name in bundled() else "movielens"
+
+
+def settle(config: Config, layout: Layout) -> Config:
+    """The same configuration with absolute paths; writes the sample if there are no data.
+
+    Raises:
+        BadInput: the folder is missing, or its files are none that Reelflow can read.
+    """
+    if config.data.path is None:
+        from reelflow.data.sample import write_sample
+
+        path = str(write_sample(layout.sample))
+    else:
+        path = absolute(config.data.path)
+        if config.data.span is not None and not is_pattern(path):
+            path = guess_pattern(path)
+        # A remote folder is looked at by ExampleGen, where its credentials are.
+        if not is_remote(path):
+            open_data(config, path)
+    changes: dict[str, BaseModel] = {"data": config.data.model_copy(update={"path": path})}
+    if config.push.directory is not None:
+        directory = absolute(config.push.directory)
+        changes["push"] = config.push.model_copy(update={"directory": directory})
+    return config.model_copy(update=changes)
+
+
+def absolute(path: str) -> str:
+    """A path on this machine made absolute, `~` allowed; a remote one as it is."""
+    return path if is_remote(path) else os.path.abspath(os.path.expanduser(path))
+
+
+def open_data(config: Config, path: str) -> Source:
+    """The files that a run would read now; of a path with placeholders those of its spans.
+
+    Args:
+        config: how to read them; its own path is not looked at.
+        path: the folder.
+
+    Raises:
+        BadInput: they are not there, or are none that Reelflow can read.
+    """
+    if is_pattern(path):
+        return open_window(config.data, window_of(config, path), config.split)
+    return open_source(config.data, path, config.split)
+
+
+def window_of(config: Config, path: str) -> Window:
+    """The spans that a run would read now.
+
+    Raises:
+        BadInput: there is no such span.
+    """
+    data = config.data
+    return find_window(path, data.span, data.spans, data.span_marker)

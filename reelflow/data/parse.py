@@ -1,0 +1,306 @@
+"""A block of a ratings file to Arrow columns of valid ratings, and the places of the others.
+
+Vectorised: Python runs line by line only where a line holds a quote or cannot be decoded. For 1M
+ratings (23 MB) a block takes about 0.3 s on one core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from reelflow.base import columns as features
+from reelflow.data import reading as li
+from reelflow.data import schema
+from reelflow.data.formats.source import Layout
+from reelflow.data.quarantine import (
+    CODES,
+    COLUMNS,
+    EMPTY_ID,
+    ENCODING,
+    RATING,
+    RATING_RANGE,
+    TIMESTAMP,
+    UNKNOWN_MOVIE,
+)
+from reelflow.data.reading import one_chunk
+
+_SEPARATOR: Final = b"\x1f"  # stands for a delimiter of several bytes
+_QUOTE: Final = ord('"')
+_RETURN: Final = ord("\r")
+_NEWLINE: Final = ord("\n")
+_MIN_BLOCK: Final = 2**20
+
+Codes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a block holds.
+
+    Attributes:
+        ratings: table of `schema.PARSED`, valid ratings in order of offset.
+        rejected: table of `schema.REJECTED`, the other rows in order of offset.
+        read: number of rows, blank lines not counted.
+    """
+
+    ratings: pa.Table
+    rejected: pa.Table
+    read: int
+
+
+def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: Rules) -> Parsed:
+    """Parse a block of whole lines.
+
+    Args:
+        block: bytes that begin at the beginning of a line.
+        offset: position of the block in the file's content.
+        file: index of the file in the source.
+        layout: delimiter and columns of the file.
+        rules: what is a valid rating.
+
+    Returns:
+        The valid ratings, and why the others are not. Where several reasons apply, the first in the
+        order of `reelflow.data.quarantine` counts. A row is the same wherever the blocks are cut.
+    """
+    offsets, reasons, table, rows = _read_rows(block, layout)
+    table, invalid = validate(table, rules)
+    reasons[rows] = invalid
+    good = invalid == 0
+    if not good.all():
+        table = table.filter(pa.array(good))
+    rows = rows[good]
+    ratings = (
+        table.append_column(schema.FILE, pa.array(np.full(len(rows), file, np.int32)))
+        .append_column(schema.OFFSET, pa.array(offsets[rows] + offset))
+        .cast(schema.PARSED)
+    )
+    bad = np.flatnonzero(reasons)
+    rejected = pa.table(
+        [
+            pa.array(np.full(len(bad), file, np.int32)),
+            pa.array(offsets[bad] + offset),
+            pa.array(reasons[bad]),
+        ],
+        schema=schema.REJECTED,
+    )
+    return Parsed(ratings, rejected, len(offsets))
+
+
+def _read_rows(block: bytes, layout: Layout) -> tuple[li.Positions, Codes, pa.Table, li.Positions]:
+    """Split the lines into columns.
+
+    Returns:
+        Offsets of all lines [lines], reasons of those that cannot be read [lines], columns of the
+        others as strings [rows], and the line of each of those [rows].
+    """
+    lines = li.find_lines(block)
+    reasons = np.zeros(len(lines), np.uint8)
+    damaged = li.undecodable(lines, block)
+    reasons[damaged] = CODES[ENCODING]
+    quoted = (
+        li.lines_with(lines, block, _QUOTE) if layout.quoted else np.zeros(len(lines), np.bool_)
+    )
+    offsets = lines.starts
+
+    delimiter = layout.delimiter
+    # pyarrow takes a carriage return inside a line for the line's end.
+    broken = li.lines_with(lines, block, _RETURN)
+    if len(delimiter) > 1:
+        broken |= li.lines_with(lines, block, _SEPARATOR[0])
+        block = block.replace(delimiter, _SEPARATOR)
+        lines, delimiter = li.find_lines(block), _SEPARATOR
+    delimiters = np.flatnonzero(lines.data == delimiter[0])
+    needless = np.zeros(0, np.int64)
+    if quoted.any():
+        plain_quotes, needless = li.plainly_quoted(lines, delimiters)
+        quoted &= ~plain_quotes
+    broken |= ~quoted & ~li.lines_of_count(lines, delimiters, len(layout.columns) - 1)
+    reasons[broken & ~damaged] = CODES[COLUMNS]
+
+    plain = np.flatnonzero((reasons == 0) & ~quoted)
+    table = _read_plain(lines, plain, needless, delimiter, layout.columns)
+    chosen = np.flatnonzero((reasons == 0) & quoted)
+    if not len(chosen):
+        return offsets, reasons, table, plain
+    cells = li.quoted_values(lines, block, chosen, delimiter.decode())
+    fits = np.array([row is not None and len(row) == len(layout.columns) for row in cells])
+    reasons[chosen[~fits]] = CODES[COLUMNS]
+    rows = [row for row, fit in zip(cells, fits, strict=True) if fit and row is not None]
+    table = pa.concat_tables([table, _quoted_table(rows, layout.columns)])
+    position = np.concatenate([plain, chosen[fits]])
+    order = np.argsort(position, kind="stable")
+    return offsets, reasons, table.take(pa.array(order)), position[order]
+
+
+def _read_plain(
+    lines: li.Lines,
+    chosen: li.Positions,
+    needless: li.Positions,
+    delimiter: bytes,
+    columns: tuple[str | None, ...],
+) -> pa.Table:
+    """Columns, as strings, of lines that have the right number of delimiters.
+
+    Quotes have no meaning in them; those that stand around whole values are `needless`.
+    """
+    wanted = [column for column in columns if column is not None]
+    if not len(chosen):
+        return pa.table([pa.array([], pa.string()) for _ in wanted], names=wanted)
+    data = lines.data
+    if len(chosen) < len(lines) or len(needless):
+        data = _gather(lines, chosen, needless)
+    longest = int((lines.ends[chosen] - lines.starts[chosen]).max())
+    # Ignored columns need a name too, and any that is not a canonical one will do.
+    names = [column or f"ignored {at}" for at, column in enumerate(columns)]
+    return pyarrow.csv.read_csv(
+        pa.BufferReader(pa.py_buffer(data)),
+        read_options=pyarrow.csv.ReadOptions(
+            column_names=names, block_size=max(_MIN_BLOCK, 2 * longest + 2)
+        ),
+        parse_options=pyarrow.csv.ParseOptions(
+            delimiter=delimiter.decode(), quote_char=False, ignore_empty_lines=True
+        ),
+        convert_options=pyarrow.csv.ConvertOptions(
+            include_columns=wanted,
+            column_types={column: pa.string() for column in wanted},
+            strings_can_be_null=False,
+            check_utf8=False,
+        ),
+    )
+
+
+def _gather(lines: li.Lines, chosen: li.Positions, dropped: li.Positions) -> npt.NDArray[np.uint8]:
+    """The bytes of some lines, without some bytes, each with a newline behind it."""
+    begin = np.zeros(len(lines.data) + 1, np.int8)
+    begin[lines.starts[chosen]] = 1
+    begin[lines.ends[chosen]] -= 1
+    kept = np.cumsum(begin[:-1], dtype=np.int8).view(np.bool_)
+    # The byte behind a line is its newline or carriage return, or there is none.
+    behind = lines.ends[chosen]
+    kept[behind[behind < len(kept)]] = True
+    kept[dropped] = False
+    gathered = np.append(lines.data[kept], np.uint8(_NEWLINE))
+    gathered[gathered == _RETURN] = _NEWLINE
+    return gathered
+
+
+def _quoted_table(rows: list[list[str]], columns: tuple[str | None, ...]) -> pa.Table:
+    cells = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+    wanted = {name: at for at, name in enumerate(columns) if name is not None}
+    return pa.table({name: pa.array(cells[at], pa.string()) for name, at in wanted.items()})
+
+
+# Which values are valid ratings, and their conversion from strings; all vectorised.
+
+
+_NUMBER: Final = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
+_WHOLE: Final = r"^-?\d{1,18}$"
+_WHOLE_LENGTH: Final = 18
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a valid rating is."""
+
+    rating_min: float
+    rating_max: float
+    movie_ids: pa.Array | None
+    """String array of the films that there are, or None if every film is accepted."""
+
+
+def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:
+    """Check and convert the columns of ratings.
+
+    Args:
+        table: the canonical columns as strings, without nulls [rows]; `timestamp` may be missing.
+        rules: what a valid rating is.
+
+    Returns:
+        Table with user_id and movie_id dictionary<int32, string>, rating float32, timestamp int64
+        [rows], whose values mean something in the valid rows only; and the reason of each row as an
+        index into `reelflow.data.quarantine.REASONS`, 0 for a valid one [rows].
+    """
+    columns = {name: _trimmed(one_chunk(table.column(name))) for name in table.column_names}
+    reasons = np.zeros(table.num_rows, np.uint8)
+    users, user_empty = _ids(columns[features.USER_ID])
+    movies, movie_empty = _ids(columns[features.MOVIE_ID])
+    _blame(reasons, user_empty | movie_empty, EMPTY_ID)
+
+    rating = _numbers(columns[features.RATING])
+    _blame(reasons, ~np.isfinite(rating), RATING)
+    _blame(reasons, ~((rating >= rules.rating_min) & (rating <= rules.rating_max)), RATING_RANGE)
+
+    if features.TIMESTAMP in columns:
+        timestamp, wrong = _whole_numbers(columns[features.TIMESTAMP])
+        _blame(reasons, wrong, TIMESTAMP)
+    else:
+        timestamp = pa.nulls(table.num_rows, pa.int64())
+
+    if rules.movie_ids is not None:
+        known = pc.is_in(movies.dictionary, value_set=rules.movie_ids)
+        _blame(reasons, ~_per_row(known, movies), UNKNOWN_MOVIE)
+    arrays = [users, movies, pa.array(rating.astype(np.float32)), timestamp]
+    return pa.table(arrays, names=list(features.RATINGS_COLUMNS)), reasons
+
+
+def _blame(reasons: Codes, wrong: Mask, reason: str) -> None:
+    reasons[wrong & (reasons == 0)] = CODES[reason]
+
+
+def _trimmed(strings: pa.Array) -> pa.Array:
+    """Without the ASCII blanks around the values."""
+    return pc.ascii_trim_whitespace(strings) if _holds(strings, b" \t") else strings
+
+
+def _holds(strings: pa.Array, wanted: bytes) -> bool:
+    """Whether any of the wanted bytes is anywhere in the strings."""
+    buffer = strings.buffers()[2]
+    content = np.frombuffer(b"" if buffer is None else buffer, np.uint8)
+    return any(bool((content == byte).any()) for byte in wanted)
+
+
+def _ids(strings: pa.Array) -> tuple[pa.DictionaryArray, Mask]:
+    encoded = strings.dictionary_encode()
+    return encoded, _per_row(pc.equal(encoded.dictionary, ""), encoded)
+
+
+def _per_row(per_value: pa.Array, encoded: pa.DictionaryArray) -> npt.NDArray[np.bool_]:
+    """Spread a property of the distinct values to the rows."""
+    of_value = per_value.to_numpy(zero_copy_only=False).astype(np.bool_)
+    return np.asarray(of_value[encoded.indices.to_numpy()], np.bool_)
+
+
+def _numbers(strings: pa.Array) -> npt.NDArray[np.float64]:
+    """Decimal numbers, NaN where there is none; few values are distinct, so each is read once."""
+    encoded = strings.dictionary_encode()
+    distinct = encoded.dictionary
+    valid = pc.match_substring_regex(distinct, _NUMBER)
+    parsed = pc.if_else(valid, distinct, pa.scalar(None, pa.string())).cast(pa.float64())
+    of_value = parsed.to_numpy(zero_copy_only=False)
+    return np.asarray(of_value[encoded.indices.to_numpy()], np.float64)
+
+
+def _whole_numbers(strings: pa.Array) -> tuple[pa.Array, Mask]:
+    """Whole numbers of at most 18 digits, and where there is none.
+
+    What the cast alone would take (hexadecimal, more digits) has to be refused in every block, or
+    a row would depend on where the blocks are cut.
+    """
+    longest = pc.max(pc.binary_length(strings)).as_py() or 0
+    if longest <= _WHOLE_LENGTH and not _holds(strings, b"xX"):
+        try:
+            return strings.cast(pa.int64()), np.zeros(len(strings), np.bool_)
+        except pa.ArrowInvalid:
+            pass
+    valid = pc.match_substring_regex(strings, _WHOLE)
+    numbers = pc.if_else(valid, strings, pa.scalar("0")).cast(pa.int64())
+    return numbers, ~valid.to_numpy(zero_copy_only=False)

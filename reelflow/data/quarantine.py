@@ -1,0 +1,110 @@
+"""The quarantine: refused rows with their file, line and reason, and their bytes as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from reelflow.data.formats.source import RatingsFile
+from reelflow.data.reading import read_whole
+
+HEADER: Final = b"file\tline\treason\trow\n"
+_BLOCK: Final = 16 * 2**20
+
+
+class QuarantinedRow(NamedTuple):
+    """A refused row: `line` counts from 1, header included; `row` is without the newline."""
+
+    file: str
+    line: int
+    reason: str
+    row: bytes
+
+
+def find_rows(rejected: pa.Table, files: Sequence[RatingsFile]) -> Iterator[QuarantinedRow]:
+    """Look up refused rows in their files, each of which is read once, up to its last such row.
+
+    Args:
+        rejected: table of `schema.REJECTED`, in any order.
+        files: the ratings files of the source.
+
+    Yields:
+        The rows in order of file and line.
+
+    Raises:
+        BadInput: a file cannot be read.
+    """
+    file_of, offset_of, reason_of = (rejected.column(at).to_numpy() for at in range(3))
+    for index, file in enumerate(files):
+        mine = np.flatnonzero(file_of == index)
+        mine = mine[np.argsort(offset_of[mine], kind="stable")]
+        if len(mine):
+            yield from _rows_of_file(file, offset_of[mine], reason_of[mine])
+
+
+def _rows_of_file(
+    file: RatingsFile, offsets: npt.NDArray[np.int64], reasons: npt.NDArray[np.uint8]
+) -> Iterator[QuarantinedRow]:
+    done, lines_before = 0, 0
+    for start, block in read_whole(file, _BLOCK):
+        newlines = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+        until = int(np.searchsorted(offsets, start + len(block)))
+        local = offsets[done:until] - start
+        line_of = np.searchsorted(newlines, local)
+        ends = np.append(newlines, len(block))[line_of]
+        for at, end, line, reason in zip(local, ends, line_of, reasons[done:until], strict=True):
+            number = lines_before + int(line) + 1
+            yield QuarantinedRow(file.name, number, REASONS[reason], block[at:end])
+        done, lines_before = until, lines_before + len(newlines)
+        if done == len(offsets):
+            return
+
+
+def write_quarantine(rows: Iterable[QuarantinedRow], sink: IO[bytes]) -> None:
+    """Write `quarantine.tsv`: a header, then one line a row, the row's bytes last and unchanged."""
+    sink.write(HEADER)
+    for file, line, reason, row in rows:
+        sink.write(f"{file}\t{line}\t{reason}\t".encode() + row + b"\n")
+
+
+def read_quarantine(source: IO[bytes]) -> Iterator[QuarantinedRow]:
+    """Read `quarantine.tsv` back, row by row.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+    if source.readline() != HEADER:
+        raise ValueError("not a quarantine file: the header is missing")
+    for text in source:
+        file, line, reason, row = text[:-1].split(b"\t", 3)
+        yield QuarantinedRow(file.decode(), int(line), reason.decode(), row)
+
+
+# Why a row is refused. Where several apply, the first in this order is given.
+
+
+ENCODING: Final = "encoding"  # bytes that are not UTF-8
+COLUMNS: Final = "columns"  # wrong number of columns, or a quote that does not end
+EMPTY_ID: Final = "empty_id"  # user or film missing
+RATING: Final = "rating"  # not a finite number
+RATING_RANGE: Final = "rating_range"  # outside of what the source allows
+TIMESTAMP: Final = "timestamp"  # not a whole number of at most 18 digits
+UNKNOWN_MOVIE: Final = "unknown_movie"  # not in the films' file
+DUPLICATE: Final = "duplicate"  # user, film, rating and timestamp were seen before
+
+REASONS: Final = (
+    "",  # code 0: the row is good
+    ENCODING,
+    COLUMNS,
+    EMPTY_ID,
+    RATING,
+    RATING_RANGE,
+    TIMESTAMP,
+    UNKNOWN_MOVIE,
+    DUPLICATE,
+)
+CODES: Final = {reason: code for code, reason in enumerate(REASONS)}

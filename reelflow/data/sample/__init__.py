@@ -1,0 +1,130 @@
+"""The built-in synthetic sample: invented films and ratings in the layout of the MovieLens CSVs."""
+
+from __future__ import annotations
+
+import csv
+import filecmp
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyarrow import compute
+
+from reelflow.data.sample.model import GENRES, Films, make_films, rate, ratings_per_user
+from reelflow.data.sample.titles import invent_titles
+
+USERS: Final = 600
+MOVIES: Final = 1_500
+RATINGS: Final = 60_000
+SEED: Final = 42
+
+README: Final = """\
+SYNTHETIC DATA
+
+These files were made by a program: no person rated anything and none of the films exist.
+They have the layout of the MovieLens CSV releases and some of their traits, so that Reelflow
+can be tried where there is no data. Figures measured on them say nothing about real films.
+
+users {users}, movies {movies}, ratings {ratings}, seed {seed}
+"""
+_HALF_STARS: Final = np.array([f"{half / 2:.1f}" for half in range(11)])
+
+
+def write_sample(
+    folder: Path,
+    *,
+    users: int = USERS,
+    movies: int = MOVIES,
+    ratings: int = RATINGS,
+    seed: int = SEED,
+) -> Path:
+    """Write `ratings.csv`, `movies.csv` and a `README.txt` that says what they are.
+
+    The same arguments give the same bytes. Files that are there already and identical are left
+    alone, modification times included; others are replaced as a whole or not at all.
+
+    Args:
+        folder: where to write; created if need be.
+        users: number of users, each with at least 20 ratings (fewer if `ratings` are too few).
+        movies: number of films, at least 40; about 1 in 50 has no rating.
+        ratings: number of ratings; at most a third of `users * movies`.
+        seed: of everything.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: the numbers do not fit together.
+    """
+    if movies < 40 or users < 1 or not users <= ratings <= users * movies // 3:
+        raise ValueError(f"no sample of {ratings} ratings by {users} users for {movies} films")
+    folder.mkdir(parents=True, exist_ok=True)
+    # One stream for each part, so that a change to one leaves the others as they are.
+    for_films, for_titles, for_counts, for_ratings = np.random.SeedSequence(seed).spawn(4)
+    films = make_films(movies, np.random.default_rng(for_films))
+    # Positions are grouped by niche, numbers must not tell: shuffle, and leave gaps as real ids do.
+    rng = np.random.default_rng(for_titles)
+    steps = rng.choice([1, 2, 3], size=movies, p=[0.8, 0.15, 0.05])
+    ids = np.empty(movies, dtype=np.int64)
+    ids[rng.permutation(movies)] = np.cumsum(steps)
+    titles = invent_titles(movies, films.years, rng)
+
+    with _replaced(folder / "movies.csv") as out:
+        out.write(_movies_csv(films, ids, titles).encode())
+    counts = ratings_per_user(users, ratings, movies // 2, np.random.default_rng(for_counts))
+    with _replaced(folder / "ratings.csv") as out:
+        out.write(b"userId,movieId,rating,timestamp\n")
+        for user, film, half_stars, seconds in rate(films, counts, for_ratings):
+            movie_id = ids[film]
+            order = np.lexsort((movie_id, user))
+            columns = (user + 1, movie_id, _HALF_STARS[half_stars], seconds)
+            out.write(_rows(*(column[order] for column in columns)))
+    with _replaced(folder / "README.txt") as out:
+        text = README.format(users=users, movies=movies, ratings=ratings, seed=seed)
+        out.write(text.encode())
+    return folder
+
+
+def _rows(
+    user: npt.NDArray[np.int64],
+    movie: npt.NDArray[np.int64],
+    stars: npt.NDArray[np.str_],
+    seconds: npt.NDArray[np.int64],
+) -> bytes:
+    """Lines of `ratings.csv`, without the header; all columns have the same length."""
+    # Joined as Arrow strings: the result's data buffer is the text, with no Python object per row.
+    columns = (user, movie, stars, seconds)
+    strings = [compute.cast(pa.array(column), pa.string()) for column in columns]
+    rows = compute.binary_join_element_wise(*strings, ",")
+    lines = compute.binary_join_element_wise(rows, "", "\n")
+    return lines.buffers()[2].to_pybytes()
+
+
+def _movies_csv(films: Films, ids: npt.NDArray[np.int64], titles: list[str]) -> str:
+    """The text of `movies.csv`, in order of movieId."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["movieId", "title", "genres"])
+    for at in np.argsort(ids).tolist():
+        genres = [name for name, has in zip(GENRES, films.genres[at], strict=True) if has]
+        writer.writerow([ids[at], titles[at], "|".join(genres) or "(no genres listed)"])
+    return out.getvalue()
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of `path` at the end, unless both are the same."""
+    new = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with new.open("wb") as out:
+            yield out
+        if not (path.is_file() and filecmp.cmp(new, path, shallow=False)):
+            new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)

@@ -1,0 +1,252 @@
+"""Ratings that arrive in spans: a folder a day, or numbered folders, named by a pattern.
+
+The placeholders are TFX's: `{SPAN}` for a number, or `{YYYY}`, `{MM}` and `{DD}` together for a
+date; `{VERSION}` below either for a number of which the highest counts. `{SPAN:3}` has three
+digits. A folder whose name does not fit the pattern to its last character is no span.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Final, Literal
+
+from reelflow.base.errors import BadInput
+from reelflow.data import files
+
+LATEST: Final = "latest"
+ALL: Final = "all"
+SHOWN: Final = 8
+"""Spans that a message names at most."""
+
+_PLACEHOLDER = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::(\d+))?\}")
+_DATE = ("YYYY", "MM", "DD")
+_DIGITS: Mapping[str, str] = {"YYYY": r"\d{4}", "MM": r"\d{2}", "DD": r"\d{2}"}
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Span:
+    """One folder of ratings; the newest version of it."""
+
+    number: int
+    """As named; of a date the days since 1970-01-01, as TFX counts them."""
+    name: str
+    """As people know it: `42` or `2026-11-21`."""
+    folder: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """The spans that a run reads, in order of time."""
+
+    spans: tuple[Span, ...]
+    """Whose ratings are read; at least one."""
+    earlier: tuple[Span, ...]
+    """Older ones, whose films and users count, but not their ratings."""
+    above: str
+    """The folder above all spans, which may hold the films' and the users' file."""
+
+    @property
+    def newest(self) -> Span:
+        """The last one."""
+        return self.spans[-1]
+
+    @property
+    def names(self) -> list[str]:
+        """Of the spans whose ratings are read."""
+        return [span.name for span in self.spans]
+
+    def to_json(self) -> str:
+        """For a parameter of a node."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Window:
+        """What `to_json` made."""
+        found = json.loads(text)
+        spans, earlier = (
+            tuple(Span(**span) for span in found[key]) for key in ("spans", "earlier")
+        )
+        return cls(spans, earlier, found["above"])
+
+    def __str__(self) -> str:
+        """`span 42`, or `3 spans, 2026-11-19 to 2026-11-21`."""
+        if len(self.spans) == 1:
+            return f"span {self.newest.name}"
+        return f"{len(self.spans)} spans, {self.spans[0].name} to {self.newest.name}"
+
+
+def is_pattern(path: str) -> bool:
+    """Whether a data path has placeholders."""
+    return _PLACEHOLDER.search(path) is not None
+
+
+def find_window(
+    path: str,
+    span: str | None = None,
+    count: int | Literal["all"] = ALL,
+    marker: str | None = None,
+) -> Window:
+    """The spans to read.
+
+    Args:
+        path: the data path, with placeholders.
+        span: the newest span to read: `latest`, a number or a date; none: the latest.
+        count: how many spans to read, or `all` up to that one; if there are fewer, those.
+        marker: name of the file that says that a span is complete; none: every span is.
+
+    Raises:
+        BadInput: the pattern is wrong or fits no folder, or the span is not there or not complete.
+    """
+    _check(path)
+    found, incomplete = _find(path.rstrip("/"), marker)
+    if not found:
+        raise _nothing(path, incomplete, marker)
+    last = len(found) - 1
+    if span not in (None, LATEST):
+        last = _position(str(span), found, incomplete, path, marker)
+    first = 0 if count == ALL else max(0, last + 1 - count)
+    before = path[: path.index("{")]
+    return Window(
+        spans=tuple(found[first : last + 1]),
+        earlier=tuple(found[:first]),
+        above=before.rpartition("/")[0] or ("/" if before.startswith("/") else "."),
+    )
+
+
+def guess_pattern(folder: str) -> str:
+    """The pattern behind a folder that holds spans: `FOLDER/{YYYY}-{MM}-{DD}` or `FOLDER/{SPAN}`.
+
+    Raises:
+        BadInput: its sub-folders are neither dates nor numbers.
+    """
+    _, names = files.list_folder(folder)
+    dates = [name for name in names if re.fullmatch(r"\d{4}-\d{2}-\d{2}", name)]
+    if dates:
+        return files.join(folder, "{YYYY}-{MM}-{DD}")
+    numbered = {m[1] for m in (re.fullmatch(r"(\D*)\d+", n) for n in names) if m is not None}
+    prefixes = {prefix for prefix in numbered if prefix[:1] not in (".", "_")}
+    if len(prefixes) == 1:
+        return files.join(folder, f"{prefixes.pop()}{{SPAN}}")
+    raise BadInput(
+        f"A span is asked for, and {folder} holds none: {_listed(names) or 'no sub-folders'}.",
+        "Name spans by placeholders in the data path, as ratings/{YYYY}-{MM}-{DD} or "
+        "ratings/{SPAN}, or leave --span out.",
+    )
+
+
+def _check(path: str) -> None:
+    names = [match[1] for match in _PLACEHOLDER.finditer(path)]
+    by_date = sorted(name for name in names if name in _DATE)
+    right = (names.count("SPAN"), by_date) in ((1, []), (0, sorted(_DATE)))
+    if not right or names.count("VERSION") > 1 or (names and names[0] == "VERSION"):
+        raise BadInput(
+            f"data.path: {path} has the wrong placeholders.",
+            "Use {SPAN} once, or {YYYY}, {MM} and {DD} once each; {VERSION} may follow once.",
+        )
+
+
+def _expression(path: str) -> re.Pattern[str]:
+    """What a span's folder has to match as a whole."""
+    parts, at = [], 0
+    for match in _PLACEHOLDER.finditer(path):
+        name, width = match[1], match[2]
+        digits = _DIGITS.get(name) or (rf"\d{{{width}}}" if width else r"\d+")
+        parts += [re.escape(path[at : match.start()]), f"(?P<{name}>{digits})"]
+        at = match.end()
+    return re.compile("".join([*parts, re.escape(path[at:])]))
+
+
+def _find(path: str, marker: str | None) -> tuple[list[Span], list[Span]]:
+    """Complete spans and others, ascending, each by its newest version."""
+    expression = _expression(path)
+    newest: dict[int, tuple[int, Span, bool]] = {}
+    for folder, names in sorted(files.folders_like(_PLACEHOLDER.sub("*", path)).items()):
+        match = expression.fullmatch(folder)
+        if match is None:
+            continue
+        found = match.groupdict()
+        number, name = _number(found, folder)
+        version = int(found.get("VERSION") or 0)
+        complete = marker is None or marker in names
+        before = newest.get(number)
+        if before is not None and before[0] == version:
+            raise BadInput(
+                f"{before[1].folder} and {folder} are the same span.",
+                "Remove one of them, or tell them apart by {VERSION} in the data path.",
+            )
+        # A version that still arrives does not hide the one before it.
+        if before is None or (complete, version) > (before[2], before[0]):
+            newest[number] = (version, Span(number, name, folder), complete)
+    spans = [newest[number] for number in sorted(newest)]
+    return [s for _, s, complete in spans if complete], [s for _, s, c in spans if not c]
+
+
+def _number(found: Mapping[str, str], folder: str) -> tuple[int, str]:
+    if "SPAN" in found:
+        return int(found["SPAN"]), str(int(found["SPAN"]))
+    try:
+        day = date(*(int(found[part]) for part in _DATE))
+    except ValueError:
+        raise BadInput(f"{folder}: there is no such day.", "Rename or move the folder.") from None
+    return (day - _EPOCH).days, day.isoformat()
+
+
+def _position(
+    span: str, found: Sequence[Span], incomplete: Sequence[Span], path: str, marker: str | None
+) -> int:
+    number = _asked(span, by_date="{YYYY}" in path)
+    for position, candidate in enumerate(found):
+        if candidate.number == number:
+            return position
+    for candidate in incomplete:
+        if candidate.number == number:
+            raise BadInput(
+                f"Span {candidate.name} is not complete: {candidate.folder} has no {marker}.",
+                "Wait until it has arrived, or unset data.span_marker.",
+            )
+    nearest = sorted(sorted(found, key=lambda s: abs(s.number - number))[:SHOWN], key=_by_number)
+    raise BadInput(
+        f"There is no span {span} in {path}.",
+        f"There are {len(found)}; the nearest: {_listed([s.name for s in nearest])}.",
+    )
+
+
+def _asked(span: str, by_date: bool) -> int:
+    if by_date:
+        try:
+            digits = span.replace("-", "")
+            return (date(int(digits[:4]), int(digits[4:6]), int(digits[6:])) - _EPOCH).days
+        except ValueError:
+            raise BadInput(f"Span {span} is no day.", "Give it as 2026-11-21.") from None
+    if not span.isdecimal():
+        raise BadInput(f"Span {span} is no number.", "Give it as 42, or as latest.")
+    return int(span)
+
+
+def _nothing(path: str, incomplete: Sequence[Span], marker: str | None) -> BadInput:
+    if incomplete:
+        return BadInput(
+            f"No span of {path} is complete: {_listed([s.folder for s in incomplete])} "
+            f"{'has' if len(incomplete) == 1 else 'have'} no {marker}.",
+            "Wait until one has arrived, or unset data.span_marker.",
+        )
+    example = _EPOCH + timedelta(days=20_000)
+    return BadInput(
+        f"No folder with files fits {path}.",
+        "{SPAN} stands for a number, {YYYY}-{MM}-{DD} for a date as "
+        f"{example.isoformat()}; folders whose names begin or end otherwise do not count.",
+    )
+
+
+def _by_number(span: Span) -> int:
+    return span.number
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -1,0 +1,197 @@
+"""What must hold of a measurement before anybody believes it.
+
+Each guard is a mistake that published figures have been made with: everything out of vocabulary,
+ties counted as hits, collapsed embeddings, test ratings that training had seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+
+from reelflow.base import columns as f
+from reelflow.base.errors import BadInput
+from reelflow.config import GateConfig
+from reelflow.encoding.encoded import EncodedData, EncodedRatings
+from reelflow.evaluation.metrics import Predictions
+from reelflow.evaluation.predictions import TestRows, ask
+from reelflow.model.guards import Guard
+
+Signatures = Mapping[str, Callable[..., dict[str, tf.Tensor]]]
+
+SAMPLE: Final = 256
+"""Test rows that are asked for again by other signatures."""
+CUTOFFS: Final = (10, 100)
+MIN_AGREEMENT: Final = 0.98
+"""Share of the sample, at least; scores of other batch sizes differ in their last bits."""
+TINY: Final = float(np.finfo(np.float32).tiny)
+FLAT: Final = 1e-6
+"""Spread of scores or stars, relative to their size, up to which they are all the same."""
+
+
+def check(
+    signatures: Signatures,
+    about: Mapping[str, Any],
+    predictions: Predictions,
+    rows: TestRows,
+    data: EncodedData,
+    gate: GateConfig,
+    seed: int,
+) -> list[Guard]:
+    """All guards: those that the Trainer has noted, then the evaluation's own.
+
+    Args:
+        signatures: of the exported model.
+        about: its `model.json`.
+        predictions: what it says of the test rows.
+        rows: the test rows.
+        data: the encoded ratings.
+        gate: for what may be shared between train and test.
+        seed: of the sample.
+
+    Raises:
+        BadInput: no test row has a known user, or none a known film.
+    """
+    known = known_ids(rows.encoded, data)
+    sample = _known(rows, data).sample(SAMPLE, seed)
+    tasks = about.get("tasks", f.TASKS)
+    found = [Guard(**guard) for guard in about.get("guards", [])]
+    found += [known, distinct_splits(rows.encoded, data, gate.max_shared_pairs)]
+    found.append(finite_predictions(predictions))
+    if len(sample) and f.RETRIEVAL_TASK in tasks:
+        found.append(scores_vary(signatures, sample))
+        found.append(ids_agree_with_ranks(signatures, sample, data))
+    if f.RATING_TASK in tasks:
+        found.append(stars_vary(predictions))
+    return found
+
+
+def known_ids(rows: EncodedRatings, data: EncodedData) -> Guard:
+    """Training knew users and films of the test rows.
+
+    Raises:
+        BadInput: it knew no user, or no film.
+    """
+    shares = {
+        "users": float((rows.user_index < data.sizes.users).mean()),
+        "films": float((rows.movie_index < len(data.catalogue)).mean()),
+    }
+    for who, share in shares.items():
+        if share == 0:
+            raise BadInput(
+                f"All {who} of the test split are out of vocabulary: there is nothing to measure.",
+                "Check that train, test and the films' file use the same ids.",
+            )
+    hits = ", ".join(f"{share:.2%} have known {who}" for who, share in shares.items())
+    return Guard("known_ids", True, f"of the test rows, {hits}.")
+
+
+def distinct_splits(rows: EncodedRatings, data: EncodedData, max_shared: float) -> Guard:
+    """Hardly any test row's user has rated the same film in train.
+
+    Args:
+        rows: the test rows.
+        data: for train.
+        max_shared: share of the rows, at most.
+    """
+    shared = int(_in_train(rows, data).sum())
+    share = shared / len(rows)
+    detail = f"{shared:,} of {len(rows):,} test rows ({share:.2%}) have user and film in train"
+    bound = f"at most {max_shared:.2%} may (gate.max_shared_pairs)"
+    return Guard("distinct_splits", share <= max_shared, f"{detail}; {bound}.")
+
+
+def finite_predictions(predictions: Predictions) -> Guard:
+    """Every predicted rating is a number."""
+    broken = int((~np.isfinite(predictions.stars)).sum())
+    detail = f"{broken:,} of {len(predictions.stars):,} predicted ratings are not finite."
+    return Guard("finite_predictions", broken == 0, detail)
+
+
+def stars_vary(predictions: Predictions) -> Guard:
+    """The rating model does not give every film the same stars."""
+    stars = predictions.stars[np.isfinite(predictions.stars)].astype(np.float64)
+    spread = float(stars.max() - stars.min()) if len(stars) else 0.0
+    varies = len(predictions.stars) < 2 or spread > FLAT
+    detail = f"predicted ratings spread over {spread:.3g} stars."
+    return Guard("stars_vary", varies, detail)
+
+
+def scores_vary(signatures: Signatures, rows: TestRows) -> Guard:
+    """Neither does every film have the same score, nor every user the same scores.
+
+    Args:
+        signatures: of the exported model.
+        rows: a sample of known users.
+    """
+    users = np.unique(rows.user_id.astype(str)).astype(object)
+    answer = signatures["score"](user_id=tf.constant(users, tf.string), history=tf.constant([[""]]))
+    scores = answer[f.SCORE].numpy().astype(np.float64)
+    if not np.isfinite(scores).all():
+        return Guard("scores_vary", False, "scores are not finite: training has diverged.")
+    size = max(float(np.abs(scores).max()), TINY)
+    by_film = float((scores.max(axis=1) - scores.min(axis=1)).max()) / size
+    by_user = float((scores.max(axis=0) - scores.min(axis=0)).max()) / size
+    if by_film <= FLAT and scores.shape[1] > 1:
+        detail = "every film has the same score: the embeddings have collapsed."
+        return Guard("scores_vary", False, detail)
+    if by_user <= FLAT and len(users) > 1:
+        detail = "every user has the same scores: the query embeddings have collapsed."
+        return Guard("scores_vary", False, detail)
+    return Guard("scores_vary", True, f"scores of {len(users):,} users differ by film and by user.")
+
+
+def ids_agree_with_ranks(signatures: Signatures, rows: TestRows, data: EncodedData) -> Guard:
+    """A film is among the first k ids that are served exactly if its rank says so.
+
+    Both signatures are asked for the present, when everything that the user rated in train is past.
+
+    Args:
+        signatures: of the exported model.
+        rows: a sample of rows with known users and films.
+        data: for what was rated in train, which is never served.
+    """
+    rows = rows.take(np.flatnonzero(~_in_train(rows.encoded, data)))
+    if len(rows) == 0:
+        return Guard("ids_agree_with_ranks", True, "no test film is left to be served.")
+    films = len(data.catalogue)
+    now = np.full(len(rows), np.iinfo(np.int64).max)
+    rows = dataclasses.replace(rows, encoded=dataclasses.replace(rows.encoded, timestamp=now))
+    ranks = ask(signatures["evaluate"], rows, films).rank_unseen
+    nothing = tf.constant([[""]])
+    served = signatures["serving_default"](
+        user_id=tf.constant(rows.user_id, tf.string),
+        history=nothing,
+        exclusions=nothing,
+        k=tf.constant(max(CUTOFFS)),
+    )[f.MOVIE_ID].numpy()
+    wanted = np.array([_encoded(movie_id) for movie_id in rows.movie_id], object)[:, None]
+    agree = np.mean(
+        [(served[:, :k] == wanted).any(axis=1) == (ranks <= k) for k in CUTOFFS], dtype=float
+    )
+    cutoffs = " and ".join(str(k) for k in CUTOFFS)
+    detail = f"ids and ranks agree on {agree:.1%} of {len(rows):,} rows at {cutoffs}."
+    return Guard("ids_agree_with_ranks", bool(agree >= MIN_AGREEMENT), detail)
+
+
+def _known(rows: TestRows, data: EncodedData) -> TestRows:
+    return rows.take(np.flatnonzero(rows.encoded.is_known(data.sizes.users, len(data.catalogue))))
+
+
+def _in_train(rows: EncodedRatings, data: EncodedData) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Whether a row's user has rated its film in train, bool [rows]; unknown ids have not."""
+    films = len(data.catalogue) + 1
+    asked = np.zeros(data.sizes.users + 1, bool)
+    asked[rows.user_index] = True
+    train = np.flatnonzero(asked[data.train.user_index])
+    seen = data.train.user_index[train].astype(np.int64) * films + data.train.movie_index[train]
+    pairs = rows.user_index.astype(np.int64) * films + rows.movie_index
+    return np.isin(pairs, seen) & rows.is_known(data.sizes.users, len(data.catalogue))
+
+
+def _encoded(movie_id: str | bytes) -> bytes:
+    return movie_id if isinstance(movie_id, bytes) else movie_id.encode()

@@ -1,0 +1,121 @@
+"""Slices of the test rows: by the user's activity, the film's popularity and genre, and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from reelflow.base import columns as f
+from reelflow.data import schema
+
+USER_ACTIVITY: Final = "user_activity"
+MOVIE_POPULARITY: Final = "movie_popularity"
+GENRE: Final = "genre"
+GENDER: Final = "gender"
+AGE: Final = "age"
+NO_GENRE: Final = "(none)"
+UNKNOWN: Final = "(unknown)"
+
+_ACTIVITY_EDGES: Final = (1, 20, 50, 200)
+_POPULARITY_EDGES: Final = (1, 5, 20, 100)
+_AGE_EDGES: Final = (18, 25, 35, 45, 56)
+
+Labels = npt.NDArray[np.str_]
+Mask = npt.NDArray[np.bool_]
+
+
+def user_activity(train_counts: npt.NDArray[np.int32]) -> Labels:
+    """Bucket of the user's train ratings, int [rows] to text [rows]; `0` is a cold user."""
+    return _buckets(train_counts, _ACTIVITY_EDGES, "0")
+
+
+def movie_popularity(train_counts: npt.NDArray[np.int32]) -> Labels:
+    """Bucket of the film's train ratings, int [rows] to text [rows]; `0` is a cold film."""
+    return _buckets(train_counts, _POPULARITY_EDGES, "0")
+
+
+def age_group(ages: Sequence[int | None]) -> Labels:
+    """Bucket of ages in years, [rows]; an age that is not known is a group of its own."""
+    known = np.array([age is not None for age in ages], np.bool_)
+    years = np.array([age or 0 for age in ages], np.int32)
+    buckets = _buckets(years, _AGE_EDGES, f"0-{_AGE_EDGES[0] - 1}")
+    return np.where(known, buckets, UNKNOWN)
+
+
+def by_label(labels: Labels) -> dict[str, Mask]:
+    """Each label to the rows that have it, bool [rows]."""
+    return {str(value): labels == value for value in np.unique(labels)}
+
+
+def by_genre(genres: Sequence[Sequence[str]], films: npt.NDArray[np.int32]) -> dict[str, Mask]:
+    """Each genre to the rows whose film has it, bool [rows]; a film counts in all its genres.
+
+    Args:
+        genres: of each film, [movies].
+        films: `movie_index` of the rows; a film that the catalogue does not have is in no genre.
+    """
+    names = sorted({genre for of_film in genres for genre in of_film})
+    columns = {name: i for i, name in enumerate([*names, NO_GENRE])}
+    table = np.zeros((len(genres) + 1, len(columns)), np.bool_)
+    for film, of_film in enumerate(genres):
+        for genre in of_film or (NO_GENRE,):
+            table[film, columns[genre]] = True
+    found = {name: table[films, column] for name, column in columns.items()}
+    return {name: rows for name, rows in found.items() if rows.any()}
+
+
+def all_slices(
+    labels: Mapping[str, Labels], genres: Sequence[Sequence[str]], films: npt.NDArray[np.int32]
+) -> dict[tuple[str, str], Mask]:
+    """(slice key, value) to the rows inside, for everything that the report slices by."""
+    groups = {key: by_label(values) for key, values in labels.items()}
+    groups[GENRE] = by_genre(genres, films)
+    return {(key, value): mask for key, masks in groups.items() for value, mask in masks.items()}
+
+
+def _buckets(counts: npt.NDArray[np.int32], edges: tuple[int, ...], below: str) -> Labels:
+    names = [
+        below,
+        *(f"{a}-{b - 1}" for a, b in pairwise(edges)),
+        f"{edges[-1]}+",
+    ]
+    labels: Labels = np.array(names)[np.digitize(counts, edges)]
+    return labels
+
+
+# Groups of users by gender and age, for the slices of runs that opted in to user attributes.
+
+
+def user_groups(
+    users: Iterable[pa.RecordBatch], user_ids: npt.NDArray[np.object_]
+) -> dict[str, Labels]:
+    """Slice key to the group of each row's user, text [rows].
+
+    Args:
+        users: the catalogue's `users` split; without attributes there are no groups.
+        user_ids: who each row is of, [rows]. Users that train does not have are `(unknown)`.
+    """
+    gender: dict[str, str] = {}
+    age: dict[str, int] = {}
+    opted_in = False
+    for batch in users:
+        if schema.GENDER not in batch.schema.names:
+            continue
+        opted_in = True
+        columns = (f.USER_ID, schema.GENDER, schema.AGE)
+        lists = (batch.column(batch.schema.get_field_index(c)).to_pylist() for c in columns)
+        for ids, genders, ages in zip(*lists, strict=True):
+            user = ids[0].decode()
+            gender |= {user: genders[0].decode()} if genders else {}
+            age |= {user: ages[0]} if ages else {}
+    if not opted_in:
+        return {}
+    return {
+        GENDER: np.array([gender.get(user) or UNKNOWN for user in user_ids]),
+        AGE: age_group([age.get(user) for user in user_ids]),
+    }

@@ -1,0 +1,93 @@
+"""From a trained model to a SavedModel with its catalogue, its description and golden requests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from reelflow.base import columns as f
+from reelflow.encoding.encoded import EncodedData
+from reelflow.model.signatures import ServingModel
+from reelflow.saved_model import golden
+
+EXTRA = "assets.extra"
+ABOUT = "model.json"
+GOLDEN_ROWS = 8
+
+
+def export(
+    model: ServingModel, data: EncodedData, users: list[str], about: dict[str, Any], folder: Path
+) -> None:
+    """Writes `folder` as docs/architecture.md describes the `model` artifact.
+
+    Args:
+        model: the frozen model.
+        data: what it was trained on.
+        users: the user vocabulary, in order.
+        about: what `assets.extra/model.json` says of the model.
+        folder: the SavedModel's folder.
+    """
+    signatures = model.signatures()
+    tf.saved_model.save(model, str(folder), signatures=signatures)
+    extra = folder / EXTRA
+    extra.mkdir(exist_ok=True)
+    pq.write_table(_catalogue(data), extra / "catalogue.parquet")
+    (extra / ABOUT).write_text(json.dumps(about, indent=2))
+    golden.write(folder / golden.GOLDEN_FILE, golden.record(signatures, _requests(data, users)))
+
+
+def read_about(saved_model: Path) -> dict[str, Any]:
+    """What `model.json` says of an exported model; nothing if it has none."""
+    path = saved_model / EXTRA / ABOUT
+    if not path.is_file():
+        return {}
+    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return about
+
+
+def _catalogue(data: EncodedData) -> pa.Table:
+    catalogue = data.catalogue
+    counts = np.bincount(data.train.movie_index, minlength=len(catalogue))[: len(catalogue)]
+    return pa.table(
+        {
+            f.MOVIE_ID: pa.array(catalogue.movie_id, pa.string()),
+            f.TITLE: pa.array(catalogue.title, pa.string()),
+            f.GENRES: pa.array(catalogue.genres, pa.list_(pa.string())),
+            f.YEAR: pa.array(catalogue.year, pa.int64()),
+            f.RATING_COUNT: pa.array(counts, pa.int64()),
+        }
+    )
+
+
+def _requests(data: EncodedData, users: list[str]) -> list[golden.Request]:
+    """Requests of every kind: known users, a history, exclusions, a stranger, films, rows."""
+    rows = data.train.take(np.linspace(0, len(data.train) - 1, GOLDEN_ROWS).astype(np.int64))
+    user_ids = [users[u] for u in rows.user_index]
+    movie_ids = [data.catalogue.movie_id[m] for m in rows.movie_index]
+    stranger = "\x00nobody"
+    return [
+        golden.Request("serving_default", {f.USER_ID: user_ids}),
+        golden.Request(
+            "serving_default", {f.USER_ID: user_ids[:1], f.EXCLUSIONS: [movie_ids], f.K: 5}
+        ),
+        golden.Request("serving_default", {f.USER_ID: [stranger], f.HISTORY: [movie_ids]}),
+        golden.Request("serving_default", {f.USER_ID: [stranger], f.K: 3}),
+        golden.Request(
+            "rate", {f.USER_ID: [*user_ids, stranger], f.MOVIE_ID: [*movie_ids, movie_ids[0]]}
+        ),
+        golden.Request("similar", {f.MOVIE_ID: movie_ids}),
+        golden.Request(
+            "evaluate",
+            {
+                f.USER_ID: user_ids,
+                f.MOVIE_ID: movie_ids,
+                f.TIMESTAMP: [int(t) for t in rows.timestamp],
+            },
+        ),
+    ]

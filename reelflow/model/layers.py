@@ -1,0 +1,164 @@
+"""Slices of one long tensor, row by row: what a loop over the rows of a batch would collect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tf_keras as keras
+
+
+def slices(starts: tf.Tensor, ends: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The positions `starts[i]` to `ends[i] - 1` of every row i, one row after the other.
+
+    In two kernels; `tf.repeat` would make a matrix of the batch by its longest slice.
+
+    Args:
+        starts, ends: int64 [batch].
+
+    Returns:
+        Rows, int32 [n], ascending, and positions, int64 [n].
+    """
+    splits, positions = tf.raw_ops.RaggedRange(
+        starts=starts, limits=ends, deltas=tf.ones([], tf.int64)
+    )
+    # A row begins where its split is; empty rows share theirs with the next one.
+    begins = tf.ones_like(splits[1:-1], tf.int32)
+    steps = tf.scatter_nd(splits[1:-1, None], begins, tf.shape(positions, tf.int64) + 1)
+    return tf.cumsum(steps)[:-1], positions
+
+
+# Sums of embeddings over who rated what: the implicit feedback of SVD++.
+
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+
+class Bags(tf.Module):
+    """For each owner (a user) the bag of its members (the films it rated), or the other way round.
+
+    Not part of the exported model: at export the sums are taken once for all owners.
+    """
+
+    def __init__(
+        self, owners: Int32, members: Int32, owner_count: int, most: int | None = None
+    ) -> None:
+        """Groups the pairs by owner.
+
+        Args:
+            owners: int32 [pairs].
+            members: int32 [pairs].
+            owner_count: owners are 0 to owner_count - 1.
+            most: of an owner with more members than this, that many, always the same ones; or else
+                the cost of a batch would grow with the number of pairs.
+        """
+        super().__init__()
+        if most is not None and len(owners):
+            kept = _draw(owners, most)
+            owners, members = owners[kept], members[kept]
+        order = np.argsort(owners, kind="stable")
+        offsets = np.searchsorted(owners[order], np.arange(owner_count + 1))
+        self._members = tf.constant(members[order])
+        self._offsets = tf.constant(offsets, tf.int64)
+        self._stride = int(members.max(initial=0)) + 1
+        pairs = np.sort(owners.astype(np.int64) * self._stride + members)
+        once = most is None and bool((pairs[1:] != pairs[:-1]).all())
+        self._pairs = None if once else tf.constant(pairs)
+
+    def sums(
+        self, owners: tf.Tensor, embeddings: tf.Tensor, without: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Sums of the members' embeddings over the square root of their number.
+
+        Args:
+            owners: int [batch]; repeated ones are summed once.
+            embeddings: float32 [members, size].
+            without: int [batch], a member to leave out of each bag, as often as it is there (the
+                target, so that it does not give itself away).
+
+        Returns:
+            float32 [batch, size].
+        """
+        unique, where = tf.unique(owners)
+        starts, ends = tf.gather(self._offsets, unique), tf.gather(self._offsets, unique + 1)
+        bags, positions = slices(starts, ends)
+        # One more bag that nobody asks for: of no members at all the gradient is not defined.
+        sums = tf.raw_ops.SparseSegmentSumWithNumSegments(
+            data=embeddings,
+            indices=tf.concat([tf.gather(self._members, positions), [0]], axis=0),
+            segment_ids=tf.concat([bags, tf.size(unique)[None]], axis=0),
+            num_segments=tf.size(unique) + 1,
+        )
+        sums, sizes = tf.gather(sums, where), tf.gather(tf.cast(ends - starts, tf.float32), where)
+        if without is not None:
+            copies = self._copies(owners, without)
+            sums -= copies[:, None] * tf.gather(embeddings, without)
+            sizes -= copies
+        return sums * tf.math.rsqrt(tf.maximum(sizes, 1.0))[:, None]
+
+    def _copies(self, owners: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
+        """How often the pair is in its bag, float32 [batch]."""
+        if self._pairs is None:
+            return tf.ones_like(owners, tf.float32)
+        wanted = tf.cast(owners, tf.int64) * self._stride + tf.cast(members, tf.int64)
+        ends = [tf.searchsorted(self._pairs, wanted, side) for side in ("left", "right")]
+        return tf.cast(ends[1] - ends[0], tf.float32)
+
+
+def _draw(owners: Int32, most: int) -> Int64:
+    """Positions of at most `most` pairs of each owner, in ascending order."""
+    counts = np.bincount(owners)
+    if counts.max() <= most:
+        return np.arange(len(owners))
+    shuffled = np.random.default_rng(0).permutation(len(owners))
+    order = shuffled[np.argsort(owners[shuffled], kind="stable")]
+    within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    kept: Int64 = np.sort(order[within < most])
+    return kept
+
+
+# The dense layers on top of a tower's sum of embeddings.
+
+
+class DenseLayers(keras.layers.Layer):
+    """ReLU layers and a linear one, each behind a dropout.
+
+    As in Covington et al. 2016, "Deep neural networks for YouTube recommendations", section 3.2;
+    the last layer is linear, because a score needs coordinates of both signs.
+    """
+
+    def __init__(self, units: Sequence[int], dropout: float, l2: float, name: str) -> None:
+        """Makes the layers.
+
+        Args:
+            units: of each layer, at least one layer.
+            dropout: share of each layer's input that is dropped in training.
+            l2: on the weights of the layers; their biases stay free.
+            name: of the whole.
+        """
+        super().__init__(name=name)
+        last = len(units) - 1
+        self._dropouts = [keras.layers.Dropout(dropout) for _ in units]
+        self._dense = [
+            keras.layers.Dense(
+                count,
+                activation=None if i == last else "relu",
+                kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+                name=f"dense_{i}",
+            )
+            for i, count in enumerate(units)
+        ]
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Maps float32 [rows, any] to float32 [rows, units[-1]]."""
+        for dropout, dense in zip(self._dropouts, self._dense, strict=True):
+            inputs = dense(dropout(inputs, training=training))
+        return inputs
+
+
+def dense_layers(units: Sequence[int], dropout: float, l2: float, name: str) -> DenseLayers | None:
+    """The layers, or none where there are no units."""
+    return DenseLayers(units, dropout, l2, name) if units else None

@@ -1,0 +1,115 @@
+"""How stars change with time: a user's mood of the day, a user's drift, a film's ageing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tf_keras as keras
+
+from reelflow.encoding.encoded import EncodedData, EncodedRatings
+from reelflow.model.weights import MOVIE_BINS, USER_DAYS, USERS, Weight
+
+SECONDS_PER_DAY = 86_400
+BINS = 30
+"""Bins of equal length for the films' biases, over the time of the train split."""
+POWER = 0.4
+"""Of the days between a rating and the user's mean day (Koren 2009, section 3)."""
+DRIFT_SCALE = 10.0
+"""Drift is counted in units of this, so that its weights are as large as other biases."""
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The days on which users have rated in train."""
+
+    first: int
+    """Time of the first train rating, in seconds; day 0 begins with it."""
+    span: int
+    """Days from the first to the last train rating, both counted."""
+    keys: npt.NDArray[np.int64]
+    """[pairs], ascending: `user_index * span + day` of each pair of a user and one of its days."""
+
+    @classmethod
+    def of(cls, train: EncodedRatings) -> Calendar:
+        """Of the train split, which has timestamps."""
+        first = int(train.timestamp.min())
+        days = (train.timestamp - first) // SECONDS_PER_DAY
+        span = int(days.max()) + 1
+        return cls(first, span, np.unique(train.user_index.astype(np.int64) * span + days))
+
+
+class DayEffects(keras.layers.Layer):
+    """b_u(day) + alpha_u dev_u(day) + b_i(bin).
+
+    Koren 2009, "Collaborative filtering with temporal dynamics", section 3, without the splines.
+    A day on which the user did not rate in train has no bias of its own; times outside of train
+    count as its first or its last day.
+    """
+
+    def __init__(self, data: EncodedData, l2: float) -> None:
+        super().__init__(name="days")
+        train, users = data.train, data.sizes.users
+        self._l2 = l2
+        calendar = Calendar.of(train)
+        self._first, self._span, keys = calendar.first, calendar.span, calendar.keys
+        days = (train.timestamp - self._first) // SECONDS_PER_DAY
+        self._keys = tf.Variable(np.append(keys, np.iinfo(np.int64).max), trainable=False)
+        counts = np.maximum(np.bincount(train.user_index, minlength=users + 1), 1)
+        mean_days = np.bincount(train.user_index, days, users + 1) / counts
+        self._mean_days = tf.Variable(mean_days.astype(np.float32), trainable=False)
+        last = np.zeros(users + 1, np.int64)
+        np.maximum.at(last, train.user_index, train.timestamp)
+        last[users] = train.timestamp.max()
+        self._last = tf.Variable(last, trainable=False)
+        self.user_day = self.add_weight("user_day", [len(keys) + 1, 1], initializer="zeros")
+        self.drift = self.add_weight("drift", [users + 1, 1], initializer="zeros")
+        self.movie_bin = self.add_weight(
+            "movie_bin", [(len(data.catalogue) + 1) * BINS, 1], initializer="zeros"
+        )
+
+    def named_weights(self) -> dict[str, Weight]:
+        """What a later model can begin with."""
+        return {
+            "user_day": Weight(self.user_day, USER_DAYS),
+            "drift": Weight(self.drift, USERS),
+            "movie_bin": Weight(self.movie_bin, MOVIE_BINS),
+        }
+
+    def latest(self, users: tf.Tensor) -> tf.Tensor:
+        """The time of each user's last train rating, seconds, int64 [batch].
+
+        The unknown user's is that of train: it is a user of today.
+        """
+        return tf.gather(self._last, users)
+
+    def call(
+        self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor, training: bool | None = None
+    ) -> tf.Tensor:
+        """What the time adds to a pair's utility, float32 [batch].
+
+        Args:
+            users, movies: int [batch]; either may be the unknown one.
+            times: seconds, int64 [batch].
+            training: adds L2 losses.
+        """
+        days = (times - self._first) // SECONDS_PER_DAY
+        keys = tf.cast(users, tf.int64) * self._span + days
+        places = tf.searchsorted(self._keys, keys)
+        inside = (days >= 0) & (days < self._span)
+        known = tf.cast((tf.gather(self._keys, places) == keys) & inside, tf.float32)
+        near = tf.clip_by_value(days, 0, self._span - 1)
+        away = tf.cast(near, tf.float32) - tf.gather(self._mean_days, users)
+        deviation = tf.sign(away) * tf.pow(tf.abs(away), POWER) / DRIFT_SCALE
+        bins = tf.cast(near * BINS // self._span, tf.int32)
+        parts = [
+            tf.gather(self.user_day, places)[:, 0] * known,
+            tf.gather(self.drift, users)[:, 0],
+            tf.gather(self.movie_bin, tf.cast(movies, tf.int32) * BINS + bins)[:, 0],
+        ]
+        if training:
+            squares = tf.add_n([tf.reduce_mean(tf.square(part)) for part in parts])
+            self.add_loss(self._l2 * squares)
+        return parts[0] + parts[1] * deviation + parts[2]

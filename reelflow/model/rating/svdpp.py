@@ -1,0 +1,123 @@
+"""Matrix factorisation with biases, genres and implicit feedback of both sides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+from reelflow.config import ModelConfig
+from reelflow.encoding.encoded import EncodedData
+from reelflow.model.layers import Bags
+from reelflow.model.rating.frozen import Factors
+from reelflow.model.towers import genre_shares
+from reelflow.model.weights import GENRES, MOVIES, USERS, Weight
+
+
+class SvdPlusPlus(keras.layers.Layer):
+    """Biases, factors, genres and implicit feedback of both sides.
+
+    SVD++ (Koren 2008, "Factorization meets the neighborhood", eq. 15) with the same implicit term
+    for films (who rated them) and a bias of each user for each genre:
+
+    b_u + b_i + g_u . genres_i + (p_u + bag_u(y)) . (q_i + bag_i(x) + W genres_i)
+
+    L2 is taken on the rows of the batch, so that often seen users and films are shrunk no more than
+    rare ones in total.
+    """
+
+    def __init__(self, data: EncodedData, config: ModelConfig) -> None:
+        super().__init__(name="svdpp")
+        users, movies, size = data.sizes.users, len(data.catalogue), config.rating_embedding_size
+        train = data.train
+        most = config.rating_bag
+        self._rated = Bags(train.user_index, train.movie_index, users + 1, most)
+        self._raters = Bags(train.movie_index, train.user_index, movies, most)
+        self._genres = genre_shares(data.catalogue, data.sizes.genres)
+        self._l2 = config.rating_l2
+        self._bias_l2 = config.rating_bias_l2
+        self.user_bias = self._table("user_bias", users + 1, 1, stddev=0.0)
+        self.movie_bias = self._table("movie_bias", movies, 1, stddev=0.0)
+        self.user_genres = self._table("user_genres", users + 1, data.sizes.genres, stddev=0.0)
+        self.user = self._table("user", users + 1, size)
+        self.movie = self._table("movie", movies, size)
+        self.rated = self._table("rated", movies, size)
+        self.raters = self._table("raters", users + 1, size)
+        self.genres = self._table("genres", data.sizes.genres, size)
+
+    def _table(self, name: str, rows: int, size: int, stddev: float = 0.02) -> tf.Variable:
+        initializer = keras.initializers.RandomNormal(stddev=stddev)
+        return self.add_weight(name=name, shape=[rows, size], initializer=initializer)
+
+    def call(self, users: tf.Tensor, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Utilities, float32 [batch], of known `users` and `movies`, int [batch].
+
+        In training the pair itself is left out of both bags, and L2 losses are added.
+        """
+        genres = tf.gather(self._genres, movies)
+        parts = [tf.gather(t, users) for t in (self.user_bias, self.user_genres, self.user)]
+        user_bias, user_genres, user = parts
+        movie_bias, movie = tf.gather(self.movie_bias, movies), tf.gather(self.movie, movies)
+        if training:
+            rated = tf.gather(self.rated, movies)
+            raters = tf.gather(self.raters, users)
+            self.add_loss(self._l2 * _mean_square([user, movie, user_genres, rated, raters]))
+            self.add_loss(self._l2 * tf.reduce_mean(tf.square(self.genres)))
+            self.add_loss(self._bias_l2 * _mean_square([user_bias, movie_bias]))
+        user += self._rated.sums(users, self.rated, movies if training else None)
+        movie += self._raters.sums(movies, self.raters, users if training else None)
+        movie += tf.matmul(genres, self.genres)
+        return (
+            tf.squeeze(user_bias + movie_bias, axis=1)
+            + tf.reduce_sum(user_genres * genres, axis=1)
+            + tf.reduce_sum(user * movie, axis=1)
+        )
+
+    def named_weights(self) -> dict[str, Weight]:
+        """What a later model can begin with."""
+        return {
+            "user_bias": Weight(self.user_bias, USERS),
+            "movie_bias": Weight(self.movie_bias, MOVIES),
+            "user_genres": Weight(self.user_genres, USERS, GENRES),
+            "user": Weight(self.user, USERS),
+            "movie": Weight(self.movie, MOVIES),
+            "rated": Weight(self.rated, MOVIES),
+            "raters": Weight(self.raters, USERS),
+            "genres": Weight(self.genres, GENRES),
+        }
+
+    def about(self) -> dict[str, Any]:
+        """Nothing that a table of numbers could tell."""
+        return {}
+
+    def freeze(self) -> Factors:
+        """Takes all sums once, for export and for scoring many pairs.
+
+        The unknown user is the mean of all users, each counted once: a film then has the stars that
+        it would get if everybody rated it. By the films' biases alone, which come from those who
+        did, strangers' stars are worse. The unknown film has only the user's bias.
+        """
+        users, movies = self.user_bias.shape[0] - 1, self.movie_bias.shape[0]
+        user = self.user[:-1] + self._rated.sums(tf.range(users), self.rated)
+        movie = (
+            self.movie
+            + self._raters.sums(tf.range(movies), self.raters)
+            + tf.matmul(self._genres, self.genres)
+        )
+        user_side = tf.concat(
+            [self.user_bias[:-1], tf.ones([users, 1]), self.user_genres[:-1], user], axis=1
+        )
+        movie_side = tf.concat([tf.ones([movies, 1]), self.movie_bias, self._genres, movie], axis=1)
+        unknown_user = tf.reduce_mean(user_side, axis=0, keepdims=True)
+        unknown_movie = tf.one_hot([0], user_side.shape[1])
+        return Factors(
+            users=tf.concat([user_side, unknown_user], axis=0),
+            movies=tf.concat([movie_side, unknown_movie], axis=0),
+            directions=movie,
+        )
+
+
+def _mean_square(rows: list[tf.Tensor]) -> tf.Tensor:
+    """Mean over the batch of the squared norms, summed over the tensors [batch, size]."""
+    return tf.add_n([tf.reduce_mean(tf.reduce_sum(tf.square(r), axis=1)) for r in rows])

@@ -1,0 +1,275 @@
+"""The exported model: string ids in, recommendations out; docs/architecture.md has the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from reelflow.base import columns as f
+from reelflow.encoding.encoded import EncodedData
+from reelflow.model.index import LOWEST, mask, ranks, top_k
+from reelflow.model.ranker import make_ranker
+from reelflow.model.tasks import JointModel
+
+Outputs = dict[str, tf.Tensor]
+
+_NONE = tf.constant([[""]])
+_IDS = tf.TensorSpec([None], tf.string)
+_LISTS = tf.TensorSpec([None, None], tf.string)
+_TIMES = tf.TensorSpec([None], tf.int64)
+_K = tf.TensorSpec(None, tf.int32)
+
+
+class ServingModel(tf.Module):
+    """A trained joint model with its vocabularies, catalogue and users' timelines."""
+
+    def __init__(self, joint: JointModel, data: EncodedData, users: list[str]) -> None:
+        """Freezes a trained model.
+
+        Args:
+            joint: the trained model.
+            data: what it was trained on.
+            users: the user vocabulary, in order.
+        """
+        super().__init__()
+        catalogue = data.catalogue
+        self._users = _Index(users)
+        self._movies = _Index(catalogue.movie_id)
+        self._user_count, self._movie_count = len(users), len(catalogue)
+        self._movie_ids = _constant([*catalogue.movie_id, ""])
+        self._titles = _constant([*catalogue.title, ""])
+        self._popularity = _constant(tf.math.log(joint.popularity))
+        self._timelines = joint.timelines
+        self._ratings = joint.frozen_ratings()
+        self._ranker = make_ranker(joint, self._ratings, data)
+        # Public: the report draws its map of films from this variable of the SavedModel.
+        self.directions = _constant(tf.math.l2_normalize(self._ranker.directions, axis=1))
+
+    def signatures(self) -> dict[str, Callable[..., Outputs]]:
+        """The functions to export, by name: the contract's four, and three for our own server.
+
+        `history`, `exclusions` and `k` have defaults, which TF Serving applies and Python does not.
+        """
+        defaults = {f.HISTORY: _NONE, f.EXCLUSIONS: _NONE, f.K: tf.constant(10)}
+
+        def serving_default(
+            user_id: tf.Tensor,
+            history: tf.Tensor = defaults[f.HISTORY],
+            exclusions: tf.Tensor = defaults[f.EXCLUSIONS],
+            k: tf.Tensor = defaults[f.K],
+        ) -> Outputs:
+            return self.recommend(user_id, history, exclusions, k)
+
+        def similar(movie_id: tf.Tensor, k: tf.Tensor = defaults[f.K]) -> Outputs:
+            return self.similar(movie_id, k)
+
+        def score(user_id: tf.Tensor, history: tf.Tensor = defaults[f.HISTORY]) -> Outputs:
+            return self.score(user_id, history)
+
+        def explain(
+            user_id: tf.Tensor, movie_id: tf.Tensor, history: tf.Tensor = defaults[f.HISTORY]
+        ) -> Outputs:
+            return self.explain(user_id, movie_id, history)
+
+        def timeline(user_id: tf.Tensor, k: tf.Tensor = defaults[f.K]) -> Outputs:
+            return self.timeline(user_id, k)
+
+        return {
+            "serving_default": _signed(serving_default, _IDS, _LISTS, _LISTS, _K),
+            "rate": _signed(self.rate, _IDS, _IDS),
+            "similar": _signed(similar, _IDS, _K),
+            "evaluate": _signed(self.evaluate, _IDS, _IDS, _TIMES),
+            "score": _signed(score, _IDS, _LISTS),
+            "explain": _signed(explain, _IDS, _IDS, _LISTS),
+            "timeline": _signed(timeline, _IDS, _K),
+        }
+
+    def recommend(
+        self, user_id: tf.Tensor, history: tf.Tensor, exclusions: tf.Tensor, k: tf.Tensor
+    ) -> Outputs:
+        """The k best films that a user has neither seen, nor named, nor excluded.
+
+        A user whom the model does not know is known by the films in `history` (the newest last),
+        and without any gets the popular ones; `source` says which.
+        """
+        users = self._users.lookup(user_id)
+        named = self._rows_of_films(history, tf.size(users))
+        excluded = self._rows_of_films(exclusions, tf.size(users))
+        scores, source = self._scores_now(users, named)
+        cells = self._cells(tf.concat([named, excluded], axis=1))
+        scores = mask(scores, tf.concat([self._timelines.seen(users), cells], axis=0))
+        best, films = top_k(scores, tf.reduce_max(k), self._ranker.block)
+        return {**self._named(best, films), f.SOURCE: source}
+
+    def rate(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> Outputs:
+        """Predicted stars; a side that the model does not know counts as an average one."""
+        users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
+        return {
+            **self._rated(users, movies, None),
+            "known_user": users < self._user_count,
+            "known_movie": movies < self._movie_count,
+        }
+
+    def similar(self, movie_id: tf.Tensor, k: tf.Tensor) -> Outputs:
+        """The k films nearest by the cosine of their embeddings, the film itself left out."""
+        movies = self._movies.lookup(movie_id)
+        known = movies < self._movie_count
+        directions = tf.gather(self.directions, tf.where(known, movies, 0))
+        cosines = tf.matmul(directions, self.directions, transpose_b=True)
+        cosines = tf.where(known[:, None], cosines, LOWEST)
+        return self._named(*top_k(mask(cosines, self._cells(movies[:, None])), tf.reduce_max(k)))
+
+    def evaluate(self, user_id: tf.Tensor, movie_id: tf.Tensor, timestamp: tf.Tensor) -> Outputs:
+        """Predicted stars and exact ranks of films that users turned to at given times.
+
+        The query knows of recent films only those rated strictly before `timestamp`.
+        """
+        users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
+        ends = self._timelines.ends_before(users, timestamp)
+        recent = self._timelines.recent(users, ends, self._ranker.history_length)
+        strangers = self._source(users, recent) == "popularity"
+        scores = self._ranker.scores(users, recent, strangers)[:, : self._movie_count]
+        known = movies < self._movie_count
+        raw, unseen = ranks(scores, tf.where(known, movies, 0), self._timelines.seen(users))
+        last = self._movie_count + 1
+        return {
+            **self._rated(users, movies, timestamp),
+            f.RANK_RAW: tf.where(known, raw, last),
+            f.RANK_UNSEEN: tf.where(known, unseen, last),
+        }
+
+    def score(self, user_id: tf.Tensor, history: tf.Tensor) -> Outputs:
+        """Scores of the whole catalogue, in vocabulary order and unmasked, with what is seen.
+
+        For callers with filters of their own: what `recommend` masks is lost to them.
+        """
+        users = self._users.lookup(user_id)
+        named = self._rows_of_films(history, tf.size(users))
+        scores, source = self._scores_now(users, named)
+        scores = scores[:, : self._movie_count]
+        cells = tf.concat([self._timelines.seen(users), self._cells(named)], axis=0)
+        seen = tf.tensor_scatter_nd_update(
+            tf.zeros_like(scores, tf.bool), cells, tf.ones_like(cells[:, 0], tf.bool)
+        )
+        return {f.SCORE: scores, f.SEEN: seen, f.SOURCE: source}
+
+    def explain(self, user_id: tf.Tensor, movie_id: tf.Tensor, history: tf.Tensor) -> Outputs:
+        """What each film of a user's history adds to the score of a film, the most first.
+
+        Weights and `rest` (the user's own embedding and the film's bias) sum to the score; behind
+        dense layers a film's weight is what the score loses without it. For a
+        film that the model does not know, and where the source is `popularity`, nothing adds to it.
+        """
+        users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
+        named = self._rows_of_films(history, tf.size(users))
+        recent = self._recent(users, named)
+        known = movies < self._movie_count
+        weights, rest = self._ranker.shares(users, recent, tf.where(known, movies, 0))
+        counts = (recent != self._movie_count) & known[:, None]
+        unknown = (self._source(users, recent) == "popularity") & known
+        popularity = tf.gather(self._popularity, tf.where(known, movies, 0))
+        rest = tf.where(unknown, popularity, tf.where(known, rest, 0.0))
+        order = tf.argsort(tf.where(counts, weights, LOWEST), axis=1, direction="DESCENDING")
+        films = tf.gather(tf.where(counts, recent, -1), order, axis=1, batch_dims=1)
+        weights = tf.gather(tf.where(counts, weights, 0.0), order, axis=1, batch_dims=1)
+        named_films = self._named(weights, films)
+        return {
+            f.MOVIE_ID: named_films[f.MOVIE_ID],
+            f.TITLE: named_films[f.TITLE],
+            f.WEIGHT: weights,
+            f.REST: rest,
+        }
+
+    def timeline(self, user_id: tf.Tensor, k: tf.Tensor) -> Outputs:
+        """The films that users rated, as far as the model knows, the newest first; and how many."""
+        users = self._users.lookup(user_id)
+        ends = self._timelines.ends_now(users)
+        length = tf.cast(tf.clip_by_value(tf.reduce_max(k), 1, self._movie_count), tf.int64)
+        films = tf.reverse(self._timelines.recent(users, ends, length), axis=[1])
+        rows = tf.where(films < self._movie_count, films, -1)
+        named = self._named(tf.zeros_like(films, tf.float32), rows)
+        return {
+            f.MOVIE_ID: named[f.MOVIE_ID],
+            f.TITLE: named[f.TITLE],
+            f.COUNT: self._timelines.counts(users),
+        }
+
+    def _recent(self, users: tf.Tensor, named: tf.Tensor) -> tf.Tensor:
+        """The last films of timelines followed by the named ones, [batch, history_length]."""
+        length = self._ranker.history_length
+        timelines = self._timelines.recent(users, self._timelines.ends_now(users), length)
+        recent = tf.concat([timelines, named], axis=1)
+        order = tf.argsort(tf.cast(recent != self._movie_count, tf.int32), axis=1, stable=True)
+        recent = tf.gather(recent, order, axis=1, batch_dims=1)
+        return recent[:, tf.shape(recent)[1] - length :]
+
+    def _source(self, users: tf.Tensor, recent: tf.Tensor) -> tf.Tensor:
+        by_history = tf.reduce_any(recent != self._movie_count, axis=1)
+        source = tf.where(by_history, "history", "popularity")
+        return tf.where(users < self._user_count, "user", source)
+
+    def _scores_now(self, users: tf.Tensor, named: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Scores, [batch, movies and the ranker's padding], and where they are from."""
+
+        def asked() -> tuple[tf.Tensor, tf.Tensor]:
+            recent = self._recent(users, named)
+            source = self._source(users, recent)
+            return self._ranker.scores(users, recent, source == "popularity"), source
+
+        def known() -> tuple[tf.Tensor, tf.Tensor]:
+            source = tf.where(users < self._user_count, "user", "popularity")
+            return self._ranker.scores_now(users), source
+
+        return tf.cond(tf.reduce_any(named != self._movie_count), asked, known)
+
+    def _rows_of_films(self, movie_ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        """Film indices [rows, n] of ids [rows or 1, n]; unknown ones and padding as the unknown."""
+        films = self._movies.lookup(movie_ids)
+        return tf.tile(films, [rows // tf.maximum(tf.shape(films)[0], 1), 1])
+
+    def _cells(self, films: tf.Tensor) -> tf.Tensor:
+        """Coordinates (row, film) of the known ones among film indices [batch, n]."""
+        known = tf.where(films < self._movie_count)
+        return tf.stack([tf.cast(known[:, 0], tf.int32), tf.gather_nd(films, known)], axis=1)
+
+    def _named(self, scores: tf.Tensor, films: tf.Tensor) -> Outputs:
+        rows = tf.where(films >= 0, films, self._movie_count)
+        return {
+            f.MOVIE_ID: tf.gather(self._movie_ids, rows),
+            f.TITLE: tf.gather(self._titles, rows),
+            f.SCORE: scores,
+        }
+
+    def _rated(self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor | None) -> Outputs:
+        """Stars, and the probability of a like if the model has one."""
+        rated = {f.RATING: self._ratings.stars(users, movies, times)}
+        if self._ratings.gives_likes:
+            rated[f.LIKE] = self._ratings.likes(users, movies, times)
+        return rated
+
+
+def _signed(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> Callable[..., Outputs]:
+    # Without AutoGraph, which would spend seconds on translating code that needs none.
+    return tf.function(function, input_signature=specs, autograph=False)
+
+
+def _constant(values: object) -> tf.Variable:
+    """A variable, because a constant in the graph may not exceed 2 GiB."""
+    return tf.Variable(values, trainable=False)
+
+
+class _Index(tf.Module):
+    """Vocabulary lookup to int32; an unknown word gets the vocabulary's size."""
+
+    def __init__(self, words: list[str]) -> None:
+        super().__init__()
+        self._table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(words), tf.range(len(words), dtype=tf.int64)
+            ),
+            default_value=len(words),
+        )
+
+    def lookup(self, words: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self._table.lookup(words), tf.int32)

@@ -1,0 +1,299 @@
+"""The query tower (who asks) and the candidate tower (which film): the score is their product."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tf_keras as keras
+
+from reelflow.base.errors import BadInput
+from reelflow.config import ModelConfig
+from reelflow.encoding.encoded import EncodedCatalogue, EncodedData
+from reelflow.encoding.tokens import Tokens
+from reelflow.model.layers import Bags, dense_layers
+from reelflow.model.weights import GENRES, MOVIES, USERS, WORDS, Weight, whole
+
+UNKNOWN_USER_RATE = 0.1
+"""Share of training rows whose user is hidden, so that histories alone make good queries too."""
+
+
+class QueryTower(keras.layers.Layer):
+    """The sum of a user's own embedding and of the last films', weighted by how recent they are.
+
+    The position weights are learned; the films' embeddings are not the candidates' own, because
+    "was watched" and "will be watched" are two roles (as in SVD++, Koren 2008, section 4.1). With
+    `query_layers`, dense layers on top of the sum.
+    """
+
+    def __init__(
+        self,
+        users: int,
+        movies: int,
+        history_length: int,
+        config: ModelConfig,
+        features: Tokens | None = None,
+    ) -> None:
+        """Makes the tower.
+
+        Args:
+            users: how many; that number itself stands for an unknown user.
+            movies: how many; that number itself is padding.
+            history_length: last films to look at, 0 without timestamps.
+            config: what the tower is made of.
+            features: users' attributes, if the configuration gives them to the tower.
+        """
+        if config.query == "history" and not history_length:
+            raise BadInput(
+                "model.query = 'history' needs timestamps, and the ratings have none.",
+                "Set model.query to 'both' or 'user_id'.",
+            )
+        super().__init__(name="query_tower")
+        size = config.embedding_size
+        self.history_length = history_length if config.query != "user_id" else 0
+        self._users = users
+        self._user = (
+            keras.layers.Embedding(users + 1, size, _small(), name="user")
+            if config.query != "history"
+            else None
+        )
+        if self.history_length:
+            self._history = keras.layers.Embedding(movies + 1, size, _small(), name="history")
+            self._position_weights = self.add_weight(
+                name="position_weights",
+                shape=[self.history_length],
+                initializer=lambda shape, dtype=None: (
+                    1.0 / tf.cast(tf.range(shape[0], 0, -1), tf.float32)
+                ),
+            )
+        self._features = None
+        if features is not None and features.words:
+            bags = Bags(features.owners, features.indices, users + 1)
+            weights = self.add_weight("features", [len(features.words), size], initializer=_small())
+            self._features = bags, weights
+        # Of users' attributes the exported model has no more than what they come to.
+        self._frozen: tf.Variable | None = None
+        self._padding = movies
+        self._dropout = keras.layers.Dropout(config.query_dropout)
+        self._layers = dense_layers(
+            config.query_layers, config.layer_dropout, config.tower_l2, "query_layers"
+        )
+
+    def call(self, users: tf.Tensor, recent: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Embeds queries.
+
+        Args:
+            users: `user_index`, int [batch].
+            recent: `movie_index` of the last films, the newest last, int [batch, history_length],
+                padded on the left with the unknown film.
+            training: hides some users and drops out.
+
+        Returns:
+            float32 [batch, size + 1]; the last column is 1 and meets the film's bias.
+        """
+        parts = []
+        if self._knows_users:
+            parts.append(self._user_side(self._hide_some(users) if training else users))
+        if self.history_length:
+            known = tf.cast(recent != self._padding, tf.float32)
+            weights = known * self._position_weights
+            parts.append(tf.einsum("bh,bhd->bd", weights, self._history(recent)))
+        query = self._dropout(tf.add_n(parts), training=training)
+        if self._layers is not None:
+            query = self._layers(query, training=training)
+        return tf.concat([query, tf.ones_like(query[:, :1])], axis=1)
+
+    def shares(
+        self, users: tf.Tensor, recent: tf.Tensor, candidates: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes scores apart, so that shares and rest sum to the score.
+
+        A query that is a sum has a product with a candidate that is one too. Behind dense layers
+        nothing is a sum: a film's share is then by how much the score falls without it.
+
+        Args:
+            users, recent: as for a call, outside of training.
+            candidates: one for each query, float32 [batch, size + 1].
+
+        Returns:
+            What each film of `recent` adds, float32 [batch, history_length], 0 for padding; and the
+            rest, float32 [batch]: what the user's own embedding and the candidate's bias add, and
+            behind dense layers also what several films do only together.
+        """
+        if self._layers is not None:
+            return self._shares_by_leaving_out(users, recent, candidates)
+        embedding, rest = candidates[:, :-1], candidates[:, -1]
+        if self._knows_users:
+            rest += tf.reduce_sum(self._user_side(users) * embedding, axis=1)
+        if not self.history_length:
+            return tf.zeros_like(recent, tf.float32), rest
+        known = tf.cast(recent != self._padding, tf.float32)
+        products = tf.einsum("bhd,bd->bh", self._history(recent), embedding)
+        return known * self._position_weights * products, rest
+
+    def _shares_by_leaving_out(
+        self, users: tf.Tensor, recent: tf.Tensor, candidates: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        scores = tf.reduce_sum(self(users, recent) * candidates, axis=1)
+        if not self.history_length:
+            return tf.zeros_like(recent, tf.float32), scores
+        left_out = tf.eye(self.history_length, dtype=tf.bool)[None]
+        others = tf.where(left_out, self._padding, recent[:, None, :])
+        queries = self(
+            tf.repeat(users, self.history_length), tf.reshape(others, [-1, self.history_length])
+        )
+        queries = tf.reshape(queries, [-1, self.history_length, candidates.shape[1]])
+        without = tf.einsum("bhd,bd->bh", queries, candidates)
+        known = tf.cast(recent != self._padding, tf.float32)
+        shares = known * (scores[:, None] - without)
+        return shares, scores - tf.reduce_sum(shares, axis=1)
+
+    def named_weights(self) -> dict[str, Weight]:
+        """What a later model can begin with: all but what was learned of users' attributes."""
+        found = whole("layers", [] if self._layers is None else self._layers.weights)
+        if self._user is not None:
+            stranger = bool(self.history_length)
+            found["user"] = Weight(self._user.embeddings, USERS, stranger=stranger)
+        if self.history_length:
+            found["history"] = Weight(self._history.embeddings, MOVIES)
+            found["position_weights"] = Weight(self._position_weights)
+        return found
+
+    @property
+    def _knows_users(self) -> bool:
+        return self._user is not None or self._features is not None
+
+    def _user_side(self, users: tf.Tensor) -> tf.Tensor:
+        """What the users' own embeddings and their attributes come to, float32 [batch, size]."""
+        if self._frozen is not None:
+            return tf.gather(self._frozen, users)
+        parts = [] if self._user is None else [self._user(users)]
+        if self._features is not None:
+            bags, weights = self._features
+            parts.append(bags.sums(users, weights))
+        return tf.add_n(parts)
+
+    def freeze(self) -> None:
+        """Takes the sums over users' attributes once, so that an export does not have them."""
+        if self._features is not None and self._frozen is None:
+            self._frozen = tf.Variable(self._user_side(tf.range(self._users + 1)), trainable=False)
+
+    def _hide_some(self, users: tf.Tensor) -> tf.Tensor:
+        if not self.history_length:
+            return users
+        hidden = tf.random.uniform(tf.shape(users)) < UNKNOWN_USER_RATE
+        return tf.where(hidden, tf.cast(self._users, users.dtype), users)
+
+
+class CandidateTower(keras.layers.Layer):
+    """The sum of the embeddings of the film, its genres, its year, its features, and a bias.
+
+    With `candidate_layers`, dense layers on top of the sum. A film without train ratings has no
+    embedding and no bias of its own, which nothing but its absence could have taught: it stands
+    where its genres, year and features put it, with a bias that all such films share.
+    """
+
+    def __init__(self, data: EncodedData, config: ModelConfig) -> None:
+        super().__init__(name="candidate_tower")
+        catalogue, genres = data.catalogue, data.sizes.genres
+        movies, size = len(catalogue), config.embedding_size
+        self._rated = tf.constant(rated_films(data)[:, None])
+        self._movie = self.add_weight("movie", [movies, size], initializer=_small())
+        self._biases = None
+        if config.movie_bias:
+            self._biases = (
+                self.add_weight("bias", [movies, 1], initializer="zeros"),
+                self.add_weight("unrated_bias", [1, 1], initializer="zeros"),
+            )
+        self._sides = {}
+        if config.genres:
+            weights = self.add_weight("genres", [genres, size], initializer=_small())
+            self._sides[GENRES] = genre_shares(catalogue, genres), weights
+        if config.year:
+            weights = self.add_weight("year", [1, size], initializer=_small())
+            self._sides["year"] = tf.constant(catalogue.year_scaled)[:, None], weights
+        self._features = None
+        features = data.movie_features if config.movie_features else None
+        if features is not None and features.words:
+            bags = Bags(features.owners, features.indices, movies)
+            weights = self.add_weight("features", [len(features.words), size], initializer=_small())
+            self._features = bags, weights
+        self._layers = dense_layers(
+            config.candidate_layers, config.layer_dropout, config.tower_l2, "candidate_layers"
+        )
+
+    def call(self, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Embeds some candidates, `movie_index` of int [batch]; `training` drops out.
+
+        Returns:
+            float32 [batch, size + 1]; the last column is the bias.
+        """
+        rated = tf.gather(self._rated, movies)
+        embedding = rated * tf.gather(self._movie, movies)
+        for table, weights in self._sides.values():
+            embedding += tf.matmul(tf.gather(table, movies), weights)
+        if self._features is not None:
+            bags, weights = self._features
+            embedding += bags.sums(movies, weights)
+        bias = None
+        if self._biases is not None:
+            own, unrated = self._biases
+            bias = rated * tf.gather(own, movies) + (1 - rated) * unrated
+        return self._finished(embedding, bias, training)
+
+    def catalogue(self, training: bool | None = None) -> tf.Tensor:
+        """Embeds every film, float32 [movies, size + 1], in vocabulary order.
+
+        No gather, so that the gradient of the whole table stays dense.
+        """
+        sides = (tf.matmul(table, weights) for table, weights in self._sides.values())
+        embedding = self._rated * self._movie + sum(sides)
+        if self._features is not None:
+            bags, weights = self._features
+            embedding += bags.sums(tf.range(self._movie.shape[0]), weights)
+        bias = None
+        if self._biases is not None:
+            own, unrated = self._biases
+            bias = self._rated * own + (1 - self._rated) * unrated
+        return self._finished(embedding, bias, training)
+
+    def named_weights(self) -> dict[str, Weight]:
+        """What a later model can begin with; all of its weights."""
+        found = whole("layers", [] if self._layers is None else self._layers.weights)
+        found["movie"] = Weight(self._movie, MOVIES)
+        if self._biases is not None:
+            found["bias"] = Weight(self._biases[0], MOVIES)
+            found["unrated_bias"] = Weight(self._biases[1])
+        for name, (_, weights) in self._sides.items():
+            found[name] = Weight(weights, GENRES if name == GENRES else None)
+        if self._features is not None:
+            found["features"] = Weight(self._features[1], WORDS)
+        return found
+
+    def _finished(
+        self, embedding: tf.Tensor, bias: tf.Tensor | None, training: bool | None
+    ) -> tf.Tensor:
+        if self._layers is not None:
+            embedding = self._layers(embedding, training=training)
+        bias = tf.zeros_like(embedding[:, :1]) if bias is None else bias
+        return tf.concat([embedding, bias], axis=1)
+
+
+def rated_films(data: EncodedData) -> npt.NDArray[np.float32]:
+    """1 for films with train ratings, 0 for the others, float32 [movies]."""
+    movies = len(data.catalogue)
+    counts = np.bincount(data.train.movie_index, minlength=movies)[:movies]
+    return (counts > 0).astype(np.float32)
+
+
+def genre_shares(catalogue: EncodedCatalogue, genres: int) -> tf.Tensor:
+    """Rows that sum to 1 over a film's genres (0 where it has none), float32 [movies, genres]."""
+    counts = tf.constant(catalogue.genre_counts)
+    rows = tf.repeat(tf.range(len(catalogue)), counts)
+    shares = 1.0 / tf.cast(tf.gather(counts, rows), tf.float32)
+    cells = tf.stack([rows, tf.constant(catalogue.genre_indices)], axis=1)
+    return tf.scatter_nd(cells, shares, [len(catalogue), genres])
+
+
+def _small() -> keras.initializers.Initializer:
+    return keras.initializers.RandomNormal(stddev=0.05)

@@ -1,0 +1,190 @@
+"""The registered models as the command line sees them, and moving the champion.
+
+A promotion touches two things, the registry's alias and the serving folder. The folder comes first,
+since copying is what may fail; if the alias then cannot be moved, the folder is put back.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from reelflow.base.errors import BadInput
+from reelflow.config import Config
+from reelflow.config.layout import Layout, RunFolder
+from reelflow.config.loading import load
+from reelflow.registry import register
+from reelflow.registry.push import content_hash, push, versions, withdraw
+from reelflow.registry.register import Registrar
+from reelflow.registry.store import CHAMPION, NoAnswer, Version, address, shown
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a promotion or a rollback did."""
+
+    before: int | None
+    """Number of the champion until now."""
+    version: Version
+    """The champion from now on."""
+    pushed: Path | None
+    """The new folder in the serving folder; none if that is not there, or served this already."""
+
+
+class Models:
+    """One registered model, and the serving folder of an output folder."""
+
+    def __init__(
+        self, registrar: Registrar, serving: Path, keep: int, serves: bool = False
+    ) -> None:
+        """Remembers all three; asks nobody yet.
+
+        Args:
+            registrar: of the model.
+            serving: the serving folder; need not exist.
+            keep: versions to keep in it.
+            serves: make the serving folder if it is not there.
+        """
+        self.registrar = registrar
+        self.serving = serving
+        self._keep, self._serves = keep, serves
+
+    @classmethod
+    def of(cls, layout: Layout, registry: str | None = None) -> Models:
+        """As the newest run in the output folder was configured, or else by default.
+
+        Args:
+            layout: the output folder.
+            registry: URI of another registry.
+        """
+        file = RunFolder(layout.latest).config
+        config = load(file) if file.is_file() else Config()
+        uri = address(registry or config.registry.uri, layout.registry)
+        registrar = Registrar(uri, config.registry.name)
+        # Where runs end their models serve, even if the first one waits to be promoted.
+        serves = layout.runs.is_dir()
+        return cls(registrar, layout.serving_of(config), config.push.keep, serves)
+
+    @cached_property
+    def where(self) -> str:
+        """The registry's name for messages, without passwords."""
+        return shown(self.registrar.uri)
+
+    @property
+    def serves(self) -> bool:
+        """Whether a promotion has a serving folder to change."""
+        return self._serves or self.serving.is_dir()
+
+    def find(self, name: str) -> Version:
+        """The version that a user means.
+
+        Args:
+            name: a number or an alias.
+
+        Raises:
+            BadInput: there is none of that name.
+        """
+        registered = self.registrar.versions()
+        if not registered:
+            raise BadInput(
+                f"No models are registered as {self.registrar.name} in {self.where}.",
+                "Run `reelflow run` first, or name another registry with --registry.",
+            )
+        number = self.registrar.aliases().get(name, name)
+        for version in registered:
+            if str(version.number) == str(number):
+                return version
+        numbers = ", ".join(str(version.number) for version in registered)
+        raise BadInput(
+            f"{self.registrar.name} has no version {name}; there are {numbers}.",
+            "`reelflow models list` shows them.",
+        )
+
+    def served(self) -> tuple[int, str] | None:
+        """Number and hash of what the serving folder serves; none if there is nothing."""
+        found = versions(self.serving)
+        return (found[-1], content_hash(self.serving / str(found[-1]))) if found else None
+
+    def disagreement(self) -> str | None:
+        """What is wrong if the serving folder serves another model than the champion, in words."""
+        served, champion = self.served(), self.registrar.by_alias(CHAMPION)
+        if served is None or champion is None or served[1] == champion.model_hash:
+            return None
+        others = [v.number for v in self.registrar.versions() if v.model_hash == served[1]]
+        what = f"version {others[-1]}" if others else "a model that is not registered"
+        return (
+            f"{self.serving} serves {what}, but the champion is version {champion.number}. "
+            f"`reelflow models promote {champion.number}` makes the folder serve the champion."
+        )
+
+    def promote(self, name: str) -> Moved:
+        """Makes a version champion, and the serving folder serve it.
+
+        Raises:
+            BadInput: there is no such version, or the gate has not let it pass.
+            NoAnswer: the registry does not answer; nothing was changed.
+        """
+        version = self.find(name)
+        self._check(version)
+        return self._move(version, lambda: self.registrar.promote(version.number))
+
+    def rollback(self) -> Moved:
+        """Makes the champion before the present one champion again, and serves it.
+
+        Raises:
+            BadInput: there was none before.
+            NoAnswer: the registry does not answer; nothing was changed.
+        """
+        champions = self.registrar.champions()
+        if len(champions) < 2:
+            raise BadInput(
+                f"{self.registrar.name} has had no other champion to go back to.",
+                "`reelflow models promote VERSION` takes any version that passed the gate.",
+            )
+        return self._move(self.find(str(champions[-2])), self.registrar.step_back)
+
+    def _check(self, version: Version) -> None:
+        """Only what gate and ServingCheck let pass may serve."""
+        blessed = version.tags.get(register.BLESSED)
+        if blessed == "true":
+            return
+        if blessed is None:
+            raise BadInput(
+                f"Version {version.number} was not registered by Reelflow: no gate has seen it.",
+                "Let `reelflow run` train, measure and register a model.",
+            )
+        reasons = version.tags.get(register.REASONS, "").splitlines()
+        raise BadInput(
+            "\n".join([f"Version {version.number} was refused by the gate:", *reasons]),
+            "If a bound was wrong, change it and run again: data and model come from the cache.",
+        )
+
+    def _move(self, version: Version, move: Callable[[], None]) -> Moved:
+        before = self.registrar.aliases().get(CHAMPION)
+        pushed = self._serve(version)
+        try:
+            move()
+        except NoAnswer as error:
+            if pushed is not None:
+                withdraw(pushed)
+            raise NoAnswer(f"{error.message} Nothing was changed.", error.remedy) from error
+        return Moved(before, version, pushed)
+
+    def _serve(self, version: Version) -> Path | None:
+        """Pushes a version as the newest, unless it is that already."""
+        served = self.served()
+        if not self.serves or (served and served[1] == version.model_hash):
+            return None
+        with tempfile.TemporaryDirectory() as beside:
+            copy = Path(beside, "model")
+            self.registrar.download(version.number, copy)
+            if version.model_hash and content_hash(copy) != version.model_hash:
+                raise BadInput(
+                    f"The registry's copy of version {version.number} is damaged: its files are "
+                    "not those that were registered. Nothing was changed.",
+                    "Promote another version, or restore the registry's artifacts.",
+                )
+            return push(copy, self.serving, keep=self._keep)

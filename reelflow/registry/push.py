@@ -1,0 +1,125 @@
+"""Versioned folders of models, as TensorFlow Serving watches them: pushed whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+_INCOMING = ".incoming-"
+_OUTGOING = ".outgoing-"
+_ABANDONED_SECONDS = 24 * 3600  # no push takes a day: its process was killed
+
+
+def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:
+    """Copy a model to `base/<version>` in one step, then remove the oldest versions.
+
+    The copy is made in a hidden folder beside the versions and renamed when it is whole and on
+    disk, so that a server never sees half a version, whatever happens on the way.
+
+    Args:
+        model: folder of the SavedModel.
+        base: the serving folder; made if missing.
+        keep: versions to keep, the new one included; at least 1.
+        now: seconds since 1970; none means the clock.
+
+    Returns:
+        The new version's folder. Versions are whole numbers that always grow: the time, or one more
+        than the highest there is.
+
+    Raises:
+        FileNotFoundError: `model` holds no `saved_model.pb`.
+        ValueError: `keep` is below 1.
+    """
+    if keep < 1:
+        raise ValueError(f"keep must be at least 1, not {keep}")
+    if not (model / "saved_model.pb").is_file():
+        raise FileNotFoundError(f"{model} holds no saved_model.pb")
+    base.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(base)
+    with tempfile.TemporaryDirectory(prefix=_INCOMING, dir=base) as hidden:
+        copy = Path(hidden, "model")
+        shutil.copytree(model, copy)
+        _to_disk(copy)
+        target = _take_version(copy, base, int(time.time()) if now is None else now)
+    _to_disk(base, recursive=False)
+    _remove_old(base, keep)
+    return target
+
+
+def versions(base: Path) -> list[int]:
+    """The version numbers in a serving folder, ascending."""
+    if not base.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in base.iterdir() if _is_version(entry.name))
+
+
+def withdraw(version: Path) -> None:
+    """Take a version away as it came, at once; servers go back to the highest that is left."""
+    hidden = Path(tempfile.mkdtemp(prefix=_OUTGOING, dir=version.parent))
+    os.rename(version, hidden / "model")
+    shutil.rmtree(hidden)
+
+
+def _is_version(name: str) -> bool:
+    return name.isascii() and name.isdigit()
+
+
+def _take_version(copy: Path, base: Path, now: int) -> Path:
+    """Rename the copy to the next free version; another pusher may take the number first."""
+    while True:
+        target = base / str(max([now, *(version + 1 for version in versions(base))]))
+        try:
+            os.rename(copy, target)  # atomic; refuses a folder that is there and not empty
+        except OSError:
+            if not target.exists():
+                raise
+        else:
+            return target
+
+
+def _remove_old(base: Path, keep: int) -> None:
+    for version in versions(base)[:-keep]:
+        withdraw(base / str(version))
+
+
+def _remove_abandoned(base: Path) -> None:
+    """Delete what killed pushes left behind."""
+    for entry in base.iterdir():
+        hidden = entry.name.startswith((_INCOMING, _OUTGOING))
+        if hidden and time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(entry)
+
+
+def _to_disk(folder: Path, *, recursive: bool = True) -> None:
+    """Make the system write a folder, with what is in it, before going on."""
+    paths = [folder, *folder.rglob("*")] if recursive else [folder]
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+# What tells one model from another: the bytes of its files, wherever they lie.
+
+
+def content_hash(folder: Path) -> str:
+    """SHA-256 over names and bytes of all files in a folder, or of one file's bytes.
+
+    Times and places do not count.
+    """
+    digest = hashlib.sha256()
+    for file in _files(folder):
+        for part in (file.relative_to(folder).as_posix().encode(), file.read_bytes()):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())

@@ -1,0 +1,196 @@
+"""The model card as plain data, in Markdown and in HTML.
+
+What belongs in it: Mitchell et al. 2019, "Model Cards for Model Reporting".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from reelflow.report import render
+from reelflow.report.blocks import Table
+from reelflow.report.inputs import Inputs
+from reelflow.report.sections.gate import verdict
+from reelflow.report.sections.slices import by_key, title, value_of
+from reelflow.report.words import (
+    METRICS,
+    SLICES,
+    between,
+    contestants,
+    count,
+    counted,
+    figure,
+    look_up,
+    percent,
+)
+
+MARKDOWN_FILE: Final = "model_card.md"
+HTML_FILE: Final = "model_card.html"
+SHOWN = ("unseen/top_10", "unseen/top_100", "raw/top_100", "rmse", "mae")
+GROUPS = ("unseen/top_100", "rmse")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A heading with paragraphs, a list and tables below."""
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    items: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model is for, what it learned from, and what to beware of."""
+
+    title: str
+    parts: Sequence[Part]
+
+
+def build(inputs: Inputs) -> Card:
+    """The card of one model."""
+    return Card(
+        "Model card: a Reelflow movie recommender",
+        [
+            _model(inputs),
+            _use(),
+            _data(inputs),
+            _metrics(inputs),
+            _groups(inputs),
+            _limits(inputs),
+            _privacy(inputs),
+        ],
+    )
+
+
+def as_markdown(card: Card) -> str:
+    """The card in Markdown; texts from the data stay texts."""
+    return render.render("model_card.md.j2", card=card)
+
+
+def as_html(card: Card) -> str:
+    """The card as one self-contained page."""
+    return render.render("model_card.html.j2", card=card, style=render.stylesheet())
+
+
+def _model(inputs: Inputs) -> Part:
+    about, settings = inputs.about, inputs.about.get("model") or {}
+    size = settings.get("embedding_size")
+    items = [
+        "Retrieval: two towers"
+        + (f" with embeddings of {size} dimensions" if size else "")
+        + "; a film's score is the dot product of query and candidate embedding, over the whole "
+        "catalogue.",
+        "Rating: a model of its own that predicts stars.",
+    ]
+    if "parameters" in about:
+        items.append(f"{count(about['parameters'])} learned parameters.")
+    return Part("Model", [verdict(inputs)], items)
+
+
+def _use() -> Part:
+    return Part(
+        "Intended use",
+        ["Recommending films to people from what they and others have rated."],
+        [
+            "Meant for: ranking films for a user, similar films, predicted stars.",
+            "Not meant for: films or users of another kind than those it learned from, decisions "
+            "about people, or conclusions about what a person is like.",
+        ],
+    )
+
+
+def _data(inputs: Inputs) -> Part:
+    report = inputs.quarantine
+    rows = report["rows"]
+    splits = [(split, rows[split]) for split in ("train", "validation", "test")]
+    refused = sum(report["quarantined"].values())
+    paragraphs = [
+        f"{counted(rows['kept'], 'rating')} by {counted(report['users'], 'user')} of "
+        f"{counted(report['movies'], 'film')}, format {report['format']}. "
+        f"{counted(refused, 'damaged row')} set aside in quarantine.",
+        f"Content hash: {report['data_hash']}",
+    ]
+    if report.get("synthetic"):
+        paragraphs.insert(0, "The ratings are synthetic: figures say nothing about real films.")
+    return Part("Data", paragraphs, (), [Table("Ratings by split", ("Split", "Ratings"), splits)])
+
+
+def _metrics(inputs: Inputs) -> Part:
+    evaluation = inputs.evaluation
+    everybody = contestants(evaluation)
+    rows = []
+    for metric in SHOWN:
+        protocol, _, name = metric.rpartition("/")
+        label = METRICS[name] + (f", {protocol}" if protocol else "")
+        values = [figure(metric, look_up(metrics, metric)) for metrics, _ in everybody.values()]
+        own = next(iter(everybody.values()))[1] or {}
+        ends = between(metric, own[metric]) if metric in own else "–"
+        rows.append([label, values[0], ends, *values[1:]])
+    first, *others = everybody
+    header = ["Metric", first, "95 % interval", *others]
+    paragraph = (
+        f"On {count(evaluation['rows'])} test ratings, ranked among the whole catalogue. Unseen "
+        "leaves out films that the user had rated before, raw does not. Intervals are a bootstrap "
+        "over users."
+    )
+    return Part("Metrics", [paragraph], (), [Table("Metrics", header, rows)])
+
+
+def _groups(inputs: Inputs) -> Part:
+    tables = []
+    for key, parts in by_key(inputs.evaluation).items():
+        rows = []
+        for part in parts:
+            cells: list[str] = []
+            for metric in GROUPS:
+                ends = (part.get("intervals") or {}).get(metric)
+                cells.append(figure(metric, look_up(part, metric)))
+                cells.append(between(metric, ends) if ends else "–")
+            rows.append([value_of(part), count(part["rows"]), *cells])
+        header = (SLICES.get(key, key), "Ratings", "Top-100, unseen", "95 %", "RMSE", "95 %")
+        tables.append(Table(f"By {title(key)}", header, rows))
+    return Part("Metrics by group", (), (), tables)
+
+
+def _limits(inputs: Inputs) -> Part:
+    unknown = inputs.evaluation.get("out_of_vocabulary") or {}
+    items = [
+        "Who rated films, and which, is no fair sample of who watches films: the model repeats the "
+        "tastes of those who rate most.",
+        "Popular films are found more easily than rare ones; a film without ratings is known by "
+        "its genres and year alone. The groups by popularity above say by how much.",
+        "A user without ratings gets films by the ones given in the request, or else popular ones.",
+        "Test ratings are of films that people chose to rate; a film that nobody rated counts as "
+        "not wanted, though it may be.",
+        "Tastes and catalogues change: train again on newer ratings.",
+    ]
+    if unknown:
+        items.append(
+            f"Of the test ratings, {percent(unknown.get('users'), 2)} are by users and "
+            f"{percent(unknown.get('movies'), 2)} of films that training did not know."
+        )
+    return Part("Limits and bias", (), items)
+
+
+def _privacy(inputs: Inputs) -> Part:
+    keys = set(by_key(inputs.evaluation))
+    used = "gender" in keys or "age" in keys
+    return Part(
+        "Privacy",
+        (),
+        [
+            "The exported model holds user ids and the films that each user rated, so that it can "
+            "leave them out and explain its choices. Treat it like the ratings themselves.",
+            "Recommendations and explanations reveal tastes; the server has no access control of "
+            "its own.",
+            "Gender and age were used for the groups above; the model's answers do not hold them."
+            if used
+            else "No attributes of users, such as gender or age, were used.",
+            "The report beside this card shows histories of a few users: share it as you would "
+            "share the ratings.",
+        ],
+    )

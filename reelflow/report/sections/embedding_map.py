@@ -1,0 +1,115 @@
+"""The films as the model sees them: its candidate embeddings in two dimensions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from reelflow.encoding.encoded import EncodedData, Float32
+from reelflow.report.blocks import Block, Figure, Section, Text
+from reelflow.report.charts.lines import Point, Scatter
+from reelflow.report.words import count, percent
+
+MOST_FILMS = 3000
+MOST_GENRES = 7
+"""Genres with a colour of their own."""
+OTHER = "other"
+
+
+def section(directions: Float32 | None, data: EncodedData) -> Section:
+    """The map of the most rated films.
+
+    Args:
+        directions: unit vectors of all films in vocabulary order, float32 [movies, size]; none if
+            the model has none.
+        data: for titles, genres and numbers of ratings.
+    """
+    lead = (
+        "Films that the model finds alike lie near each other. Point at a film for its title, drag "
+        "to move, scroll or pinch to zoom, and search for a title."
+    )
+    return Section("map", "The map of films", lead, _blocks(directions, data))
+
+
+def _blocks(directions: Float32 | None, data: EncodedData) -> list[Block]:
+    catalogue = data.catalogue
+    if directions is None or len(directions) != len(catalogue):
+        return [Text("This model has no candidate embeddings to draw.")]
+    counts = np.bincount(data.train.movie_index, minlength=len(catalogue))[: len(catalogue)]
+    shown = np.argsort(-counts, kind="stable")[:MOST_FILMS]
+    shown = shown[counts[shown] > 0]
+    if len(shown) < 2:
+        return [Text("Too few films have ratings for a map.")]
+    places, kept = project(directions[shown])
+    groups, of_film = main_genres([catalogue.genres[i] for i in shown])
+    sizes = np.sqrt(counts[shown] / counts[shown].max())
+    points = [
+        Point(
+            float(x),
+            float(y),
+            catalogue.title[i] or catalogue.movie_id[i],
+            group,
+            float(size),
+            f"{count(int(counts[i]))} ratings" + _genres(catalogue.genres[i]),
+        )
+        for (x, y), i, group, size in zip(places, shown, of_film, sizes, strict=True)
+    ]
+    which = "films" if len(shown) == (counts > 0).sum() else "most rated films"
+    return [
+        Figure(
+            f"The {count(len(shown))} {which}, coloured by main genre",
+            Scatter(points, groups),
+            f"Map of {count(len(shown))} films; each point is a film.",
+            wide=True,
+        ),
+        Text(
+            f"Two principal components of unit vectors of {directions.shape[1]} dimensions; they "
+            f"hold {percent(kept)} of the variance, so neighbours on the map are a hint, no proof."
+        ),
+    ]
+
+
+def _genres(genres: Sequence[str]) -> str:
+    return " · " + ", ".join(genres) if genres else ""
+
+
+def project(vectors: Float32) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], float]:
+    """Principal components (Pearson 1901), each axis scaled to -1 to 1.
+
+    Args:
+        vectors: float32 [films, size], at least two films.
+
+    Returns:
+        Coordinates, float64 [films, 2], and the share of the variance that they hold. Signs are
+        such that each axis' largest weight is positive: the same model gives the same map.
+    """
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
+    variances, axes = np.linalg.eigh(centred.T @ centred)
+    first = axes[:, ::-1][:, :2]
+    first = first * np.sign(first[np.abs(first).argmax(axis=0), np.arange(first.shape[1])])
+    places = centred @ first
+    if places.shape[1] == 1:
+        places = np.concatenate([places, np.zeros_like(places)], axis=1)
+    places = places - (places.max(axis=0) + places.min(axis=0)) / 2
+    largest = np.abs(places).max(axis=0)
+    total = float(variances.sum())
+    kept = float(variances[::-1][:2].sum() / total) if total > 0 else 1.0
+    return places / np.where(largest > 0, largest, 1.0), kept
+
+
+def main_genres(genres: Sequence[Sequence[str]]) -> tuple[list[str], list[int]]:
+    """The genres with colours, and which one each film gets.
+
+    A film's main genre is its rarest among the coloured ones: most films are dramas or comedies as
+    well, and that says least of them.
+    """
+    totals = Counter(genre for of_film in genres for genre in of_film)
+    names = [name for name, _ in totals.most_common(MOST_GENRES)]
+    rank = {name: i for i, name in enumerate(names)}
+    other = len(names)
+    return [*names, OTHER], [
+        max((rank[genre] for genre in of_film if genre in rank), default=other)
+        for of_film in genres
+    ]

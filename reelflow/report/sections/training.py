@@ -1,0 +1,173 @@
+"""How training went: losses by epoch, and what was learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reelflow.report.blocks import Block, Fact, Facts, Figure, Section, Table, Text
+from reelflow.report.charts.bars import Bars
+from reelflow.report.charts.lines import Line, Lines
+from reelflow.report.charts.parallel import Axis, Parallel
+from reelflow.report.inputs import Json
+from reelflow.report.words import count, counted, seconds
+
+LOSSES = {"retrieval_loss": "Retrieval loss", "rating_loss": "Rating loss (squared error)"}
+VALIDATION = "val_"
+
+
+def training_section(about: Json) -> Section:
+    """Curves of each task.
+
+    Args:
+        about: `model.json`; an older one without a history gives no curves.
+    """
+    history: Mapping[str, Sequence[float]] = about.get("history") or {}
+    facts = [
+        Fact("Epochs", count(about["epochs"])) if "epochs" in about else None,
+        Fact("Training", seconds(about["fit_seconds"])) if "fit_seconds" in about else None,
+        Fact("Parameters", count(about["parameters"])) if "parameters" in about else None,
+    ]
+    blocks: list[Block] = [Facts([fact for fact in facts if fact is not None])]
+    if start := about.get("warm_start"):
+        blocks.append(Text(beginning(start)))
+    blocks += [
+        _curve(title, history[name], history.get(VALIDATION + name, ()))
+        for name, title in LOSSES.items()
+        if name in history
+    ]
+    if cross := about.get("cross_weights"):
+        blocks.append(_cross(cross))
+    lead = (
+        "Loss of each task after each epoch. A task ends when its loss on the validation split has "
+        "not improved for a while, and keeps the weights of its best epoch."
+    )
+    if about.get("train", {}).get("refit"):
+        lead += (
+            " The model was then trained once more on train and validation together, as many "
+            "epochs as were best; the curves are of the first training."
+        )
+    return Section("training", "Training", lead, blocks)
+
+
+def beginning(start: Json) -> str:
+    """How the model began, in words.
+
+    Args:
+        start: `warm_start` of `model.json`.
+    """
+    if not start["warm"]:
+        return f"Cold start: {start['reason']}."
+    kept = [
+        f"{count(start[key]['kept'])} of {counted(sum(start[key].values()), name)}"
+        for key, name in (("users", "user"), ("movies", "film"))
+    ]
+    cold = "".join(f" {task} starts cold: {why}." for task, why in start["cold_tasks"].items())
+    return f"Warm start: {' and '.join(kept)} keep what the champion knew of them.{cold}"
+
+
+def _curve(title: str, train: Sequence[float], validation: Sequence[float]) -> Figure:
+    lines = [Line("train", range(1, len(train) + 1), train)]
+    marks = []
+    alt = f"Train loss from {train[0]:.4g} to {train[-1]:.4g}" if train else "No epoch"
+    finite = [value if math.isfinite(value) else math.inf for value in validation]
+    if finite and min(finite) < math.inf:
+        best = finite.index(min(finite))
+        lines.append(Line("validation", range(1, len(finite) + 1), validation))
+        marks.append((best + 1, f"best: {finite[best]:.4g}"))
+        alt += (
+            f"; validation loss is lowest, {finite[best]:.4g}, after {counted(best + 1, 'epoch')}"
+        )
+    return Figure(title, Lines(lines, "epoch", "loss", marks=marks), alt + ".")
+
+
+def _cross(cross: Mapping[str, Sequence[object]]) -> Block:
+    """How much the cross network makes of each pair of features (Wang et al. 2021, "DCN V2")."""
+    names = [str(name) for name in cross["features"]]
+    norms: Sequence[Sequence[float]] = cross["norms"]  # type: ignore[assignment]
+    pairs = sorted(
+        (
+            (f"{a} × {b}", float(norms[i][j]))
+            for i, a in enumerate(names)
+            for j, b in enumerate(names)
+        ),
+        key=lambda pair: -pair[1],
+    )[:15]
+    return Figure(
+        "Strongest feature crosses",
+        Bars([name for name, _ in pairs], [norm for _, norm in pairs]),
+        "Norms of the cross layer's weight blocks; the largest is " + pairs[0][0] + ".",
+    )
+
+
+# The tuner's trials: which settings were tried, and what came of them.
+
+
+LOG_SPAN = 30.0
+"""Ratio of the largest to the smallest value from which on an axis is logarithmic."""
+MOST_ROWS = 100
+
+
+def tuning_section(trials: Json) -> Section:
+    """All trials as lines, and the best ones in a table.
+
+    Args:
+        trials: the Tuner's `trials.json`.
+    """
+    done = [trial for trial in trials["trials"] if trial["objective"] is not None]
+    failed = len(trials["trials"]) - len(done)
+    lead = (
+        f"{counted(len(trials['trials']), 'trial')} by {trials['algorithm']}, judged by "
+        f"{trials['objective']} on the validation split"
+        + (f"; {failed} failed" if failed else "")
+        + ". The line that stands out is the best trial; its settings trained the model."
+    )
+    ordered = sorted(done, key=lambda t: t["objective"], reverse=not trials["lower_is_better"])
+    blocks: list[Block] = [_figure(trials, ordered), _table(trials, ordered)] if ordered else []
+    return Section("tuning", "Tuning", lead, blocks or [Text("No trial succeeded.", "bad")])
+
+
+def _figure(trials: Json, ordered: Sequence[Json]) -> Figure:
+    names = list(ordered[0]["hyperparameters"])
+    columns = [[trial["hyperparameters"][name] for trial in ordered] for name in names]
+    axes, values = [], []
+    for name, column in zip(names, columns, strict=True):
+        axis, numbers = _axis(name.rpartition(".")[2].replace("_", " "), column)
+        axes.append(axis)
+        values.append(numbers)
+    objective = [float(trial["objective"]) for trial in ordered]
+    chart = Parallel(
+        [*axes, Axis(trials["objective"])], list(zip(*values, objective, strict=True)), 0
+    )
+    best = ", ".join(f"{k} {_setting(v)}" for k, v in ordered[0]["hyperparameters"].items())
+    alt = f"The best trial reaches {objective[0]:.4g} with {best}."
+    return Figure("All trials", chart, alt, wide=True)
+
+
+def _axis(name: str, column: Sequence[Any]) -> tuple[Axis, list[float]]:
+    if any(isinstance(value, (str, bool)) for value in column):
+        words = sorted({str(value) for value in column})
+        return Axis(name, words), [float(words.index(str(value))) for value in column]
+    numbers = [float(value) for value in column]
+    low, high = min(numbers), max(numbers)
+    return Axis(name, log=low > 0 and high / low > LOG_SPAN), numbers
+
+
+def _table(trials: Json, ordered: Sequence[Json]) -> Table:
+    names = list(ordered[0]["hyperparameters"])
+    rows = [
+        [
+            str(trial["number"]),
+            *(_setting(trial["hyperparameters"][name]) for name in names),
+            f"{trial['objective']:.4f}",
+            seconds(trial["seconds"]),
+        ]
+        for trial in ordered[:MOST_ROWS]
+    ]
+    header = ["Trial", *names, trials["objective"], "Time"]
+    return Table("Trials, the best first", header, rows, folded=True)
+
+
+def _setting(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,354 @@
+"""What can be asked of an engine and what it answers, free of HTTP and of TensorFlow."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any, Final, cast
+
+from reelflow.base.columns import (
+    COUNT,
+    HISTORY,
+    LIKE,
+    MOVIE_ID,
+    RATING,
+    SCORE,
+    SEEN,
+    SOURCE,
+    USER_ID,
+    WEIGHT,
+    K,
+)
+from reelflow.base.errors import BadInput
+from reelflow.saved_model.client import Film, Rated, ServedModel, Source
+from reelflow.serving.filters import ANYTHING, Filters, Where, best
+from reelflow.serving.search import FilmSearch
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Recommendations for one user."""
+
+    user_id: str = ""
+    """Empty for somebody whom the model need not know."""
+    liked: tuple[str, ...] = ()
+    """Ids of films that the user likes, the newest last, beside those the model knows of."""
+    k: int = 10
+    exclusions: tuple[str, ...] = ()
+    where: Where = ANYTHING
+    include_seen: bool = False
+    explain: bool = False
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A film of the user's history, and what it adds to the score of a recommendation."""
+
+    film: Film
+    weight: float
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A recommended film."""
+
+    film: Film
+    score: float
+    rating: float
+    """Predicted stars; for a user whom the model does not know, those of an average user."""
+    seen: bool
+    because: tuple[Reason, ...] = ()
+    """Films that speak for it, the most first; empty unless asked for."""
+
+
+@dataclass(frozen=True)
+class Picks:
+    """Recommendations, best first; fewer than asked for when no more are left."""
+
+    source: Source
+    items: tuple[Pick, ...]
+
+
+@dataclass(frozen=True)
+class Like:
+    """Films like one film."""
+
+    movie_id: str
+    k: int = 10
+    where: Where = ANYTHING
+
+
+@dataclass(frozen=True)
+class Near:
+    """A film and its cosine with the one asked about."""
+
+    film: Film
+    score: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A user and a film, for a predicted rating."""
+
+    user_id: str
+    movie_id: str
+
+
+@dataclass(frozen=True)
+class Whom:
+    """A user by id, by films, or both, for a profile."""
+
+    user_id: str = ""
+    liked: tuple[str, ...] = ()
+    k: int = 20
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of a user's films have something in common."""
+
+    name: str
+    films: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the model knows about a user."""
+
+    known: bool
+    count: int
+    """Ratings by the user in the model's training data."""
+    films: tuple[Film, ...]
+    """The last of them, and those named in the request; the newest first."""
+    genres: tuple[Share, ...]
+    """Of all its films, the most frequent first."""
+    decades: tuple[Share, ...]
+    """Of all its films with a year, in order of time."""
+
+
+# A loaded model that answers many questions by one call of each signature.
+
+
+REASONS: Final = 3
+NEEDED: Final = ("score", "explain", "timeline")
+_ABOUT: Final = "assets.extra/model.json"
+_GOLDEN: Final = "assets.extra/golden.json"
+
+
+Measured = Callable[[Path], Mapping[str, float]]
+
+
+class Engine:
+    """Everything the server knows while one version is served.
+
+    The methods that take a sequence take questions of several requests and answer them in order.
+    What they are asked about must exist: requests are checked against the same engine before.
+    """
+
+    def __init__(self, model: ServedModel, measured: Measured = lambda _: {}) -> None:
+        """Take a loaded model.
+
+        Args:
+            model: with all signatures that Trainer exports.
+            measured: finds the metrics of a version by its folder; empty if it has none (yet).
+
+        Raises:
+            BadInput: it lacks the signatures for a server.
+        """
+        missing = [name for name in NEEDED if name not in model.definitions.inputs]
+        if missing:
+            raise BadInput(
+                f"{model.path} lacks the signatures {', '.join(missing)}.",
+                "It was made by an older version: run `reelflow run` again.",
+            )
+        self.model = model
+        self.version = model.version
+        self.films = tuple(model.catalogue.films.values())
+        self.rows = {film.movie_id: row for row, film in enumerate(self.films)}
+        self.filters = Filters(self.films)
+        self.search = FilmSearch(self.films)
+        self.about: dict[str, Any] = _read(model, _ABOUT, {})
+        self.sample_users = _sample_users(_read(model, _GOLDEN, []))
+        self._measured = measured
+        self._metrics: Mapping[str, float] = {}
+
+    def metrics(self) -> Mapping[str, float]:
+        """What the version was measured at; looked for until it is there, for a run pushes first
+        and writes its summary afterwards.
+        """
+        self._metrics = self._metrics or self._measured(self.model.path)
+        return self._metrics
+
+    def warm_up(self, batch: int) -> None:
+        """Ask everything once, so that no user waits for TensorFlow's first call."""
+        user = next(iter(self.sample_users), "")
+        film = self.films[0].movie_id
+        for count in (1, batch):
+            self.recommend([Wanted(user, (film,), explain=True)] * count)
+            self.similar([Like(film)] * count)
+            self.rate([Pair(user, film)] * count)
+            self.profile([Whom(user)] * count)
+            self.model.call("serving_default", {USER_ID: [user] * count})  # of `:predict`
+
+    def recommend(self, questions: Sequence[Wanted]) -> list[Picks]:
+        """Score the catalogue for all users at once, then choose for each.
+
+        Not by `serving_default`: filters, and films that the user has seen, need the scores of
+        films that it leaves out. Without either the answers are the same, ties included.
+        """
+        whole = self.model.call(
+            "score",
+            {USER_ID: [q.user_id for q in questions], HISTORY: _padded(q.liked for q in questions)},
+        )
+        chosen = []
+        for row, question in enumerate(questions):
+            allowed = self.filters.mask(question.where)
+            if not question.include_seen:
+                allowed &= ~whole[SEEN][row]
+            allowed[[self.rows[film] for film in question.exclusions]] = False
+            chosen.append(best(whole[SCORE][row], allowed, question.k))
+        stars = self._stars(questions, chosen)
+        reasons = self._reasons(questions, chosen)
+        return [
+            Picks(
+                cast(Source, whole[SOURCE][row].decode()),
+                tuple(
+                    Pick(
+                        self.films[film],
+                        float(whole[SCORE][row, film]),
+                        float(rating),
+                        bool(whole[SEEN][row, film]),
+                        because,
+                    )
+                    for film, rating, because in zip(
+                        chosen[row], stars[row], reasons[row], strict=True
+                    )
+                ),
+            )
+            for row in range(len(questions))
+        ]
+
+    def similar(self, questions: Sequence[Like]) -> list[list[Near]]:
+        """Films like others; with a filter the whole catalogue is asked for."""
+        k = max(len(self.films) if q.where else q.k for q in questions)
+        films = [q.movie_id for q in questions]
+        answer = self.model.call("similar", {MOVIE_ID: films, K: min(k, len(self.films))})
+        answers = []
+        for row, question in enumerate(questions):
+            fits = self.filters.mask(question.where)
+            found: list[Near] = []
+            for film, score in zip(answer[MOVIE_ID][row], answer[SCORE][row], strict=True):
+                if len(found) == question.k or not film:
+                    break
+                place = self.rows[film.decode()]
+                if fits[place]:
+                    found.append(Near(self.films[place], float(score)))
+            answers.append(found)
+        return answers
+
+    def rate(self, questions: Sequence[Pair]) -> list[Rated]:
+        """Predicted stars, and the probability of a like where the model has one."""
+        inputs = {
+            USER_ID: [q.user_id for q in questions],
+            MOVIE_ID: [q.movie_id for q in questions],
+        }
+        answer = self.model.call("rate", inputs)
+        names = [RATING, "known_user", "known_movie", *([LIKE] if LIKE in answer else [])]
+        return [Rated(*row) for row in zip(*(answer[n].tolist() for n in names), strict=True)]
+
+    def profile(self, questions: Sequence[Whom]) -> list[Profile]:
+        """What the model knows about users, whose whole timelines count."""
+        users = [q.user_id for q in questions]
+        first = self.model.call("timeline", {USER_ID: users, K: 1})
+        longest = int(max(1, *first[COUNT]))
+        ids = self.model.call("timeline", {USER_ID: users, K: longest})[MOVIE_ID]
+        profiles = []
+        for row, question in enumerate(questions):
+            timeline = [self.films[self.rows[id_.decode()]] for id_ in ids[row] if id_]
+            named = [self.films[self.rows[film]] for film in reversed(question.liked)]
+            films = list(dict.fromkeys([*named, *timeline]))
+            genres = Counter(genre for film in films for genre in film.genres)
+            decades = Counter(f"{film.year // 10}0s" for film in films if film.year is not None)
+            count = int(first[COUNT][row])
+            profiles.append(
+                Profile(
+                    known=count > 0,
+                    count=count,
+                    films=tuple(films[: question.k]),
+                    genres=tuple(Share(*pair) for pair in genres.most_common()),
+                    decades=tuple(Share(*pair) for pair in sorted(decades.items())),
+                )
+            )
+        return profiles
+
+    def _stars(self, questions: Sequence[Wanted], chosen: Sequence[Any]) -> list[list[float]]:
+        pairs = [
+            Pair(question.user_id, self.films[film].movie_id)
+            for question, films in zip(questions, chosen, strict=True)
+            for film in films
+        ]
+        rated = [one.rating for one in self.rate(pairs)] if pairs else []
+        ends = [0, *accumulate(len(films) for films in chosen)]
+        return [rated[start:end] for start, end in pairwise(ends)]
+
+    def _reasons(
+        self, questions: Sequence[Wanted], chosen: Sequence[Any]
+    ) -> list[list[tuple[Reason, ...]]]:
+        """For each chosen film the films that add most to its score, as the model tells."""
+        reasons: list[list[tuple[Reason, ...]]] = [[()] * len(films) for films in chosen]
+        cells = [
+            (row, place)
+            for row, question in enumerate(questions)
+            if question.explain
+            for place in range(len(chosen[row]))
+        ]
+        if not cells:
+            return reasons
+        answer = self.model.call(
+            "explain",
+            {
+                USER_ID: [questions[row].user_id for row, _ in cells],
+                MOVIE_ID: [self.films[chosen[row][place]].movie_id for row, place in cells],
+                HISTORY: _padded(questions[row].liked for row, _ in cells),
+            },
+        )
+        for number, (row, place) in enumerate(cells):
+            weights: dict[str, float] = {}
+            for film, weight in zip(answer[MOVIE_ID][number], answer[WEIGHT][number], strict=True):
+                if film:
+                    id_ = film.decode()  # a film rated twice is in the history twice
+                    weights[id_] = weights.get(id_, 0.0) + float(weight)
+            strongest = sorted(weights.items(), key=lambda pair: -pair[1])[:REASONS]
+            reasons[row][place] = tuple(
+                Reason(self.films[self.rows[film]], weight)
+                for film, weight in strongest
+                if weight > 0
+            )
+        return reasons
+
+
+def _padded(lists: Iterable[Sequence[str]]) -> list[list[str]]:
+    """Lists of ids as rows of one length, at least 1."""
+    rows = [list(ids) for ids in lists]
+    length = max(1, *(len(row) for row in rows))
+    return [row + [""] * (length - len(row)) for row in rows]
+
+
+def _read(model: ServedModel, name: str, otherwise: Any) -> Any:
+    """A JSON file beside the model; a model may lack it."""
+    file = model.path / name
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else otherwise
+
+
+def _sample_users(golden: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """Users whom the model knows, from the requests that it was tested with."""
+    users: dict[str, None] = {}
+    for one in golden:
+        if one["signature"] == "serving_default":
+            pairs = zip(one["inputs"][USER_ID], one["outputs"][SOURCE], strict=True)
+            users |= {user: None for user, source in pairs if source == "user"}
+    return tuple(users)

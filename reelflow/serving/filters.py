@@ -1,0 +1,94 @@
+"""Which films of a catalogue an answer may hold: by genre, year and place in the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from reelflow.base.errors import BadInput
+from reelflow.saved_model.client import Film
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Where:
+    """What a film must be like."""
+
+    genres: tuple[str, ...] = ()
+    """At least one of these, case aside; none means any film."""
+    year_from: int | None = None
+    year_to: int | None = None
+    """Bounds of the release year, themselves included; a film without a year is in no bounds."""
+
+    def __bool__(self) -> bool:
+        """Whether it asks for anything."""
+        return self != ANYTHING
+
+
+ANYTHING: Final = Where()
+
+
+class Filters:
+    """The catalogue's genres and years as arrays, in the catalogue's order."""
+
+    def __init__(self, films: Sequence[Film]) -> None:
+        """Take films in the order of the model's scores."""
+        self.genres = sorted({genre for film in films for genre in film.genres})
+        self._films = len(films)
+        self._years = np.array([-1 if f.year is None else f.year for f in films], np.int64)
+        self._genre_masks = {
+            genre.casefold(): np.zeros(len(films), np.bool_) for genre in self.genres
+        }
+        for row, film in enumerate(films):
+            for genre in film.genres:
+                self._genre_masks[genre.casefold()][row] = True
+
+    @property
+    def years(self) -> tuple[int, int] | None:
+        """The oldest and the newest release year, if any film has one."""
+        known = self._years[self._years >= 0]
+        return (int(known.min()), int(known.max())) if len(known) else None
+
+    def check(self, where: Where) -> None:
+        """Make sure that a filter can be applied.
+
+        Raises:
+            BadInput: no film of the catalogue has such a genre.
+        """
+        for genre in where.genres:
+            if genre.casefold() not in self._genre_masks:
+                known = ", ".join(self.genres) or "none, the catalogue has no genres"
+                raise BadInput(f"There is no genre {genre!r}.", f"Genres are: {known}.")
+
+    def mask(self, where: Where) -> Mask:
+        """Which films fit, bool [films]; a genre that no film has fits none."""
+        fits = np.ones(self._films, np.bool_)
+        if where.genres:
+            fits[:] = False
+            for genre in where.genres:
+                fits |= self._genre_masks.get(genre.casefold(), np.False_)
+        if where.year_from is not None or where.year_to is not None:
+            fits &= self._years >= 0
+        if where.year_from is not None:
+            fits &= self._years >= where.year_from
+        if where.year_to is not None:
+            fits &= self._years <= where.year_to
+        return fits
+
+
+def best(scores: npt.NDArray[np.float32], allowed: Mask, k: int) -> npt.NDArray[np.int64]:
+    """Rows of the k best scores among the allowed ones, best first, earlier rows first in a tie.
+
+    The same order as TensorFlow's `top_k`, without sorting the whole catalogue.
+    """
+    rows = np.flatnonzero(allowed)
+    values = scores[rows]
+    if len(rows) > k:
+        at_least = np.partition(values, len(rows) - k)[len(rows) - k]
+        rows, values = rows[values >= at_least], values[values >= at_least]
+    return rows[np.argsort(-values, kind="stable")[:k]]

@@ -1,0 +1,141 @@
+"""What every request passes before a route sees it: bounded, in time, UTF-8, not too deep; counted.
+
+Plain ASGI, because a body that is too large must be stopped while it arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Iterator
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reelflow.serving.limits import Limits, Problem
+from reelflow.serving.metrics import Metrics
+
+_HEADERS = (
+    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+# A string without its end counts as one too: the pattern never fails after a quote, so that it
+# never goes back and takes linear time.
+_BRACKETS = re.compile(rb'"(?:[^"\\]+|\\.)*\\?(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
+
+
+class Guard:
+    """Bounds request bodies, adds security headers and counts, around the whole application."""
+
+    def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics) -> None:
+        """Wrap an ASGI application."""
+        self._app = app
+        self._limits = limits
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; what is no HTTP goes through untouched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status = time.perf_counter(), 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+            await send(message)
+
+        self._metrics.open.inc()
+        try:
+            try:
+                body = await self._body(receive)
+            except Problem as problem:
+                await _refuse(problem, watched)
+                return
+            await self._app(scope, _replay(body, receive), watched)
+        finally:
+            self._metrics.open.dec()
+            route = getattr(scope.get("route"), "path", "other")
+            self._metrics.requests.labels(_method(scope), route, str(status)).inc()
+            self._metrics.seconds.labels(route).observe(time.perf_counter() - start)
+
+    async def _body(self, receive: Receive) -> bytes:
+        """The whole body.
+
+        Raises:
+            Problem: it is too large, too slow, not UTF-8 or too deep.
+        """
+        try:
+            body, size = await asyncio.wait_for(self._read(receive), self._limits.body_seconds)
+        except asyncio.TimeoutError:
+            raise Problem(408, "The request's body did not arrive in time.") from None
+        if size > self._limits.body_bytes:
+            raise Problem(413, f"A body may have {self._limits.body_bytes:,} bytes at most.")
+        try:
+            body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Problem(400, f"The body is not UTF-8: byte {error.start} is wrong.") from None
+        brackets = body.count(b"[") + body.count(b"{")  # most bodies need no closer look
+        if brackets > self._limits.json_depth and any(
+            depth > self._limits.json_depth for depth in _depths(body)
+        ):
+            raise Problem(400, f"The JSON is nested more than {self._limits.json_depth} deep.")
+        return body
+
+    async def _read(self, receive: Receive) -> tuple[bytes, int]:
+        """Body and size; of a body that is too large only the size, so that memory is bounded."""
+        chunks, size, more = [], 0, True
+        while more and size <= self._limits.drained_bytes:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                break
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size <= self._limits.body_bytes:
+                chunks.append(chunk)
+            more = message.get("more_body", False)
+        return b"".join(chunks), size
+
+
+def _depths(body: bytes) -> Iterator[int]:
+    depth = 0
+    for match in _BRACKETS.finditer(body):
+        first = match[0][:1]
+        if first in b"[{":
+            depth += 1
+            yield depth
+        elif first in b"]}":
+            depth -= 1
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Gives the body once more, then whatever comes after it (the client's leaving)."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _method(scope: Scope) -> str:
+    """The method, unless it is invented: labels must be few."""
+    method: str = scope["method"]
+    return method if method in {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"} else "other"
+
+
+async def _refuse(problem: Problem, send: Send) -> None:
+    body = json.dumps(problem.body).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    if problem.status in (408, 413):
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,71 @@
+"""What one request may ask for: every size and time that the server bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds; what lies beyond them is answered with 4xx, or 503 when the server is busy."""
+
+    body_bytes: int = 1 << 20
+    """Bytes of a request's body."""
+    drained_bytes: int = 64 << 20
+    """Bytes of a body too large that are read and dropped, so that its sender hears why."""
+    body_seconds: float = 10.0
+    """Time in which a body must have arrived."""
+    json_depth: int = 16
+    """Nested brackets in a body."""
+    k: int = 500
+    """Films in one answer."""
+    films: int = 500
+    """Films that a request may name as liked, or as exclusions."""
+    id_length: int = 256
+    """Characters of an id or a search text."""
+    rows: int = 512
+    """Rows of one `:predict` request."""
+    cells: int = 1_000_000
+    """Numbers and texts in one `:predict` answer."""
+    batch: int = 32
+    """Requests that are answered by one call of the model."""
+    waiting: int = 256
+    """Requests that may wait for the model; more are sent away with 503."""
+    threads: int = 2
+    """Batches that are computed at once."""
+    answer_seconds: float = 10.0
+    """Time in which the model must have answered; afterwards 504."""
+    drain_seconds: int = 10
+    """Time that requests under way have to end when the server is stopped."""
+    connections: int = 512
+    """Connections at once; more are sent away with 503."""
+
+
+# What a client did wrong, or must hear: an HTTP status and a sentence.
+
+
+class Problem(Exception):
+    """An answer other than 2xx, raised anywhere below a route."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        """Take the HTTP status, what to tell the client, and further headers."""
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers or {}
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The answer's JSON; TensorFlow Serving reports errors in the same form."""
+        return {"error": self.message}
+
+
+def busy() -> Problem:
+    """More requests wait than may."""
+    return Problem(503, "The server is busy; try again shortly.", {"Retry-After": "1"})
+
+
+def late(seconds: float) -> Problem:
+    """The model did not answer in time."""
+    return Problem(504, f"The model did not answer within {seconds:g} seconds.")

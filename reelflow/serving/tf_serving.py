@@ -1,0 +1,312 @@
+"""TensorFlow Serving's JSON for tensors: row format (`instances`), columnar format (`inputs`).
+
+https://www.tensorflow.org/tfx/serving/api_rest says what both look like.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from reelflow.base.columns import K
+from reelflow.saved_model.contract import Input
+from reelflow.serving.batching import state
+from reelflow.serving.engine import Engine
+from reelflow.serving.limits import Limits, Problem
+from reelflow.serving.messages import ERRORS
+
+DEFAULT_SIGNATURE: Final = "serving_default"
+_KEYS: Final = {"instances", "inputs", "signature_name"}
+
+
+def parse(
+    request: Any, signatures: Mapping[str, Mapping[str, Input]], limits: Limits
+) -> tuple[str, bool, dict[str, Any]]:
+    """Read a `:predict` request.
+
+    Args:
+        request: the parsed JSON.
+        signatures: inputs by signature and name.
+        limits: the rows it may have.
+
+    Returns:
+        The signature's name, whether the row format was used, and numpy arrays by input name.
+
+    Raises:
+        Problem: 400, with what is wrong.
+    """
+    if not isinstance(request, dict):
+        raise Problem(400, "The request must be a JSON object.")
+    if ("instances" in request) == ("inputs" in request):
+        raise Problem(400, "The request must have either 'instances' or 'inputs'.")
+    strange = sorted(set(request) - _KEYS)
+    if strange:
+        raise Problem(400, f"Unknown keys: {', '.join(map(repr, strange))}.")
+    name = request.get("signature_name", DEFAULT_SIGNATURE) or DEFAULT_SIGNATURE
+    if not isinstance(name, str) or name not in signatures:
+        known = ", ".join(signatures)
+        raise Problem(400, f"There is no signature {name!r}; there are {known}.")
+    by_row = "instances" in request
+    expected = signatures[name]
+    given = (
+        _columns(request["instances"], expected) if by_row else _named(request["inputs"], expected)
+    )
+    unknown = sorted(set(given) - set(expected))
+    if unknown:
+        raise Problem(400, f"{name} has no input {unknown[0]!r}; it has {', '.join(expected)}.")
+    missing = [key for key, one in expected.items() if key not in given and one.default is None]
+    if missing:
+        raise Problem(400, f"{name} needs the input {missing[0]!r}.")
+    arrays = {key: _array(key, values, expected[key], limits) for key, values in given.items()}
+    return name, by_row, arrays
+
+
+def render(outputs: Mapping[str, Any], by_row: bool) -> dict[str, Any]:
+    """Write the answer in the format of the request.
+
+    Args:
+        outputs: numpy arrays whose first axis are the rows.
+        by_row: whether `predictions` are wanted instead of `outputs`.
+    """
+    lists = {name: _plain(array) for name, array in outputs.items()}
+    if not by_row:
+        return {"outputs": lists if len(lists) > 1 else next(iter(lists.values()))}
+    if len(lists) == 1:
+        return {"predictions": next(iter(lists.values()))}
+    rows = zip(*lists.values(), strict=True)
+    return {"predictions": [dict(zip(lists, row, strict=True)) for row in rows]}
+
+
+def _columns(instances: Any, expected: Mapping[str, Input]) -> dict[str, Any]:
+    """Rows turned into columns; a row of a signature with one input may be the bare value."""
+    if not isinstance(instances, list) or not instances:
+        raise Problem(400, "'instances' must be a list that is not empty.")
+    bare = not isinstance(instances[0], dict) or set(instances[0]) == {"b64"}
+    if bare:
+        if len(expected) > 1:
+            raise Problem(400, "Each of 'instances' must be an object, with inputs by name.")
+        return {next(iter(expected)): instances}
+    keys = set(instances[0])
+    if not all(isinstance(row, dict) and set(row) == keys for row in instances):
+        raise Problem(400, "All 'instances' must have the same inputs.")
+    return {key: [row[key] for row in instances] for key in instances[0]}
+
+
+def _named(inputs: Any, expected: Mapping[str, Input]) -> dict[str, Any]:
+    if isinstance(inputs, dict) and set(inputs) != {"b64"}:
+        return inputs
+    if len(expected) > 1:
+        raise Problem(400, "'inputs' must be an object, with inputs by name.")
+    return {next(iter(expected)): inputs}
+
+
+def _array(name: str, values: Any, expected: Input, limits: Limits) -> Any:
+    """A numpy array of the input's dtype and rank."""
+    wanted = "strings" if expected.dtype is object else "whole numbers"
+    nested = np.array(_leaves(name, values, expected.dtype is object, wanted), dtype=object)
+    if expected.rank is not None and nested.ndim != expected.rank:
+        raise Problem(
+            400, f"{name}: {expected.rank} axes are wanted, not {nested.ndim}, and no ragged lists."
+        )
+    if nested.ndim and len(nested) > limits.rows:
+        raise Problem(400, f"{name}: a request may have {limits.rows} rows at most.")
+    if any(isinstance(leaf, list) for leaf in nested.ravel()):
+        raise Problem(400, f"{name}: lists of one axis must have one length.")
+    try:
+        array = nested.astype(expected.dtype)
+    except OverflowError:
+        raise Problem(400, f"{name}: a number is out of range.") from None
+    if name == "k" and array.size and not 1 <= array.min() <= array.max() <= limits.k:
+        raise Problem(400, f"k must be from 1 to {limits.k}.")
+    return array
+
+
+def _leaves(name: str, values: Any, strings: bool, wanted: str) -> Any:
+    """The same nested lists with every leaf checked; strings as UTF-8."""
+    if isinstance(values, list):
+        return [_leaves(name, value, strings, wanted) for value in values]
+    if strings and isinstance(values, str):
+        try:
+            return values.encode("utf-8")
+        except UnicodeEncodeError:
+            raise Problem(400, f"{name}: half a surrogate pair is no text.") from None
+    if strings and isinstance(values, dict) and set(values) == {"b64"}:
+        try:
+            return base64.b64decode(values["b64"], validate=True)
+        except (TypeError, ValueError, binascii.Error):
+            raise Problem(400, f"{name}: {{'b64': ...}} is not base64.") from None
+    if not strings and isinstance(values, int) and not isinstance(values, bool):
+        return values
+    raise Problem(400, f"{name}: {wanted} are wanted.")
+
+
+def _plain(array: Any) -> Any:
+    if array.dtype == object:
+        flat = [text.decode("utf-8", errors="replace") for text in array.ravel()]
+        array = np.array([*flat, None], dtype=object)[:-1].reshape(array.shape)
+    return array.tolist()
+
+
+# Answers to `:predict`: small requests that are alike by one call, others each by their own.
+
+
+SMALL: Final = 4
+"""Rows of a request that may be joined with others."""
+
+Arrays = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Answers requests; the batcher joins those for which two of these are equal."""
+
+    engine: Engine
+    name: str
+    """Of the signature."""
+    limits: Limits
+    alike: tuple[object, ...]
+    """What requests must have in common to be joined."""
+
+    @classmethod
+    def of(cls, engine: Engine, name: str, limits: Limits, inputs: Arrays) -> Predict:
+        """For a request that has passed `tensors.parse`."""
+        arrays = [array for key, array in inputs.items() if key != K]
+        rows = {len(array) for array in arrays}
+        k = inputs.get(K)
+        if len(rows) != 1 or max(rows) > SMALL or (k is not None and k.ndim):
+            return cls(engine, name, limits, (object(),))  # equal to nothing else
+        shapes = tuple((key, inputs[key].shape[1:]) for key in sorted(inputs) if key != K)
+        return cls(engine, name, limits, (*rows, None if k is None else int(k), shapes))
+
+    def __call__(self, questions: Sequence[Arrays]) -> list[Arrays]:
+        """Answers in order.
+
+        Raises:
+            Problem: 400, the model refuses the inputs, or the answer is too large.
+        """
+        joined = questions[0]
+        if len(questions) > 1:
+            joined = {
+                key: first if key == K else np.concatenate([q[key] for q in questions])
+                for key, first in joined.items()
+            }
+        outputs = self._ask(joined)
+        if sum(array.size for array in outputs.values()) > self.limits.cells * len(questions):
+            raise Problem(400, f"An answer may have {self.limits.cells:,} cells: ask for less.")
+        parts = {key: np.array_split(array, len(questions)) for key, array in outputs.items()}
+        return [{key: part[at] for key, part in parts.items()} for at in range(len(questions))]
+
+    def _ask(self, inputs: Arrays) -> Arrays:
+        import tensorflow as tf
+
+        try:
+            return self.engine.model.call(self.name, inputs)
+        except (tf.errors.InvalidArgumentError, ValueError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise Problem(400, f"The model refuses these inputs: {first}") from error
+
+
+# TensorFlow Serving's REST paths, so that clients written for it work unchanged.
+
+
+MODEL: Final = "reelflow"
+BASE: Final = f"/v1/models/{MODEL}"
+_LONGEST_VERSION: Final = 18  # digits: an int64
+
+router = APIRouter(tags=["TensorFlow Serving"], responses=ERRORS)
+
+
+@router.get(BASE, summary="Which version is served")
+@router.get(f"{BASE}/versions/{{version}}", summary="Whether a version is served")
+async def status(request: Request, version: str | None = None) -> JSONResponse:
+    """The model's state, as TensorFlow Serving reports it."""
+    engine = _engine(request, version)
+    one = {
+        "version": str(engine.version),
+        "state": "AVAILABLE",
+        "status": {"error_code": "OK", "error_message": ""},
+    }
+    return JSONResponse({"model_version_status": [one]})
+
+
+@router.get(f"{BASE}/metadata", summary="Signatures")
+@router.get(f"{BASE}/versions/{{version}}/metadata", summary="Signatures of a version")
+async def metadata(request: Request, version: str | None = None) -> JSONResponse:
+    """Inputs and outputs of all signatures."""
+    engine = _engine(request, version)
+    spec = {"name": MODEL, "signature_name": "", "version": str(engine.version)}
+    definitions = {"signature_def": engine.model.definitions.metadata}
+    return JSONResponse({"model_spec": spec, "metadata": {"signature_def": definitions}})
+
+
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "signature_name": {"type": "string", "default": "serving_default"},
+                        "instances": {"type": "array", "description": "Row format.", "items": {}},
+                        "inputs": {"description": "Columnar format."},
+                    },
+                },
+                "example": {"instances": [{"user_id": "1"}]},
+            }
+        },
+    }
+}
+
+
+@router.post(f"{BASE}:predict", summary="Ask a signature", openapi_extra=_BODY)
+@router.post(
+    f"{BASE}/versions/{{version}}:predict",
+    summary="Ask a signature of a version",
+    openapi_extra=_BODY,
+)
+async def predict(request: Request, version: str | None = None) -> JSONResponse:
+    """Row (`instances`) or columnar (`inputs`) format; `signature_name` chooses the signature."""
+    engine = _engine(request, version)
+    limits = state(request).limits
+    try:
+        content = json.loads(await request.body(), parse_constant=_no_number)
+    except ValueError as error:  # a number of thousands of digits is one as well
+        raise Problem(400, f"The body is not JSON: {error}") from None
+    name, by_row, inputs = parse(content, engine.model.definitions.inputs, limits)
+    if name in _OF_USERS and not state(request).histories:
+        raise Problem(403, f"{name} is switched off: it would tell what users have rated.")
+    predict_all = Predict.of(engine, name, limits, inputs)
+    outputs = await state(request).batcher.ask(predict_all, inputs)
+    return JSONResponse(render(outputs, by_row))
+
+
+_OF_USERS: Final = {"score", "explain", "timeline"}
+
+
+def _engine(request: Request, version: str | None) -> Engine:
+    """The engine in use.
+
+    Raises:
+        Problem: 400 if `version` is no number, 404 if another version is served.
+    """
+    engine = state(request).versions.engine
+    if version is None:
+        return engine
+    if not (version.isascii() and version.isdigit() and len(version) <= _LONGEST_VERSION):
+        raise Problem(400, "A version is a whole number.")
+    if int(version) != engine.version:
+        raise Problem(404, f"Version {int(version)} of {MODEL} is not served.")
+    return engine
+
+
+def _no_number(text: str) -> float:
+    raise Problem(400, f"{text} is no JSON.")

@@ -1,0 +1,122 @@
+"""Which version is served: the highest pushed or an alias's, exchanged without a pause."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+from pathlib import Path
+
+from reelflow.base.errors import ReelflowError
+from reelflow.registry.store import Alias
+from reelflow.saved_model.client import SAVED_MODEL, ServedModel, latest_version
+from reelflow.serving.engine import Engine, Measured
+from reelflow.serving.limits import Limits
+from reelflow.serving.metrics import Metrics
+
+log = logging.getLogger("reelflow.serving")
+
+
+class Versions:
+    """The engine in use, and the watch over the folder or the alias that it comes from.
+
+    A new version is loaded and warmed up beside the old one, then takes its place by an assignment.
+    Requests keep the engine that they began with, so none fails. A version that does not load is
+    refused until its files change; the old one stays. If the highest version is removed (a
+    rollback), the highest that is left is served.
+    """
+
+    def __init__(
+        self,
+        source: Path | Alias,
+        limits: Limits,
+        metrics: Metrics,
+        measured: Measured = lambda _: {},
+    ) -> None:
+        """Load the first version.
+
+        Args:
+            source: a folder with one model, or with several versions in folders with whole numbers
+                as names; or an alias in a model registry.
+            limits: the size of a batch, for warming up.
+            metrics: where loads are counted.
+            measured: finds the metrics of a version by its folder.
+
+        Raises:
+            BadInput: there is no model, or it cannot be served.
+        """
+        self._source = source
+        self._limits = limits
+        self._metrics = metrics
+        self._measured = measured
+        self._refused: tuple[Path, object] | None = None
+        self.engine = self._load(self._wanted())
+        self._serve(self.engine)
+
+    async def watch(self, seconds: float) -> None:
+        """Look for another version every so many seconds, until cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            await asyncio.to_thread(self.refresh)
+
+    def refresh(self) -> bool:
+        """Exchange the engine if another version is to be served; whether it was."""
+        try:
+            wanted = self._wanted()
+        except (ReelflowError, OSError) as error:  # between two versions; disk or registry are away
+            log.debug("keeping version %s: %s", self.engine.version, error)
+            return False
+        if wanted == self.engine.model.path:
+            return False
+        state = _state(wanted)
+        if (wanted, state) == self._refused:
+            return False
+        try:
+            fresh = self._load(wanted)
+        except Exception:
+            # Whatever is wrong with a new model, the old one must go on.
+            self._refused = (wanted, state)
+            self._metrics.loads.labels("failed").inc()
+            log.exception("keeping version %s, as %s does not load", self.engine.version, wanted)
+            return False
+        self._serve(fresh)
+        return True
+
+    def _wanted(self) -> Path:
+        if isinstance(self._source, Alias):
+            return self._source.wanted()
+        if (self._source / SAVED_MODEL).is_file():
+            return self._source
+        return latest_version(self._source)
+
+    def _load(self, path: Path) -> Engine:
+        engine = Engine(ServedModel.load(path), self._measured)
+        engine.warm_up(self._limits.batch)
+        return engine
+
+    def _serve(self, engine: Engine) -> None:
+        self.engine = engine
+        self._refused = None
+        self._metrics.loads.labels("loaded").inc()
+        self._metrics.version.set(engine.version)
+        self._metrics.loaded.set(time.time())
+        _settle()
+        log.info("serving version %s, %s films", engine.version, f"{len(engine.films):,}")
+
+
+def _settle() -> None:
+    """Drop the old version now, and spare requests Python's walks through the new one.
+
+    TensorFlow's objects form cycles, so that an old version would stay in memory; and there are so
+    many that a full collection stops every request for a fifth of a second.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+def _state(folder: Path) -> object:
+    """What changes when files of a folder do."""
+    files = [path.stat() for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [(file.st_size, file.st_mtime_ns) for file in files]

@@ -1,0 +1,88 @@
+"""Real trials on the checkerboard, and the component on artifacts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
+from tfx.utils import json_utils
+
+from components.tuner import PLOT_FILE, TRIALS_FILE, TUNER, Executor, make_search
+from reelflow.base import columns as f
+from reelflow.base.errors import BadInput
+from reelflow.config import Space, TrainConfig, TunerConfig
+from reelflow.config.tuning_space import MODEL, TRAIN
+from reelflow.evaluation.tuning import measure, validation_rows
+from tests.encoded_data import checkerboard
+from tests.reelflow import trained
+
+if TYPE_CHECKING:
+    from tests.reelflow.trained import Trained
+
+SPACE = Space(model={}, train={"learning_rate": (1e-6, 0.02)})
+SETTINGS = TunerConfig(trials=2, objective="mrr", space=SPACE)
+
+
+def test_a_trained_model_is_measured_on_validation(model: Trained) -> None:
+    rows = validation_rows(model.data, trained.TRAIN)
+    assert len(rows) == 24
+    metrics = measure(model.joint, model.data, rows)
+    # Three films are left of each colour, and nothing tells them apart.
+    assert metrics["top_5"] == 1
+    assert metrics["mrr"] > 1 / 3 - 0.05
+    assert metrics["rmse"] < 1
+
+
+def test_the_better_learning_rate_wins(tmp_path: Path) -> None:
+    search = make_search(checkerboard().data, trained.MODEL, trained.TRAIN, SETTINGS, tmp_path)
+    search.search()
+    assert search.best.hyperparameters == {"train.learning_rate": 0.02}
+    assert search.found[0].metrics.keys() >= {"top_100", "ndcg_10", "rmse"}
+
+
+def test_without_validation_there_is_no_search(tmp_path: Path) -> None:
+    board = checkerboard()
+    board.validation.clear()
+    with pytest.raises(BadInput, match=r"validation ratings.*split\.validation"):
+        make_search(board.data, trained.MODEL, TrainConfig(), SETTINGS, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_component_keeps_trials_plot_and_the_best(model: Trained, tmp_path: Path) -> None:
+    model.data.save(tmp_path / "encoded")
+    examples = standard_artifacts.Examples()
+    examples.uri = str(tmp_path / "encoded")
+    examples.split_names = artifact_utils.encode_split_names(list(f.RATING_SPLITS))
+    outputs = {}
+    for name, kind in (
+        (standard_component_specs.BEST_HYPERPARAMETERS_KEY, standard_artifacts.HyperParameters),
+        (standard_component_specs.TUNER_RESULTS_KEY, standard_artifacts.TunerResults),
+    ):
+        (tmp_path / name).mkdir()
+        artifact = kind()
+        artifact.uri = str(tmp_path / name)
+        outputs[name] = [artifact]
+    sections = {
+        MODEL: trained.MODEL.model_dump(mode="json"),
+        TRAIN: trained.TRAIN.model_dump(mode="json"),
+        TUNER: SETTINGS.model_dump(mode="json"),
+    }
+    properties = {
+        standard_component_specs.TUNER_FN_KEY: "components.tuner.tuner_fn",
+        standard_component_specs.TRAIN_ARGS_KEY: json.dumps({"splits": [f.TRAIN]}),
+        standard_component_specs.EVAL_ARGS_KEY: json.dumps({"splits": [f.VALIDATION]}),
+        standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(sections),
+    }
+    context = Executor.Context(tmp_dir=str(tmp_path / "tmp"), unique_id="1")
+    Executor(context).Do({"examples": [examples]}, outputs, properties)
+    folder = tmp_path / standard_component_specs.TUNER_RESULTS_KEY
+    report = json.loads((folder / TRIALS_FILE).read_text())
+    best = report["trials"][report["best"] - 1]
+    assert (report["objective"], len(report["trials"])) == ("mrr", 2)
+    assert best["hyperparameters"] == {"train.learning_rate": 0.02}
+    assert "2 trials by mrr" in (folder / PLOT_FILE).read_text()
+    [file] = (tmp_path / standard_component_specs.BEST_HYPERPARAMETERS_KEY).iterdir()
+    assert json.loads(file.read_text())["values"] == best["hyperparameters"]

@@ -1,0 +1,39 @@
+"""Every preset on small data: it trains, exports, and keeps every promise of every signature."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reelflow.config.loading import load, presets
+from reelflow.encoding.tokens import tokens_of_rows
+from reelflow.model.export import export
+from reelflow.model.fit import fit
+from reelflow.model.signatures import ServingModel
+from reelflow.saved_model.probe import probe
+from tests.encoded_data import checkerboard
+
+BOARD = checkerboard(10, 12)
+USER_WORDS = ["gender=F", "gender=M", "occupation=lighthouse keeper"]
+DATA = replace(
+    BOARD.data,
+    movie_features=tokens_of_rows(["director=A", "star=B"], np.arange(12), np.arange(12) % 2, 12),
+    user_features=tokens_of_rows(USER_WORDS, np.arange(10), np.arange(10) % 3, 10),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", presets())
+def test_a_preset_trains_exports_and_answers(name: str, tmp_path: Path) -> None:
+    config = load(preset=name, overrides=["train.epochs=2", "train.batch_size=32"])
+    joint, history = fit(DATA, config.model, config.train, tmp_path / "logs")
+    assert set(joint.stages) <= set(history)
+    assert all(len(losses) == 2 and np.isfinite(losses).all() for losses in history.values())
+    folder = tmp_path / "model"
+    export(ServingModel(joint, DATA, BOARD.users), DATA, BOARD.users, {}, folder)
+    assert probe(folder)["reasons"] == []
+    saved = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert not any(word.encode() in saved for word in USER_WORDS)

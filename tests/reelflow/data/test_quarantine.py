@@ -1,0 +1,74 @@
+"""Refused rows are found again: file, line, reason and every byte."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from reelflow.data import schema
+from reelflow.data.formats.source import Layout, RatingsFile
+from reelflow.data.quarantine import (
+    CODES,
+    QuarantinedRow,
+    find_rows,
+    read_quarantine,
+    write_quarantine,
+)
+
+CONTENT = b'h\r\n\nok\nbad\t\xff one\r\nok\n\x00"two"\nlast'
+
+
+def ratings_file(path: Path, content: bytes, gzipped: bool = False) -> RatingsFile:
+    path.write_bytes(gzip.compress(content) if gzipped else content)
+    return RatingsFile(str(path), path.name, Layout(b",", (), False), 3, gzipped)
+
+
+def rejected(*rows: tuple[int, int, str]) -> pa.Table:
+    files, offsets, reasons = zip(*rows, strict=True)
+    codes = [CODES[reason] for reason in reasons]
+    return pa.table([list(files), list(offsets), codes], schema=schema.REJECTED)
+
+
+@pytest.mark.parametrize("gzipped", [False, True])
+def test_rows_come_back_byte_for_byte(tmp_path: Path, gzipped: bool) -> None:
+    files = [
+        ratings_file(tmp_path / "a", CONTENT, gzipped),
+        ratings_file(tmp_path / "b", b"h\nx\n", gzipped),
+    ]
+    places = rejected(
+        (1, 2, "rating"),
+        (0, CONTENT.index(b"last"), "columns"),
+        (0, CONTENT.index(b"bad"), "encoding"),
+        (0, CONTENT.index(b"\x00"), "duplicate"),
+    )
+    expected = [
+        QuarantinedRow("a", 4, "encoding", b"bad\t\xff one\r"),
+        QuarantinedRow("a", 6, "duplicate", b'\x00"two"'),
+        QuarantinedRow("a", 7, "columns", b"last"),
+        QuarantinedRow("b", 2, "rating", b"x"),
+    ]
+    sink = io.BytesIO()
+    write_quarantine(find_rows(places, files), sink)
+
+    assert sink.getvalue().startswith(b"file\tline\treason\trow\na\t4\tencoding\tbad\t\xff one\r\n")
+    assert list(read_quarantine(io.BytesIO(sink.getvalue()))) == expected
+
+
+def test_rows_far_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reelflow.data.quarantine._BLOCK", 64)
+    content = b"".join(b"row %d\n" % i for i in range(500))
+    file = ratings_file(tmp_path / "a", content)
+    wanted = [0, 1, 250, 251, 499]
+    places = rejected(*[(0, content.index(b"row %d\n" % i), "rating") for i in wanted])
+
+    found = list(find_rows(places, [file]))
+    assert [(row.line, row.row) for row in found] == [(i + 1, b"row %d" % i) for i in wanted]
+
+
+def test_other_files_are_refused() -> None:
+    with pytest.raises(ValueError, match="header"):
+        list(read_quarantine(io.BytesIO(b"a\tb\n")))

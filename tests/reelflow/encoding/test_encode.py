@@ -1,0 +1,176 @@
+"""Timelines and histories against a plain Python loop."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reelflow.base import columns as f
+from reelflow.encoding.encode import encode
+from reelflow.encoding.encoded import EncodedData, EncodedRatings
+from tests.encoded_data import (
+    Film,
+    Row,
+    encoded,
+    films_table,
+    plain_graph,
+    random_rows,
+    ratings_batch,
+    same,
+    user_vocabulary,
+)
+
+_STRANGERS: list[Row] = [("stranger", "m00", 3.0, 3), ("stranger", "m01", 3.0, None)]
+
+
+def _awkward(seed: int) -> dict[str, list[Row]]:
+    """Repeated pairs, equal and missing times, unicode ids, users that only test has."""
+    rows = random_rows(90, seed, distinct=False)
+    chance = random.Random(seed)
+    names = {"u3": "пользователь 3", "u4": "使用者"}
+    rows = [
+        (names.get(user, user), film, stars, None if chance.random() < 0.1 else time)
+        for user, film, stars, time in rows
+    ]
+    return {f.TRAIN: rows[:60], f.VALIDATION: rows[60:75], f.TEST: [*rows[75:], *_STRANGERS]}
+
+
+def _encoded(splits: dict[str, list[Row]], films: int = 14) -> EncodedData:
+    return encoded(*splits.values(), films=[f"m{i:02d}" for i in range(films)])
+
+
+def _history_of(row: Row, train: list[Row]) -> list[tuple[int, str]]:
+    """Time and film of the train ratings that are strictly earlier, by the letter."""
+    user, _, _, time = row
+    return sorted((t or 0, m) for u, m, _, t in train if u == user and (t or 0) < (time or 0))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_history_is_what_the_user_rated_strictly_earlier(seed: int) -> None:
+    splits = _awkward(seed)
+    data = _encoded(splits)
+    users = user_vocabulary(splits[f.TRAIN])
+    for split, rows in splits.items():
+        found = getattr(data, split)
+        assert len(found) == len(rows)
+        # Train is in its own order, the others in the order of the input.
+        raw = sorted(rows, key=_timeline_key(users)) if split == f.TRAIN else rows
+        for i, row in enumerate(raw):
+            at = slice(data.offsets[found.user_index[i]], found.history_end[i])
+            films = [data.catalogue.movie_id[m] for m in data.train.movie_index[at]]
+            history = list(zip(data.train.timestamp[at].tolist(), films, strict=True))
+            assert history == _history_of(row, splits[f.TRAIN]), (split, row)
+
+
+def _timeline_key(users: list[str]):
+    return lambda row: (users.index(row[0]), row[3] or 0, row[1], row[2])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_timelines_do_not_depend_on_the_order_of_the_input(seed: int) -> None:
+    splits = _awkward(seed)
+    shuffled = {**splits, f.TRAIN: random.Random(seed).sample(splits[f.TRAIN], 60)}
+    assert same(_encoded(splits).train, _encoded(shuffled).train)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_columns_are_those_of_the_rows(seed: int) -> None:
+    splits = _awkward(seed)
+    data, users = _encoded(splits), user_vocabulary(splits[f.TRAIN])
+    found = data.test
+    for i, (user, film, stars, time) in enumerate(splits[f.TEST]):
+        assert found.user_index[i] == (users.index(user) if user in users else len(users))
+        assert found.movie_index[i] == int(film[1:])
+        assert found.rating[i] == np.float32(stars)
+        assert found.timestamp[i] == (time or 0)
+        assert found.day[i] == np.float32((time or 0) / 86_400)
+
+
+def test_offsets_bound_every_users_slice() -> None:
+    data = _encoded(_awkward(0))
+    offsets = data.offsets
+    assert len(offsets) == data.sizes.users + 2
+    for user in range(data.sizes.users):
+        assert set(data.train.user_index[offsets[user] : offsets[user + 1]]) == {user}
+    assert offsets[-1] == offsets[-2] == len(data.train)
+
+
+def test_unknown_ids_are_counted_by_split() -> None:
+    train: list[Row] = [("a", "m0", 3.0, 1), ("a", "nowhere", 3.0, 2)]
+    data = encoded(train, [("b", "m0", 3.0, 1)], [("a", "m1", 2.0, 3)], ["m0", "m1"])
+    assert data.sizes.unknown_users == {"train": 0, "validation": 1, "test": 0}
+    assert data.sizes.unknown_movies == {"train": 1, "validation": 0, "test": 0}
+    # Of what is not known there is no timeline; in the other splits it counts against the model.
+    assert data.train.movie_index.tolist() == [0]
+    assert data.validation.user_index.tolist() == [1]
+
+
+def test_batches_are_one_after_the_other() -> None:
+    rows = random_rows(40, 1)
+    graph = plain_graph(user_vocabulary(rows), [f"m{i:02d}" for i in range(14)], [])
+    films = films_table([Film(f"m{i:02d}") for i in range(14)])
+
+    def of(cuts: list[int]) -> EncodedRatings:
+        parts = [ratings_batch(rows[a:b]) for a, b in zip([0, *cuts], [*cuts, 40], strict=True)]
+        return encode(graph, {f.TRAIN: parts, f.VALIDATION: parts, f.TEST: []}, films).validation
+
+    assert same(of([]), of([7, 7, 31]))
+
+
+def test_splits_may_be_empty() -> None:
+    data = encoded([("a", "m0", 3.0, 1)])
+    assert len(data.validation) == len(data.test) == 0
+    assert data.validation.user_index.dtype == np.int32
+    assert data.validation.history_end.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [([None, None], False), ([5, 5], False), ([5, 6], True), ([*[5] * 3000, 6], True)],
+)
+def test_timestamps_that_are_all_the_same_are_none(times: list[int | None], expected: bool) -> None:
+    rows: list[Row] = [("a", f"m{i}", 3.0, time) for i, time in enumerate(times)]
+    assert encoded(rows).sizes.has_timestamps is expected
+
+
+def test_without_timestamps_nothing_is_earlier() -> None:
+    rows: list[Row] = [("a", "m0", 3.0, None), ("b", "m0", 3.0, None), ("b", "m1", 1.0, None)]
+    data = encoded(rows, test=rows)
+    for split in (data.train, data.test):
+        assert np.array_equal(split.history_end, data.offsets[split.user_index])
+
+
+def test_catalogue_is_in_the_order_of_the_vocabulary() -> None:
+    films = [
+        Film("m2", ("Drama", "War"), 1999),
+        Film("m0"),
+        Film("m1", ("War",), 1950),
+        Film("mø", ("Comedy", "Drama", "War")),
+    ]
+    vocabulary = ["mø", "m1", "m2", "m0"]
+    genres = ["War", "Comedy", "Drama"]
+    graph = plain_graph(["a"], vocabulary, genres)
+    none = {split: [ratings_batch([("a", "m1", 3.0, 1)])] for split in f.RATING_SPLITS}
+    catalogue = encode(graph, none, films_table(films)).catalogue
+    by_id = {film.movie_id: film for film in films}
+    assert catalogue.movie_id == vocabulary
+    assert catalogue.title == [f"The title of {m}" for m in vocabulary]
+    assert catalogue.genres == [list(by_id[m].genres) for m in vocabulary]
+    assert catalogue.year == [by_id[m].year for m in vocabulary]
+    starts = np.cumsum(catalogue.genre_counts) - catalogue.genre_counts
+    for i, start in enumerate(starts):
+        inside = catalogue.genre_indices[start : start + catalogue.genre_counts[i]]
+        assert [genres[g] for g in inside] == catalogue.genres[i]
+    np.testing.assert_allclose(catalogue.year_scaled, [0, -5, -0.1, 0], rtol=1e-6)
+
+
+def test_take_keeps_the_columns_together() -> None:
+    data = _encoded(_awkward(2))
+    rows = np.array([3, 0, 3])
+    taken = data.test.take(rows)
+    assert len(taken) == 3
+    assert same(taken.take(np.array([0])), data.test.take(np.array([3])))
+    assert not same(taken, replace(taken, rating=taken.rating + 1))

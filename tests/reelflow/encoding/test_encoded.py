@@ -1,0 +1,57 @@
+"""The `encoded` artifact: what is written is what is read, without a copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from reelflow.base import columns as f
+from reelflow.encoding.encoded import EncodedData
+from tests.encoded_data import Film, encoded, random_rows, same
+
+FILMS = [
+    Film("m00", ("War", "Drama"), 1999),
+    Film("ünï", (), None),
+    *(f"m{i:02d}" for i in range(1, 14)),
+]
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    data = encoded(random_rows(40, 0), random_rows(9, 1), [], FILMS)
+    data.save(tmp_path)
+    loaded = EncodedData.load(tmp_path)
+    for split in f.RATING_SPLITS:
+        assert same(getattr(data, split), getattr(loaded, split))
+        for name in (f.USER_INDEX, f.MOVIE_INDEX, f.RATING, f.TIMESTAMP, f.DAY, f.HISTORY_END):
+            before, after = (
+                getattr(getattr(data, split), name),
+                getattr(getattr(loaded, split), name),
+            )
+            assert before.dtype == after.dtype
+    assert loaded.sizes == data.sizes
+    for name in ("movie_id", "title", "genres", "year"):
+        assert getattr(loaded.catalogue, name) == getattr(data.catalogue, name)
+    for name in ("genre_indices", "genre_counts", "year_scaled"):
+        np.testing.assert_array_equal(
+            getattr(loaded.catalogue, name), getattr(data.catalogue, name)
+        )
+    np.testing.assert_array_equal(loaded.offsets, data.offsets)
+
+
+def test_columns_are_mapped_not_copied(tmp_path: Path) -> None:
+    encoded(random_rows(100, 0)).save(tmp_path)
+    before = pa.total_allocated_bytes()
+    train = EncodedData.load(tmp_path).train
+    assert pa.total_allocated_bytes() - before < train.timestamp.nbytes
+    for column in (train.user_index, train.rating, train.history_end):
+        assert not column.flags.owndata
+        assert not column.flags.writeable
+
+
+def test_only_known_users_and_films() -> None:
+    test = [("b", "m0", 3.0, 1), ("a", "m0", 3.0, 3), ("a", "lost", 3.0, 4)]
+    data = encoded([("a", "m0", 3.0, 1)], test=test, films=["m0"])
+    assert data.test.only_known(1, 1).timestamp.tolist() == [3]
+    assert data.train.only_known(1, 1) is data.train

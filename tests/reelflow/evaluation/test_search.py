@@ -1,0 +1,158 @@
+"""The search: a function with a known best is searched, failures are noted, the plot is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras_tuner
+import pytest
+
+from reelflow.base.errors import BadInput, ReelflowError
+from reelflow.base.progress import listening
+from reelflow.config import ModelConfig, Range, Space, TrainConfig, TunerConfig, Value
+from reelflow.config.tuning_space import keys
+from reelflow.evaluation.tuning import TOP_100, Outcome, Search, lower_is_better, oracle, score
+from reelflow.evaluation.tuning_plot import parallel_coordinates
+
+MODEL, TRAIN = ModelConfig(), TrainConfig()
+SPACE = Space(
+    model={"embedding_size": (32, 64), "loss": ("full_softmax", "in_batch_softmax")},
+    train={"learning_rate": Range(min=0.001, max=0.1, log=True)},
+)
+TUNER = TunerConfig(trials=8, space=SPACE, objective="ndcg_10")
+
+
+def _worth(values: Mapping[str, Value]) -> Outcome:
+    """Best for the smallest learning rate, the larger embedding and the full softmax."""
+    worth = -float(values["train.learning_rate"])
+    worth += (values["model.embedding_size"] == 64) + (values["model.loss"] == "full_softmax")
+    return Outcome(worth, {"ndcg_10": worth})
+
+
+def _search(tuner: TunerConfig, folder: Path, lower: bool = False) -> Search:
+    search = Search(oracle(tuner, MODEL, TRAIN, lower), _worth, folder)
+    search.search()
+    return search
+
+
+@pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
+def test_the_best_trial_is_found_and_told(algorithm: str, tmp_path: Path) -> None:
+    heard: list[str] = []
+    with listening(heard.append):
+        search = _search(TunerConfig(**{**dict(TUNER), "algorithm": algorithm}), tmp_path)
+    assert [trial.number for trial in search.found] == list(range(1, 9))
+    best = max(search.found, key=lambda trial: trial.objective or 0)
+    assert search.best == best
+    [found] = search.get_best_hyperparameters()
+    assert {k: v for k, v in found.values.items() if k in keys(SPACE)} == {
+        k: v for k, v in best.hyperparameters.items() if k in keys(SPACE)
+    }
+    assert heard[0].startswith("trial 1 of 8: ")
+    assert heard[-1].endswith(f"best {best.objective:.4f} (trial {best.number})")
+    if algorithm == "hyperband":
+        assert {trial.hyperparameters["train.epochs"] for trial in search.found} != {20}
+
+
+def test_the_configuration_in_place_comes_first(tmp_path: Path) -> None:
+    first = _search(TUNER, tmp_path).found[0].hyperparameters
+    assert first["train.learning_rate"] == TRAIN.learning_rate
+    assert first["model.embedding_size"] == MODEL.embedding_size
+    outside = Space(model={"embedding_size": (2, 3)}, train={})
+    space = TUNER.model_copy(update={"space": outside})
+    hyper = oracle(space, MODEL, TRAIN, lower_is_better=False)
+    assert hyper.populate_space("0")["values"]["model.embedding_size"] in (2, 3)
+
+
+def test_the_seed_decides_what_is_tried(tmp_path: Path) -> None:
+    def tried(seed: int) -> list[object]:
+        tuner = TUNER.model_copy(update={"seed": seed})
+        return [trial.hyperparameters for trial in _search(tuner, tmp_path).found]
+
+    assert tried(1) == tried(1) != tried(2)
+
+
+def test_less_may_be_better(tmp_path: Path) -> None:
+    search = _search(TUNER, tmp_path, lower=True)
+    assert search.best.objective == min(trial.objective or 0 for trial in search.found)
+
+
+def test_a_trial_that_fails_is_noted_and_the_search_goes_on(tmp_path: Path) -> None:
+    worths = iter([float("nan"), None, *[1.0] * 6])
+
+    def fragile(values: Mapping[str, Value]) -> Outcome:
+        worth = next(worths)
+        if worth is None:
+            raise BadInput("No such thing.")
+        return Outcome(worth, {})
+
+    search = Search(oracle(TUNER, MODEL, TRAIN, False), fragile, tmp_path)
+    search.search()
+    assert len(search.found) == 8
+    failures = [trial.failure for trial in search.found]
+    assert "not a number" in str(failures[0])
+    assert "No such thing" in str(failures[1])
+    assert failures[2:] == [None] * 6
+    assert search.best.number == 3
+    assert "6 trials" in parallel_coordinates(search.found, keys(SPACE), "ndcg_10", False)
+
+
+def test_nothing_but_failures_is_an_error(tmp_path: Path) -> None:
+    def broken(values: Mapping[str, Value]) -> Outcome:
+        raise BadInput("Never.")
+
+    search = Search(oracle(TUNER, MODEL, TRAIN, False), broken, tmp_path)
+    search.search()
+    with pytest.raises(ReelflowError, match=r"None of the tuner's 8 trials .* Never"):
+        _ = search.best
+
+
+def test_a_fault_of_the_program_stops_the_search(tmp_path: Path) -> None:
+    def faulty(values: Mapping[str, Value]) -> Outcome:
+        raise KeyError("gone")
+
+    search = Search(oracle(TUNER, MODEL, TRAIN, False), faulty, tmp_path)
+    with pytest.raises(keras_tuner.errors.FatalError, match="Trial 1: 'gone'"):
+        search.search()
+
+
+def test_values_that_do_not_go_together_are_one_line(tmp_path: Path) -> None:
+    def impossible(values: Mapping[str, Value]) -> Outcome:
+        ModelConfig(retrieval_weight=0, rating_weight=0)
+        raise AssertionError
+
+    search = Search(oracle(TUNER, MODEL, TRAIN, False), impossible, tmp_path)
+    search.search()
+    assert search.found[0].failure == "retrieval_weight and rating_weight must not both be 0"
+
+
+def test_an_empty_space_is_refused() -> None:
+    tuner = TUNER.model_copy(update={"space": Space(model={}, train={})})
+    with pytest.raises(BadInput, match="nothing to try"):
+        oracle(tuner, MODEL, TRAIN, lower_is_better=False)
+
+
+def test_the_plot_is_one_page_without_links(tmp_path: Path) -> None:
+    search = _search(TUNER, tmp_path)
+    page = parallel_coordinates(search.found, keys(SPACE), "ndcg_10", False)
+    assert "model.embedding size" in page
+    assert "src=" not in page.partition("<body>")[0]
+    assert "parcoords" in page
+
+
+def test_joint_is_the_objective_of_the_tasks_that_are_on() -> None:
+    tuner = TunerConfig()
+    metrics = {TOP_100: 0.5, "rmse": 0.9, "mrr": 0.1}
+    both, rating = MODEL, MODEL.model_copy(update={"retrieval_weight": 0.0})
+    retrieval = MODEL.model_copy(update={"rating_weight": 0.0})
+    assert score(metrics, tuner, both) == pytest.approx(-0.4)
+    assert score(metrics, tuner, retrieval) == 0.5
+    assert score(metrics, tuner, rating) == 0.9
+    assert [lower_is_better(tuner, model) for model in (both, retrieval, rating)] == [
+        False,
+        False,
+        True,
+    ]
+    assert score(metrics, tuner.model_copy(update={"objective": "mrr"}), both) == 0.1
+    broken = {**metrics, "rmse": float("inf")}
+    assert score(broken, tuner, both) != score(broken, tuner, both)

@@ -1,0 +1,57 @@
+"""Slices: every count is in exactly one, and the edges are where their names say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reelflow.evaluation.slices import age_group, by_genre, movie_popularity, user_activity
+
+
+@pytest.mark.parametrize(
+    ("counts", "label"),
+    [((0,), "0"), ((1, 19), "1-19"), ((20, 49), "20-49"), ((50, 199), "50-199"),
+     ((200, 10**6), "200+")],
+)  # fmt: skip
+def test_edges_of_activity(counts: tuple[int, ...], label: str) -> None:
+    assert set(user_activity(np.array(counts, np.int32))) == {label}
+
+
+@pytest.mark.parametrize(
+    ("counts", "label"),
+    [((0,), "0"), ((1, 4), "1-4"), ((5, 19), "5-19"), ((20, 99), "20-99"), ((100, 10**6), "100+")],
+)
+def test_edges_of_popularity(counts: tuple[int, ...], label: str) -> None:
+    assert set(movie_popularity(np.array(counts, np.int32))) == {label}
+
+
+@pytest.mark.parametrize("slices", [user_activity, movie_popularity])
+def test_labels_say_what_is_inside(slices) -> None:  # type: ignore[no-untyped-def]
+    counts = np.arange(400, dtype=np.int32)
+    for count, label in zip(counts, slices(counts), strict=True):
+        low, _, high = label.removesuffix("+").partition("-")
+        assert int(low) <= count <= int(high or (10**6 if label.endswith("+") else low))
+
+
+def test_a_film_counts_in_each_of_its_genres() -> None:
+    genres = [["Drama", "War"], [], ["War"]]
+    found = by_genre(genres, np.array([0, 1, 2, 3, 0], np.int32))
+    assert {name: rows.tolist() for name, rows in found.items()} == {
+        "Drama": [True, False, False, False, True],
+        "War": [True, False, True, False, True],
+        "(none)": [False, True, False, False, False],
+    }
+
+
+def test_genres_without_a_row_are_left_out() -> None:
+    assert set(by_genre([["Drama"], ["War"]], np.array([1], np.int32))) == {"War"}
+
+
+def test_ages_have_groups_and_the_unknown_their_own() -> None:
+    assert age_group([3, 18, 24, 56, None]).tolist() == [
+        "0-17",
+        "18-24",
+        "18-24",
+        "56+",
+        "(unknown)",
+    ]

@@ -1,0 +1,104 @@
+"""TFMA on aggregated cells says what the rows say, and breaks the bounds that the rows break."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow_model_analysis as tfma
+
+from reelflow.config import GateConfig
+from reelflow.evaluation import tfma_run
+from reelflow.evaluation.gate import Bound, bounds
+from reelflow.evaluation.metrics import WEIGHT, aggregate, row_columns, summarise
+from reelflow.evaluation.slices import MOVIE_POPULARITY, USER_ACTIVITY
+from tests.reelflow.evaluation.figures import predictions, stars
+
+ROWS = 500
+COLUMNS = row_columns(predictions(0, ROWS), stars(0, ROWS))
+_RANDOM = np.random.default_rng(0)
+SLICES = {
+    USER_ACTIVITY: _RANDOM.choice(["0", "1-19", "20-49"], ROWS),
+    MOVIE_POPULARITY: _RANDOM.choice(["0", "100+"], ROWS, p=[0.02, 0.98]),
+}
+KEYS = tuple(SLICES)
+RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+
+
+def _evaluate(cells: pa.RecordBatch, limits: list[Bound], folder: Path) -> dict[str, float]:
+    config = tfma_run.eval_config(limits, "unseen", KEYS)
+    with beam.Pipeline(runner=RUNNER) as pipeline:
+        tfma_run.evaluate(pipeline, cells, config, str(folder))
+    return tfma_run.failures(str(folder))
+
+
+def test_cells_are_means_and_sizes() -> None:
+    cells = aggregate(COLUMNS, SLICES).to_pydict()
+    assert sum(size for (size,) in cells[WEIGHT]) == ROWS
+    for i, (size,) in enumerate(cells[WEIGHT]):
+        names = {key: cells[key][i][0].decode() for key in KEYS}
+        inside = np.logical_and.reduce([SLICES[key] == name for key, name in names.items()])
+        assert size == inside.sum()
+        for name in ("raw/top_10", "unseen/mrr"):
+            assert cells[name][i][0] == pytest.approx(COLUMNS[name][inside].mean(), rel=1e-6)
+        mean = COLUMNS["squared_error"][inside].mean()
+        assert cells["rmse"][i][0] == pytest.approx(np.sqrt(mean), rel=1e-6)
+    assert len(cells[WEIGHT]) == len(set(zip(*SLICES.values(), strict=True)))
+
+
+def _bound(name: str, metric: str, lower: float | None, upper: float | None) -> Bound:
+    return Bound(name, metric, lower, upper, "the test")  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_tfma_agrees_with_the_rows(tmp_path: Path) -> None:
+    whole = summarise(COLUMNS)
+    accuracy, rmse = whole.unseen["top_100"], whole.rmse
+    # A candidate exactly as good as its champion, with no margin at all, must pass.
+    equal = GateConfig(
+        top_100_accuracy_min=0, rmse_max=99, top_100_accuracy_margin=0, rmse_margin=0
+    )
+    limits = [
+        *bounds(equal, whole, {"popularity": whole}),
+        _bound("lower kept", "top_100", accuracy - 1e-3, None),
+        _bound("lower broken", "top_100", accuracy + 1e-3, None),
+        _bound("upper kept", "rmse", None, rmse + 1e-3),
+        _bound("upper broken", "rmse", None, rmse - 1e-3),
+    ]
+    broken = _evaluate(aggregate(COLUMNS, SLICES), limits, tmp_path)
+    assert set(broken) == {"lower broken", "upper broken", "top_100_accuracy_against_popularity"}
+    assert broken["lower broken"] == pytest.approx(accuracy, rel=1e-5)
+    assert broken["upper broken"] == pytest.approx(rmse, rel=1e-5)
+
+    result = tfma.load_eval_result(str(tmp_path))
+    seen = set()
+    for slice_key, metrics in result.slicing_metrics:
+        inside = np.ones(ROWS, bool)
+        for key, value in slice_key:
+            inside &= SLICES[key] == value
+        seen.add(slice_key)
+        expected = summarise(COLUMNS, inside)
+        for output, by_key in metrics.items():
+            [value] = [v["doubleValue"] for name, v in by_key[""].items() if name == output]
+            if output == "rmse":
+                assert value == pytest.approx(expected.rmse, rel=1e-5)
+            else:
+                protocol, name = output.split("/")
+                mean = {"raw": expected.raw, "unseen": expected.unseen}[protocol][name]
+                assert value == pytest.approx(mean, abs=1e-6)
+    assert len(seen) == 1 + 3 + 2
+
+
+@pytest.mark.slow
+def test_predictions_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    found = predictions(1, 40)
+    found.stars[3] = np.nan
+    columns = row_columns(found, stars(1, 40))
+    slices = {key: labels[:40] for key, labels in SLICES.items()}
+    limits = [_bound("rmse", "rmse", None, 1e9), _bound("accuracy", "top_100", 0.0, None)]
+    broken = _evaluate(aggregate(columns, slices), limits, tmp_path)
+    assert set(broken) == {"rmse"}
+    assert not np.isfinite(broken["rmse"])

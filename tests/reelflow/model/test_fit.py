@@ -1,0 +1,203 @@
+"""Training: the provable answer is learned, by seed, and the best weights are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from reelflow.base.errors import BadInput
+from reelflow.config import ModelConfig, TrainConfig
+from reelflow.model.fit import BestWeights, fit
+from reelflow.model.index import mask
+from reelflow.model.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
+from tests.encoded_data import Checkerboard, Film, Row, checkerboard, colour, encoded, random_rows
+from tests.reelflow.trained import MODEL, TRAIN
+
+if TYPE_CHECKING:
+    from tests.reelflow.trained import Trained
+
+
+def _assert_solved(board: Checkerboard, joint: JointModel) -> None:
+    """Every user's first places are exactly the films of its colour that it has not rated."""
+    users = tf.range(len(board.users))
+    queries = joint.query(users, joint.timelines.ends_now(users))
+    scores = tf.matmul(queries, joint.candidate_tower.catalogue(), transpose_b=True)
+    scores = mask(scores, joint.timelines.seen(users)).numpy()
+    for user, row in zip(board.users, scores, strict=True):
+        answers = board.right_answers(user)
+        best = np.argsort(-row)[: len(answers)]
+        assert {board.films[film].movie_id for film in best} == answers, user
+
+
+def test_the_checkerboard_is_learned(model: Trained) -> None:
+    _assert_solved(model.board, model.joint)
+    losses = model.history[f"val_{RETRIEVAL_LOSS}"]
+    # Three films are left for each user and nothing tells them apart.
+    assert min(losses) == pytest.approx(np.log(3), abs=0.2)
+    assert min(losses) < losses[0] - 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"query": "user_id"},
+        {"query": "history"},
+        {"mask_seen": False},
+        {"loss": "in_batch_softmax"},
+        {"loss": "bpr", "negative_count": 4},
+        {"loss": "bpr", "negatives": "popularity", "negative_count": 4, "mask_seen": False},
+        {"query_layers": (16, 8), "candidate_layers": (16, 8), "tower_l2": 1e-4},
+        {"temperature": 0.5},
+    ],
+    ids=str,
+)
+def test_every_variant_learns_the_checkerboard(change: dict[str, Any], tmp_path: Path) -> None:
+    board = checkerboard()
+    config = MODEL.model_copy(update={**change, "rating_weight": 0.0})
+    joint, _ = fit(board.data, config, TRAIN, tmp_path)
+    _assert_solved(board, joint)
+
+
+def test_films_that_nobody_rated_rank_by_their_genre(tmp_path: Path) -> None:
+    """Users of one colour turn to comedies, the others to dramas; two films of each are new."""
+    board = checkerboard()
+    genre = ("Comedy", "Drama")
+    new = [Film(f"m{20 + m:02d}", (genre[m % 2],)) for m in range(4)]
+    films = [*(Film(x.movie_id, (genre[colour(x.movie_id)],)) for x in board.films), *new]
+    data = encoded(board.train, board.validation, films=films)
+    config = MODEL.model_copy(update={"rating_weight": 0.0, "year": False})
+    joint, _ = fit(data, config, TRAIN, tmp_path)
+    users = tf.range(len(board.users))
+    queries = joint.query(users, joint.timelines.ends_now(users))
+    scores = tf.matmul(queries, joint.candidate_tower.catalogue(), transpose_b=True).numpy()
+    for user, row in enumerate(scores[:, 20:]):
+        own = np.arange(4) % 2 == user % 2
+        assert row[own].min() > row[~own].max()
+
+
+def test_stars_of_the_checkerboard_are_learned(model: Trained) -> None:
+    users, movies = (grid.ravel() for grid in np.mgrid[: len(model.board.users), :20])
+    stars = model.joint.rating_model(tf.constant(users), tf.constant(movies)).numpy()
+    own = (users + movies) % 2 == 0
+    first = movies < 10
+    assert stars[own & first].min() > 4
+    assert stars[own & ~first].max() < 3
+
+
+@pytest.mark.slow
+def test_taste_is_learned(tmp_path: Path) -> None:
+    """5 stars within a colour, 1 star across: no bias can tell, only the factors."""
+    random = np.random.default_rng(0)
+    rows: list[Row] = [
+        (f"u{u:02d}", f"m{m:02d}", 5.0 if u % 2 == m % 2 else 1.0, 1) for u, m in np.ndindex(24, 20)
+    ]
+    order = random.permutation(len(rows))
+    train, held_out = ([rows[i] for i in part] for part in (order[:360], order[360:]))
+    data = encoded(train, held_out)
+    config = ModelConfig(retrieval_weight=0, rating_embedding_size=4)
+    joint, _ = fit(data, config, TRAIN.model_copy(update={"epochs": 60}), tmp_path)
+    for user, film, stars, _ in held_out:
+        pair = tf.constant([int(user[1:])]), tf.constant([int(film[1:])])
+        assert float(joint.rating_model(*pair)[0]) == pytest.approx(stars, abs=1.5)
+        assert (stars == 5.0) is (colour(user) == colour(film))
+
+
+def _weights(seed: int, logs: Path) -> list[np.ndarray]:
+    train = TrainConfig(epochs=2, batch_size=16, seed=seed)
+    joint, history = fit(checkerboard(8, 12).data, MODEL, train, logs)
+    assert {RETRIEVAL_LOSS, RATING_LOSS, f"val_{RETRIEVAL_LOSS}"} <= set(history)
+    for task in ("rating", "retrieval"):
+        assert {path.name for path in (logs / task).iterdir()} == {"train", "validation"}
+    return [weight.numpy() for weight in joint.trainable_weights]
+
+
+def test_the_seed_decides_the_weights(tmp_path: Path) -> None:
+    first, again, other = (_weights(seed, tmp_path / str(i)) for i, seed in enumerate((1, 1, 2)))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_nothing_but_unknown_ids_is_bad_input(tmp_path: Path) -> None:
+    rows: list[Row] = [("a", "lost", 3.0, 1), ("b", "gone", 3.0, 2)]
+    with pytest.raises(BadInput, match="out of vocabulary"):
+        fit(encoded(rows, films=["m0"]), MODEL, TRAIN, tmp_path)
+
+
+def test_without_a_validation_split_training_goes_on_to_the_end(tmp_path: Path) -> None:
+    """And a train rating of a film that the catalogue lacks does no harm."""
+    rows: list[Row] = [*random_rows(30, 0), ("u1", "lost", 3.0, 2)]
+    data = encoded(rows, films=[f"m{i:02d}" for i in range(14)])
+    _, history = fit(data, MODEL, TrainConfig(epochs=3, patience=1), tmp_path)
+    assert list(history) == [RETRIEVAL_LOSS, RATING_LOSS]
+    assert all(len(losses) == 3 and np.isfinite(losses).all() for losses in history.values())
+
+
+def test_a_history_query_needs_timestamps(tmp_path: Path) -> None:
+    rows: list[Row] = [(u, m, s, None) for u, m, s, _ in random_rows(30, 0)]
+    with pytest.raises(BadInput, match="needs timestamps"):
+        fit(encoded(rows), MODEL.model_copy(update={"query": "history"}), TRAIN, tmp_path)
+
+
+class _Epochs:
+    """A stand-in for Keras: one weight, and a loss by epoch."""
+
+    def __init__(self, patience: int) -> None:
+        self.weight = tf.Variable(0.0)
+        self.model: Any = SimpleNamespace(trainable_weights=[self.weight], stop_training=False)
+        self.best = BestWeights(RATING_LOSS, patience)
+        self.best.set_model(self.model)
+
+    def run(self, losses: list[float]) -> float:
+        """The weight after training; in epoch i it is i."""
+        for epoch, loss in enumerate(losses):
+            self.weight.assign(epoch)
+            self.best.on_epoch_end(epoch, {"loss": 0.0, f"val_{RATING_LOSS}": loss})
+            if self.model.stop_training:
+                break
+        self.epochs = epoch + 1
+        self.best.on_train_end()
+        return float(self.weight)
+
+
+def test_the_best_epoch_is_kept() -> None:
+    epochs = _Epochs(patience=9)
+    assert epochs.run([3, 2, 1, 2, 3]) == 2
+    assert epochs.best.epoch == 3
+
+
+def test_the_weights_of_a_warm_start_may_stay_the_best() -> None:
+    epochs = _Epochs(patience=9)
+    epochs.weight.assign(7)
+    epochs.best.begin(epochs.model, 2.5)
+    assert epochs.run([4, 3, 5]) == 7
+    assert epochs.best.epoch == 0
+
+
+def test_training_stops_when_the_loss_gets_no_better() -> None:
+    epochs = _Epochs(patience=2)
+    assert epochs.run([3, 3, 2, 4, 4, 1]) == 2
+    assert epochs.epochs == 5
+
+
+def test_a_loss_that_is_no_number_is_never_the_best() -> None:
+    nan = float("nan")
+    assert _Epochs(patience=9).run([nan, 1, nan]) == 1
+    never = _Epochs(patience=9)
+    assert never.run([nan, nan]) == 1
+    assert never.best.epoch is None
+
+
+def test_each_task_stops_by_itself(tmp_path: Path) -> None:
+    """A rating task that gets no better from its first epoch on does not wait for retrieval's."""
+    train = TRAIN.model_copy(update={"epochs": 6, "patience": 2, "rating_learning_rate": 9.0})
+    _, history = fit(checkerboard().data, MODEL, train, tmp_path)
+    assert len(history[RATING_LOSS]) < len(history[RETRIEVAL_LOSS]) == 6
+    assert all(
+        len(history[f"val_{name}"]) == len(history[name]) for name in (RATING_LOSS, RETRIEVAL_LOSS)
+    )

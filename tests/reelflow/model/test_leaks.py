@@ -1,0 +1,135 @@
+"""A champion has never been trained on what is held out now, or it is not begun with."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from reelflow.config import SplitConfig, SplitKind
+from reelflow.data.ingest.partition import Ratings
+from reelflow.data.ingest.split import (
+    TRAIN,
+    SplitPlan,
+    assign_splits,
+    count_times,
+    find_cuts,
+    temporal_shares,
+)
+from reelflow.encoding.encoded import EncodedData
+from reelflow.model.warm_champion import Knowledge, leak
+from tests.encoded_data import Row, encoded
+
+RANDOM = SplitConfig()
+TEMPORAL = SplitConfig(kind=SplitKind.TEMPORAL)
+
+
+def rows(count: int, first: int, seed: int) -> list[Row]:
+    """Ratings of distinct pairs, in order of time from `first` on."""
+    random = np.random.default_rng(seed)
+    pairs = random.choice(40 * 50, count, replace=False)
+    return [
+        (f"u{p // 50:02d}", f"m{p % 50:02d}", 4.0, first + i) for i, p in enumerate(pairs.tolist())
+    ]
+
+
+def parts(ratings: list[Row], config: SplitConfig) -> list[list[Row]]:
+    """Train, validation and test as ExampleGen splits them."""
+    ordered = sorted(ratings, key=lambda row: (row[0], row[3]))
+    users = sorted({row[0] for row in ordered})
+    films = sorted({row[1] for row in ordered})
+    times = np.array([row[3] for row in ordered], np.int64)
+    table = Ratings(
+        users=pa.array(users),
+        movies=pa.array(films),
+        user=np.array([users.index(row[0]) for row in ordered], np.int32),
+        movie=np.array([films.index(row[1]) for row in ordered], np.int32),
+        rating=np.array([row[2] for row in ordered], np.float32),
+        timestamp=times,
+        file=np.zeros(len(ordered), np.int32),
+    )
+    before, after = find_cuts(count_times(times), temporal_shares(config))
+    codes = assign_splits(table, SplitPlan(config, cuts=(before, after)))
+    return [[row for row, c in zip(ordered, codes, strict=True) if c == code] for code in range(3)]
+
+
+def data(ratings: list[Row], config: SplitConfig) -> EncodedData:
+    train, validation, test = parts(ratings, config)
+    films = [f"m{number:02d}" for number in range(50)]
+    return encoded(train, validation, test, films)
+
+
+FIRST, SECOND = rows(300, 1_000, seed=1), rows(300, 2_000, seed=2)
+
+
+@pytest.mark.parametrize("config", [RANDOM, TEMPORAL], ids=["random", "temporal"])
+@pytest.mark.parametrize("window", ["growing", "rolling"])
+def test_who_may_be_begun_with_has_not_seen_what_is_held_out(
+    config: SplitConfig, window: str
+) -> None:
+    third = rows(300, 3_000, seed=3)
+    champion = [*FIRST, *SECOND]
+    now = [*champion, *third] if window == "growing" else [*SECOND, *third]
+    knows = Knowledge.of(config, data(champion, config))
+    assert leak(knows, config, data(now, config)) is None
+    seen = set(parts(champion, config)[TRAIN])
+    _, validation, test = parts(now, config)
+    pairs = {row[:2] for row in seen} if config is RANDOM else seen
+    held_out = [row[:2] if config is RANDOM else row for row in (*validation, *test)]
+    assert held_out
+    assert not pairs.intersection(held_out)  # type: ignore[arg-type]
+
+
+def test_a_pair_rated_again_stays_in_its_split() -> None:
+    again = [(user, film, 1.0, (time or 0) + 5_000) for user, film, _, time in FIRST]
+    once, both = (parts(ratings, RANDOM) for ratings in (FIRST, [*FIRST, *again]))
+    for part, all_of_it in zip(once, both, strict=True):
+        assert {row[:2] for row in part} == {row[:2] for row in all_of_it}
+
+
+def test_another_seed_or_share_is_refused() -> None:
+    knows = Knowledge.of(RANDOM, data(FIRST, RANDOM))
+    for other in (SplitConfig(seed=7), SplitConfig(validation=0.2), SplitConfig(test=0.2)):
+        reason = leak(knows, other, data(FIRST, other))
+        assert reason is not None
+        assert "split was another" in reason
+    # It would have been a leak.
+    seen = set(parts(FIRST, RANDOM)[TRAIN])
+    assert seen.intersection(parts(FIRST, SplitConfig(seed=7))[2])
+
+
+def test_a_champion_from_a_later_window_is_refused() -> None:
+    knows = Knowledge.of(TEMPORAL, data([*FIRST, *SECOND], TEMPORAL))
+    reason = leak(knows, TEMPORAL, data(FIRST, TEMPORAL))
+    assert reason is not None
+    assert "held out now" in reason
+
+
+def test_what_a_champion_began_with_counts_too() -> None:
+    early = data(FIRST, TEMPORAL)
+    late = Knowledge.of(TEMPORAL, data([*FIRST, *SECOND], TEMPORAL))
+    # Trained on early ratings alone, but on top of weights that have seen later ones.
+    knows = Knowledge.of(TEMPORAL, early).on_top_of(late)
+    assert leak(knows, TEMPORAL, early) is not None
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        SplitConfig(kind=SplitKind.LEAVE_LAST),
+        SplitConfig(kind=SplitKind.PREDEFINED, train="a", test="b"),
+    ],
+    ids=["leave_last", "predefined"],
+)
+def test_splits_of_which_nothing_can_be_said(split: SplitConfig) -> None:
+    knows = Knowledge.of(split, data(FIRST, RANDOM))
+    reason = leak(knows, split, data(FIRST, RANDOM))
+    assert reason is not None
+    assert "does not tell" in reason
+
+
+def test_knowledge_is_json() -> None:
+    knows = Knowledge.of(RANDOM, data(FIRST, RANDOM))
+    assert Knowledge(**json.loads(json.dumps(vars(knows)))) == knows

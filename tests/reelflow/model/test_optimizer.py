@@ -1,0 +1,58 @@
+"""The optimizers against Keras's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from reelflow.config import TrainConfig
+from reelflow.model.fit import TableAdam, optimizer, rating_rate
+
+
+def test_values_are_those_of_keras() -> None:
+    random = np.random.default_rng(0)
+    start = random.normal(size=(6, 3)).astype(np.float32)
+    rows = random.integers(6, size=(20, 4))  # with repetitions, and never all rows
+    goals = random.normal(size=(20, 4, 3)).astype(np.float32)
+    found = []
+    for stepper in (TableAdam(0.1), keras.optimizers.Adam(0.1)):
+        table, bias = tf.Variable(start), tf.Variable(np.zeros(3, np.float32))
+        for step in range(20):
+            with tf.GradientTape() as tape:
+                errors = tf.gather(table, rows[step]) + bias - goals[step]
+                loss = tf.reduce_sum(tf.square(errors))
+            gradients = tape.gradient(loss, [table, bias])
+            assert isinstance(gradients[0], tf.IndexedSlices)
+            stepper.apply_gradients(zip(gradients, [table, bias], strict=True))
+        found.append((table.numpy(), bias.numpy()))
+    for ours, keras_own in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, keras_own, atol=1e-5)
+
+
+def test_the_configuration_chooses() -> None:
+    assert isinstance(optimizer(TrainConfig(), 0.003), TableAdam)
+    adagrad = optimizer(TrainConfig(optimizer="adagrad"), 0.25)
+    weight = tf.Variable([0.0, 0.0])
+    adagrad.apply_gradients([(tf.constant([3.0, 0.0]), weight)])
+    # Adagrad's first step: the rate times g / sqrt(initial accumulator + g^2).
+    np.testing.assert_allclose(weight, [-0.25 * 3 / np.sqrt(9.1), 0], rtol=1e-5)
+
+
+def test_the_rating_tasks_rate_falls_after_each_epoch() -> None:
+    rate = rating_rate(TrainConfig(rating_learning_rate=0.08, rating_decay=0.5), steps=10)
+    found = [float(rate(step)) for step in (0, 9, 10, 19, 20)]
+    np.testing.assert_allclose(found, [0.08, 0.08, 0.04, 0.04, 0.02], rtol=1e-6)
+
+
+def test_an_optimizer_follows_the_rate() -> None:
+    for name in ("adam", "adagrad"):
+        config = TrainConfig(optimizer=name, rating_learning_rate=1.0, rating_decay=0.01)
+        stepper = optimizer(config, rating_rate(config, steps=1))
+        weight = tf.Variable([0.0])
+        moved = []
+        for _ in range(2):
+            before = weight.numpy()
+            stepper.apply_gradients([(tf.constant([1.0]), weight)])
+            moved.append(abs(float((weight - before)[0])))
+        assert moved[1] < moved[0] / 50, name

@@ -1,0 +1,53 @@
+"""The second training: on all that is not test, for as long as the first one found best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from reelflow.config import TrainConfig
+from reelflow.encoding.encode import with_validation
+from reelflow.model.fit import fit, fit_and_refit
+from reelflow.model.tasks import RATING_LOSS, RETRIEVAL_LOSS
+from tests.encoded_data import checkerboard
+from tests.reelflow.trained import MODEL
+
+TRAIN = TrainConfig(
+    epochs=6, learning_rate=0.02, rating_learning_rate=9.0, batch_size=64, patience=2, refit=True
+)
+"""The rating task's steps are so long that it is best at once, and each task has its own number."""
+
+
+def test_it_is_a_training_on_both_for_the_best_number_of_epochs(tmp_path: Path) -> None:
+    data = checkerboard().data
+    fitted = fit_and_refit(data, MODEL, TRAIN, tmp_path)
+    best = fitted.first.best_epochs
+    assert best[RATING_LOSS] < len(fitted.history[RATING_LOSS]) < best[RETRIEVAL_LOSS] == 6
+    assert len(fitted.data.train) == len(data.train) + len(data.validation)
+    plain, history = fit(with_validation(data), MODEL, TRAIN, tmp_path / "plain", epochs=best)
+    assert {name: len(losses) for name, losses in history.items()} == best
+    for one, other in zip(plain.trainable_weights, fitted.joint.trainable_weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_without_refit_validation_stays_out(tmp_path: Path) -> None:
+    data = checkerboard(8, 12).data
+    train = TrainConfig(epochs=1, refit=False)
+    assert fit_and_refit(data, MODEL, train, tmp_path).data is data
+
+
+def test_further_seeds_are_trained_on_both_alone(tmp_path: Path) -> None:
+    data = checkerboard(8, 12).data
+    fitted = fit_and_refit(data, MODEL, TRAIN.model_copy(update={"seeds": 2}), tmp_path)
+    assert len(fitted.joint.further_rating_models) == 1
+    assert not (tmp_path / "seed-2").exists()
+    assert (tmp_path / "refit" / "seed-2").is_dir()
+
+
+def test_what_a_next_run_may_begin_with_knows_nothing_of_validation(tmp_path: Path) -> None:
+    data = checkerboard().data
+    fitted = fit_and_refit(data, MODEL, TRAIN, tmp_path)
+    alone, _ = fit(data, MODEL, TRAIN, tmp_path / "alone")
+    for one, other in zip(fitted.first.trainable_weights, alone.trainable_weights, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,0 +1,240 @@
+"""The exported model, reloaded: who gets what, and what is never given out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from reelflow.model.index import LOWEST, mask, ranks
+from reelflow.saved_model import golden
+
+if TYPE_CHECKING:
+    from tests.reelflow.trained import Trained
+
+Signatures = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def signatures(saved_model: Path) -> Signatures:
+    """By name; the loaded object itself must live on."""
+    loaded = tf.saved_model.load(str(saved_model))
+    return {**loaded.signatures, "loaded": loaded}
+
+
+def _ask(signatures: Signatures, name: str = "serving_default", **inputs: Any) -> dict[str, Any]:
+    return golden.call(signatures[name], inputs)
+
+
+def test_every_user_gets_the_right_films(model: Trained, signatures: Signatures) -> None:
+    board = model.board
+    found = _ask(signatures, user_id=board.users, k=20)
+    assert found["source"] == ["user"] * len(board.users)
+    for user, films in zip(board.users, found["movie_id"], strict=True):
+        answers, seen = board.right_answers(user), board.seen(user)
+        assert set(films[: len(answers)]) == answers
+        assert not set(films) & seen
+        assert set(films) == {film.movie_id for film in board.films} - seen | {""}
+
+
+def test_scores_are_the_models_own(model: Trained, signatures: Signatures) -> None:
+    users = tf.constant([0, 5])
+    queries = model.joint.query(users, model.joint.timelines.ends_now(users))
+    scores = tf.matmul(queries, model.joint.candidate_tower.catalogue(), transpose_b=True)
+    scores = mask(scores, model.joint.timelines.seen(users)).numpy()
+    found = _ask(signatures, user_id=["u00", "u05"], k=4)
+    np.testing.assert_allclose(found["score"], -np.sort(-scores, axis=1)[:, :4], rtol=1e-5)
+    ids = np.array(model.data.catalogue.movie_id)[np.argsort(-scores, axis=1)[:, :4]]
+    assert found["movie_id"] == ids.tolist()
+    assert found["title"] == [[f"The title of {m}" for m in row] for row in ids]
+
+
+def test_reloaded_answers_are_those_of_before(saved_model: Path, signatures: Signatures) -> None:
+    recorded = golden.read(saved_model / golden.GOLDEN_FILE)
+    assert {each.signature for each in recorded} >= {
+        "serving_default",
+        "rate",
+        "similar",
+        "evaluate",
+    }
+    for each in recorded:
+        _assert_same(golden.call(signatures[each.signature], each.inputs), each.outputs)
+
+
+def test_the_graph_does_what_python_says(model: Trained, signatures: Signatures) -> None:
+    """Step by step, outside of any graph, every signature has the same answer."""
+    given = {
+        "user_id": ["u00", "who"],
+        "movie_id": ["m01", "m02"],
+        "history": [["m04", ""]],
+        "exclusions": [["m06", "m08"]],
+        "timestamp": [103, 103],
+        "k": 3,
+    }
+    for name, function in model.serving.signatures().items():
+        inputs = {key: given[key] for key in golden.input_dtypes(function)}
+        expected = golden.call(signatures[name], inputs)
+        tf.config.run_functions_eagerly(True)
+        try:
+            _assert_same(golden.call(_OfTensors(function), inputs), expected)
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+
+class _OfTensors:
+    """A signature that makes tensors of its arguments, as a graph does."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        self.get_concrete_function = function.get_concrete_function
+
+    def __call__(self, **arrays: Any) -> dict[str, tf.Tensor]:
+        tensors = {name: tf.constant(array) for name, array in arrays.items()}
+        outputs: dict[str, tf.Tensor] = self._function(**tensors)
+        return outputs
+
+
+def _assert_same(answer: golden.Values, expected: golden.Values) -> None:
+    assert set(answer) == set(expected)
+    for name, values in expected.items():
+        if np.asarray(values).dtype.kind == "f":
+            np.testing.assert_allclose(answer[name], values, rtol=1e-5, atol=1e-6)
+        else:
+            assert answer[name] == values
+
+
+def test_exclusions_are_left_out(model: Trained, signatures: Signatures) -> None:
+    one, two = (sorted(model.board.right_answers(user)) for user in ("u00", "u01"))
+    found = _ask(signatures, user_id=["u00", "u01"], exclusions=[one[:1], two[:1]], k=2)
+    assert [set(films) for films in found["movie_id"]] == [set(one[1:]), set(two[1:])]
+    # One row of exclusions is for everybody; unknown ones and padding are nothing.
+    common = [[one[0], two[0], "no such film", ""]]
+    assert _ask(signatures, user_id=["u00", "u01"], exclusions=common, k=2) == found
+
+
+@pytest.mark.parametrize(("k", "columns"), [(3, 3), ([1, 4], 4), (1, 1), (999, 20)])
+def test_k_may_be_a_scalar_or_a_vector(signatures: Signatures, k: Any, columns: int) -> None:
+    found = _ask(signatures, user_id=["u00", "u01"], k=k)
+    for name in ("movie_id", "title", "score"):
+        assert np.shape(found[name]) == (2, columns)
+
+
+def test_the_tail_is_empty(model: Trained, signatures: Signatures) -> None:
+    found = _ask(signatures, user_id=["u00"], k=20)
+    left = 20 - len(model.board.seen("u00"))
+    assert found["movie_id"][0][left:] == found["title"][0][left:] == [""] * (20 - left)
+    assert found["score"][0][left:] == [LOWEST] * (20 - left)
+    assert min(found["score"][0][:left]) > LOWEST
+
+
+def test_a_stranger_is_known_by_its_history(model: Trained, signatures: Signatures) -> None:
+    for colour in (0, 1):
+        own = {f"m{m:02d}" for m in range(colour, 20, 2)}
+        history = sorted(own)[:6]
+        found = _ask(
+            signatures, user_id=["stranger"], history=[["", *history, "no such film"]], k=4
+        )
+        assert found["source"] == ["history"]
+        assert set(found["movie_id"][0]) == own - set(history)
+
+
+def test_a_stranger_without_history_gets_the_popular_films(
+    model: Trained, signatures: Signatures
+) -> None:
+    counts = np.bincount(model.data.train.movie_index, minlength=20)
+    for history in ([[""]], [["no such film", ""]]):
+        found = _ask(signatures, user_id=["stranger", "u00"], history=history, k=20)
+        assert found["source"] == ["popularity", "user"]
+        films = [int(movie_id[1:]) for movie_id in found["movie_id"][0]]
+        assert sorted(films) == list(range(20))
+        assert (np.diff(counts[films]) <= 0).all()
+
+
+def test_films_of_the_request_are_seen_by_a_known_user_too(signatures: Signatures) -> None:
+    best = _ask(signatures, user_id=["u00"], k=1)["movie_id"][0]
+    found = _ask(signatures, user_id=["u00"], history=[best], k=20)
+    assert found["source"] == ["user"]
+    assert best[0] not in found["movie_id"][0]
+
+
+def test_rate(model: Trained, signatures: Signatures) -> None:
+    inputs = {"user_id": ["u00", "u00", "u00", "who"], "movie_id": ["m02", "m18", "what", "m02"]}
+    found = _ask(signatures, "rate", **inputs)
+    assert found["known_user"] == [True, True, True, False]
+    assert found["known_movie"] == [True, True, False, True]
+    good, bad, unknown_film, unknown_user = found["rating"]
+    assert good > 4 > 3 > bad >= 2
+    mean = model.data.train.rating.mean()
+    assert unknown_film == pytest.approx(mean, abs=1)
+    assert unknown_user > mean
+    assert all(2 <= stars <= 5 for stars in found["rating"])
+
+
+def test_rate_is_the_rating_model(model: Trained, signatures: Signatures) -> None:
+    users, movies = (grid.ravel() for grid in np.mgrid[:24, :20])
+    direct = model.joint.rating_model(tf.constant(users), tf.constant(movies)).numpy()
+    pairs = {"user_id": [f"u{u:02d}" for u in users], "movie_id": [f"m{m:02d}" for m in movies]}
+    found = _ask(signatures, "rate", **pairs)["rating"]
+    np.testing.assert_allclose(found, np.clip(direct, 2, 5), rtol=1e-4)
+
+
+def test_similar_films_have_the_same_colour(signatures: Signatures) -> None:
+    films = [f"m{m:02d}" for m in range(20)]
+    found = _ask(signatures, "similar", movie_id=films, k=9)
+    for film, similar in zip(films, found["movie_id"], strict=True):
+        assert set(similar) == {f"m{m:02d}" for m in range(int(film[1:]) % 2, 20, 2)} - {film}
+    assert np.abs(found["score"]).max() <= 1 + 1e-6
+
+
+def test_nothing_is_similar_to_an_unknown_film(signatures: Signatures) -> None:
+    found = _ask(signatures, "similar", movie_id=["what"], k=3)
+    assert found["movie_id"] == found["title"] == [["", "", ""]]
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_evaluate_sees_the_history_that_the_encoder_saw(
+    model: Trained, signatures: Signatures, split: str
+) -> None:
+    rows = getattr(model.data, split)
+    joint, users = model.joint, tf.constant(rows.user_index)
+    queries = joint.query(users, tf.constant(rows.history_end))
+    scores = tf.matmul(queries, joint.candidate_tower.catalogue(), transpose_b=True)
+    seen = joint.timelines.seen(users)
+    raw, unseen = ranks(scores, tf.constant(rows.movie_index), seen)
+    found = _ask(
+        signatures,
+        "evaluate",
+        user_id=[model.board.users[u] for u in rows.user_index],
+        movie_id=[f"m{m:02d}" for m in rows.movie_index],
+        timestamp=rows.timestamp.tolist(),
+    )
+    assert found["rank_raw"] == raw.numpy().tolist()
+    assert found["rank_unseen"] == unseen.numpy().tolist()
+
+
+def test_held_out_films_rank_first(model: Trained, signatures: Signatures) -> None:
+    rows = model.board.test
+    ids = {"user_id": [row[0] for row in rows], "movie_id": [row[1] for row in rows]}
+    found = _ask(signatures, "evaluate", **ids, timestamp=[row[3] for row in rows])
+    assert max(found["rank_unseen"]) <= 3  # three films are left of each colour
+    assert max(found["rank_raw"]) <= 10
+
+
+def test_evaluate_what_the_model_does_not_know(signatures: Signatures) -> None:
+    found = _ask(
+        signatures,
+        "evaluate",
+        user_id=["u00", "stranger", "stranger"],
+        movie_id=["what", "what", "m00"],
+        timestamp=[500, 500, 500],
+    )
+    assert found["rank_raw"][:2] == found["rank_unseen"][:2] == [21, 21]
+    assert 1 <= found["rank_raw"][2] == found["rank_unseen"][2] <= 20
+
+
+def test_an_empty_batch_has_an_empty_answer(signatures: Signatures) -> None:
+    assert _ask(signatures, user_id=[])["movie_id"] == []
+    assert _ask(signatures, "rate", user_id=[], movie_id=[])["rating"] == []

@@ -1,0 +1,141 @@
+"""Models of one task, and every rating head: exported, they keep every promise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from reelflow.base.errors import BadInput
+from reelflow.baselines.biases import Biases
+from reelflow.config import ModelConfig, TrainConfig
+from reelflow.model.export import export
+from reelflow.model.fit import fit
+from reelflow.model.signatures import ServingModel
+from reelflow.model.tasks import JointModel
+from reelflow.saved_model.client import ServedModel
+from reelflow.saved_model.probe import probe
+from tests.encoded_data import checkerboard
+
+BOARD = checkerboard(10, 12)
+DATA = BOARD.data
+SMALL = {"embedding_size": 4, "rating_embedding_size": 3}
+RATING_ONLY = {"retrieval_weight": 0.0}
+
+
+def _joint(**config: Any) -> JointModel:
+    """Untrained: promises do not depend on what was learned."""
+    keras.utils.set_random_seed(0)
+    joint = JointModel(DATA, ModelConfig(**{**SMALL, **config}))
+    some = tf.constant([0])
+    if joint.has_retrieval:
+        joint.query(some, tf.constant([0], tf.int64))
+    if joint.has_rating:
+        joint.rating_model(some, some)
+    return joint
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "config",
+    [
+        RATING_ONLY,
+        {"rating_weight": 0.0},
+        {"rating_head": "mlp"},
+        {"rating_head": "mlp", "query": "user_id", "rating_share_embeddings": True},
+        {**RATING_ONLY, "rating_head": "dcn"},
+        {**RATING_ONLY, "rating_head": "like"},
+        {**RATING_ONLY, "rating_output": "ordinal", "rating_day_effects": False},
+    ],
+    ids=str,
+)
+def test_the_exported_model_keeps_its_promises(config: dict[str, Any], tmp_path: Path) -> None:
+    serving = ServingModel(_joint(**config), DATA, BOARD.users)
+    export(serving, DATA, BOARD.users, {}, tmp_path)
+    assert probe(tmp_path)["reasons"] == []
+    likes = config.get("rating_head") == "like" or config.get("rating_output") == "ordinal"
+    rated = ServedModel.load(tmp_path).rate(BOARD.users[0], "m01")
+    assert (rated.like is not None) is likes
+
+
+def _ask(serving: ServingModel, name: str, **inputs: Any) -> dict[str, Any]:
+    tensors = {key: tf.constant(value) for key, value in inputs.items()}
+    return {k: v.numpy() for k, v in serving.signatures()[name](**tensors).items()}
+
+
+def test_a_rating_model_ranks_by_its_stars() -> None:
+    joint = _joint(**RATING_ONLY)
+    serving, ratings = ServingModel(joint, DATA, BOARD.users), joint.frozen_ratings()
+    found = _ask(serving, "score", user_id=["u03", "who"], history=[["m01"]])
+    assert found["source"].tolist() == [b"user", b"popularity"]
+    np.testing.assert_allclose(found["score"][0], ratings.scores(tf.constant([3]))[0], rtol=1e-5)
+    best = _ask(serving, "serving_default", user_id=["u03"], history=[[""]], exclusions=[[""]], k=3)
+    unseen = np.where(found["seen"][0], -np.inf, found["score"][0])
+    # The film named in the request is seen, too; the second question names none.
+    free = _ask(serving, "score", user_id=["u03"], history=[[""]])
+    unseen = np.where(free["seen"][0], -np.inf, free["score"][0])
+    ids = [DATA.catalogue.movie_id[i].encode() for i in np.argsort(-unseen, kind="stable")[:3]]
+    assert best["movie_id"][0].tolist() == ids
+
+
+def test_nothing_in_the_history_explains_a_rating_models_score() -> None:
+    serving = ServingModel(_joint(**RATING_ONLY), DATA, BOARD.users)
+    told = _ask(serving, "explain", user_id=["u03"], movie_id=["m05"], history=[[""]])
+    score = _ask(serving, "score", user_id=["u03"], history=[[""]])["score"][0]
+    assert told["weight"].shape == (1, 0)
+    assert told["rest"][0] == pytest.approx(score[DATA.catalogue.movie_id.index("m05")], rel=1e-5)
+
+
+def test_a_like_classifier_tells_the_probability() -> None:
+    joint = _joint(**RATING_ONLY, rating_head="like")
+    serving = ServingModel(joint, DATA, BOARD.users)
+    rated = _ask(serving, "rate", user_id=["u03", "who"], movie_id=["m05", "m05"])
+    likes = joint.frozen_ratings().likes(tf.constant([3, 10]), tf.constant([5, 5])).numpy()
+    np.testing.assert_allclose(rated["like"], likes, rtol=1e-5)
+    ranked = _ask(serving, "score", user_id=["u03"], history=[[""]])["score"]
+    assert ((ranked > 0) & (ranked < 1)).all()
+    assert ranked[0, 5] == pytest.approx(rated["like"][0], rel=1e-5)
+
+
+def test_without_a_rating_task_stars_come_from_biases() -> None:
+    serving = ServingModel(_joint(rating_weight=0.0), DATA, BOARD.users)
+    rated = _ask(serving, "rate", user_id=["u03", "who", "u03"], movie_id=["m05", "m05", "what"])
+    pairs = np.array([3, 10, 3], np.int32), np.array([5, 5, 12], np.int32)
+    np.testing.assert_allclose(rated["rating"], Biases.of(DATA).stars(*pairs), rtol=1e-5)
+    assert "like" not in rated
+
+
+@pytest.mark.slow
+def test_seeds_are_averaged(tmp_path: Path) -> None:
+    config = ModelConfig(**{**SMALL, **RATING_ONLY})
+    train = TrainConfig(epochs=2, batch_size=16, seed=1)
+    several, _ = fit(DATA, config, train.model_copy(update={"seeds": 2}), tmp_path)
+    another, _ = fit(DATA, config, train.model_copy(update={"seed": 2}), tmp_path)
+    users, films = tf.constant([0, 4, 10]), tf.constant([1, 11, 3])
+    first, second = several.rating_model.freeze(), another.rating_model.freeze()
+    together = several.frozen_ratings()
+    members = [one.catalogue(users).numpy() for one in (first, second)]
+    assert not np.allclose(*members)
+    np.testing.assert_allclose(together.scores(users), np.mean(members, axis=0), rtol=1e-5)
+    stars = np.mean([one.pairs(users, films, None).numpy() for one in (first, second)], axis=0)
+    np.testing.assert_allclose(together.stars(users, films), np.clip(stars, 2, 5), rtol=1e-5)
+    assert several.parameters == 2 * another.parameters
+
+
+def test_seeds_need_weights_of_their_own(tmp_path: Path) -> None:
+    config = ModelConfig(query="user_id", rating_head="mlp", rating_share_embeddings=True)
+    with pytest.raises(BadInput, match=r"train\.seeds"):
+        fit(DATA, config, TrainConfig(seeds=2), tmp_path)
+
+
+def test_the_tasks_are_named() -> None:
+    assert _joint().tasks == ["retrieval", "rating"]
+    assert _joint(**RATING_ONLY).tasks == ["rating"]
+    only = _joint(rating_weight=0.0)
+    assert only.tasks == ["retrieval"]
+    towers = only.query_tower.trainable_weights + only.candidate_tower.trainable_weights
+    assert only.parameters == sum(weight.shape.num_elements() for weight in towers)

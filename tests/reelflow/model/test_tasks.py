@@ -1,0 +1,155 @@
+"""The joint model: what a query may know, what the losses are, who owns which weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from reelflow.base import columns as f
+from reelflow.config import ModelConfig
+from reelflow.encoding.encoded import EncodedData
+from reelflow.model.retrieval import popularity
+from reelflow.model.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
+from reelflow.model.timelines import Batches
+from tests.encoded_data import Row, encoded, random_rows
+
+FILMS = [f"m{i:02d}" for i in range(14)]
+
+
+def _joint(data: EncodedData, **config: Any) -> JointModel:
+    keras.utils.set_random_seed(0)
+    joint = JointModel(data, ModelConfig(embedding_size=4, rating_embedding_size=3, **config))
+    joint.query(tf.constant([0]), tf.constant([0], tf.int64))
+    return joint
+
+
+def _batch(data: EncodedData) -> dict[str, tf.Tensor]:
+    return {k: tf.constant(v) for k, v in Batches(data.train, 1000, None)[0].items()}
+
+
+def _scattered(joint: JointModel) -> JointModel:
+    for seed, tower in enumerate((joint.query_tower, joint.candidate_tower, joint.rating_model)):
+        random = np.random.default_rng(seed)  # the same whichever of the others are trained
+        for weight in tower.trainable_weights:
+            weight.assign(random.normal(size=weight.shape))
+    return joint
+
+
+@pytest.mark.parametrize("at", range(0, 40, 5))
+def test_a_query_does_not_see_its_target(at: int) -> None:
+    """Another film in the target's place, at the same time, makes no other query."""
+    rows = random_rows(40, 7, films=14)
+    user, film, stars, time = rows[at]
+    taken = {m for u, m, _, _ in rows if u == user}
+    other: Row = (user, next(m for m in FILMS if m not in taken), stars, time)
+    one = encoded(rows, films=FILMS)
+    two = encoded([*rows[:at], other, *rows[at + 1 :]], films=FILMS)
+
+    def query(data: EncodedData, movie: str) -> np.ndarray:
+        train = data.train
+        at = np.flatnonzero(
+            (train.user_index == int(user[1:])) & (train.movie_index == int(movie[1:]))
+        )
+        ends = tf.constant(train.history_end[at])
+        return _scattered(_joint(data)).query(tf.constant(train.user_index[at]), ends).numpy()
+
+    np.testing.assert_array_equal(query(one, film), query(two, other[1]))
+
+
+@pytest.mark.parametrize("mask_seen", [True, False])
+def test_at_the_start_the_loss_is_that_of_guessing(mask_seen: bool) -> None:
+    """Nothing learned: all films that compete are alike, so the loss is the log of their number."""
+    data = encoded(random_rows(60, 0), films=FILMS)
+    joint = _joint(data, mask_seen=mask_seen, rating_weight=0)
+    loss = float(joint.compute_loss(_batch(data)))
+    counts = np.bincount(data.train.user_index)[data.train.user_index]
+    rivals = len(FILMS) - counts + 1 if mask_seen else np.full(60, len(FILMS))
+    assert loss == pytest.approx(np.log(rivals).mean(), abs=0.02)
+
+
+def test_in_batch_loss_is_for_training_only() -> None:
+    data = encoded(random_rows(60, 0), films=FILMS)
+    batch = _batch(data)
+    config = {"rating_weight": 0, "query_dropout": 0.0}
+    full = _scattered(_joint(data, **config))
+    sampled = _scattered(_joint(data, loss="in_batch_softmax", **config))
+    assert float(sampled.compute_loss(batch)) == float(full.compute_loss(batch))
+    in_training = float(sampled.compute_loss(batch, training=True))
+    assert in_training != pytest.approx(float(full.compute_loss(batch, training=True)))
+
+
+def test_the_joint_loss_is_the_weighted_sum() -> None:
+    data = encoded(random_rows(60, 0), films=FILMS)
+    losses = {
+        weights: float(
+            _scattered(
+                _joint(data, retrieval_weight=weights[0], rating_weight=weights[1])
+            ).compute_loss(_batch(data))
+        )
+        for weights in ((1, 0), (0, 1), (2, 0.5))
+    }
+    expected = 2 * losses[1, 0] + 0.5 * losses[0, 1]
+    assert losses[2, 0.5] == pytest.approx(expected, rel=1e-5)
+
+
+def test_retrieval_may_be_summed_over_the_batch() -> None:
+    data = encoded(random_rows(60, 0), films=FILMS)
+    mean = float(_scattered(_joint(data, rating_weight=0)).compute_loss(_batch(data)))
+    summed = _scattered(_joint(data, rating_weight=0, retrieval_reduction="sum"))
+    assert float(summed.compute_loss(_batch(data))) == pytest.approx(60 * mean, rel=1e-5)
+
+
+def test_the_rating_loss_is_the_mean_square() -> None:
+    data = encoded(random_rows(60, 0), films=FILMS)
+    joint = _scattered(_joint(data, retrieval_weight=0))
+    batch = _batch(data)
+    pairs = batch[f.USER_INDEX], batch[f.MOVIE_INDEX], batch[f.TIMESTAMP]
+    stars = joint.rating_model(*pairs).numpy()
+    expected = np.mean((stars - data.train.rating) ** 2)
+    assert float(joint.compute_loss(batch)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_tasks_share_no_weights() -> None:
+    joint = _joint(encoded(random_rows(30, 0), films=FILMS))
+    everything = {id(weight) for weight in joint.trainable_weights}
+    assert list(joint.stages) == [RETRIEVAL_LOSS, RATING_LOSS]
+    ids = []
+    for tasks in joint.stages.values():
+        joint.learn(tasks)
+        ids.append({id(weight) for weight in joint.trainable_weights})
+    assert not ids[0] & ids[1]
+    assert ids[0] | ids[1] == everything
+
+
+def test_the_loss_is_that_of_the_tasks_that_learn() -> None:
+    data = encoded(random_rows(60, 0), films=FILMS)
+    joint, batch = _scattered(_joint(data)), _batch(data)
+    losses = []
+    for tasks in (joint.tasks, *joint.stages.values()):
+        joint.learn(tasks)
+        losses.append(float(joint.compute_loss(batch)))
+    assert losses[0] == pytest.approx(losses[1] + losses[2], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("config", "active"),
+    [({"rating_weight": 0}, RETRIEVAL_LOSS), ({"retrieval_weight": 0}, RATING_LOSS)],
+)
+def test_a_task_of_weight_0_is_off(config: dict[str, float], active: str) -> None:
+    assert list(_joint(encoded(random_rows(30, 0)), **config).stages) == [active]
+
+
+@pytest.mark.parametrize("query", ["user_id", "both"])
+def test_without_timestamps_there_is_no_history(query: str) -> None:
+    rows: list[Row] = [(u, m, s, None) for u, m, s, _ in random_rows(30, 0)]
+    assert _joint(encoded(rows), query=query).query_tower.history_length == 0
+
+
+def test_popularity_is_the_share_of_ratings() -> None:
+    rows: list[Row] = [("a", "m0", 3.0, 1), ("b", "m0", 3.0, 1), ("b", "m2", 3.0, 1)]
+    shares = popularity(encoded(rows, films=["m0", "m1", "m2"])).numpy()
+    np.testing.assert_allclose(shares, np.array([2, 0.1, 1]) / 3.1, rtol=1e-6)

@@ -1,0 +1,79 @@
+"""Timelines in TensorFlow against the slices that they stand for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from reelflow.encoding.encoded import EncodedData
+from reelflow.model.timelines import Timelines
+from tests.encoded_data import encoded, random_rows
+
+FILMS = [f"m{i:02d}" for i in range(14)]
+UNKNOWN = len(FILMS)
+
+
+@pytest.fixture(scope="module")
+def data() -> EncodedData:
+    return encoded(random_rows(70, 3), test=random_rows(50, 4, users=12), films=FILMS)
+
+
+@pytest.fixture(scope="module")
+def timelines(data: EncodedData) -> Timelines:
+    train = data.train
+    return Timelines(train.movie_index, train.timestamp, data.offsets, unknown=UNKNOWN)
+
+
+def _slice(data: EncodedData, user: int) -> slice:
+    return slice(data.offsets[user], data.offsets[user + 1])
+
+
+@pytest.mark.parametrize("length", [0, 1, 3, 50])
+def test_recent_films_are_the_tail_of_the_history(
+    data: EncodedData, timelines: Timelines, length: int
+) -> None:
+    for split in (data.train, data.test):
+        found = timelines.recent(split.user_index, split.history_end, length).numpy()
+        assert found.shape == (len(split), length)
+        assert found.dtype == np.int32
+        for row, user, end in zip(found, split.user_index, split.history_end, strict=True):
+            history = data.train.movie_index[data.offsets[user] : end].tolist()
+            wanted = history[-length:] if length else []
+            assert row.tolist() == [UNKNOWN] * (length - len(wanted)) + wanted
+
+
+def test_ends_before_agrees_with_the_encoder(data: EncodedData, timelines: Timelines) -> None:
+    for split in (data.train, data.test):
+        ends = timelines.ends_before(tf.constant(split.user_index), tf.constant(split.timestamp))
+        np.testing.assert_array_equal(ends, split.history_end)
+
+
+def test_ends_now_are_the_ends_of_the_slices(data: EncodedData, timelines: Timelines) -> None:
+    users = tf.range(data.sizes.users + 1)
+    np.testing.assert_array_equal(timelines.ends_now(users), data.offsets[1:])
+
+
+def test_seen_films_are_those_of_the_slice(data: EncodedData, timelines: Timelines) -> None:
+    users = [4, 0, data.sizes.users, 4]
+    cells = timelines.seen(tf.constant(users)).numpy()
+    expected = [
+        (row, film)
+        for row, user in enumerate(users)
+        for film in data.train.movie_index[_slice(data, user)].tolist()
+    ]
+    assert cells.tolist() == [list(cell) for cell in expected]
+
+
+def test_nobody_has_seen_nothing(timelines: Timelines) -> None:
+    assert timelines.seen(tf.zeros([0], tf.int32)).shape == (0, 2)
+
+
+def test_a_film_rated_twice_is_seen_once() -> None:
+    rows = [("a", "m01", 3.0, 1), ("a", "m00", 3.0, 2), ("a", "m01", 5.0, 3), ("b", "m01", 1.0, 1)]
+    data = encoded(rows, films=FILMS)
+    train = data.train
+    timelines = Timelines(train.movie_index, train.timestamp, data.offsets, unknown=UNKNOWN)
+    cells = timelines.seen(tf.constant([1, 0])).numpy()
+    assert sorted(cells.tolist()) == [[0, 1], [1, 0], [1, 1]]
+    assert timelines.counts(tf.constant([0])).numpy().tolist() == [3]

@@ -1,0 +1,239 @@
+"""Towers against sums of embeddings in numpy."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from reelflow.config import ModelConfig
+from reelflow.encoding.tokens import tokens_of_rows
+from reelflow.model.towers import CandidateTower, QueryTower, genre_shares
+from tests.encoded_data import Film, encoded
+
+USERS, MOVIES, LENGTH = 5, 7, 3
+SIZE = 4
+
+
+def _query_tower(query: str = "both", **config: Any) -> QueryTower:
+    keras.utils.set_random_seed(0)
+    tower = QueryTower(
+        USERS, MOVIES, LENGTH, ModelConfig(embedding_size=SIZE, query=query, **config)
+    )
+    tower(tf.constant([0]), tf.fill([1, tower.history_length], MOVIES))
+    for weight in tower.trainable_weights:
+        weight.assign(np.random.default_rng(1).normal(size=weight.shape))
+    return tower
+
+
+def _weights(tower: keras.layers.Layer) -> dict[str, np.ndarray]:
+    return {
+        w.name.split("/")[-2 if "embeddings" in w.name else -1]: w.numpy() for w in tower.weights
+    }
+
+
+def test_query_is_the_user_and_the_weighted_history() -> None:
+    tower = _query_tower()
+    table = _weights(tower)
+    recent = np.array([[MOVIES, 2, 4], [MOVIES, MOVIES, MOVIES], [6, 0, 0]])
+    users = np.array([3, 0, USERS])
+    found = tower(tf.constant(users), tf.constant(recent)).numpy()
+    for row, (user, films) in enumerate(zip(users, recent, strict=True)):
+        expected = table["user"][user].copy()
+        for weight, film in zip(table["position_weights:0"], films, strict=True):
+            if film != MOVIES:
+                expected += weight * table["history"][film]
+        np.testing.assert_allclose(found[row], [*expected, 1.0], rtol=1e-5)
+
+
+def test_padding_does_not_count() -> None:
+    tower = _query_tower()
+    recent = tf.constant([[MOVIES, MOVIES, 2]])
+    before = tower(tf.constant([1]), recent).numpy()
+    history = next(w for w in tower.weights if "history" in w.name)
+    changed = history.numpy()
+    changed[MOVIES] += 100.0
+    history.assign(changed)
+    np.testing.assert_array_equal(tower(tf.constant([1]), recent), before)
+
+
+@pytest.mark.parametrize(("query", "knows_user", "knows_history"), [
+    ("user_id", True, False), ("history", False, True), ("both", True, True),
+])  # fmt: skip
+def test_what_a_query_knows(query: str, knows_user: bool, knows_history: bool) -> None:
+    tower = _query_tower(query)
+
+    def ask(user: int, film: int) -> np.ndarray:
+        recent = [[MOVIES, MOVIES, film]] if tower.history_length else [[]]
+        return tower(tf.constant([user]), tf.constant(recent, tf.int32)).numpy()
+
+    assert tower.history_length == (LENGTH if knows_history else 0)
+    assert np.array_equal(ask(0, 1), ask(1, 1)) is not knows_user
+    assert np.array_equal(ask(0, 1), ask(0, 2)) is not knows_history
+
+
+def test_the_newest_film_weighs_most_at_first() -> None:
+    config = ModelConfig(embedding_size=SIZE)
+    tower = QueryTower(USERS, MOVIES, LENGTH, config)
+    tower(tf.constant([0]), tf.fill([1, LENGTH], MOVIES))
+    np.testing.assert_allclose(_weights(tower)["position_weights:0"], [1 / 3, 1 / 2, 1])
+
+
+def test_training_hides_some_users_and_drops_out() -> None:
+    tower = _query_tower(query_dropout=0.0)
+    users, recent = tf.fill([4000], 2), tf.fill([4000, LENGTH], MOVIES)
+    found = tower(users, recent, training=True).numpy()[:, :-1]
+    table = _weights(tower)["user"]
+    hidden = (found == table[USERS]).all(axis=1)
+    assert ((found == table[2]).all(axis=1) | hidden).all()
+    assert hidden.mean() == pytest.approx(0.1, abs=0.02)
+    dropped = _query_tower(query_dropout=0.5)(users, recent, training=True).numpy()
+    assert (dropped[:, :-1] == 0).mean() == pytest.approx(0.5, abs=0.03)
+    assert (dropped[:, -1] == 1).all()
+
+
+FILMS = [Film("a", ("War", "Drama"), 1990), Film("b"), Film("c", ("Drama",), 2020)]
+DATA = encoded([("u", "a", 3.0, 1), ("u", "c", 3.0, 2)], films=FILMS)  # nobody rated b
+SHARES = np.array([[0.5, 0.5], [0, 0], [1, 0]])  # Drama, War
+RATED = np.array([[1], [0], [1]])
+
+
+def _candidate_tower(**config: Any) -> CandidateTower:
+    keras.utils.set_random_seed(0)
+    tower = CandidateTower(DATA, ModelConfig(embedding_size=SIZE, **config))
+    tower.catalogue()
+    for weight in tower.weights:
+        weight.assign(np.random.default_rng(2).normal(size=weight.shape))
+    return tower
+
+
+def test_genre_shares() -> None:
+    np.testing.assert_array_equal(genre_shares(DATA.catalogue, 2), SHARES)
+
+
+@pytest.mark.parametrize("genres", [True, False])
+@pytest.mark.parametrize("year", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_candidates_are_film_genres_year_and_bias(genres: bool, year: bool, bias: bool) -> None:
+    tower = _candidate_tower(genres=genres, year=year, movie_bias=bias)
+    table = {w.name.removesuffix(":0").split("/")[-1]: w.numpy() for w in tower.weights}
+    assert set(table) == {"movie"} | ({"genres"} if genres else set()) | (
+        {"year"} if year else set()
+    ) | ({"bias", "unrated_bias"} if bias else set())
+    expected = RATED * table["movie"]
+    if genres:
+        expected += SHARES @ table["genres"]
+    if year:
+        expected += DATA.catalogue.year_scaled[:, None] * table["year"]
+    biases = np.zeros([3, 1])
+    if bias:
+        biases = np.where(RATED == 1, table["bias"], table["unrated_bias"])
+    expected = np.concatenate([expected, biases], axis=1)
+    np.testing.assert_allclose(tower.catalogue(), expected, rtol=1e-5)
+    np.testing.assert_allclose(tower(tf.constant([2, 0, 2])), expected[[2, 0, 2]], rtol=1e-5)
+
+
+def test_films_that_nobody_rated_stand_where_their_features_put_them() -> None:
+    """What their own rows hold has no say."""
+    tower = _candidate_tower()
+    before = tower.catalogue().numpy()
+    for weight in tower.weights:
+        if weight.name in ("movie:0", "bias:0"):
+            weight.assign(weight + tf.constant(1.0 - RATED, tf.float32))
+    np.testing.assert_array_equal(tower.catalogue(), before)
+
+
+def test_dense_layers_end_in_the_size_of_the_last() -> None:
+    query = _query_tower(query_layers=(6, 3), candidate_layers=(3,))
+    recent = tf.constant([[MOVIES, 2, 4], [MOVIES, MOVIES, 1]])
+    found = query(tf.constant([0, 1]), recent).numpy()
+    table = {w.name: w.numpy() for w in query.weights}
+    first, last = ("query_layers/dense_0", "query_layers/dense_1")
+    plain = _query_tower()
+    for mine, theirs in zip(plain.weights, query.weights, strict=False):
+        mine.assign(theirs)
+    hidden = plain(tf.constant([0, 1]), recent).numpy()[:, :-1]
+    kernels = {name: next(v for k, v in table.items() if k.endswith(name)) for name in (
+        f"{first}/kernel:0", f"{first}/bias:0", f"{last}/kernel:0", f"{last}/bias:0"
+    )}  # fmt: skip
+    hidden = np.maximum(hidden @ kernels[f"{first}/kernel:0"] + kernels[f"{first}/bias:0"], 0)
+    expected = hidden @ kernels[f"{last}/kernel:0"] + kernels[f"{last}/bias:0"]
+    np.testing.assert_allclose(found[:, :-1], expected, rtol=1e-4)
+    assert (found[:, -1] == 1).all()
+    assert _candidate_tower(query_layers=(3,), candidate_layers=(5, 3)).catalogue().shape == (3, 4)
+
+
+def test_layers_drop_out_in_training_only() -> None:
+    tower = _candidate_tower(query_layers=(8,), candidate_layers=(8,), layer_dropout=0.5)
+    served = tower.catalogue().numpy()
+    np.testing.assert_array_equal(tower.catalogue(), served)
+    assert not np.array_equal(tower.catalogue(training=True), served)
+
+
+@pytest.mark.parametrize("layers", [{}, {"query_layers": (6, SIZE)}], ids=["sum", "dense"])
+def test_shares_and_rest_sum_to_the_score(layers: dict[str, Any]) -> None:
+    tower = _query_tower(**layers)
+    users = tf.constant([3, 0, USERS])
+    recent = tf.constant([[MOVIES, 2, 4], [MOVIES, MOVIES, MOVIES], [6, 0, 0]])
+    candidates = tf.constant(np.random.default_rng(3).normal(size=(3, SIZE + 1)), tf.float32)
+    shares, rest = (x.numpy() for x in tower.shares(users, recent, candidates))
+    scores = tf.reduce_sum(tower(users, recent) * candidates, axis=1).numpy()
+    np.testing.assert_allclose(shares.sum(axis=1) + rest, scores, rtol=1e-4)
+    assert (shares[recent.numpy() == MOVIES] == 0).all()
+    # A film's share is what the score loses without it.
+    without = tower(users, tf.constant([[MOVIES, MOVIES, 4]] * 3))
+    lost = scores[0] - float(tf.reduce_sum(without[0] * candidates[0]))
+    assert shares[0, 1] == pytest.approx(lost, rel=1e-3)
+
+
+@pytest.mark.parametrize("layers", [{"query_layers": (8, 3)}, {"candidate_layers": (5,)}])
+def test_towers_that_do_not_meet_are_refused(layers: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must end alike"):
+        ModelConfig(embedding_size=SIZE, **layers)
+
+
+WORDS = ["gender=F", "age=25-34"]
+# User 0 has both words, user 2 one.
+ATTRIBUTES = tokens_of_rows(WORDS, np.array([0, 0, 2]), np.array([0, 1, 1]), USERS)
+
+
+@pytest.mark.parametrize("query", ["user_id", "history"])
+def test_attributes_are_part_of_the_query_and_frozen_they_stay(query: str) -> None:
+    config = ModelConfig(embedding_size=SIZE, query=query)
+    tower = QueryTower(USERS, MOVIES, LENGTH, config, ATTRIBUTES)
+    users, recent = tf.range(USERS + 1), tf.fill([USERS + 1, tower.history_length], MOVIES)
+    tower(users, recent)
+    for weight in tower.trainable_weights:
+        weight.assign(np.random.default_rng(1).normal(size=weight.shape))
+    table = _weights(tower)
+    words = table.pop("features:0") if "features:0" in table else table.pop("features")
+    expected = np.zeros([USERS + 1, SIZE]) if query == "history" else table["user"].copy()
+    expected[0] += (words[0] + words[1]) / np.sqrt(2)
+    expected[2] += words[1]
+    found = tower(users, recent).numpy()
+    np.testing.assert_allclose(found[:, :-1], expected, rtol=1e-5)
+    tower.freeze()
+    for weight in tower.trainable_weights:
+        weight.assign(tf.zeros_like(weight))
+    np.testing.assert_array_equal(tower(users, recent), found)
+
+
+def test_declared_features_are_part_of_the_candidate() -> None:
+    words = tokens_of_rows(["star=A", "star=B"], np.array([1, 1, 2]), np.array([0, 1, 1]), 3)
+    data = dataclasses.replace(DATA, movie_features=words)
+    config = ModelConfig(embedding_size=SIZE, genres=False, year=False)
+    tower = CandidateTower(data, config)
+    for weight in tower.weights:
+        weight.assign(np.random.default_rng(2).normal(size=weight.shape))
+    table = {w.name.removesuffix(":0").split("/")[-1]: w.numpy() for w in tower.weights}
+    expected = RATED * table["movie"]
+    expected[1] += table["features"].sum(axis=0) / np.sqrt(2)
+    expected[2] += table["features"][1]
+    np.testing.assert_allclose(tower.catalogue()[:, :-1], expected, rtol=1e-5)
+    np.testing.assert_allclose(tower(tf.constant([1]))[:, :-1], expected[[1]], rtol=1e-5)
+    without = CandidateTower(data, config.model_copy(update={"movie_features": False}))
+    assert not any("features" in weight.name for weight in without.weights)

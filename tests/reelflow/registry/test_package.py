@@ -1,0 +1,63 @@
+"""MLflow finds a model that it can load, with its signature and an input example."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reelflow.registry.package import FOLDER, package
+from reelflow.registry.push import content_hash
+from tests import tiny_model
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("packaged")
+    saved_model = tiny_model.export(folder / "exported")
+    package(saved_model, folder / "model")
+    return saved_model, folder / "model"
+
+
+def test_the_signature_is_that_of_recommendations(packaged: tuple[Path, Path]) -> None:
+    from mlflow.models import Model
+
+    signature = Model.load(str(packaged[1])).signature
+    inputs = {spec.name: (spec.type, spec.shape) for spec in signature.inputs.inputs}
+    assert inputs == {
+        "user_id": (np.dtype("O"), (-1,)),
+        "history": (np.dtype("O"), (-1, -1)),
+        "exclusions": (np.dtype("O"), (-1, -1)),
+        "k": (np.dtype("int32"), (-1,)),
+    }
+    outputs = {spec.name: spec.type for spec in signature.outputs.inputs}
+    strings = dict.fromkeys(("movie_id", "title", "source"), np.dtype("O"))
+    assert outputs == {**strings, "score": np.dtype("float32")}
+
+
+def test_the_input_example_is_a_question_that_the_model_answers(
+    packaged: tuple[Path, Path],
+) -> None:
+    import mlflow
+    import tensorflow as tf
+    from mlflow.models import Model
+
+    example = Model.load(str(packaged[1])).load_input_example(str(packaged[1]))
+    assert example["user_id"].tolist() == ["1", "2", "nobody"]
+    loaded = mlflow.tensorflow.load_model(str(packaged[1]))
+    dtypes = {"k": tf.int32}
+    inputs = {
+        name: tf.constant(values.tolist(), dtypes.get(name, tf.string))
+        for name, values in example.items()
+    }
+    answer = loaded.signatures["serving_default"](**inputs)
+    assert answer["movie_id"].shape == (3, 10)
+
+
+def test_the_saved_model_stays_as_it_is(packaged: tuple[Path, Path]) -> None:
+    saved_model, folder = packaged
+    assert content_hash(folder / FOLDER) == content_hash(saved_model)
+    assert (folder / "requirements.txt").read_text().startswith("tensorflow==")

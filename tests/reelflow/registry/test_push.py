@@ -1,0 +1,111 @@
+"""Versioned folders: whole or not at all, growing, bounded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from reelflow.registry import push as push_module
+from reelflow.registry.push import push, versions
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "Format-Serving"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"graph")
+    (folder / "variables/variables.index").write_bytes(b"weights")
+    return folder
+
+
+def _names(base: Path) -> list[str]:
+    return sorted(entry.name for entry in base.iterdir())
+
+
+def test_the_version_is_a_copy_and_nothing_else_stays(model: Path, tmp_path: Path) -> None:
+    version = push(model, tmp_path / "serving/reelflow", keep=3, now=1_000)
+    assert version == tmp_path / "serving/reelflow/1000"
+    assert (version / "variables/variables.index").read_bytes() == b"weights"
+    assert _names(version.parent) == ["1000"]
+    assert version.stat().st_mode == model.stat().st_mode
+
+
+def test_versions_grow_even_when_the_clock_goes_back(model: Path, tmp_path: Path) -> None:
+    pushed = [push(model, tmp_path / "s", keep=9, now=now).name for now in (50, 50, 20, 60)]
+    assert pushed == ["50", "51", "52", "60"]
+
+
+def test_only_the_newest_are_kept(model: Path, tmp_path: Path) -> None:
+    base = tmp_path / "s"
+    for now in (1, 2, 9, 10):
+        push(model, base, keep=2, now=now)
+    assert versions(base) == [9, 10]
+    assert _names(base) == ["10", "9"]
+
+
+def test_the_newest_is_always_kept(model: Path, tmp_path: Path) -> None:
+    push(model, tmp_path / "s", keep=1, now=1)
+    push(model, tmp_path / "s", keep=1, now=2)
+    assert versions(tmp_path / "s") == [2]
+    with pytest.raises(ValueError, match="at least 1"):
+        push(model, tmp_path / "s", keep=0)
+
+
+def test_what_is_no_version_is_left_alone(model: Path, tmp_path: Path) -> None:
+    base = tmp_path / "s"
+    (base / "notes").mkdir(parents=True)
+    push(model, base, keep=1, now=1)
+    push(model, base, keep=1, now=2)
+    assert _names(base) == ["2", "notes"]
+
+
+@pytest.mark.parametrize("step", ["copytree", "fsync", "rename"])
+def test_a_failure_half_way_leaves_no_version(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    push(model, tmp_path / "s", keep=1, now=1)
+    monkeypatch.setattr(shutil if step == "copytree" else os, step, fail)
+    with pytest.raises(OSError, match="disk full"):
+        push(model, tmp_path / "s", keep=1, now=2)
+    assert _names(tmp_path / "s") == ["1"]
+
+
+def test_what_a_killed_push_left_is_hidden_and_removed_later(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / "s/.incoming-abc"
+    left.mkdir(parents=True)
+    push(model, tmp_path / "s", keep=1, now=1)
+    assert left.exists()  # it may be another push at work
+    monkeypatch.setattr(push_module, "_ABANDONED_SECONDS", -1)
+    push(model, tmp_path / "s", keep=1, now=2)
+    assert _names(tmp_path / "s") == ["2"]
+
+
+def test_a_number_taken_meanwhile_is_passed_over(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "s"
+    rename = os.rename
+
+    def taken(source: Path, target: Path) -> None:
+        monkeypatch.setattr(os, "rename", rename)
+        shutil.copytree(source, target)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", taken)
+    assert push(model, base, keep=2, now=5).name == "6"
+    assert versions(base) == [5, 6]
+
+
+def test_only_a_model_is_pushed(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"saved_model\.pb"):
+        push(tmp_path / "empty", tmp_path / "s", keep=1)
+    assert versions(tmp_path / "s") == []

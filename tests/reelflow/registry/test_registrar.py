@@ -1,0 +1,144 @@
+"""Writing to the registry: versions, aliases, and who was champion before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reelflow.registry.register import CHALLENGER, CHAMPIONS, Registrar
+from reelflow.registry.store import CHAMPION, NoAnswer
+from tests import registries
+
+
+@pytest.fixture
+def registrar(tmp_path: Path) -> Registrar:
+    return registries.registrar(tmp_path / "registry")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(b"graph")
+    return folder
+
+
+@pytest.fixture
+def three(registrar: Registrar, model: Path) -> Registrar:
+    """A registry with versions 1, 2, 3."""
+    for model_hash in ("a", "b", "c"):
+        registries.register(registrar, model, model_hash)
+    return registrar
+
+
+def test_an_empty_registry_is_empty(registrar: Registrar) -> None:
+    assert registrar.versions() == []
+    assert registrar.aliases() == {}
+    assert registrar.champions() == []
+    assert registrar.find("a") is None
+
+
+def test_what_is_registered_can_be_read_back(
+    registrar: Registrar, model: Path, tmp_path: Path
+) -> None:
+    version = registries.register(registrar, model, "abc", **{"reelflow.run_id": "r1"})
+    assert (version.number, version.model_hash) == (1, "abc")
+    assert version.tags["reelflow.run_id"] == "r1"
+    known = registrar.facts(version)
+    assert known.metrics["unseen/top_100"] == 0.5
+    assert known.params == {"train.epochs": "0"}
+    # Artifacts lie beside the database, not wherever the process was started.
+    assert known.artifacts.startswith((tmp_path / "registry" / "artifacts").as_uri())
+    registrar.download(1, tmp_path / "copy")
+    assert (tmp_path / "copy" / "saved_model.pb").read_bytes() == b"graph"
+    assert registrar.find("abc") == registrar.version(1) == version
+
+
+def test_more_parameters_than_mlflow_takes_at_a_time(registrar: Registrar, model: Path) -> None:
+    from dataclasses import replace
+
+    from reelflow.registry.register import Entry
+
+    params = {f"section.key{i}": str(i) for i in range(250)}
+    entry = Entry(model, "a", "run", "", {}, {}, {})
+    version = registrar.register(replace(entry, params=params))
+    assert registrar.facts(version).params == params
+
+
+def test_promoting_and_stepping_back(three: Registrar) -> None:
+    for number in (1, 2, 2, 3, 1):
+        three.promote(number)
+    assert three.champions() == [1, 2, 3, 1]
+    assert three.aliases() == {CHAMPION: 1}
+    for number in (3, 2, 1):
+        three.step_back()
+        assert three.aliases() == {CHAMPION: number}
+    with pytest.raises(ValueError, match="no champion to go back to"):
+        three.step_back()
+
+
+def test_a_challenger_that_wins_is_no_challenger_any_more(three: Registrar) -> None:
+    three.promote(1)
+    three.challenge(3)
+    assert three.aliases() == {CHAMPION: 1, CHALLENGER: 3}
+    three.promote(2)
+    assert three.aliases() == {CHAMPION: 2, CHALLENGER: 3}
+    three.promote(3)
+    assert three.aliases() == {CHAMPION: 3}
+
+
+def test_an_alias_that_others_moved_has_the_last_word(three: Registrar) -> None:
+    three.promote(1)
+    three.client.set_registered_model_alias(three.name, CHAMPION, "3")
+    assert three.champions() == [1, 3]
+    three.step_back()
+    assert three.champions() == [1]
+
+
+@pytest.mark.parametrize("broken", ["set_registered_model_tag", "set_registered_model_alias"])
+def test_steps_that_are_broken_off_leave_an_order(
+    three: Registrar, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    def fail(*_: object) -> None:
+        raise MlflowException("gone")
+
+    three.promote(1)
+    three.promote(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(three.client, broken, fail)
+        with pytest.raises(NoAnswer, match="gone"):
+            three.step_back()
+    assert three.champions() == [1, 2]
+    with monkeypatch.context() as patch:
+        patch.setattr(three.client, broken, fail)
+        if broken == "set_registered_model_alias":
+            with pytest.raises(NoAnswer, match="gone"):
+                three.promote(3)
+        else:
+            three.promote(3)
+    assert three.champions() == ([1, 2] if "alias" in broken else [1, 2, 3])
+
+
+def test_what_fails_on_the_way_registers_nothing(
+    registrar: Registrar, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registrar.client, "log_artifacts", fail)
+        with pytest.raises(NoAnswer, match="disk full"):
+            registries.register(registrar, model, "a")
+    assert registrar.versions() == []
+    assert registries.register(registrar, model, "a").number == 1
+
+
+def test_the_history_is_bounded(three: Registrar) -> None:
+    three.client.set_registered_model_tag(three.name, CHAMPIONS, " ".join(["1", "2"] * 40))
+    three.client.set_registered_model_alias(three.name, CHAMPION, "2")
+    three.promote(3)
+    assert len(three.champions()) == 50
+    assert three.champions()[-2:] == [2, 3]

@@ -1,0 +1,36 @@
+"""Asking a real SavedModel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from tests.reelflow.trained import Trained
+
+
+def test_a_model_answers_with_reasons_and_directions(model: Trained, saved_model: Path) -> None:
+    from reelflow.report.inputs import Model
+
+    asked = Model(saved_model)
+    assert asked.directions is not None
+    assert asked.directions.shape == (len(model.board.films), 8)
+    assert np.linalg.norm(asked.directions, axis=1) == pytest.approx(1, abs=1e-4)
+    user = model.board.users[0]
+    answers = asked.recommend(user, 2)
+    assert {answer.movie_id for answer in answers} <= model.board.right_answers(user)
+    titles = {f"The title of {film}" for film in model.board.seen(user)}
+    for answer in answers:
+        assert 0 < len(answer.reasons) <= 2
+        assert set(answer.reasons) <= titles
+        assert 0.5 <= answer.stars <= 5
+
+
+def test_more_than_there_are_is_no_failure(model: Trained, saved_model: Path) -> None:
+    from reelflow.report.inputs import Model
+
+    answers = Model(saved_model).recommend("nobody", len(model.board.films))
+    assert all(answer.reasons == () for answer in answers)

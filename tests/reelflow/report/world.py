@@ -1,0 +1,177 @@
+"""A small run's artifacts as the report reads them, with hostile texts in its data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reelflow.encoding.encoded import EncodedData
+from reelflow.report.inputs import Answer, Inputs
+from tests.encoded_data import Film, encoded, user_vocabulary
+
+EVIL = "<script>alert('film')</script>"
+
+TRAIN = [
+    ("1", "a", 4.0, 10),
+    ("1", "b", 3.0, 20),
+    ("1", "c", 5.0, 30),
+    ("2", "a", 2.0, 10),
+    ("2", "b", 4.5, 40),
+    ("3", "a", 1.0, 50),
+]
+TEST = [("1", "d", 4.5, 60), ("2", "c", 3.5, 60)]
+FILMS = [
+    Film("a", ("Drama", EVIL), 1994),
+    Film("b", ("Comedy",), 1995),
+    Film("c", ("Drama",), 2003),
+    Film("d"),
+]
+
+
+def data() -> EncodedData:
+    """Three users and four films; film "a" is called EVIL."""
+    found = encoded(TRAIN, (), TEST, FILMS)
+    found.catalogue.title[0] = EVIL
+    return found
+
+
+def metrics(top_100: float, rmse: float) -> dict[str, Any]:
+    """A model's metrics."""
+    ranks = {"top_1": 0.1, "top_5": 0.2, "top_10": 0.3, "top_50": 0.4, "top_100": top_100}
+    ranks |= {"ndcg_10": 0.15, "mrr": 0.12}
+    return {"raw": dict(ranks), "unseen": dict(ranks), "rmse": rmse, "mae": rmse - 0.1}
+
+
+def intervals(top_100: float, rmse: float) -> dict[str, list[float]]:
+    """Their intervals."""
+    found = {"unseen/top_100": [top_100 - 0.02, top_100 + 0.02], "rmse": [rmse - 0.03, rmse + 0.03]}
+    return found | {"unseen/top_10": [0.25, 0.35]}
+
+
+def a_slice(key: str, value: str, rows: int, top_100: float, rmse: float) -> dict[str, Any]:
+    """One slice."""
+    return {
+        "slice": {key: value},
+        "rows": rows,
+        **metrics(top_100, rmse),
+        "intervals": intervals(top_100, rmse),
+    }
+
+
+def evaluation(**changes: Any) -> dict[str, Any]:
+    """`metrics.json`."""
+    return {
+        "rows": 1000,
+        "all_rows": 2000,
+        "metrics": metrics(0.5, 0.9),
+        "champion": metrics(0.48, 0.91),
+        "baselines": {"popularity": metrics(0.25, 1.0)},
+        "slices": [
+            a_slice("user_activity", "200+", 600, 0.6, 0.8),
+            a_slice("user_activity", "1-19", 400, 0.4, 1.0),
+            a_slice("genre", EVIL, 300, 0.45, 0.95),
+        ],
+        "gate": {
+            "blessed": True,
+            "reasons": [],
+            "protocol": "unseen",
+            "bounds": [
+                {
+                    "name": "rmse",
+                    "metric": "rmse",
+                    "lower": None,
+                    "upper": 1.2,
+                    "reason": "gate.rmse_max",
+                },
+                {
+                    "name": "top_100_accuracy",
+                    "metric": "top_100",
+                    "lower": 0.05,
+                    "upper": None,
+                    "reason": "gate.top_100_accuracy_min",
+                },
+            ],
+        },
+        "out_of_vocabulary": {"users": 0.01, "movies": 0.0},
+        "intervals": {
+            "model": intervals(0.5, 0.9),
+            "champion": intervals(0.48, 0.91),
+            "baselines": {"popularity": intervals(0.25, 1.0)},
+        },
+        "calibration": [
+            {"rows": 400, "predicted": 2.5, "actual": 2.3, "error": 0.05},
+            {"rows": 600, "predicted": 4.0, "actual": 4.2, "error": 0.04},
+        ],
+        **changes,
+    }
+
+
+TRIALS: dict[str, Any] = {
+    "objective": "unseen/top_100",
+    "lower_is_better": False,
+    "algorithm": "random",
+    "best": 2,
+    "trials": [
+        {
+            "number": number,
+            "hyperparameters": {"train.learning_rate": rate, "model.loss": loss},
+            "objective": worth,
+            "metrics": {},
+            "seconds": 61.0,
+            "failure": None if worth else "boom",
+        }
+        for number, rate, loss, worth in [
+            (1, 0.0001, "full_softmax", 0.3),
+            (2, 0.1, "in_batch_softmax", 0.4),
+            (3, 0.01, "full_softmax", None),
+        ]
+    ],
+}
+
+
+def inputs(**changes: Any) -> Inputs:
+    """Everything of a model that was pushed."""
+    values: dict[str, Any] = {
+        "quarantine": {
+            "format": "movielens-csv",
+            "synthetic": False,
+            "files": ["ratings.csv"],
+            "rows": {"read": 10, "kept": 8, "train": 6, "validation": 0, "test": 2},
+            "users": 3,
+            "movies": 4,
+            "quarantined": {"rating": 2},
+            "data_hash": "abc",
+        },
+        "sample_rates": {"train": 0.5},
+        "anomalies": [],
+        "data": data(),
+        "users": user_vocabulary(TRAIN),
+        "model": Path("/model"),
+        "about": {
+            "epochs": 3,
+            "fit_seconds": 61.0,
+            "parameters": 12345,
+            "history": {
+                "retrieval_loss": [3.0, 2.0, 1.0],
+                "val_retrieval_loss": [3.0, 2.5, 2.75],
+                "rating_loss": [1.0, 0.9, 0.8],
+            },
+            "model": {"embedding_size": 8},
+        },
+        "evaluation": evaluation(),
+        "serving_check": {
+            "blessed": True,
+            "reasons": [],
+            "latency_ms": {"median": 1.0, "p95": 2.0},
+            "golden": 7,
+        },
+        "blessed": True,
+        "pushed": True,
+        "version": "17",
+    }
+    return Inputs(**{**values, **changes})
+
+
+def recommend(user: str, k: int) -> list[Answer]:
+    """What stands in for a model: film d because of film a."""
+    return [Answer("d", (EVIL,), 4.25)][:k]

@@ -1,0 +1,150 @@
+"""The fresh process, and the verdict on what it found."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reelflow.saved_model import probe
+from reelflow.saved_model.check import Verdict, check, judge
+from reelflow.saved_model.golden import GOLDEN_FILE, read, write
+
+REPORT = {
+    "reasons": [],
+    "golden": 6,
+    "load_seconds": 0.5,
+    "latency_ms": {"median": 2.0, "p95": 3.0},
+}
+
+
+def test_the_latency_bound_is_inclusive() -> None:
+    assert judge(REPORT, 2.0).blessed
+    (reason,) = judge(REPORT, 1.5).reasons
+    assert reason == "a recommendation takes 2.0 ms (median), push.latency_ms_max allows 1.5 ms"
+
+
+def test_reasons_json() -> None:
+    verdict = judge({**REPORT, "reasons": ["no"], "latency_ms": None}, 1.0)
+    assert json.loads(verdict.as_json()) == {
+        "blessed": False,
+        "reasons": ["no"],
+        "latency_ms": {},
+        "load_seconds": 0.5,
+        "golden": 6,
+    }
+
+
+def test_probe_of_a_good_model(exported: Path) -> None:
+    report = probe.probe(exported)
+    assert report["reasons"] == []
+    assert report["golden"] == 6
+    assert 0 < report["latency_ms"]["median"] <= report["latency_ms"]["p95"]
+
+
+def test_probe_tells_answers_that_differ_from_training(exported: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(exported, tmp_path / "model")
+    golden = read(model / GOLDEN_FILE)
+    golden[3].outputs["rating"][0] += 0.1
+    write(model / GOLDEN_FILE, golden)
+    (reason,) = probe.probe(model)["reasons"]
+    assert reason.startswith("golden request 4: rate: rating[0] is")
+
+
+def test_probe_needs_a_golden_request_of_a_known_user(exported: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(exported, tmp_path / "model")
+    write(model / GOLDEN_FILE, read(model / GOLDEN_FILE)[3:])
+    report = probe.probe(model)
+    assert "no request of a known user" in report["reasons"][0]
+    assert report["latency_ms"] is None
+
+
+def test_probe_tells_a_missing_signature(tmp_path: Path) -> None:
+    from tests import tiny_model
+
+    model = tiny_model.TinyModel()
+    fewer = {name: f for name, f in model.signatures().items() if name != "similar"}
+    tiny_model.export(tmp_path, model, fewer)
+    assert probe.probe(tmp_path)["reasons"] == ["signature similar is missing"]
+
+
+@pytest.mark.slow
+def test_a_fresh_process_blesses_a_good_model(exported: Path) -> None:
+    verdict = check(exported, latency_ms_max=10_000, timeout_seconds=120)
+    assert verdict.reasons == ()
+    assert verdict.latency_ms["median"] > 0
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_be_loaded_is_refused(exported: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(exported, tmp_path / "model")
+    shutil.rmtree(model / "variables")
+    (reason,) = check(model, latency_ms_max=10_000, timeout_seconds=120).reasons
+    assert reason.startswith("the model cannot be loaded and questioned on its own:\n")
+
+
+def test_a_model_that_hangs_is_refused(exported: Path) -> None:
+    (reason,) = check(exported, latency_ms_max=1, timeout_seconds=0.01).reasons
+    assert reason == "the model did not answer within 0.01 seconds"
+
+
+@pytest.mark.slow
+def test_the_probe_imports_neither_tfx_nor_beam() -> None:
+    code = (
+        "import sys, reelflow.saved_model.probe; "
+        "print([m for m in ('tfx', 'apache_beam', 'tensorflow_transform') if m in sys.modules])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reasons", [(), ("too slow",)])
+def test_executor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reasons: tuple[str, ...]
+) -> None:
+    from tfx.components.util import model_utils
+    from tfx.types import channel, standard_artifacts
+
+    from components import serving_check
+    from components.serving_check import ServingCheck
+
+    asked: dict[str, Any] = {}
+
+    def judged(model_dir: Path, **options: float) -> Verdict:
+        asked.update(options, model_dir=model_dir)
+        return Verdict(reasons)
+
+    monkeypatch.setattr(serving_check, "check", judged)
+    model: Any = standard_artifacts.Model()
+    model.uri = str(tmp_path)
+    blessing: Any = standard_artifacts.InfraBlessing()
+    blessing.uri = str(tmp_path / "blessing")
+    node = ServingCheck(model=channel.Channel(type=standard_artifacts.Model), latency_ms_max=5)
+    node.executor_spec.executor_class().Do(
+        {"model": [model]}, {"blessing": [blessing]}, node.exec_properties
+    )
+    assert asked == {
+        "model_dir": tmp_path / "Format-Serving",
+        "latency_ms_max": 5.0,
+        "timeout_seconds": 300.0,
+    }
+    blessed = not reasons
+    assert model_utils.is_infra_validated(blessing) is blessed
+    assert (tmp_path / "blessing/INFRA_BLESSED").exists() is blessed
+    assert (tmp_path / "blessing/INFRA_NOT_BLESSED").exists() is not blessed
+    written = json.loads((tmp_path / "blessing/reasons.json").read_text())
+    assert written["reasons"] == list(reasons)

@@ -1,0 +1,131 @@
+"""A pushed model in this process, and in one of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from reelflow.base.errors import BadInput
+from reelflow.saved_model.client import ServedModel, latest_version
+from tests import tiny_model
+
+
+def test_a_known_user_gets_the_best_unseen_films(served: ServedModel) -> None:
+    answer = served.recommend("1", k=4)
+    assert answer.source == "user"
+    assert [item.movie_id for item in answer.items] == ["11", "10", "4", "12"]
+    assert answer.items[0].title == "Film 11 (2001)"
+    assert answer.items[0].score > answer.items[1].score
+
+
+def test_seen_films_are_left_out_and_padding_too(served: ServedModel) -> None:
+    films = {item.movie_id for item in served.recommend("2", k=1000).items}
+    assert films == set(tiny_model.MOVIES) - set(tiny_model.SEEN["2"])
+
+
+def test_an_unknown_user_gets_popular_films(served: ServedModel) -> None:
+    answer = served.recommend("nobody", k=3)
+    assert answer.source == "popularity"
+    assert [(item.movie_id, item.score) for item in answer.items] == [("5", 3), ("1", 2), ("2", 2)]
+
+
+def test_an_unknown_user_with_a_history(served: ServedModel) -> None:
+    answer = served.recommend("nobody", history=["4"], exclusions=["6", "11"])
+    assert answer.source == "history"
+    assert not {"4", "6", "11"} & {item.movie_id for item in answer.items}
+    assert answer.items[0].movie_id == "5"
+
+
+@pytest.mark.parametrize("argument", ["history", "exclusions"])
+def test_unknown_films_are_bad_input(served: ServedModel, argument: str) -> None:
+    with pytest.raises(BadInput, match="use the id 1"):
+        served.recommend("1", **{argument: ["Toy Story"]})
+
+
+def test_rate(served: ServedModel) -> None:
+    known = served.rate("1", "2")
+    assert known.known_user
+    assert known.known_movie
+    assert 0.5 <= known.rating <= 5.0
+    assert known.like is None
+    unknown = served.rate("nobody", "nothing")
+    assert not unknown.known_user
+    assert not unknown.known_movie
+
+
+def test_similar(served: ServedModel) -> None:
+    items = served.similar("1", k=3)
+    assert [item.movie_id for item in items] == ["9", "7", "2"]
+    with pytest.raises(BadInput, match="no film with the id '99'"):
+        served.similar("99")
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_k_is_at_least_one(served: ServedModel, k: int) -> None:
+    with pytest.raises(BadInput, match="k must be at least 1"):
+        served.recommend("1", k=k)
+    with pytest.raises(BadInput, match="k must be at least 1"):
+        served.similar("1", k=k)
+
+
+def test_the_latest_version_is_the_highest_number(tmp_path: Path) -> None:
+    for name in ("9", "10", ".incoming-x", "notes"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").touch()
+    (tmp_path / "11").mkdir()
+    assert latest_version(tmp_path) == tmp_path / "10"
+
+
+@pytest.mark.parametrize("name", ["empty", "missing"])
+def test_without_a_model_run_first(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput) as refusal:
+        latest_version(tmp_path / name)
+    assert refusal.value.remedy == "Run `reelflow run` first."
+
+
+def test_a_folder_without_a_model_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"holds no saved_model\.pb"):
+        ServedModel.load(tmp_path)
+
+
+def test_a_damaged_model_is_bad_input(exported: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(exported, tmp_path / "model")
+    (model / "saved_model.pb").write_bytes(b"no graph")
+    with pytest.raises(BadInput, match="cannot be loaded"):
+        ServedModel.load(model)
+
+
+def test_another_model_is_bad_input(exported: Path, tmp_path: Path) -> None:
+    tf.saved_model.save(tf.Module(), str(tmp_path))
+    shutil.copytree(exported / "assets.extra", tmp_path / "assets.extra")
+    with pytest.raises(BadInput, match="lacks the signatures serving_default, rate, similar"):
+        ServedModel.load(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_needs_tensorflow_only_and_is_quiet(exported: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; "
+        "from reelflow.saved_model.client import ServedModel; "
+        "assert 'tensorflow' not in sys.modules; "
+        "print(ServedModel.load(Path(sys.argv[1])).recommend('1', k=1).items[0].movie_id); "
+        "assert not {'tfx', 'apache_beam', 'tensorflow_transform'} & set(sys.modules)"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(exported)],
+        cwd=Path(__file__).parents[3],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout == "11\n"
+    assert ended.stderr == ""

@@ -1,0 +1,38 @@
+"""A server on a port of its own, in a thread of this process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from reelflow.registry.store import Alias
+from reelflow.serving.app import create_app
+from reelflow.serving.limits import Limits
+from reelflow.serving.metrics import Metrics
+from reelflow.serving.server import listen, url
+from reelflow.serving.versions import Versions
+
+
+@contextmanager
+def live(source: Path | Alias, *, limits: Limits, reload_seconds: float = 0) -> Iterator[str]:
+    """Serves a folder of versions, or an alias; gives the server's address."""
+    metrics = Metrics()
+    versions = Versions(source, limits, metrics)
+    app = create_app(versions, limits=limits, metrics=metrics, reload_seconds=reload_seconds)
+    with listen("127.0.0.1", 0) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.02)
+        try:
+            yield url(listening)
+        finally:
+            server.should_exit = True
+            thread.join(20)

@@ -1,0 +1,197 @@
+"""`/api/v1` against what the model itself answers."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from reelflow.base.columns import LIKE, RATING
+from reelflow.saved_model.client import Rated, ServedModel
+from reelflow.serving.engine import Engine, Pair
+from tests import tiny_model
+
+API = "/api/v1"
+
+
+def _ids(answer: Any) -> list[str]:
+    return [item["movie_id"] for item in answer["items"]]
+
+
+@pytest.fixture
+def recommend(client: TestClient) -> Any:
+    """Asks for recommendations and gives the JSON."""
+
+    def ask(**body: Any) -> Any:
+        answer = client.post(f"{API}/recommendations", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return ask
+
+
+@pytest.mark.parametrize("user", [*tiny_model.USERS, "nobody"])
+def test_without_filters_it_is_the_models_own_answer(
+    recommend: Any, served: ServedModel, user: str
+) -> None:
+    for inputs in ({}, {"exclusions": ["1", "9"]}, {"history": ["4", "2"]}):
+        mine = {"liked" if name == "history" else name: ids for name, ids in inputs.items()}
+        answer = recommend(user_id=user, k=8, **mine)
+        own = served.recommend(user, k=8, **inputs)
+        assert answer["source"] == own.source
+        assert _ids(answer) == [item.movie_id for item in own.items]
+        assert [i["score"] for i in answer["items"]] == pytest.approx(
+            [item.score for item in own.items]
+        )
+        for item in answer["items"]:
+            stars = served.rate(user, item["movie_id"]).rating
+            assert item["predicted_rating"] == pytest.approx(stars)
+
+
+def test_an_item_is_ready_to_be_shown(recommend: Any) -> None:
+    answer = recommend(liked=["4"], k=1)
+    assert answer["model_version"] == 7
+    item = answer["items"][0]
+    assert item["title"] == tiny_model.TITLES[int(item["movie_id"]) - 1]
+    assert item["because"] is None
+    assert not item["seen"]
+
+
+def test_explanations_are_the_models(recommend: Any, served: ServedModel) -> None:
+    liked = ["4", "2", "8"]
+    item = recommend(liked=liked, k=1, explain=True)["items"][0]
+    inputs = {"user_id": [""], "movie_id": [item["movie_id"]], "history": [liked]}
+    own = served.call("explain", inputs)
+    weights = dict(zip(own["movie_id"][0], own["weight"][0], strict=True))
+    assert item["because"]
+    for reason in item["because"]:
+        assert reason["weight"] == pytest.approx(weights[reason["movie_id"].encode()])
+        assert reason["movie_id"] in liked
+        assert reason["weight"] > 0
+
+
+@pytest.mark.parametrize(
+    ("filters", "fitting"),
+    [
+        ({"genres": ["comedy"]}, ["2", "4", "6", "8", "10", "12"]),
+        ({"year_from": 1990}, ["1", "2"]),
+        ({"year_to": 1988}, ["3", "4"]),
+        ({"genres": ["Comedy"], "year_from": 1988, "year_to": 1988}, ["4"]),
+    ],
+)
+def test_filters(
+    client: TestClient, recommend: Any, filters: dict[str, Any], fitting: list[str]
+) -> None:
+    everything = _ids(recommend(user_id="5", k=12))
+    wanted = [film for film in everything if film in fitting]
+    assert _ids(recommend(user_id="5", k=12, **filters)) == wanted
+    assert _ids(recommend(user_id="5", k=1, **filters)) == wanted[:1]
+    near = client.get(f"{API}/films/5/similar", params={"k": 12, **filters}).json()
+    assert set(_ids(near)) == {*fitting} - {"5"}
+
+
+def test_seen_films_come_back_on_request(recommend: Any) -> None:
+    answer = recommend(user_id="2", k=12, include_seen=True)
+    assert set(_ids(answer)) == set(tiny_model.MOVIES)
+    seen = {item["movie_id"] for item in answer["items"] if item["seen"]}
+    assert seen == set(tiny_model.SEEN["2"])
+    scores = [item["score"] for item in answer["items"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_everything_can_be_in_the_url(client: TestClient, recommend: Any) -> None:
+    url = f"{API}/recommendations?liked=4&liked=2&k=3&exclusions=5&genres=Comedy&explain=true"
+    body = {"liked": ["4", "2"], "k": 3, "exclusions": ["5"], "genres": ["Comedy"], "explain": True}
+    assert client.get(url).json() == recommend(**body)
+
+
+def test_rating(client: TestClient, served: ServedModel) -> None:
+    answer = client.get(f"{API}/rating", params={"user_id": "1", "movie_id": "2"}).json()
+    assert answer["rating"] == pytest.approx(served.rate("1", "2").rating)
+    assert answer["known_user"]
+    assert answer["like"] is None
+    stranger = client.get(f"{API}/rating", params={"user_id": "nobody", "movie_id": "2"}).json()
+    assert not stranger["known_user"]
+
+
+def test_a_rating_has_the_probability_of_a_like_where_the_model_has_one() -> None:
+    columns = {RATING: [4.5], "known_user": [True], "known_movie": [True], LIKE: [0.75]}
+    answer = {name: np.array(values) for name, values in columns.items()}
+    engine: Any = SimpleNamespace(model=SimpleNamespace(call=lambda *_: answer))
+    assert Engine.rate(engine, [Pair("1", "2")]) == [Rated(4.5, True, True, 0.75)]
+
+
+def test_similar(client: TestClient, served: ServedModel) -> None:
+    answer = client.get(f"{API}/films/1/similar", params={"k": 3}).json()
+    assert answer["film"]["title"] == "Toy Story (1995)"
+    assert _ids(answer) == [item.movie_id for item in served.similar("1", 3)]
+
+
+def test_profile(client: TestClient) -> None:
+    answer = client.get(f"{API}/profile", params={"user_id": "3", "liked": ["4"], "k": 3}).json()
+    assert (answer["known"], answer["count"]) == (True, 3)
+    assert [film["movie_id"] for film in answer["films"]] == ["4", "2", "8"]
+    assert answer["genres"] == [{"name": "Comedy", "films": 3}]
+    assert answer["decades"] == [{"name": "1980s", "films": 1}, {"name": "1990s", "films": 1}]
+    nobody = client.get(f"{API}/profile", params={"user_id": "nobody"}).json()
+    assert (nobody["known"], nobody["count"], nobody["films"]) == (False, 0, [])
+
+
+def test_version_health_readiness_and_metrics(client: TestClient) -> None:
+    version = client.get(f"{API}/version").json()
+    assert (version["model_version"], version["films"], version["users"]) == (7, 12, 5)
+    assert version["genres"] == ["Comedy"]
+    assert version["years"] == {"oldest": 1988, "newest": 1995}
+    assert client.get(f"{API}/health").json() == {"status": "ok"}
+    assert client.get(f"{API}/ready").json() == {"status": "ready"}
+    text = client.get("/metrics").text
+    assert "reelflow_model_version 7.0" in text
+    assert 'reelflow_requests_total{method="GET",route="/api/v1/version",status="200"}' in text
+    assert "reelflow_batch_size_count" in text
+
+
+def test_json_sent_as_something_else(client: TestClient) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    answer = client.post(f"{API}/recommendations", content='{"k": 3}', headers=form)
+    assert answer.status_code == 422
+    assert "with Content-Type: application/json" in answer.json()["error"]
+
+
+def test_users_to_try_are_known(client: TestClient) -> None:
+    assert client.get(f"{API}/users").json()["user_ids"] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "words"),
+    [
+        ("POST", "/recommendations", {"k": 0}, 422, "k: "),
+        ("POST", "/recommendations", {"k": 10**30}, 422, "k: "),
+        ("POST", "/recommendations", {"k": "many"}, 422, "k: "),
+        ("POST", "/recommendations", {"liked": ["99"]}, 422, "no film with the id '99'"),
+        ("POST", "/recommendations", {"exclusions": ["99"]}, 422, "exclusions: "),
+        ("POST", "/recommendations", {"liked": ["1"] * 501}, 422, "liked: "),
+        ("POST", "/recommendations", {"user_id": "x" * 257}, 422, "user_id: "),
+        ("POST", "/recommendations", {"user_id": 1}, 422, "user_id: "),
+        ("POST", "/recommendations", {"genres": ["Noir"]}, 422, "Genres are: Comedy"),
+        ("POST", "/recommendations", {"year_from": 2000, "year_to": 1990}, 422, "later"),
+        ("POST", "/recommendations", {"user": "1"}, 422, "user: "),
+        ("POST", "/recommendations", [], 422, "body"),
+        ("GET", "/films/99", None, 404, "no film with the id '99'"),
+        ("GET", "/films/99/similar", None, 404, "no film with the id '99'"),
+        ("GET", "/films/1/similar?k=0", None, 422, "k: "),
+        ("GET", "/rating?user_id=1&movie_id=99", None, 404, "no film"),
+        ("GET", "/rating?user_id=1", None, 422, "movie_id: "),
+        ("GET", "/films?limit=51", None, 422, "limit: "),
+        ("GET", "/nothing", None, 404, "Not Found"),
+        ("PUT", "/recommendations", {}, 405, "Method Not Allowed"),
+    ],
+)
+def test_mistakes_are_told(
+    client: TestClient, method: str, path: str, body: Any, status: int, words: str
+) -> None:
+    answer = client.request(method, f"{API}{path}", json=body)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]

@@ -1,0 +1,54 @@
+"""Filters, and the k best films among those that fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reelflow.base.errors import BadInput
+from reelflow.saved_model.client import Film
+from reelflow.serving.filters import Filters, Where, best
+
+FILMS = [
+    Film("1", "a", ("Comedy", "Drama"), 1990),
+    Film("2", "b", ("Drama",), 2000),
+    Film("3", "c", (), 1990),
+    Film("4", "d", ("Comedy",), None),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "fits"),
+    [
+        (Where(), "1234"),
+        (Where(("COMEDY",)), "14"),
+        (Where(("Comedy", "Drama")), "124"),
+        (Where(year_from=1990), "123"),
+        (Where(year_to=1999), "13"),
+        (Where(("drama",), 1990, 1990), "1"),
+        (Where(("Western",)), ""),
+    ],
+)
+def test_mask(where: Where, fits: str) -> None:
+    mask = Filters(FILMS).mask(where)
+    assert "".join(f.movie_id for f, fit in zip(FILMS, mask, strict=True) if fit) == fits
+
+
+def test_what_the_catalogue_has() -> None:
+    filters = Filters(FILMS)
+    assert filters.genres == ["Comedy", "Drama"]
+    assert filters.years == (1990, 2000)
+    assert Filters([]).years is None
+    with pytest.raises(BadInput, match="Genres are: Comedy, Drama"):
+        filters.check(Where(("Western",)))
+
+
+def test_best_is_a_stable_sort_cut_off() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        scores = random.integers(0, 6, 40).astype(np.float32)  # many ties
+        allowed = random.random(40) < 0.7
+        rows = np.flatnonzero(allowed)
+        expected = rows[np.argsort(-scores[rows], kind="stable")]
+        for k in (1, 7, 40):
+            np.testing.assert_array_equal(best(scores, allowed, k), expected[:k])

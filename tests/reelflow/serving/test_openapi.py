@@ -1,0 +1,53 @@
+"""Requests made from the OpenAPI document, valid and hostile: none may be a fault of the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from reelflow.serving.limits import Limits
+from tests.reelflow.serving.live import live
+
+EXAMPLES = 15
+CHECKS = [
+    not_a_server_error,
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+]
+
+
+@pytest.mark.slow
+def test_no_request_is_a_fault(pushed: Path) -> None:
+    bounds = settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    with live(pushed, limits=Limits()) as address:
+        document = schemathesis.openapi.from_url(f"{address}openapi.json")
+        operations = [found.ok() for found in document.get_all_operations()]
+        assert len(operations) > 15
+        for operation in operations:
+            for mode in GenerationMode:
+
+                @bounds
+                @given(case=operation.as_strategy(generation_mode=mode))
+                def ask(case: schemathesis.Case) -> None:
+                    case.call_and_validate(checks=CHECKS)
+
+                if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
+                    continue  # nothing that could be wrong
+                ask()

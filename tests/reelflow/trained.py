@@ -1,0 +1,54 @@
+"""A checkerboard model, trained and exported once for all tests that look at models."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from reelflow.config import ModelConfig, TrainConfig
+from reelflow.encoding.encoded import EncodedData
+from reelflow.model.export import export
+from reelflow.model.fit import History, fit
+from reelflow.model.signatures import ServingModel
+from reelflow.model.tasks import JointModel
+from tests.encoded_data import Checkerboard, checkerboard
+
+MODEL = ModelConfig(embedding_size=8, rating_embedding_size=4)
+TRAIN = TrainConfig(
+    epochs=30,
+    learning_rate=0.02,
+    rating_learning_rate=0.02,
+    rating_decay=1.0,
+    batch_size=64,
+    patience=5,
+)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model and what it was trained on."""
+
+    board: Checkerboard
+    data: EncodedData
+    joint: JointModel
+    serving: ServingModel
+    history: History
+
+
+@functools.cache
+def trained() -> Trained:
+    """Both tasks, trained on the checkerboard; not to be changed."""
+    board = checkerboard()
+    data = board.data
+    with tempfile.TemporaryDirectory() as logs:
+        joint, history = fit(data, MODEL, TRAIN, Path(logs))
+    return Trained(board, data, joint, ServingModel(joint, data, board.users), history)
+
+
+def export_to(folder: Path) -> Path:
+    """Exports the trained model."""
+    model = trained()
+    export(model.serving, model.data, model.board.users, {"a": "model"}, folder)
+    return folder
