@@ -14,7 +14,7 @@ SECONDS = 2 * 10**8
 def encoded(
     users: int, movies: int, train: int, held_out: int = 1000, seed: int = 0
 ) -> EncodedData:
-    """Ratings whose films are as unevenly popular as real ones (a Zipf-like law).
+    """Ratings whose movies are as unevenly popular as real ones (a Zipf-like law).
 
     Args:
         users, movies: sizes of the vocabularies.
@@ -32,7 +32,7 @@ def encoded(
         test=splits[2],
         catalogue=EncodedCatalogue(
             movie_id=words("m", movies),
-            title=words("Film ", movies),
+            title=words("Movie ", movies),
             genres=[[] for _ in range(movies)],
             year=[2000] * movies,
             genre_indices=random.integers(0, GENRES, counts.sum()).astype(np.int32),

@@ -15,7 +15,7 @@ SHAPES = {
     5_000_000: (32_000, 15_000),
     25_000_000: (160_000, 60_000),
 }
-"""Ratings to (users, films); the first ones have the shapes of MovieLens 100K and 1M."""
+"""Ratings to (users, movies); the first ones have the shapes of MovieLens 100K and 1M."""
 
 
 def folder(ratings: int) -> Path:

@@ -34,15 +34,15 @@ def measure(rows: int, repeats: int) -> common.Measured:
     random = np.random.default_rng(0)
     user_table = tf.constant(random.normal(size=(USERS, SIZE)).astype(np.float32))
     candidates = tf.constant(random.normal(size=(MOVIES, SIZE)).astype(np.float32))
-    users, films = tf.constant(data.test.user_index), tf.constant(data.test.movie_index)
+    users, movies = tf.constant(data.test.user_index), tf.constant(data.test.movie_index)
 
     @tf.function
-    def block_ranks(users: tf.Tensor, films: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def block_ranks(users: tf.Tensor, movies: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         scores = tf.matmul(tf.gather(user_table, users), candidates, transpose_b=True)
-        return ranks(scores, films, timelines.seen(users))
+        return ranks(scores, movies, timelines.seen(users))
 
     def ours() -> tuple[int, float]:
-        found = [block_ranks(users[i : i + BLOCK], films[i : i + BLOCK])[0] for i in _starts(rows)]
+        found = [block_ranks(users[i : i + BLOCK], movies[i : i + BLOCK])[0] for i in _starts(rows)]
         return rows, float(np.mean(np.concatenate(found)[: rows // 10] <= 100))
 
     def factorized(index: Any) -> Callable[[], tuple[int, float]]:
@@ -56,7 +56,7 @@ def measure(rows: int, repeats: int) -> common.Measured:
             metric.reset_states()
             for i in _starts(rows // 10):
                 at = slice(i, min(i + BLOCK, rows // 10))
-                update(tf.gather(user_table, users[at]), tf.gather(candidates, films[at]))
+                update(tf.gather(user_table, users[at]), tf.gather(candidates, movies[at]))
             return rows // 10, float(metric.result()[-1])
 
         return call
@@ -101,7 +101,7 @@ def main() -> None:
         }
         for name, speed in speeds.items()
     ]
-    title = f"Top-100 accuracy over {MOVIES:,} films, d = {SIZE}"
+    title = f"Top-100 accuracy over {MOVIES:,} movies, d = {SIZE}"
     common.report("evaluation", title, table, short=chosen.short, details={"runs": runs})
 
 

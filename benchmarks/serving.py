@@ -1,7 +1,7 @@
 """Top-K requests: our SavedModel, TFRS BruteForce, and a bare product with top_k.
 
-Ours looks ids up, masks the films that the user has seen, and answers with ids and titles.
-BruteForce as the tutorials export it looks ids up and masks nothing; with the films seen excluded
+Ours looks ids up, masks the movies that the user has seen, and answers with ids and titles.
+BruteForce as the tutorials export it looks ids up and masks nothing; with the movies seen excluded
 by its own `query_with_exclusions` it does what ours does. The bare product does neither.
 """
 
@@ -86,7 +86,7 @@ def _summary(latencies: list[float], batch: int) -> common.Measured:
 
 
 def _ours(data: Any, users: list[str], folder: Path) -> Callable[[Any, Any], Any]:
-    """The exported model's `serving_default`: known users, seen films masked."""
+    """The exported model's `serving_default`: known users, seen movies masked."""
     import tensorflow as tf
 
     from reelflow.config import ModelConfig
@@ -106,7 +106,7 @@ def _ours(data: Any, users: list[str], folder: Path) -> Callable[[Any, Any], Any
 
 
 def _brute_force(data: Any, users: list[str], folder: Path) -> Callable[[Any, Any], Any]:
-    """As the retrieval tutorial exports it: user ids in, film ids out, nothing masked."""
+    """As the retrieval tutorial exports it: user ids in, movie ids out, nothing masked."""
     import tensorflow as tf
     import tensorflow_recommenders as tfrs
     import tf_keras as keras
@@ -128,7 +128,7 @@ def _brute_force(data: Any, users: list[str], folder: Path) -> Callable[[Any, An
 
 
 def _excluding(data: Any, users: list[str]) -> Callable[[Any, Any], Any]:
-    """BruteForce with the films that users have seen as exclusions; eager, as TFRS needs it."""
+    """BruteForce with the movies that users have seen as exclusions; eager, as TFRS needs it."""
     import numpy as np
     import tensorflow as tf
     import tensorflow_recommenders as tfrs
@@ -153,11 +153,11 @@ def _bare(movies: int) -> Callable[[Any, Any], Any]:
     """The least there is to do."""
     import tensorflow as tf
 
-    user_table, films = tf.random.normal([USERS, SIZE]), tf.random.normal([movies, SIZE])
+    user_table, movie_table = tf.random.normal([USERS, SIZE]), tf.random.normal([movies, SIZE])
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])
     def best(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        scores = tf.matmul(tf.gather(user_table, rows), films, transpose_b=True)
+        scores = tf.matmul(tf.gather(user_table, rows), movie_table, transpose_b=True)
         return tuple(tf.math.top_k(scores, k=K))
 
     return lambda rows, ids: best(rows)[0].numpy()
@@ -178,7 +178,7 @@ def main() -> None:
             rows.append(
                 {
                     "model": name,
-                    "films": movies,
+                    "movies": movies,
                     "batch": int(batch),
                     "queries/s": speed,
                     "× BruteForce": speed / runs[f"{BRUTE_FORCE}/{batch}"]["queries_per_second"],

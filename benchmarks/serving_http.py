@@ -86,7 +86,7 @@ def row(
     ordered = sorted(found.seconds)
     at = {share: 1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.95, 0.99)}
     return {
-        "films": movies,
+        "movies": movies,
         "request": path,
         "connections": connections,
         "requests/s": len(ordered) / seconds,

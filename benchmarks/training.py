@@ -49,7 +49,7 @@ def ours(shape: dict[str, int], model: dict[str, Any], batch: int) -> common.Mea
         )
     # Both tasks, one after the other, as they share no weights.
     tasks = [clock.seconds[i : i + EPOCHS] for i in range(0, len(clock.seconds), EPOCHS)]
-    # Of films that are in a batch more than once our in-batch softmax scores each once.
+    # Of movies that are in a batch more than once our in-batch softmax scores each once.
     in_batch = model.get("loss") == "in_batch_softmax"
     candidates = len(set(data.train.movie_index[:: -(-shape["train"] // batch)].tolist()))
     candidates = candidates if in_batch else shape["movies"]
@@ -106,14 +106,14 @@ def _products(batch: int, candidates: int, size: int) -> float:
 
     import tensorflow as tf
 
-    queries, films = tf.random.normal([batch, size]), tf.random.normal([candidates, size])
+    queries, movies = tf.random.normal([batch, size]), tf.random.normal([candidates, size])
 
     @tf.function
     def step() -> tf.Tensor:
-        scores = tf.matmul(queries, films, transpose_b=True)
-        by_query = tf.matmul(scores, films)
-        by_film = tf.matmul(scores, queries, transpose_a=True)
-        return tf.reduce_sum(by_query) + tf.reduce_sum(by_film)
+        scores = tf.matmul(queries, movies, transpose_b=True)
+        by_query = tf.matmul(scores, movies)
+        by_movie = tf.matmul(scores, queries, transpose_a=True)
+        return tf.reduce_sum(by_query) + tf.reduce_sum(by_movie)
 
     step()
     times = []

@@ -30,7 +30,7 @@ METRICS = {
 
 
 def cut(folder: Path, to: Path, share: float) -> None:
-    """Writes `to/1` and `to/2`, the earlier and the later ratings, with the films above them."""
+    """Writes `to/1` and `to/2`, the earlier and the later ratings, with the movies above them."""
     import pyarrow.csv
 
     ratings = pyarrow.csv.read_csv(folder / "ratings.csv").sort_by("timestamp")
@@ -80,7 +80,7 @@ def train(data: Any, config: Any, start: Any) -> tuple[Any, list[dict[str, float
 
 
 def metrics_by_epoch(data: Any) -> Any:
-    """A callback that ranks all validation ratings, seen films left out; in `epochs`."""
+    """A callback that ranks all validation ratings, seen movies left out; in `epochs`."""
     import numpy as np
     import tensorflow as tf
     import tf_keras as keras
@@ -102,11 +102,11 @@ def metrics_by_epoch(data: Any) -> Any:
             joint, hits = self.model, 0
             if f.RETRIEVAL_TASK not in joint.learning:
                 return
-            films = joint.candidate_tower.catalogue()
+            movies = joint.candidate_tower.catalogue()
             for first in range(0, len(rows), ROWS):
                 part = rows.take(np.arange(first, min(first + ROWS, len(rows))))
                 queries = joint.query(tf.constant(part.user_index), tf.constant(part.history_end))
-                scores = tf.matmul(queries, films, transpose_b=True)
+                scores = tf.matmul(queries, movies, transpose_b=True)
                 seen = joint.timelines.seen(tf.constant(part.user_index))
                 _, unseen = ranks(scores, tf.constant(part.movie_index), seen)
                 hits += int(tf.reduce_sum(tf.cast(unseen <= 100, tf.int32)))

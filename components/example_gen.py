@@ -199,7 +199,7 @@ class Driver(driver.FileBasedDriver):
     """TFX's driver, which knows one newest span, for a window of spans.
 
     The parameter `spans` becomes the window, so that "the latest span" and its name are the same to
-    the cache. The fingerprint is of all files that will be read, the films' file above the spans
+    the cache. The fingerprint is of all files that will be read, the movies' file above the spans
     included.
     """
 

@@ -26,7 +26,7 @@ BATCH_ROWS: Final = 1 << 18
 
 
 class Executor(base_executor.BaseExecutor):
-    """Encodes every split of `examples`, and the films of `catalogue`."""
+    """Encodes every split of `examples`, and the movies of `catalogue`."""
 
     def Do(
         self,
@@ -94,7 +94,7 @@ class RatingsEncoder(base_component.BaseComponent):
 
         Args:
             examples: ExampleGen's ratings.
-            catalogue: ExampleGen's films and users.
+            catalogue: ExampleGen's movies and users.
             transform_graph: Transform's output.
         """
         inputs: dict[str, Any] = {

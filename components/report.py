@@ -81,7 +81,7 @@ def read_inputs(artifacts: Mapping[str, list[Artifact]]) -> Inputs:
         sample_rates=_sample_rates(single[STATISTICS]),
         anomalies=[
             words
-            for name, key in (("ratings", RATINGS_ANOMALIES), ("films", MOVIES_ANOMALIES))
+            for name, key in (("ratings", RATINGS_ANOMALIES), ("movies", MOVIES_ANOMALIES))
             for verdict in verdicts(name, artifacts[key])
             for found in anomaly_reasons(verdict)
             for words in found
@@ -166,7 +166,7 @@ class Report(base_component.BaseComponent):
             ratings_anomalies: ExampleAnomalies of the `examples` artifact.
             movies_anomalies: ExampleAnomalies of the `catalogue` artifact.
             transform_graph: for the user vocabulary.
-            encoded: RatingsEncoder's ratings and films.
+            encoded: RatingsEncoder's ratings and movies.
             model: the candidate, refused or not.
             evaluation: the Evaluator's `metrics.json`.
             model_blessing: the Evaluator's word.

@@ -117,7 +117,7 @@ class SpanDrift(base_component.BaseComponent):
     """Compares spans by the schemas' drift and skew comparators.
 
     *Drift* is the newest span against the one before it: ratings, and the genres and years of the
-    films that were rated. *Skew* is the train split against the newest span, which stands for what
+    movies that were rated. *Skew* is the train split against the newest span, which stands for what
     the model will be asked: requests are not recorded. The output `drift` holds `drift.json`.
     """
 

@@ -19,12 +19,12 @@ from reelflow.encoding.encode import Columns, Graph, encode
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 
 Row = tuple[str, str, float, int | None]
-"""User, film, stars, time in seconds."""
+"""User, movie, stars, time in seconds."""
 
 
 @dataclass(frozen=True)
-class Film:
-    """A film of the catalogue."""
+class Movie:
+    """A movie of the catalogue."""
 
     movie_id: str
     genres: tuple[str, ...] = ()
@@ -41,34 +41,34 @@ def ratings_batch(rows: Sequence[Row]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=RATINGS)
 
 
-def films_table(films: Sequence[Film]) -> pa.Table:
+def movies_table(movies: Sequence[Movie]) -> pa.Table:
     """The catalogue's `movies` split as ExampleGen writes it."""
     table = pa.table(
         {
-            f.MOVIE_ID: [film.movie_id for film in films],
-            f.TITLE: [f"The title of {film.movie_id}" for film in films],
-            f.GENRES: [list(film.genres) for film in films],
-            f.YEAR: [film.year for film in films],
+            f.MOVIE_ID: [movie.movie_id for movie in movies],
+            f.TITLE: [f"The title of {movie.movie_id}" for movie in movies],
+            f.GENRES: [list(movie.genres) for movie in movies],
+            f.YEAR: [movie.year for movie in movies],
         },
         schema=schema.MOVIES,
     )
     return movies_split(table, with_attributes=False)
 
 
-def plain_graph(users: Sequence[str], films: Sequence[str], genres: Sequence[str]) -> Graph:
+def plain_graph(users: Sequence[str], catalogue: Sequence[str], genres: Sequence[str]) -> Graph:
     """What the Transform graph does, by dictionaries; days count from time 0."""
 
     def lookup(words: Sequence[str]) -> Callable[[str], int]:
         places = {word: i for i, word in enumerate(words)}
         return lambda word: places.get(word, len(words))
 
-    user, film, genre = lookup(users), lookup(films), lookup(genres)
+    user, movie, genre = lookup(users), lookup(catalogue), lookup(genres)
 
     def ratings(batch: pa.RecordBatch) -> Columns:
         rows = batch.to_pydict()
         return {
             f.USER_INDEX: np.array([user(u) for (u,) in rows[f.USER_ID]], np.int64),
-            f.MOVIE_INDEX: np.array([film(m) for (m,) in rows[f.MOVIE_ID]], np.int64),
+            f.MOVIE_INDEX: np.array([movie(m) for (m,) in rows[f.MOVIE_ID]], np.int64),
             f.DAY: np.array([t[0] / 86_400 if t else 0 for t in rows[f.TIMESTAMP]], np.float32),
         }
 
@@ -76,38 +76,38 @@ def plain_graph(users: Sequence[str], films: Sequence[str], genres: Sequence[str
         rows = table.to_pydict()
         years = [(y[0] - 2000) / 10 if y else 0 for y in rows[f.YEAR]]
         return {
-            f.MOVIE_INDEX: np.array([film(m.decode()) for (m,) in rows[f.MOVIE_ID]], np.int64),
+            f.MOVIE_INDEX: np.array([movie(m.decode()) for (m,) in rows[f.MOVIE_ID]], np.int64),
             f.GENRE_INDICES: np.array(
-                [genre(g.decode()) for of_film in rows[f.GENRES] for g in of_film or ()], np.int64
+                [genre(g.decode()) for of_movie in rows[f.GENRES] for g in of_movie or ()], np.int64
             ),
             f.YEAR_SCALED: np.array(years, np.float32),
         }
 
-    return Graph(ratings, movies, len(users), len(films), len(genres))
+    return Graph(ratings, movies, len(users), len(catalogue), len(genres))
 
 
 def encoded(
     train: Sequence[Row],
     validation: Sequence[Row] = (),
     test: Sequence[Row] = (),
-    films: Iterable[Film | str] | None = None,
+    movies: Iterable[Movie | str] | None = None,
 ) -> EncodedData:
-    """Encodes raw rows; users are numbered in order of their ids, films in the given order.
+    """Encodes raw rows; users are numbered in order of their ids, movies in the given order.
 
     Args:
         train, validation, test: the splits.
-        films: the catalogue; by default the films of train in order of their ids.
+        movies: the catalogue; by default the movies of train in order of their ids.
     """
-    films = sorted({row[1] for row in train}) if films is None else films
-    catalogue = [Film(film) if isinstance(film, str) else film for film in films]
+    movies = sorted({row[1] for row in train}) if movies is None else movies
+    catalogue = [Movie(movie) if isinstance(movie, str) else movie for movie in movies]
     graph = plain_graph(
         user_vocabulary(train),
-        [film.movie_id for film in catalogue],
-        sorted({genre for film in catalogue for genre in film.genres}),
+        [movie.movie_id for movie in catalogue],
+        sorted({genre for movie in catalogue for genre in movie.genres}),
     )
     splits = zip(f.RATING_SPLITS, (train, validation, test), strict=True)
     return encode(
-        graph, {split: [ratings_batch(rows)] for split, rows in splits}, films_table(catalogue)
+        graph, {split: [ratings_batch(rows)] for split, rows in splits}, movies_table(catalogue)
     )
 
 
@@ -117,42 +117,42 @@ def user_vocabulary(train: Iterable[Row]) -> list[str]:
 
 
 def random_rows(
-    count: int, seed: int, users: int = 9, films: int = 14, times: int = 6, distinct: bool = True
+    count: int, seed: int, users: int = 9, movies: int = 14, times: int = 6, distinct: bool = True
 ) -> list[Row]:
     """Random ratings with many equal times, in a random order.
 
     Args:
         count: how many.
         seed: of everything.
-        users, films, times: how many of each there may be.
-        distinct: nobody rates a film twice.
+        users, movies, times: how many of each there may be.
+        distinct: nobody rates a movie twice.
     """
     random = np.random.default_rng(seed)
-    pairs = random.choice(users * films, count, replace=not distinct)
+    pairs = random.choice(users * movies, count, replace=not distinct)
     return [
-        (f"u{p // films}", f"m{p % films:02d}", float(random.integers(1, 11)) / 2, 1 + int(t))
+        (f"u{p // movies}", f"m{p % movies:02d}", float(random.integers(1, 11)) / 2, 1 + int(t))
         for p, t in zip(pairs.tolist(), random.integers(times, size=count), strict=True)
     ]
 
 
 @dataclass(frozen=True)
 class Checkerboard:
-    """Even users turn to even films only, odd users to odd films.
+    """Even users turn to even movies only, odd users to odd movies.
 
-    So a user's only right recommendations are the films of its colour that it has not rated:
-    nothing tells one of them from the others. The first half of the films gets 5 stars, the other
+    So a user's only right recommendations are the movies of its colour that it has not rated:
+    nothing tells one of them from the others. The first half of the movies gets 5 stars, the other
     half 2, whoever rates.
     """
 
     train: list[Row]
     validation: list[Row]
     test: list[Row]
-    films: list[Film]
+    movies: list[Movie]
 
     @property
     def data(self) -> EncodedData:
         """All splits, encoded."""
-        return encoded(self.train, self.validation, self.test, self.films)
+        return encoded(self.train, self.validation, self.test, self.movies)
 
     @property
     def users(self) -> list[str]:
@@ -160,12 +160,12 @@ class Checkerboard:
         return user_vocabulary(self.train)
 
     def seen(self, user: str) -> set[str]:
-        """The films that the user has rated in train."""
+        """The movies that the user has rated in train."""
         return {row[1] for row in self.train if row[0] == user}
 
     def right_answers(self, user: str) -> set[str]:
-        """The films of the user's colour that it has not rated in train."""
-        own = {film.movie_id for film in self.films if colour(film.movie_id) == colour(user)}
+        """The movies of the user's colour that it has not rated in train."""
+        own = {movie.movie_id for movie in self.movies if colour(movie.movie_id) == colour(user)}
         return own - self.seen(user)
 
 
@@ -174,15 +174,15 @@ def colour(identity: str) -> int:
     return int(identity[1:]) % 2
 
 
-def checkerboard(users: int = 24, films: int = 20, seed: int = 0) -> Checkerboard:
+def checkerboard(users: int = 24, movies: int = 20, seed: int = 0) -> Checkerboard:
     """Draws a checkerboard.
 
-    Of its colour, each user has rated one film in validation, one in test, all but one of the
+    Of its colour, each user has rated one movie in validation, one in test, all but one of the
     others in train; validation and test are later than train.
 
     Args:
         users: how many users.
-        films: how many films.
+        movies: how many movies.
         seed: of who has rated what.
     """
     random = np.random.default_rng(seed)
@@ -190,16 +190,16 @@ def checkerboard(users: int = 24, films: int = 20, seed: int = 0) -> Checkerboar
     validation: list[Row] = []
     test: list[Row] = []
     for user in range(users):
-        own = random.permutation(np.arange(user % 2, films, 2)).tolist()
-        stars = [5.0 if film < films // 2 else 2.0 for film in own]
+        own = random.permutation(np.arange(user % 2, movies, 2)).tolist()
+        stars = [5.0 if movie < movies // 2 else 2.0 for movie in own]
         rows = [
-            (f"u{user:02d}", f"m{film:02d}", star, 100 + i)
-            for i, (film, star) in enumerate(zip(own, stars, strict=True))
+            (f"u{user:02d}", f"m{movie:02d}", star, 100 + i)
+            for i, (movie, star) in enumerate(zip(own, stars, strict=True))
         ]
         train += rows[:-3]
         validation.append(rows[-3])
         test.append(rows[-2])
-    return Checkerboard(train, validation, test, [Film(f"m{m:02d}") for m in range(films)])
+    return Checkerboard(train, validation, test, [Movie(f"m{m:02d}") for m in range(movies)])
 
 
 def same(a: EncodedRatings, b: EncodedRatings) -> bool:

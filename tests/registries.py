@@ -10,7 +10,7 @@ from pathlib import Path
 from reelflow.registry.register import Entry, Registrar
 from reelflow.registry.store import Registry, Version
 
-NAME = "films"
+NAME = "movies"
 
 
 @functools.cache

@@ -24,7 +24,7 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.encoding.graph import load_graph
 from reelflow.evaluation.metrics import row_columns, summarise
 from reelflow.evaluation.predictions import TestRows, ask_baseline
-from tests.encoded_data import Film
+from tests.encoded_data import Movie
 from tests.reelflow.data.ingest.runs import Run, execute
 from tests.reelflow.encoding.learned import learn
 
@@ -39,7 +39,7 @@ class Rating(NamedTuple):
     """A row of the file."""
 
     user: str
-    film: str
+    movie: str
     stars: float
     time: int | None
 
@@ -48,7 +48,7 @@ class Rating(NamedTuple):
 class World:
     """What is in the files, and what the fast path made of it."""
 
-    films: dict[str, Film]
+    movies: dict[str, Movie]
     ratings: list[Rating]
     """Without exact duplicates, in the order of the file."""
     run: Run
@@ -64,36 +64,36 @@ class World:
 @pytest.fixture(scope="module", params=["timestamps", "no timestamps"])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("world")
-    films, rows = awkward(timestamps=request.param == "timestamps")
-    write(folder / "data", films, rows)
+    movies, rows = awkward(timestamps=request.param == "timestamps")
+    write(folder / "data", movies, rows)
     # Small chunks and several partitions, so that nothing is right only because it is in one piece.
     run = execute(folder, folder / "data", DataConfig(partitions=3, chunk_bytes=4096), SHARES)
     people = {row["user_id"][0]: row["timestamp"] for row in run.rows("catalogue", f.USERS)}
     times = {user: None if t is None else (t[0], t[1]) for user, t in people.items()}
-    uri = learn(folder, list(films.values()), times)
+    uri = learn(folder, list(movies.values()), times)
     users = tft.TFTransformOutput(uri).vocabulary_by_name(f.USER_VOCABULARY)
     data = encode(
         load_graph(uri),
         {split: batches(run.artifacts["examples"], split) for split in f.RATING_SPLITS},
         pa.Table.from_batches(batches(run.artifacts["catalogue"], f.MOVIES)),
     )
-    return World(films, list(dict.fromkeys(rows)), run, [u.decode() for u in users], data)
+    return World(movies, list(dict.fromkeys(rows)), run, [u.decode() for u in users], data)
 
 
-def awkward(timestamps: bool) -> tuple[dict[str, Film], list[Rating]]:
-    """Unicode, commas and quotes in ids, films nobody rated, pairs and rows that come twice."""
+def awkward(timestamps: bool) -> tuple[dict[str, Movie], list[Rating]]:
+    """Unicode, commas and quotes in ids, movies nobody rated, pairs and rows that come twice."""
     chance = random.Random(SEED)
     users = [f"{name} {i}" for i in range(12) for name in ("u", "Zoë", "使用者", 'a "b", c')]
     kinds = ("Drama", "Comedy", "Sci-Fi")
-    films = {
-        movie_id: Film(
+    movies = {
+        movie_id: Movie(
             movie_id,
             tuple(kind for kind in kinds if chance.random() < 0.4),
             chance.choice([None, 1950, 1994, 2011]),
         )
         for movie_id in (f"{name}{i}" for i in range(14) for name in ("m", "фильм ", "🎬"))
     }
-    rated = list(films)[:-5]
+    rated = list(movies)[:-5]
     rows = [
         Rating(
             chance.choice(users),
@@ -104,19 +104,19 @@ def awkward(timestamps: bool) -> tuple[dict[str, Film], list[Rating]]:
         for _ in range(1200)
     ]
     rows.append(Rating("rare", rated[0], 4.0, 10**9 if timestamps else None))
-    return films, chance.sample([*rows, *rows[:150]], len(rows) + 150)
+    return movies, chance.sample([*rows, *rows[:150]], len(rows) + 150)
 
 
-def write(folder: Path, films: dict[str, Film], rows: list[Rating]) -> None:
+def write(folder: Path, movies: dict[str, Movie], rows: list[Rating]) -> None:
     """The folder as a user would have it."""
     folder.mkdir()
     with (folder / "movies.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["movieId", "title", "genres"])
-        for film in films.values():
-            year = "" if film.year is None else f" ({film.year})"
-            genres = "|".join(film.genres) or "(no genres listed)"
-            writer.writerow([film.movie_id, f"The title of {film.movie_id}{year}", genres])
+        for movie in movies.values():
+            year = "" if movie.year is None else f" ({movie.year})"
+            genres = "|".join(movie.genres) or "(no genres listed)"
+            writer.writerow([movie.movie_id, f"The title of {movie.movie_id}{year}", genres])
     timed = rows[0].time is not None
     with (folder / "ratings.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -147,8 +147,8 @@ def text_hash(text: str) -> int:
 
 
 def split_of(row: Rating) -> str:
-    """The random split: a draw from seed, user and film."""
-    draw = pair(pair(mix(SEED), text_hash(row.user)), text_hash(row.film)) / 2**64
+    """The random split: a draw from seed, user and movie."""
+    draw = pair(pair(mix(SEED), text_hash(row.user)), text_hash(row.movie)) / 2**64
     if draw < SHARES.test_share:
         return f.TEST
     return f.VALIDATION if draw < SHARES.test_share + SHARES.validation_share else f.TRAIN
@@ -175,7 +175,7 @@ def test_counts(world: World) -> None:
 def test_vocabularies(world: World) -> None:
     train_users = {row.user for row in world.plain(f.TRAIN)}
     assert sorted(world.users) == sorted(train_users)
-    assert sorted(world.data.catalogue.movie_id) == sorted(world.films)
+    assert sorted(world.data.catalogue.movie_id) == sorted(world.movies)
 
 
 @pytest.mark.parametrize("split", f.RATING_SPLITS)
@@ -184,7 +184,7 @@ def test_transformed_ratings(world: World, split: str) -> None:
     expected = Counter(
         (
             world.users.index(row.user) if row.user in world.users else len(world.users),
-            data.catalogue.movie_id.index(row.film),
+            data.catalogue.movie_id.index(row.movie),
             row.stars,
             row.time or 0,
         )
@@ -197,16 +197,16 @@ def test_transformed_ratings(world: World, split: str) -> None:
     np.testing.assert_allclose(found.day, days, atol=1e-5)
 
 
-def test_transformed_films(world: World) -> None:
+def test_transformed_movies(world: World) -> None:
     catalogue = world.data.catalogue
-    years = [film.year for film in world.films.values() if film.year is not None]
+    years = [movie.year for movie in world.movies.values() if movie.year is not None]
     mean = sum(years) / len(years)
     deviation = math.sqrt(sum((year - mean) ** 2 for year in years) / len(years))
     for i, movie_id in enumerate(catalogue.movie_id):
-        film = world.films[movie_id]
-        assert catalogue.genres[i] == list(film.genres)
-        assert catalogue.year[i] == film.year
-        scaled = 0.0 if film.year is None else (film.year - mean) / deviation
+        movie = world.movies[movie_id]
+        assert catalogue.genres[i] == list(movie.genres)
+        assert catalogue.year[i] == movie.year
+        scaled = 0.0 if movie.year is None else (movie.year - mean) / deviation
         assert catalogue.year_scaled[i] == pytest.approx(scaled, abs=1e-5)
 
 
@@ -219,7 +219,7 @@ def test_histories(world: World) -> None:
         [user], time = raw["user_id"], (raw["timestamp"] or [0])[0]
         at = slice(data.offsets[rows.user_index[i]], rows.history_end[i])
         found = Counter(data.catalogue.movie_id[m] for m in data.train.movie_index[at])
-        assert found == Counter(r.film for r in earlier[user] if (r.time or 0) < time)
+        assert found == Counter(r.movie for r in earlier[user] if (r.time or 0) < time)
 
 
 def test_ranks_and_metrics(world: World) -> None:
@@ -231,15 +231,17 @@ def test_ranks_and_metrics(world: World) -> None:
     train = world.plain(f.TRAIN)
     stars_of, seen = defaultdict(list), defaultdict(set)
     for row in train:
-        stars_of[row.film].append(row.stars)
-        seen[row.user].add(row.film)
+        stars_of[row.movie].append(row.stars)
+        seen[row.user].add(row.movie)
     mean = sum(row.stars for row in train) / len(train)
     raw, unseen, errors = [], [], []
-    for user, film, stars in zip(*ids, world.data.test.rating.tolist(), strict=True):
-        better = [m for m in world.films if m != film and len(stars_of[m]) >= len(stars_of[film])]
+    for user, movie, stars in zip(*ids, world.data.test.rating.tolist(), strict=True):
+        better = [
+            m for m in world.movies if m != movie and len(stars_of[m]) >= len(stars_of[movie])
+        ]
         raw.append(1 + len(better))
         unseen.append(1 + sum(m not in seen[user] for m in better))
-        predicted = (sum(stars_of[film]) + DAMPING * mean) / (len(stars_of[film]) + DAMPING)
+        predicted = (sum(stars_of[movie]) + DAMPING * mean) / (len(stars_of[movie]) + DAMPING)
         errors.append(abs(predicted - stars))
     assert found.rank_raw.tolist() == raw
     assert found.rank_unseen.tolist() == unseen

@@ -1,6 +1,6 @@
 """A tiny SavedModel with all signatures (docs/architecture.md), for tests of what uses a model.
 
-Five users, twelve films, weights from a seed; nothing is trained. Film "12" has no ratings, films
+Five users, twelve movies, weights from a seed; nothing is trained. Movie "12" has no ratings, movies
 "3" and "4" have the same title.
 """
 
@@ -24,7 +24,7 @@ from reelflow.saved_model import golden
 USERS = ["1", "2", "3", "4", "5"]
 MOVIES = [str(number) for number in range(1, 13)]
 TITLES = ["Toy Story (1995)", "Jumanji (1995)", "Twins (1988)", "Twins (1988)"]
-TITLES += [f"Film {number} ({1990 + number})" for number in range(5, 13)]
+TITLES += [f"Movie {number} ({1990 + number})" for number in range(5, 13)]
 COUNTS = [2, 2, 1, 1, 3, 1, 1, 1, 1, 1, 1, 0]
 SEEN = {"1": ["5", "6"], "2": ["5", "7", "1"], "3": ["5", "8", "2"], "4": ["9", "1"], "5": ["10"]}
 LOWEST = float(np.finfo(np.float32).min)
@@ -70,17 +70,17 @@ class TinyModel(tf.Module):
     def score(self, user_id: tf.Tensor, history: tf.Tensor = _NONE) -> dict[str, tf.Tensor]:
         user = self.users.lookup(user_id)
         known = user < len(USERS)
-        films = self._many_hot(history, tf.shape(user)[0])
-        with_history = tf.reduce_any(films, axis=1)
+        movies = self._many_hot(history, tf.shape(user)[0])
+        with_history = tf.reduce_any(movies, axis=1)
         query = tf.where(
             known[:, None],
             tf.gather(self.user_vectors, user),
-            tf.cast(films, tf.float32) @ self.vectors,
+            tf.cast(movies, tf.float32) @ self.vectors,
         )
         scores = query @ tf.transpose(self.vectors)
         return {
             "score": tf.where((known | with_history)[:, None], scores, self.counts),
-            "seen": tf.gather(self.seen, user) | films,
+            "seen": tf.gather(self.seen, user) | movies,
             "source": tf.where(known, "user", tf.where(with_history, "history", "popularity")),
         }
 
@@ -88,7 +88,7 @@ class TinyModel(tf.Module):
     def explain(
         self, user_id: tf.Tensor, movie_id: tf.Tensor, history: tf.Tensor = _NONE
     ) -> dict[str, tf.Tensor]:
-        """A known user's score is all `rest`, a stranger's the sum over the films named."""
+        """A known user's score is all `rest`, a stranger's the sum over the movies named."""
         whole, movie = self.score(user_id, history), self.movies.lookup(movie_id)
         score = tf.gather(whole["score"], movie, batch_dims=1)
         counts = self._many_hot(history, tf.size(movie)) & (whole["source"] == "history")[:, None]
@@ -103,10 +103,10 @@ class TinyModel(tf.Module):
         newest_first = tf.ragged.constant([SEEN.get(u, [])[::-1] for u in [*USERS, ""]])
         ids = tf.gather(newest_first, user).to_tensor("", shape=[None, len(MOVIES)])
         ids = ids[:, : tf.reduce_max(k)]
-        films = self.movies.lookup(ids)
+        movies = self.movies.lookup(ids)
         return {
             "movie_id": ids,
-            "title": tf.gather(tf.constant([*TITLES, ""]), films),
+            "title": tf.gather(tf.constant([*TITLES, ""]), movies),
             "count": tf.reduce_sum(tf.cast(tf.gather(self.seen, user), tf.int32), axis=1),
         }
 

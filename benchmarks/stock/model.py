@@ -1,4 +1,4 @@
-"""The joint model of the TFRS multi-task tutorial, on film ids."""
+"""The joint model of the TFRS multi-task tutorial, on movie ids."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TutorialModel(tfrs.Model):
         )
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Embeddings of users and films, and stars, of ids [batch]."""
+        """Embeddings of users and movies, and stars, of ids [batch]."""
         user, movie = self.user_model(inputs[USER]), self.movie_model(inputs[MOVIE])
         return user, movie, self.rating_model(tf.concat([user, movie], axis=1))
 

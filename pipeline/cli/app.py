@@ -57,15 +57,15 @@ SUBCOMMANDS = {
     ),
     "recommend": (
         "pipeline.cli.recommend:recommend",
-        "Recommend films that a user has not rated.",
+        "Recommend movies that a user has not rated.",
     ),
     "rate": (
         "pipeline.cli.recommend:rate",
-        "Predict the rating that a user would give a film, in stars.",
+        "Predict the rating that a user would give a movie, in stars.",
     ),
     "similar": (
         "pipeline.cli.recommend:similar",
-        "Show the films that are most like a film.",
+        "Show the movies that are most like a movie.",
     ),
     "models": (
         "pipeline.cli.models:models_app",

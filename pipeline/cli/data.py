@@ -109,7 +109,7 @@ def _show(found: Inspection) -> None:
     lines = {
         "Format": source.format.value + (" (synthetic)" if source.synthetic else ""),
         "Ratings": ", ".join(names),
-        "Films": Path(source.movies_file).name if source.movies_file else "no file",
+        "Movies": Path(source.movies_file).name if source.movies_file else "no file",
         "Users": Path(source.users_file).name if source.users_file else "no file, or not opted in",
         "Rows": f"{found.read:,} read, {found.kept:,} valid, from {found.users:,} users",
         "Titles": _titles(found),
@@ -135,5 +135,5 @@ def _show(found: Inspection) -> None:
 
 def _titles(found: Inspection) -> str:
     if found.movies is None:
-        return f"{found.rated:,} films rated; without a films' file titles are not known"
-    return f"{found.movies:,} films, {found.rated:,} of them rated"
+        return f"{found.rated:,} movies rated; without a movies' file titles are not known"
+    return f"{found.movies:,} movies, {found.rated:,} of them rated"

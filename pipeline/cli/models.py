@@ -56,7 +56,7 @@ def list_models(
         console.print("`reelflow run` registers what passes the gate.", style="cyan")
     else:
         console.print(_table(register, models.served()))
-        console.print("[dim]Top-100 accuracy with films already rated left out; RMSE in stars.[/]")
+        console.print("[dim]Top-100 accuracy with movies already rated left out; RMSE in stars.[/]")
         _warn(models)
 
 

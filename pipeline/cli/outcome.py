@@ -62,7 +62,7 @@ def _show_data(console: Console, summary: Summary) -> None:
     data = summary["data"]
     if not data:
         return
-    parts = [f"{data['rows']:,} ratings, {data['users']:,} users, {data['movies']:,} films"]
+    parts = [f"{data['rows']:,} ratings, {data['users']:,} users, {data['movies']:,} movies"]
     if spans := data.get("spans"):
         parts.append(f"span {spans[0]}" if len(spans) == 1 else f"spans {spans[0]} to {spans[-1]}")
     if quarantined := data["quarantined"]:
@@ -73,7 +73,7 @@ def _show_data(console: Console, summary: Summary) -> None:
     if absent := data.get("absent_features"):
         parts.append(f"asked for but not in the data: {', '.join(absent)}")
     if data["synthetic"]:
-        parts.append("synthetic: the figures say nothing about real films")
+        parts.append("synthetic: the figures say nothing about real movies")
     console.print(_line("Data", "; ".join(parts)), soft_wrap=True)
 
 
@@ -88,8 +88,8 @@ def _show_known(console: Console, summary: Summary) -> None:
     """How much of the test split training knew."""
     unknown = summary["out_of_vocabulary"]
     if unknown:
-        users, films = (1 - unknown[key] for key in ("users", "movies"))
-        text = f"to training: {users:.1%} of test ratings by user, {films:.1%} by film"
+        users, movies = (1 - unknown[key] for key in ("users", "movies"))
+        text = f"to training: {users:.1%} of test ratings by user, {movies:.1%} by movie"
         console.print(_line("Known", text), soft_wrap=True)
 
 

@@ -49,8 +49,8 @@ def print_json(content: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 
-def films_table(items: Iterable[Item], catalogue: Catalogue, score: str) -> Table:
-    """Films with place, title, genres, score and id.
+def movies_table(items: Iterable[Item], catalogue: Catalogue, score: str) -> Table:
+    """Movies with place, title, genres, score and id.
 
     Args:
         items: best first.
@@ -63,52 +63,52 @@ def films_table(items: Iterable[Item], catalogue: Catalogue, score: str) -> Tabl
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("", justify="right", style="dim")
-    table.add_column("film", style="bold", overflow="fold")
+    table.add_column("movie", style="bold", overflow="fold")
     table.add_column("genres", style="dim", overflow="fold")
     table.add_column(score, justify="right")
     table.add_column("movie_id", justify="right", style="cyan", no_wrap=True)
     for place, item in enumerate(items, start=1):
-        genres = ", ".join(catalogue.films[item.movie_id].genres)
+        genres = ", ".join(catalogue.movies[item.movie_id].genres)
         cells = (str(place), item.title, genres, f"{item.score:.3f}", item.movie_id)
         table.add_row(*map(Text, cells))
     return table
 
 
-# `reelflow recommend`: films for one user, from a pushed model alone.
+# `reelflow recommend`: movies for one user, from a pushed model alone.
 
 
 _SOURCES = {
     "user": "from what the model knows of the user",
-    "history": "unknown to the model: from the films given with --liked",
-    "popularity": "unknown to the model: the most popular films",
+    "history": "unknown to the model: from the movies given with --liked",
+    "popularity": "unknown to the model: the most popular movies",
 }
 
 
 def recommend(
     user: Annotated[str, typer.Option("--user", help="The user's id.", metavar="ID")],
-    k: Annotated[int, typer.Option("--k", min=1, help="How many films.")] = 10,
+    k: Annotated[int, typer.Option("--k", min=1, help="How many movies.")] = 10,
     liked: Annotated[
         list[str] | None,
-        typer.Option("--liked", help="A film the user likes; may be repeated.", metavar="ID"),
+        typer.Option("--liked", help="A movie the user likes; may be repeated.", metavar="ID"),
     ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--exclude", help="A film to leave out; may be repeated.", metavar="ID"),
+        typer.Option("--exclude", help="A movie to leave out; may be repeated.", metavar="ID"),
     ] = None,
     output: Output = DEFAULT_OUTPUT,
     model: Model = None,
     as_json: Json = False,
 ) -> None:
-    """Recommend films that a user has not rated.
+    """Recommend movies that a user has not rated.
 
-    A user whom the model does not know gets films like those given with --liked, or popular ones.
+    A user whom the model does not know gets movies like those given with --liked, or popular ones.
     """
     loaded = load(model, output)
     answer = loaded.recommend(
         user,
         k=k,
-        history=[loaded.catalogue.resolve(film, "--liked") for film in liked or ()],
-        exclusions=[loaded.catalogue.resolve(film, "--exclude") for film in exclude or ()],
+        history=[loaded.catalogue.resolve(movie, "--liked") for movie in liked or ()],
+        exclusions=[loaded.catalogue.resolve(movie, "--exclude") for movie in exclude or ()],
     )
     if as_json:
         print_json({"user": user, "model": str(loaded.path), **asdict(answer)})
@@ -116,33 +116,33 @@ def recommend(
 
     from rich.text import Text
 
-    console.print(Text(f"Films for user {user}", style="bold"))
+    console.print(Text(f"Movies for user {user}", style="bold"))
     console.print(Text(_SOURCES[answer.source], style="dim"), soft_wrap=True)
-    console.print(films_table(answer.items, loaded.catalogue, "score"))
+    console.print(movies_table(answer.items, loaded.catalogue, "score"))
     if len(answer.items) < k:
-        console.print(Text(f"No more than {len(answer.items)} films are left.", style="dim"))
+        console.print(Text(f"No more than {len(answer.items)} movies are left.", style="dim"))
 
 
-# `reelflow rate`: the rating one user would give one film, from a pushed model alone.
+# `reelflow rate`: the rating one user would give one movie, from a pushed model alone.
 
 
 def rate(
     user: Annotated[str, typer.Option("--user", help="The user's id.", metavar="ID")],
-    movie: Annotated[str, typer.Option("--movie", help="The film's id.", metavar="ID")],
+    movie: Annotated[str, typer.Option("--movie", help="The movie's id.", metavar="ID")],
     output: Output = DEFAULT_OUTPUT,
     model: Model = None,
     as_json: Json = False,
 ) -> None:
-    """Predict the rating that a user would give a film, in stars."""
+    """Predict the rating that a user would give a movie, in stars."""
     loaded = load(model, output)
-    film = loaded.catalogue.films[loaded.catalogue.resolve(movie, "--movie")]
-    answer = loaded.rate(user, film.movie_id)
+    found = loaded.catalogue.movies[loaded.catalogue.resolve(movie, "--movie")]
+    answer = loaded.rate(user, found.movie_id)
     if as_json:
         print_json(
             {
                 "user": user,
-                "movie_id": film.movie_id,
-                "title": film.title,
+                "movie_id": found.movie_id,
+                "title": found.title,
                 "model": str(loaded.path),
                 **asdict(answer),
             }
@@ -153,7 +153,7 @@ def rate(
 
     console.print(
         Text(f"User {user} would give"),
-        Text(film.title, style="bold"),
+        Text(found.title, style="bold"),
         Text(f"{answer.rating:.2f} stars", style="bold green"),
     )
     if answer.like is not None:
@@ -164,26 +164,26 @@ def rate(
         )
 
 
-# `reelflow similar`: films like one film, from a pushed model alone.
+# `reelflow similar`: movies like one movie, from a pushed model alone.
 
 
 def similar(
-    movie: Annotated[str, typer.Option("--movie", help="The film's id.", metavar="ID")],
-    k: Annotated[int, typer.Option("--k", min=1, help="How many films.")] = 10,
+    movie: Annotated[str, typer.Option("--movie", help="The movie's id.", metavar="ID")],
+    k: Annotated[int, typer.Option("--k", min=1, help="How many movies.")] = 10,
     output: Output = DEFAULT_OUTPUT,
     model: Model = None,
     as_json: Json = False,
 ) -> None:
-    """Show the films that are most like a film."""
+    """Show the movies that are most like a movie."""
     loaded = load(model, output)
-    film = loaded.catalogue.films[loaded.catalogue.resolve(movie, "--movie")]
-    items = loaded.similar(film.movie_id, k)
+    found = loaded.catalogue.movies[loaded.catalogue.resolve(movie, "--movie")]
+    items = loaded.similar(found.movie_id, k)
     if as_json:
-        content = {"movie_id": film.movie_id, "title": film.title, "model": str(loaded.path)}
+        content = {"movie_id": found.movie_id, "title": found.title, "model": str(loaded.path)}
         print_json({**content, "items": [asdict(item) for item in items]})
         return
 
     from rich.text import Text
 
-    console.print(Text("Films like"), Text(film.title, style="bold"))
-    console.print(films_table(items, loaded.catalogue, "cosine"))
+    console.print(Text("Movies like"), Text(found.title, style="bold"))
+    console.print(movies_table(items, loaded.catalogue, "cosine"))

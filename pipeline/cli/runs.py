@@ -44,7 +44,7 @@ def runs(
         console.print(f"There are no runs in {Layout.of(output).output}.", soft_wrap=True)
     else:
         console.print(_table(found))
-        console.print("[dim]Top-100 accuracy with films already rated left out; RMSE in stars.[/]")
+        console.print("[dim]Top-100 accuracy with movies already rated left out; RMSE in stars.[/]")
 
 
 def _table(found: list[Run]) -> Table:

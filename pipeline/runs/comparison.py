@@ -242,8 +242,8 @@ def _seeded(config: Config, by: int) -> Config:
 
 LEGEND: Final = (
     "± is half of the 95 % interval over users (bootstrap). Bold: the best, and what the test rows "
-    "cannot tell from it (paired bootstrap). unseen: films rated in train are left out; raw: they "
-    "compete. With one film to find, top-k accuracy is Recall@k."
+    "cannot tell from it (paired bootstrap). unseen: movies rated in train are left out; raw: they "
+    "compete. With one movie to find, top-k accuracy is Recall@k."
 )
 
 
@@ -328,7 +328,7 @@ def as_markdown(entries: Sequence[Entry], about: Mapping[str, Any]) -> str:
         "",
         f"{about['rows']:,} test ratings of {about['users_tested']:,} users; "
         f"{about['train_rows']:,} train ratings, {about['users']:,} users, "
-        f"{about['movies']:,} films; split {about['split']['kind']}, "
+        f"{about['movies']:,} movies; split {about['split']['kind']}, "
         f"seed {about['split']['seed']}.",
         "",
         f"| metric | {names} |",

@@ -156,7 +156,7 @@ _ORIGINS = {
     "Train ratings": register.ROWS,
     "Data": register.DATA_HASH,
     "User vocabulary": register.USERS_HASH,
-    "Film vocabulary": register.MOVIES_HASH,
+    "Movie vocabulary": register.MOVIES_HASH,
     "Code": register.CODE_HASH,
     "Git commit": register.GIT,
     "Run": register.PIPELINE_RUN,

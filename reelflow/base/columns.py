@@ -7,11 +7,11 @@ from typing import Final
 
 # Canonical columns of ratings (one row a rating).
 USER_ID: Final = "user_id"  # string
-MOVIE_ID: Final = "movie_id"  # string; the identity of a film, never its title
+MOVIE_ID: Final = "movie_id"  # string; the identity of a movie, never its title
 RATING: Final = "rating"  # float32
 TIMESTAMP: Final = "timestamp"  # int64, seconds; may be missing
 
-# Further canonical columns of the catalogue (one row a film).
+# Further canonical columns of the catalogue (one row a movie).
 TITLE: Final = "title"  # string, shown only
 GENRES: Final = "genres"  # list of strings, may be empty
 YEAR: Final = "year"  # int64, release year; may be missing
@@ -29,16 +29,16 @@ TEST: Final = "test"
 RATING_SPLITS: Final = (TRAIN, VALIDATION, TEST)
 
 # Splits of the `catalogue` artifact.
-MOVIES: Final = "movies"  # every film once
+MOVIES: Final = "movies"  # every movie once
 USERS: Final = "users"  # every user of train once, with the first and last train timestamp
 CATALOGUE_SPLITS: Final = (MOVIES, USERS)
 
 # Outputs of the Transform graph.
 USER_INDEX: Final = "user_index"  # int64; the vocabulary's size stands for an unknown user
-MOVIE_INDEX: Final = "movie_index"  # int64; the vocabulary's size stands for an unknown film
+MOVIE_INDEX: Final = "movie_index"  # int64; the vocabulary's size stands for an unknown movie
 GENRE_INDICES: Final = "genre_indices"  # sparse int64
 YEAR_SCALED: Final = "year_scaled"  # float32, z-score of the release year, 0 where missing
-FEATURE_INDICES: Final = "feature_indices"  # sparse int64, if film columns are declared
+FEATURE_INDICES: Final = "feature_indices"  # sparse int64, if movie columns are declared
 USER_FEATURE_INDICES: Final = "user_feature_indices"  # sparse int64, if opted in
 DAY: Final = "day"  # float32, days since the first train rating, 0 where missing
 

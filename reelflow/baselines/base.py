@@ -20,7 +20,7 @@ class Baseline(ABC):
 
     @abstractmethod
     def scores(self, users: Int32) -> Float32:
-        """Scores of every film for users, float32 [batch, movies]; higher is better."""
+        """Scores of every movie for users, float32 [batch, movies]; higher is better."""
 
     @abstractmethod
     def stars(self, users: Int32, movies: Int32) -> Float32:
@@ -32,7 +32,7 @@ class Baseline(ABC):
         """How many numbers `fit` learned, those that predict stars left out."""
 
 
-# What the baselines share that score films by who rated what.
+# What the baselines share that score movies by who rated what.
 
 
 BLOCK_CELLS = 1 << 24
@@ -40,9 +40,9 @@ BLOCK_CELLS = 1 << 24
 
 
 class HistoryBaseline(Baseline):
-    """A baseline whose ranking looks at which films were rated, whatever the stars.
+    """A baseline whose ranking looks at which movies were rated, whatever the stars.
 
-    Users without train ratings get the popular films, as they would from the served model. Stars
+    Users without train ratings get the popular movies, as they would from the served model. Stars
     come from the damped biases, which such a baseline has no opinion of its own about.
     """
 
@@ -68,7 +68,7 @@ class HistoryBaseline(Baseline):
 
     @abstractmethod
     def _learn(self, ratings: sparse.csr_matrix) -> None:
-        """Learns from ones where users rated films, float32 [users + 1, movies]."""
+        """Learns from ones where users rated movies, float32 [users + 1, movies]."""
 
     @abstractmethod
     def _score(self, users: Int32) -> Float32:
@@ -76,7 +76,7 @@ class HistoryBaseline(Baseline):
 
 
 def rated(data: EncodedData) -> sparse.csr_matrix:
-    """Ones where a user rated a film in train, float32 [users + 1, movies], the last row empty."""
+    """Ones where a user rated a movie in train, float32 [users + 1, movies], the last row empty."""
     rows = data.train
     ones = np.ones(len(rows), np.float32)
     shape = (data.sizes.users + 1, len(data.catalogue))
@@ -86,7 +86,7 @@ def rated(data: EncodedData) -> sparse.csr_matrix:
 
 
 def popularity(ratings: sparse.csr_matrix) -> Float32:
-    """How many users rated each film, float32 [movies]."""
+    """How many users rated each movie, float32 [movies]."""
     counts: Float32 = np.bincount(ratings.indices, minlength=ratings.shape[1]).astype(np.float32)
     return counts
 

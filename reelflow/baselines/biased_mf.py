@@ -14,10 +14,10 @@ from reelflow.encoding.encoded import EncodedData, Float32, Int32
 class BiasedMF(Baseline):
     """mean + b_u + b_i + p_u . q_i (Koren, Bell & Volinsky 2009, "Matrix factorization", eq. 4).
 
-    Solved side by side in closed form, all users at once, then all films (Zhou et al. 2008, "Large-
+    Solved side by side in closed form, all users at once, then all movies (Zhou et al. 2008, "Large-
     scale parallel collaborative filtering for the Netflix prize"), so that there is no step size.
 
-    Ranking by predicted stars would fall far below popularity: films with a handful of enthusiasts
+    Ranking by predicted stars would fall far below popularity: movies with a handful of enthusiasts
     lead every list (Cremonesi, Koren & Turrin 2010, "Performance of recommender algorithms on top-N
     recommendation tasks"). So the score is log(1 + raters) + p_u . q_i, popularity shifted by the
     user's own taste. Stars say little about what is watched next: expect little more.
@@ -37,7 +37,7 @@ class BiasedMF(Baseline):
         self._seed = seed
 
     def fit(self, data: EncodedData) -> None:
-        """Alternates between users and films."""
+        """Alternates between users and movies."""
         users, movies = data.sizes.users, len(data.catalogue)
         self._biases = Biases.of(data)
         rows = data.train
@@ -57,7 +57,7 @@ class BiasedMF(Baseline):
             for _ in range(self._iterations):
                 user = self._solve(movie, *by_user)
                 movie = self._solve(user, *by_movie)
-        # The unknown user and the unknown film have neither bias nor factors.
+        # The unknown user and the unknown movie have neither bias nor factors.
         self._users = np.vstack([user, np.zeros_like(user[:1])])
         self._movies = np.vstack([movie, np.zeros_like(movie[:1])])
         self._popularity = np.log1p(popularity(rated(data)))
@@ -90,7 +90,7 @@ class BiasedMF(Baseline):
         return solved
 
     def scores(self, users: Int32) -> Float32:
-        """Popularity and taste; strangers, who have no factors, get the popular films."""
+        """Popularity and taste; strangers, who have no factors, get the popular movies."""
         taste = self._users[users, :-1] @ self._movies[:-1, :-1].T
         scores: Float32 = taste + self._popularity
         return scores

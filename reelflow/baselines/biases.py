@@ -1,4 +1,4 @@
-"""Stars from how generous a user is and how liked a film is."""
+"""Stars from how generous a user is and how liked a movie is."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy.typing as npt
 from reelflow.encoding.encoded import EncodedData, Float32, Int32
 
 DAMPING = 5.0
-"""Ratings without any bias that each user and each film starts with."""
+"""Ratings without any bias that each user and each movie starts with."""
 
 
 @dataclass(frozen=True)
 class Biases:
     """Mean + b_u + b_i (Koren, Bell & Volinsky 2009, "Matrix factorization techniques", eq. 3).
 
-    Each bias is a mean of residuals that is damped towards 0: films first, then users.
+    Each bias is a mean of residuals that is damped towards 0: movies first, then users.
     """
 
     mean: float
@@ -25,7 +25,7 @@ class Biases:
     users: Float32
     """[users + 1]: the unknown user's, the last, is 0."""
     movies: Float32
-    """[movies + 1]: the unknown film's, the last, is 0."""
+    """[movies + 1]: the unknown movie's, the last, is 0."""
     lowest: float
     """Stars below which nobody rated."""
     highest: float

@@ -1,4 +1,4 @@
-"""Embarrassingly shallow autoencoder: linear weights between films, in closed form."""
+"""Embarrassingly shallow autoencoder: linear weights between movies, in closed form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reelflow.encoding.encoded import Float32, Int32, Int64
 RIDGE = 300.0
 """L2 regularisation of the weights."""
 MOVIES_MAX = 20_000
-"""Films, or users if they are fewer, of the largest system of equations: 3.2 GB in float64."""
+"""Movies, or users if they are fewer, of the largest system of equations: 3.2 GB in float64."""
 
 Float64 = npt.NDArray[np.float64]
 
@@ -24,11 +24,11 @@ class EASE(HistoryBaseline):
     (column by column), and the scores X B = X - X P / diag(P).
 
     Two ways lead there, the smaller system is solved:
-    - over films, P itself, [movies, movies];
+    - over movies, P itself, [movies, movies];
     - over users, K = (X X' + ridge I)^-1, [users, users], for X P = K X and
       diag(P)_j = (1 - x_j' K x_j) / ridge (Woodbury), so that P is never formed.
 
-    Where there are more than `movies_max` of both, only the most rated films take part; the others
+    Where there are more than `movies_max` of both, only the most rated movies take part; the others
     share the lowest score.
     """
 
@@ -85,7 +85,7 @@ class EASE(HistoryBaseline):
 
     @property
     def parameters(self) -> int:
-        """Weights between films."""
+        """Weights between movies."""
         return len(self._kept) * (len(self._kept) - 1)
 
 

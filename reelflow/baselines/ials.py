@@ -14,7 +14,7 @@ class IALS(HistoryBaseline):
 
     A rating is a preference of 1 with confidence `alpha`, everything else one of 0 with confidence
     1, fitted by the `implicit` library. L2 is `regularization` times sqrt(ratings / users) +
-    sqrt(ratings / films), as far as the singular values of such a matrix of chance reach, so that
+    sqrt(ratings / movies), as far as the singular values of such a matrix of chance reach, so that
     one setting does for small data and for big ones.
     """
 

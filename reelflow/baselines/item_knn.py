@@ -1,4 +1,4 @@
-"""Films like those the user has rated: cosine neighbours."""
+"""Movies like those the user has rated: cosine neighbours."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from reelflow.baselines.base import HistoryBaseline, block_rows
 from reelflow.encoding.encoded import Float32, Int32
 
 NEIGHBOURS = 100
-"""Most similar films that each film is scored by."""
+"""Most similar movies that each movie is scored by."""
 SHRINKAGE = 10.0
 """Added to the cosine's denominator: similarities that few users attest count less."""
 
 
 class ItemKNN(HistoryBaseline):
-    """Sum of similarities to the rated films among a film's neighbours.
+    """Sum of similarities to the rated movies among a movie's neighbours.
 
     Sarwar et al. 2001, "Item-based collaborative filtering recommendation algorithms"; as a top-N
-    recommender Deshpande & Karypis 2004. Similarity is the cosine of who rated the films, shrunk:
+    recommender Deshpande & Karypis 2004. Similarity is the cosine of who rated the movies, shrunk:
     both / (sqrt(raters_i raters_j) + shrinkage).
     """
 
@@ -27,20 +27,20 @@ class ItemKNN(HistoryBaseline):
         self._shrinkage = np.float32(shrinkage)
 
     def _learn(self, ratings: sparse.csr_matrix) -> None:
-        """Finds the neighbours, a dense block of films at a time."""
+        """Finds the neighbours, a dense block of movies at a time."""
         raters = ratings.T.tocsr()
         movies = raters.shape[0]
         size = block_rows(movies)
         blocks = [self._nearest(raters[i : i + size] @ ratings, i) for i in range(0, movies, size)]
-        # Row j: the weights of film j's neighbours. Scoring wants them by the film that was rated.
+        # Row j: the weights of movie j's neighbours. Scoring wants them by the movie that was rated.
         self._weights = sparse.vstack(blocks).T.tocsr()
 
     def _nearest(self, both: sparse.csr_matrix, first: int) -> sparse.csr_matrix:
-        """Similarities of a block of films to their neighbours, sparse [block, movies].
+        """Similarities of a block of movies to their neighbours, sparse [block, movies].
 
         Args:
-            both: how many users rated both films, [block, movies].
-            first: the block's first film.
+            both: how many users rated both movies, [block, movies].
+            first: the block's first movie.
         """
         root = np.sqrt(self._popularity)
         block = np.arange(first, first + both.shape[0])

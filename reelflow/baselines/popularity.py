@@ -1,4 +1,4 @@
-"""Everybody gets the most rated films; stars are the film's damped mean."""
+"""Everybody gets the most rated movies; stars are the movie's damped mean."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reelflow.baselines.base import Baseline
 from reelflow.encoding.encoded import EncodedData, Float32, Int32
 
 DAMPING = 5.0
-"""Ratings at the global mean that each film starts with."""
+"""Ratings at the global mean that each movie starts with."""
 
 
 class Popularity(Baseline):
@@ -28,11 +28,11 @@ class Popularity(Baseline):
         return np.broadcast_to(self._counts, (len(users), len(self._counts)))
 
     def stars(self, users: Int32, movies: Int32) -> Float32:
-        """The film's damped mean."""
+        """The movie's damped mean."""
         stars: Float32 = self._stars[movies]
         return stars
 
     @property
     def parameters(self) -> int:
-        """One count a film."""
+        """One count a movie."""
         return len(self._counts)

@@ -34,7 +34,7 @@ class DataConfig(Section):
     """Newest span to read: `latest`, its number or its date; none: the latest, if `path` has
     placeholders."""
     spans: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
-    """Spans to read the ratings of, up to that one; films count from all of them."""
+    """Spans to read the ratings of, up to that one; movies count from all of them."""
     span_marker: str | None = None
     """Name of the file, as `_SUCCESS`, without which a span is taken for incomplete and is not
     read; none: every folder that fits is complete."""
@@ -43,7 +43,7 @@ class DataConfig(Section):
     ratings: str | None = None
     """Glob of the ratings files inside the folder, for `csv`; none: `ratings*.csv*`."""
     movies: str | None = None
-    """Glob of the films' file inside the folder, for `csv`; none: `movies*.csv*`, if there."""
+    """Glob of the movies' file inside the folder, for `csv`; none: `movies*.csv*`, if there."""
     users: str | None = None
     """Glob of the users' file inside the folder, for `csv`; read only with `use_users`."""
     columns: dict[str, str] = Field(default_factory=dict)
@@ -53,7 +53,7 @@ class DataConfig(Section):
     use_users: bool = False
     """Opt in to user attributes (gender, age, occupation, zip code)."""
     movie_features: tuple[FeatureName, ...] = ()
-    """Further columns of the films' file to learn from, as `director` and `star`: the header's
+    """Further columns of the movies' file to learn from, as `director` and `star`: the header's
     names; several values stand with `|` between. Those that a file does not have are left out."""
     rating_min: float | None = None
     """Lowest valid rating, in stars; none: the format's own."""

@@ -15,22 +15,22 @@ class ModelConfig(Section):
     """The two-tower retrieval model and the rating model."""
 
     embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
-    """Size of the embeddings of users, films and features that the towers add up."""
+    """Size of the embeddings of users, movies and features that the towers add up."""
     query: Literal["user_id", "history", "both"] = "both"
-    """What the query tower knows a user by: an embedding of its own, its last films, or both."""
+    """What the query tower knows a user by: an embedding of its own, its last movies, or both."""
     history_length: Annotated[int, Field(ge=1, le=1000)] = 20
-    """Last films that the history tower looks at, with learned position weights."""
+    """Last movies that the history tower looks at, with learned position weights."""
     genres: bool = True
-    """Give the candidate tower the films' genres."""
+    """Give the candidate tower the movies' genres."""
     year: bool = True
     """Give the candidate tower the release year."""
     movie_features: bool = True
-    """Give the candidate tower the films' columns that data.movie_features declares."""
+    """Give the candidate tower the movies' columns that data.movie_features declares."""
     user_features: bool = False
     """Give the query tower the users' attributes: age bucket, gender, occupation and zip region;
     needs the opt-in data.use_users."""
     movie_bias: bool = True
-    """Give each film a bias of its own: how much it is watched, whoever asks."""
+    """Give each movie a bias of its own: how much it is watched, whoever asks."""
     query_layers: Layers = ()
     """Units of the dense layers on top of the query tower's sum; the last one's output is the
     query, so it must be as large as the candidate tower's. None: the sum is the query."""
@@ -41,21 +41,21 @@ class ModelConfig(Section):
     tower_l2: Annotated[float, Field(ge=0)] = 0.0
     """L2 on what both towers give (squared norms, mean over the batch) and on dense layers."""
     loss: Literal["full_softmax", "in_batch_softmax", "bpr"] = "full_softmax"
-    """Retrieval loss: over the whole catalogue, over the films of the batch, or pairwise against
-    sampled films (BPR)."""
+    """Retrieval loss: over the whole catalogue, over the movies of the batch, or pairwise against
+    sampled movies (BPR)."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """What scores are divided by in the retrieval loss; below 1 sharpens it."""
     negatives: Literal["uniform", "popularity"] = "uniform"
-    """Where `bpr` draws its negatives from: all films alike, or as often as they are rated."""
+    """Where `bpr` draws its negatives from: all movies alike, or as often as they are rated."""
     negative_count: Annotated[int, Field(ge=1, le=1000)] = 1
     """Negatives of `bpr` for each rating."""
     logq: bool = True
-    """Correct the in-batch softmax for how often a film is in a batch."""
+    """Correct the in-batch softmax for how often a movie is in a batch."""
     popularity_half_life: Annotated[float, Field(ge=0)] = 365.0
     """Age in days at which a rating counts half for what users without any history get; 0: all
     ratings count alike."""
     mask_seen: bool = True
-    """Leave the user's other films out of the full softmax and of BPR, as serving does."""
+    """Leave the user's other movies out of the full softmax and of BPR, as serving does."""
     query_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of the query embedding dropped in training."""
     retrieval_reduction: Literal["mean", "sum"] = "mean"
@@ -71,7 +71,7 @@ class ModelConfig(Section):
     rating_output: Literal["mean", "ordinal"] = "mean"
     """Stars as a mean (squared error), or as ordered levels (their likelihood); not for `like`."""
     like_threshold: float = 3.5
-    """Stars from which on a film counts as liked."""
+    """Stars from which on a movie counts as liked."""
     rating_embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
     """Size of the rating model's factors or embeddings."""
     rating_share_embeddings: bool = False
@@ -83,14 +83,14 @@ class ModelConfig(Section):
     rating_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the inputs of `mlp`, `dcn` and `like` dropped in training."""
     rating_bag: Annotated[int, Field(ge=0)] = 500
-    """Ratings that stand for a user's or a film's implicit feedback in the rating model, at most,
+    """Ratings that stand for a user's or a movie's implicit feedback in the rating model, at most,
     drawn once; 0 switches implicit feedback off."""
     rating_l2: Annotated[float, Field(ge=0)] = 0.03
     """L2 on the rating model's factors or embeddings."""
     rating_bias_l2: Annotated[float, Field(ge=0)] = 0.001
     """L2 on the rating model's biases."""
     rating_day_effects: bool = True
-    """Let stars change with the user's day and the film's age, if there are timestamps."""
+    """Let stars change with the user's day and the movie's age, if there are timestamps."""
     rating_day_l2: Annotated[float, Field(ge=0)] = 0.01
     """L2 on the day effects."""
 
@@ -161,7 +161,7 @@ class TrainConfig(Section):
     """Begin with the champion's weights instead of random ones, where they fit; the model then
     keeps its own weights for the run after it, which makes it larger."""
     warm_start_share: Annotated[float, Field(gt=0, le=1)] = 0.2
-    """What is left of the films' vectors at a warm start, so that new ratings can still be
+    """What is left of the movies' vectors at a warm start, so that new ratings can still be
     learned; users' vectors and biases stay; 1 leaves all as they are."""
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
     """Rating models to train with this many seeds, one after the other, and to average; training
@@ -237,7 +237,7 @@ class TunerConfig(Section):
     algorithm: Literal["random", "bayesian", "hyperband"] = "random"
     """How the next trial is chosen; `hyperband` decides on the epochs itself."""
     objective: Literal["joint", "top_10", "top_100", "ndcg_10", "mrr", "rmse"] = "joint"
-    """What is best on validation, over the whole catalogue with seen films masked; `joint` is
+    """What is best on validation, over the whole catalogue with seen movies masked; `joint` is
     top-100 accuracy less RMSE in stars, of the tasks that are switched on."""
     seed: Annotated[int, Field(ge=1)] = 42
     """Seed of the choice of trials; all of them train with `train.seed`."""

@@ -33,7 +33,7 @@ class GateConfig(Section):
     """What a model must clear before it is pushed. Margins are absolute."""
 
     protocol: Literal["raw", "unseen"] = "unseen"
-    """Which ranks the accuracy bounds look at: seen films kept (`raw`) or masked (`unseen`)."""
+    """Which ranks the accuracy bounds look at: seen movies kept (`raw`) or masked (`unseen`)."""
     top_100_accuracy_min: Share = 0.05
     """Top-100 accuracy, at least."""
     rmse_max: Annotated[float, Field(gt=0)] = 1.2
@@ -48,7 +48,7 @@ class GateConfig(Section):
     baseline_margin: Share = 0.0
     """By how much the model's top-100 accuracy must beat every baseline's."""
     max_shared_pairs: Share = 0.01
-    """Share of test rows whose user has rated the same film in train, at most."""
+    """Share of test rows whose user has rated the same movie in train, at most."""
     untrained_tasks: bool = False
     """Hold a model to the bounds of a task that it was not trained on, too."""
     max_test_rows: Annotated[int, Field(ge=1_000)] = 1_000_000

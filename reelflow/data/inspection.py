@@ -31,8 +31,8 @@ class Inspection:
         read: rows, blank lines not counted.
         kept: valid rows; exact duplicates are told apart by a run only.
         users: users with a valid rating.
-        rated: films with a valid rating.
-        movies: films in the films' file; none if there is no such file.
+        rated: movies with a valid rating.
+        movies: movies in the movies' file; none if there is no such file.
         quarantined: refused rows by reason.
         preview: the first refused rows of every reason, in order of file and line.
     """
@@ -53,7 +53,7 @@ def inspect(
     first: int = 3,
     progress: Callable[[int], None] | None = None,
 ) -> Inspection:
-    """Reads every rating once, in blocks; memory grows with users and films only.
+    """Reads every rating once, in blocks; memory grows with users and movies only.
 
     Args:
         config: `data` and `split` say how to read the folder; its `data.path` is not looked at.

@@ -18,7 +18,7 @@ import pyarrow.csv
 from reelflow.base import columns as features
 from reelflow.data import reading as li
 from reelflow.data import schema
-from reelflow.data.formats.source import Layout
+from reelflow.data.formats.adapter import Layout
 from reelflow.data.quarantine import (
     CODES,
     COLUMNS,
@@ -214,7 +214,7 @@ class Rules:
     rating_min: float
     rating_max: float
     movie_ids: pa.Array | None
-    """String array of the films that there are, or None if every film is accepted."""
+    """String array of the movies that there are, or None if every movie is accepted."""
 
 
 def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:

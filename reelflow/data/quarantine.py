@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from reelflow.data.formats.source import RatingsFile
+from reelflow.data.formats.adapter import RatingsFile
 from reelflow.data.reading import read_whole
 
 HEADER: Final = b"file\tline\treason\trow\n"
@@ -89,12 +89,12 @@ def read_quarantine(source: IO[bytes]) -> Iterator[QuarantinedRow]:
 
 ENCODING: Final = "encoding"  # bytes that are not UTF-8
 COLUMNS: Final = "columns"  # wrong number of columns, or a quote that does not end
-EMPTY_ID: Final = "empty_id"  # user or film missing
+EMPTY_ID: Final = "empty_id"  # user or movie missing
 RATING: Final = "rating"  # not a finite number
 RATING_RANGE: Final = "rating_range"  # outside of what the source allows
 TIMESTAMP: Final = "timestamp"  # not a whole number of at most 18 digits
-UNKNOWN_MOVIE: Final = "unknown_movie"  # not in the films' file
-DUPLICATE: Final = "duplicate"  # user, film, rating and timestamp were seen before
+UNKNOWN_MOVIE: Final = "unknown_movie"  # not in the movies' file
+DUPLICATE: Final = "duplicate"  # user, movie, rating and timestamp were seen before
 
 REASONS: Final = (
     "",  # code 0: the row is good

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from reelflow.data import files
-from reelflow.data.formats.source import RatingsFile
+from reelflow.data.formats.adapter import RatingsFile
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ MOVIES: Final = pa.schema(
         (columns.YEAR, pa.int64()),
     ]
 )
-"""The catalogue: every film once."""
+"""The catalogue: every movie once."""
 
 FEATURES: Final = pa.field(columns.FEATURES, pa.list_(pa.string()))
 """One column more of the catalogue, if the configuration declares columns as features."""

@@ -46,9 +46,9 @@ class Window:
     spans: tuple[Span, ...]
     """Whose ratings are read; at least one."""
     earlier: tuple[Span, ...]
-    """Older ones, whose films and users count, but not their ratings."""
+    """Older ones, whose movies and users count, but not their ratings."""
     above: str
-    """The folder above all spans, which may hold the films' and the users' file."""
+    """The folder above all spans, which may hold the movies' and the users' file."""
 
     @property
     def newest(self) -> Span:

@@ -25,13 +25,13 @@ class Graph:
     ratings: Callable[[pa.RecordBatch], Columns]
     """Ratings batch of n rows to `user_index`, `movie_index` (int [n]) and `day` (float32 [n])."""
     movies: Callable[[pa.Table], Columns]
-    """Films to `movie_index` (int [n]), `year_scaled` (float32 [n]), `genre_indices` (int [sum of
+    """Movies to `movie_index` (int [n]), `year_scaled` (float32 [n]), `genre_indices` (int [sum of
     genre counts])."""
     users: int
     movies_count: int
     genres: int
     movie_features: Callable[[pa.Table], Tokens] | None = None
-    """Films to their declared features, in vocabulary order; None if none are declared."""
+    """Movies to their declared features, in vocabulary order; None if none are declared."""
     user_features: Callable[[pa.Table], Tokens] | None = None
     """Users to their attributes, in vocabulary order; None unless opted in."""
 
@@ -79,7 +79,7 @@ def encode(
 def timelines(rows: EncodedRatings) -> EncodedRatings:
     """The rows as a train split: every user's timeline, each row with its history.
 
-    Sorted by user, then time, film and stars: the same whatever the order of the input.
+    Sorted by user, then time, movie and stars: the same whatever the order of the input.
     """
     train = rows.take(np.lexsort((rows.rating, rows.movie_index, rows.timestamp, rows.user_index)))
     moves_on = np.ones(len(train), bool)
@@ -100,7 +100,7 @@ def with_histories(rows: EncodedRatings, train: EncodedRatings) -> EncodedRating
 
 
 def encode_catalogue(graph: Graph, movies: pa.Table) -> EncodedCatalogue:
-    """The films in vocabulary order."""
+    """The movies in vocabulary order."""
     columns = graph.movies(movies)
     counts = np.asarray(pc.list_value_length(movies[f.GENRES]).fill_null(0))
     starts = np.concatenate([[0], np.cumsum(counts)])
@@ -166,7 +166,7 @@ def _texts(column: pa.ChunkedArray) -> list[list[str]]:
 def with_validation(data: EncodedData) -> EncodedData:
     """The same ratings with those of validation among those of train; validation is empty then.
 
-    Vocabularies stay those of train: a validation rating of an unknown user or film is left out.
+    Vocabularies stay those of train: a validation rating of an unknown user or movie is left out.
     Train is in memory afterwards, 32 bytes a rating.
     """
     held_out = data.validation

@@ -29,7 +29,7 @@ class EncodedRatings:
     user_index: Int32
     """0 to users - 1; `users` stands for a user that train does not have."""
     movie_index: Int32
-    """0 to movies - 1; `movies` stands for a film that the catalogue does not have."""
+    """0 to movies - 1; `movies` stands for a movie that the catalogue does not have."""
     rating: Float32
     """Stars."""
     timestamp: Int64
@@ -47,12 +47,12 @@ class EncodedRatings:
         return EncodedRatings(*(getattr(self, c.name)[rows] for c in fields(self)))
 
     def is_known(self, users: int, movies: int) -> npt.NDArray[np.bool_]:
-        """Whether a row's user and film are both in the vocabularies of these sizes, [rows]."""
+        """Whether a row's user and movie are both in the vocabularies of these sizes, [rows]."""
         known: npt.NDArray[np.bool_] = (self.user_index < users) & (self.movie_index < movies)
         return known
 
     def only_known(self, users: int, movies: int) -> EncodedRatings:
-        """The rows whose user and film are known, in their own order."""
+        """The rows whose user and movie are known, in their own order."""
         known = self.is_known(users, movies)
         return self if known.all() else self.take(np.flatnonzero(known))
 
@@ -71,7 +71,7 @@ class EncodedRatings:
 
 @dataclass(frozen=True)
 class EncodedCatalogue:
-    """Every film once, in vocabulary order: row i is the film with `movie_index` i."""
+    """Every movie once, in vocabulary order: row i is the movie with `movie_index` i."""
 
     movie_id: list[str]
     title: list[str]
@@ -80,7 +80,7 @@ class EncodedCatalogue:
     genre_indices: Int32
     """[sum of genre_counts], 0 to genres - 1."""
     genre_counts: Int32
-    """[movies]: how many genres each film has."""
+    """[movies]: how many genres each movie has."""
     year_scaled: Float32
     """[movies]: z-score of the release year, 0 where missing."""
 
@@ -132,7 +132,7 @@ class Sizes:
     unknown_users: dict[str, int]
     """Split to the number of its rows whose user is out of vocabulary."""
     unknown_movies: dict[str, int]
-    """Split to the number of its rows whose film is out of vocabulary."""
+    """Split to the number of its rows whose movie is out of vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,13 @@ class EncodedData:
     """The whole `encoded` artifact."""
 
     train: EncodedRatings
-    """Known users and films only: of nothing else there can be a timeline."""
+    """Known users and movies only: of nothing else there can be a timeline."""
     validation: EncodedRatings
     test: EncodedRatings
     catalogue: EncodedCatalogue
     sizes: Sizes
     movie_features: Tokens | None = None
-    """A row for each film; None unless columns are declared as features."""
+    """A row for each movie; None unless columns are declared as features."""
     user_features: Tokens | None = None
     """A row for each user; None unless the configuration opts in to user attributes."""
 

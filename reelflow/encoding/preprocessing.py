@@ -1,6 +1,6 @@
 """The preprocessing graph: canonical columns to integers and floats.
 
-TFX's Transform learns it from the `catalogue` artifact: every film once, every train user once
+TFX's Transform learns it from the `catalogue` artifact: every movie once, every train user once
 with the first and last train timestamp. Vocabularies and the range of days are therefore exact, at
 a cost that does not depend on the number of ratings (docs/adr/0006).
 """
@@ -28,7 +28,7 @@ def preprocessing_fn(
 ) -> dict[str, tf.SparseTensor]:
     """Maps sparse raw columns [batch, 0 to n values] to sparse encoded columns.
 
-    An unknown user or film gets the vocabulary's size (the out-of-vocabulary bucket).
+    An unknown user or movie gets the vocabulary's size (the out-of-vocabulary bucket).
 
     Args:
         inputs: the columns of the catalogue.

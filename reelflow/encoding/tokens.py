@@ -1,4 +1,4 @@
-"""Features that come as words, `name=value`, any number for a film or a user."""
+"""Features that come as words, `name=value`, any number for a movie or a user."""
 
 from __future__ import annotations
 

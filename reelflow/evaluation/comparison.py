@@ -164,8 +164,8 @@ def compare(
         baseline = BASELINES[name]()
         baseline.fit(data)
         plain[name] = measured(ask_baseline(baseline, rows, data))
-    users, films = train_counts(data, rows)
-    labels = {USER_ACTIVITY: user_activity(users), MOVIE_POPULARITY: movie_popularity(films)}
+    of_users, of_movies = train_counts(data, rows)
+    labels = {USER_ACTIVITY: user_activity(of_users), MOVIE_POPULARITY: movie_popularity(of_movies)}
     further = {key: values[drawn] for key, values in (groups or {}).items()}
     slices = all_slices(labels | further, data.catalogue.genres, rows.encoded.movie_index)
     champion_summary = None if rival is None else rival[0]

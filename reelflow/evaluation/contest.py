@@ -13,7 +13,7 @@ from reelflow.evaluation.metrics import LIKED, Floats, Predictions, like_hits, r
 from reelflow.evaluation.recommendations import coverage, novelty
 
 LIST_LENGTH: Final = 10
-"""Films a user that coverage and novelty look at."""
+"""Movies a user that coverage and novelty look at."""
 
 _RMSE: Final = "rmse"
 _MAE: Final = "mae"
@@ -61,7 +61,7 @@ def measure(
         seed: of the bootstrap.
         fit_seconds: wall time of training.
         parameters: numbers learned.
-        liked_from: stars from which on a film counts as liked.
+        liked_from: stars from which on a movie counts as liked.
     """
     columns = row_columns(predictions, rows.rating)
     columns["like_accuracy"] = like_hits(predictions, rows.rating, liked_from)

@@ -54,7 +54,7 @@ def check(
         seed: of the sample.
 
     Raises:
-        BadInput: no test row has a known user, or none a known film.
+        BadInput: no test row has a known user, or none a known movie.
     """
     known = known_ids(rows.encoded, data)
     sample = _known(rows, data).sample(SAMPLE, seed)
@@ -71,27 +71,27 @@ def check(
 
 
 def known_ids(rows: EncodedRatings, data: EncodedData) -> Guard:
-    """Training knew users and films of the test rows.
+    """Training knew users and movies of the test rows.
 
     Raises:
-        BadInput: it knew no user, or no film.
+        BadInput: it knew no user, or no movie.
     """
     shares = {
         "users": float((rows.user_index < data.sizes.users).mean()),
-        "films": float((rows.movie_index < len(data.catalogue)).mean()),
+        "movies": float((rows.movie_index < len(data.catalogue)).mean()),
     }
     for who, share in shares.items():
         if share == 0:
             raise BadInput(
                 f"All {who} of the test split are out of vocabulary: there is nothing to measure.",
-                "Check that train, test and the films' file use the same ids.",
+                "Check that train, test and the movies' file use the same ids.",
             )
     hits = ", ".join(f"{share:.2%} have known {who}" for who, share in shares.items())
     return Guard("known_ids", True, f"of the test rows, {hits}.")
 
 
 def distinct_splits(rows: EncodedRatings, data: EncodedData, max_shared: float) -> Guard:
-    """Hardly any test row's user has rated the same film in train.
+    """Hardly any test row's user has rated the same movie in train.
 
     Args:
         rows: the test rows.
@@ -100,7 +100,7 @@ def distinct_splits(rows: EncodedRatings, data: EncodedData, max_shared: float) 
     """
     shared = int(_in_train(rows, data).sum())
     share = shared / len(rows)
-    detail = f"{shared:,} of {len(rows):,} test rows ({share:.2%}) have user and film in train"
+    detail = f"{shared:,} of {len(rows):,} test rows ({share:.2%}) have user and movie in train"
     bound = f"at most {max_shared:.2%} may (gate.max_shared_pairs)"
     return Guard("distinct_splits", share <= max_shared, f"{detail}; {bound}.")
 
@@ -113,7 +113,7 @@ def finite_predictions(predictions: Predictions) -> Guard:
 
 
 def stars_vary(predictions: Predictions) -> Guard:
-    """The rating model does not give every film the same stars."""
+    """The rating model does not give every movie the same stars."""
     stars = predictions.stars[np.isfinite(predictions.stars)].astype(np.float64)
     spread = float(stars.max() - stars.min()) if len(stars) else 0.0
     varies = len(predictions.stars) < 2 or spread > FLAT
@@ -122,7 +122,7 @@ def stars_vary(predictions: Predictions) -> Guard:
 
 
 def scores_vary(signatures: Signatures, rows: TestRows) -> Guard:
-    """Neither does every film have the same score, nor every user the same scores.
+    """Neither does every movie have the same score, nor every user the same scores.
 
     Args:
         signatures: of the exported model.
@@ -134,34 +134,36 @@ def scores_vary(signatures: Signatures, rows: TestRows) -> Guard:
     if not np.isfinite(scores).all():
         return Guard("scores_vary", False, "scores are not finite: training has diverged.")
     size = max(float(np.abs(scores).max()), TINY)
-    by_film = float((scores.max(axis=1) - scores.min(axis=1)).max()) / size
+    by_movie = float((scores.max(axis=1) - scores.min(axis=1)).max()) / size
     by_user = float((scores.max(axis=0) - scores.min(axis=0)).max()) / size
-    if by_film <= FLAT and scores.shape[1] > 1:
-        detail = "every film has the same score: the embeddings have collapsed."
+    if by_movie <= FLAT and scores.shape[1] > 1:
+        detail = "every movie has the same score: the embeddings have collapsed."
         return Guard("scores_vary", False, detail)
     if by_user <= FLAT and len(users) > 1:
         detail = "every user has the same scores: the query embeddings have collapsed."
         return Guard("scores_vary", False, detail)
-    return Guard("scores_vary", True, f"scores of {len(users):,} users differ by film and by user.")
+    return Guard(
+        "scores_vary", True, f"scores of {len(users):,} users differ by movie and by user."
+    )
 
 
 def ids_agree_with_ranks(signatures: Signatures, rows: TestRows, data: EncodedData) -> Guard:
-    """A film is among the first k ids that are served exactly if its rank says so.
+    """A movie is among the first k ids that are served exactly if its rank says so.
 
     Both signatures are asked for the present, when everything that the user rated in train is past.
 
     Args:
         signatures: of the exported model.
-        rows: a sample of rows with known users and films.
+        rows: a sample of rows with known users and movies.
         data: for what was rated in train, which is never served.
     """
     rows = rows.take(np.flatnonzero(~_in_train(rows.encoded, data)))
     if len(rows) == 0:
-        return Guard("ids_agree_with_ranks", True, "no test film is left to be served.")
-    films = len(data.catalogue)
+        return Guard("ids_agree_with_ranks", True, "no test movie is left to be served.")
+    movies = len(data.catalogue)
     now = np.full(len(rows), np.iinfo(np.int64).max)
     rows = dataclasses.replace(rows, encoded=dataclasses.replace(rows.encoded, timestamp=now))
-    ranks = ask(signatures["evaluate"], rows, films).rank_unseen
+    ranks = ask(signatures["evaluate"], rows, movies).rank_unseen
     nothing = tf.constant([[""]])
     served = signatures["serving_default"](
         user_id=tf.constant(rows.user_id, tf.string),
@@ -183,13 +185,13 @@ def _known(rows: TestRows, data: EncodedData) -> TestRows:
 
 
 def _in_train(rows: EncodedRatings, data: EncodedData) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Whether a row's user has rated its film in train, bool [rows]; unknown ids have not."""
-    films = len(data.catalogue) + 1
+    """Whether a row's user has rated its movie in train, bool [rows]; unknown ids have not."""
+    movies = len(data.catalogue) + 1
     asked = np.zeros(data.sizes.users + 1, bool)
     asked[rows.user_index] = True
     train = np.flatnonzero(asked[data.train.user_index])
-    seen = data.train.user_index[train].astype(np.int64) * films + data.train.movie_index[train]
-    pairs = rows.user_index.astype(np.int64) * films + rows.movie_index
+    seen = data.train.user_index[train].astype(np.int64) * movies + data.train.movie_index[train]
+    pairs = rows.user_index.astype(np.int64) * movies + rows.movie_index
     return np.isin(pairs, seen) & rows.is_known(data.sizes.users, len(data.catalogue))
 
 

@@ -27,17 +27,17 @@ class Predictions:
 
     stars: npt.NDArray[np.float32]
     rank_raw: Ints
-    """Rank of the row's film among all films, from 1, ties against the model."""
+    """Rank of the row's movie among all movies, from 1, ties against the model."""
     rank_unseen: Ints
-    """The same with the films of the user's train history out of the competition."""
+    """The same with the movies of the user's train history out of the competition."""
     likes: npt.NDArray[np.float32] | None = None
-    """Probability that the user likes the film, of models that have one."""
+    """Probability that the user likes the movie, of models that have one."""
 
 
 def ranking_columns(ranks: Ints) -> dict[str, Floats]:
     """Each ranking metric's value for each row, float64 [rows].
 
-    `top_k` is 1 where the film is among the first k (with one film to find, that is Recall@k as
+    `top_k` is 1 where the movie is among the first k (with one movie to find, that is Recall@k as
     well); `ndcg_10` is 1 / log2(1 + rank) up to rank 10; `mrr` is 1 / rank.
     """
     columns = {f"top_{k}": (ranks <= k).astype(np.float64) for k in CUTOFFS}
@@ -143,7 +143,7 @@ Likes = dict[str, float | None]
 """`accuracy`, `precision`, `recall`, `auc` and `threshold`; none where nothing could be counted."""
 
 LIKED = 3.5
-"""Stars from which on a film counts as liked, if the model does not say."""
+"""Stars from which on a movie counts as liked, if the model does not say."""
 
 
 def like_hits(predictions: Predictions, ratings: Float32, threshold: float = LIKED) -> Floats:
@@ -163,7 +163,7 @@ def like_metrics(predictions: Predictions, ratings: Float32, threshold: float = 
     Args:
         predictions: of the rows.
         ratings: the stars given, float32 [rows].
-        threshold: stars from which on a film counts as liked.
+        threshold: stars from which on a movie counts as liked.
     """
     scores, cut = _scores(predictions, threshold)
     liked, positive = ratings >= threshold, scores >= cut

@@ -87,18 +87,18 @@ def ask_baseline(baseline: Baseline, rows: TestRows, data: EncodedData) -> Predi
     )
     parts = []
     for block in _blocks(rows, movies):
-        users, films = block.encoded.user_index, block.encoded.movie_index
-        known = films < movies
+        users, wanted = block.encoded.user_index, block.encoded.movie_index
+        known = wanted < movies
         scores = tf.constant(baseline.scores(users))
-        raw, unseen = ranks(scores, np.where(known, films, 0), timelines.seen(tf.constant(users)))
+        raw, unseen = ranks(scores, np.where(known, wanted, 0), timelines.seen(tf.constant(users)))
         last = np.int32(movies + 1)
-        stars = baseline.stars(users, films)
+        stars = baseline.stars(users, wanted)
         parts.append((stars, tf.where(known, raw, last), tf.where(known, unseen, last)))
     return _joined(parts)
 
 
 def train_counts(data: EncodedData, rows: TestRows) -> tuple[Int32, Int32]:
-    """How many train ratings each row's user and film have, int [rows] each; 0 if unknown."""
+    """How many train ratings each row's user and movie have, int [rows] each; 0 if unknown."""
     counts = []
     for train, wanted in (
         (data.train.user_index, rows.encoded.user_index),

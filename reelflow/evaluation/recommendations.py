@@ -1,4 +1,4 @@
-"""The films that models and baselines recommend, as they would be served: seen ones masked."""
+"""The movies that models and baselines recommend, as they would be served: seen ones masked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def lists_of_model(saved_model: Path, users: Texts, data: EncodedData, k: int) -
         saved_model: folder of the SavedModel.
         users: user ids, [users].
         data: for the catalogue.
-        k: films a user.
+        k: movies a user.
 
     Returns:
         `movie_index`, [users, k]; -1 where there is none.
@@ -49,13 +49,13 @@ def lists_of_model(saved_model: Path, users: Texts, data: EncodedData, k: int) -
 
 
 def lists_of_baseline(baseline: Baseline, users: Int32, data: EncodedData, k: int) -> Int32:
-    """The films with the highest scores.
+    """The movies with the highest scores.
 
     Args:
         baseline: fitted.
         users: `user_index`, [users].
         data: what it was fitted on.
-        k: films a user.
+        k: movies a user.
 
     Returns:
         `movie_index`, [users, k]; -1 where there is none.
@@ -69,8 +69,8 @@ def lists_of_baseline(baseline: Baseline, users: Int32, data: EncodedData, k: in
     for i in range(0, len(users), size):
         block = users[i : i + size]
         scores = mask(tf.constant(baseline.scores(block)), timelines.seen(tf.constant(block)))
-        _, films = top_k(scores, tf.constant(k))
-        lists.append(films.numpy())
+        _, best = top_k(scores, tf.constant(k))
+        lists.append(best.numpy())
     return np.concatenate(lists)
 
 
@@ -88,26 +88,26 @@ def coverage(lists: Int32, movies: int) -> float:
     """Share of the catalogue that is recommended to somebody.
 
     Args:
-        lists: recommended films, [users, k]; -1 where there is none.
+        lists: recommended movies, [users, k]; -1 where there is none.
         movies: size of the catalogue.
     """
     return len(np.unique(lists[lists >= 0])) / movies
 
 
 def novelty(lists: Int32, raters: Counts, users: int) -> float:
-    """Mean self-information of the recommended films, in bits.
+    """Mean self-information of the recommended movies, in bits.
 
-    -log2 of the share of users who rated the film in train (Zhou et al. 2010, "Solving the apparent
-    diversity-accuracy dilemma of recommender systems"): 0 for a film that everybody knows. A film
-    that nobody rated counts as rated by one user, so that it is as novel as a film can be.
+    -log2 of the share of users who rated the movie in train (Zhou et al. 2010, "Solving the apparent
+    diversity-accuracy dilemma of recommender systems"): 0 for a movie that everybody knows. A movie
+    that nobody rated counts as rated by one user, so that it is as novel as a movie can be.
 
     Args:
         lists: as above.
-        raters: number of train ratings of each film, [movies].
+        raters: number of train ratings of each movie, [movies].
         users: number of users in train.
     """
-    films = lists[lists >= 0]
-    if len(films) == 0:
+    movies = lists[lists >= 0]
+    if len(movies) == 0:
         return 0.0
-    shares = np.maximum(raters[films], 1) / max(users, 1)
+    shares = np.maximum(raters[movies], 1) / max(users, 1)
     return float(-np.mean(np.log2(shares)))

@@ -1,4 +1,4 @@
-"""Slices of the test rows: by the user's activity, the film's popularity and genre, and so on."""
+"""Slices of the test rows: by the user's activity, the movie's popularity and genre, and so on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def user_activity(train_counts: npt.NDArray[np.int32]) -> Labels:
 
 
 def movie_popularity(train_counts: npt.NDArray[np.int32]) -> Labels:
-    """Bucket of the film's train ratings, int [rows] to text [rows]; `0` is a cold film."""
+    """Bucket of the movie's train ratings, int [rows] to text [rows]; `0` is a cold movie."""
     return _buckets(train_counts, _POPULARITY_EDGES, "0")
 
 
@@ -52,29 +52,29 @@ def by_label(labels: Labels) -> dict[str, Mask]:
     return {str(value): labels == value for value in np.unique(labels)}
 
 
-def by_genre(genres: Sequence[Sequence[str]], films: npt.NDArray[np.int32]) -> dict[str, Mask]:
-    """Each genre to the rows whose film has it, bool [rows]; a film counts in all its genres.
+def by_genre(genres: Sequence[Sequence[str]], movies: npt.NDArray[np.int32]) -> dict[str, Mask]:
+    """Each genre to the rows whose movie has it, bool [rows]; a movie counts in all its genres.
 
     Args:
-        genres: of each film, [movies].
-        films: `movie_index` of the rows; a film that the catalogue does not have is in no genre.
+        genres: of each movie, [movies].
+        movies: `movie_index` of the rows; a movie that the catalogue does not have is in no genre.
     """
-    names = sorted({genre for of_film in genres for genre in of_film})
+    names = sorted({genre for of_movie in genres for genre in of_movie})
     columns = {name: i for i, name in enumerate([*names, NO_GENRE])}
     table = np.zeros((len(genres) + 1, len(columns)), np.bool_)
-    for film, of_film in enumerate(genres):
-        for genre in of_film or (NO_GENRE,):
-            table[film, columns[genre]] = True
-    found = {name: table[films, column] for name, column in columns.items()}
+    for movie, of_movie in enumerate(genres):
+        for genre in of_movie or (NO_GENRE,):
+            table[movie, columns[genre]] = True
+    found = {name: table[movies, column] for name, column in columns.items()}
     return {name: rows for name, rows in found.items() if rows.any()}
 
 
 def all_slices(
-    labels: Mapping[str, Labels], genres: Sequence[Sequence[str]], films: npt.NDArray[np.int32]
+    labels: Mapping[str, Labels], genres: Sequence[Sequence[str]], movies: npt.NDArray[np.int32]
 ) -> dict[tuple[str, str], Mask]:
     """(slice key, value) to the rows inside, for everything that the report slices by."""
     groups = {key: by_label(values) for key, values in labels.items()}
-    groups[GENRE] = by_genre(genres, films)
+    groups[GENRE] = by_genre(genres, movies)
     return {(key, value): mask for key, masks in groups.items() for value, mask in masks.items()}
 
 

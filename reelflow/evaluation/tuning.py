@@ -40,12 +40,12 @@ def validation_rows(data: EncodedData, train: TrainConfig) -> EncodedRatings:
         train: for the size of the sample and its seed.
 
     Raises:
-        BadInput: there is none whose user and film are known.
+        BadInput: there is none whose user and movie are known.
     """
     rows = data.validation.only_known(data.sizes.users, len(data.catalogue))
     if len(rows) == 0:
         raise BadInput(
-            "The tuner needs validation ratings of known users and films, and there are none.",
+            "The tuner needs validation ratings of known users and movies, and there are none.",
             "Give split.validation more ratings, or set tuner.trials to 0.",
         )
     return sample_rows(rows, train.validation_rows, train.seed)
@@ -60,20 +60,20 @@ def measure(joint: JointModel, data: EncodedData, rows: EncodedRatings) -> Metri
     Args:
         joint: a trained model.
         data: what it was trained on.
-        rows: held-out ratings of known users and films.
+        rows: held-out ratings of known users and movies.
 
     Returns:
         `top_10`, `top_100`, `ndcg_10` and so on in the unseen protocol, and `rmse` in stars.
     """
     users = np.arange(data.sizes.users).astype(str).tolist()
-    films = np.array(data.catalogue.movie_id, object)
+    movies = np.array(data.catalogue.movie_id, object)
     asked = TestRows(
         user_id=rows.user_index.astype(str).astype(object),
-        movie_id=films[rows.movie_index],
+        movie_id=movies[rows.movie_index],
         encoded=rows,
     )
     evaluate = ServingModel(joint, data, users).signatures()["evaluate"]
-    summary = summarise(row_columns(ask(evaluate, asked, len(films)), rows.rating))
+    summary = summarise(row_columns(ask(evaluate, asked, len(movies)), rows.rating))
     return {**summary.unseen, RMSE: summary.rmse}
 
 

@@ -66,7 +66,7 @@ def _catalogue(data: EncodedData) -> pa.Table:
 
 
 def _requests(data: EncodedData, users: list[str]) -> list[golden.Request]:
-    """Requests of every kind: known users, a history, exclusions, a stranger, films, rows."""
+    """Requests of every kind: known users, a history, exclusions, a stranger, movies, rows."""
     rows = data.train.take(np.linspace(0, len(data.train) - 1, GOLDEN_ROWS).astype(np.int64))
     user_ids = [users[u] for u in rows.user_index]
     movie_ids = [data.catalogue.movie_id[m] for m in rows.movie_index]

@@ -59,7 +59,7 @@ def fit(
         The model, and loss name to its value per epoch.
 
     Raises:
-        BadInput: no train rating has a known user and film, or several seeds are asked of a rating
+        BadInput: no train rating has a known user and movie, or several seeds are asked of a rating
             model without weights of its own.
     """
     if train.seeds > 1 and model.rating_share_embeddings:
@@ -96,7 +96,7 @@ def _fit_once(
     if len(data.train) == 0:
         raise BadInput(
             "All ids of the train split are out of vocabulary: there is nothing to learn from.",
-            "Check that ratings and films use the same ids.",
+            "Check that ratings and movies use the same ids.",
         )
     known = data.validation.only_known(data.sizes.users, len(data.catalogue))
     held_out = sample_rows(known, train.validation_rows, train.seed)

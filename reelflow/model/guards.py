@@ -67,7 +67,7 @@ def refuse(guards: Iterable[Guard]) -> None:
 def loss_below_chance(
     losses: Sequence[float], data: EncodedData, model: ModelConfig, train: TrainConfig
 ) -> Guard:
-    """The retrieval task has learned more than to call every film equally likely.
+    """The retrieval task has learned more than to call every movie equally likely.
 
     Args:
         losses: training loss of the retrieval task, an epoch each, in nats.
@@ -87,20 +87,20 @@ def loss_below_chance(
 def chance_loss(data: EncodedData, model: ModelConfig, train: TrainConfig) -> float:
     """Loss of a model that knows nothing, in nats.
 
-    The logarithm of how many films the target competes with, itself included: those of the batch,
+    The logarithm of how many movies the target competes with, itself included: those of the batch,
     or all that the user has not rated (`mask_seen`), or the whole catalogue. With logQ correction,
-    what a batch's films are called equally likely by is their popularity. A pair of films (BPR) is
+    what a batch's movies are called equally likely by is their popularity. A pair of movies (BPR) is
     called right half of the time.
     """
     if model.loss == "bpr":
         return math.log(2)
     if model.loss == "in_batch_softmax":
         return math.log(max(1, min(train.batch_size, len(data.train))))
-    films = len(data.catalogue)
+    movies = len(data.catalogue)
     if not model.mask_seen:
-        return math.log(films)
+        return math.log(movies)
     seen = np.bincount(data.train.user_index)[data.train.user_index]
-    return float(np.log(np.maximum(films - seen + 1, 1)).mean())
+    return float(np.log(np.maximum(movies - seen + 1, 1)).mean())
 
 
 def finite_weights(weights: Mapping[str, npt.NDArray[np.generic]]) -> Guard:

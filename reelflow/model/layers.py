@@ -38,7 +38,7 @@ Int64 = npt.NDArray[np.int64]
 
 
 class Bags(tf.Module):
-    """For each owner (a user) the bag of its members (the films it rated), or the other way round.
+    """For each owner (a user) the bag of its members (the movies it rated), or the other way round.
 
     Not part of the exported model: at export the sums are taken once for all owners.
     """

@@ -1,4 +1,4 @@
-"""Losses of the retrieval task: which film, out of all of them, did the user turn to?"""
+"""Losses of the retrieval task: which movie, out of all of them, did the user turn to?"""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def full_softmax(
     """Mean cross-entropy over the whole catalogue, in nats.
 
     Exact, without a sampling bias to correct; its cost is batch x catalogue x embedding size, which
-    is right up to some 60,000 films.
+    is right up to some 60,000 movies.
 
     Args:
         queries: float32 [batch, size].
         candidates: float32 [movies, size].
         targets: `movie_index`, int32 [batch].
-        seen: films to leave out of the softmax, int32 [n, 2] of (row, film), n may be 0, or bool
+        seen: movies to leave out of the softmax, int32 [n, 2] of (row, movie), n may be 0, or bool
             [batch, movies], which is faster where there are many; the target itself always stays.
     """
     return _softmax(queries, candidates, targets, seen, tf.zeros_like(targets, queries.dtype))
@@ -83,32 +83,32 @@ def bayesian_personalised_ranking(
 
 
 class NegativeSampler(tf.Module):
-    """Draws films, with replacement."""
+    """Draws movies, with replacement."""
 
     def __init__(self, probabilities: tf.Tensor, count: int) -> None:
         """Makes the sampler.
 
         Args:
-            probabilities: of each film, float32 [movies].
-            count: films for each row.
+            probabilities: of each movie, float32 [movies].
+            count: movies for each row.
         """
         super().__init__()
         self.probabilities = probabilities
         self._count = count
 
     def draw(self, rows: tf.Tensor) -> tf.Tensor:
-        """`movie_index` of the films drawn, int32 [rows, count]."""
+        """`movie_index` of the movies drawn, int32 [rows, count]."""
         logits = tf.math.log(self.probabilities)[None]
         drawn = tf.random.categorical(logits, rows * self._count, dtype=tf.int32)
         return tf.reshape(drawn, [-1, self._count])
 
 
 class InBatchSoftmax(tf.Module):
-    """Cross-entropy over the films of the batch, corrected for how often a film is in a batch.
+    """Cross-entropy over the movies of the batch, corrected for how often a movie is in a batch.
 
     With logQ correction (Yi et al. 2019, "Sampling-bias-corrected neural modeling for large corpus
     item recommendations") and accidental hits removed. The same as TFRS's Retrieval task, to which
-    a film that is in the batch n times is n columns: here it is one, with log(n) added for the rows
+    a movie that is in the batch n times is n columns: here it is one, with log(n) added for the rows
     that it is a negative of.
     """
 
@@ -116,7 +116,7 @@ class InBatchSoftmax(tf.Module):
         """Makes the task.
 
         Args:
-            probabilities: share of each film among the train ratings, float32 [movies].
+            probabilities: share of each movie among the train ratings, float32 [movies].
             logq: correct for them.
         """
         super().__init__()
@@ -130,13 +130,13 @@ class InBatchSoftmax(tf.Module):
             candidates: embeddings of the batch's own targets, float32 [batch, size].
             targets: `movie_index`, int32 [batch].
         """
-        films, columns, counts = tf.unique_with_counts(targets)
+        movies, columns, counts = tf.unique_with_counts(targets)
         rows = tf.range(tf.size(targets))
-        first = tf.math.unsorted_segment_min(rows, columns, tf.size(films))
+        first = tf.math.unsorted_segment_min(rows, columns, tf.size(movies))
         repeats = tf.math.log(tf.cast(counts, tf.float32))
         offsets = repeats
         if self._probabilities is not None:
-            offsets -= tf.math.log(tf.gather(self._probabilities, films))
+            offsets -= tf.math.log(tf.gather(self._probabilities, movies))
         return _softmax(
             tf.concat([queries, tf.ones_like(queries[:, :1])], axis=1),
             tf.concat([tf.gather(candidates, first), offsets[:, None]], axis=1),

@@ -18,9 +18,9 @@ class Ranker(tf.Module):
     """Scores of the whole catalogue, in vocabulary order."""
 
     history_length: int
-    """Last films of a user that scores depend on; 0 if on none."""
+    """Last movies of a user that scores depend on; 0 if on none."""
     block: int
-    """Films in a block of `top_k`; `scores` is padded to a multiple of it."""
+    """Movies in a block of `top_k`; `scores` is padded to a multiple of it."""
 
     @abstractmethod
     def scores(self, users: tf.Tensor, recent: tf.Tensor, strangers: tf.Tensor) -> tf.Tensor:
@@ -28,8 +28,8 @@ class Ranker(tf.Module):
 
         Args:
             users: `user_index`, int32 [batch].
-            recent: `movie_index` of the last films, int32 [batch, history_length].
-            strangers: rows to which the popular films go, bool [batch].
+            recent: `movie_index` of the last movies, int32 [batch, history_length].
+            strangers: rows to which the popular movies go, bool [batch].
         """
 
     @abstractmethod
@@ -44,17 +44,17 @@ class Ranker(tf.Module):
 
         Args:
             users, recent: as for `scores`, no strangers among them.
-            movies: `movie_index` of known films, int32 [batch].
+            movies: `movie_index` of known movies, int32 [batch].
 
         Returns:
-            What each film of `recent` adds, float32 [batch, history_length], and the rest, float32
+            What each movie of `recent` adds, float32 [batch, history_length], and the rest, float32
             [batch].
         """
 
     @property
     @abstractmethod
     def directions(self) -> tf.Tensor:
-        """What says which films are alike, float32 [movies, size]."""
+        """What says which movies are alike, float32 [movies, size]."""
 
 
 class TowerRanker(Ranker):
@@ -111,7 +111,7 @@ class RatingRanker(Ranker):
         self._users = users
 
     def scores(self, users: tf.Tensor, recent: tf.Tensor, strangers: tf.Tensor) -> tf.Tensor:
-        """Every film through the rating model."""
+        """Every movie through the rating model."""
         return tf.where(strangers[:, None], self._popularity, self._ratings.scores(users))
 
     def scores_now(self, users: tf.Tensor) -> tf.Tensor:
@@ -121,13 +121,13 @@ class RatingRanker(Ranker):
     def shares(
         self, users: tf.Tensor, recent: tf.Tensor, movies: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """No film adds by itself: all is the rest."""
+        """No movie adds by itself: all is the rest."""
         rest = tf.gather(self._ratings.scores(users), movies, axis=1, batch_dims=1)
         return tf.zeros_like(recent, tf.float32), rest
 
     @property
     def directions(self) -> tf.Tensor:
-        """The rating model's embeddings of the films."""
+        """The rating model's embeddings of the movies."""
         return self._ratings.directions
 
 
@@ -149,6 +149,6 @@ def _queries_now(joint: JointModel, users: int) -> tf.Tensor:
 
 
 def _padded(candidates: tf.Tensor, rows: int) -> tf.Tensor:
-    """Candidates [movies, size] and so many more rows of films that nobody can be given."""
+    """Candidates [movies, size] and so many more rows of movies that nobody can be given."""
     nothing = tf.zeros([rows, candidates.shape[1] - 2])
     return tf.concat([candidates, tf.concat([nothing, tf.fill([rows, 2], LOWEST)], axis=1)], axis=0)

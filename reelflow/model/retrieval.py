@@ -1,4 +1,4 @@
-"""The retrieval task: which film did the user turn to, by the configured loss?"""
+"""The retrieval task: which movie did the user turn to, by the configured loss?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLAIN_SHARE = 1e-3
 
 
 class RetrievalTask:
-    """Queries and targets to a loss, with seen films left out and negatives drawn as configured."""
+    """Queries and targets to a loss, with seen movies left out and negatives drawn as configured."""
 
     def __init__(
         self,
@@ -54,35 +54,35 @@ class RetrievalTask:
         Args:
             queries: float32 [batch, size + 1].
             users: `user_index` of each query, int32 [batch].
-            targets: `movie_index` of the film that the user turned to, int32 [batch].
+            targets: `movie_index` of the movie that the user turned to, int32 [batch].
             training: drops out; the in-batch softmax is for training only, validation takes all
-                films.
+                movies.
         """
         if self._config.loss != "full_softmax" and training:
             positives = self._candidate_tower(targets, training=True)
         else:
-            films = self._candidate_tower.catalogue(training)
-            positives = tf.gather(films, targets) if self._config.tower_l2 else None
+            movies = self._candidate_tower.catalogue(training)
+            positives = tf.gather(movies, targets) if self._config.tower_l2 else None
         penalty = tf.constant(0.0)
         if self._config.tower_l2 and training:
             penalty = self._config.tower_l2 * (_mean_square(queries) + _mean_square(positives))
         if self._config.loss == "in_batch_softmax" and not self._config.logq and not training:
             # Its negatives come as often as they are rated: so they count in its expectation too.
             offsets = self._config.temperature * self._log_probabilities[:, None]
-            films = tf.concat([films[:, :-1], films[:, -1:] + offsets], axis=1)
+            movies = tf.concat([movies[:, :-1], movies[:, -1:] + offsets], axis=1)
         queries /= self._config.temperature
         if self._config.loss == "in_batch_softmax" and training:
             return self._in_batch(queries, positives, targets), penalty
         if self._config.loss == "bpr":
             if training:
                 return self._pairwise(queries, positives, users, targets), penalty
-            return self._pairwise_with_all(queries, films, users, targets), penalty
-        return full_softmax(queries, films, targets, self._out(users)), penalty
+            return self._pairwise_with_all(queries, movies, users, targets), penalty
+        return full_softmax(queries, movies, targets, self._out(users)), penalty
 
     def _pairwise(
         self, queries: tf.Tensor, positives: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
     ) -> tf.Tensor:
-        """BPR against sampled films; those that the user rated do not count, if they are masked."""
+        """BPR against sampled movies; those that the user rated do not count, if they are masked."""
         negatives = self._negatives.draw(tf.size(users))
         candidates = self._candidate_tower(tf.reshape(negatives, [-1]), training=True)
         shape = [tf.size(users), negatives.shape[1], queries.shape[1]]
@@ -97,10 +97,10 @@ class RetrievalTask:
         )
 
     def _pairwise_with_all(
-        self, queries: tf.Tensor, films: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
+        self, queries: tf.Tensor, movies: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
     ) -> tf.Tensor:
         """BPR as validation takes it: its expectation, exact and the same at every epoch."""
-        scores = tf.matmul(queries, films, transpose_b=True)
+        scores = tf.matmul(queries, movies, transpose_b=True)
         cells = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
         weights = tf.tile(self._negatives.probabilities[None], [tf.size(targets), 1])
         out = self._out(users)
@@ -112,7 +112,7 @@ class RetrievalTask:
         return bayesian_personalised_ranking(tf.gather_nd(scores, cells), scores, weights)
 
     def _out(self, users: tf.Tensor) -> tf.Tensor:
-        """The films that do not compete, in either of the forms that `full_softmax` takes."""
+        """The movies that do not compete, in either of the forms that `full_softmax` takes."""
         if self._seen is not None:
             return tf.gather(self._seen, users)
         return self._timelines.seen(users if self._config.mask_seen else users[:0])
@@ -135,9 +135,9 @@ def _seen_table(data: EncodedData) -> tf.Tensor | None:
 
 
 def popularity(data: EncodedData) -> tf.Tensor:
-    """Share of each film among the train ratings, float32 [movies].
+    """Share of each movie among the train ratings, float32 [movies].
 
-    A film that nobody rated counts as a tenth of a rating, so that logarithms stay finite.
+    A movie that nobody rated counts as a tenth of a rating, so that logarithms stay finite.
     """
     counts = np.bincount(data.train.movie_index, minlength=len(data.catalogue))
     counts = np.maximum(counts[: len(data.catalogue)], 0.1)
@@ -145,7 +145,7 @@ def popularity(data: EncodedData) -> tf.Tensor:
 
 
 def recent_popularity(data: EncodedData, half_life: float) -> tf.Tensor:
-    """Share of each film among the train ratings, old ones counting less, float32 [movies].
+    """Share of each movie among the train ratings, old ones counting less, float32 [movies].
 
     Args:
         data: whose train ratings.

@@ -43,7 +43,7 @@ class ServingModel(tf.Module):
         self._timelines = joint.timelines
         self._ratings = joint.frozen_ratings()
         self._ranker = make_ranker(joint, self._ratings, data)
-        # Public: the report draws its map of films from this variable of the SavedModel.
+        # Public: the report draws its map of movies from this variable of the SavedModel.
         self.directions = _constant(tf.math.l2_normalize(self._ranker.directions, axis=1))
 
     def signatures(self) -> dict[str, Callable[..., Outputs]]:
@@ -88,19 +88,19 @@ class ServingModel(tf.Module):
     def recommend(
         self, user_id: tf.Tensor, history: tf.Tensor, exclusions: tf.Tensor, k: tf.Tensor
     ) -> Outputs:
-        """The k best films that a user has neither seen, nor named, nor excluded.
+        """The k best movies that a user has neither seen, nor named, nor excluded.
 
-        A user whom the model does not know is known by the films in `history` (the newest last),
+        A user whom the model does not know is known by the movies in `history` (the newest last),
         and without any gets the popular ones; `source` says which.
         """
         users = self._users.lookup(user_id)
-        named = self._rows_of_films(history, tf.size(users))
-        excluded = self._rows_of_films(exclusions, tf.size(users))
+        named = self._rows_of_movies(history, tf.size(users))
+        excluded = self._rows_of_movies(exclusions, tf.size(users))
         scores, source = self._scores_now(users, named)
         cells = self._cells(tf.concat([named, excluded], axis=1))
         scores = mask(scores, tf.concat([self._timelines.seen(users), cells], axis=0))
-        best, films = top_k(scores, tf.reduce_max(k), self._ranker.block)
-        return {**self._named(best, films), f.SOURCE: source}
+        best, movies = top_k(scores, tf.reduce_max(k), self._ranker.block)
+        return {**self._named(best, movies), f.SOURCE: source}
 
     def rate(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> Outputs:
         """Predicted stars; a side that the model does not know counts as an average one."""
@@ -112,7 +112,7 @@ class ServingModel(tf.Module):
         }
 
     def similar(self, movie_id: tf.Tensor, k: tf.Tensor) -> Outputs:
-        """The k films nearest by the cosine of their embeddings, the film itself left out."""
+        """The k movies nearest by the cosine of their embeddings, the movie itself left out."""
         movies = self._movies.lookup(movie_id)
         known = movies < self._movie_count
         directions = tf.gather(self.directions, tf.where(known, movies, 0))
@@ -121,9 +121,9 @@ class ServingModel(tf.Module):
         return self._named(*top_k(mask(cosines, self._cells(movies[:, None])), tf.reduce_max(k)))
 
     def evaluate(self, user_id: tf.Tensor, movie_id: tf.Tensor, timestamp: tf.Tensor) -> Outputs:
-        """Predicted stars and exact ranks of films that users turned to at given times.
+        """Predicted stars and exact ranks of movies that users turned to at given times.
 
-        The query knows of recent films only those rated strictly before `timestamp`.
+        The query knows of recent movies only those rated strictly before `timestamp`.
         """
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
         ends = self._timelines.ends_before(users, timestamp)
@@ -145,7 +145,7 @@ class ServingModel(tf.Module):
         For callers with filters of their own: what `recommend` masks is lost to them.
         """
         users = self._users.lookup(user_id)
-        named = self._rows_of_films(history, tf.size(users))
+        named = self._rows_of_movies(history, tf.size(users))
         scores, source = self._scores_now(users, named)
         scores = scores[:, : self._movie_count]
         cells = tf.concat([self._timelines.seen(users), self._cells(named)], axis=0)
@@ -155,15 +155,14 @@ class ServingModel(tf.Module):
         return {f.SCORE: scores, f.SEEN: seen, f.SOURCE: source}
 
     def explain(self, user_id: tf.Tensor, movie_id: tf.Tensor, history: tf.Tensor) -> Outputs:
-        """What each film of a user's history adds to the score of a film, the most first.
+        """What each movie of a user's history adds to the score of a movie, the most first.
 
-        Weights and `rest` (the user's own embedding and the film's bias) sum to the score; behind
-        dense layers a film's weight is what the score loses without it. For a
-        film that the model does not know, and where the source is `popularity`, nothing adds to it.
+        Weights and `rest` (the user's own embedding and the movie's bias) sum to the score; behind
+        dense layers a movie's weight is what the score loses without it. For a
+        movie that the model does not know, and where the source is `popularity`, nothing adds to it.
         """
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
-        named = self._rows_of_films(history, tf.size(users))
-        recent = self._recent(users, named)
+        recent = self._recent(users, self._rows_of_movies(history, tf.size(users)))
         known = movies < self._movie_count
         weights, rest = self._ranker.shares(users, recent, tf.where(known, movies, 0))
         counts = (recent != self._movie_count) & known[:, None]
@@ -171,24 +170,24 @@ class ServingModel(tf.Module):
         popularity = tf.gather(self._popularity, tf.where(known, movies, 0))
         rest = tf.where(unknown, popularity, tf.where(known, rest, 0.0))
         order = tf.argsort(tf.where(counts, weights, LOWEST), axis=1, direction="DESCENDING")
-        films = tf.gather(tf.where(counts, recent, -1), order, axis=1, batch_dims=1)
+        past = tf.gather(tf.where(counts, recent, -1), order, axis=1, batch_dims=1)
         weights = tf.gather(tf.where(counts, weights, 0.0), order, axis=1, batch_dims=1)
-        named_films = self._named(weights, films)
+        named = self._named(weights, past)
         return {
-            f.MOVIE_ID: named_films[f.MOVIE_ID],
-            f.TITLE: named_films[f.TITLE],
+            f.MOVIE_ID: named[f.MOVIE_ID],
+            f.TITLE: named[f.TITLE],
             f.WEIGHT: weights,
             f.REST: rest,
         }
 
     def timeline(self, user_id: tf.Tensor, k: tf.Tensor) -> Outputs:
-        """The films that users rated, as far as the model knows, the newest first; and how many."""
+        """The movies that users rated, as far as the model knows, the newest first; and how many."""
         users = self._users.lookup(user_id)
         ends = self._timelines.ends_now(users)
         length = tf.cast(tf.clip_by_value(tf.reduce_max(k), 1, self._movie_count), tf.int64)
-        films = tf.reverse(self._timelines.recent(users, ends, length), axis=[1])
-        rows = tf.where(films < self._movie_count, films, -1)
-        named = self._named(tf.zeros_like(films, tf.float32), rows)
+        movies = tf.reverse(self._timelines.recent(users, ends, length), axis=[1])
+        rows = tf.where(movies < self._movie_count, movies, -1)
+        named = self._named(tf.zeros_like(movies, tf.float32), rows)
         return {
             f.MOVIE_ID: named[f.MOVIE_ID],
             f.TITLE: named[f.TITLE],
@@ -196,7 +195,7 @@ class ServingModel(tf.Module):
         }
 
     def _recent(self, users: tf.Tensor, named: tf.Tensor) -> tf.Tensor:
-        """The last films of timelines followed by the named ones, [batch, history_length]."""
+        """The last movies of timelines followed by the named ones, [batch, history_length]."""
         length = self._ranker.history_length
         timelines = self._timelines.recent(users, self._timelines.ends_now(users), length)
         recent = tf.concat([timelines, named], axis=1)
@@ -223,18 +222,18 @@ class ServingModel(tf.Module):
 
         return tf.cond(tf.reduce_any(named != self._movie_count), asked, known)
 
-    def _rows_of_films(self, movie_ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        """Film indices [rows, n] of ids [rows or 1, n]; unknown ones and padding as the unknown."""
-        films = self._movies.lookup(movie_ids)
-        return tf.tile(films, [rows // tf.maximum(tf.shape(films)[0], 1), 1])
+    def _rows_of_movies(self, movie_ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        """Movie indices [rows, n] of ids [rows or 1, n]; unknown ones and padding as the unknown."""
+        movies = self._movies.lookup(movie_ids)
+        return tf.tile(movies, [rows // tf.maximum(tf.shape(movies)[0], 1), 1])
 
-    def _cells(self, films: tf.Tensor) -> tf.Tensor:
-        """Coordinates (row, film) of the known ones among film indices [batch, n]."""
-        known = tf.where(films < self._movie_count)
-        return tf.stack([tf.cast(known[:, 0], tf.int32), tf.gather_nd(films, known)], axis=1)
+    def _cells(self, movies: tf.Tensor) -> tf.Tensor:
+        """Coordinates (row, movie) of the known ones among movie indices [batch, n]."""
+        known = tf.where(movies < self._movie_count)
+        return tf.stack([tf.cast(known[:, 0], tf.int32), tf.gather_nd(movies, known)], axis=1)
 
-    def _named(self, scores: tf.Tensor, films: tf.Tensor) -> Outputs:
-        rows = tf.where(films >= 0, films, self._movie_count)
+    def _named(self, scores: tf.Tensor, movies: tf.Tensor) -> Outputs:
+        rows = tf.where(movies >= 0, movies, self._movie_count)
         return {
             f.MOVIE_ID: tf.gather(self._movie_ids, rows),
             f.TITLE: tf.gather(self._titles, rows),

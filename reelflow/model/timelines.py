@@ -13,7 +13,7 @@ from reelflow.model.layers import slices
 
 
 class Timelines(tf.Module):
-    """Users' films and times, concatenated in order of user and time.
+    """Users' movies and times, concatenated in order of user and time.
 
     Training reads them by position (`recent`), serving by user (`seen`, `ends_now`), and `evaluate`
     by user and time (`ends_before`), all from the same three tensors.
@@ -28,7 +28,7 @@ class Timelines(tf.Module):
             movies: `movie_index` of every train rating, int32 [ratings].
             times: its timestamp in seconds, int64 [ratings].
             offsets: where each user begins, int64 [users + 2]; the last user is the unknown one.
-            unknown: the `movie_index` that stands for no film, used as padding.
+            unknown: the `movie_index` that stands for no movie, used as padding.
         """
         super().__init__()
         self._movies = tf.Variable(movies, trainable=False, dtype=tf.int32, name="movies")
@@ -39,20 +39,20 @@ class Timelines(tf.Module):
         self._again = tf.Variable(again, trainable=False, name="again") if again.any() else None
 
     def recent(self, users: tf.Tensor, ends: tf.Tensor, length: int | tf.Tensor) -> tf.Tensor:
-        """The films of `users` just before the positions `ends`, the oldest first.
+        """The movies of `users` just before the positions `ends`, the oldest first.
 
         Args:
             users: int [batch].
             ends: int64 [batch], a position inside the user's slice or at its end.
-            length: how many films, at most.
+            length: how many movies, at most.
 
         Returns:
             int32 [batch, length], padded on the left.
         """
         positions = ends[:, None] - tf.range(length, 0, -1, dtype=tf.int64)[None, :]
         inside = positions >= tf.gather(self._offsets, users)[:, None]
-        films = tf.gather(self._movies, tf.where(inside, positions, tf.zeros_like(positions)))
-        return tf.where(inside, films, self._unknown)
+        movies = tf.gather(self._movies, tf.where(inside, positions, tf.zeros_like(positions)))
+        return tf.where(inside, movies, self._unknown)
 
     def ends_now(self, users: tf.Tensor) -> tf.Tensor:
         """Ends of the whole timelines, int64 [batch]."""
@@ -66,9 +66,9 @@ class Timelines(tf.Module):
         return tf.gather(self._offsets, users) + counts
 
     def seen(self, users: tf.Tensor) -> tf.Tensor:
-        """Coordinates (row of the batch, film) of all films that the users rated, int32 [n, 2].
+        """Coordinates (row of the batch, movie) of all movies that the users rated, int32 [n, 2].
 
-        Each film once, however often a user rated it.
+        Each movie once, however often a user rated it.
         """
         rows, positions = self._positions(users)
         if self._again is not None:
@@ -85,11 +85,11 @@ class Timelines(tf.Module):
 
 
 def _rated_before(
-    movies: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], films: int
+    movies: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], movie_count: int
 ) -> npt.NDArray[np.bool_]:
-    """Whether the same user has the same film earlier in the timeline, bool [ratings]."""
+    """Whether the same user has the same movie earlier in the timeline, bool [ratings]."""
     users = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    _, first = np.unique(users * (films + 1) + movies, return_index=True)
+    _, first = np.unique(users * (movie_count + 1) + movies, return_index=True)
     again = np.ones(len(movies), bool)
     again[first] = False
     return again

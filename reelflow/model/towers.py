@@ -1,4 +1,4 @@
-"""The query tower (who asks) and the candidate tower (which film): the score is their product."""
+"""The query tower (who asks) and the candidate tower (which movie): the score is their product."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ UNKNOWN_USER_RATE = 0.1
 
 
 class QueryTower(keras.layers.Layer):
-    """The sum of a user's own embedding and of the last films', weighted by how recent they are.
+    """The sum of a user's own embedding and of the last movies', weighted by how recent they are.
 
-    The position weights are learned; the films' embeddings are not the candidates' own, because
+    The position weights are learned; the movies' embeddings are not the candidates' own, because
     "was watched" and "will be watched" are two roles (as in SVD++, Koren 2008, section 4.1). With
     `query_layers`, dense layers on top of the sum.
     """
@@ -39,7 +39,7 @@ class QueryTower(keras.layers.Layer):
         Args:
             users: how many; that number itself stands for an unknown user.
             movies: how many; that number itself is padding.
-            history_length: last films to look at, 0 without timestamps.
+            history_length: last movies to look at, 0 without timestamps.
             config: what the tower is made of.
             features: users' attributes, if the configuration gives them to the tower.
         """
@@ -84,12 +84,12 @@ class QueryTower(keras.layers.Layer):
 
         Args:
             users: `user_index`, int [batch].
-            recent: `movie_index` of the last films, the newest last, int [batch, history_length],
-                padded on the left with the unknown film.
+            recent: `movie_index` of the last movies, the newest last, int [batch, history_length],
+                padded on the left with the unknown movie.
             training: hides some users and drops out.
 
         Returns:
-            float32 [batch, size + 1]; the last column is 1 and meets the film's bias.
+            float32 [batch, size + 1]; the last column is 1 and meets the movie's bias.
         """
         parts = []
         if self._knows_users:
@@ -109,16 +109,16 @@ class QueryTower(keras.layers.Layer):
         """Takes scores apart, so that shares and rest sum to the score.
 
         A query that is a sum has a product with a candidate that is one too. Behind dense layers
-        nothing is a sum: a film's share is then by how much the score falls without it.
+        nothing is a sum: a movie's share is then by how much the score falls without it.
 
         Args:
             users, recent: as for a call, outside of training.
             candidates: one for each query, float32 [batch, size + 1].
 
         Returns:
-            What each film of `recent` adds, float32 [batch, history_length], 0 for padding; and the
+            What each movie of `recent` adds, float32 [batch, history_length], 0 for padding; and the
             rest, float32 [batch]: what the user's own embedding and the candidate's bias add, and
-            behind dense layers also what several films do only together.
+            behind dense layers also what several movies do only together.
         """
         if self._layers is not None:
             return self._shares_by_leaving_out(users, recent, candidates)
@@ -186,18 +186,18 @@ class QueryTower(keras.layers.Layer):
 
 
 class CandidateTower(keras.layers.Layer):
-    """The sum of the embeddings of the film, its genres, its year, its features, and a bias.
+    """The sum of the embeddings of the movie, its genres, its year, its features, and a bias.
 
-    With `candidate_layers`, dense layers on top of the sum. A film without train ratings has no
+    With `candidate_layers`, dense layers on top of the sum. A movie without train ratings has no
     embedding and no bias of its own, which nothing but its absence could have taught: it stands
-    where its genres, year and features put it, with a bias that all such films share.
+    where its genres, year and features put it, with a bias that all such movies share.
     """
 
     def __init__(self, data: EncodedData, config: ModelConfig) -> None:
         super().__init__(name="candidate_tower")
         catalogue, genres = data.catalogue, data.sizes.genres
         movies, size = len(catalogue), config.embedding_size
-        self._rated = tf.constant(rated_films(data)[:, None])
+        self._rated = tf.constant(rated_movies(data)[:, None])
         self._movie = self.add_weight("movie", [movies, size], initializer=_small())
         self._biases = None
         if config.movie_bias:
@@ -242,7 +242,7 @@ class CandidateTower(keras.layers.Layer):
         return self._finished(embedding, bias, training)
 
     def catalogue(self, training: bool | None = None) -> tf.Tensor:
-        """Embeds every film, float32 [movies, size + 1], in vocabulary order.
+        """Embeds every movie, float32 [movies, size + 1], in vocabulary order.
 
         No gather, so that the gradient of the whole table stays dense.
         """
@@ -279,15 +279,15 @@ class CandidateTower(keras.layers.Layer):
         return tf.concat([embedding, bias], axis=1)
 
 
-def rated_films(data: EncodedData) -> npt.NDArray[np.float32]:
-    """1 for films with train ratings, 0 for the others, float32 [movies]."""
+def rated_movies(data: EncodedData) -> npt.NDArray[np.float32]:
+    """1 for movies with train ratings, 0 for the others, float32 [movies]."""
     movies = len(data.catalogue)
     counts = np.bincount(data.train.movie_index, minlength=movies)[:movies]
     return (counts > 0).astype(np.float32)
 
 
 def genre_shares(catalogue: EncodedCatalogue, genres: int) -> tf.Tensor:
-    """Rows that sum to 1 over a film's genres (0 where it has none), float32 [movies, genres]."""
+    """Rows that sum to 1 over a movie's genres (0 where it has none), float32 [movies, genres]."""
     counts = tf.constant(catalogue.genre_counts)
     rows = tf.repeat(tf.range(len(catalogue)), counts)
     shares = 1.0 / tf.cast(tf.gather(counts, rows), tf.float32)

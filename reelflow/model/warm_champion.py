@@ -23,7 +23,7 @@ from reelflow.model import weights as w
 from reelflow.model.export import EXTRA
 from reelflow.model.rating.days import BINS, SECONDS_PER_DAY, Calendar
 from reelflow.model.tasks import JointModel
-from reelflow.model.towers import rated_films
+from reelflow.model.towers import rated_movies
 
 _SEEN = "whether the champion was trained on ratings that are held out now"
 
@@ -58,7 +58,7 @@ class Knowledge:
 def leak(champion: Knowledge, split: SplitConfig, data: EncodedData) -> str | None:
     """Why a champion may not be begun with, in words; none if its weights know no answer.
 
-    `random`: the split of a rating follows from seed, shares, user and film alone, so that a rating
+    `random`: the split of a rating follows from seed, shares, user and movie alone, so that a rating
     that is held out now was held out from every earlier run with the same seed and shares.
     `temporal`: all that is held out now has to be later than all that the champion was trained on,
     and the test ratings later than those by which its best epoch was chosen.
@@ -125,7 +125,7 @@ class Rows:
     words: dict[str, list[str]]
     """By `weights.USERS` and so on."""
     rated: npt.NDArray[np.bool_]
-    """Which films have train ratings, bool [movies]: nothing was learned of the others."""
+    """Which movies have train ratings, bool [movies]: nothing was learned of the others."""
     calendar: Calendar | None
     """The days that the rating model knows; none without timestamps."""
 
@@ -139,7 +139,7 @@ class Rows:
         """
         catalogue = data.catalogue
         genres = [STRANGER] * data.sizes.genres
-        named = (word for of_film in catalogue.genres for word in of_film)
+        named = (word for of_movie in catalogue.genres for word in of_movie)
         for word, index in zip(named, catalogue.genre_indices, strict=True):
             genres[index] = word
         years = sorted({year for year in catalogue.year if year is not None})
@@ -152,7 +152,7 @@ class Rows:
                 w.YEARS: [str(year) for year in years],
                 w.WORDS: [] if features is None else list(features.words),
             },
-            rated=rated_films(data) > 0,
+            rated=rated_movies(data) > 0,
             calendar=Calendar.of(data.train) if data.sizes.has_timestamps else None,
         )
 
@@ -199,11 +199,11 @@ class Rows:
         now, before = self.calendar, old.calendar
         if now is None or before is None:
             raise ValueError("day effects need timestamps")
-        films = self.places(w.MOVIES, len(self.rated) + 1, old, len(old.rated) + 1)
+        movies = self.places(w.MOVIES, len(self.rated) + 1, old, len(old.rated) + 1)
         middles = now.first / SECONDS_PER_DAY + (np.arange(BINS) + 0.5) * now.span / BINS
         old_days = middles - before.first / SECONDS_PER_DAY
         bins = np.clip(np.floor(old_days * BINS / before.span), 0, BINS - 1).astype(np.int64)
-        places = np.where(films[:, None] >= 0, films[:, None] * BINS + bins, -1)
+        places = np.where(movies[:, None] >= 0, movies[:, None] * BINS + bins, -1)
         return places.ravel()
 
 

@@ -34,7 +34,7 @@ class Start:
     rows: Rows
     """Of this run."""
     genres: Table
-    """Rows that sum to 1 over a film's genres, float32 [movies, genres]."""
+    """Rows that sum to 1 over a movie's genres, float32 [movies, genres]."""
 
     @classmethod
     def of(cls, champion: Champion, rows: Rows, data: EncodedData) -> Start:
@@ -42,7 +42,7 @@ class Start:
         return cls(champion, rows, genre_shares(data.catalogue, data.sizes.genres).numpy())
 
     def on(self, data: EncodedData) -> Start:
-        """The same start for a model of the same users and films on other ratings of theirs."""
+        """The same start for a model of the same users and movies on other ratings of theirs."""
         return Start.of(self.champion, Rows.of(data, self.rows.words[w.USERS]), data)
 
     def misfits(self, joint: JointModel) -> dict[str, str]:
@@ -87,7 +87,7 @@ class Start:
         Weights that were trained to their end fit the old ratings so well that further epochs
         overfit them before the new ones are learned (Ash & Adams 2020, "On warm-starting neural
         network training", whose remedy this is, without their noise). A score is a product of a
-        user's and a film's side, so it is enough to shrink one, and validation prefers the films'
+        user's and a movie's side, so it is enough to shrink one, and validation prefers the movies'
         (ADR 17). Directions stay as they are, so that what is alike stays alike; so do biases, one
         number each, which hardly overfit.
 
@@ -104,7 +104,7 @@ class Start:
     def moved(self, weight: Weight, old: Array) -> Array:
         """A table of this run's with the champion's rows where they belong now.
 
-        A new film begins at the mean of the kept films of its genres, a new user where strangers
+        A new movie begins at the mean of the kept movies of its genres, a new user where strangers
         were, or else at the mean of all; with the noise of a fresh table, so that two new ones
         differ. Day effects of new days begin at nothing.
 
@@ -128,7 +128,7 @@ class Start:
         return self.rows.places(kind, rows, self.champion.rows, old_rows)
 
     def kept(self) -> dict[str, dict[str, int]]:
-        """How many users and films keep what was learned of them, and how many are new."""
+        """How many users and movies keep what was learned of them, and how many are new."""
         counts = {}
         for kind in (w.USERS, w.MOVIES):
             now, before = (len(rows.words[kind]) for rows in (self.rows, self.champion.rows))
@@ -155,15 +155,15 @@ class Start:
         everybody = np.broadcast_to(moved[:named][kept[:named]].mean(axis=0), moved.shape)
         if weight.rows != w.MOVIES:
             return everybody
-        films = len(self.genres)
-        shares = self.genres * kept[:films, None]
+        movies = len(self.genres)
+        shares = self.genres * kept[:movies, None]
         totals = shares.sum(axis=0)
         known = totals > 0
-        means = (shares.T @ moved[:films])[known] / totals[known, None]
+        means = (shares.T @ moved[:movies])[known] / totals[known, None]
         coverage = self.genres[:, known].sum(axis=1, keepdims=True)
         begin = np.array(everybody)
         near = self.genres[:, known] @ means / np.maximum(coverage, 1e-9)
-        begin[:films] = np.where(coverage > 0, near, begin[:films])
+        begin[:movies] = np.where(coverage > 0, near, begin[:movies])
         return begin
 
 
@@ -220,12 +220,12 @@ class Beginning:
         if self.start is None:
             return f"Cold start: {self.why_cold}."
         kept = self.start.kept()
-        users, films = (
+        users, movies = (
             f"{kept[kind]['kept']:,} of {sum(kept[kind].values()):,}"
             for kind in (w.USERS, w.MOVIES)
         )
         cold = "".join(f" The task {task} starts cold: {why}." for task, why in self._cold())
-        return f"Warm start: {users} users and {films} films keep their vectors.{cold}"
+        return f"Warm start: {users} users and {movies} movies keep their vectors.{cold}"
 
     def keep(self, joint: JointModel, saved_model: Path) -> None:
         """Leaves the trained weights with the exported model, for the next run to begin with."""

@@ -35,7 +35,7 @@ REMEMBERED: Final = 50
 BATCH: Final = 100
 """Parameters that MLflow takes at a time."""
 _MODEL: Final = "model"
-_DESCRIPTION: Final = "Film recommenders by Reelflow. The alias champion serves."
+_DESCRIPTION: Final = "Movie recommenders by Reelflow. The alias champion serves."
 
 
 @dataclass(frozen=True)

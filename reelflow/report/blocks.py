@@ -83,7 +83,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Pick:
-    """A film in a list, with what there is to say of it."""
+    """A movie in a list, with what there is to say of it."""
 
     title: str
     note: str = ""

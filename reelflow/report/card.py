@@ -82,7 +82,7 @@ def _model(inputs: Inputs) -> Part:
     items = [
         "Retrieval: two towers"
         + (f" with embeddings of {size} dimensions" if size else "")
-        + "; a film's score is the dot product of query and candidate embedding, over the whole "
+        + "; a movie's score is the dot product of query and candidate embedding, over the whole "
         "catalogue.",
         "Rating: a model of its own that predicts stars.",
     ]
@@ -94,10 +94,10 @@ def _model(inputs: Inputs) -> Part:
 def _use() -> Part:
     return Part(
         "Intended use",
-        ["Recommending films to people from what they and others have rated."],
+        ["Recommending movies to people from what they and others have rated."],
         [
-            "Meant for: ranking films for a user, similar films, predicted stars.",
-            "Not meant for: films or users of another kind than those it learned from, decisions "
+            "Meant for: ranking movies for a user, similar movies, predicted stars.",
+            "Not meant for: movies or users of another kind than those it learned from, decisions "
             "about people, or conclusions about what a person is like.",
         ],
     )
@@ -110,12 +110,12 @@ def _data(inputs: Inputs) -> Part:
     refused = sum(report["quarantined"].values())
     paragraphs = [
         f"{counted(rows['kept'], 'rating')} by {counted(report['users'], 'user')} of "
-        f"{counted(report['movies'], 'film')}, format {report['format']}. "
+        f"{counted(report['movies'], 'movie')}, format {report['format']}. "
         f"{counted(refused, 'damaged row')} set aside in quarantine.",
         f"Content hash: {report['data_hash']}",
     ]
     if report.get("synthetic"):
-        paragraphs.insert(0, "The ratings are synthetic: figures say nothing about real films.")
+        paragraphs.insert(0, "The ratings are synthetic: figures say nothing about real movies.")
     return Part("Data", paragraphs, (), [Table("Ratings by split", ("Split", "Ratings"), splits)])
 
 
@@ -134,7 +134,7 @@ def _metrics(inputs: Inputs) -> Part:
     header = ["Metric", first, "95 % interval", *others]
     paragraph = (
         f"On {count(evaluation['rows'])} test ratings, ranked among the whole catalogue. Unseen "
-        "leaves out films that the user had rated before, raw does not. Intervals are a bootstrap "
+        "leaves out movies that the user had rated before, raw does not. Intervals are a bootstrap "
         "over users."
     )
     return Part("Metrics", [paragraph], (), [Table("Metrics", header, rows)])
@@ -159,19 +159,19 @@ def _groups(inputs: Inputs) -> Part:
 def _limits(inputs: Inputs) -> Part:
     unknown = inputs.evaluation.get("out_of_vocabulary") or {}
     items = [
-        "Who rated films, and which, is no fair sample of who watches films: the model repeats the "
+        "Who rated movies, and which, is no fair sample of who watches movies: the model repeats the "
         "tastes of those who rate most.",
-        "Popular films are found more easily than rare ones; a film without ratings is known by "
+        "Popular movies are found more easily than rare ones; a movie without ratings is known by "
         "its genres and year alone. The groups by popularity above say by how much.",
-        "A user without ratings gets films by the ones given in the request, or else popular ones.",
-        "Test ratings are of films that people chose to rate; a film that nobody rated counts as "
+        "A user without ratings gets movies by the ones given in the request, or else popular ones.",
+        "Test ratings are of movies that people chose to rate; a movie that nobody rated counts as "
         "not wanted, though it may be.",
         "Tastes and catalogues change: train again on newer ratings.",
     ]
     if unknown:
         items.append(
             f"Of the test ratings, {percent(unknown.get('users'), 2)} are by users and "
-            f"{percent(unknown.get('movies'), 2)} of films that training did not know."
+            f"{percent(unknown.get('movies'), 2)} of movies that training did not know."
         )
     return Part("Limits and bias", (), items)
 
@@ -183,7 +183,7 @@ def _privacy(inputs: Inputs) -> Part:
         "Privacy",
         (),
         [
-            "The exported model holds user ids and the films that each user rated, so that it can "
+            "The exported model holds user ids and the movies that each user rated, so that it can "
             "leave them out and explain its choices. Treat it like the ratings themselves.",
             "Recommendations and explanations reveal tastes; the server has no access control of "
             "its own.",

@@ -63,11 +63,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Answer:
-    """A recommended film."""
+    """A recommended movie."""
 
     movie_id: str
     reasons: tuple[str, ...]
-    """Titles of the films of the user's history that add most to its score."""
+    """Titles of the movies of the user's history that add most to its score."""
     stars: float
     """What the model predicts the user to give."""
 
@@ -77,17 +77,17 @@ class Answers(Protocol):
 
     @property
     def directions(self) -> Float32 | None:
-        """Unit vectors of all films, float32 [movies, size]; none if the model has none."""
+        """Unit vectors of all movies, float32 [movies, size]; none if the model has none."""
 
     def recommend(self, user: str, k: int) -> list[Answer]:
-        """The k best films for a user, with reasons and stars."""
+        """The k best movies for a user, with reasons and stars."""
 
 
 # Asks the exported model for what the report shows: recommendations, reasons, embeddings.
 
 
 REASONS = 2
-"""Films of the history that an explanation names."""
+"""Movies of the history that an explanation names."""
 
 
 class Model:
@@ -99,12 +99,12 @@ class Model:
 
     @property
     def directions(self) -> Float32 | None:
-        """Unit vectors of all films, float32 [movies, size]; none if the model has none."""
+        """Unit vectors of all movies, float32 [movies, size]; none if the model has none."""
         variable = getattr(self._loaded, "directions", None)
         return None if variable is None else variable.numpy()
 
     def recommend(self, user: str, k: int) -> list[Answer]:
-        """The k best films for a user, with reasons and stars."""
+        """The k best movies for a user, with reasons and stars."""
         call = self._loaded.signatures
         found = call["serving_default"](
             user_id=tf.constant([user]),
@@ -112,20 +112,20 @@ class Model:
             exclusions=tf.constant([[""]]),
             k=tf.constant(k),
         )
-        films = [film for film in found[f.MOVIE_ID].numpy()[0] if film]
-        if not films:
+        movies = [movie for movie in found[f.MOVIE_ID].numpy()[0] if movie]
+        if not movies:
             return []
-        asked = {f.USER_ID: tf.constant([user] * len(films)), f.MOVIE_ID: tf.constant(films)}
+        asked = {f.USER_ID: tf.constant([user] * len(movies)), f.MOVIE_ID: tf.constant(movies)}
         stars = call["rate"](**asked)[f.RATING].numpy()
-        reasons = self._reasons(asked, len(films))
+        reasons = self._reasons(asked, len(movies))
         return [
-            Answer(film.decode(), why, float(rating))
-            for film, why, rating in zip(films, reasons, stars, strict=True)
+            Answer(movie.decode(), why, float(rating))
+            for movie, why, rating in zip(movies, reasons, stars, strict=True)
         ]
 
-    def _reasons(self, asked: dict[str, tf.Tensor], films: int) -> Sequence[tuple[str, ...]]:
+    def _reasons(self, asked: dict[str, tf.Tensor], movies: int) -> Sequence[tuple[str, ...]]:
         if "explain" not in self._loaded.signatures:
-            return [()] * films
+            return [()] * movies
         explain = self._loaded.signatures["explain"]
         told = explain(**asked, **{f.HISTORY: tf.constant([[""]])})
         titles, weights = told[f.TITLE].numpy(), told[f.WEIGHT].numpy()

@@ -166,7 +166,7 @@ def build(inputs: Inputs, model: Answers) -> Page:
     ]
     about = (
         f"{counted(report['rows']['kept'], 'rating')} of {counted(report['users'], 'user')} and "
-        f"{counted(report['movies'], 'film')}"
+        f"{counted(report['movies'], 'movie')}"
     )
     return Page(
         title="Reelflow report",

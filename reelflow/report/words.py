@@ -18,10 +18,10 @@ METRICS = {
     "mae": "MAE",
 }
 CONTESTANTS = {"model": "This model", "champion": "Champion"}
-PROTOCOLS = {"unseen": "films already rated left out", "raw": "all films in the running"}
+PROTOCOLS = {"unseen": "movies already rated left out", "raw": "all movies in the running"}
 SLICES = {
     "user_activity": "Ratings of the user in training",
-    "movie_popularity": "Ratings of the film in training",
+    "movie_popularity": "Ratings of the movie in training",
     "genre": "Genre",
     "gender": "Gender",
     "age": "Age in years",
@@ -35,7 +35,7 @@ def count(value: float) -> str:
 
 
 def counted(value: int, one: str, many: str | None = None) -> str:
-    """`1 film`, `2 films`."""
+    """`1 movie`, `2 movies`."""
     return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 

@@ -42,7 +42,7 @@ SAVED_MODEL: Final = "saved_model.pb"
 
 @dataclass(frozen=True)
 class Item:
-    """A film in an answer."""
+    """A movie in an answer."""
 
     movie_id: str
     title: str
@@ -51,7 +51,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Recommendations:
-    """Films for a user, best first; fewer than asked for when no more are left."""
+    """Movies for a user, best first; fewer than asked for when no more are left."""
 
     source: Source
     items: tuple[Item, ...]
@@ -59,13 +59,13 @@ class Recommendations:
 
 @dataclass(frozen=True)
 class Rated:
-    """The rating that a user would give a film, in stars, and whether the model knows the two."""
+    """The rating that a user would give a movie, in stars, and whether the model knows the two."""
 
     rating: float
     known_user: bool
     known_movie: bool
     like: float | None = None
-    """Probability that the user likes the film, of models that have one."""
+    """Probability that the user likes the movie, of models that have one."""
 
 
 def latest_version(serving_dir: Path) -> Path:
@@ -86,7 +86,7 @@ def latest_version(serving_dir: Path) -> Path:
 
 
 class ServedModel:
-    """The signatures of one model, with films looked up in its catalogue."""
+    """The signatures of one model, with movies looked up in its catalogue."""
 
     def __init__(
         self, path: Path, model: Any, catalogue: Catalogue, definitions: SignatureDefs
@@ -137,30 +137,30 @@ class ServedModel:
         history: Sequence[str] = (),
         exclusions: Sequence[str] = (),
     ) -> Recommendations:
-        """The k films for a user that the user has not rated, best first.
+        """The k movies for a user that the user has not rated, best first.
 
         Args:
             user_id: need not be known; then `history` counts, or else what is popular.
-            k: films wanted, at least 1.
-            history: ids of films the user likes, beside those the model knows of.
-            exclusions: ids of films to leave out.
+            k: movies wanted, at least 1.
+            history: ids of movies the user likes, beside those the model knows of.
+            exclusions: ids of movies to leave out.
 
         Raises:
-            BadInput: k is below 1, or a film is unknown.
+            BadInput: k is below 1, or a movie is unknown.
         """
         answer = self.call(
             "serving_default",
             {
                 USER_ID: [user_id],
-                HISTORY: [[self.catalogue.resolve(film) for film in history] or [""]],
-                EXCLUSIONS: [[self.catalogue.resolve(film) for film in exclusions] or [""]],
+                HISTORY: [[self.catalogue.resolve(movie) for movie in history] or [""]],
+                EXCLUSIONS: [[self.catalogue.resolve(movie) for movie in exclusions] or [""]],
                 K: self._at_most_all(k),
             },
         )
         return Recommendations(cast(Source, answer[SOURCE][0].decode()), _items(answer))
 
     def rate(self, user_id: str, movie_id: str) -> Rated:
-        """The rating a user would give a film; neither need be known."""
+        """The rating a user would give a movie; neither need be known."""
         answer = self.call("rate", {USER_ID: [user_id], MOVIE_ID: [movie_id]})
         return Rated(
             rating=float(answer[RATING][0]),
@@ -170,13 +170,13 @@ class ServedModel:
         )
 
     def similar(self, movie_id: str, k: int = 10) -> tuple[Item, ...]:
-        """The k films most like a film, by cosine, best first.
+        """The k movies most like a movie, by cosine, best first.
 
         Raises:
-            BadInput: k is below 1, or the film is unknown.
+            BadInput: k is below 1, or the movie is unknown.
         """
-        film = self.catalogue.resolve(movie_id)
-        return _items(self.call("similar", {MOVIE_ID: [film], K: self._at_most_all(k)}))
+        movie = self.catalogue.resolve(movie_id)
+        return _items(self.call("similar", {MOVIE_ID: [movie], K: self._at_most_all(k)}))
 
     def _at_most_all(self, k: int) -> int:
         if k < 1:
@@ -214,14 +214,14 @@ def _default(one: Input, name: str) -> Any:
 
 
 def _items(answer: Mapping[str, Any]) -> tuple[Item, ...]:
-    """The films of the answer's only row, without padding."""
+    """The movies of the answer's only row, without padding."""
     row = zip(answer[MOVIE_ID][0], answer[TITLE][0], answer[SCORE][0], strict=True)
     return tuple(
-        Item(film.decode(), title.decode(), float(score)) for film, title, score in row if film
+        Item(movie.decode(), title.decode(), float(score)) for movie, title, score in row if movie
     )
 
 
-# The films that a model knows, as exported beside it.
+# The movies that a model knows, as exported beside it.
 
 
 CATALOGUE_FILE: Final = "assets.extra/catalogue.parquet"
@@ -230,8 +230,8 @@ _YEAR = re.compile(r"\s*\(\d{4}\)$")
 
 
 @dataclass(frozen=True)
-class Film:
-    """One film, for showing."""
+class Movie:
+    """One movie, for showing."""
 
     movie_id: str
     title: str
@@ -242,9 +242,9 @@ class Film:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Films by id."""
+    """Movies by id."""
 
-    films: Mapping[str, Film]
+    movies: Mapping[str, Movie]
 
     @classmethod
     def load(cls, model: Path) -> Catalogue:
@@ -262,17 +262,17 @@ class Catalogue:
             )
         names = [MOVIE_ID, TITLE, GENRES, YEAR, RATING_COUNT]
         columns = pq.read_table(file, columns=names).to_pydict()
-        films = (
-            Film(id_, title or "", tuple(genres or ()), year, count or 0)
+        movies = (
+            Movie(id_, title or "", tuple(genres or ()), year, count or 0)
             for id_, title, genres, year, count in zip(*(columns[n] for n in names), strict=True)
         )
-        return cls({film.movie_id: film for film in films})
+        return cls({movie.movie_id: movie for movie in movies})
 
     def __len__(self) -> int:
-        return len(self.films)
+        return len(self.movies)
 
     def resolve(self, movie_id: str, option: str = "") -> str:
-        """Make sure that a film exists.
+        """Make sure that a movie exists.
 
         Args:
             movie_id: what someone gave as an id.
@@ -284,42 +284,44 @@ class Catalogue:
         Raises:
             BadInput: it is a title, and which id it has; or it is neither, and what comes near.
         """
-        if movie_id in self.films:
+        if movie_id in self.movies:
             return movie_id
         titled = self.titled(movie_id)
         if titled:
-            use = " or ".join(_as_typed(film, option) for film in titled)
-            raise BadInput(f"{movie_id!r} is a title, where a film's id is wanted; use {use}.")
+            use = " or ".join(_as_typed(movie, option) for movie in titled)
+            raise BadInput(f"{movie_id!r} is a title, where a movie's id is wanted; use {use}.")
         near = self.near(movie_id)
-        listed = "; ".join(f"{film.title} is {_as_typed(film, option)}" for film in near)
+        listed = "; ".join(f"{movie.title} is {_as_typed(movie, option)}" for movie in near)
         raise BadInput(
-            f"There is no film with the id {movie_id!r}.",
+            f"There is no movie with the id {movie_id!r}.",
             f"Near it: {listed}." if near else "Ids are those of the ratings files (movie_id).",
         )
 
-    def titled(self, title: str) -> list[Film]:
-        """Every film of that title, case and a year in brackets aside; there may be several."""
-        exact = [film for film in self.films.values() if _same(film.title) == _same(title)]
+    def titled(self, title: str) -> list[Movie]:
+        """Every movie of that title, case and a year in brackets aside; there may be several."""
+        exact = [movie for movie in self.movies.values() if _same(movie.title) == _same(title)]
         if exact:
             return exact
         wanted = _yearless(title)
-        return [film for film in self.films.values() if wanted and _yearless(film.title) == wanted]
+        return [
+            movie for movie in self.movies.values() if wanted and _yearless(movie.title) == wanted
+        ]
 
-    def near(self, title: str) -> list[Film]:
-        """Up to three films whose titles contain the text or look like it."""
+    def near(self, title: str) -> list[Movie]:
+        """Up to three movies whose titles contain the text or look like it."""
         wanted = _yearless(title)
         if not re.search(r"[^\W\d_]", wanted):
             return []  # a number is a wrong id, no title gone wrong
-        by_title: dict[str, Film] = {}
-        for film in self.films.values():
-            by_title.setdefault(_yearless(film.title), film)
+        by_title: dict[str, Movie] = {}
+        for movie in self.movies.values():
+            by_title.setdefault(_yearless(movie.title), movie)
         containing = sorted((name for name in by_title if wanted in name), key=len)
         alike = difflib.get_close_matches(wanted, by_title, n=_NEAR, cutoff=0.6)
         return [by_title[name] for name in _unique([*containing, *alike])[:_NEAR]]
 
 
-def _as_typed(film: Film, option: str) -> str:
-    return f"{option} {film.movie_id}" if option else f"the id {film.movie_id}"
+def _as_typed(movie: Movie, option: str) -> str:
+    return f"{option} {movie.movie_id}" if option else f"the id {movie.movie_id}"
 
 
 def _same(title: str) -> str:

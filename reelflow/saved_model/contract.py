@@ -74,13 +74,13 @@ class Subjects:
     user: str
     """A user whom the model knows."""
     titles: Mapping[str, str]
-    """Title by id of every film, in vocabulary order."""
+    """Title by id of every movie, in vocabulary order."""
     history: bool = True
     """Whether the model can answer from a request's history; a tower of user ids cannot."""
 
     @property
     def movies(self) -> list[str]:
-        """Ids of every film, in vocabulary order."""
+        """Ids of every movie, in vocabulary order."""
         return list(self.titles)
 
 
@@ -125,9 +125,9 @@ def broken_promises(ask: Ask, subjects: Subjects) -> Iterator[str]:
 
 def _sources(ask: Ask, subjects: Subjects) -> Iterator[str]:
     """Each row is answered for itself, and says from what."""
-    film = subjects.movies[0]
+    movie = subjects.movies[0]
     users = [subjects.user, NOBODY, NOBODY]
-    history = [[""], [film], [""]]
+    history = [[""], [movie], [""]]
     answer = ask(RECOMMEND, {USER_ID: users, HISTORY: history, K: 3})
     stranger = FROM_HISTORY if subjects.history else FROM_POPULARITY
     wanted = [FROM_USER, stranger, FROM_POPULARITY]
@@ -139,7 +139,7 @@ def _sources(ask: Ask, subjects: Subjects) -> Iterator[str]:
 
 
 def _lists(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """k films, best first, none twice, under the catalogue's titles, padded when none are left."""
+    """k movies, best first, none twice, under the catalogue's titles, padded when none are left."""
     for user in (subjects.user, NOBODY):
         for k in (1, 7, len(subjects.movies) + 2):
             answer = ask(RECOMMEND, {USER_ID: [user], K: k})
@@ -155,46 +155,46 @@ def _list_faults(answer: Values, k: int, subjects: Subjects) -> Iterator[str]:
     if not len(ids) == len(titles) == len(scores) or len(ids) not in allowed:
         yield f"{len(ids)} ids, {len(titles)} titles and {len(scores)} scores"
         return
-    films = [film for film in ids if film]
-    if ids != films + [""] * (len(ids) - len(films)):
-        yield "gaps between the films"
-    if len(set(films)) != len(films):
-        yield "a film twice"
-    if any(film not in subjects.titles for film in films):
-        yield "films that are not in the catalogue"
-    elif any(subjects.titles[film] != title for film, title in zip(films, titles, strict=False)):
+    movies = [movie for movie in ids if movie]
+    if ids != movies + [""] * (len(ids) - len(movies)):
+        yield "gaps between the movies"
+    if len(set(movies)) != len(movies):
+        yield "a movie twice"
+    if any(movie not in subjects.titles for movie in movies):
+        yield "movies that are not in the catalogue"
+    elif any(subjects.titles[movie] != title for movie, title in zip(movies, titles, strict=False)):
         yield "titles that are not the catalogue's"
     if not all(np.isfinite(scores)) or any(a < b for a, b in pairwise(scores)):
         yield "scores that are not in descending order"
-    if any(score != LOWEST for score in scores[len(films) :]):
+    if any(score != LOWEST for score in scores[len(movies) :]):
         yield "padding without the lowest score"
 
 
 def _exclusions(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """Films that the request excludes, or names as its history, are not recommended."""
+    """Movies that the request excludes, or names as its history, are not recommended."""
     for user in (subjects.user, NOBODY):
         first = ask(RECOMMEND, {USER_ID: [user], K: 3})[MOVIE_ID][0]
-        if set(first) & set(_films(ask, user, {EXCLUSIONS: [first]})):
-            yield "serving_default: excluded films are recommended"
-        if user == NOBODY and set(first) & set(_films(ask, user, {HISTORY: [first]})):
-            yield "serving_default: films of the request's own history are recommended"
+        if set(first) & set(_movies(ask, user, {EXCLUSIONS: [first]})):
+            yield "serving_default: excluded movies are recommended"
+        if user == NOBODY and set(first) & set(_movies(ask, user, {HISTORY: [first]})):
+            yield "serving_default: movies of the request's own history are recommended"
 
 
-def _films(ask: Ask, user: str, inputs: Values) -> list[str]:
+def _movies(ask: Ask, user: str, inputs: Values) -> list[str]:
     ids = ask(RECOMMEND, {USER_ID: [user], K: 10, **inputs})[MOVIE_ID][0]
-    return [film for film in ids if film]
+    return [movie for movie in ids if movie]
 
 
 def _seen(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """Every known user has rated a film, so not all can be left over to recommend."""
+    """Every known user has rated a movie, so not all can be left over to recommend."""
     everything = len(subjects.movies)
-    if len([f for f in _films(ask, subjects.user, {K: everything}) if f]) >= everything:
-        yield f"serving_default: films that user {subjects.user} has rated are recommended"
+    if len([f for f in _movies(ask, subjects.user, {K: everything}) if f]) >= everything:
+        yield f"serving_default: movies that user {subjects.user} has rated are recommended"
 
 
 def _ratings(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    film = subjects.movies[0]
-    answer = ask(RATE, {USER_ID: [subjects.user, NOBODY, NOBODY], MOVIE_ID: [film, film, NOBODY]})
+    movie = subjects.movies[0]
+    answer = ask(RATE, {USER_ID: [subjects.user, NOBODY, NOBODY], MOVIE_ID: [movie, movie, NOBODY]})
     if not all(np.isfinite(answer[RATING])):
         yield f"rate: ratings are {answer[RATING]}"
     if not all(0.0 <= like <= 1.0 for like in answer.get(LIKE, ())):
@@ -205,25 +205,25 @@ def _ratings(ask: Ask, subjects: Subjects) -> Iterator[str]:
 
 
 def _similar(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    films = subjects.movies[:2]
-    answer = ask(SIMILAR, {MOVIE_ID: films, K: 5})
+    movies = subjects.movies[:2]
+    answer = ask(SIMILAR, {MOVIE_ID: movies, K: 5})
     sizes = {len(row) for name in (MOVIE_ID, TITLE, SCORE) for row in answer[name]}
-    if len(answer[MOVIE_ID]) != len(films) or sizes != {5}:
-        yield f"similar: k = 5 for {len(films)} films gives lists of {sorted(sizes)}"
+    if len(answer[MOVIE_ID]) != len(movies) or sizes != {5}:
+        yield f"similar: k = 5 for {len(movies)} movies gives lists of {sorted(sizes)}"
     cosines = [score for row in answer[SCORE] for score in row if score != LOWEST]
     if not all(-1.001 <= score <= 1.001 for score in cosines):
         yield "similar: scores are no cosines"
 
 
 def _ranks(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """Ranks run from 1; a film that the model does not know comes after all others."""
-    films = [subjects.movies[0], NOBODY]
-    answer = ask(EVALUATE, {USER_ID: [subjects.user] * 2, MOVIE_ID: films, TIMESTAMP: [2**31] * 2})
+    """Ranks run from 1; a movie that the model does not know comes after all others."""
+    movies = [subjects.movies[0], NOBODY]
+    answer = ask(EVALUATE, {USER_ID: [subjects.user] * 2, MOVIE_ID: movies, TIMESTAMP: [2**31] * 2})
     last = len(subjects.movies) + 1
     for name in (RANK_RAW, RANK_UNSEEN):
         known, unknown = answer[name]
         if not 1 <= known < last or unknown != last:
-            yield f"evaluate: {name} of a known and an unknown film are {known} and {unknown}"
+            yield f"evaluate: {name} of a known and an unknown movie are {known} and {unknown}"
 
 
 # What a SavedModel says of its signatures: names, dtypes, shapes and defaults.

@@ -144,8 +144,8 @@ def compare(golden: Golden, answer: Values, tolerance: Tolerance | None = None) 
     """What differs between the known answer and another one.
 
     - Floats may differ by the tolerance.
-    - Films may change places among films whose scores tie within the tolerance; at the end of a
-      list a tied film from beyond it may come in.
+    - Movies may change places among movies whose scores tie within the tolerance; at the end of a
+      list a tied movie from beyond it may come in.
     - A rank may move by one in a thousand: that many near-ties can turn over by rounding.
     - All else must be equal.
 
@@ -169,10 +169,10 @@ def _differences(known: Values, answer: Values, tolerance: Tolerance) -> Iterato
         if expected.shape != given.shape:
             yield f"{name} has shape {list(given.shape)} instead of {list(expected.shape)}"
         elif ranked and name == MOVIE_ID:
-            yield from _moved_films(known, answer, tolerance)
+            yield from _moved_movies(known, answer, tolerance)
         elif ranked and name == TITLE:
-            same_film = np.asarray(known[MOVIE_ID]) == np.asarray(answer[MOVIE_ID])
-            yield from _first(name, expected, given, (expected != given) & same_film)
+            same_movie = np.asarray(known[MOVIE_ID]) == np.asarray(answer[MOVIE_ID])
+            yield from _first(name, expected, given, (expected != given) & same_movie)
         elif expected.dtype.kind == "f":
             yield from _first(name, expected, given, ~tolerance.close(given, expected))
         elif name in (RANK_RAW, RANK_UNSEEN):
@@ -192,8 +192,8 @@ def _first(name: str, expected: Any, given: Any, wrong: Any) -> Iterator[str]:
         yield f"{name}{list(place)} is {now!r} instead of {was!r}{more}"
 
 
-def _moved_films(known: Values, answer: Values, tolerance: Tolerance) -> Iterator[str]:
-    """Row by row: films out of place that no tie excuses."""
+def _moved_movies(known: Values, answer: Values, tolerance: Tolerance) -> Iterator[str]:
+    """Row by row: movies out of place that no tie excuses."""
     rows = zip(known[MOVIE_ID], answer[MOVIE_ID], known[SCORE], strict=True)
     for row, (expected, given, scores) in enumerate(rows):
         for start, end in _ties(scores, tolerance):
@@ -205,7 +205,7 @@ def _moved_films(known: Values, answer: Values, tolerance: Tolerance) -> Iterato
                 continue
             yield (
                 f"row {row}, places {start + 1} to {end}: "
-                f"films {given[start:end]} instead of {expected[start:end]}"
+                f"movies {given[start:end]} instead of {expected[start:end]}"
             )
             return
 

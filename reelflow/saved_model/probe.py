@@ -59,7 +59,7 @@ def probe(model_dir: Path) -> dict[str, Any]:
     report["reasons"] += compare_all(golden, ask)
     catalogue = pq.read_table(model_dir / CATALOGUE_FILE, columns=[MOVIE_ID, TITLE]).to_pydict()
     pairs = zip(catalogue[MOVIE_ID], catalogue[TITLE], strict=True)
-    titles = {film: title or "" for film, title in pairs}
+    titles = {movie: title or "" for movie, title in pairs}
     subjects = contract.Subjects(users[0], titles, contract.uses_history(golden))
     report["reasons"] += contract.broken_promises(ask, subjects)
     report["latency_ms"] = latency(ask, users)
@@ -76,7 +76,7 @@ def compare_all(golden: Sequence[Golden], ask: contract.Ask) -> list[str]:
 
 
 def latency(ask: contract.Ask, users: Sequence[str]) -> dict[str, float]:
-    """Milliseconds that one request for ten films takes, one user at a time."""
+    """Milliseconds that one request for ten movies takes, one user at a time."""
     milliseconds = []
     for number in range(WARM_UP + REQUESTS):
         start = time.perf_counter()

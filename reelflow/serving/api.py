@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import Film
+from reelflow.saved_model.client import Movie
 from reelflow.serving import messages as m
 from reelflow.serving.batching import State, state
 from reelflow.serving.engine import Engine, Like, Pair, Wanted, Whom
@@ -37,25 +37,25 @@ class Asked:
         """An answer, together with what others ask at the moment."""
         return await self._server.batcher.ask(answer_all, question)
 
-    def film(self, movie_id: str) -> Film:
-        """A film of the catalogue.
+    def movie(self, movie_id: str) -> Movie:
+        """A movie of the catalogue.
 
         Raises:
             Problem: 404, there is none.
         """
         if movie_id not in self.engine.rows:
-            raise Problem(404, f"There is no film with the id {movie_id!r}.")
-        return self.engine.films[self.engine.rows[movie_id]]
+            raise Problem(404, f"There is no movie with the id {movie_id!r}.")
+        return self.engine.movies[self.engine.rows[movie_id]]
 
-    def films(self, movie_ids: Sequence[str], field: str) -> tuple[str, ...]:
-        """Ids of films that exist.
+    def movies(self, movie_ids: Sequence[str], field: str) -> tuple[str, ...]:
+        """Ids of movies that exist.
 
         Raises:
             Problem: 422, some do not.
         """
-        unknown = [repr(film) for film in movie_ids if film not in self.engine.rows]
+        unknown = [repr(movie) for movie in movie_ids if movie not in self.engine.rows]
         if unknown:
-            raise Problem(422, f"{field}: there is no film with the id {', '.join(unknown[:5])}.")
+            raise Problem(422, f"{field}: there is no movie with the id {', '.join(unknown[:5])}.")
         return tuple(movie_ids)
 
     def where(self, request: Filtered) -> Where:
@@ -96,13 +96,13 @@ router = APIRouter(prefix="/api/v1", responses=m.ERRORS)
 Text = Annotated[str, Query(max_length=_LIMITS.id_length)]
 
 
-@router.post("/recommendations", tags=["Recommendations"], summary="Films for a user")
+@router.post("/recommendations", tags=["Recommendations"], summary="Movies for a user")
 async def recommend(request: Request, body: m.RecommendRequest) -> m.Recommendations:
-    """Films that a user has not rated, best first, or films like those in `liked`."""
+    """Movies that a user has not rated, best first, or movies like those in `liked`."""
     return await _recommend(asked(request), body)
 
 
-@router.get("/recommendations", tags=["Recommendations"], summary="Films for a user")
+@router.get("/recommendations", tags=["Recommendations"], summary="Movies for a user")
 async def recommend_by_url(
     request: Request, query: Annotated[m.RecommendRequest, Query()]
 ) -> m.Recommendations:
@@ -113,9 +113,9 @@ async def recommend_by_url(
 async def _recommend(to: Asked, body: m.RecommendRequest) -> m.Recommendations:
     wanted = Wanted(
         user_id=body.user_id or "",
-        liked=to.films(body.liked, "liked"),
+        liked=to.movies(body.liked, "liked"),
         k=body.k,
-        exclusions=to.films(body.exclusions, "exclusions"),
+        exclusions=to.movies(body.exclusions, "exclusions"),
         where=to.where(body),
         include_seen=body.include_seen,
         explain=body.explain,
@@ -124,13 +124,13 @@ async def _recommend(to: Asked, body: m.RecommendRequest) -> m.Recommendations:
         to.histories_allowed()
     picks = await to.ask(to.engine.recommend, wanted)
     items = [
-        m.RecommendedFilm.of(
-            pick.film,
+        m.RecommendedMovie.of(
+            pick.movie,
             score=pick.score,
             predicted_rating=pick.rating,
             seen=pick.seen,
             because=[
-                m.ReasonMessage(movie_id=r.film.movie_id, title=r.film.title, weight=r.weight)
+                m.ReasonMessage(movie_id=r.movie.movie_id, title=r.movie.title, weight=r.weight)
                 for r in pick.because
             ]
             if body.explain
@@ -147,9 +147,9 @@ async def rate(
     user_id: Annotated[m.Id, Query(description="Need not be known.")],
     movie_id: Annotated[m.Id, Query()],
 ) -> m.PredictedRating:
-    """The stars that a user would give a film."""
+    """The stars that a user would give a movie."""
     to = asked(request)
-    to.film(movie_id)
+    to.movie(movie_id)
     rated = await to.ask(to.engine.rate, Pair(user_id, movie_id))
     return m.PredictedRating(
         model_version=to.version,
@@ -161,37 +161,37 @@ async def rate(
     )
 
 
-@router.get("/films", tags=["Films"], summary="Find films by title")
-async def films(
+@router.get("/films", tags=["Movies"], summary="Find movies by title")
+async def movies(
     request: Request,
     search: Annotated[Text, Query(description="Beginning of words; errors forgiven.")] = "",
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
-) -> m.Films:
-    """Films whose titles begin with the text, or hold such words, or look like it."""
+) -> m.Movies:
+    """Movies whose titles begin with the text, or hold such words, or look like it."""
     to = asked(request)
     found = await run_in_threadpool(to.engine.search.find, search, limit)
-    return m.Films(model_version=to.version, items=[m.FilmMessage.of(film) for film in found])
+    return m.Movies(model_version=to.version, items=[m.MovieMessage.of(movie) for movie in found])
 
 
-@router.get("/films/{movie_id:path}/similar", tags=["Films"], summary="Similar films")
+@router.get("/films/{movie_id:path}/similar", tags=["Movies"], summary="Similar movies")
 async def similar(
     request: Request, movie_id: m.Id, query: Annotated[m.SimilarRequest, Query()]
-) -> m.SimilarFilms:
-    """Films that are most like a film, by the cosine of what the model learned of them."""
+) -> m.SimilarMovies:
+    """Movies that are most like a movie, by the cosine of what the model learned of them."""
     to = asked(request)
-    film = to.film(movie_id)
+    movie = to.movie(movie_id)
     near = await to.ask(to.engine.similar, Like(movie_id, query.k, to.where(query)))
-    return m.SimilarFilms(
+    return m.SimilarMovies(
         model_version=to.version,
-        film=m.FilmMessage.of(film),
-        items=[m.SimilarFilm.of(one.film, score=one.score) for one in near],
+        film=m.MovieMessage.of(movie),
+        items=[m.SimilarMovie.of(one.movie, score=one.score) for one in near],
     )
 
 
-@router.get("/films/{movie_id:path}", tags=["Films"], summary="One film")
-async def film(request: Request, movie_id: m.Id) -> m.FilmMessage:
-    """A film of the catalogue."""
-    return m.FilmMessage.of(asked(request).film(movie_id))
+@router.get("/films/{movie_id:path}", tags=["Movies"], summary="One movie")
+async def movie(request: Request, movie_id: m.Id) -> m.MovieMessage:
+    """A movie of the catalogue."""
+    return m.MovieMessage.of(asked(request).movie(movie_id))
 
 
 @router.get("/users", tags=["Users"], summary="Some known users")
@@ -206,22 +206,22 @@ async def users(request: Request) -> m.Users:
 async def profile(
     request: Request,
     user_id: Annotated[m.Id | None, Query()] = None,
-    liked: Annotated[list[m.Id], Query(max_length=_LIMITS.films)] = [],  # noqa: B006
-    k: Annotated[m.Count, Query(description="Films to name.")] = 20,
+    liked: Annotated[list[m.Id], Query(max_length=_LIMITS.movies)] = [],  # noqa: B006
+    k: Annotated[m.Count, Query(description="Movies to name.")] = 20,
 ) -> m.ProfileMessage:
-    """The films that a user has rated, as the model remembers them, and those in `liked`."""
+    """The movies that a user has rated, as the model remembers them, and those in `liked`."""
     to = asked(request)
     if user_id:
         to.histories_allowed()
-    whom = Whom(user_id or "", to.films(liked, "liked"), k)
+    whom = Whom(user_id or "", to.movies(liked, "liked"), k)
     found = await to.ask(to.engine.profile, whom)
     return m.ProfileMessage(
         model_version=to.version,
         known=found.known,
         count=found.count,
-        films=[m.FilmMessage.of(film) for film in found.films],
-        genres=[m.ShareMessage(name=s.name, films=s.films) for s in found.genres],
-        decades=[m.ShareMessage(name=s.name, films=s.films) for s in found.decades],
+        films=[m.MovieMessage.of(movie) for movie in found.movies],
+        genres=[m.ShareMessage(name=s.name, films=s.movies) for s in found.genres],
+        decades=[m.ShareMessage(name=s.name, films=s.movies) for s in found.decades],
     )
 
 
@@ -234,7 +234,7 @@ async def version(request: Request) -> m.Version:
     return m.Version(
         model_version=to.version,
         reelflow=installed("reelflow"),
-        films=len(to.engine.films),
+        films=len(to.engine.movies),
         users=users if isinstance(users, int) else None,
         genres=to.engine.filters.genres,
         years=m.Years(oldest=years[0], newest=years[1]) if years else None,

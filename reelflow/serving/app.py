@@ -62,7 +62,7 @@ def create_app(
     app = FastAPI(
         title="Reelflow",
         version=installed("reelflow"),
-        description="Film recommendations, predicted ratings and similar films from one model.",
+        description="Movie recommendations, predicted ratings and similar movies from one model.",
         lifespan=lifespan,
         docs_url=None,  # FastAPI's pages load scripts from elsewhere; ours works offline
         redoc_url=None,

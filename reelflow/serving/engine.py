@@ -24,9 +24,9 @@ from reelflow.base.columns import (
     K,
 )
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import Film, Rated, ServedModel, Source
+from reelflow.saved_model.client import Movie, Rated, ServedModel, Source
 from reelflow.serving.filters import ANYTHING, Filters, Where, best
-from reelflow.serving.search import FilmSearch
+from reelflow.serving.search import MovieSearch
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Wanted:
     user_id: str = ""
     """Empty for somebody whom the model need not know."""
     liked: tuple[str, ...] = ()
-    """Ids of films that the user likes, the newest last, beside those the model knows of."""
+    """Ids of movies that the user likes, the newest last, beside those the model knows of."""
     k: int = 10
     exclusions: tuple[str, ...] = ()
     where: Where = ANYTHING
@@ -46,23 +46,23 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Reason:
-    """A film of the user's history, and what it adds to the score of a recommendation."""
+    """A movie of the user's history, and what it adds to the score of a recommendation."""
 
-    film: Film
+    movie: Movie
     weight: float
 
 
 @dataclass(frozen=True)
 class Pick:
-    """A recommended film."""
+    """A recommended movie."""
 
-    film: Film
+    movie: Movie
     score: float
     rating: float
     """Predicted stars; for a user whom the model does not know, those of an average user."""
     seen: bool
     because: tuple[Reason, ...] = ()
-    """Films that speak for it, the most first; empty unless asked for."""
+    """Movies that speak for it, the most first; empty unless asked for."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Picks:
 
 @dataclass(frozen=True)
 class Like:
-    """Films like one film."""
+    """Movies like one movie."""
 
     movie_id: str
     k: int = 10
@@ -84,15 +84,15 @@ class Like:
 
 @dataclass(frozen=True)
 class Near:
-    """A film and its cosine with the one asked about."""
+    """A movie and its cosine with the one asked about."""
 
-    film: Film
+    movie: Movie
     score: float
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A user and a film, for a predicted rating."""
+    """A user and a movie, for a predicted rating."""
 
     user_id: str
     movie_id: str
@@ -100,7 +100,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Whom:
-    """A user by id, by films, or both, for a profile."""
+    """A user by id, by movies, or both, for a profile."""
 
     user_id: str = ""
     liked: tuple[str, ...] = ()
@@ -109,10 +109,10 @@ class Whom:
 
 @dataclass(frozen=True)
 class Share:
-    """How many of a user's films have something in common."""
+    """How many of a user's movies have something in common."""
 
     name: str
-    films: int
+    movies: int
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,12 @@ class Profile:
     known: bool
     count: int
     """Ratings by the user in the model's training data."""
-    films: tuple[Film, ...]
+    movies: tuple[Movie, ...]
     """The last of them, and those named in the request; the newest first."""
     genres: tuple[Share, ...]
-    """Of all its films, the most frequent first."""
+    """Of all its movies, the most frequent first."""
     decades: tuple[Share, ...]
-    """Of all its films with a year, in order of time."""
+    """Of all its movies with a year, in order of time."""
 
 
 # A loaded model that answers many questions by one call of each signature.
@@ -167,10 +167,10 @@ class Engine:
             )
         self.model = model
         self.version = model.version
-        self.films = tuple(model.catalogue.films.values())
-        self.rows = {film.movie_id: row for row, film in enumerate(self.films)}
-        self.filters = Filters(self.films)
-        self.search = FilmSearch(self.films)
+        self.movies = tuple(model.catalogue.movies.values())
+        self.rows = {movie.movie_id: row for row, movie in enumerate(self.movies)}
+        self.filters = Filters(self.movies)
+        self.search = MovieSearch(self.movies)
         self.about: dict[str, Any] = _read(model, _ABOUT, {})
         self.sample_users = _sample_users(_read(model, _GOLDEN, []))
         self._measured = measured
@@ -186,19 +186,19 @@ class Engine:
     def warm_up(self, batch: int) -> None:
         """Ask everything once, so that no user waits for TensorFlow's first call."""
         user = next(iter(self.sample_users), "")
-        film = self.films[0].movie_id
+        movie = self.movies[0].movie_id
         for count in (1, batch):
-            self.recommend([Wanted(user, (film,), explain=True)] * count)
-            self.similar([Like(film)] * count)
-            self.rate([Pair(user, film)] * count)
+            self.recommend([Wanted(user, (movie,), explain=True)] * count)
+            self.similar([Like(movie)] * count)
+            self.rate([Pair(user, movie)] * count)
             self.profile([Whom(user)] * count)
             self.model.call("serving_default", {USER_ID: [user] * count})  # of `:predict`
 
     def recommend(self, questions: Sequence[Wanted]) -> list[Picks]:
         """Score the catalogue for all users at once, then choose for each.
 
-        Not by `serving_default`: filters, and films that the user has seen, need the scores of
-        films that it leaves out. Without either the answers are the same, ties included.
+        Not by `serving_default`: filters, and movies that the user has seen, need the scores of
+        movies that it leaves out. Without either the answers are the same, ties included.
         """
         whole = self.model.call(
             "score",
@@ -209,7 +209,7 @@ class Engine:
             allowed = self.filters.mask(question.where)
             if not question.include_seen:
                 allowed &= ~whole[SEEN][row]
-            allowed[[self.rows[film] for film in question.exclusions]] = False
+            allowed[[self.rows[movie] for movie in question.exclusions]] = False
             chosen.append(best(whole[SCORE][row], allowed, question.k))
         stars = self._stars(questions, chosen)
         reasons = self._reasons(questions, chosen)
@@ -218,13 +218,13 @@ class Engine:
                 cast(Source, whole[SOURCE][row].decode()),
                 tuple(
                     Pick(
-                        self.films[film],
-                        float(whole[SCORE][row, film]),
+                        self.movies[movie],
+                        float(whole[SCORE][row, movie]),
                         float(rating),
-                        bool(whole[SEEN][row, film]),
+                        bool(whole[SEEN][row, movie]),
                         because,
                     )
-                    for film, rating, because in zip(
+                    for movie, rating, because in zip(
                         chosen[row], stars[row], reasons[row], strict=True
                     )
                 ),
@@ -233,20 +233,20 @@ class Engine:
         ]
 
     def similar(self, questions: Sequence[Like]) -> list[list[Near]]:
-        """Films like others; with a filter the whole catalogue is asked for."""
-        k = max(len(self.films) if q.where else q.k for q in questions)
-        films = [q.movie_id for q in questions]
-        answer = self.model.call("similar", {MOVIE_ID: films, K: min(k, len(self.films))})
+        """Movies like others; with a filter the whole catalogue is asked for."""
+        k = max(len(self.movies) if q.where else q.k for q in questions)
+        movies = [q.movie_id for q in questions]
+        answer = self.model.call("similar", {MOVIE_ID: movies, K: min(k, len(self.movies))})
         answers = []
         for row, question in enumerate(questions):
             fits = self.filters.mask(question.where)
             found: list[Near] = []
-            for film, score in zip(answer[MOVIE_ID][row], answer[SCORE][row], strict=True):
-                if len(found) == question.k or not film:
+            for movie, score in zip(answer[MOVIE_ID][row], answer[SCORE][row], strict=True):
+                if len(found) == question.k or not movie:
                     break
-                place = self.rows[film.decode()]
+                place = self.rows[movie.decode()]
                 if fits[place]:
-                    found.append(Near(self.films[place], float(score)))
+                    found.append(Near(self.movies[place], float(score)))
             answers.append(found)
         return answers
 
@@ -268,17 +268,17 @@ class Engine:
         ids = self.model.call("timeline", {USER_ID: users, K: longest})[MOVIE_ID]
         profiles = []
         for row, question in enumerate(questions):
-            timeline = [self.films[self.rows[id_.decode()]] for id_ in ids[row] if id_]
-            named = [self.films[self.rows[film]] for film in reversed(question.liked)]
-            films = list(dict.fromkeys([*named, *timeline]))
-            genres = Counter(genre for film in films for genre in film.genres)
-            decades = Counter(f"{film.year // 10}0s" for film in films if film.year is not None)
+            timeline = [self.movies[self.rows[id_.decode()]] for id_ in ids[row] if id_]
+            named = [self.movies[self.rows[movie]] for movie in reversed(question.liked)]
+            movies = list(dict.fromkeys([*named, *timeline]))
+            genres = Counter(genre for movie in movies for genre in movie.genres)
+            decades = Counter(f"{movie.year // 10}0s" for movie in movies if movie.year is not None)
             count = int(first[COUNT][row])
             profiles.append(
                 Profile(
                     known=count > 0,
                     count=count,
-                    films=tuple(films[: question.k]),
+                    movies=tuple(movies[: question.k]),
                     genres=tuple(Share(*pair) for pair in genres.most_common()),
                     decades=tuple(Share(*pair) for pair in sorted(decades.items())),
                 )
@@ -287,19 +287,19 @@ class Engine:
 
     def _stars(self, questions: Sequence[Wanted], chosen: Sequence[Any]) -> list[list[float]]:
         pairs = [
-            Pair(question.user_id, self.films[film].movie_id)
-            for question, films in zip(questions, chosen, strict=True)
-            for film in films
+            Pair(question.user_id, self.movies[movie].movie_id)
+            for question, movies in zip(questions, chosen, strict=True)
+            for movie in movies
         ]
         rated = [one.rating for one in self.rate(pairs)] if pairs else []
-        ends = [0, *accumulate(len(films) for films in chosen)]
+        ends = [0, *accumulate(len(movies) for movies in chosen)]
         return [rated[start:end] for start, end in pairwise(ends)]
 
     def _reasons(
         self, questions: Sequence[Wanted], chosen: Sequence[Any]
     ) -> list[list[tuple[Reason, ...]]]:
-        """For each chosen film the films that add most to its score, as the model tells."""
-        reasons: list[list[tuple[Reason, ...]]] = [[()] * len(films) for films in chosen]
+        """For each chosen movie the movies that add most to its score, as the model tells."""
+        reasons: list[list[tuple[Reason, ...]]] = [[()] * len(movies) for movies in chosen]
         cells = [
             (row, place)
             for row, question in enumerate(questions)
@@ -312,20 +312,20 @@ class Engine:
             "explain",
             {
                 USER_ID: [questions[row].user_id for row, _ in cells],
-                MOVIE_ID: [self.films[chosen[row][place]].movie_id for row, place in cells],
+                MOVIE_ID: [self.movies[chosen[row][place]].movie_id for row, place in cells],
                 HISTORY: _padded(questions[row].liked for row, _ in cells),
             },
         )
         for number, (row, place) in enumerate(cells):
             weights: dict[str, float] = {}
-            for film, weight in zip(answer[MOVIE_ID][number], answer[WEIGHT][number], strict=True):
-                if film:
-                    id_ = film.decode()  # a film rated twice is in the history twice
+            for movie, weight in zip(answer[MOVIE_ID][number], answer[WEIGHT][number], strict=True):
+                if movie:
+                    id_ = movie.decode()  # a movie rated twice is in the history twice
                     weights[id_] = weights.get(id_, 0.0) + float(weight)
             strongest = sorted(weights.items(), key=lambda pair: -pair[1])[:REASONS]
             reasons[row][place] = tuple(
-                Reason(self.films[self.rows[film]], weight)
-                for film, weight in strongest
+                Reason(self.movies[self.rows[movie]], weight)
+                for movie, weight in strongest
                 if weight > 0
             )
         return reasons

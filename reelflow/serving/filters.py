@@ -1,4 +1,4 @@
-"""Which films of a catalogue an answer may hold: by genre, year and place in the catalogue."""
+"""Which movies of a catalogue an answer may hold: by genre, year and place in the catalogue."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import Film
+from reelflow.saved_model.client import Movie
 
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Where:
-    """What a film must be like."""
+    """What a movie must be like."""
 
     genres: tuple[str, ...] = ()
-    """At least one of these, case aside; none means any film."""
+    """At least one of these, case aside; none means any movie."""
     year_from: int | None = None
     year_to: int | None = None
-    """Bounds of the release year, themselves included; a film without a year is in no bounds."""
+    """Bounds of the release year, themselves included; a movie without a year is in no bounds."""
 
     def __bool__(self) -> bool:
         """Whether it asks for anything."""
@@ -36,21 +36,21 @@ ANYTHING: Final = Where()
 class Filters:
     """The catalogue's genres and years as arrays, in the catalogue's order."""
 
-    def __init__(self, films: Sequence[Film]) -> None:
-        """Take films in the order of the model's scores."""
-        self.genres = sorted({genre for film in films for genre in film.genres})
-        self._films = len(films)
-        self._years = np.array([-1 if f.year is None else f.year for f in films], np.int64)
+    def __init__(self, movies: Sequence[Movie]) -> None:
+        """Take movies in the order of the model's scores."""
+        self.genres = sorted({genre for movie in movies for genre in movie.genres})
+        self._movies = len(movies)
+        self._years = np.array([-1 if f.year is None else f.year for f in movies], np.int64)
         self._genre_masks = {
-            genre.casefold(): np.zeros(len(films), np.bool_) for genre in self.genres
+            genre.casefold(): np.zeros(len(movies), np.bool_) for genre in self.genres
         }
-        for row, film in enumerate(films):
-            for genre in film.genres:
+        for row, movie in enumerate(movies):
+            for genre in movie.genres:
                 self._genre_masks[genre.casefold()][row] = True
 
     @property
     def years(self) -> tuple[int, int] | None:
-        """The oldest and the newest release year, if any film has one."""
+        """The oldest and the newest release year, if any movie has one."""
         known = self._years[self._years >= 0]
         return (int(known.min()), int(known.max())) if len(known) else None
 
@@ -58,7 +58,7 @@ class Filters:
         """Make sure that a filter can be applied.
 
         Raises:
-            BadInput: no film of the catalogue has such a genre.
+            BadInput: no movie of the catalogue has such a genre.
         """
         for genre in where.genres:
             if genre.casefold() not in self._genre_masks:
@@ -66,8 +66,8 @@ class Filters:
                 raise BadInput(f"There is no genre {genre!r}.", f"Genres are: {known}.")
 
     def mask(self, where: Where) -> Mask:
-        """Which films fit, bool [films]; a genre that no film has fits none."""
-        fits = np.ones(self._films, np.bool_)
+        """Which movies fit, bool [movies]; a genre that no movie has fits none."""
+        fits = np.ones(self._movies, np.bool_)
         if where.genres:
             fits[:] = False
             for genre in where.genres:

@@ -19,9 +19,9 @@ class Limits:
     json_depth: int = 16
     """Nested brackets in a body."""
     k: int = 500
-    """Films in one answer."""
-    films: int = 500
-    """Films that a request may name as liked, or as exclusions."""
+    """Movies in one answer."""
+    movies: int = 500
+    """Movies that a request may name as liked, or as exclusions."""
     id_length: int = 256
     """Characters of an id or a search text."""
     rows: int = 512

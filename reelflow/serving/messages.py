@@ -7,12 +7,12 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import Self
 
-from reelflow.saved_model.client import Film, Source
+from reelflow.saved_model.client import Movie, Source
 from reelflow.serving.limits import Limits
 
 _LIMITS = Limits()
 Id = Annotated[str, Field(min_length=1, max_length=_LIMITS.id_length)]
-Ids = Annotated[list[Id], Field(max_length=_LIMITS.films)]
+Ids = Annotated[list[Id], Field(max_length=_LIMITS.movies)]
 Count = Annotated[int, Field(ge=1, le=_LIMITS.k)]
 Year = Annotated[int, Field(ge=0, le=9999)]
 
@@ -24,36 +24,36 @@ class Strict(BaseModel):
 
 
 class Filtered(Strict):
-    """What films in an answer must be like."""
+    """What movies in an answer must be like."""
 
     genres: Annotated[list[Id], Field(max_length=50)] = Field(
-        [], description="At least one of these genres; none means any film."
+        [], description="At least one of these genres; none means any movie."
     )
     year_from: Year | None = Field(None, description="Oldest release year.")
     year_to: Year | None = Field(None, description="Newest release year.")
 
 
 class RecommendRequest(Filtered):
-    """Whom to recommend films to, and which films may be recommended."""
+    """Whom to recommend movies to, and which movies may be recommended."""
 
     user_id: Id | None = Field(
         None, description="A user; without one, `liked` counts, or else what is popular."
     )
-    liked: Ids = Field([], description="Ids of films the user likes, the newest last.")
-    k: Count = Field(10, description="How many films.")
-    exclusions: Ids = Field([], description="Ids of films to leave out.")
-    include_seen: bool = Field(False, description="Films that the user has rated or named, too.")
-    explain: bool = Field(False, description="Say which films of the user's history speak for it.")
+    liked: Ids = Field([], description="Ids of movies the user likes, the newest last.")
+    k: Count = Field(10, description="How many movies.")
+    exclusions: Ids = Field([], description="Ids of movies to leave out.")
+    include_seen: bool = Field(False, description="Movies that the user has rated or named, too.")
+    explain: bool = Field(False, description="Say which movies of the user's history speak for it.")
 
 
 class SimilarRequest(Filtered):
-    """Which films may be named as similar."""
+    """Which movies may be named as similar."""
 
-    k: Count = Field(10, description="How many films.")
+    k: Count = Field(10, description="How many movies.")
 
 
-class FilmMessage(BaseModel):
-    """A film."""
+class MovieMessage(BaseModel):
+    """A movie."""
 
     movie_id: str
     title: str
@@ -61,67 +61,67 @@ class FilmMessage(BaseModel):
     year: int | None
 
     @classmethod
-    def of(cls, film: Film, **more: Any) -> Self:
-        """A film as a message; `more` are the fields that a subclass adds."""
+    def of(cls, movie: Movie, **more: Any) -> Self:
+        """A movie as a message; `more` are the fields that a subclass adds."""
         return cls(
-            movie_id=film.movie_id,
-            title=film.title,
-            genres=list(film.genres),
-            year=film.year,
+            movie_id=movie.movie_id,
+            title=movie.title,
+            genres=list(movie.genres),
+            year=movie.year,
             **more,
         )
 
 
 class ReasonMessage(BaseModel):
-    """A film of the user's history."""
+    """A movie of the user's history."""
 
     movie_id: str
     title: str
     weight: float = Field(description="What it adds to the score.")
 
 
-class RecommendedFilm(FilmMessage):
-    """A film with what the model thinks of it for this user."""
+class RecommendedMovie(MovieMessage):
+    """A movie with what the model thinks of it for this user."""
 
     score: float = Field(description="Comparable within one answer only.")
     predicted_rating: float = Field(description="Stars; an average user's if unknown.")
     seen: bool = Field(description="Rated by the user, or named in the request.")
     because: list[ReasonMessage] | None = Field(
-        description="Films of the history that add most to the score; null unless asked for."
+        description="Movies of the history that add most to the score; null unless asked for."
     )
 
 
 class Recommendations(BaseModel):
-    """Films, best first; fewer than asked for when no more are left."""
+    """Movies, best first; fewer than asked for when no more are left."""
 
     model_version: int
     source: Source = Field(description="What the answer comes from.")
-    items: list[RecommendedFilm]
+    items: list[RecommendedMovie]
 
 
-class SimilarFilm(FilmMessage):
-    """A film with how like the other it is."""
+class SimilarMovie(MovieMessage):
+    """A movie with how like the other it is."""
 
-    score: float = Field(description="Cosine of the two films' embeddings.")
-
-
-class SimilarFilms(BaseModel):
-    """Films like one film, the nearest first."""
-
-    model_version: int
-    film: FilmMessage
-    items: list[SimilarFilm]
+    score: float = Field(description="Cosine of the two movies' embeddings.")
 
 
-class Films(BaseModel):
-    """Films found by their titles, best match first."""
+class SimilarMovies(BaseModel):
+    """Movies like one movie, the nearest first."""
 
     model_version: int
-    items: list[FilmMessage]
+    film: MovieMessage
+    items: list[SimilarMovie]
+
+
+class Movies(BaseModel):
+    """Movies found by their titles, best match first."""
+
+    model_version: int
+    items: list[MovieMessage]
 
 
 class PredictedRating(BaseModel):
-    """The stars that a user would give a film."""
+    """The stars that a user would give a movie."""
 
     model_version: int
     user_id: str
@@ -129,12 +129,12 @@ class PredictedRating(BaseModel):
     rating: float
     known_user: bool = Field(description="If not, the rating is an average user's.")
     like: float | None = Field(
-        None, description="Probability that the user likes the film; null if the model has none."
+        None, description="Probability that the user likes the movie; null if the model has none."
     )
 
 
 class ShareMessage(BaseModel):
-    """How many of a user's films have something in common."""
+    """How many of a user's movies have something in common."""
 
     name: str
     films: int
@@ -146,9 +146,9 @@ class ProfileMessage(BaseModel):
     model_version: int
     known: bool = Field(description="Whether the user has ratings in the model's training data.")
     count: int = Field(description="How many.")
-    films: list[FilmMessage] = Field(description="The newest first, those named in front.")
-    genres: list[ShareMessage] = Field(description="Of all films, the most frequent first.")
-    decades: list[ShareMessage] = Field(description="Of all films with a year, in order of time.")
+    films: list[MovieMessage] = Field(description="The newest first, those named in front.")
+    genres: list[ShareMessage] = Field(description="Of all movies, the most frequent first.")
+    decades: list[ShareMessage] = Field(description="Of all movies with a year, in order of time.")
 
 
 class Users(BaseModel):
@@ -173,7 +173,7 @@ class Version(BaseModel):
     films: int
     users: int | None
     genres: list[str]
-    years: Years | None = Field(description="Null if no film has one.")
+    years: Years | None = Field(description="Null if no movie has one.")
     histories: bool = Field(description="Whether answers may tell what users have rated.")
     metrics: dict[str, float] = Field(description="Measured when the model was trained.")
 
@@ -195,7 +195,7 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     for code, text in {
         400: "Not what it should be: JSON, UTF-8, not too deep, a known signature or version.",
         403: "It would tell what a user has rated.",
-        404: "There is no such film, or no such version.",
+        404: "There is no such movie, or no such version.",
         408: "The body did not arrive in time.",
         413: "The body is too large.",
         422: "A value is wrong; the message says which.",

@@ -1,4 +1,4 @@
-"""Film search for typing: by the beginnings of words first, then with typing errors forgiven."""
+"""Movie search for typing: by the beginnings of words first, then with typing errors forgiven."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from reelflow.saved_model.client import Film
+from reelflow.saved_model.client import Movie
 
 LEAST_LIKE: Final = 72.0
 """How alike, of 100, a part of a title must be to the text to be taken for it, mistyped."""
@@ -19,21 +19,21 @@ _LEADING = re.compile(r"^(?:the|an?) ")
 _ARTICLE = re.compile(r"^(.*), (the|a|an|le|la|les|l'|der|die|das|el|il|los)$")
 
 
-class FilmSearch:
-    """Titles made ready for searching; popular films come first among equals."""
+class MovieSearch:
+    """Titles made ready for searching; popular movies come first among equals."""
 
-    def __init__(self, films: Sequence[Film]) -> None:
-        """Take films in any order."""
-        self._films = sorted(films, key=lambda film: (-film.rating_count, film.title))
-        self._titles = [searchable(film.title) for film in self._films]
+    def __init__(self, movies: Sequence[Movie]) -> None:
+        """Take movies in any order."""
+        self._movies = sorted(movies, key=lambda movie: (-movie.rating_count, movie.title))
+        self._titles = [searchable(movie.title) for movie in self._movies]
         self._bare = [_LEADING.sub("", title) for title in self._titles]
         self._words = [f" {title}" for title in self._titles]
 
-    def find(self, text: str, limit: int) -> list[Film]:
-        """Films whose titles begin with the text, hold words that do, or look like it."""
+    def find(self, text: str, limit: int) -> list[Movie]:
+        """Movies whose titles begin with the text, hold words that do, or look like it."""
         wanted = searchable(text)
         if not wanted:
-            return self._films[:limit]
+            return self._movies[:limit]
         starts = [
             row
             for row, (title, bare) in enumerate(zip(self._titles, self._bare, strict=True))
@@ -49,7 +49,7 @@ class FilmSearch:
             )
         if len(found) < limit and len(wanted) >= _FUZZY_FROM:
             found |= dict.fromkeys(self._alike(wanted, VERY_LIKE if found else LEAST_LIKE))
-        return [self._films[row] for row in list(found)[:limit]]
+        return [self._movies[row] for row in list(found)[:limit]]
 
     def _alike(self, wanted: str, cutoff: float) -> list[int]:
         """Rows of titles with a part like the text, those with a word that begins like it first."""

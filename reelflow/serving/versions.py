@@ -102,7 +102,7 @@ class Versions:
         self._metrics.version.set(engine.version)
         self._metrics.loaded.set(time.time())
         _settle()
-        log.info("serving version %s, %s films", engine.version, f"{len(engine.films):,}")
+        log.info("serving version %s, %s movies", engine.version, f"{len(engine.movies):,}")
 
 
 def _settle() -> None:

@@ -79,7 +79,7 @@ def inputs(
 def test_a_model_that_keeps_its_bounds_is_blessed(
     inputs: dict[str, list[Artifact]], tmp_path: Path
 ) -> None:
-    # Among twenty films everybody is in the first hundred: no baseline can be beaten.
+    # Among twenty movies everybody is in the first hundred: no baseline can be beaten.
     found = Evaluated(tmp_path, inputs, GateConfig(baselines=()))
     assert found.report["gate"] == {**found.report["gate"], "blessed": True, "reasons": []}
     assert found.report["rows"] == 24

@@ -34,7 +34,7 @@ DAMAGE = {
 
 def write_csv(folder: Path, count: int = 3_000, users: int = 50) -> list[bytes]:
     """A folder in the layout of the CSV releases; returns the rows of its ratings file."""
-    movies = "".join(f"m{i},Film {i} (19{i:02d}),Drama\n" for i in range(100))
+    movies = "".join(f"m{i},Movie {i} (19{i:02d}),Drama\n" for i in range(100))
     (folder / "movies.csv").write_text(f"movieId,title,genres\n{movies}")
     rows = [",".join(map(str, row)).encode() for row in random_rows(count, users=users)]
     (folder / "ratings.csv").write_bytes(HEADER + b"\n".join(rows))
@@ -106,7 +106,7 @@ def test_outputs_follow_the_contract(tmp_path: Path) -> None:
         "user_id": None,
         "timestamp": None,
         "movie_id": ["m7"],
-        "title": ["Film 7 (1907)"],
+        "title": ["Movie 7 (1907)"],
         "genres": ["Drama"],
         "year": [1907],
     }
@@ -149,9 +149,9 @@ def test_data_hash_is_of_the_content(tmp_path: Path) -> None:
     assert execute(tmp_path / "3", tmp_path).report["data_hash"] != before
 
 
-def test_own_csv_without_films_file(tmp_path: Path) -> None:
+def test_own_csv_without_movies_file(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text(
-        "user,film,stars\n" + "".join(f"u{i % 5},f{i},4\n" for i in range(100))
+        "user,movie,stars\n" + "".join(f"u{i % 5},f{i},4\n" for i in range(100))
     )
     run = execute(tmp_path / "out", tmp_path)
 

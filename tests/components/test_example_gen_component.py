@@ -53,8 +53,8 @@ def test_pipeline_with_stock_statistics_and_cache(tmp_path: Path) -> None:
     for _ in range(2):
         generated = example_gen(data)
         statistics = StatisticsGen(examples=generated.outputs["examples"])
-        films = StatisticsGen(examples=generated.outputs["catalogue"]).with_id("Films")
-        run(out, generated, statistics, films)
+        movies = StatisticsGen(examples=generated.outputs["catalogue"]).with_id("Movies")
+        run(out, generated, statistics, movies)
 
     # The second run was taken from the cache.
     made = sorted((out / "RatingsExampleGen/examples").iterdir())
@@ -64,7 +64,7 @@ def test_pipeline_with_stock_statistics_and_cache(tmp_path: Path) -> None:
     assert stats.num_examples == len(split_rows(made[0], "train"))
     types = {feature.path.step[0]: feature.type for feature in stats.features}
     assert types == {"user_id": 2, "movie_id": 2, "rating": 1, "timestamp": 0}
-    (path,) = out.glob("Films/statistics/*/Split-movies/FeatureStats.pb")
+    (path,) = out.glob("Movies/statistics/*/Split-movies/FeatureStats.pb")
     stats = statistics_pb2.DatasetFeatureStatisticsList.FromString(path.read_bytes()).datasets[0]
     assert stats.num_examples == 100
 

@@ -15,9 +15,9 @@ from components.ratings_encoder import RatingsEncoder
 from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData
 from tests.encoded_data import (
-    Film,
+    Movie,
     encoded,
-    films_table,
+    movies_table,
     plain_graph,
     random_rows,
     ratings_batch,
@@ -25,7 +25,7 @@ from tests.encoded_data import (
     user_vocabulary,
 )
 
-FILMS = [Film(f"m{i:02d}") for i in range(14)]
+MOVIES = [Movie(f"m{i:02d}") for i in range(14)]
 
 
 def _artifact(uri: Path, splits: list[str]) -> Artifact:
@@ -43,14 +43,14 @@ def _write(uri: Path, split: str, shards: list[pa.Table]) -> None:
 
 def test_every_shard_is_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = random_rows(60, 0), random_rows(20, 1)
-    graph = plain_graph(user_vocabulary(train), [x.movie_id for x in FILMS], [])
+    graph = plain_graph(user_vocabulary(train), [x.movie_id for x in MOVIES], [])
     monkeypatch.setattr(executor_module, "load_graph", lambda uri: graph)
     monkeypatch.setattr(executor_module, "BATCH_ROWS", 7)
     shards = [pa.Table.from_batches([ratings_batch(rows)]) for rows in (train[:33], train[33:])]
     _write(tmp_path / "examples", f.TRAIN, shards)
     _write(tmp_path / "examples", f.VALIDATION, [])
     _write(tmp_path / "examples", f.TEST, [pa.Table.from_batches([ratings_batch(test)])])
-    _write(tmp_path / "catalogue", f.MOVIES, [films_table(FILMS)])
+    _write(tmp_path / "catalogue", f.MOVIES, [movies_table(MOVIES)])
     (tmp_path / "encoded").mkdir()
     output = _artifact(tmp_path / "encoded", [])
     inputs = {
@@ -59,7 +59,7 @@ def test_every_shard_is_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         executor_module.TRANSFORM_GRAPH: [standard_artifacts.TransformGraph()],
     }
     executor_module.Executor().Do(inputs, {executor_module.ENCODED: [output]}, {})
-    found, expected = EncodedData.load(tmp_path / "encoded"), encoded(train, [], test, FILMS)
+    found, expected = EncodedData.load(tmp_path / "encoded"), encoded(train, [], test, MOVIES)
     assert all(same(getattr(found, s), getattr(expected, s)) for s in f.RATING_SPLITS)
     assert found.catalogue.movie_id == expected.catalogue.movie_id
     assert output.get_int_custom_property("rows") == 80

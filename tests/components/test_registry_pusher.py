@@ -128,7 +128,7 @@ def test_a_pushed_model_is_champion_and_all_is_known_of_it(
     registrar: Registrar, tmp_path: Path
 ) -> None:
     said = Run(tmp_path / "run", 0).register(registrar)
-    assert (said["alias"], said["version"], said["name"]) == ("champion", 1, "films")
+    assert (said["alias"], said["version"], said["name"]) == ("champion", 1, "movies")
     assert registrar.aliases() == {CHAMPION: 1}
     version = registrar.version(1)
     assert version.model_hash == said["model_hash"]

@@ -93,7 +93,7 @@ def test_the_cache_depends_on_the_champion_alone(registrar: Registrar, tmp_path:
 
 
 def test_a_registry_file_is_not_made_by_looking(tmp_path: Path) -> None:
-    missing = Registrar(f"sqlite:///{tmp_path}/registry/mlflow.db", "films")
+    missing = Registrar(f"sqlite:///{tmp_path}/registry/mlflow.db", "movies")
     assert _brought_in(missing, tmp_path / "model") == []
     assert list(tmp_path.iterdir()) == []
 

@@ -20,7 +20,7 @@ SAME_BYTES = {
 
 SERIALIZED = ("saved_model.pb", "fingerprint.pb", "variables.index")
 """TensorFlow writes the same graph in another order from one process to the next. That these do the
-same is seen by `encoded`: the graph applied to every rating and every film."""
+same is seen by `encoded`: the graph applied to every rating and every movie."""
 
 STATISTICS = {"RatingsStatistics": "statistics", "MoviesStatistics": "statistics"}
 

@@ -126,7 +126,7 @@ def test_the_same_configuration_is_the_same_graph(output: str) -> None:
         ({"gate": {"protocol": "raw"}}, {"Evaluator", "RegistryPusher"}),
         ({"train": {"learning_rate": 0.5}}, {"Trainer", "RegistryPusher"}),
         ({"model": {"embedding_size": 8}}, {"Trainer", "RegistryPusher"}),
-        ({"registry": {"name": "films"}}, {"RegistryResolver", "RegistryPusher"}),
+        ({"registry": {"name": "movies"}}, {"RegistryResolver", "RegistryPusher"}),
         ({"push": {"keep": 3}}, {"Pusher"}),
         ({"registry": {"promote": False}}, {"Pusher"}),
         ({"push": {"latency_ms_max": 5}}, {"ServingCheck"}),
@@ -135,7 +135,7 @@ def test_the_same_configuration_is_the_same_graph(output: str) -> None:
         ({"split": {"test": 0.2}}, {"RatingsExampleGen", "RegistryPusher"}),
         ({"beam": {"args": ["--direct_num_workers=1"]}}, set()),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else " ".join(sorted(value)) or "none",
 )
 def test_a_section_changes_its_own_nodes_only(
     output: str, sections: dict[str, dict[str, Any]], nodes: set[str]

@@ -11,7 +11,7 @@ from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, Format
 from reelflow.data import files
 from reelflow.data.formats import tables
-from reelflow.data.formats.source import Adapter, Layout, RatingsFile
+from reelflow.data.formats.adapter import Adapter, Layout, RatingsFile
 
 RATINGS_GLOB = "ratings*.csv*"
 MOVIES_GLOB = "movies*.csv*"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from reelflow.base import columns
 from reelflow.config import Format
 from reelflow.data.formats import tables
-from reelflow.data.formats.source import Adapter, Movie, Text, User
+from reelflow.data.formats.adapter import Adapter, Movie, Text, User
 
 MOVIELENS_CSV = Adapter(
     format=Format.MOVIELENS_CSV,

@@ -1,4 +1,4 @@
-"""The Netflix Prize data as CSV: no timestamps; film names unquoted although they hold commas."""
+"""The Netflix Prize data as CSV: no timestamps; movie names unquoted although they hold commas."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reelflow.base import columns
 from reelflow.base.errors import BadInput
 from reelflow.config import Format
 from reelflow.data.formats import tables
-from reelflow.data.formats.source import Adapter, Movie, Text
+from reelflow.data.formats.adapter import Adapter, Movie, Text
 
 _HEADER = "Movie_ID,Year,Name"
 

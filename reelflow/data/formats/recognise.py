@@ -11,8 +11,9 @@ from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, Format, SplitConfig, SplitKind
 from reelflow.data import files
 from reelflow.data.formats import generic, movielens, netflix
+from reelflow.data.formats.adapter import Adapter, Layout, RatingsFile
 from reelflow.data.formats.generic import open_ratings_file
-from reelflow.data.formats.source import Adapter, Layout, RatingsFile, Source
+from reelflow.data.formats.source import Source
 from reelflow.data.spans import Window
 
 __all__ = ["Layout", "RatingsFile", "Source", "open_source", "open_window"]
@@ -41,8 +42,8 @@ def open_source(config: DataConfig, folder: str, split: SplitConfig) -> Source:
 def open_window(config: DataConfig, window: Window, split: SplitConfig) -> Source:
     """The same of several spans: one source whose files are those of all of them.
 
-    Ratings are those of the window's spans. Films and users may be described in each span, in one
-    file above the spans, or both; of a film that is there more than once the newest line counts.
+    Ratings are those of the window's spans. Movies and users may be described in each span, in one
+    file above the spans, or both; of a movie that is there more than once the newest line counts.
 
     Args:
         config, split: as for `open_source`.
@@ -64,11 +65,11 @@ def _open(
 
     Args:
         config, split: as for `open_source`.
-        folders: of ratings, films and users; the oldest first, and the newest is recognised.
-        tables_only: further folders of films and users, the newest first.
+        folders: of ratings, movies and users; the oldest first, and the newest is recognised.
+        tables_only: further folders of movies and users, the newest first.
     """
     newest, with_tables = folders[-1], [*reversed(folders), *tables_only]
-    # Films' files alone may prove a format, and they may lie above the spans.
+    # Movies' files alone may prove a format, and they may lie above the spans.
     names = dict.fromkeys(name for at in (newest, *tables_only[-1:]) for name in at.names)
     adapter = find_adapter(config, newest.path, list(names), newest.folders)
     ratings_files = tuple(
@@ -80,9 +81,9 @@ def _open(
         for name in at.some("ratings" if split_name is None else f"split.{split_name}", glob)
     )
     _check_predefined(ratings_files)
-    movies = _tables(with_tables, "films", adapter.movies)
+    movies = _tables(with_tables, "movies", adapter.movies)
     if not movies and adapter.movies_required:
-        newest.some("films", adapter.movies)
+        newest.some("movies", adapter.movies)
     users = _tables(with_tables, "users", adapter.users) if config.use_users else []
     return Source(
         format=adapter.format,
@@ -128,13 +129,13 @@ class _Folder:
         if len(chosen) > 1:
             raise BadInput(
                 f"Several {what} files match {glob} in {self.path}: {', '.join(chosen)}.",
-                f"Name one of them in data.{'movies' if what == 'films' else what}.",
+                f"Name one of them in data.{'movies' if what == 'movies' else what}.",
             )
         return files.join(self.path, chosen[0]) if chosen else None
 
 
 def _tables(folders: list[_Folder], what: str, glob: str) -> list[str]:
-    """The folders' files of films or users, those that there are, in the given order."""
+    """The folders' files of movies or users, those that there are, in the given order."""
     return [path for at in folders if (path := at.one(what, glob)) is not None]
 
 

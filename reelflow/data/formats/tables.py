@@ -1,4 +1,4 @@
-"""Files of films and users to Arrow tables, with the checks that every format shares."""
+"""Files of movies and users to Arrow tables, with the checks that every format shares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
 from reelflow.data import files, schema
-from reelflow.data.formats.source import Adapter, Movie, Text, User
+from reelflow.data.formats.adapter import Adapter, Movie, Text, User
 
 _NO_GENRES = frozenset({"", "(no genres listed)", "unknown"})
 _MEND = "Mend or remove the line."
@@ -62,13 +62,13 @@ def plain_rows(text: Text, count: int, *, maxsplit: int = -1) -> Iterator[tuple[
 
 
 def check_count(path: str, line: int, found: int, expected: int) -> None:
-    """Raise BadInput unless a line of a films' or users' file has the columns it should have."""
+    """Raise BadInput unless a line of a movies' or users' file has the columns it should have."""
     if found != expected:
         raise BadInput(f"{path}, line {line}: {found} columns instead of {expected}.", _MEND)
 
 
 def read_text(path: str, adapter: Adapter) -> Text:
-    """Read and decode a file of films or users.
+    """Read and decode a file of movies or users.
 
     Raises:
         BadInput: the file cannot be read, or is in none of the format's encodings.
@@ -98,10 +98,10 @@ def _decoded(path: str, encodings: tuple[str, ...]) -> str:
 def movies_table(
     movies: Iterable[Movie], path: str, with_features: bool = False, required: bool = True
 ) -> pa.Table:
-    """Films to a table of `schema.MOVIES`, in their order; with the column of features if asked.
+    """Movies to a table of `schema.MOVIES`, in their order; with the column of features if asked.
 
     Raises:
-        BadInput: no film at all though one is `required`, one without an id, or one that is there
+        BadInput: no movie at all though one is `required`, one without an id, or one that is there
             twice.
     """
     rows = list(movies)
@@ -162,19 +162,19 @@ def _check_ids(ids: list[tuple[int, str]], path: str, what: str, column: str) ->
             )
 
 
-# Films and users in CSV files with a header: the CSV releases and a user's own files.
+# Movies and users in CSV files with a header: the CSV releases and a user's own files.
 
 
 _USER_COLUMNS = tuple(schema.USERS.names)
 
 
 def read_movies(text: Text) -> Iterator[Movie]:
-    """Films with `movie_id`, and with `title`, `genres` (by `|`) and `year` if there are any.
+    """Movies with `movie_id`, and with `title`, `genres` (by `|`) and `year` if there are any.
 
     Without a title the id is shown; without a year column the year that ends the title is taken.
 
     Raises:
-        BadInput: the header has no film id, or a line is short.
+        BadInput: the header has no movie id, or a line is short.
     """
     for line, row, further in _rows(text, columns.MOVIES_COLUMNS, (columns.MOVIE_ID,)):
         title = row.get(columns.TITLE) or row[columns.MOVIE_ID]

@@ -1,4 +1,4 @@
-"""The `catalogue` artifact: every film once, and every user of the train split once."""
+"""The `catalogue` artifact: every movie once, and every user of the train split once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def catalogue_schema(with_attributes: bool, with_features: bool = False) -> pa.S
 
     Args:
         with_attributes: have the users' attributes; only if the configuration opts in.
-        with_features: have the film columns that the configuration declares as features.
+        with_features: have the movie columns that the configuration declares as features.
     """
     fields = [
         (features.MOVIE_ID, _TEXTS),
@@ -52,14 +52,14 @@ def catalogue_schema(with_attributes: bool, with_features: bool = False) -> pa.S
 
 
 def movies_from_ids(movie_ids: Sequence[str]) -> pa.Table:
-    """The catalogue of a source without a films' file (`schema.MOVIES`): ids are the titles."""
+    """The catalogue of a source without a movies' file (`schema.MOVIES`): ids are the titles."""
     ids = pa.array(movie_ids, pa.string())
     genres = pa.array([[]] * len(ids), pa.list_(pa.string()))
     return pa.table([ids, ids, genres, pa.nulls(len(ids), pa.int64())], schema=schema.MOVIES)
 
 
 def movies_split(movies: pa.Table, with_attributes: bool, with_features: bool = False) -> pa.Table:
-    """Films (`ratings.schema.MOVIES`) as rows of the catalogue."""
+    """Movies (`ratings.schema.MOVIES`) as rows of the catalogue."""
     columns = {name: one_chunk(movies.column(name)) for name in movies.column_names}
     lists = {
         name: values if name in _LISTS else single_values(values)
@@ -77,7 +77,7 @@ def users_split(
         ratings: sorted by user and time.
         splits: uint8 [rows].
         attributes: table of `ratings.schema.USERS`, or None if attributes are not wanted.
-        with_features: whether the films of the catalogue have declared features.
+        with_features: whether the movies of the catalogue have declared features.
     """
     train = np.flatnonzero(splits == TRAIN)
     user = ratings.user[train]
@@ -115,7 +115,7 @@ def _large(lists: pa.ListArray, wanted: pa.DataType) -> pa.LargeListArray:
 
 
 def movies_hash(movies: pa.Table) -> str:
-    """SHA-256 of the films' content, whatever their order."""
+    """SHA-256 of the movies' content, whatever their order."""
     rows = movies.sort_by(features.MOVIE_ID).to_pylist()
     text = json.dumps(rows, ensure_ascii=True, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -128,8 +128,8 @@ def absent_features(data: DataConfig, movies: pa.Table, users: pa.Table | None) 
     """Words for each of them, in the order of the configuration; none is refused for it.
 
     Args:
-        data: which film columns are declared, and whether users' attributes are wanted.
-        movies: the films, with the column of declared features if their file has been read.
+        data: which movie columns are declared, and whether users' attributes are wanted.
+        movies: the movies, with the column of declared features if their file has been read.
         users: table of `ratings.schema.USERS`, with no rows if there is no users' file.
     """
     absent = []
@@ -142,4 +142,4 @@ def absent_features(data: DataConfig, movies: pa.Table, users: pa.Table | None) 
     if columns.FEATURES in movies.column_names:
         words = pc.unique(pc.list_flatten(movies.column(columns.FEATURES))).to_pylist()
         found = {word.partition("=")[0] for word in words}
-    return absent + [f"films' {name}" for name in data.movie_features if name not in found]
+    return absent + [f"movies' {name}" for name in data.movie_features if name not in found]

@@ -114,7 +114,7 @@ def _read(
     return found
 
 
-# An even sample of one span's ratings, with what the catalogue knows of the films.
+# An even sample of one span's ratings, with what the catalogue knows of the movies.
 
 
 _BLOCK_BYTES = 16 * 2**20
@@ -125,7 +125,7 @@ def sample(span: Span, window: Window, data: DataConfig, split: SplitConfig) -> 
 
     Args:
         span: one of the window's, or of those before it.
-        window: for the films' files, which may lie in other spans.
+        window: for the movies' files, which may lie in other spans.
         data: how to read the files; at most `data.statistics_rows` rows are kept.
         split: names the files if it is `predefined`.
 
@@ -146,9 +146,9 @@ def sample(span: Span, window: Window, data: DataConfig, split: SplitConfig) -> 
         f.RATING: single_values(one_chunk(rows.column(f.RATING))),
     }
     if movies is not None:
-        films = movies.take(pc.index_in(ids, value_set=one_chunk(movies.column(f.MOVIE_ID))))
-        columns[f.GENRES] = one_chunk(films.column(f.GENRES))
-        columns[f.YEAR] = single_values(one_chunk(films.column(f.YEAR)))
+        described = movies.take(pc.index_in(ids, value_set=one_chunk(movies.column(f.MOVIE_ID))))
+        columns[f.GENRES] = one_chunk(described.column(f.GENRES))
+        columns[f.YEAR] = single_values(one_chunk(described.column(f.YEAR)))
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 

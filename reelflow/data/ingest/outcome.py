@@ -36,7 +36,7 @@ class Outcome:
         read: rows read.
         rows: rows kept in each of `features.RATING_SPLITS`.
         users: distinct users kept.
-        movie_ids: films that were rated; only if the source has no films' file.
+        movie_ids: movies that were rated; only if the source has no movies' file.
         content: two sums of row hashes modulo 2**64, so that the order of the rows does not matter.
         problem: message and remedy of a BadInput met on a worker; empty if there was none.
     """
@@ -80,7 +80,7 @@ def table_from_bytes(data: bytes) -> pa.Table:
 
 
 def partition_outcome(
-    ratings: Ratings, splits: Codes, duplicates: pa.Table, films: bool
+    ratings: Ratings, splits: Codes, duplicates: pa.Table, movies: bool
 ) -> Outcome:
     """What became of the ratings of one partition.
 
@@ -88,11 +88,11 @@ def partition_outcome(
         ratings: those that were kept.
         splits: uint8 [rows], their splits.
         duplicates: those that were not, as `ratings.schema.REJECTED`.
-        films: whether to list the films.
+        movies: whether to list the movies.
     """
     rows = np.bincount(splits, minlength=len(columns.RATING_SPLITS))
     # The dictionaries may hold ids of refused rows alone.
-    rated = ratings.movies.take(pa.array(np.unique(ratings.movie))) if films else None
+    rated = ratings.movies.take(pa.array(np.unique(ratings.movie))) if movies else None
     return Outcome(
         rejected=duplicates,
         rows=tuple(int(count) for count in rows),

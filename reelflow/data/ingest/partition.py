@@ -164,7 +164,7 @@ def arrange(parts: Iterable[pa.Table]) -> tuple[Ratings, pa.Table]:
 
     Returns:
         The ratings, and a table of `ratings.schema.REJECTED` with their exact duplicates: of rows
-        that agree in user, film, rating and timestamp the first by file and offset is kept.
+        that agree in user, movie, rating and timestamp the first by file and offset is kept.
     """
     tables = [schema.PARSED.empty_table(), *parts]
     table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
@@ -238,9 +238,9 @@ def _repeated(
     if not len(candidates):
         return candidates
     group = np.cumsum(np.append(True, ~tied))[candidates]
-    film = group * (int(movie.max()) + 1) + movie[candidates]
-    if np.diff(np.sort(film)).all():
+    pair = group * (int(movie.max()) + 1) + movie[candidates]
+    if np.diff(np.sort(pair)).all():
         return candidates[:0]
-    order = np.lexsort((rating[candidates], film))
-    same = (np.diff(film[order]) == 0) & (np.diff(rating[candidates][order]) == 0)
+    order = np.lexsort((rating[candidates], pair))
+    same = (np.diff(pair[order]) == 0) & (np.diff(rating[candidates][order]) == 0)
     return candidates[order[1:][same]]

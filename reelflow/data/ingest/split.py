@@ -76,7 +76,7 @@ def assign_splits(ratings: Ratings, plan: SplitPlan) -> Codes:
 
 
 def _draws(ratings: Ratings, seed: int) -> npt.NDArray[np.float64]:
-    """A number from 0 to 1 for each rating, from seed, user and film alone."""
+    """A number from 0 to 1 for each rating, from seed, user and movie alone."""
     users = combine(seeded(seed), hash_strings(ratings.users))
     movies = hash_strings(ratings.movies)
     return unit_interval(combine(users[ratings.user], movies[ratings.movie]))

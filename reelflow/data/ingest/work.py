@@ -55,7 +55,7 @@ class Job:
     attributes: pa.Table | None
     """User attributes of `ratings.schema.USERS`, if the configuration opts in."""
     with_features: bool
-    """Whether the catalogue has a column of declared film features."""
+    """Whether the catalogue has a column of declared movie features."""
     partitions: int
     chunk_bytes: int
     folder: str
@@ -122,8 +122,8 @@ def finish_partition(
     users = users_split(ratings, splits, job.attributes, job.with_features)
     path = shards.shard_path(job.catalogue_uri, columns.USERS, "users", partition, job.partitions)
     shards.write_shard(users, path, job.folder)
-    films = job.rules.movie_ids is None
-    outcome = partition_outcome(ratings, splits, duplicates, films)
+    movies = job.rules.movie_ids is None
+    outcome = partition_outcome(ratings, splits, duplicates, movies)
     path = f"{job.folder}/outcome-partition-{partition:05d}.arrow"
     write_whole(path, outcome.to_bytes(), job.folder)
 

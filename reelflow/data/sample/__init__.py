@@ -1,4 +1,4 @@
-"""The built-in synthetic sample: invented films and ratings in the layout of the MovieLens CSVs."""
+"""The built-in synthetic sample: invented movies and ratings in the layout of the MovieLens CSVs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import compute
 
-from reelflow.data.sample.model import GENRES, Films, make_films, rate, ratings_per_user
+from reelflow.data.sample.model import GENRES, Movies, make_movies, rate, ratings_per_user
 from reelflow.data.sample.titles import invent_titles
 
 USERS: Final = 600
@@ -27,9 +27,9 @@ SEED: Final = 42
 README: Final = """\
 SYNTHETIC DATA
 
-These files were made by a program: no person rated anything and none of the films exist.
+These files were made by a program: no person rated anything and none of the movies exist.
 They have the layout of the MovieLens CSV releases and some of their traits, so that Reelflow
-can be tried where there is no data. Figures measured on them say nothing about real films.
+can be tried where there is no data. Figures measured on them say nothing about real movies.
 
 users {users}, movies {movies}, ratings {ratings}, seed {seed}
 """
@@ -52,7 +52,7 @@ def write_sample(
     Args:
         folder: where to write; created if need be.
         users: number of users, each with at least 20 ratings (fewer if `ratings` are too few).
-        movies: number of films, at least 40; about 1 in 50 has no rating.
+        movies: number of movies, at least 40; about 1 in 50 has no rating.
         ratings: number of ratings; at most a third of `users * movies`.
         seed: of everything.
 
@@ -63,25 +63,25 @@ def write_sample(
         ValueError: the numbers do not fit together.
     """
     if movies < 40 or users < 1 or not users <= ratings <= users * movies // 3:
-        raise ValueError(f"no sample of {ratings} ratings by {users} users for {movies} films")
+        raise ValueError(f"no sample of {ratings} ratings by {users} users for {movies} movies")
     folder.mkdir(parents=True, exist_ok=True)
     # One stream for each part, so that a change to one leaves the others as they are.
-    for_films, for_titles, for_counts, for_ratings = np.random.SeedSequence(seed).spawn(4)
-    films = make_films(movies, np.random.default_rng(for_films))
+    for_movies, for_titles, for_counts, for_ratings = np.random.SeedSequence(seed).spawn(4)
+    made = make_movies(movies, np.random.default_rng(for_movies))
     # Positions are grouped by niche, numbers must not tell: shuffle, and leave gaps as real ids do.
     rng = np.random.default_rng(for_titles)
     steps = rng.choice([1, 2, 3], size=movies, p=[0.8, 0.15, 0.05])
     ids = np.empty(movies, dtype=np.int64)
     ids[rng.permutation(movies)] = np.cumsum(steps)
-    titles = invent_titles(movies, films.years, rng)
+    titles = invent_titles(movies, made.years, rng)
 
     with _replaced(folder / "movies.csv") as out:
-        out.write(_movies_csv(films, ids, titles).encode())
+        out.write(_movies_csv(made, ids, titles).encode())
     counts = ratings_per_user(users, ratings, movies // 2, np.random.default_rng(for_counts))
     with _replaced(folder / "ratings.csv") as out:
         out.write(b"userId,movieId,rating,timestamp\n")
-        for user, film, half_stars, seconds in rate(films, counts, for_ratings):
-            movie_id = ids[film]
+        for user, movie, half_stars, seconds in rate(made, counts, for_ratings):
+            movie_id = ids[movie]
             order = np.lexsort((movie_id, user))
             columns = (user + 1, movie_id, _HALF_STARS[half_stars], seconds)
             out.write(_rows(*(column[order] for column in columns)))
@@ -106,13 +106,13 @@ def _rows(
     return lines.buffers()[2].to_pybytes()
 
 
-def _movies_csv(films: Films, ids: npt.NDArray[np.int64], titles: list[str]) -> str:
+def _movies_csv(movies: Movies, ids: npt.NDArray[np.int64], titles: list[str]) -> str:
     """The text of `movies.csv`, in order of movieId."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["movieId", "title", "genres"])
     for at in np.argsort(ids).tolist():
-        genres = [name for name, has in zip(GENRES, films.genres[at], strict=True) if has]
+        genres = [name for name, has in zip(GENRES, movies.genres[at], strict=True) if has]
         writer.writerow([ids[at], titles[at], "|".join(genres) or "(no genres listed)"])
     return out.getvalue()
 

@@ -1,9 +1,9 @@
-"""The world behind the synthetic sample: films in niches, users with drifting tastes, sessions.
+"""The world behind the synthetic sample: movies in niches, users with drifting tastes, sessions.
 
-Films belong to niches, small groups that share a place in a latent space spanned by genres. A user
+Movies belong to niches, small groups that share a place in a latent space spanned by genres. A user
 has a place there too, and moves a little from one session to the next. A session is made of runs:
-a few films in a row from one niche. Within a niche, films are watched by popularity, and only once
-they are released. What a user thinks of a film depends on how near the two are.
+a few movies in a row from one niche. Within a niche, movies are watched by popularity, and only once
+they are released. What a user thinks of a movie depends on how near the two are.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GENRES: Final = tuple(
     "Musical Mystery Romance Sci-Fi Thriller War Western".split()
 )
 DIMENSIONS: Final = 12  # of the latent space
-FILMS_PER_NICHE: Final = 20
+MOVIES_PER_NICHE: Final = 20
 NICHES_MAX: Final = 400  # bounds the work for one session
 WATCHED: Final = slice(0, 7)  # the dimensions that decide what a user watches
 LIKED: Final = slice(4, 12)  # and those that decide what the user thinks of it
@@ -33,14 +33,14 @@ YEARS: Final = 18  # that the ratings span
 DAY: Final = 86_400
 YEAR: Final = 365.25 * DAY
 END: Final = BEGIN + int(YEARS * YEAR)
-SESSION: Final = 25  # films in a session, on average
-ROUNDS: Final = 12  # of drawing films before the last few are taken at random
+SESSION: Final = 25  # movies in a session, on average
+ROUNDS: Final = 12  # of drawing movies before the last few are taken at random
 BLOCK_RATINGS: Final = 100_000  # ratings in memory at a time
 
 
 @dataclass(frozen=True)
-class Films:
-    """The catalogue. `F` films, sorted by niche; `C` niches."""
+class Movies:
+    """The catalogue. `F` movies, sorted by niche; `C` niches."""
 
     years: Ints  # [F] release years
     genres: npt.NDArray[np.bool_]  # [F, GENRES]; a row without any means that none is listed
@@ -53,9 +53,9 @@ class Films:
     quality: Floats  # [F] stars above or below the mean
 
 
-def make_films(count: int, rng: np.random.Generator) -> Films:
-    """A catalogue of `count` films; about one in fifty is never watched by anybody."""
-    niches = int(np.clip(count // FILMS_PER_NICHE, 4, NICHES_MAX))
+def make_movies(count: int, rng: np.random.Generator) -> Movies:
+    """A catalogue of `count` movies; about one in fifty is never watched by anybody."""
+    niches = int(np.clip(count // MOVIES_PER_NICHE, 4, NICHES_MAX))
     genre_place = rng.normal(size=(len(GENRES), DIMENSIONS)) / np.sqrt(DIMENSIONS)
     # Drama and Comedy are common, Film-Noir is rare.
     common = rng.permutation(1.0 / np.arange(1, len(GENRES) + 1) ** 0.7)
@@ -77,12 +77,12 @@ def make_films(count: int, rng: np.random.Generator) -> Films:
     genres[rng.random(count) < 0.01] = False
 
     weight = np.exp(rng.normal(size=count) * 1.7)
-    quality = 0.32 * rng.normal(size=count) + 0.1 * np.log(weight)  # good films are seen more
+    quality = 0.32 * rng.normal(size=count) + 0.1 * np.log(weight)  # good movies are seen more
     weight[rng.permutation(count)[: max(1, count // 50)]] = 0.0
     # Years lean towards the present, from 1930 to the last year of the ratings.
     years = 2000 + YEARS - 1 - np.floor(88 * rng.beta(0.9, 2.6, size=count)).astype(np.int64)
     years[-1] = years[0]  # they share their title
-    return Films(
+    return Movies(
         years=years,
         genres=genres,
         released=((years - 1970) * YEAR).astype(np.int64),
@@ -110,18 +110,18 @@ def ratings_per_user(users: int, total: int, most: int, rng: np.random.Generator
 
 
 def rate(
-    films: Films, counts: Ints, seed: np.random.SeedSequence
+    movies: Movies, counts: Ints, seed: np.random.SeedSequence
 ) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
     """Ratings by blocks of users, so that memory is bounded whatever the size.
 
     Args:
-        films: the catalogue.
+        movies: the catalogue.
         counts: ratings of each user, int64 [U].
         seed: every block draws from a child of its own.
 
     Yields:
-        user, film (positions), half stars (1 to 10) and seconds since 1970: int64 [R] each, sorted
-        by user, then film.
+        user, movie (positions), half stars (1 to 10) and seconds since 1970: int64 [R] each, sorted
+        by user, then movie.
     """
     block = np.cumsum(counts) // BLOCK_RATINGS
     starts = np.flatnonzero(np.diff(block, prepend=-1))
@@ -133,30 +133,30 @@ def rate(
         joined = BEGIN + (np.arange(start, stop) + rng.random(stop - start)) / len(counts) * (
             0.9 * YEARS * YEAR
         )
-        user, film, half_stars, when = _rate_block(films, counts[start:stop], joined, rng)
-        yield user + start, film, half_stars, when
+        user, movie, half_stars, when = _rate_block(movies, counts[start:stop], joined, rng)
+        yield user + start, movie, half_stars, when
 
 
 def _rate_block(
-    films: Films, counts: Ints, joined: Floats, rng: np.random.Generator
+    movies: Movies, counts: Ints, joined: Floats, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Ints, Ints]:
     """The ratings of one block of users."""
     users = len(counts)
     taste = rng.normal(size=(users, DIMENSIONS)) * 1.1
     bias = rng.normal(size=users) * 0.38
     clock = joined.astype(np.int64)
-    kept_key = np.empty(0, dtype=np.int64)  # user * films + film
+    kept_key = np.empty(0, dtype=np.int64)  # user * movies + movie
     kept_when = np.empty(0, dtype=np.int64)
     kept_near = np.empty(0)
-    size = len(films.years)
+    size = len(movies.years)
     for round_ in range(ROUNDS + 1):
         missing = counts - np.bincount(kept_key // size, minlength=users)
         if not missing.any():
             break
         draw = _draw if round_ < ROUNDS else _draw_rest
-        user, film, when, near = draw(films, missing, taste, clock, rng)
-        key = np.concatenate([kept_key, user * size + film])
-        # The first time counts, as nobody rates a film twice; then no more than is missing.
+        user, movie, when, near = draw(movies, missing, taste, clock, rng)
+        key = np.concatenate([kept_key, user * size + movie])
+        # The first time counts, as nobody rates a movie twice; then no more than is missing.
         _, first = np.unique(key, return_index=True)
         first.sort()
         order = first[np.argsort(key[first] // size, kind="stable")]
@@ -166,20 +166,20 @@ def _rate_block(
         kept_key = key[order]
         kept_when = np.concatenate([kept_when, when])[order]
         kept_near = np.concatenate([kept_near, near])[order]
-    user, film = np.divmod(kept_key, size)
-    stars = 3.15 + bias[user] + films.quality[film] + 0.55 * kept_near
+    user, movie = np.divmod(kept_key, size)
+    stars = 3.15 + bias[user] + movies.quality[movie] + 0.55 * kept_near
     stars += rng.normal(size=len(stars)) * 0.64
     half_stars = np.clip(np.rint(2 * stars), 1, 10).astype(np.int64)
     order = np.argsort(kept_key, kind="stable")
-    return user[order], film[order], half_stars[order], kept_when[order]
+    return user[order], movie[order], half_stars[order], kept_when[order]
 
 
 def _draw(
-    films: Films, missing: Ints, taste: Floats, clock: Ints, rng: np.random.Generator
+    movies: Movies, missing: Ints, taste: Floats, clock: Ints, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Ints, Floats]:
-    """Some more films than are missing, in the order in which they are watched.
+    """Some more movies than are missing, in the order in which they are watched.
 
-    Moves `taste` and `clock` forward in place. Returns user, film, seconds and nearness [D].
+    Moves `taste` and `clock` forward in place. Returns user, movie, seconds and nearness [D].
     """
     slots = np.where(missing > 0, np.ceil(missing * 1.4).astype(np.int64) + 4, 0)
     user = np.repeat(np.arange(len(slots)), slots)
@@ -204,32 +204,32 @@ def _draw(
     taste[session_user[last]] = place[last]
     clock[session_user[last]] = start[last] + DAY // 24
 
-    niche = _pick_niches(films, place, session[run_begins], rng)[np.cumsum(run_begins) - 1]
-    film = np.searchsorted(films.popularity, niche + rng.random(len(niche)), side="right")
-    film = np.minimum(film, len(films.years) - 1)
-    near = np.einsum("ij,ij->i", place[session][:, LIKED], films.place[film])
-    out = films.released[film] <= when
-    return user[out], film[out], when[out], near[out]
+    niche = _pick_niches(movies, place, session[run_begins], rng)[np.cumsum(run_begins) - 1]
+    movie = np.searchsorted(movies.popularity, niche + rng.random(len(niche)), side="right")
+    movie = np.minimum(movie, len(movies.years) - 1)
+    near = np.einsum("ij,ij->i", place[session][:, LIKED], movies.place[movie])
+    out = movies.released[movie] <= when
+    return user[out], movie[out], when[out], near[out]
 
 
 def _draw_rest(
-    films: Films, missing: Ints, taste: Floats, clock: Ints, rng: np.random.Generator
+    movies: Movies, missing: Ints, taste: Floats, clock: Ints, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Ints, Floats]:
-    """Every film ever watched, in random order and at the end, for the few users short of some."""
-    watched = np.flatnonzero(np.diff(films.popularity, prepend=0.0) > 0)
+    """Every movie ever watched, in random order and at the end, for the few users short of some."""
+    watched = np.flatnonzero(np.diff(movies.popularity, prepend=0.0) > 0)
     short = np.flatnonzero(missing)
-    film = np.concatenate([rng.permutation(watched) for _ in short])
+    movie = np.concatenate([rng.permutation(watched) for _ in short])
     user = np.repeat(short, len(watched))
-    return user, film, np.maximum(clock[user], END), np.zeros(len(user))
+    return user, movie, np.maximum(clock[user], END), np.zeros(len(user))
 
 
-def _pick_niches(films: Films, place: Floats, session: Ints, rng: np.random.Generator) -> Ints:
+def _pick_niches(movies: Movies, place: Floats, session: Ints, rng: np.random.Generator) -> Ints:
     """The niche of each run, int64 [runs], by taste and mass; sessions are ascending."""
     picks = np.empty(len(session), dtype=np.int64)
-    many = max(1, 4_000_000 // len(films.niche_mass))  # sessions at a time: some 32 MB
+    many = max(1, 4_000_000 // len(movies.niche_mass))  # sessions at a time: some 32 MB
     for low in range(0, len(place), many):
         part = slice(*np.searchsorted(session, [low, low + many]))
-        logits = TASTE * place[low : low + many, WATCHED] @ films.niche_place.T + films.niche_mass
+        logits = TASTE * place[low : low + many, WATCHED] @ movies.niche_place.T + movies.niche_mass
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         edges = np.cumsum(shares, axis=1)
         edges /= edges[:, -1:]

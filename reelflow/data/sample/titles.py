@@ -1,4 +1,4 @@
-"""Invented film titles for the synthetic sample, with the oddities that real catalogues have."""
+"""Invented movie titles for the synthetic sample, with the oddities that real catalogues have."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def invent_titles(count: int, years: npt.NDArray[np.int64], rng: np.random.Gener
         rng: source of randomness; the same state gives the same titles.
 
     Returns:
-        `count` titles. The last repeats the first, year included: two films, one title. One in
+        `count` titles. The last repeats the first, year included: two movies, one title. One in
         five hundred has no year.
     """
     grams = len(ADJECTIVES) * len(NOUNS)

@@ -1,4 +1,4 @@
-"""How stars change with time: a user's mood of the day, a user's drift, a film's ageing."""
+"""How stars change with time: a user's mood of the day, a user's drift, a movie's ageing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reelflow.model.weights import MOVIE_BINS, USER_DAYS, USERS, Weight
 
 SECONDS_PER_DAY = 86_400
 BINS = 30
-"""Bins of equal length for the films' biases, over the time of the train split."""
+"""Bins of equal length for the movies' biases, over the time of the train split."""
 POWER = 0.4
 """Of the days between a rating and the user's mean day (Koren 2009, section 3)."""
 DRIFT_SCALE = 10.0

@@ -1,4 +1,4 @@
-"""Fields of a pair, each an embedding: the user, the film, and what is known of the two."""
+"""Fields of a pair, each an embedding: the user, the movie, and what is known of the two."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from reelflow.model.towers import CandidateTower, QueryTower, genre_shares
 from reelflow.model.weights import GENRES, MOVIES, USERS, YEARS, Weight
 
 UNKNOWN_RATE = 0.02
-"""Share of training rows whose user, and of those whose film, is hidden: they train the row that
+"""Share of training rows whose user, and of those whose movie, is hidden: they train the row that
 strangers get."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field; its owner, a user or a film, has one category of it or a mean of several."""
+    """One field; its owner, a user or a movie, has one category of it or a mean of several."""
 
     name: str
     of_user: bool
-    """Whose it is: the user's, or else the film's."""
+    """Whose it is: the user's, or else the movie's."""
     categories: int
     table: Int32 | npt.NDArray[np.float32]
     """For each owner, the unknown one last: its category, int32 [owners + 1], or the weights of all
@@ -46,7 +46,7 @@ def user_field(data: EncodedData) -> Field:
 
 
 def movie_field(data: EncodedData) -> Field:
-    """The film's own embedding; films that nobody rated share the unknown film's."""
+    """The movie's own embedding; movies that nobody rated share the unknown movie's."""
     movies = len(data.catalogue)
     rated = np.bincount(data.train.movie_index, minlength=movies + 1)[: movies + 1] > 0
     rows = np.where(rated, np.arange(movies + 1), movies).astype(np.int32)
@@ -54,7 +54,7 @@ def movie_field(data: EncodedData) -> Field:
 
 
 def genre_fields(data: EncodedData, count: int) -> list[Field]:
-    """The film's first `count` genres, a field each; the last category is none."""
+    """The movie's first `count` genres, a field each; the last category is none."""
     movies, none = len(data.catalogue), data.sizes.genres
     counts = data.catalogue.genre_counts
     starts = np.cumsum(counts) - counts
@@ -68,7 +68,7 @@ def genre_fields(data: EncodedData, count: int) -> list[Field]:
 
 
 def genres_field(data: EncodedData) -> Field:
-    """All genres of the film, their mean."""
+    """All genres of the movie, their mean."""
     shares = genre_shares(data.catalogue, data.sizes.genres).numpy()
     table = np.pad(shares, [(0, 1), (0, 0)])
     return Field("genres", False, data.sizes.genres, table, words=GENRES)
@@ -88,7 +88,7 @@ def token_fields(tokens: Tokens | None, of_user: bool) -> list[Field]:
     """A field for each feature of words, such as `occupation`; of several words the first counts.
 
     Args:
-        tokens: of all users or of all films; None gives no field.
+        tokens: of all users or of all movies; None gives no field.
         of_user: whose they are.
     """
     if tokens is None:
@@ -125,7 +125,7 @@ class FieldEmbeddings(keras.layers.Layer):
 
         Args:
             users, movies: int [batch]; either may be the unknown one.
-            training: hides some users and some films, and adds L2 losses.
+            training: hides some users and some movies, and adds L2 losses.
 
         Returns:
             float32 [batch, fields, size].
@@ -151,7 +151,7 @@ class FieldEmbeddings(keras.layers.Layer):
         }
 
     def tables(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """All users' and all films' embeddings, float32 [owners + 1, fields, size] each."""
+        """All users' and all movies' embeddings, float32 [owners + 1, fields, size] each."""
         sides = []
         for of_user in (True, False):
             places = [at for at, field in enumerate(self.fields) if field.of_user is of_user]
@@ -189,7 +189,7 @@ class TowerEmbeddings(keras.layers.Layer):
         return {}
 
     def tables(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """All users' and all films' embeddings; the unknown film's is the mean of the others."""
+        """All users' and all movies' embeddings; the unknown movie's is the mean of the others."""
         users = tf.range(self._users + 1)
         movies = self._candidate_tower.catalogue()[:, :-1]
         movies = tf.concat([movies, tf.reduce_mean(movies, axis=0, keepdims=True)], axis=0)

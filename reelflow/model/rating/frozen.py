@@ -21,12 +21,12 @@ class FrozenHead(tf.Module):
 
     @abstractmethod
     def catalogue(self, users: tf.Tensor) -> tf.Tensor:
-        """Of users, int [batch], with every film, float32 [batch, movies]."""
+        """Of users, int [batch], with every movie, float32 [batch, movies]."""
 
     @property
     @abstractmethod
     def directions(self) -> tf.Tensor:
-        """What says which films are alike, float32 [movies, size]."""
+        """What says which movies are alike, float32 [movies, size]."""
 
 
 class Factors(FrozenHead):
@@ -37,7 +37,7 @@ class Factors(FrozenHead):
 
         Args:
             users: float32 [users + 1, width]; the last row is the unknown user's.
-            movies: float32 [movies + 1, width]; the last row is the unknown film's.
+            movies: float32 [movies + 1, width]; the last row is the unknown movie's.
             directions: float32 [movies, size].
         """
         super().__init__()
@@ -67,7 +67,7 @@ class Network(FrozenHead):
 
         Args:
             users: embedded fields, float32 [users + 1, fields, size]; last the unknown user's.
-            movies: the same of films.
+            movies: the same of movies.
             network: from float32 [batch, fields, size], the user's first, to utilities [batch].
         """
         super().__init__()
@@ -92,9 +92,9 @@ class Network(FrozenHead):
 
     @property
     def directions(self) -> tf.Tensor:
-        """The films' embedded fields side by side."""
-        films = self._movies[:-1]
-        return tf.reshape(films, [-1, films.shape[1] * films.shape[2]])
+        """The movies' embedded fields side by side."""
+        movies = self._movies[:-1]
+        return tf.reshape(movies, [-1, movies.shape[1] * movies.shape[2]])
 
 
 class FrozenModel(tf.Module):
@@ -111,7 +111,7 @@ class FrozenModel(tf.Module):
         return utilities + self._at(users, movies, times)
 
     def catalogue(self, users: tf.Tensor) -> tf.Tensor:
-        """Utilities of users with every film at the user's latest time, float32 [batch, movies]."""
+        """Utilities of users with every movie at the user's latest time, float32 [batch, movies]."""
         utilities = self.output.intercept + self.head.catalogue(users)
         if self._days is None:
             return utilities
@@ -160,13 +160,13 @@ class FrozenRatings(tf.Module):
         return tf.add_n(likes) / len(likes)
 
     def scores(self, users: tf.Tensor) -> tf.Tensor:
-        """What a user's films are ranked by, float32 [batch, movies]: stars, or likes."""
+        """What a user's movies are ranked by, float32 [batch, movies]: stars, or likes."""
         scores = [m.output.scores(m.catalogue(users)) for m in self._members]
         return tf.add_n(scores) / len(scores)
 
     @property
     def directions(self) -> tf.Tensor:
-        """What says which films are alike, float32 [movies, size]; the first member's."""
+        """What says which movies are alike, float32 [movies, size]; the first member's."""
         return self._members[0].head.directions
 
 

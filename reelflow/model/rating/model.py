@@ -24,11 +24,11 @@ from reelflow.model.weights import Weight, below, whole
 Towers = tuple[QueryTower, CandidateTower]
 
 LIKE_GENRES = 2
-"""Genres of a film that the like classifier looks at."""
+"""Genres of a movie that the like classifier looks at."""
 
 
 class RatingModel(keras.layers.Layer):
-    """Which stars a user would give a film; `model.rating_head` says by which design."""
+    """Which stars a user would give a movie; `model.rating_head` says by which design."""
 
     def __init__(self, data: EncodedData, config: ModelConfig, towers: Towers) -> None:
         """Makes the untrained model.
@@ -141,7 +141,7 @@ class NetworkHead(keras.layers.Layer):
 
 
 def bias_ratings(data: EncodedData) -> FrozenRatings:
-    """Stars without a rating task: the mean with damped biases of users and films; no training."""
+    """Stars without a rating task: the mean with damped biases of users and movies; no training."""
     biases = Biases.of(data)
     users, movies = (side[:, None] for side in (biases.users, biases.movies))
     factors = Factors(

@@ -13,8 +13,8 @@ import tf_keras as keras
 class Mlp(keras.layers.Layer):
     """Fields side by side, dropout, dense layers with ReLU, one output.
 
-    With 256 and 128 units on user and film it is the rating model of TFRS's tutorials; with 10
-    units on user, film, two genres and year it is the like classifier.
+    With 256 and 128 units on user and movie it is the rating model of TFRS's tutorials; with 10
+    units on user, movie, two genres and year it is the like classifier.
     """
 
     def __init__(self, layers: Sequence[int], dropout: float) -> None:

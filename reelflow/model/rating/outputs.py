@@ -1,7 +1,7 @@
 """What a rating head's utility means: stars, levels of stars, or the chance of a like.
 
 A head gives one number a pair, the *utility* (float32 [batch]). An output turns it into a loss,
-into stars, and, where it can, into the probability that the user likes the film.
+into stars, and, where it can, into the probability that the user likes the movie.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Output(keras.layers.Layer):
         """Expected stars, float32 [batch]."""
 
     def scores(self, utilities: tf.Tensor) -> tf.Tensor:
-        """What films are ranked by: the stars."""
+        """What movies are ranked by: the stars."""
         return self.stars(utilities)
 
     def likes(self, utilities: tf.Tensor) -> tf.Tensor:
@@ -175,7 +175,7 @@ class LikeOutput(Output):
         return self._disliked_stars + likes * (self._liked_stars - self._disliked_stars)
 
     def scores(self, utilities: tf.Tensor) -> tf.Tensor:
-        """Films are ranked by the probability of a like."""
+        """Movies are ranked by the probability of a like."""
         return self.likes(utilities)
 
     def likes(self, utilities: tf.Tensor) -> tf.Tensor:

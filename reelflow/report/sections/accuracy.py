@@ -1,4 +1,4 @@
-"""How well films are found: exact ranks over the whole catalogue, under both protocols."""
+"""How well movies are found: exact ranks over the whole catalogue, under both protocols."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def ranking_section(evaluation: Json) -> Section:
     blocks += [_table(evaluation, protocol) for protocol in PROTOCOLS]
     blocks.append(_sizes(evaluation))
     lead = (
-        "For each test rating: at which place of the whole catalogue does the model put the film "
-        "that the user turned to? Top-k accuracy is the share of test ratings whose film is among "
-        "the first k. Unseen leaves out films that the user had rated before, as serving does; raw "
+        "For each test rating: at which place of the whole catalogue does the model put the movie "
+        "that the user turned to? Top-k accuracy is the share of test ratings whose movie is among "
+        "the first k. Unseen leaves out movies that the user had rated before, as serving does; raw "
         "leaves them in. Whiskers hold 95 % of a bootstrap over users."
     )
-    return Section("ranking", "Finding films", lead, blocks)
+    return Section("ranking", "Finding movies", lead, blocks)
 
 
 def plot(evaluation: Json, metric: str, title: str) -> Figure:
@@ -76,7 +76,7 @@ def _sizes(evaluation: Json) -> Text:
     unknown = evaluation.get("out_of_vocabulary") or {}
     shares = [f"{percent(unknown[k], 2)} of the {k}" for k in ("users", "movies") if k in unknown]
     tail = f" Training did not know {' and '.join(shares)} of these." if shares else ""
-    return Text(f"{words}. Ties count against the model.{tail}".replace("movies", "films"))
+    return Text(f"{words}. Ties count against the model.{tail}".replace("movies", "movies"))
 
 
 # How well stars are predicted.

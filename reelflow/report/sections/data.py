@@ -24,9 +24,9 @@ REASONS = {
     "rating": "rating is no number",
     "rating_range": "rating out of range",
     "timestamp": "timestamp is no number",
-    "empty_id": "empty user or film id",
-    "unknown_movie": "film not in the catalogue",
-    "duplicate": "the same user and film again",
+    "empty_id": "empty user or movie id",
+    "unknown_movie": "movie not in the catalogue",
+    "duplicate": "the same user and movie again",
     "encoding": "broken text encoding",
 }
 
@@ -37,7 +37,7 @@ def data_section(inputs: Inputs) -> Section:
     """Facts, refused rows, distributions, and what the validator said."""
     data, report = inputs.data, inputs.quarantine
     rows, refused = report["rows"], sum(report["quarantined"].values())
-    users, films = _counts(data)
+    users, movies = _counts(data)
     cells = report["users"] * report["movies"]
     blocks: list[Block] = [
         Facts(
@@ -45,7 +45,7 @@ def data_section(inputs: Inputs) -> Section:
                 *_spans(report.get("spans") or []),
                 Fact("Ratings", count(rows["kept"]), f"{count(rows['read'])} rows read"),
                 Fact("Users", count(report["users"])),
-                Fact("Films", count(report["movies"]), _rated(films)),
+                Fact("Movies", count(report["movies"]), _rated(movies)),
                 Fact("Density", percent(rows["kept"] / cells if cells else 0.0, 2), "of all pairs"),
                 Fact(
                     "In quarantine",
@@ -56,7 +56,7 @@ def data_section(inputs: Inputs) -> Section:
         )
     ]
     if report.get("synthetic"):
-        says = "These ratings are synthetic. The figures say nothing about real films."
+        says = "These ratings are synthetic. The figures say nothing about real movies."
         blocks.append(Text(says, "bad"))
     blocks += [
         Table(
@@ -69,12 +69,12 @@ def data_section(inputs: Inputs) -> Section:
         _genres(data),
         _years(data),
         _tail("user", "users", users),
-        _tail("film", "films", films),
+        _tail("movie", "movies", movies),
         _validator(inputs.anomalies),
         _sampled(inputs),
     ]
     lead = (
-        "What the model learned from. Counts are exact; distributions of users and films are of "
+        "What the model learned from. Counts are exact; distributions of users and movies are of "
         "the train split."
     )
     return Section("data", "Data", lead, blocks)
@@ -88,7 +88,7 @@ def _spans(names: Sequence[str]) -> list[Fact]:
 
 
 def _counts(data: EncodedData) -> tuple[Counts, Counts]:
-    """Train ratings of every user and of every film."""
+    """Train ratings of every user and of every movie."""
     users, movies = data.sizes.users, len(data.catalogue)
     return (
         np.bincount(data.train.user_index, minlength=users)[:users],
@@ -96,8 +96,8 @@ def _counts(data: EncodedData) -> tuple[Counts, Counts]:
     )
 
 
-def _rated(films: Counts) -> str:
-    return f"{count(int((films > 0).sum()))} with a rating in training"
+def _rated(movies: Counts) -> str:
+    return f"{count(int((movies > 0).sum()))} with a rating in training"
 
 
 def _quarantine(reasons: dict[str, int]) -> Block:
@@ -124,9 +124,9 @@ def _ratings(data: EncodedData) -> Figure:
 
 def _genres(data: EncodedData) -> Block:
     catalogue = data.catalogue
-    _, films = _counts(data)
+    _, movies = _counts(data)
     totals: dict[str, int] = {}
-    for genres, ratings in zip(catalogue.genres, films.tolist(), strict=True):
+    for genres, ratings in zip(catalogue.genres, movies.tolist(), strict=True):
         for genre in genres:
             totals[genre] = totals.get(genre, 0) + ratings
     if not totals:
@@ -136,7 +136,7 @@ def _genres(data: EncodedData) -> Block:
         "Train ratings by genre",
         Bars([name for name, _ in top], [n for _, n in top]),
         f"Bars of the ratings of {len(top)} genres, most of {top[0][0]}. "
-        "A film counts in each of its genres.",
+        "A movie counts in each of its genres.",
         tall=True,
     )
 
@@ -150,15 +150,15 @@ def _years(data: EncodedData) -> Block:
     found = dict(zip(decades.tolist(), counts.tolist(), strict=True))
     missing = len(data.catalogue) - len(known)
     return Figure(
-        "Films by decade of release"
-        + (f", {counted(missing, 'film')} without a year" if missing else ""),
+        "Movies by decade of release"
+        + (f", {counted(missing, 'movie')} without a year" if missing else ""),
         Bars(
             [f"{d}s" for d in everything],
             [found.get(d, 0) for d in everything.tolist()],
-            "films",
+            "movies",
             True,
         ),
-        f"Films from {known.min()} to {known.max()}, half of them since {int(np.median(known))}.",
+        f"Movies from {known.min()} to {known.max()}, half of them since {int(np.median(known))}.",
     )
 
 

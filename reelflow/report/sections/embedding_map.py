@@ -1,4 +1,4 @@
-"""The films as the model sees them: its candidate embeddings in two dimensions."""
+"""The movies as the model sees them: its candidate embeddings in two dimensions."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from reelflow.report.blocks import Block, Figure, Section, Text
 from reelflow.report.charts.lines import Point, Scatter
 from reelflow.report.words import count, percent
 
-MOST_FILMS = 3000
+MOST_MOVIES = 3000
 MOST_GENRES = 7
 """Genres with a colour of their own."""
 OTHER = "other"
 
 
 def section(directions: Float32 | None, data: EncodedData) -> Section:
-    """The map of the most rated films.
+    """The map of the most rated movies.
 
     Args:
-        directions: unit vectors of all films in vocabulary order, float32 [movies, size]; none if
+        directions: unit vectors of all movies in vocabulary order, float32 [movies, size]; none if
             the model has none.
         data: for titles, genres and numbers of ratings.
     """
     lead = (
-        "Films that the model finds alike lie near each other. Point at a film for its title, drag "
+        "Movies that the model finds alike lie near each other. Point at a movie for its title, drag "
         "to move, scroll or pinch to zoom, and search for a title."
     )
-    return Section("map", "The map of films", lead, _blocks(directions, data))
+    return Section("map", "The map of movies", lead, _blocks(directions, data))
 
 
 def _blocks(directions: Float32 | None, data: EncodedData) -> list[Block]:
@@ -38,12 +38,12 @@ def _blocks(directions: Float32 | None, data: EncodedData) -> list[Block]:
     if directions is None or len(directions) != len(catalogue):
         return [Text("This model has no candidate embeddings to draw.")]
     counts = np.bincount(data.train.movie_index, minlength=len(catalogue))[: len(catalogue)]
-    shown = np.argsort(-counts, kind="stable")[:MOST_FILMS]
+    shown = np.argsort(-counts, kind="stable")[:MOST_MOVIES]
     shown = shown[counts[shown] > 0]
     if len(shown) < 2:
-        return [Text("Too few films have ratings for a map.")]
+        return [Text("Too few movies have ratings for a map.")]
     places, kept = project(directions[shown])
-    groups, of_film = main_genres([catalogue.genres[i] for i in shown])
+    groups, of_movie = main_genres([catalogue.genres[i] for i in shown])
     sizes = np.sqrt(counts[shown] / counts[shown].max())
     points = [
         Point(
@@ -54,14 +54,14 @@ def _blocks(directions: Float32 | None, data: EncodedData) -> list[Block]:
             float(size),
             f"{count(int(counts[i]))} ratings" + _genres(catalogue.genres[i]),
         )
-        for (x, y), i, group, size in zip(places, shown, of_film, sizes, strict=True)
+        for (x, y), i, group, size in zip(places, shown, of_movie, sizes, strict=True)
     ]
-    which = "films" if len(shown) == (counts > 0).sum() else "most rated films"
+    which = "movies" if len(shown) == (counts > 0).sum() else "most rated movies"
     return [
         Figure(
             f"The {count(len(shown))} {which}, coloured by main genre",
             Scatter(points, groups),
-            f"Map of {count(len(shown))} films; each point is a film.",
+            f"Map of {count(len(shown))} movies; each point is a movie.",
             wide=True,
         ),
         Text(
@@ -79,10 +79,10 @@ def project(vectors: Float32) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.f
     """Principal components (Pearson 1901), each axis scaled to -1 to 1.
 
     Args:
-        vectors: float32 [films, size], at least two films.
+        vectors: float32 [movies, size], at least two movies.
 
     Returns:
-        Coordinates, float64 [films, 2], and the share of the variance that they hold. Signs are
+        Coordinates, float64 [movies, 2], and the share of the variance that they hold. Signs are
         such that each axis' largest weight is positive: the same model gives the same map.
     """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
@@ -100,16 +100,16 @@ def project(vectors: Float32) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.f
 
 
 def main_genres(genres: Sequence[Sequence[str]]) -> tuple[list[str], list[int]]:
-    """The genres with colours, and which one each film gets.
+    """The genres with colours, and which one each movie gets.
 
-    A film's main genre is its rarest among the coloured ones: most films are dramas or comedies as
+    A movie's main genre is its rarest among the coloured ones: most movies are dramas or comedies as
     well, and that says least of them.
     """
-    totals = Counter(genre for of_film in genres for genre in of_film)
+    totals = Counter(genre for of_movie in genres for genre in of_movie)
     names = [name for name, _ in totals.most_common(MOST_GENRES)]
     rank = {name: i for i, name in enumerate(names)}
     other = len(names)
     return [*names, OTHER], [
-        max((rank[genre] for genre in of_film if genre in rank), default=other)
-        for of_film in genres
+        max((rank[genre] for genre in of_movie if genre in rank), default=other)
+        for of_movie in genres
     ]

@@ -12,8 +12,8 @@ from reelflow.report.inputs import Answer
 from reelflow.report.words import counted
 
 USERS = 4
-FILMS = 10
-"""Recommendations and last films of each user."""
+MOVIES = 10
+"""Recommendations and last movies of each user."""
 
 Recommend = Callable[[str, int], list[Answer]]
 
@@ -24,15 +24,15 @@ def section(data: EncodedData, users: Sequence[str], recommend: Recommend) -> Se
     Args:
         data: the ratings.
         users: the user vocabulary, in order.
-        recommend: user id and k to the films.
+        recommend: user id and k to the movies.
     """
     lead = (
-        "Four users from very active to hardly active, the last films they rated in training "
-        "beside what the model recommends. A film marked as rated is one that the user turned to "
+        "Four users from very active to hardly active, the last movies they rated in training "
+        "beside what the model recommends. A movie marked as rated is one that the user turned to "
         "in the test split, which the model has not seen."
     )
     chosen = choose(data)
-    places = {film: i for i, film in enumerate(data.catalogue.movie_id)}
+    places = {movie: i for i, movie in enumerate(data.catalogue.movie_id)}
     blocks: list[Block] = (
         [Examples([_example(data, users, places, user, recommend) for user in chosen])]
         if len(chosen)
@@ -67,30 +67,30 @@ def _example(
         zip(data.test.movie_index[test].tolist(), data.test.rating[test].tolist(), strict=True)
     )
     picks = []
-    for answer in recommend(users[user], FILMS):
-        film = places.get(answer.movie_id, -1)
+    for answer in recommend(users[user], MOVIES):
+        movie = places.get(answer.movie_id, -1)
         because = f"because of {' and '.join(answer.reasons)}; " if answer.reasons else ""
         note = f"{because}predicted {answer.stars:.1f} stars"
-        mark = f"rated {given[film]:g}" if film in given else ""
-        picks.append(Pick(_title(data, film, answer.movie_id), note, mark))
+        mark = f"rated {given[movie]:g}" if movie in given else ""
+        picks.append(Pick(_title(data, movie, answer.movie_id), note, mark))
     hits = sum(bool(pick.mark) for pick in picks)
     return Example(
         f"User {users[user]}",
         f"{counted(len(rows), 'rating')} in training, {len(test):,} in test, of which "
-        f"{counted(hits, 'film')} recommended here",
-        _history(data, rows[-FILMS:][::-1]),
+        f"{counted(hits, 'movie')} recommended here",
+        _history(data, rows[-MOVIES:][::-1]),
         picks,
     )
 
 
 def _history(data: EncodedData, rows: Int64) -> list[Pick]:
-    films, ratings = data.train.movie_index[rows].tolist(), data.train.rating[rows].tolist()
+    movies, ratings = data.train.movie_index[rows].tolist(), data.train.rating[rows].tolist()
     return [
-        Pick(_title(data, film, "unknown film"), f"{stars:g} stars")
-        for film, stars in zip(films, ratings, strict=True)
+        Pick(_title(data, movie, "unknown movie"), f"{stars:g} stars")
+        for movie, stars in zip(movies, ratings, strict=True)
     ]
 
 
-def _title(data: EncodedData, film: int, otherwise: str) -> str:
-    inside = 0 <= film < len(data.catalogue)
-    return (data.catalogue.title[film] or data.catalogue.movie_id[film]) if inside else otherwise
+def _title(data: EncodedData, movie: int, otherwise: str) -> str:
+    inside = 0 <= movie < len(data.catalogue)
+    return (data.catalogue.title[movie] or data.catalogue.movie_id[movie]) if inside else otherwise

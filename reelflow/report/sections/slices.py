@@ -24,7 +24,7 @@ def section(evaluation: Json) -> Section:
     lead = (
         "The same metrics for parts of the test ratings. The upright line is the value over all of "
         "them, whiskers hold 95 % of a bootstrap over users. Differences between groups of users "
-        "are what to look at for fairness; films with few ratings are always harder to find."
+        "are what to look at for fairness; movies with few ratings are always harder to find."
     )
     blocks: list[Block] = []
     for key, parts in by_key(evaluation).items():

@@ -61,7 +61,7 @@ def beginning(start: Json) -> str:
         return f"Cold start: {start['reason']}."
     kept = [
         f"{count(start[key]['kept'])} of {counted(sum(start[key].values()), name)}"
-        for key, name in (("users", "user"), ("movies", "film"))
+        for key, name in (("users", "user"), ("movies", "movie"))
     ]
     cold = "".join(f" {task} starts cold: {why}." for task, why in start["cold_tasks"].items())
     return f"Warm start: {' and '.join(kept)} keep what the champion knew of them.{cold}"

@@ -1,5 +1,5 @@
 "use strict";
-// The map of films: a canvas that can be moved and zoomed, names under the pointer, a search.
+// The map of movies: a canvas that can be moved and zoomed, names under the pointer, a search.
 for (const box of document.querySelectorAll("[data-map]")) {
   const { points, groups } = JSON.parse(document.getElementById(box.dataset.map).textContent);
   const canvas = box.querySelector("canvas");

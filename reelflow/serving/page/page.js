@@ -6,13 +6,13 @@ const $ = (id) => document.getElementById(id);
 const FIRST = 12, MORE = 12, MOST = 96, POLL = 5000;
 const SOURCES = {
   user: (asked) => `From what the model knows of user ${asked.user}.`,
-  history: () => "From the films you like. Stars are an average viewer's.",
+  history: () => "From the movies you like. Stars are an average viewer's.",
   popularity: (asked) => asked.user
-    ? `The model does not know user ${asked.user}: popular films.`
-    : "Popular films. Add some that you like for films of your own.",
+    ? `The model does not know user ${asked.user}: popular movies.`
+    : "Popular movies. Add some that you like for movies of your own.",
 };
 const asked = { mode: "liked", liked: [], user: "", genres: [], from: "", to: "", seen: false, k: FIRST };
-const films = new Map();  // every film met so far, by id, for the chips
+const movies = new Map();  // every movie met so far, by id, for the chips
 let version = null, running = null, toasting = 0;
 
 function toast(text) {
@@ -44,10 +44,10 @@ async function show() {
       about.user_id && !version.histories ? null : get("profile", { ...about, k: 12 }, mine.signal),
     ]);
     const known = found.source === "user";
-    const cards = found.items.map((film, i) => card(film, i + 1, known, openSimilar));
-    found.items.forEach((film) => films.set(film.movie_id, film));
+    const cards = found.items.map((movie, i) => card(movie, i + 1, known, openSimilar));
+    found.items.forEach((movie) => movies.set(movie.movie_id, movie));
     $("source").textContent = SOURCES[found.source]({ user: about.user_id });
-    if (!cards.length) $("source").textContent = "No film is left: widen the filters.";
+    if (!cards.length) $("source").textContent = "No movie is left: widen the filters.";
     $("cards").replaceChildren(...cards);
     $("more").hidden = found.items.length < asked.k || asked.k >= MOST;
     showProfile(profile, about);
@@ -67,39 +67,39 @@ function showProfile(profile, about) {
   if (!profile?.films.length) {
     const why = !profile ? "Histories are switched off on this server."
       : about.user_id ? "Nothing: this user has no ratings in its training data."
-      : "Nothing yet. It learns from the films that you add above, and forgets them when you leave.";
+      : "Nothing yet. It learns from the movies that you add above, and forgets them when you leave.";
     $("profile").replaceChildren(heading, make("p", {}, why));
     return;
   }
   const count = about.user_id
     ? `${profile.count.toLocaleString()} ratings in its training data.`
-    : `The ${profile.films.length === 1 ? "film" : `${profile.films.length} films`} you like, for this answer only.`;
-  const last = make("ul", { class: "titles" }, ...profile.films.map((film) => make("li", {}, spoken(film.title))));
+    : `The ${profile.films.length === 1 ? "movie" : `${profile.films.length} movies`} you like, for this answer only.`;
+  const last = make("ul", { class: "titles" }, ...profile.films.map((movie) => make("li", {}, spoken(movie.title))));
   $("profile").replaceChildren(...[heading, make("p", {}, count),
     shares("Genres", profile.genres.slice(0, 8)), shares("Decades", profile.decades),
-    make("section", {}, make("h3", {}, about.user_id ? "Rated last" : "Films"), last)].filter(Boolean));
+    make("section", {}, make("h3", {}, about.user_id ? "Rated last" : "Movies"), last)].filter(Boolean));
 }
 
-async function openSimilar(film) {
+async function openSimilar(movie) {
   const body = $("similar-body");
-  $("similar-title").textContent = `Like ${title(film)}`;
+  $("similar-title").textContent = `Like ${title(movie)}`;
   body.replaceChildren();
   if (!$("similar").open) $("similar").showModal();
   $("similar-title").focus();  // what had the focus may be gone
   try {
-    const found = await get(`films/${encodeURIComponent(film.movie_id)}/similar`, { k: 12 });
-    found.items.forEach((one) => films.set(one.movie_id, one));
-    const like = make("button", { type: "button", onclick: () => { $("similar").close(); add(film); } }, "I like this film");
-    body.replaceChildren(asked.liked.includes(film.movie_id) && asked.mode === "liked" ? "" : make("div", {}, like),
+    const found = await get(`films/${encodeURIComponent(movie.movie_id)}/similar`, { k: 12 });
+    found.items.forEach((one) => movies.set(one.movie_id, one));
+    const like = make("button", { type: "button", onclick: () => { $("similar").close(); add(movie); } }, "I like this movie");
+    body.replaceChildren(asked.liked.includes(movie.movie_id) && asked.mode === "liked" ? "" : make("div", {}, like),
       make("ul", { class: "near" }, ...found.items.map((one) => near(one, openSimilar))));
   } catch (error) {
     body.replaceChildren(make("p", {}, error.message));
   }
 }
 
-function add(film) {
-  films.set(film.movie_id, film);
-  asked.liked = [...asked.liked.filter((id) => id !== film.movie_id), film.movie_id];
+function add(movie) {
+  movies.set(movie.movie_id, movie);
+  asked.liked = [...asked.liked.filter((id) => id !== movie.movie_id), movie.movie_id];
   asked.mode = "liked";
   asked.k = FIRST;
   draw();
@@ -118,7 +118,7 @@ function draw() {
   const set = asked.genres.length + [asked.from, asked.to, asked.seen].filter(Boolean).length;
   $("filter-count").textContent = set ? `(${set})` : "";
   $("liked").replaceChildren(...asked.liked.map((id) => {
-    const name = spoken(films.get(id)?.title ?? id);
+    const name = spoken(movies.get(id)?.title ?? id);
     const drop = () => { asked.liked = asked.liked.filter((one) => one !== id); draw(); show(); $("search").focus(); };
     return make("li", {}, make("button", { type: "button", onclick: drop, "aria-label": `Remove ${name}` }, name));
   }));
@@ -142,7 +142,7 @@ async function recall() {
     from: parts.get("from") ?? "", to: parts.get("to") ?? "", seen: parts.has("seen"), k: FIRST,
   });
   const named = await Promise.all(parts.getAll("liked").map((id) => get(`films/${encodeURIComponent(id)}`).catch(() => null)));
-  asked.liked = named.filter(Boolean).map((film) => { films.set(film.movie_id, film); return film.movie_id; });
+  asked.liked = named.filter(Boolean).map((movie) => { movies.set(movie.movie_id, movie); return movie.movie_id; });
   $("filters").open = Boolean(asked.genres.length || asked.from || asked.to || asked.seen);
 }
 
@@ -150,7 +150,7 @@ async function look() {
   const before = version;
   version = await get("version");
   const names = { unseen_top_10: "top-10 accuracy", unseen_top_100: "top-100 accuracy", rmse: "RMSE" };
-  const facts = [["model", version.model_version], ["films", version.films.toLocaleString()], ["users", version.users?.toLocaleString() ?? "?"],
+  const facts = [["model", version.model_version], ["movies", version.films.toLocaleString()], ["users", version.users?.toLocaleString() ?? "?"],
     ...Object.entries(names).filter(([key]) => key in version.metrics).map(([key, name]) => [name, version.metrics[key].toFixed(3)])];
   $("about").replaceChildren(...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, `${value}`))));
   if (before && before.model_version === version.model_version) return false;

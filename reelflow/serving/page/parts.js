@@ -48,12 +48,12 @@ export function spoken(text) {
 }
 
 // Most titles carry their year; it is shown beside the genres instead.
-export function title(film) {
-  return spoken(film.year ? film.title.replace(` (${film.year})`, "") : film.title);
+export function title(movie) {
+  return spoken(movie.year ? movie.title.replace(` (${movie.year})`, "") : movie.title);
 }
 
-export function meta(film) {
-  return [film.year, film.genres.join(", ")].filter(Boolean).join(" · ");
+export function meta(movie) {
+  return [movie.year, movie.genres.join(", ")].filter(Boolean).join(" · ");
 }
 
 function reasons(because, label) {
@@ -65,25 +65,25 @@ function reasons(because, label) {
   return make("div", { class: "because" }, label, make("ul", {}, ...items));
 }
 
-export function card(film, place, known, open) {
-  const rating = film.predicted_rating;
+export function card(movie, place, known, open) {
+  const rating = movie.predicted_rating;
   const whose = known ? "predicted for this user" : "predicted for an average viewer";
-  return make("li", { class: "card", "data-film": film.movie_id },
-    make("h3", {}, make("button", { type: "button", onclick: () => open(film), "aria-haspopup": "dialog" }, title(film))),
+  return make("li", { class: "card", "data-movie": movie.movie_id },
+    make("h3", {}, make("button", { type: "button", onclick: () => open(movie), "aria-haspopup": "dialog" }, title(movie))),
     make("span", { class: "place", "aria-hidden": "true" }, `${place}`),
-    make("p", { class: "meta" }, meta(film)),
+    make("p", { class: "meta" }, meta(movie)),
     make("p", { class: "figures" },
       make("span", { title: `${rating.toFixed(2)} stars, ${whose}` }, stars(rating), ` ${rating.toFixed(1)}`,
         make("span", { class: "sr" }, ` stars, ${whose}`)),
-      make("span", { class: "score", title: "Comparable within this list only" }, `score ${film.score.toFixed(2)}`)),
-    film.seen ? make("span", { class: "seen" }, known ? "already rated" : "already named") : null,
-    reasons(film.because, known ? "Because you rated" : "Because you like"));
+      make("span", { class: "score", title: "Comparable within this list only" }, `score ${movie.score.toFixed(2)}`)),
+    movie.seen ? make("span", { class: "seen" }, known ? "already rated" : "already named") : null,
+    reasons(movie.because, known ? "Because you rated" : "Because you like"));
 }
 
-export function near(film, open) {
-  return make("li", { "data-film": film.movie_id },
-    make("span", {}, make("button", { type: "button", onclick: () => open(film) }, title(film)), make("small", {}, meta(film))),
-    bar(film.score), make("b", { title: "cosine" }, film.score.toFixed(2)));
+export function near(movie, open) {
+  return make("li", { "data-movie": movie.movie_id },
+    make("span", {}, make("button", { type: "button", onclick: () => open(movie) }, title(movie)), make("small", {}, meta(movie))),
+    bar(movie.score), make("b", { title: "cosine" }, movie.score.toFixed(2)));
 }
 
 export function shares(heading, list) {

@@ -2,7 +2,7 @@
 import { get, make, meta, title } from "./parts.js";
 
 export function searchBox(input, list, choose, fail) {
-  let films = [], at = -1, timer = 0, running = null;
+  let movies = [], at = -1, timer = 0, running = null;
 
   function close() {
     list.hidden = true;
@@ -12,20 +12,20 @@ export function searchBox(input, list, choose, fail) {
   }
 
   function mark(place) {
-    at = films.length ? (place + films.length) % films.length : -1;
+    at = movies.length ? (place + movies.length) % movies.length : -1;
     [...list.children].forEach((item, i) => item.setAttribute("aria-selected", `${i === at}`));
     if (at < 0) return;
-    input.setAttribute("aria-activedescendant", `film-${at}`);
+    input.setAttribute("aria-activedescendant", `movie-${at}`);
     list.children[at].scrollIntoView({ block: "nearest" });
   }
 
   function take(place) {
-    const film = films[place];
+    const movie = movies[place];
     input.value = "";
-    films = [];
+    movies = [];
     list.replaceChildren();
     close();
-    if (film) choose(film);
+    if (movie) choose(movie);
   }
 
   async function look() {
@@ -34,17 +34,17 @@ export function searchBox(input, list, choose, fail) {
     const text = input.value.trim();
     if (!text) return close();
     try {
-      films = (await get("films", { search: text, limit: 8 }, running.signal)).items;
+      movies = (await get("films", { search: text, limit: 8 }, running.signal)).items;
     } catch (error) {
       if (error.name !== "AbortError") fail(error);
       return;
     }
     // mousedown, as the click comes only after the box has lost the focus.
-    list.replaceChildren(...films.map((film, i) =>
-      make("li", { id: `film-${i}`, role: "option", "aria-selected": "false",
+    list.replaceChildren(...movies.map((movie, i) =>
+      make("li", { id: `movie-${i}`, role: "option", "aria-selected": "false",
         onmousedown: (event) => { event.preventDefault(); take(i); } },
-        title(film), make("small", {}, meta(film)))));
-    if (!films.length) list.append(make("li", { role: "option", "aria-disabled": "true" }, "No such film"));
+        title(movie), make("small", {}, meta(movie)))));
+    if (!movies.length) list.append(make("li", { role: "option", "aria-disabled": "true" }, "No such movie"));
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
     mark(0);

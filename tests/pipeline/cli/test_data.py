@@ -28,7 +28,7 @@ def test_inspect_shows_format_counts_and_damage(tmp_path: Path) -> None:
     for words in (
         "movielens-csv",
         "3 read, 1 valid, from 1 users",
-        "1 films, 1 of them rated",
+        "1 movies, 1 of them rated",
         "2 rows (66.67%)",
         "ratings.csv:3  2,1,[b]x[/b],5",
         "ratings.csv:4  3,\\xff,4,5",

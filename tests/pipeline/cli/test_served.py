@@ -36,12 +36,12 @@ def _json(*arguments: object) -> Any:
     return json.loads(_run(*arguments, "--json"))
 
 
-def test_recommend_shows_films_and_their_source(output: Path) -> None:
+def test_recommend_shows_movies_and_their_source(output: Path) -> None:
     shown = _run("recommend", "--user", 1, "--k", 2, "--output", output)
-    assert "Films for user 1\nfrom what the model knows of the user" in shown
-    assert "Film 11 (2001)" in shown
+    assert "Movies for user 1\nfrom what the model knows of the user" in shown
+    assert "Movie 11 (2001)" in shown
     assert "Comedy" in shown
-    assert "Film 12 (2002)" not in shown
+    assert "Movie 12 (2002)" not in shown
 
 
 def test_recommend_as_json(output: Path) -> None:
@@ -53,16 +53,16 @@ def test_recommend_as_json(output: Path) -> None:
     assert set(answer["items"][0]) == {"movie_id", "title", "score"}
 
 
-def test_an_unknown_user_is_told_what_the_films_come_from(output: Path) -> None:
+def test_an_unknown_user_is_told_what_the_movies_come_from(output: Path) -> None:
     popular = _run("recommend", "--user", "x", "--output", output)
-    assert "unknown to the model: the most popular films" in popular
+    assert "unknown to the model: the most popular movies" in popular
     liked = ["recommend", "--user", "x", "--liked", 4, "--exclude", 6, "--output", output]
-    assert "unknown to the model: from the films given with --liked" in _run(*liked)
+    assert "unknown to the model: from the movies given with --liked" in _run(*liked)
     assert [item["movie_id"] for item in _json(*liked, "--k", 1)["items"]] == ["11"]
 
 
-def test_fewer_films_than_asked_for(output: Path) -> None:
-    assert "No more than 9 films are left." in _run(
+def test_fewer_movies_than_asked_for(output: Path) -> None:
+    assert "No more than 9 movies are left." in _run(
         "recommend", "--user", 2, "--k", 50, "--output", output
     )
 
@@ -79,7 +79,7 @@ def test_rate(output: Path) -> None:
 
 def test_similar(output: Path) -> None:
     shown = _run("similar", "--movie", 1, "--k", 3, "--output", output)
-    assert "Films like Toy Story (1995)" in shown
+    assert "Movies like Toy Story (1995)" in shown
     assert "cosine" in shown
     answer = _json("similar", "--movie", 1, "--k", 3, "--output", output)
     assert [item["movie_id"] for item in answer["items"]] == ["9", "7", "2"]
@@ -97,7 +97,7 @@ def test_a_model_may_be_named(output: Path, folder: str) -> None:
         (["rate", "--user", "1", "--movie", "Jumanji (1995)"], "use --movie 2."),
         (["similar", "--movie", "Twins"], "use --movie 3 or --movie 4."),
         (["recommend", "--user", "1", "--liked", "Jumanji"], "use --liked 2."),
-        (["recommend", "--user", "1", "--exclude", "99"], "no film with the id '99'"),
+        (["recommend", "--user", "1", "--exclude", "99"], "no movie with the id '99'"),
     ],
 )
 def test_a_title_or_an_unknown_id_is_bad_input(

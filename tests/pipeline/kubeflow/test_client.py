@@ -108,11 +108,11 @@ def test_token_and_namespace_come_from_the_environment(
 ) -> None:
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", server.url)
     monkeypatch.setenv("KF_PIPELINES_TOKEN", "secret-token")
-    monkeypatch.setenv("KF_PIPELINES_NAMESPACE", "films")
+    monkeypatch.setenv("KF_PIPELINES_NAMESPACE", "movies")
     code, out = _invoke("submit", package)
     assert code == 0, out
     assert {call.token for call in server.calls} == {"Bearer secret-token"}
-    assert server.bodies("experiments")[0]["namespace"] == "films"
+    assert server.bodies("experiments")[0]["namespace"] == "movies"
     assert "secret-token" not in out
 
 

@@ -98,7 +98,7 @@ def test_resources_and_retries_are_a_components_own(tmp_path: Path) -> None:
         "cpu": 0.5,
         "memory": "2G",
         "retries": 1,
-        "volumes": {"films": "/reelflow", "ratings": "/ratings"},
+        "volumes": {"movies": "/reelflow", "ratings": "/ratings"},
         "components": {
             "Trainer": {"cpu": 4, "memory": "16G", "accelerator": "nvidia.com/gpu", "retries": 5},
             "Evaluator": {"retries": 0},
@@ -116,7 +116,7 @@ def test_resources_and_retries_are_a_components_own(tmp_path: Path) -> None:
     assert "accelerator" not in schema
     retries = {title: task.retries for title, task in tasks.items()}
     assert retries == dict.fromkeys(tasks, 1) | {"Trainer": 5, "Evaluator": 0}
-    assert tasks["Trainer"].mounts == {"films": "/reelflow", "ratings": "/ratings"}
+    assert tasks["Trainer"].mounts == {"movies": "/reelflow", "ratings": "/ratings"}
 
 
 def test_a_component_that_is_none_is_refused(tmp_path: Path) -> None:

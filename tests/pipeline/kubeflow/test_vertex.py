@@ -25,7 +25,7 @@ RESOLVER = "ChampionResolver"
 def job() -> Any:
     """The job of the real graph."""
     config = load("sample", ["data.path=gs://films/ratings"])
-    return vertex.vertex_job(config, "films", "image:1")
+    return vertex.vertex_job(config, "movies", "image:1")
 
 
 def test_the_graph_compiles_and_the_sdk_knows_the_specification(job: Any) -> None:

@@ -9,15 +9,15 @@ from reelflow.baselines.biased_mf import BiasedMF
 from reelflow.baselines.biases import Biases
 from tests.encoded_data import Row, encoded
 
-USERS, FILMS = 30, 24
+USERS, MOVIES = 30, 24
 
 
 def _two_tastes() -> tuple[list[Row], list[Row]]:
-    """Even users give even films 5 stars and odd ones 1, odd users the reverse: no biases."""
+    """Even users give even movies 5 stars and odd ones 1, odd users the reverse: no biases."""
     rows = [
         (f"u{u:02d}", f"m{m:02d}", 5.0 if (u + m) % 2 == 0 else 1.0, 1)
         for u in range(USERS)
-        for m in range(FILMS)
+        for m in range(MOVIES)
     ]
     held_out = np.random.default_rng(0).random(len(rows)) < 0.2
     train = [row for row, out in zip(rows, held_out, strict=True) if not out]
@@ -40,7 +40,7 @@ def test_popularity_is_shifted_by_taste() -> None:
     model.fit(encoded(train))
     even, stranger = model.scores(np.array([0, USERS], np.int32))
     assert even[::2].min() > even[1::2].max()
-    raters = np.bincount([int(film[1:]) for _, film, _, _ in train], minlength=FILMS)
+    raters = np.bincount([int(movie[1:]) for _, movie, _, _ in train], minlength=MOVIES)
     np.testing.assert_allclose(stranger, np.log1p(raters), rtol=1e-6)
 
 

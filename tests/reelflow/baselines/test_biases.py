@@ -11,7 +11,7 @@ from tests.encoded_data import encoded
 DATA = encoded([("u0", "m0", 5.0, 1), ("u0", "m1", 4.0, 2), ("u1", "m0", 3.0, 3)])
 
 
-def test_films_first_then_what_is_left_of_the_users() -> None:
+def test_movies_first_then_what_is_left_of_the_users() -> None:
     biases = Biases.of(DATA, damping=1.0)
     assert biases.mean == pytest.approx(4.0)
     # m0: (1 - 1) / (2 + 1); m1: 0 / (1 + 1); u0: (1 + 0) / (2 + 1); u1: -1 / (1 + 1).

@@ -12,15 +12,15 @@ from reelflow.encoding.encoded import EncodedData, Float32
 from tests.encoded_data import Checkerboard, checkerboard, encoded, random_rows
 
 EVERY = pytest.mark.parametrize("name", BASELINES)
-# What ranks by counts and stars cannot tell the colours apart: both have as many and as good films.
+# What ranks by counts and stars cannot tell the colours apart: both have as many and as good movies.
 BY_HISTORY = pytest.mark.parametrize("name", sorted({*BASELINES} - {"popularity", "biased_mf"}))
 
-FILMS = [f"m{i:02d}" for i in range(16)]  # m14 and m15 have no ratings
+MOVIES = [f"m{i:02d}" for i in range(16)]  # m14 and m15 have no ratings
 
 
 @functools.cache
 def _data() -> EncodedData:
-    return encoded(random_rows(70, 0), films=FILMS)
+    return encoded(random_rows(70, 0), movies=MOVIES)
 
 
 @functools.cache
@@ -49,10 +49,10 @@ def _scores(baseline: Baseline, *users: int) -> Float32:
 
 
 @EVERY
-def test_scores_of_every_film_for_every_user(name: str) -> None:
+def test_scores_of_every_movie_for_every_user(name: str) -> None:
     users = range(_data().sizes.users + 1)  # the unknown one as well
     scores = _scores(_fitted(name), *users)
-    assert scores.shape == (len(users), len(FILMS))
+    assert scores.shape == (len(users), len(MOVIES))
     assert scores.dtype == np.float32
     assert np.isfinite(scores).all()
 
@@ -63,13 +63,13 @@ def test_a_users_scores_do_not_depend_on_the_batch(name: str) -> None:
     together = _scores(baseline, 3, 0, 3, 5)
     np.testing.assert_allclose(together[0], together[2], rtol=1e-6)
     np.testing.assert_allclose(together[3:], _scores(baseline, 5), rtol=1e-4, atol=1e-6)
-    assert _scores(baseline).shape == (0, len(FILMS))
+    assert _scores(baseline).shape == (0, len(MOVIES))
 
 
 @EVERY
-def test_an_unknown_user_gets_the_popular_films(name: str) -> None:
+def test_an_unknown_user_gets_the_popular_movies(name: str) -> None:
     [scores] = _scores(_fitted(name), _data().sizes.users)
-    counts = np.bincount(_data().train.movie_index, minlength=len(FILMS))
+    counts = np.bincount(_data().train.movie_index, minlength=len(MOVIES))
     assert (np.diff(counts[np.argsort(-scores, kind="stable")]) <= 0).all()
 
 
@@ -77,7 +77,7 @@ def test_an_unknown_user_gets_the_popular_films(name: str) -> None:
 def test_stars_of_every_pair(name: str) -> None:
     users, movies = (
         grid.ravel().astype(np.int32)
-        for grid in np.mgrid[: _data().sizes.users + 1, : len(FILMS) + 1]
+        for grid in np.mgrid[: _data().sizes.users + 1, : len(MOVIES) + 1]
     )
     stars = _fitted(name).stars(users, movies)
     assert stars.shape == users.shape
@@ -88,13 +88,13 @@ def test_stars_of_every_pair(name: str) -> None:
 
 @EVERY
 def test_both_sides_unknown_is_the_mean(name: str) -> None:
-    nobody = np.array([_data().sizes.users], np.int32), np.array([len(FILMS)], np.int32)
+    nobody = np.array([_data().sizes.users], np.int32), np.array([len(MOVIES)], np.int32)
     [stars] = _fitted(name).stars(*nobody)
     assert stars == pytest.approx(_data().train.rating.mean(), abs=0.3)
 
 
 @EVERY
-def test_good_films_get_more_stars(name: str) -> None:
+def test_good_movies_get_more_stars(name: str) -> None:
     users, movies = (grid.ravel().astype(np.int32) for grid in np.mgrid[:24, :20])
     own = (users + movies) % 2 == 0
     stars, first = _on_board(name).stars(users, movies), movies < 10
@@ -119,11 +119,11 @@ def test_fitting_again_forgets_the_first_data(name: str) -> None:
 
 @BY_HISTORY
 def test_own_colour_comes_first(name: str) -> None:
-    """The provable answer: unseen films of the user's colour, then those of the other."""
+    """The provable answer: unseen movies of the user's colour, then those of the other."""
     board = _board()
     scores = _scores(_on_board(name), *range(len(board.users)))
     for user, row in zip(board.users, scores, strict=True):
         seen, answers = board.seen(user), board.right_answers(user)
-        unseen = [i for i, film in enumerate(board.films) if film.movie_id not in seen]
+        unseen = [i for i, movie in enumerate(board.movies) if movie.movie_id not in seen]
         best = sorted(unseen, key=lambda i: -row[i])[: len(answers)]
-        assert {board.films[i].movie_id for i in best} == answers
+        assert {board.movies[i].movie_id for i in best} == answers

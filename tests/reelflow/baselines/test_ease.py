@@ -20,10 +20,10 @@ def _by_hand(ones: np.ndarray) -> np.ndarray:
     return ones @ weights
 
 
-@pytest.mark.parametrize(("users", "films"), [(9, 30), (30, 9), (12, 12)])
-def test_scores_of_both_ways(users: int, films: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("users", "movies"), [(9, 30), (30, 9), (12, 12)])
+def test_scores_of_both_ways(users: int, movies: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "BLOCK_CELLS", 40)  # several blocks, the last one smaller
-    data = encoded(random_rows(100, seed=2, users=users, films=films))
+    data = encoded(random_rows(100, seed=2, users=users, movies=movies))
     ones = rated(data).toarray().astype(np.float64)[:-1]
     model = EASE(RIDGE)
     model.fit(data)
@@ -31,7 +31,7 @@ def test_scores_of_both_ways(users: int, films: int, monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(scores, _by_hand(ones), atol=1e-5)
 
 
-def test_too_many_films_leave_the_least_rated_out() -> None:
+def test_too_many_movies_leave_the_least_rated_out() -> None:
     rows = [(f"u{u}", f"m{m}", 4.0, 1) for u in range(8) for m in range(8) if (u + m) % 3]
     rows += [("u0", "m8", 4.0, 1)]
     data = encoded(rows)

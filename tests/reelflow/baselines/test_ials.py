@@ -15,7 +15,7 @@ def test_own_colour_comes_first() -> None:
     model.fit(data)
     scores = model.scores(np.arange(len(board.users), dtype=np.int32))
     for user, row in zip(board.users, scores, strict=True):
-        own = np.array([colour(film.movie_id) == colour(user) for film in board.films])
+        own = np.array([colour(movie.movie_id) == colour(user) for movie in board.movies])
         assert row[own].min() > row[~own].max()
 
 

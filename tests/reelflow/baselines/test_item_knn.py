@@ -21,7 +21,7 @@ def _by_hand(ones: np.ndarray, neighbours: int, shrinkage: float) -> np.ndarray:
 
 
 def test_scores_are_sums_of_similarities(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(base, "BLOCK_CELLS", 40)  # blocks of a few films
+    monkeypatch.setattr(base, "BLOCK_CELLS", 40)  # blocks of a few movies
     data = encoded(random_rows(60, seed=1))
     ones = rated(data).toarray()
     model = ItemKNN(neighbours=13, shrinkage=2.0)
@@ -32,7 +32,7 @@ def test_scores_are_sums_of_similarities(monkeypatch) -> None:  # type: ignore[n
 
 def test_only_the_nearest_count() -> None:
     # m0 and m1 share three users, m0 and m2 one: with one neighbour, m2 says nothing of m0.
-    rows = [(f"u{i}", film, 4.0, 1) for i in range(3) for film in ("m0", "m1")]
+    rows = [(f"u{i}", movie, 4.0, 1) for i in range(3) for movie in ("m0", "m1")]
     rows += [("u2", "m2", 4.0, 2), ("u3", "m2", 4.0, 1), ("u4", "m1", 4.0, 1)]
     model = ItemKNN(neighbours=1, shrinkage=0.0)
     model.fit(encoded(rows))
@@ -41,7 +41,7 @@ def test_only_the_nearest_count() -> None:
     assert scores[1, 0] > 0
 
 
-def test_one_film_alone_has_no_neighbours() -> None:
+def test_one_movie_alone_has_no_neighbours() -> None:
     model = ItemKNN()
     model.fit(encoded([("u0", "m0", 4.0, 1)]))
     np.testing.assert_array_equal(model.scores(np.array([0], np.int32)), [[0]])

@@ -16,7 +16,7 @@ from reelflow.data.beam_args import WORKER, beam_args, check_reach
 
 DATAFLOW = {
     "preset": "dataflow",
-    "project": "films-1234",
+    "project": "movies-1234",
     "region": "europe-west1",
     "temp_location": "gs://films/tmp",
     "container": "europe-docker.pkg.dev/films-1234/reelflow/beam:1",

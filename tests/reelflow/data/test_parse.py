@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from reelflow.data.formats.source import Layout, RatingsFile
+from reelflow.data.formats.adapter import Layout, RatingsFile
 from reelflow.data.parse import Parsed, Rules, parse_block
 from reelflow.data.quarantine import REASONS
 from reelflow.data.reading import plan_chunks, read_chunk
@@ -147,7 +147,7 @@ def test_nothing_to_read() -> None:
         assert (result.read, result.ratings.num_rows, result.rejected.num_rows) == (0, 0, 0)
 
 
-def test_every_film_is_accepted_without_films_file() -> None:
+def test_every_movie_is_accepted_without_movies_file() -> None:
     assert verdicts(b"u1,m9,4,100\n", rules=Rules(0.5, 5, None)) == [""]
 
 

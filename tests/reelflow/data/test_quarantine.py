@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from reelflow.data import schema
-from reelflow.data.formats.source import Layout, RatingsFile
+from reelflow.data.formats.adapter import Layout, RatingsFile
 from reelflow.data.quarantine import (
     CODES,
     QuarantinedRow,

@@ -32,8 +32,8 @@ def test_describe_every_column_once() -> None:
 
 
 def test_refuse_an_unknown_name() -> None:
-    with pytest.raises(FileNotFoundError, match="films"):
-        schemas.path("films")
+    with pytest.raises(FileNotFoundError, match="movies"):
+        schemas.path("movies")
 
 
 def test_no_feature_has_a_fixed_shape() -> None:
@@ -138,7 +138,7 @@ def _movies(**columns: Sequence[Any]) -> pa.Table:
     rows = range(ROWS)
     good = {
         "movie_id": [[str(row)] for row in rows],
-        "title": [[f"Film {row}"] for row in rows],
+        "title": [[f"Movie {row}"] for row in rows],
         "genres": [["Comedy", "Drama"] if row % 3 else [] for row in rows],
         "year": [[1874 + row] if row % 5 else None for row in rows],
         "user_id": [None] * ROWS,

@@ -17,7 +17,7 @@ MOVIES = "movieId,title,genres\n"
 
 
 def span(folder: Path, *rows: str, movies: str | None = None) -> Path:
-    """A folder with ratings, and with films if they are given."""
+    """A folder with ratings, and with movies if they are given."""
     folder.mkdir(parents=True)
     (folder / "ratings.csv").write_text(HEADER + "".join(f"{row}\n" for row in rows))
     if movies is not None:
@@ -142,7 +142,7 @@ def test_the_pattern_behind_a_folder(tmp_path: Path, days: Path) -> None:
     assert not is_pattern("/data/{mine}")
 
 
-def test_films_above_the_spans(days: Path) -> None:
+def test_movies_above_the_spans(days: Path) -> None:
     source = open_window(DataConfig(), find_window(pattern(days), count=2), SplitConfig())
     assert [file.name for file in source.ratings_files] == [
         "2026-11-20/ratings.csv",
@@ -153,23 +153,23 @@ def test_films_above_the_spans(days: Path) -> None:
     assert movies.column("title").to_pylist() == ["One (1999)"]
 
 
-def test_of_a_film_in_several_spans_the_newest_line_counts(tmp_path: Path) -> None:
+def test_of_a_movie_in_several_spans_the_newest_line_counts(tmp_path: Path) -> None:
     span(tmp_path / "1", "1,1,4,1", movies="1,Old,Drama\n2,Two,Drama\n")
-    span(tmp_path / "2", "1,1,4,1", movies="")  # no new film
+    span(tmp_path / "2", "1,1,4,1", movies="")  # no new movie
     span(tmp_path / "3", "1,1,4,1", movies="1,New,Comedy\n3,Three,Drama\n")
     window = find_window(str(tmp_path / "{SPAN}"), count=1)
     source = open_window(DataConfig(), window, SplitConfig())
     movies = source.read_movies()
     assert movies is not None
     titles = dict(zip(*(movies.column(n).to_pylist() for n in ("movie_id", "title")), strict=True))
-    # Films of spans before the window count too, or ratings of them would be refused.
+    # Movies of spans before the window count too, or ratings of them would be refused.
     assert titles == {"1": "New", "3": "Three", "2": "Two"}
 
 
-def test_no_films_anywhere(tmp_path: Path) -> None:
+def test_no_movies_anywhere(tmp_path: Path) -> None:
     span(tmp_path / "1", "1,1,4,1")
     window = find_window(str(tmp_path / "{SPAN}"))
-    with pytest.raises(BadInput, match=r"No films file movies\.csv"):
+    with pytest.raises(BadInput, match=r"No movies file movies\.csv"):
         open_window(DataConfig(format="movielens-csv"), window, SplitConfig())  # type: ignore[arg-type]
 
 

@@ -14,16 +14,16 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapterConfig
 
 from reelflow.encoding.preprocessing import preprocessing_fn
-from tests.encoded_data import Film, films_table
+from tests.encoded_data import Movie, movies_table
 
 DAY = 86_400
 FIRST = 1_000_000_000
 
-FILMS = [
-    Film("m1", ("Drama", "War"), 1990),
-    Film("фильм 2", ("Drama",), 2000),
-    Film("m3", ("Comedy", "Drama"), 2010),
-    Film("m 4"),
+MOVIES = [
+    Movie("m1", ("Drama", "War"), 1990),
+    Movie("фильм 2", ("Drama",), 2000),
+    Movie("m3", ("Comedy", "Drama"), 2010),
+    Movie("m 4"),
 ]
 USERS = {"u1": (FIRST + DAY, FIRST + 9 * DAY), "ü2": (FIRST, FIRST), "u 3": (FIRST + 5, FIRST + 6)}
 """User to its first and last train timestamp."""
@@ -31,25 +31,27 @@ USERS = {"u1": (FIRST + DAY, FIRST + 9 * DAY), "ü2": (FIRST, FIRST), "u 3": (FI
 _RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
 
-def learn(folder: Path, films: Sequence[Film], users: Mapping[str, tuple[int, int] | None]) -> str:
-    """Runs AnalyzeDataset over films and users, as TFX's Transform does.
+def learn(
+    folder: Path, movies: Sequence[Movie], users: Mapping[str, tuple[int, int] | None]
+) -> str:
+    """Runs AnalyzeDataset over movies and users, as TFX's Transform does.
 
     Args:
         folder: where the graph goes.
-        films: the catalogue's `movies`.
+        movies: the catalogue's `movies`.
         users: the catalogue's `users` with their timestamps, or None without.
 
     Returns:
         What a TransformGraph artifact has as URI.
     """
-    movies = films_table(films)
+    table = movies_table(movies)
     known = {
         "user_id": [[user.encode()] for user in users],
         "timestamp": [None if times is None else list(times) for times in users.values()],
     }
     nothing = [None] * len(users)
-    columns = [pa.array(known.get(c.name, nothing), c.type) for c in movies.schema]
-    return learn_tables(folder, movies, pa.table(columns, schema=movies.schema))
+    columns = [pa.array(known.get(c.name, nothing), c.type) for c in table.schema]
+    return learn_tables(folder, table, pa.table(columns, schema=table.schema))
 
 
 def learn_tables(

@@ -12,10 +12,10 @@ from reelflow.base import columns as f
 from reelflow.encoding.encode import encode
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from tests.encoded_data import (
-    Film,
+    Movie,
     Row,
     encoded,
-    films_table,
+    movies_table,
     plain_graph,
     random_rows,
     ratings_batch,
@@ -32,18 +32,18 @@ def _awkward(seed: int) -> dict[str, list[Row]]:
     chance = random.Random(seed)
     names = {"u3": "пользователь 3", "u4": "使用者"}
     rows = [
-        (names.get(user, user), film, stars, None if chance.random() < 0.1 else time)
-        for user, film, stars, time in rows
+        (names.get(user, user), movie, stars, None if chance.random() < 0.1 else time)
+        for user, movie, stars, time in rows
     ]
     return {f.TRAIN: rows[:60], f.VALIDATION: rows[60:75], f.TEST: [*rows[75:], *_STRANGERS]}
 
 
-def _encoded(splits: dict[str, list[Row]], films: int = 14) -> EncodedData:
-    return encoded(*splits.values(), films=[f"m{i:02d}" for i in range(films)])
+def _encoded(splits: dict[str, list[Row]], movies: int = 14) -> EncodedData:
+    return encoded(*splits.values(), movies=[f"m{i:02d}" for i in range(movies)])
 
 
 def _history_of(row: Row, train: list[Row]) -> list[tuple[int, str]]:
-    """Time and film of the train ratings that are strictly earlier, by the letter."""
+    """Time and movie of the train ratings that are strictly earlier, by the letter."""
     user, _, _, time = row
     return sorted((t or 0, m) for u, m, _, t in train if u == user and (t or 0) < (time or 0))
 
@@ -60,8 +60,8 @@ def test_history_is_what_the_user_rated_strictly_earlier(seed: int) -> None:
         raw = sorted(rows, key=_timeline_key(users)) if split == f.TRAIN else rows
         for i, row in enumerate(raw):
             at = slice(data.offsets[found.user_index[i]], found.history_end[i])
-            films = [data.catalogue.movie_id[m] for m in data.train.movie_index[at]]
-            history = list(zip(data.train.timestamp[at].tolist(), films, strict=True))
+            movies = [data.catalogue.movie_id[m] for m in data.train.movie_index[at]]
+            history = list(zip(data.train.timestamp[at].tolist(), movies, strict=True))
             assert history == _history_of(row, splits[f.TRAIN]), (split, row)
 
 
@@ -81,9 +81,9 @@ def test_columns_are_those_of_the_rows(seed: int) -> None:
     splits = _awkward(seed)
     data, users = _encoded(splits), user_vocabulary(splits[f.TRAIN])
     found = data.test
-    for i, (user, film, stars, time) in enumerate(splits[f.TEST]):
+    for i, (user, movie, stars, time) in enumerate(splits[f.TEST]):
         assert found.user_index[i] == (users.index(user) if user in users else len(users))
-        assert found.movie_index[i] == int(film[1:])
+        assert found.movie_index[i] == int(movie[1:])
         assert found.rating[i] == np.float32(stars)
         assert found.timestamp[i] == (time or 0)
         assert found.day[i] == np.float32((time or 0) / 86_400)
@@ -111,11 +111,11 @@ def test_unknown_ids_are_counted_by_split() -> None:
 def test_batches_are_one_after_the_other() -> None:
     rows = random_rows(40, 1)
     graph = plain_graph(user_vocabulary(rows), [f"m{i:02d}" for i in range(14)], [])
-    films = films_table([Film(f"m{i:02d}") for i in range(14)])
+    movies = movies_table([Movie(f"m{i:02d}") for i in range(14)])
 
     def of(cuts: list[int]) -> EncodedRatings:
         parts = [ratings_batch(rows[a:b]) for a, b in zip([0, *cuts], [*cuts, 40], strict=True)]
-        return encode(graph, {f.TRAIN: parts, f.VALIDATION: parts, f.TEST: []}, films).validation
+        return encode(graph, {f.TRAIN: parts, f.VALIDATION: parts, f.TEST: []}, movies).validation
 
     assert same(of([]), of([7, 7, 31]))
 
@@ -144,18 +144,18 @@ def test_without_timestamps_nothing_is_earlier() -> None:
 
 
 def test_catalogue_is_in_the_order_of_the_vocabulary() -> None:
-    films = [
-        Film("m2", ("Drama", "War"), 1999),
-        Film("m0"),
-        Film("m1", ("War",), 1950),
-        Film("mø", ("Comedy", "Drama", "War")),
+    movies = [
+        Movie("m2", ("Drama", "War"), 1999),
+        Movie("m0"),
+        Movie("m1", ("War",), 1950),
+        Movie("mø", ("Comedy", "Drama", "War")),
     ]
     vocabulary = ["mø", "m1", "m2", "m0"]
     genres = ["War", "Comedy", "Drama"]
     graph = plain_graph(["a"], vocabulary, genres)
     none = {split: [ratings_batch([("a", "m1", 3.0, 1)])] for split in f.RATING_SPLITS}
-    catalogue = encode(graph, none, films_table(films)).catalogue
-    by_id = {film.movie_id: film for film in films}
+    catalogue = encode(graph, none, movies_table(movies)).catalogue
+    by_id = {movie.movie_id: movie for movie in movies}
     assert catalogue.movie_id == vocabulary
     assert catalogue.title == [f"The title of {m}" for m in vocabulary]
     assert catalogue.genres == [list(by_id[m].genres) for m in vocabulary]

@@ -9,17 +9,17 @@ import pyarrow as pa
 
 from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData
-from tests.encoded_data import Film, encoded, random_rows, same
+from tests.encoded_data import Movie, encoded, random_rows, same
 
-FILMS = [
-    Film("m00", ("War", "Drama"), 1999),
-    Film("ünï", (), None),
+MOVIES = [
+    Movie("m00", ("War", "Drama"), 1999),
+    Movie("ünï", (), None),
     *(f"m{i:02d}" for i in range(1, 14)),
 ]
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    data = encoded(random_rows(40, 0), random_rows(9, 1), [], FILMS)
+    data = encoded(random_rows(40, 0), random_rows(9, 1), [], MOVIES)
     data.save(tmp_path)
     loaded = EncodedData.load(tmp_path)
     for split in f.RATING_SPLITS:
@@ -50,8 +50,8 @@ def test_columns_are_mapped_not_copied(tmp_path: Path) -> None:
         assert not column.flags.writeable
 
 
-def test_only_known_users_and_films() -> None:
+def test_only_known_users_and_movies() -> None:
     test = [("b", "m0", 3.0, 1), ("a", "m0", 3.0, 3), ("a", "lost", 3.0, 4)]
-    data = encoded([("a", "m0", 3.0, 1)], test=test, films=["m0"])
+    data = encoded([("a", "m0", 3.0, 1)], test=test, movies=["m0"])
     assert data.test.only_known(1, 1).timestamp.tolist() == [3]
     assert data.train.only_known(1, 1) is data.train

@@ -1,4 +1,4 @@
-"""Declared film columns and users' attributes through the real Transform graph."""
+"""Declared movie columns and users' attributes through the real Transform graph."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _table(rows: dict[str, list[list[object] | None]]) -> pa.Table:
     )
 
 
-FILMS = _table(
+MOVIES = _table(
     {
         f.MOVIE_ID: [[b"m1"], [b"m2"], [b"m3"]],
         f.GENRES: [[b"Drama"], [], [b"War"]],
@@ -55,18 +55,18 @@ def _words(tokens: Tokens) -> list[set[str]]:
 
 
 def test_words_stand_in_vocabulary_order(tmp_path: Path) -> None:
-    uri = learn_tables(tmp_path, FILMS, USERS, OPTIONS)
+    uri = learn_tables(tmp_path, MOVIES, USERS, OPTIONS)
     graph, output = load_graph(uri), tft.TFTransformOutput(uri)
     assert graph.movie_features is not None
     assert graph.user_features is not None
-    films = dict(
+    movies = dict(
         zip(
             output.vocabulary_by_name(f.MOVIE_VOCABULARY),
-            _words(graph.movie_features(FILMS)),
+            _words(graph.movie_features(MOVIES)),
             strict=True,
         )
     )
-    assert films == {b"m1": {"director=A", "star=B"}, b"m2": set(), b"m3": {"star=B"}}
+    assert movies == {b"m1": {"director=A", "star=B"}, b"m2": set(), b"m3": {"star=B"}}
     users = dict(
         zip(
             output.vocabulary_by_name(f.USER_VOCABULARY),
@@ -92,6 +92,6 @@ def test_without_any_values_there_are_no_words(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_who_does_not_opt_in_has_neither(tmp_path: Path) -> None:
-    graph = load_graph(learn_tables(tmp_path, FILMS, USERS))
+    graph = load_graph(learn_tables(tmp_path, MOVIES, USERS))
     assert graph.movie_features is None
     assert graph.user_features is None

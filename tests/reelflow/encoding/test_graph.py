@@ -12,13 +12,13 @@ import tensorflow_transform as tft
 from reelflow.base import columns as f
 from reelflow.encoding.encode import Graph, encode
 from reelflow.encoding.graph import load_graph
-from tests.encoded_data import Film, Row, films_table, ratings_batch
-from tests.reelflow.encoding.learned import DAY, FILMS, FIRST, USERS, learn
+from tests.encoded_data import Movie, Row, movies_table, ratings_batch
+from tests.reelflow.encoding.learned import DAY, FIRST, MOVIES, USERS, learn
 
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return learn(tmp_path_factory.mktemp("graph"), FILMS, USERS)
+    return learn(tmp_path_factory.mktemp("graph"), MOVIES, USERS)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_vocabularies_have_everything_once(
     graph: Graph, vocabularies: dict[str, list[str]]
 ) -> None:
     assert sorted(vocabularies[f.USER_VOCABULARY]) == sorted(USERS)
-    assert sorted(vocabularies[f.MOVIE_VOCABULARY]) == sorted(film.movie_id for film in FILMS)
+    assert sorted(vocabularies[f.MOVIE_VOCABULARY]) == sorted(movie.movie_id for movie in MOVIES)
     assert sorted(vocabularies[f.GENRE_VOCABULARY]) == ["Comedy", "Drama", "War"]
     assert (graph.users, graph.movies_count, graph.genres) == (3, 4, 3)
 
@@ -50,22 +50,22 @@ def test_ratings_become_indices_and_days(graph: Graph, vocabularies: dict[str, l
         ("somebody", "something", 3.0, FIRST - 2 * DAY),
     ]
     found = graph.ratings(ratings_batch(rows))
-    users, films = vocabularies[f.USER_VOCABULARY], vocabularies[f.MOVIE_VOCABULARY]
+    users, movies = vocabularies[f.USER_VOCABULARY], vocabularies[f.MOVIE_VOCABULARY]
     expected = [users.index("ü2"), users.index("u1"), users.index("u1"), len(users)]
     assert found[f.USER_INDEX].tolist() == expected
-    expected = [films.index("m 4"), films.index("m1"), films.index("фильм 2"), len(films)]
+    expected = [movies.index("m 4"), movies.index("m1"), movies.index("фильм 2"), len(movies)]
     assert found[f.MOVIE_INDEX].tolist() == expected
     assert found[f.DAY].tolist() == [0.0, 0.5, 0.0, -2.0]
 
 
-def test_films_become_indices_and_z_scores(
+def test_movies_become_indices_and_z_scores(
     graph: Graph, vocabularies: dict[str, list[str]]
 ) -> None:
-    strange = Film("new", ("Drama", "Puppets"), 2000)
-    found = graph.movies(films_table([*FILMS, strange]))
-    films, genres = vocabularies[f.MOVIE_VOCABULARY], vocabularies[f.GENRE_VOCABULARY]
-    assert found[f.MOVIE_INDEX].tolist() == [*(films.index(x.movie_id) for x in FILMS), 4]
-    named = [genres.index(g) for film in FILMS for g in film.genres]
+    strange = Movie("new", ("Drama", "Puppets"), 2000)
+    found = graph.movies(movies_table([*MOVIES, strange]))
+    movies, genres = vocabularies[f.MOVIE_VOCABULARY], vocabularies[f.GENRE_VOCABULARY]
+    assert found[f.MOVIE_INDEX].tolist() == [*(movies.index(x.movie_id) for x in MOVIES), 4]
+    named = [genres.index(g) for movie in MOVIES for g in movie.genres]
     assert found[f.GENRE_INDICES].tolist() == [*named, genres.index("Drama"), len(genres)]
     # Mean and deviation are those of the years that there are.
     deviation = np.std([1990, 2000, 2010])
@@ -89,7 +89,7 @@ def test_encode_with_the_real_graph(graph: Graph, vocabularies: dict[str, list[s
         f.VALIDATION: [],
         f.TEST: [ratings_batch(late)],
     }
-    data = encode(graph, batches, films_table(FILMS))
+    data = encode(graph, batches, movies_table(MOVIES))
     assert data.catalogue.movie_id == vocabularies[f.MOVIE_VOCABULARY]
     assert [data.catalogue.movie_id[m] for m in data.train.movie_index] == ["m1", "m3"]
     history = data.train.movie_index[data.offsets[data.test.user_index[0]] :][:1]
@@ -99,9 +99,9 @@ def test_encode_with_the_real_graph(graph: Graph, vocabularies: dict[str, list[s
 
 @pytest.mark.slow
 def test_without_genres_years_and_timestamps(tmp_path: Path) -> None:
-    films = [Film("1"), Film("2")]
-    bare = load_graph(learn(tmp_path, films, {"a": None, "b": None}))
-    found = bare.movies(films_table(films))
+    movies = [Movie("1"), Movie("2")]
+    bare = load_graph(learn(tmp_path, movies, {"a": None, "b": None}))
+    found = bare.movies(movies_table(movies))
     assert sorted(found[f.MOVIE_INDEX].tolist()) == [0, 1]
     assert found[f.GENRE_INDICES].tolist() == []
     assert found[f.YEAR_SCALED].tolist() == [0, 0]
@@ -111,7 +111,7 @@ def test_without_genres_years_and_timestamps(tmp_path: Path) -> None:
 
 
 def test_chunked_columns_are_read_whole(graph: Graph) -> None:
-    whole = films_table(FILMS)
+    whole = movies_table(MOVIES)
     chunked = pa.concat_tables([whole[:1], whole[1:]])
     for name, values in graph.movies(chunked).items():
         np.testing.assert_array_equal(values, graph.movies(whole)[name])

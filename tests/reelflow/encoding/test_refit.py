@@ -15,10 +15,10 @@ from tests.encoded_data import Row, encoded, random_rows
 @pytest.mark.parametrize("seed", range(3))
 def test_it_is_what_encoding_them_together_gives(seed: int) -> None:
     rows = random_rows(100, seed)
-    films = sorted({row[1] for row in rows})
+    movies = sorted({row[1] for row in rows})
     train, validation, test = rows[:70], rows[70:85], rows[85:]
-    found = with_validation(encoded(train, validation, test, films))
-    together = encoded([*train, *validation], [], test, films)
+    found = with_validation(encoded(train, validation, test, movies))
+    together = encoded([*train, *validation], [], test, movies)
     for split in ("train", "validation", "test"):
         for column in fields(EncodedRatings):
             one, other = (getattr(getattr(d, split), column.name) for d in (found, together))

@@ -36,7 +36,7 @@ def comparison(model: Trained, saved_model: Path) -> Comparison:
 
 def test_the_checkerboard_is_solved_and_popularity_is_not(comparison: Comparison) -> None:
     assert comparison.rows == comparison.all_rows == 24
-    # Three films are left of each colour, and nothing tells them apart.
+    # Three movies are left of each colour, and nothing tells them apart.
     assert comparison.model.unseen["top_5"] == 1
     assert comparison.model.rmse < 1
     assert comparison.baselines["popularity"].unseen["top_5"] < 1
@@ -123,18 +123,18 @@ def test_an_empty_test_split_is_bad_input(model: Trained, saved_model: Path) -> 
         compare(saved_model, None, nothing, model.data, GATE, seed=0)
 
 
-def test_strangers_and_unknown_films_count_against_the_model(
+def test_strangers_and_unknown_movies_count_against_the_model(
     model: Trained, saved_model: Path
 ) -> None:
     rows = _rows(model)
-    ids, films = rows.movie_id.copy(), rows.encoded.movie_index.copy()
-    ids[1:], films[1:] = "lost", 20  # all but one: a test split that is all lost is an error
+    ids, movies = rows.movie_id.copy(), rows.encoded.movie_index.copy()
+    ids[1:], movies[1:] = "lost", 20  # all but one: a test split that is all lost is an error
     lost = dataclasses.replace(
-        rows, movie_id=ids, encoded=dataclasses.replace(rows.encoded, movie_index=films)
+        rows, movie_id=ids, encoded=dataclasses.replace(rows.encoded, movie_index=movies)
     )
     found = compare(saved_model, None, lost, model.data, GATE, seed=0)
     [cold] = [p for p in found.slices if p["slice"] == {"movie_popularity": "0"}]
     assert cold["rows"] == 23
     assert cold["unseen"]["mrr"] == cold["raw"]["mrr"] == pytest.approx(1 / 21)
-    # At best the only known film is the first.
+    # At best the only known movie is the first.
     assert found.baselines["popularity"].unseen["mrr"] <= (1 + 23 / 21) / 24 + 1e-9

@@ -20,7 +20,7 @@ from tests.encoded_data import Row, encoded
 if TYPE_CHECKING:
     from tests.reelflow.trained import Trained
 
-FILMS = ["m0", "m1", "m2", "m3"]
+MOVIES = ["m0", "m1", "m2", "m3"]
 TRAIN: list[Row] = [("a", "m0", 4.0, 1), ("b", "m1", 2.0, 2), ("c", "m2", 5.0, 3)]
 
 
@@ -41,7 +41,7 @@ def _predictions(stars: list[float]) -> Predictions:
 
 
 def _test(rows: list[Row]) -> Any:
-    data = encoded(TRAIN, test=rows, films=FILMS)
+    data = encoded(TRAIN, test=rows, movies=MOVIES)
     return data.test, data
 
 
@@ -79,7 +79,7 @@ def test_what_training_has_noted_counts(
 
 
 @pytest.mark.parametrize(
-    ("lost", "who"), [(("x", "m1"), "users"), (("a", "lost"), "films")], ids=["users", "films"]
+    ("lost", "who"), [(("x", "m1"), "users"), (("a", "lost"), "movies")], ids=["users", "movies"]
 )
 def test_nothing_but_unknown_ids_is_an_error(lost: tuple[str, str], who: str) -> None:
     with pytest.raises(BadInput, match=f"All {who} of the test split are out of vocabulary"):
@@ -89,7 +89,7 @@ def test_nothing_but_unknown_ids_is_an_error(lost: tuple[str, str], who: str) ->
 def test_the_hit_rate_is_told() -> None:
     guard = guards.known_ids(*_test([("a", "m1", 3.0, 9), ("x", "m1", 3.0, 9)]))
     assert guard.passed
-    assert guard.detail == "of the test rows, 50.00% have known users, 100.00% have known films."
+    assert guard.detail == "of the test rows, 50.00% have known users, 100.00% have known movies."
 
 
 def test_train_ratings_in_the_test_split_are_refused() -> None:
@@ -119,12 +119,12 @@ Scores = Callable[[int, int], np.ndarray[Any, Any]]
 @pytest.mark.parametrize(
     ("scores", "words"),
     [
-        (lambda users, films: np.full((users, films), 0.1), "every film has the same score"),
+        (lambda users, movies: np.full((users, movies), 0.1), "every movie has the same score"),
         (
-            lambda users, films: np.tile(np.arange(films), (users, 1)),
+            lambda users, movies: np.tile(np.arange(movies), (users, 1)),
             "every user has the same scores",
         ),
-        (lambda users, films: np.full((users, films), np.nan), "not finite"),
+        (lambda users, movies: np.full((users, movies), np.nan), "not finite"),
     ],
     ids=["constant", "one for all", "diverged"],
 )
@@ -140,12 +140,12 @@ def test_collapsed_embeddings_are_refused(scores: Scores, words: str, rows: Test
 def test_ids_that_contradict_the_ranks_are_refused(
     model: Trained, rows: TestRows, signatures: guards.Signatures
 ) -> None:
-    """A server whose ids are shifted by one: each is a film, but another one."""
-    films = np.array([film.movie_id.encode() for film in model.board.films], object)
+    """A server whose ids are shifted by one: each is a movie, but another one."""
+    movies = np.array([movie.movie_id.encode() for movie in model.board.movies], object)
 
     def shifted(**request: tf.Tensor) -> dict[str, tf.Tensor]:
         answer = signatures["serving_default"](**request)[f.MOVIE_ID].numpy()
-        following = dict(zip(films, np.roll(films, 1), strict=True))
+        following = dict(zip(movies, np.roll(movies, 1), strict=True))
         return {f.MOVIE_ID: tf.constant([[following.get(i, b"") for i in row] for row in answer])}
 
     assert guards.ids_agree_with_ranks(signatures, rows, model.data).passed
@@ -153,9 +153,9 @@ def test_ids_that_contradict_the_ranks_are_refused(
     assert not guards.ids_agree_with_ranks(wrong, rows, model.data).passed
 
 
-def test_films_seen_in_train_are_not_served(model: Trained, signatures: guards.Signatures) -> None:
+def test_movies_seen_in_train_are_not_served(model: Trained, signatures: guards.Signatures) -> None:
     ids = np.array([row[:2] for row in model.board.train[:4]], object)
     rows = TestRows(ids[:, 0], ids[:, 1], model.data.train.take(np.arange(4)))
     guard = guards.ids_agree_with_ranks(signatures, rows, model.data)
     assert guard.passed
-    assert "no test film is left" in guard.detail
+    assert "no test movie is left" in guard.detail

@@ -27,7 +27,7 @@ TEST: list[Row] = [
     ("a", "m2", 4.0, 3), ("a", "m0", 4.0, 3), ("d", "m1", 4.0, 3), ("c", "lost", 4.0, 3),
     ("b", "m3", 4.0, 3),
 ]  # fmt: skip
-DATA = encoded(TRAIN, test=TEST, films=["m0", "m1", "m2", "m3"])
+DATA = encoded(TRAIN, test=TEST, movies=["m0", "m1", "m2", "m3"])
 
 
 def _rows() -> TestRows:
@@ -41,18 +41,18 @@ def test_ranks_of_popularity_by_hand(cells: int, monkeypatch: pytest.MonkeyPatch
     baseline = Popularity()
     baseline.fit(DATA)
     found = ask_baseline(baseline, _rows(), DATA)
-    # By ratings: m0 3, m1 2, m2 1, m3 0; an unknown film is behind all four.
+    # By ratings: m0 3, m1 2, m2 1, m3 0; an unknown movie is behind all four.
     assert found.rank_raw.tolist() == [3, 1, 2, 5, 4]
     # a has seen m0 and m1; d nothing; b m0 and m1.
     assert found.rank_unseen.tolist() == [1, 1, 2, 5, 2]
-    users, films = DATA.test.user_index, DATA.test.movie_index
-    np.testing.assert_array_equal(found.stars, baseline.stars(users, films))
+    users, movies = DATA.test.user_index, DATA.test.movie_index
+    np.testing.assert_array_equal(found.stars, baseline.stars(users, movies))
 
 
-def test_counts_of_users_and_films() -> None:
-    users, films = train_counts(DATA, _rows())
+def test_counts_of_users_and_movies() -> None:
+    users, movies = train_counts(DATA, _rows())
     assert users.tolist() == [2, 2, 0, 2, 2]
-    assert films.tolist() == [1, 3, 2, 0, 0]
+    assert movies.tolist() == [1, 3, 2, 0, 0]
 
 
 @pytest.mark.parametrize("cells", [100, 1 << 24])

@@ -1,4 +1,4 @@
-"""Recommended lists of baselines and models: unseen films only, in blocks."""
+"""Recommended lists of baselines and models: unseen movies only, in blocks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("cells", [1, 1 << 24])
-def test_popular_films_that_a_user_has_not_seen(
+def test_popular_movies_that_a_user_has_not_seen(
     cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recommendations, "BLOCK_CELLS", cells)
@@ -27,7 +27,7 @@ def test_popular_films_that_a_user_has_not_seen(
     baseline = Popularity()
     baseline.fit(data)
     lists = lists_of_baseline(baseline, np.arange(4, dtype=np.int32), data, k=2)
-    # The last user is unknown; the others have one film left.
+    # The last user is unknown; the others have one movie left.
     assert lists.tolist() == [[2, -1], [2, -1], [1, -1], [0, 1]]
 
 
@@ -40,5 +40,5 @@ def test_the_models_lists_are_the_right_answers(
     users = np.array(board.users[:5], object)
     lists = lists_of_model(saved_model, users, model.data, k=2)
     assert lists.shape == (5, 2)
-    for user, films in zip(users, lists, strict=True):
-        assert {board.films[film].movie_id for film in films} <= board.right_answers(user)
+    for user, movies in zip(users, lists, strict=True):
+        assert {board.movies[movie].movie_id for movie in movies} <= board.right_answers(user)

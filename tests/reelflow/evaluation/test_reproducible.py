@@ -26,8 +26,8 @@ def _sample(folder: Path) -> tuple[EncodedData, TestRows, list[str]]:
     table = pyarrow.csv.read_csv(file)
     columns = [table.column(i).to_pylist() for i in range(4)]
     rows: list[Row] = [
-        (str(user), str(film), float(stars), int(time))
-        for user, film, stars, time in zip(*columns, strict=True)
+        (str(user), str(movie), float(stars), int(time))
+        for user, movie, stars, time in zip(*columns, strict=True)
     ]
     order = np.random.default_rng(0).permutation(len(rows))
     split = {k: [rows[i] for i in order if i % 10 == k] for k in (0, 1)}

@@ -33,7 +33,7 @@ def test_labels_say_what_is_inside(slices) -> None:  # type: ignore[no-untyped-d
         assert int(low) <= count <= int(high or (10**6 if label.endswith("+") else low))
 
 
-def test_a_film_counts_in_each_of_its_genres() -> None:
+def test_a_movie_counts_in_each_of_its_genres() -> None:
     genres = [["Drama", "War"], [], ["War"]]
     found = by_genre(genres, np.array([0, 1, 2, 3, 0], np.int32))
     assert {name: rows.tolist() for name, rows in found.items()} == {

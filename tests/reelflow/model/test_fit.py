@@ -15,7 +15,7 @@ from reelflow.config import ModelConfig, TrainConfig
 from reelflow.model.fit import BestWeights, fit
 from reelflow.model.index import mask
 from reelflow.model.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
-from tests.encoded_data import Checkerboard, Film, Row, checkerboard, colour, encoded, random_rows
+from tests.encoded_data import Checkerboard, Movie, Row, checkerboard, colour, encoded, random_rows
 from tests.reelflow.trained import MODEL, TRAIN
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _assert_solved(board: Checkerboard, joint: JointModel) -> None:
-    """Every user's first places are exactly the films of its colour that it has not rated."""
+    """Every user's first places are exactly the movies of its colour that it has not rated."""
     users = tf.range(len(board.users))
     queries = joint.query(users, joint.timelines.ends_now(users))
     scores = tf.matmul(queries, joint.candidate_tower.catalogue(), transpose_b=True)
@@ -31,13 +31,13 @@ def _assert_solved(board: Checkerboard, joint: JointModel) -> None:
     for user, row in zip(board.users, scores, strict=True):
         answers = board.right_answers(user)
         best = np.argsort(-row)[: len(answers)]
-        assert {board.films[film].movie_id for film in best} == answers, user
+        assert {board.movies[movie].movie_id for movie in best} == answers, user
 
 
 def test_the_checkerboard_is_learned(model: Trained) -> None:
     _assert_solved(model.board, model.joint)
     losses = model.history[f"val_{RETRIEVAL_LOSS}"]
-    # Three films are left for each user and nothing tells them apart.
+    # Three movies are left for each user and nothing tells them apart.
     assert min(losses) == pytest.approx(np.log(3), abs=0.2)
     assert min(losses) < losses[0] - 1
 
@@ -64,13 +64,13 @@ def test_every_variant_learns_the_checkerboard(change: dict[str, Any], tmp_path:
     _assert_solved(board, joint)
 
 
-def test_films_that_nobody_rated_rank_by_their_genre(tmp_path: Path) -> None:
-    """Users of one colour turn to comedies, the others to dramas; two films of each are new."""
+def test_movies_that_nobody_rated_rank_by_their_genre(tmp_path: Path) -> None:
+    """Users of one colour turn to comedies, the others to dramas; two movies of each are new."""
     board = checkerboard()
     genre = ("Comedy", "Drama")
-    new = [Film(f"m{20 + m:02d}", (genre[m % 2],)) for m in range(4)]
-    films = [*(Film(x.movie_id, (genre[colour(x.movie_id)],)) for x in board.films), *new]
-    data = encoded(board.train, board.validation, films=films)
+    new = [Movie(f"m{20 + m:02d}", (genre[m % 2],)) for m in range(4)]
+    movies = [*(Movie(x.movie_id, (genre[colour(x.movie_id)],)) for x in board.movies), *new]
+    data = encoded(board.train, board.validation, movies=movies)
     config = MODEL.model_copy(update={"rating_weight": 0.0, "year": False})
     joint, _ = fit(data, config, TRAIN, tmp_path)
     users = tf.range(len(board.users))
@@ -102,10 +102,10 @@ def test_taste_is_learned(tmp_path: Path) -> None:
     data = encoded(train, held_out)
     config = ModelConfig(retrieval_weight=0, rating_embedding_size=4)
     joint, _ = fit(data, config, TRAIN.model_copy(update={"epochs": 60}), tmp_path)
-    for user, film, stars, _ in held_out:
-        pair = tf.constant([int(user[1:])]), tf.constant([int(film[1:])])
+    for user, movie, stars, _ in held_out:
+        pair = tf.constant([int(user[1:])]), tf.constant([int(movie[1:])])
         assert float(joint.rating_model(*pair)[0]) == pytest.approx(stars, abs=1.5)
-        assert (stars == 5.0) is (colour(user) == colour(film))
+        assert (stars == 5.0) is (colour(user) == colour(movie))
 
 
 def _weights(seed: int, logs: Path) -> list[np.ndarray]:
@@ -126,13 +126,13 @@ def test_the_seed_decides_the_weights(tmp_path: Path) -> None:
 def test_nothing_but_unknown_ids_is_bad_input(tmp_path: Path) -> None:
     rows: list[Row] = [("a", "lost", 3.0, 1), ("b", "gone", 3.0, 2)]
     with pytest.raises(BadInput, match="out of vocabulary"):
-        fit(encoded(rows, films=["m0"]), MODEL, TRAIN, tmp_path)
+        fit(encoded(rows, movies=["m0"]), MODEL, TRAIN, tmp_path)
 
 
 def test_without_a_validation_split_training_goes_on_to_the_end(tmp_path: Path) -> None:
-    """And a train rating of a film that the catalogue lacks does no harm."""
+    """And a train rating of a movie that the catalogue lacks does no harm."""
     rows: list[Row] = [*random_rows(30, 0), ("u1", "lost", 3.0, 2)]
-    data = encoded(rows, films=[f"m{i:02d}" for i in range(14)])
+    data = encoded(rows, movies=[f"m{i:02d}" for i in range(14)])
     _, history = fit(data, MODEL, TrainConfig(epochs=3, patience=1), tmp_path)
     assert list(history) == [RETRIEVAL_LOSS, RATING_LOSS]
     assert all(len(losses) == 3 and np.isfinite(losses).all() for losses in history.values())

@@ -82,11 +82,11 @@ def test_a_timeline_out_of_order_is_refused() -> None:
 
 
 def test_chance_is_the_logarithm_of_the_rivals() -> None:
-    data = encoded([("a", f"m{i}", 3.0, i) for i in range(3)], films=[f"m{i}" for i in range(10)])
+    data = encoded([("a", f"m{i}", 3.0, i) for i in range(3)], movies=[f"m{i}" for i in range(10)])
     everything = MODEL.model_copy(update={"mask_seen": False})
     in_batch = MODEL.model_copy(update={"loss": "in_batch_softmax"})
     assert chance_loss(data, everything, TRAIN) == pytest.approx(math.log(10))
-    # Of ten films the user has rated three: the target competes with seven others.
+    # Of ten movies the user has rated three: the target competes with seven others.
     assert chance_loss(data, MODEL, TRAIN) == pytest.approx(math.log(8))
     assert chance_loss(data, in_batch, TRAIN.model_copy(update={"batch_size": 2})) == math.log(2)
     assert chance_loss(data, in_batch, TRAIN) == math.log(3)

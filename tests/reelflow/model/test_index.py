@@ -23,17 +23,17 @@ def _ranks(
 
 
 def _rank_by_hand(scores: np.ndarray, target: int, out: set[int]) -> int:
-    rivals = [s for film, s in enumerate(scores) if film != target and film not in out]
+    rivals = [s for movie, s in enumerate(scores) if movie != target and movie not in out]
     return 1 + sum(not s < scores[target] for s in rivals)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_ranks_by_hand(seed: int) -> None:
     random = np.random.default_rng(seed)
-    rows, films = 12, 9
-    scores = random.integers(5, size=(rows, films)).astype(np.float32)  # many ties
-    targets = random.integers(films, size=rows).astype(np.int32)
-    seen = np.unique(random.integers([rows, films], size=(40, 2)), axis=0).astype(np.int32)
+    rows, movies = 12, 9
+    scores = random.integers(5, size=(rows, movies)).astype(np.float32)  # many ties
+    targets = random.integers(movies, size=rows).astype(np.int32)
+    seen = np.unique(random.integers([rows, movies], size=(40, 2)), axis=0).astype(np.int32)
     raw, unseen = ranks(tf.constant(scores), tf.constant(targets), tf.constant(seen))
     for row in range(rows):
         out = set(seen[seen[:, 0] == row, 1].tolist())
@@ -61,7 +61,7 @@ def test_the_target_competes_though_it_was_seen() -> None:
     assert _ranks([[5, 4, 3]], [2], [(0, 2), (0, 0)]) == ([3], [2])
 
 
-def test_a_film_seen_and_worse_makes_no_room() -> None:
+def test_a_movie_seen_and_worse_makes_no_room() -> None:
     assert _ranks([[5, 4, 3]], [1], [(0, 2)]) == ([2], [2])
 
 
@@ -71,20 +71,20 @@ def test_mask_sets_its_cells_only() -> None:
 
 
 def test_the_best_come_first() -> None:
-    best, films = top_k(tf.constant([[1.0, 5.0, 3.0]]), tf.constant(2))
-    assert (best.numpy().tolist(), films.numpy().tolist()) == ([[5, 3]], [[1, 2]])
+    best, movies = top_k(tf.constant([[1.0, 5.0, 3.0]]), tf.constant(2))
+    assert (best.numpy().tolist(), movies.numpy().tolist()) == ([[5, 3]], [[1, 2]])
 
 
 @pytest.mark.parametrize(("k", "columns"), [(0, 1), (3, 3), (99, 3)])
 def test_k_is_bounded_by_the_catalogue(k: int, columns: int) -> None:
-    best, films = top_k(tf.constant([[1.0, 5.0, 3.0]]), tf.constant(k))
-    assert best.shape == films.shape == (1, columns)
+    best, movies = top_k(tf.constant([[1.0, 5.0, 3.0]]), tf.constant(k))
+    assert best.shape == movies.shape == (1, columns)
 
 
-def test_masked_films_are_not_given_out() -> None:
+def test_masked_movies_are_not_given_out() -> None:
     scores = mask(tf.constant([[1.0, 5.0, 3.0]]), tf.constant([[0, 1], [0, 0]]))
-    best, films = top_k(scores, tf.constant(3))
-    assert films.numpy().tolist() == [[2, -1, -1]]
+    best, movies = top_k(scores, tf.constant(3))
+    assert movies.numpy().tolist() == [[2, -1, -1]]
     assert best.numpy().tolist() == [[3, LOWEST, LOWEST]]
 
 

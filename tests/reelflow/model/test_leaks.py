@@ -39,13 +39,13 @@ def parts(ratings: list[Row], config: SplitConfig) -> list[list[Row]]:
     """Train, validation and test as ExampleGen splits them."""
     ordered = sorted(ratings, key=lambda row: (row[0], row[3]))
     users = sorted({row[0] for row in ordered})
-    films = sorted({row[1] for row in ordered})
+    movies = sorted({row[1] for row in ordered})
     times = np.array([row[3] for row in ordered], np.int64)
     table = Ratings(
         users=pa.array(users),
-        movies=pa.array(films),
+        movies=pa.array(movies),
         user=np.array([users.index(row[0]) for row in ordered], np.int32),
-        movie=np.array([films.index(row[1]) for row in ordered], np.int32),
+        movie=np.array([movies.index(row[1]) for row in ordered], np.int32),
         rating=np.array([row[2] for row in ordered], np.float32),
         timestamp=times,
         file=np.zeros(len(ordered), np.int32),
@@ -57,8 +57,8 @@ def parts(ratings: list[Row], config: SplitConfig) -> list[list[Row]]:
 
 def data(ratings: list[Row], config: SplitConfig) -> EncodedData:
     train, validation, test = parts(ratings, config)
-    films = [f"m{number:02d}" for number in range(50)]
-    return encoded(train, validation, test, films)
+    movies = [f"m{number:02d}" for number in range(50)]
+    return encoded(train, validation, test, movies)
 
 
 FIRST, SECOND = rows(300, 1_000, seed=1), rows(300, 2_000, seed=2)
@@ -83,7 +83,7 @@ def test_who_may_be_begun_with_has_not_seen_what_is_held_out(
 
 
 def test_a_pair_rated_again_stays_in_its_split() -> None:
-    again = [(user, film, 1.0, (time or 0) + 5_000) for user, film, _, time in FIRST]
+    again = [(user, movie, 1.0, (time or 0) + 5_000) for user, movie, _, time in FIRST]
     once, both = (parts(ratings, RANDOM) for ratings in (FIRST, [*FIRST, *again]))
     for part, all_of_it in zip(once, both, strict=True):
         assert {row[:2] for row in part} == {row[:2] for row in all_of_it}

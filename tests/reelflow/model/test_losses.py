@@ -19,7 +19,7 @@ BATCH, MOVIES, SIZE = 6, 9, 4
 QUERIES = RANDOM.normal(size=(BATCH, SIZE)).astype(np.float32)
 CANDIDATES = RANDOM.normal(size=(MOVIES, SIZE)).astype(np.float32)
 TARGETS = np.array([0, 3, 3, 8, 1, 0], np.int32)
-# Row 0 has seen its target as well, row 1 has seen a film twice, row 5 nothing.
+# Row 0 has seen its target as well, row 1 has seen a movie twice, row 5 nothing.
 SEEN = np.array([[0, 0], [0, 5], [1, 4], [1, 4], [2, 1], [3, 0], [4, 2]], np.int32)
 
 
@@ -67,7 +67,7 @@ def test_gradients_of_the_full_softmax(seen: np.ndarray | None) -> None:
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_seen_films_may_be_a_table() -> None:
+def test_seen_movies_may_be_a_table() -> None:
     table = np.zeros([BATCH, MOVIES], bool)
     table[SEEN[:, 0], SEEN[:, 1]] = True
     arguments = [tf.constant(x) for x in (QUERIES, CANDIDATES, TARGETS)]
@@ -83,13 +83,13 @@ def test_full_softmax_of_large_scores() -> None:
     assert float(full_softmax(*arguments, _seen(None))) == pytest.approx(expected, rel=1e-4)
 
 
-def test_seen_films_get_no_gradient() -> None:
+def test_seen_movies_get_no_gradient() -> None:
     candidates = tf.Variable(CANDIDATES)
     with tf.GradientTape() as tape:
         target = tf.constant(TARGETS[:1])
         loss = full_softmax(tf.constant(QUERIES[:1]), candidates, target, _seen(SEEN[:2]))
     gradient = tf.convert_to_tensor(tape.gradient(loss, candidates)).numpy()
-    assert np.abs(gradient).any(axis=1).tolist() == [film != 5 for film in range(MOVIES)]
+    assert np.abs(gradient).any(axis=1).tolist() == [movie != 5 for movie in range(MOVIES)]
 
 
 @pytest.mark.parametrize("logq", [True, False])
@@ -107,20 +107,20 @@ def test_in_batch_softmax(logq: bool) -> None:
 
 def test_in_batch_softmax_is_that_of_tfrs() -> None:
     shares = RANDOM.dirichlet(np.ones(MOVIES)).astype(np.float32)
-    films = RANDOM.choice(MOVIES, 40).astype(np.int32)
+    movies = RANDOM.choice(MOVIES, 40).astype(np.int32)
     queries = tf.Variable(RANDOM.normal(size=(40, SIZE)).astype(np.float32))
     table = tf.Variable(CANDIDATES)
     theirs = tfrs.tasks.Retrieval(remove_accidental_hits=True)
     with tf.GradientTape(persistent=True) as tape:
-        candidates = tf.gather(table, films)
-        found = InBatchSoftmax(tf.constant(shares), logq=True)(queries, candidates, films)
+        candidates = tf.gather(table, movies)
+        found = InBatchSoftmax(tf.constant(shares), logq=True)(queries, candidates, movies)
         expected = theirs(
             queries,
             candidates,
-            candidate_ids=films,
-            candidate_sampling_probability=tf.gather(shares, films),
+            candidate_ids=movies,
+            candidate_sampling_probability=tf.gather(shares, movies),
         )
-        expected /= len(films)
+        expected /= len(movies)
     assert float(found) == pytest.approx(float(expected), rel=1e-5)
     for variable in (queries, table):
         gradients = (tf.convert_to_tensor(tape.gradient(x, variable)) for x in (found, expected))
@@ -131,19 +131,19 @@ def test_logq_makes_the_sampled_softmax_unbiased() -> None:
     """The mean of the corrected softmax over many batches comes close to the full one."""
     shares = np.array([0.7, 0.2, 0.05, 0.05], np.float32)
     scores = np.log(np.array([0.25, 0.25, 0.25, 0.25])).astype(np.float32)[:, None]
-    query, films = np.ones([1024, 1], np.float32), RANDOM.choice(4, 1024, p=shares)
-    films = films.astype(np.int32)
+    query, movies = np.ones([1024, 1], np.float32), RANDOM.choice(4, 1024, p=shares)
+    movies = movies.astype(np.int32)
 
     def gain(logq: bool) -> float:
-        """By how much the frequent film's score should fall: its gradient."""
+        """By how much the frequent movie's score should fall: its gradient."""
         candidates = tf.Variable(scores)
         with tf.GradientTape() as tape:
-            # Each row has a film of its own, so that none counts as an accidental hit.
-            task = InBatchSoftmax(tf.constant(shares[films]), logq)
-            loss = task(tf.constant(query), tf.gather(candidates, films), tf.range(1024))
+            # Each row has a movie of its own, so that none counts as an accidental hit.
+            task = InBatchSoftmax(tf.constant(shares[movies]), logq)
+            loss = task(tf.constant(query), tf.gather(candidates, movies), tf.range(1024))
         return float(tf.convert_to_tensor(tape.gradient(loss, candidates))[0, 0])
 
-    frequent = float(np.mean(films == 0))
+    frequent = float(np.mean(movies == 0))
     # The full softmax's gradient is (probability by the model - share of the targets).
     assert gain(logq=True) == pytest.approx(0.25 - frequent, abs=0.02)
     assert gain(logq=False) == pytest.approx(0.0, abs=0.02)

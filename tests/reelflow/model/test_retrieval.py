@@ -18,8 +18,8 @@ from reelflow.model.tasks import JointModel
 from reelflow.model.timelines import Batches
 from tests.encoded_data import Row, encoded, random_rows
 
-FILMS = [f"m{i:02d}" for i in range(14)]
-DATA = encoded(random_rows(60, 0), films=FILMS)
+MOVIES = [f"m{i:02d}" for i in range(14)]
+DATA = encoded(random_rows(60, 0), movies=MOVIES)
 
 
 def _joint(data: EncodedData = DATA, **config: Any) -> JointModel:
@@ -95,14 +95,14 @@ def test_temperature_divides_the_scores() -> None:
 def test_recent_ratings_count_more() -> None:
     day = 86_400
     rows: list[Row] = [("a", "m0", 3.0, day), ("b", "m0", 3.0, day), ("b", "m1", 3.0, 11 * day)]
-    data = encoded(rows, films=["m0", "m1", "m2"])
+    data = encoded(rows, movies=["m0", "m1", "m2"])
     plain = popularity(data).numpy()
     recent = recent_popularity(data, 10.0).numpy()
     expected = np.array([0.5 + 0.5, 1, 0]) / 2  # ten days ago counts half
     np.testing.assert_allclose(recent, 0.999 * expected + 0.001 * plain, rtol=1e-5)
     np.testing.assert_array_equal(recent_popularity(data, 0), plain)
     timeless: list[Row] = [(u, m, s, None) for u, m, s, _ in rows]
-    bare = encoded(timeless, films=["m0", "m1", "m2"])
+    bare = encoded(timeless, movies=["m0", "m1", "m2"])
     np.testing.assert_array_equal(recent_popularity(bare, 10.0), plain)
 
 

@@ -29,15 +29,15 @@ def _ask(signatures: Signatures, name: str = "serving_default", **inputs: Any) -
     return golden.call(signatures[name], inputs)
 
 
-def test_every_user_gets_the_right_films(model: Trained, signatures: Signatures) -> None:
+def test_every_user_gets_the_right_movies(model: Trained, signatures: Signatures) -> None:
     board = model.board
     found = _ask(signatures, user_id=board.users, k=20)
     assert found["source"] == ["user"] * len(board.users)
-    for user, films in zip(board.users, found["movie_id"], strict=True):
+    for user, movies in zip(board.users, found["movie_id"], strict=True):
         answers, seen = board.right_answers(user), board.seen(user)
-        assert set(films[: len(answers)]) == answers
-        assert not set(films) & seen
-        assert set(films) == {film.movie_id for film in board.films} - seen | {""}
+        assert set(movies[: len(answers)]) == answers
+        assert not set(movies) & seen
+        assert set(movies) == {movie.movie_id for movie in board.movies} - seen | {""}
 
 
 def test_scores_are_the_models_own(model: Trained, signatures: Signatures) -> None:
@@ -109,9 +109,9 @@ def _assert_same(answer: golden.Values, expected: golden.Values) -> None:
 def test_exclusions_are_left_out(model: Trained, signatures: Signatures) -> None:
     one, two = (sorted(model.board.right_answers(user)) for user in ("u00", "u01"))
     found = _ask(signatures, user_id=["u00", "u01"], exclusions=[one[:1], two[:1]], k=2)
-    assert [set(films) for films in found["movie_id"]] == [set(one[1:]), set(two[1:])]
+    assert [set(movies) for movies in found["movie_id"]] == [set(one[1:]), set(two[1:])]
     # One row of exclusions is for everybody; unknown ones and padding are nothing.
-    common = [[one[0], two[0], "no such film", ""]]
+    common = [[one[0], two[0], "no such movie", ""]]
     assert _ask(signatures, user_id=["u00", "u01"], exclusions=common, k=2) == found
 
 
@@ -135,25 +135,25 @@ def test_a_stranger_is_known_by_its_history(model: Trained, signatures: Signatur
         own = {f"m{m:02d}" for m in range(colour, 20, 2)}
         history = sorted(own)[:6]
         found = _ask(
-            signatures, user_id=["stranger"], history=[["", *history, "no such film"]], k=4
+            signatures, user_id=["stranger"], history=[["", *history, "no such movie"]], k=4
         )
         assert found["source"] == ["history"]
         assert set(found["movie_id"][0]) == own - set(history)
 
 
-def test_a_stranger_without_history_gets_the_popular_films(
+def test_a_stranger_without_history_gets_the_popular_movies(
     model: Trained, signatures: Signatures
 ) -> None:
     counts = np.bincount(model.data.train.movie_index, minlength=20)
-    for history in ([[""]], [["no such film", ""]]):
+    for history in ([[""]], [["no such movie", ""]]):
         found = _ask(signatures, user_id=["stranger", "u00"], history=history, k=20)
         assert found["source"] == ["popularity", "user"]
-        films = [int(movie_id[1:]) for movie_id in found["movie_id"][0]]
-        assert sorted(films) == list(range(20))
-        assert (np.diff(counts[films]) <= 0).all()
+        movies = [int(movie_id[1:]) for movie_id in found["movie_id"][0]]
+        assert sorted(movies) == list(range(20))
+        assert (np.diff(counts[movies]) <= 0).all()
 
 
-def test_films_of_the_request_are_seen_by_a_known_user_too(signatures: Signatures) -> None:
+def test_movies_of_the_request_are_seen_by_a_known_user_too(signatures: Signatures) -> None:
     best = _ask(signatures, user_id=["u00"], k=1)["movie_id"][0]
     found = _ask(signatures, user_id=["u00"], history=[best], k=20)
     assert found["source"] == ["user"]
@@ -165,10 +165,10 @@ def test_rate(model: Trained, signatures: Signatures) -> None:
     found = _ask(signatures, "rate", **inputs)
     assert found["known_user"] == [True, True, True, False]
     assert found["known_movie"] == [True, True, False, True]
-    good, bad, unknown_film, unknown_user = found["rating"]
+    good, bad, unknown_movie, unknown_user = found["rating"]
     assert good > 4 > 3 > bad >= 2
     mean = model.data.train.rating.mean()
-    assert unknown_film == pytest.approx(mean, abs=1)
+    assert unknown_movie == pytest.approx(mean, abs=1)
     assert unknown_user > mean
     assert all(2 <= stars <= 5 for stars in found["rating"])
 
@@ -181,15 +181,15 @@ def test_rate_is_the_rating_model(model: Trained, signatures: Signatures) -> Non
     np.testing.assert_allclose(found, np.clip(direct, 2, 5), rtol=1e-4)
 
 
-def test_similar_films_have_the_same_colour(signatures: Signatures) -> None:
-    films = [f"m{m:02d}" for m in range(20)]
-    found = _ask(signatures, "similar", movie_id=films, k=9)
-    for film, similar in zip(films, found["movie_id"], strict=True):
-        assert set(similar) == {f"m{m:02d}" for m in range(int(film[1:]) % 2, 20, 2)} - {film}
+def test_similar_movies_have_the_same_colour(signatures: Signatures) -> None:
+    movies = [f"m{m:02d}" for m in range(20)]
+    found = _ask(signatures, "similar", movie_id=movies, k=9)
+    for movie, similar in zip(movies, found["movie_id"], strict=True):
+        assert set(similar) == {f"m{m:02d}" for m in range(int(movie[1:]) % 2, 20, 2)} - {movie}
     assert np.abs(found["score"]).max() <= 1 + 1e-6
 
 
-def test_nothing_is_similar_to_an_unknown_film(signatures: Signatures) -> None:
+def test_nothing_is_similar_to_an_unknown_movie(signatures: Signatures) -> None:
     found = _ask(signatures, "similar", movie_id=["what"], k=3)
     assert found["movie_id"] == found["title"] == [["", "", ""]]
 
@@ -215,11 +215,11 @@ def test_evaluate_sees_the_history_that_the_encoder_saw(
     assert found["rank_unseen"] == unseen.numpy().tolist()
 
 
-def test_held_out_films_rank_first(model: Trained, signatures: Signatures) -> None:
+def test_held_out_movies_rank_first(model: Trained, signatures: Signatures) -> None:
     rows = model.board.test
     ids = {"user_id": [row[0] for row in rows], "movie_id": [row[1] for row in rows]}
     found = _ask(signatures, "evaluate", **ids, timestamp=[row[3] for row in rows])
-    assert max(found["rank_unseen"]) <= 3  # three films are left of each colour
+    assert max(found["rank_unseen"]) <= 3  # three movies are left of each colour
     assert max(found["rank_raw"]) <= 10
 
 

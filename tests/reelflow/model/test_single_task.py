@@ -75,7 +75,7 @@ def test_a_rating_model_ranks_by_its_stars() -> None:
     np.testing.assert_allclose(found["score"][0], ratings.scores(tf.constant([3]))[0], rtol=1e-5)
     best = _ask(serving, "serving_default", user_id=["u03"], history=[[""]], exclusions=[[""]], k=3)
     unseen = np.where(found["seen"][0], -np.inf, found["score"][0])
-    # The film named in the request is seen, too; the second question names none.
+    # The movie named in the request is seen, too; the second question names none.
     free = _ask(serving, "score", user_id=["u03"], history=[[""]])
     unseen = np.where(free["seen"][0], -np.inf, free["score"][0])
     ids = [DATA.catalogue.movie_id[i].encode() for i in np.argsort(-unseen, kind="stable")[:3]]
@@ -115,14 +115,14 @@ def test_seeds_are_averaged(tmp_path: Path) -> None:
     train = TrainConfig(epochs=2, batch_size=16, seed=1)
     several, _ = fit(DATA, config, train.model_copy(update={"seeds": 2}), tmp_path)
     another, _ = fit(DATA, config, train.model_copy(update={"seed": 2}), tmp_path)
-    users, films = tf.constant([0, 4, 10]), tf.constant([1, 11, 3])
+    users, movies = tf.constant([0, 4, 10]), tf.constant([1, 11, 3])
     first, second = several.rating_model.freeze(), another.rating_model.freeze()
     together = several.frozen_ratings()
     members = [one.catalogue(users).numpy() for one in (first, second)]
     assert not np.allclose(*members)
     np.testing.assert_allclose(together.scores(users), np.mean(members, axis=0), rtol=1e-5)
-    stars = np.mean([one.pairs(users, films, None).numpy() for one in (first, second)], axis=0)
-    np.testing.assert_allclose(together.stars(users, films), np.clip(stars, 2, 5), rtol=1e-5)
+    stars = np.mean([one.pairs(users, movies, None).numpy() for one in (first, second)], axis=0)
+    np.testing.assert_allclose(together.stars(users, movies), np.clip(stars, 2, 5), rtol=1e-5)
     assert several.parameters == 2 * another.parameters
 
 

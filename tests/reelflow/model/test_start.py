@@ -17,7 +17,7 @@ from reelflow.model.fit import fit, fit_and_refit
 from reelflow.model.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
 from reelflow.model.warm_champion import Champion, Knowledge, Rows
 from reelflow.model.warm_start import Start, build, find_beginning
-from tests.encoded_data import Film, Row, encoded, random_rows, user_vocabulary
+from tests.encoded_data import Movie, Row, encoded, random_rows, user_vocabulary
 
 SIZES = {"embedding_size": 6, "rating_embedding_size": 4, "history_length": 3}
 HEADS: list[dict[str, Any]] = [
@@ -36,8 +36,8 @@ TRAIN = TrainConfig(epochs=1, learning_rate=0.05, rating_learning_rate=0.05, bat
 DAY = 86_400
 
 
-def film(number: int) -> Film:
-    return Film(f"m{number:02d}", ("Drama",) if number % 2 else ("Comedy", "Drama"), 1990 + number)
+def movie(number: int) -> Movie:
+    return Movie(f"m{number:02d}", ("Drama",) if number % 2 else ("Comedy", "Drama"), 1990 + number)
 
 
 def by_day(rows: list[Row]) -> list[Row]:
@@ -46,19 +46,19 @@ def by_day(rows: list[Row]) -> list[Row]:
 
 
 BEFORE = by_day(random_rows(60, seed=1))
-FILMS = [film(number) for number in range(14)]
+MOVIES = [movie(number) for number in range(14)]
 
 
 def data_before() -> EncodedData:
-    return encoded(BEFORE, BEFORE[:5], BEFORE[5:9], FILMS)
+    return encoded(BEFORE, BEFORE[:5], BEFORE[5:9], MOVIES)
 
 
 def data_after() -> EncodedData:
-    """A user and films more, a user less, and another order of all vocabularies."""
+    """A user and movies more, a user less, and another order of all vocabularies."""
     new = [("a-new-one", "m15", 4.0, 9 * DAY), ("u3", "m15", 2.0, 9 * DAY)]
     new += [("u3", "m16", 5.0, 9 * DAY)]
     kept = [row for row in BEFORE if row[0] != "u0"]
-    return encoded([*kept, *new], kept[:5], kept[5:9], [film(n) for n in range(17)][::-1])
+    return encoded([*kept, *new], kept[:5], kept[5:9], [movie(n) for n in range(17)][::-1])
 
 
 BEFORE_USERS = user_vocabulary(BEFORE)
@@ -95,12 +95,12 @@ def test_who_stays_keeps_its_rows(change: dict[str, Any], tmp_path: Path) -> Non
     start = start_of(champion, after, AFTER_USERS)
     assert start.begin(joint) == list(joint.named_weights())
 
-    films_before = [f.movie_id for f in FILMS]
-    films_after = [film(n).movie_id for n in range(17)][::-1]
+    movies_before = [f.movie_id for f in MOVIES]
+    movies_after = [movie(n).movie_id for n in range(17)][::-1]
     rated = {row[1] for row in BEFORE}
     words = {
         w.USERS: (BEFORE_USERS, AFTER_USERS, set(BEFORE_USERS)),
-        w.MOVIES: (films_before, films_after, rated),
+        w.MOVIES: (movies_before, movies_after, rated),
     }
     checked = set()
     for task, weights in joint.named_weights().items():
@@ -120,16 +120,18 @@ def test_who_stays_keeps_its_rows(change: dict[str, Any], tmp_path: Path) -> Non
 def test_another_order_of_the_same_data_changes_no_answer(tmp_path: Path) -> None:
     """Every table at once, genre columns and day effects included: the same scores and stars."""
     config = ModelConfig(**SIZES)
-    # Of ratings at the same time, the order of films decides which one is the newer.
+    # Of ratings at the same time, the order of movies decides which one is the newer.
     rows_of_all = [(u, m, stars, at * DAY // 3) for at, (u, m, stars, _) in enumerate(BEFORE)]
-    before, turned = (encoded(rows_of_all, rows_of_all[:5], films=f) for f in (FILMS, FILMS[::-1]))
+    before, turned = (
+        encoded(rows_of_all, rows_of_all[:5], movies=f) for f in (MOVIES, MOVIES[::-1])
+    )
     joint, _ = fit(before, config, TRAIN, tmp_path)
     rows_before = Rows.of(before, BEFORE_USERS)
     champion = Champion.of(joint, rows_before, Knowledge.of(SplitConfig(), before))
     again = JointModel(turned, config)
     start_of(champion, turned, BEFORE_USERS).begin(again)
 
-    everybody, films = tf.range(before.sizes.users), len(FILMS)
+    everybody, movies = tf.range(before.sizes.users), len(MOVIES)
     ends = joint.timelines.ends_now(everybody)
     scores, scores_again = (
         tf.matmul(m.query(everybody, ends), m.candidate_tower.catalogue(), transpose_b=True)
@@ -138,29 +140,29 @@ def test_another_order_of_the_same_data_changes_no_answer(tmp_path: Path) -> Non
     np.testing.assert_allclose(scores_again.numpy()[:, ::-1], scores, atol=1e-5)
     rows = before.train
     stars = joint.rating_model(rows.user_index, rows.movie_index, rows.timestamp)
-    turned_films = (films - 1 - rows.movie_index).astype(np.int32)
-    stars_again = again.rating_model(rows.user_index, turned_films, rows.timestamp)
+    turned_movies = (movies - 1 - rows.movie_index).astype(np.int32)
+    stars_again = again.rating_model(rows.user_index, turned_movies, rows.timestamp)
     np.testing.assert_allclose(stars_again, stars, atol=1e-5)
 
 
-def test_a_new_film_begins_among_its_genres_and_a_new_user_at_the_mean(tmp_path: Path) -> None:
+def test_a_new_movie_begins_among_its_genres_and_a_new_user_at_the_mean(tmp_path: Path) -> None:
     before, after = data_before(), data_after()
     champion = trained(before, ModelConfig(**SIZES), tmp_path)
     joint = JointModel(after, ModelConfig(**SIZES))
     start_of(champion, after, AFTER_USERS).begin(joint)
     weights = joint.named_weights()
     # Biases are initialised with zeros, so that no noise is added to where newcomers begin.
-    films = [film(n) for n in range(17)][::-1]
+    movies = [movie(n) for n in range(17)][::-1]
     rated = {row[1] for row in BEFORE}
     bias = weights["retrieval"]["candidate/bias"].variable.numpy()[:, 0]
-    drama = [b for f, b in zip(films, bias, strict=True) if f.movie_id in rated]
+    drama = [b for f, b in zip(movies, bias, strict=True) if f.movie_id in rated]
     comedy = [
-        b for f, b in zip(films, bias, strict=True) if f.movie_id in rated and "Comedy" in f.genres
+        b for f, b in zip(movies, bias, strict=True) if f.movie_id in rated and "Comedy" in f.genres
     ]
-    # Every film is a drama in full or in half: means are weighted by these shares.
-    shares = [0.5 if "Comedy" in f.genres else 1.0 for f in films if f.movie_id in rated]
+    # Every movie is a drama in full or in half: means are weighted by these shares.
+    shares = [0.5 if "Comedy" in f.genres else 1.0 for f in movies if f.movie_id in rated]
     mean_drama = float(np.average(drama, weights=shares))
-    at = {f.movie_id: i for i, f in enumerate(films)}
+    at = {f.movie_id: i for i, f in enumerate(movies)}
     assert bias[at["m15"]] == pytest.approx(mean_drama, abs=1e-5)
     expected = (mean_drama + float(np.mean(comedy))) / 2
     assert bias[at["m16"]] == pytest.approx(expected, abs=1e-5)
@@ -249,7 +251,7 @@ def test_the_second_training_begins_with_the_champion_too(tmp_path: Path) -> Non
     """No epoch was better than the champion, so both models are the champion, each on its days."""
     config = ModelConfig(**SIZES)
     late: list[Row] = [("u1", "m02", 3.0, 90 * DAY), ("u2", "m03", 4.0, 95 * DAY)]
-    before = encoded(BEFORE, late, BEFORE[5:9], FILMS)
+    before = encoded(BEFORE, late, BEFORE[5:9], MOVIES)
     champion = trained(before, config, tmp_path)
     spoil = TrainConfig(epochs=2, learning_rate=5.0, rating_learning_rate=5.0, batch_size=16)
     start = start_of(champion, before, BEFORE_USERS)
@@ -261,22 +263,22 @@ def test_the_second_training_begins_with_the_champion_too(tmp_path: Path) -> Non
     assert len(fitted.data.train) == len(BEFORE) + len(late)
 
 
-def test_loosened_film_vectors_shrink_alike_and_nothing_else_does(tmp_path: Path) -> None:
+def test_loosened_movie_vectors_shrink_alike_and_nothing_else_does(tmp_path: Path) -> None:
     before, config = data_before(), ModelConfig(**SIZES)
     champion = trained(before, config, tmp_path)
     joint = JointModel(before, config)
     start = start_of(champion, before, BEFORE_USERS)
     start.loosen(joint, start.begin(joint), 0.5)
     rated = {row[1] for row in BEFORE}
-    films = [i for i, f in enumerate(FILMS) if f.movie_id in rated]
+    movies = [i for i, f in enumerate(MOVIES) if f.movie_id in rated]
     tower, old = joint.named_weights()["retrieval"], champion.weights["retrieval"]
     np.testing.assert_allclose(
-        tower["candidate/movie"].variable.numpy()[films], 0.5 * old["candidate/movie"][films]
+        tower["candidate/movie"].variable.numpy()[movies], 0.5 * old["candidate/movie"][movies]
     )
     for name in ("query/user", "query/position_weights", "candidate/unrated_bias"):
         np.testing.assert_array_equal(tower[name].variable.numpy(), old[name])
     bias = tower["candidate/bias"].variable.numpy()
-    np.testing.assert_array_equal(bias[films], old["candidate/bias"][films])
+    np.testing.assert_array_equal(bias[movies], old["candidate/bias"][movies])
 
 
 def test_further_seeds_begin_with_their_own_weights(tmp_path: Path) -> None:

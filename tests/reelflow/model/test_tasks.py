@@ -17,7 +17,7 @@ from reelflow.model.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
 from reelflow.model.timelines import Batches
 from tests.encoded_data import Row, encoded, random_rows
 
-FILMS = [f"m{i:02d}" for i in range(14)]
+MOVIES = [f"m{i:02d}" for i in range(14)]
 
 
 def _joint(data: EncodedData, **config: Any) -> JointModel:
@@ -41,13 +41,13 @@ def _scattered(joint: JointModel) -> JointModel:
 
 @pytest.mark.parametrize("at", range(0, 40, 5))
 def test_a_query_does_not_see_its_target(at: int) -> None:
-    """Another film in the target's place, at the same time, makes no other query."""
-    rows = random_rows(40, 7, films=14)
-    user, film, stars, time = rows[at]
+    """Another movie in the target's place, at the same time, makes no other query."""
+    rows = random_rows(40, 7, movies=14)
+    user, target, stars, time = rows[at]
     taken = {m for u, m, _, _ in rows if u == user}
-    other: Row = (user, next(m for m in FILMS if m not in taken), stars, time)
-    one = encoded(rows, films=FILMS)
-    two = encoded([*rows[:at], other, *rows[at + 1 :]], films=FILMS)
+    other: Row = (user, next(m for m in MOVIES if m not in taken), stars, time)
+    one = encoded(rows, movies=MOVIES)
+    two = encoded([*rows[:at], other, *rows[at + 1 :]], movies=MOVIES)
 
     def query(data: EncodedData, movie: str) -> np.ndarray:
         train = data.train
@@ -57,22 +57,22 @@ def test_a_query_does_not_see_its_target(at: int) -> None:
         ends = tf.constant(train.history_end[at])
         return _scattered(_joint(data)).query(tf.constant(train.user_index[at]), ends).numpy()
 
-    np.testing.assert_array_equal(query(one, film), query(two, other[1]))
+    np.testing.assert_array_equal(query(one, target), query(two, other[1]))
 
 
 @pytest.mark.parametrize("mask_seen", [True, False])
 def test_at_the_start_the_loss_is_that_of_guessing(mask_seen: bool) -> None:
-    """Nothing learned: all films that compete are alike, so the loss is the log of their number."""
-    data = encoded(random_rows(60, 0), films=FILMS)
+    """Nothing learned: all movies that compete are alike, so the loss is the log of their number."""
+    data = encoded(random_rows(60, 0), movies=MOVIES)
     joint = _joint(data, mask_seen=mask_seen, rating_weight=0)
     loss = float(joint.compute_loss(_batch(data)))
     counts = np.bincount(data.train.user_index)[data.train.user_index]
-    rivals = len(FILMS) - counts + 1 if mask_seen else np.full(60, len(FILMS))
+    rivals = len(MOVIES) - counts + 1 if mask_seen else np.full(60, len(MOVIES))
     assert loss == pytest.approx(np.log(rivals).mean(), abs=0.02)
 
 
 def test_in_batch_loss_is_for_training_only() -> None:
-    data = encoded(random_rows(60, 0), films=FILMS)
+    data = encoded(random_rows(60, 0), movies=MOVIES)
     batch = _batch(data)
     config = {"rating_weight": 0, "query_dropout": 0.0}
     full = _scattered(_joint(data, **config))
@@ -83,7 +83,7 @@ def test_in_batch_loss_is_for_training_only() -> None:
 
 
 def test_the_joint_loss_is_the_weighted_sum() -> None:
-    data = encoded(random_rows(60, 0), films=FILMS)
+    data = encoded(random_rows(60, 0), movies=MOVIES)
     losses = {
         weights: float(
             _scattered(
@@ -97,14 +97,14 @@ def test_the_joint_loss_is_the_weighted_sum() -> None:
 
 
 def test_retrieval_may_be_summed_over_the_batch() -> None:
-    data = encoded(random_rows(60, 0), films=FILMS)
+    data = encoded(random_rows(60, 0), movies=MOVIES)
     mean = float(_scattered(_joint(data, rating_weight=0)).compute_loss(_batch(data)))
     summed = _scattered(_joint(data, rating_weight=0, retrieval_reduction="sum"))
     assert float(summed.compute_loss(_batch(data))) == pytest.approx(60 * mean, rel=1e-5)
 
 
 def test_the_rating_loss_is_the_mean_square() -> None:
-    data = encoded(random_rows(60, 0), films=FILMS)
+    data = encoded(random_rows(60, 0), movies=MOVIES)
     joint = _scattered(_joint(data, retrieval_weight=0))
     batch = _batch(data)
     pairs = batch[f.USER_INDEX], batch[f.MOVIE_INDEX], batch[f.TIMESTAMP]
@@ -114,7 +114,7 @@ def test_the_rating_loss_is_the_mean_square() -> None:
 
 
 def test_tasks_share_no_weights() -> None:
-    joint = _joint(encoded(random_rows(30, 0), films=FILMS))
+    joint = _joint(encoded(random_rows(30, 0), movies=MOVIES))
     everything = {id(weight) for weight in joint.trainable_weights}
     assert list(joint.stages) == [RETRIEVAL_LOSS, RATING_LOSS]
     ids = []
@@ -126,7 +126,7 @@ def test_tasks_share_no_weights() -> None:
 
 
 def test_the_loss_is_that_of_the_tasks_that_learn() -> None:
-    data = encoded(random_rows(60, 0), films=FILMS)
+    data = encoded(random_rows(60, 0), movies=MOVIES)
     joint, batch = _scattered(_joint(data)), _batch(data)
     losses = []
     for tasks in (joint.tasks, *joint.stages.values()):
@@ -151,5 +151,5 @@ def test_without_timestamps_there_is_no_history(query: str) -> None:
 
 def test_popularity_is_the_share_of_ratings() -> None:
     rows: list[Row] = [("a", "m0", 3.0, 1), ("b", "m0", 3.0, 1), ("b", "m2", 3.0, 1)]
-    shares = popularity(encoded(rows, films=["m0", "m1", "m2"])).numpy()
+    shares = popularity(encoded(rows, movies=["m0", "m1", "m2"])).numpy()
     np.testing.assert_allclose(shares, np.array([2, 0.1, 1]) / 3.1, rtol=1e-6)

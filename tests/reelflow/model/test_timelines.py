@@ -10,13 +10,13 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.model.timelines import Timelines
 from tests.encoded_data import encoded, random_rows
 
-FILMS = [f"m{i:02d}" for i in range(14)]
-UNKNOWN = len(FILMS)
+MOVIES = [f"m{i:02d}" for i in range(14)]
+UNKNOWN = len(MOVIES)
 
 
 @pytest.fixture(scope="module")
 def data() -> EncodedData:
-    return encoded(random_rows(70, 3), test=random_rows(50, 4, users=12), films=FILMS)
+    return encoded(random_rows(70, 3), test=random_rows(50, 4, users=12), movies=MOVIES)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def _slice(data: EncodedData, user: int) -> slice:
 
 
 @pytest.mark.parametrize("length", [0, 1, 3, 50])
-def test_recent_films_are_the_tail_of_the_history(
+def test_recent_movies_are_the_tail_of_the_history(
     data: EncodedData, timelines: Timelines, length: int
 ) -> None:
     for split in (data.train, data.test):
@@ -54,13 +54,13 @@ def test_ends_now_are_the_ends_of_the_slices(data: EncodedData, timelines: Timel
     np.testing.assert_array_equal(timelines.ends_now(users), data.offsets[1:])
 
 
-def test_seen_films_are_those_of_the_slice(data: EncodedData, timelines: Timelines) -> None:
+def test_seen_movies_are_those_of_the_slice(data: EncodedData, timelines: Timelines) -> None:
     users = [4, 0, data.sizes.users, 4]
     cells = timelines.seen(tf.constant(users)).numpy()
     expected = [
-        (row, film)
+        (row, movie)
         for row, user in enumerate(users)
-        for film in data.train.movie_index[_slice(data, user)].tolist()
+        for movie in data.train.movie_index[_slice(data, user)].tolist()
     ]
     assert cells.tolist() == [list(cell) for cell in expected]
 
@@ -69,9 +69,9 @@ def test_nobody_has_seen_nothing(timelines: Timelines) -> None:
     assert timelines.seen(tf.zeros([0], tf.int32)).shape == (0, 2)
 
 
-def test_a_film_rated_twice_is_seen_once() -> None:
+def test_a_movie_rated_twice_is_seen_once() -> None:
     rows = [("a", "m01", 3.0, 1), ("a", "m00", 3.0, 2), ("a", "m01", 5.0, 3), ("b", "m01", 1.0, 1)]
-    data = encoded(rows, films=FILMS)
+    data = encoded(rows, movies=MOVIES)
     train = data.train
     timelines = Timelines(train.movie_index, train.timestamp, data.offsets, unknown=UNKNOWN)
     cells = timelines.seen(tf.constant([1, 0])).numpy()

@@ -13,7 +13,7 @@ import tf_keras as keras
 from reelflow.config import ModelConfig
 from reelflow.encoding.tokens import tokens_of_rows
 from reelflow.model.towers import CandidateTower, QueryTower, genre_shares
-from tests.encoded_data import Film, encoded
+from tests.encoded_data import Movie, encoded
 
 USERS, MOVIES, LENGTH = 5, 7, 3
 SIZE = 4
@@ -42,11 +42,11 @@ def test_query_is_the_user_and_the_weighted_history() -> None:
     recent = np.array([[MOVIES, 2, 4], [MOVIES, MOVIES, MOVIES], [6, 0, 0]])
     users = np.array([3, 0, USERS])
     found = tower(tf.constant(users), tf.constant(recent)).numpy()
-    for row, (user, films) in enumerate(zip(users, recent, strict=True)):
+    for row, (user, movies) in enumerate(zip(users, recent, strict=True)):
         expected = table["user"][user].copy()
-        for weight, film in zip(table["position_weights:0"], films, strict=True):
-            if film != MOVIES:
-                expected += weight * table["history"][film]
+        for weight, movie in zip(table["position_weights:0"], movies, strict=True):
+            if movie != MOVIES:
+                expected += weight * table["history"][movie]
         np.testing.assert_allclose(found[row], [*expected, 1.0], rtol=1e-5)
 
 
@@ -67,8 +67,8 @@ def test_padding_does_not_count() -> None:
 def test_what_a_query_knows(query: str, knows_user: bool, knows_history: bool) -> None:
     tower = _query_tower(query)
 
-    def ask(user: int, film: int) -> np.ndarray:
-        recent = [[MOVIES, MOVIES, film]] if tower.history_length else [[]]
+    def ask(user: int, movie: int) -> np.ndarray:
+        recent = [[MOVIES, MOVIES, movie]] if tower.history_length else [[]]
         return tower(tf.constant([user]), tf.constant(recent, tf.int32)).numpy()
 
     assert tower.history_length == (LENGTH if knows_history else 0)
@@ -76,7 +76,7 @@ def test_what_a_query_knows(query: str, knows_user: bool, knows_history: bool) -
     assert np.array_equal(ask(0, 1), ask(0, 2)) is not knows_history
 
 
-def test_the_newest_film_weighs_most_at_first() -> None:
+def test_the_newest_movie_weighs_most_at_first() -> None:
     config = ModelConfig(embedding_size=SIZE)
     tower = QueryTower(USERS, MOVIES, LENGTH, config)
     tower(tf.constant([0]), tf.fill([1, LENGTH], MOVIES))
@@ -96,8 +96,8 @@ def test_training_hides_some_users_and_drops_out() -> None:
     assert (dropped[:, -1] == 1).all()
 
 
-FILMS = [Film("a", ("War", "Drama"), 1990), Film("b"), Film("c", ("Drama",), 2020)]
-DATA = encoded([("u", "a", 3.0, 1), ("u", "c", 3.0, 2)], films=FILMS)  # nobody rated b
+MOVIES = [Movie("a", ("War", "Drama"), 1990), Movie("b"), Movie("c", ("Drama",), 2020)]
+DATA = encoded([("u", "a", 3.0, 1), ("u", "c", 3.0, 2)], movies=MOVIES)  # nobody rated b
 SHARES = np.array([[0.5, 0.5], [0, 0], [1, 0]])  # Drama, War
 RATED = np.array([[1], [0], [1]])
 
@@ -118,7 +118,7 @@ def test_genre_shares() -> None:
 @pytest.mark.parametrize("genres", [True, False])
 @pytest.mark.parametrize("year", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
-def test_candidates_are_film_genres_year_and_bias(genres: bool, year: bool, bias: bool) -> None:
+def test_candidates_are_movie_genres_year_and_bias(genres: bool, year: bool, bias: bool) -> None:
     tower = _candidate_tower(genres=genres, year=year, movie_bias=bias)
     table = {w.name.removesuffix(":0").split("/")[-1]: w.numpy() for w in tower.weights}
     assert set(table) == {"movie"} | ({"genres"} if genres else set()) | (
@@ -137,7 +137,7 @@ def test_candidates_are_film_genres_year_and_bias(genres: bool, year: bool, bias
     np.testing.assert_allclose(tower(tf.constant([2, 0, 2])), expected[[2, 0, 2]], rtol=1e-5)
 
 
-def test_films_that_nobody_rated_stand_where_their_features_put_them() -> None:
+def test_movies_that_nobody_rated_stand_where_their_features_put_them() -> None:
     """What their own rows hold has no say."""
     tower = _candidate_tower()
     before = tower.catalogue().numpy()
@@ -184,7 +184,7 @@ def test_shares_and_rest_sum_to_the_score(layers: dict[str, Any]) -> None:
     scores = tf.reduce_sum(tower(users, recent) * candidates, axis=1).numpy()
     np.testing.assert_allclose(shares.sum(axis=1) + rest, scores, rtol=1e-4)
     assert (shares[recent.numpy() == MOVIES] == 0).all()
-    # A film's share is what the score loses without it.
+    # A movie's share is what the score loses without it.
     without = tower(users, tf.constant([[MOVIES, MOVIES, 4]] * 3))
     lost = scores[0] - float(tf.reduce_sum(without[0] * candidates[0]))
     assert shares[0, 1] == pytest.approx(lost, rel=1e-3)

@@ -152,10 +152,10 @@ def test_an_output_folder_names_its_own_registry(
         models.find("champion")
 
     layout.run("r1").path.mkdir(parents=True)
-    text = '[registry]\nuri = "http://server"\nname = "films"\n[push]\ndirectory = "/elsewhere"\n'
+    text = '[registry]\nuri = "http://server"\nname = "movies"\n[push]\ndirectory = "/elsewhere"\n'
     layout.run("r1").config.write_text(text)
     layout.point_latest_to("r1")
     models = Models.of(layout)
-    assert (models.where, models.registrar.name) == ("http://server", "films")
+    assert (models.where, models.registrar.name) == ("http://server", "movies")
     assert models.serving == Path("/elsewhere")
     assert Models.of(layout, "http://other").where == "http://other"

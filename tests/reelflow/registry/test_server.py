@@ -59,7 +59,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def test_register_promote_step_back_and_follow(server: str, tmp_path: Path) -> None:
-    registrar = Registrar(server, "films")
+    registrar = Registrar(server, "movies")
     assert registrar.versions() == []
     hashes = []
     for content in ("first", "second"):

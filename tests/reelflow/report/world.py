@@ -7,9 +7,9 @@ from typing import Any
 
 from reelflow.encoding.encoded import EncodedData
 from reelflow.report.inputs import Answer, Inputs
-from tests.encoded_data import Film, encoded, user_vocabulary
+from tests.encoded_data import Movie, encoded, user_vocabulary
 
-EVIL = "<script>alert('film')</script>"
+EVIL = "<script>alert('movie')</script>"
 
 TRAIN = [
     ("1", "a", 4.0, 10),
@@ -20,17 +20,17 @@ TRAIN = [
     ("3", "a", 1.0, 50),
 ]
 TEST = [("1", "d", 4.5, 60), ("2", "c", 3.5, 60)]
-FILMS = [
-    Film("a", ("Drama", EVIL), 1994),
-    Film("b", ("Comedy",), 1995),
-    Film("c", ("Drama",), 2003),
-    Film("d"),
+MOVIES = [
+    Movie("a", ("Drama", EVIL), 1994),
+    Movie("b", ("Comedy",), 1995),
+    Movie("c", ("Drama",), 2003),
+    Movie("d"),
 ]
 
 
 def data() -> EncodedData:
-    """Three users and four films; film "a" is called EVIL."""
-    found = encoded(TRAIN, (), TEST, FILMS)
+    """Three users and four movies; movie "a" is called EVIL."""
+    found = encoded(TRAIN, (), TEST, MOVIES)
     found.catalogue.title[0] = EVIL
     return found
 
@@ -173,5 +173,5 @@ def inputs(**changes: Any) -> Inputs:
 
 
 def recommend(user: str, k: int) -> list[Answer]:
-    """What stands in for a model: film d because of film a."""
+    """What stands in for a model: movie d because of movie a."""
     return [Answer("d", (EVIL,), 4.25)][:k]

@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import Catalogue, Film
+from reelflow.saved_model.client import Catalogue, Movie
 
-FILMS = [
-    Film("1", "Toy Story (1995)", ("Animation", "Comedy"), 1995),
-    Film("2", "Toy Story 2 (1999)"),
-    Film("3", "Twins (1988)"),
-    Film("4", "Twins (1988)"),
-    Film("5", "Sabrina (1954)"),
-    Film("6", "Sabrina (1995)"),
-    Film("1984", "1984 (1956)"),
-    Film("é", "Les Misérables (2012)"),
-    Film("8", "Se7en"),
+MOVIES = [
+    Movie("1", "Toy Story (1995)", ("Animation", "Comedy"), 1995),
+    Movie("2", "Toy Story 2 (1999)"),
+    Movie("3", "Twins (1988)"),
+    Movie("4", "Twins (1988)"),
+    Movie("5", "Sabrina (1954)"),
+    Movie("6", "Sabrina (1995)"),
+    Movie("1984", "1984 (1956)"),
+    Movie("é", "Les Misérables (2012)"),
+    Movie("8", "Se7en"),
 ]
-CATALOGUE = Catalogue({film.movie_id: film for film in FILMS})
+CATALOGUE = Catalogue({movie.movie_id: movie for movie in MOVIES})
 
 
 @pytest.mark.parametrize("movie_id", ["1", "1984", "é"])
@@ -43,7 +43,7 @@ def test_an_id_is_an_id(movie_id: str) -> None:
 def test_a_title_is_bad_input_that_names_the_id(title: str, use: str) -> None:
     with pytest.raises(BadInput) as refusal:
         CATALOGUE.resolve(title, "--movie")
-    assert refusal.value.message == f"{title!r} is a title, where a film's id is wanted; {use}"
+    assert refusal.value.message == f"{title!r} is a title, where a movie's id is wanted; {use}"
 
 
 def test_without_an_option_the_id_alone_is_named() -> None:
@@ -61,7 +61,7 @@ def test_without_an_option_the_id_alone_is_named() -> None:
 def test_near_titles_are_offered(text: str, near: str) -> None:
     with pytest.raises(BadInput) as refusal:
         CATALOGUE.resolve(text, "--movie")
-    assert refusal.value.message == f"There is no film with the id {text!r}."
+    assert refusal.value.message == f"There is no movie with the id {text!r}."
     assert refusal.value.remedy == f"Near it: {near}."
 
 
@@ -75,8 +75,8 @@ def test_a_wrong_number_is_near_to_nothing(text: str) -> None:
 def test_load(exported: Path) -> None:
     catalogue = Catalogue.load(exported)
     assert len(catalogue) == 12
-    assert catalogue.films["2"] == Film("2", "Jumanji (1995)", ("Comedy",), 1995, 2)
-    assert catalogue.films["12"].year is None
+    assert catalogue.movies["2"] == Movie("2", "Jumanji (1995)", ("Comedy",), 1995, 2)
+    assert catalogue.movies["12"].year is None
 
 
 def test_a_model_without_catalogue_is_bad_input(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from reelflow.saved_model.golden import Golden, compare
 TIE = 1e-6
 
 
-def _films(ids: str, scores: list[float], titles: str = "") -> dict[str, Any]:
+def _movies(ids: str, scores: list[float], titles: str = "") -> dict[str, Any]:
     return {
         "movie_id": [list(ids)],
         "title": [list(titles or ids.upper())],
@@ -25,8 +25,8 @@ def _faults(known: dict[str, Any], answer: dict[str, Any]) -> list[str]:
 
 
 def test_equal_answers() -> None:
-    known = _films("abc", [3.0, 2.0, 1.0])
-    assert _faults(known, _films("abc", [3.0, 2.0 + TIE, 1.0])) == []
+    known = _movies("abc", [3.0, 2.0, 1.0])
+    assert _faults(known, _movies("abc", [3.0, 2.0 + TIE, 1.0])) == []
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def test_equal_answers() -> None:
         ("bac", [2.0, 2.0 - TIE, 1.0], 0),  # a tie turned over
         ("acb", [2.0, 2.0 - TIE, 1.0], 1),  # "c" is no part of the tie
         ("abd", [2.0, 2.0 - TIE, 1.0], 1),  # the last place does not tie
-        ("adc", [3.0, 1.0, 1.0 - TIE], 0),  # a film tied from beyond the end of the list
+        ("adc", [3.0, 1.0, 1.0 - TIE], 0),  # a movie tied from beyond the end of the list
         ("aac", [3.0, 1.0, 1.0 - TIE], 1),  # but none twice
     ],
 )
 def test_only_ties_may_change_places(ids: str, scores: list[float], faults: int) -> None:
-    found = _faults(_films("abc", scores), _films(ids, scores))
+    found = _faults(_movies("abc", scores), _movies(ids, scores))
     assert len(found) == faults
     assert all("row 0, places" in fault for fault in found)
 
@@ -53,11 +53,13 @@ def test_padding_is_a_tie() -> None:
 
 
 def test_a_wrong_score_title_or_source() -> None:
-    known = _films("abc", [3.0, 2.0, 1.0])
-    assert _faults(known, _films("abc", [3.0, 2.5, 1.5])) == [
+    known = _movies("abc", [3.0, 2.0, 1.0])
+    assert _faults(known, _movies("abc", [3.0, 2.5, 1.5])) == [
         "serving_default: score[0, 1] is 2.5 instead of 2.0 (1 more differ)"
     ]
-    assert "title[0, 2] is 'X' instead of 'C'" in _faults(known, _films("abc", [3, 2, 1], "ABX"))[0]
+    assert (
+        "title[0, 2] is 'X' instead of 'C'" in _faults(known, _movies("abc", [3, 2, 1], "ABX"))[0]
+    )
     (fault,) = _faults(known, {**known, "source": ["popularity"]})
     assert fault == "serving_default: source[0] is 'popularity' instead of 'user'"
 

@@ -82,10 +82,10 @@ def _unmasked(ask: Ask) -> Ask:
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (_without("exclusions"), "excluded films are recommended"),
+        (_without("exclusions"), "excluded movies are recommended"),
         (_without("history"), "are answered from"),
         (_without("k"), "ids, 10 titles"),
-        (_unmasked, "films that user 1 has rated are recommended"),
+        (_unmasked, "movies that user 1 has rated are recommended"),
         (
             _changed("serving_default", lambda a: {"source": ["user"] * len(a["source"])}),
             "are answered from ['user', 'user', 'user']",
@@ -102,11 +102,11 @@ def _unmasked(ask: Ask) -> Ask:
             _changed(
                 "serving_default", lambda a: {"movie_id": [r[:1] * len(r) for r in a["movie_id"]]}
             ),
-            "a film twice",
+            "a movie twice",
         ),
         (
             _changed("serving_default", lambda a: {"movie_id": [r[::-1] for r in a["movie_id"]]}),
-            "gaps between the films",
+            "gaps between the movies",
         ),
         (
             _changed("serving_default", lambda a: {"movie_id": [["x"] for _ in a["movie_id"]]}),
@@ -129,7 +129,7 @@ def test_a_broken_promise_is_told(ask: Ask, spoil: Callable[[Ask], Ask], complai
 
 
 def test_a_model_without_a_history_tower_answers_from_popularity(ask: Ask) -> None:
-    """Films of the history are masked all the same."""
+    """Movies of the history are masked all the same."""
     without = dataclasses.replace(SUBJECTS, history=False)
 
     def answer(name: str, inputs: Mapping[str, Any]) -> Answer:
@@ -150,9 +150,9 @@ def test_a_k_beyond_the_catalogue_may_be_cut(ask: Ask) -> None:
     assert list(broken_promises(answer, SUBJECTS)) == []
 
 
-def test_films_outside_the_catalogue_are_told(ask: Ask) -> None:
+def test_movies_outside_the_catalogue_are_told(ask: Ask) -> None:
     fewer = Subjects("1", {"1": "Toy Story (1995)", "2": "Jumanji (1995)"})
-    assert "films that are not in the catalogue" in "\n".join(broken_promises(ask, fewer))
+    assert "movies that are not in the catalogue" in "\n".join(broken_promises(ask, fewer))
 
 
 def test_missing_parts() -> None:

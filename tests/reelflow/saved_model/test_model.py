@@ -16,20 +16,20 @@ from reelflow.saved_model.client import ServedModel, latest_version
 from tests import tiny_model
 
 
-def test_a_known_user_gets_the_best_unseen_films(served: ServedModel) -> None:
+def test_a_known_user_gets_the_best_unseen_movies(served: ServedModel) -> None:
     answer = served.recommend("1", k=4)
     assert answer.source == "user"
     assert [item.movie_id for item in answer.items] == ["11", "10", "4", "12"]
-    assert answer.items[0].title == "Film 11 (2001)"
+    assert answer.items[0].title == "Movie 11 (2001)"
     assert answer.items[0].score > answer.items[1].score
 
 
-def test_seen_films_are_left_out_and_padding_too(served: ServedModel) -> None:
-    films = {item.movie_id for item in served.recommend("2", k=1000).items}
-    assert films == set(tiny_model.MOVIES) - set(tiny_model.SEEN["2"])
+def test_seen_movies_are_left_out_and_padding_too(served: ServedModel) -> None:
+    movies = {item.movie_id for item in served.recommend("2", k=1000).items}
+    assert movies == set(tiny_model.MOVIES) - set(tiny_model.SEEN["2"])
 
 
-def test_an_unknown_user_gets_popular_films(served: ServedModel) -> None:
+def test_an_unknown_user_gets_popular_movies(served: ServedModel) -> None:
     answer = served.recommend("nobody", k=3)
     assert answer.source == "popularity"
     assert [(item.movie_id, item.score) for item in answer.items] == [("5", 3), ("1", 2), ("2", 2)]
@@ -43,7 +43,7 @@ def test_an_unknown_user_with_a_history(served: ServedModel) -> None:
 
 
 @pytest.mark.parametrize("argument", ["history", "exclusions"])
-def test_unknown_films_are_bad_input(served: ServedModel, argument: str) -> None:
+def test_unknown_movies_are_bad_input(served: ServedModel, argument: str) -> None:
     with pytest.raises(BadInput, match="use the id 1"):
         served.recommend("1", **{argument: ["Toy Story"]})
 
@@ -62,7 +62,7 @@ def test_rate(served: ServedModel) -> None:
 def test_similar(served: ServedModel) -> None:
     items = served.similar("1", k=3)
     assert [item.movie_id for item in items] == ["9", "7", "2"]
-    with pytest.raises(BadInput, match="no film with the id '99'"):
+    with pytest.raises(BadInput, match="no movie with the id '99'"):
         served.similar("99")
 
 

@@ -86,14 +86,14 @@ def test_filters(
     client: TestClient, recommend: Any, filters: dict[str, Any], fitting: list[str]
 ) -> None:
     everything = _ids(recommend(user_id="5", k=12))
-    wanted = [film for film in everything if film in fitting]
+    wanted = [movie for movie in everything if movie in fitting]
     assert _ids(recommend(user_id="5", k=12, **filters)) == wanted
     assert _ids(recommend(user_id="5", k=1, **filters)) == wanted[:1]
     near = client.get(f"{API}/films/5/similar", params={"k": 12, **filters}).json()
     assert set(_ids(near)) == {*fitting} - {"5"}
 
 
-def test_seen_films_come_back_on_request(recommend: Any) -> None:
+def test_seen_movies_come_back_on_request(recommend: Any) -> None:
     answer = recommend(user_id="2", k=12, include_seen=True)
     assert set(_ids(answer)) == set(tiny_model.MOVIES)
     seen = {item["movie_id"] for item in answer["items"] if item["seen"]}
@@ -133,7 +133,7 @@ def test_similar(client: TestClient, served: ServedModel) -> None:
 def test_profile(client: TestClient) -> None:
     answer = client.get(f"{API}/profile", params={"user_id": "3", "liked": ["4"], "k": 3}).json()
     assert (answer["known"], answer["count"]) == (True, 3)
-    assert [film["movie_id"] for film in answer["films"]] == ["4", "2", "8"]
+    assert [movie["movie_id"] for movie in answer["films"]] == ["4", "2", "8"]
     assert answer["genres"] == [{"name": "Comedy", "films": 3}]
     assert answer["decades"] == [{"name": "1980s", "films": 1}, {"name": "1990s", "films": 1}]
     nobody = client.get(f"{API}/profile", params={"user_id": "nobody"}).json()
@@ -170,7 +170,7 @@ def test_users_to_try_are_known(client: TestClient) -> None:
         ("POST", "/recommendations", {"k": 0}, 422, "k: "),
         ("POST", "/recommendations", {"k": 10**30}, 422, "k: "),
         ("POST", "/recommendations", {"k": "many"}, 422, "k: "),
-        ("POST", "/recommendations", {"liked": ["99"]}, 422, "no film with the id '99'"),
+        ("POST", "/recommendations", {"liked": ["99"]}, 422, "no movie with the id '99'"),
         ("POST", "/recommendations", {"exclusions": ["99"]}, 422, "exclusions: "),
         ("POST", "/recommendations", {"liked": ["1"] * 501}, 422, "liked: "),
         ("POST", "/recommendations", {"user_id": "x" * 257}, 422, "user_id: "),
@@ -179,10 +179,10 @@ def test_users_to_try_are_known(client: TestClient) -> None:
         ("POST", "/recommendations", {"year_from": 2000, "year_to": 1990}, 422, "later"),
         ("POST", "/recommendations", {"user": "1"}, 422, "user: "),
         ("POST", "/recommendations", [], 422, "body"),
-        ("GET", "/films/99", None, 404, "no film with the id '99'"),
-        ("GET", "/films/99/similar", None, 404, "no film with the id '99'"),
+        ("GET", "/films/99", None, 404, "no movie with the id '99'"),
+        ("GET", "/films/99/similar", None, 404, "no movie with the id '99'"),
         ("GET", "/films/1/similar?k=0", None, 422, "k: "),
-        ("GET", "/rating?user_id=1&movie_id=99", None, 404, "no film"),
+        ("GET", "/rating?user_id=1&movie_id=99", None, 404, "no movie"),
         ("GET", "/rating?user_id=1", None, 422, "movie_id: "),
         ("GET", "/films?limit=51", None, 422, "limit: "),
         ("GET", "/nothing", None, 404, "Not Found"),

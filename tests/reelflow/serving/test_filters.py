@@ -1,4 +1,4 @@
-"""Filters, and the k best films among those that fit."""
+"""Filters, and the k best movies among those that fit."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import Film
+from reelflow.saved_model.client import Movie
 from reelflow.serving.filters import Filters, Where, best
 
-FILMS = [
-    Film("1", "a", ("Comedy", "Drama"), 1990),
-    Film("2", "b", ("Drama",), 2000),
-    Film("3", "c", (), 1990),
-    Film("4", "d", ("Comedy",), None),
+MOVIES = [
+    Movie("1", "a", ("Comedy", "Drama"), 1990),
+    Movie("2", "b", ("Drama",), 2000),
+    Movie("3", "c", (), 1990),
+    Movie("4", "d", ("Comedy",), None),
 ]
 
 
@@ -30,12 +30,12 @@ FILMS = [
     ],
 )
 def test_mask(where: Where, fits: str) -> None:
-    mask = Filters(FILMS).mask(where)
-    assert "".join(f.movie_id for f, fit in zip(FILMS, mask, strict=True) if fit) == fits
+    mask = Filters(MOVIES).mask(where)
+    assert "".join(f.movie_id for f, fit in zip(MOVIES, mask, strict=True) if fit) == fits
 
 
 def test_what_the_catalogue_has() -> None:
-    filters = Filters(FILMS)
+    filters = Filters(MOVIES)
     assert filters.genres == ["Comedy", "Drama"]
     assert filters.years == (1990, 2000)
     assert Filters([]).years is None

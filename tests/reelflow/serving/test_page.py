@@ -72,7 +72,7 @@ class Page:
         self.browser = browser
         browser.get("about:blank")
         browser.get(address)
-        self.until(lambda: self.films())
+        self.until(lambda: self.movies())
 
     def until(self, happened: Callable[[], Any]) -> Any:
         """Waits for something to become true, through elements being exchanged."""
@@ -95,14 +95,14 @@ class Page:
         script = "return document.querySelector(arguments[0]).innerText"
         return str(self.browser.execute_script(script, selector))
 
-    def films(self, selector: str = "#cards > li") -> list[str]:
+    def movies(self, selector: str = "#cards > li") -> list[str]:
         """Ids in one go: element by element, they could be exchanged meanwhile."""
-        script = "return [...document.querySelectorAll(arguments[0])].map(e => e.dataset.film)"
+        script = "return [...document.querySelectorAll(arguments[0])].map(e => e.dataset.movie)"
         found: list[str] = self.browser.execute_script(script, selector)
         return found
 
     def like(self, text: str) -> None:
-        """Types a film and takes the first suggestion, by keyboard alone."""
+        """Types a movie and takes the first suggestion, by keyboard alone."""
         from selenium.webdriver.common.keys import Keys
 
         before = len(self.all("#liked li"))
@@ -116,46 +116,46 @@ class Page:
 @needs_a_browser
 def test_a_walk_through_the_page(browser: Any, address: str, folder: Path, tmp_path: Path) -> None:
     page = Page(browser, address)
-    assert "Popular films" in page.text("#source")
-    assert page.films()[:3] == ["5", "1", "2"]
+    assert "Popular movies" in page.text("#source")
+    assert page.movies()[:3] == ["5", "1", "2"]
 
     page.like("jumanji")
     page.like("toy")
-    page.until(lambda: "From the films you like" in page.text("#source"))
-    page.until(lambda: not {"1", "2"} & set(page.films()))
+    page.until(lambda: "From the movies you like" in page.text("#source"))
+    page.until(lambda: not {"1", "2"} & set(page.movies()))
     assert "Because you like" in page.text("#cards")
-    assert "The 2 films you like" in page.text("#profile")
+    assert "The 2 movies you like" in page.text("#profile")
 
     page.one("#filters summary").click()
     page.one("#genres label").click()
-    page.until(lambda: set(page.films()) <= {"4", "6", "8", "10", "12"})
+    page.until(lambda: set(page.movies()) <= {"4", "6", "8", "10", "12"})
     page.one("#clear").click()
-    page.until(lambda: "3" in page.films())
+    page.until(lambda: "3" in page.movies())
     page.one("#year-to").send_keys("1990\t")
-    page.until(lambda: sorted(page.films()) == ["3", "4"])
+    page.until(lambda: sorted(page.movies()) == ["3", "4"])
     page.one("#clear").click()
-    page.until(lambda: len(page.films()) > 2)
+    page.until(lambda: len(page.movies()) > 2)
 
-    first = page.films()[0]
+    first = page.movies()[0]
     page.one("#cards h3 button").click()
-    near = page.until(lambda: page.films("#similar .near li"))
+    near = page.until(lambda: page.movies("#similar .near li"))
     assert first not in near
-    page.one("#similar .near button").click()  # similar films of a similar film
-    page.until(lambda: page.films("#similar .near li") not in ([], near))
+    page.one("#similar .near button").click()  # similar movies of a similar movie
+    page.until(lambda: page.movies("#similar .near li") not in ([], near))
     page.one("#close").click()
 
     page.one("input[value=user] + span").click()
     page.one("#user").send_keys("2\n")
     page.until(lambda: "knows of user 2" in page.text("#source"))
-    assert set(page.films()) == set(tiny_model.MOVIES) - set(tiny_model.SEEN["2"])
+    assert set(page.movies()) == set(tiny_model.MOVIES) - set(tiny_model.SEEN["2"])
     assert "3 ratings" in page.text("#profile")
     assert browser.current_url.endswith("#user=2")
 
-    before = page.films()
+    before = page.movies()
     better = tiny_model.export(tmp_path / "model", tiny_model.TinyModel(seed=1))
     push(better, folder, keep=2, now=8)
     page.until(lambda: "version 8" in page.text("#toast"))
-    page.until(lambda: page.films() != before)
+    page.until(lambda: page.movies() != before)
     assert page.text("#about").split()[:2] == ["model", "8"]
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 
@@ -172,20 +172,20 @@ def test_by_keyboard_alone(browser: Any, address: str) -> None:
         return browser.switch_to.active_element
 
     page = Page(browser, f"{address}#user=1")
-    assert press(Keys.TAB).text == "Skip to the films"
+    assert press(Keys.TAB).text == "Skip to the movies"
     first = press(Keys.ENTER, Keys.TAB)  # the filters above are passed over
     assert browser.current_url.endswith("#user=1")
     name = first.text
     assert name in page.text("#cards > li h3")
     press(Keys.ENTER)
-    page.until(lambda: page.films("#similar .near li"))
+    page.until(lambda: page.movies("#similar .near li"))
     assert page.text("#similar-title") == f"Like {name}"
-    near = press(Keys.TAB, Keys.TAB, Keys.TAB)  # past "close" and "I like this film"
+    near = press(Keys.TAB, Keys.TAB, Keys.TAB)  # past "close" and "I like this movie"
     title = near.text
-    assert near.find_element("xpath", "ancestor::li").get_attribute("data-film")
+    assert near.find_element("xpath", "ancestor::li").get_attribute("data-movie")
     press(Keys.ENTER)
     page.until(lambda: page.text("#similar-title") == f"Like {title}")
-    page.until(lambda: page.films("#similar .near li"))
+    page.until(lambda: page.movies("#similar .near li"))
     assert press(Keys.TAB).get_attribute("id") == "close"
     assert press(Keys.ESCAPE) == first
 

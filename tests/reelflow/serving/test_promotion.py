@@ -44,7 +44,7 @@ class Asking:
     def __init__(self, url: str) -> None:
         self.failures: list[str] = []
         self.last = ""
-        """Films of the answer before."""
+        """Movies of the answer before."""
         self.count = 0
         self._url, self._end = url, threading.Event()
         self._change = threading.Condition()
@@ -73,12 +73,12 @@ class Asking:
                 try:
                     answer = client.get("api/v1/recommendations?user_id=1&k=5")
                     answer.raise_for_status()
-                    films = "".join(item["movie_id"] + " " for item in answer.json()["items"])
+                    movies = "".join(item["movie_id"] + " " for item in answer.json()["items"])
                 except httpx.HTTPError as error:
                     self.failures.append(repr(error))
-                    films = "failed"
+                    movies = "failed"
                 with self._change:
-                    self.last, self.count = films, self.count + 1
+                    self.last, self.count = movies, self.count + 1
                     self._change.notify_all()
 
 

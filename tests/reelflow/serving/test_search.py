@@ -1,11 +1,11 @@
-"""Film search for typing."""
+"""Movie search for typing."""
 
 from __future__ import annotations
 
 import pytest
 
-from reelflow.saved_model.client import Film
-from reelflow.serving.search import FilmSearch, searchable
+from reelflow.saved_model.client import Movie
+from reelflow.serving.search import MovieSearch, searchable
 
 TITLES = [
     "Matrix, The (1999)",
@@ -19,7 +19,7 @@ TITLES = [
     "Star Wars: Episode IV - A New Hope (1977)",
     "(1999)",
 ]
-SEARCH = FilmSearch([Film(str(i), title, rating_count=100 - i) for i, title in enumerate(TITLES)])
+SEARCH = MovieSearch([Movie(str(i), title, rating_count=100 - i) for i, title in enumerate(TITLES)])
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_nothing_like_it() -> None:
 
 @pytest.mark.parametrize("text", ["", "  ", "?!"])
 def test_without_a_text_what_is_popular(text: str) -> None:
-    assert [film.title for film in SEARCH.find(text, 2)] == TITLES[:2]
+    assert [movie.title for movie in SEARCH.find(text, 2)] == TITLES[:2]
 
 
 @pytest.mark.parametrize(

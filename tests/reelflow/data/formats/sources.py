@@ -9,7 +9,7 @@ GENRE_FLAGS = 19
 
 
 def movielens_100k(folder: Path) -> Path:
-    """Three ratings, two films (the second without a release date), two users."""
+    """Three ratings, two movies (the second without a release date), two users."""
     action = ["0"] * GENRE_FLAGS
     action[1] = action[5] = "1"
     unknown = ["1"] + ["0"] * (GENRE_FLAGS - 1)
@@ -26,7 +26,7 @@ def movielens_100k(folder: Path) -> Path:
 
 
 def movielens_1m(folder: Path) -> Path:
-    """Two ratings, two films, one user."""
+    """Two ratings, two movies, one user."""
     movies = "1::Toy Story (1995)::Animation|Children's\n2::Léon: The Professional (1994)::Crime\n"
     (folder / "movies.dat").write_bytes(movies.encode("latin-1"))
     (folder / "ratings.dat").write_text("1::1::5::978300760\n1::2::3::978302109\n")
@@ -35,7 +35,7 @@ def movielens_1m(folder: Path) -> Path:
 
 
 def movielens_csv(folder: Path) -> Path:
-    """Two ratings with CRLF, three films of which one has a quoted title."""
+    """Two ratings with CRLF, three movies of which one has a quoted title."""
     (folder / "ratings.csv").write_bytes(
         b"userId,movieId,rating,timestamp\r\n1,1,4.0,964982703\r\n1,11,0.5,964981247\r\n"
     )
@@ -49,7 +49,7 @@ def movielens_csv(folder: Path) -> Path:
 
 
 def netflix(folder: Path) -> Path:
-    """Two ratings without time, two films whose names hold commas."""
+    """Two ratings without time, two movies whose names hold commas."""
     (folder / "Netflix_Dataset_Rating.csv").write_text(
         "User_ID,Rating,Movie_ID\n712664,5,3\n1331154,4,8\n"
     )
@@ -60,8 +60,8 @@ def netflix(folder: Path) -> Path:
 
 
 def own_csv(folder: Path) -> Path:
-    """Two gzip files and a plain one by semicolons, with names of their own; no films' file."""
-    header = "when;stars;customer;film\n"
+    """Two gzip files and a plain one by semicolons, with names of their own; no movies' file."""
+    header = "when;stars;customer;movie\n"
     (folder / "log-1.csv.gz").write_bytes(gzip.compress(f"{header}100;5;a;x\n".encode()))
     (folder / "log-2.csv.gz").write_bytes(gzip.compress(f"{header}200;4;b;x\n".encode()))
     (folder / "log-3.csv").write_text(f"{header}300;3;a;y\n")

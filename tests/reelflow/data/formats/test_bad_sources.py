@@ -20,7 +20,7 @@ RATINGS = "userId,movieId,rating,timestamp\n1,1,4.0,1\n"
 def refusal(
     folder: Path, data: DataConfig | None = None, split: SplitConfig | None = None
 ) -> BadInput:
-    """The error that opening a folder and reading its films ends in."""
+    """The error that opening a folder and reading its movies ends in."""
     with pytest.raises(BadInput) as caught:
         open_source(data or DataConfig(), str(folder), split or SplitConfig()).read_movies()
     assert caught.value.remedy
@@ -76,7 +76,7 @@ def test_mapping_of_an_unknown_column(tmp_path: Path) -> None:
     assert "movie_id" in refusal(tmp_path, DataConfig(columns={"movieid": "x"})).remedy
 
 
-def test_undecodable_films(tmp_path: Path) -> None:
+def test_undecodable_movies(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text(RATINGS)
     (tmp_path / "movies.csv").write_bytes(MOVIES.encode() + b"1,caf\xe9,Drama\n")
     error = refusal(tmp_path)
@@ -84,7 +84,7 @@ def test_undecodable_films(tmp_path: Path) -> None:
     assert "movies.csv is not UTF-8: line 2 holds the byte 0xe9" in error.message
 
 
-def test_film_twice(tmp_path: Path) -> None:
+def test_movie_twice(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text(RATINGS)
     (tmp_path / "movies.csv").write_text(MOVIES + '1,"A\nB",\n2,C,\n1,D,\n')
     assert "line 5: movie_id 1 is in line 2 already" in refusal(tmp_path).message
@@ -94,7 +94,7 @@ def test_film_twice(tmp_path: Path) -> None:
     ("row", "expected"),
     [("7,x\n", "line 2: 2 columns instead of 3"), (",x,Drama\n", "line 2: the movie_id is empty")],
 )
-def test_damaged_film(tmp_path: Path, row: str, expected: str) -> None:
+def test_damaged_movie(tmp_path: Path, row: str, expected: str) -> None:
     (tmp_path / "ratings.csv").write_text(RATINGS)
     (tmp_path / "movies.csv").write_text(MOVIES + row)
     assert expected in refusal(tmp_path).message
@@ -105,7 +105,7 @@ def test_named_format_without_its_files(tmp_path: Path) -> None:
     assert "u.data" in refusal(tmp_path, DataConfig(format="movielens-100k")).message
 
 
-def test_films_file_missing(tmp_path: Path) -> None:
+def test_movies_file_missing(tmp_path: Path) -> None:
     sources.movielens_1m(tmp_path)
     (tmp_path / "movies.dat").unlink()
     assert "movies.dat" in refusal(tmp_path).message
@@ -115,7 +115,7 @@ def test_films_file_missing(tmp_path: Path) -> None:
     ("content", "expected"),
     [
         (b"PK\x03\x04....", "zip archive"),
-        (gzip.compress(RATINGS.encode())[:-12], "gzip stream is damaged"),
+        (gzip.compress(RATINGS.encode(), mtime=0)[:-12], "gzip stream is damaged"),
         (RATINGS.encode("utf-16"), "UTF-16"),
     ],
 )

@@ -28,7 +28,7 @@ def opened(
 
 
 def read_all(source: Source, block_bytes: int = 2**20) -> list[tuple[Any, ...]]:
-    """All valid ratings as tuples of user, film, rating and time."""
+    """All valid ratings as tuples of user, movie, rating and time."""
     movies = source.read_movies()
     rules = Rules(
         source.rating_min,
@@ -98,7 +98,7 @@ def test_own_csv_by_mapping(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["userId,movieId,rating", "User_ID,item_id,Rating", "user,film,stars"]
+    "header", ["userId,movieId,rating", "User_ID,item_id,Rating", "user,movie,stars"]
 )
 def test_obvious_headers_need_no_mapping(tmp_path: Path, header: str) -> None:
     (tmp_path / "ratings.csv").write_bytes(b"\xef\xbb\xbf" + f"{header}\n1,2,3".encode())
@@ -106,7 +106,7 @@ def test_obvious_headers_need_no_mapping(tmp_path: Path, header: str) -> None:
     assert read_all(opened(tmp_path)) == [("1", "2", 3.0, None)]
 
 
-def test_films_of_100k(tmp_path: Path) -> None:
+def test_movies_of_100k(tmp_path: Path) -> None:
     movies = opened(sources.movielens_100k(tmp_path)).read_movies()
 
     assert movies is not None
@@ -121,7 +121,7 @@ def test_films_of_100k(tmp_path: Path) -> None:
     ]
 
 
-def test_films_of_1m(tmp_path: Path) -> None:
+def test_movies_of_1m(tmp_path: Path) -> None:
     movies = opened(sources.movielens_1m(tmp_path)).read_movies()
 
     assert movies is not None
@@ -133,7 +133,7 @@ def test_films_of_1m(tmp_path: Path) -> None:
     assert movies.column("year").to_pylist() == [1995, 1994]
 
 
-def test_films_of_the_csv_releases(tmp_path: Path) -> None:
+def test_movies_of_the_csv_releases(tmp_path: Path) -> None:
     movies = opened(sources.movielens_csv(tmp_path)).read_movies()
 
     assert movies is not None

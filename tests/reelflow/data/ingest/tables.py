@@ -13,7 +13,7 @@ Row = tuple[str, str, float, int | None]
 
 
 def parsed(rows: Sequence[Row], file: int = 0, start: int = 0) -> pa.Table:
-    """Rows of user, film, rating and time as `schema.PARSED`, ten bytes apart."""
+    """Rows of user, movie, rating and time as `schema.PARSED`, ten bytes apart."""
     users, movies, ratings, times = zip(*rows, strict=True) if rows else ((), (), (), ())
     return pa.table(
         [
@@ -29,7 +29,7 @@ def parsed(rows: Sequence[Row], file: int = 0, start: int = 0) -> pa.Table:
 
 
 def random_rows(count: int, seed: int = 0, users: int = 50, times: int = 40) -> list[Row]:
-    """Distinct pairs of user and film, with many equal times."""
+    """Distinct pairs of user and movie, with many equal times."""
     rng = np.random.default_rng(seed)
     pairs = rng.choice(users * 100, count, replace=False)
     return [

@@ -18,12 +18,12 @@ from reelflow.data.spans import find_window
 pytestmark = pytest.mark.slow
 
 
-def batch(stars: list[float], films: list[str], users: list[str] | None = None) -> pa.RecordBatch:
+def batch(stars: list[float], movies: list[str], users: list[str] | None = None) -> pa.RecordBatch:
     users = users or [f"u{i}" for i in range(len(stars))]
-    genres = pa.array([["Drama"] if film < "m5" else ["Comedy"] for film in films])
+    genres = pa.array([["Drama"] if movie < "m5" else ["Comedy"] for movie in movies])
     columns = {
         "user_id": single_values(pa.array(users)),
-        "movie_id": single_values(pa.array(films)),
+        "movie_id": single_values(pa.array(movies)),
         "rating": single_values(pa.array(stars, pa.float32())),
         "genres": genres,
         "year": single_values(pa.array([2000] * len(stars), pa.int64())),
@@ -36,15 +36,15 @@ def test_changes_have_their_known_size() -> None:
     from tests.reelflow.data.ingest.protos import schema
 
     both = [schema(name) for name in ("ratings", "movies")]
-    films = [f"m{i % 10}" for i in range(1_000)]
-    before = batch([float(1 + i % 5) for i in range(1_000)], films)
+    movies = [f"m{i % 10}" for i in range(1_000)]
+    before = batch([float(1 + i % 5) for i in range(1_000)], movies)
     same = {c.column: c for c in changes(before, before, None, both)}
     assert set(same) == {"user_id", "movie_id", "rating", "genres", "year"}
     assert all(c.value == pytest.approx(0.0, abs=1e-6) for c in same.values())
     assert not any(c.exceeded for c in same.values())
 
-    # Half of all ratings go to one film now: its share rises from 0.1 to 0.5.
-    now = batch([5.0] * 1_000, [film if i % 2 else "m0" for i, film in enumerate(films)])
+    # Half of all ratings go to one movie now: its share rises from 0.1 to 0.5.
+    now = batch([5.0] * 1_000, [movie if i % 2 else "m0" for i, movie in enumerate(movies)])
     found = {(c.column, c.kind): c for c in changes(now, before, statistics(before), both)}
     assert found["movie_id", "drift"].value == pytest.approx(0.4, abs=0.01)
     assert found["movie_id", "drift"].exceeded

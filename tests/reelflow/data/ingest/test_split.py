@@ -52,7 +52,7 @@ def test_every_row_is_in_one_split_whatever_the_partitions(options: dict[str, An
     assert split(rows, config, partitions=5) == splits
 
 
-def test_random_depends_on_seed_user_and_film_only() -> None:
+def test_random_depends_on_seed_user_and_movie_only() -> None:
     rows = random_rows(1_000)
     config = SplitConfig(validation=0.1, test=0.2)
     splits = split(rows, config)
@@ -68,8 +68,8 @@ def test_random_depends_on_seed_user_and_film_only() -> None:
 def test_random_gives_a_pair_that_was_rated_twice_to_one_split() -> None:
     rows: list[Row] = [("u", f"m{i}", 3.0, time) for i in range(50) for time in (1, 2)]
     for some in split(rows, SplitConfig()).values():
-        films = [row[1] for row in some]
-        assert all(films.count(film) == 2 for film in films)
+        movies = [row[1] for row in some]
+        assert all(movies.count(movie) == 2 for movie in movies)
 
 
 def test_temporal_never_parts_equal_times() -> None:

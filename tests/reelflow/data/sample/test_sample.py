@@ -35,7 +35,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     ratings = np.loadtxt(folder / "ratings.csv", delimiter=",", skiprows=1)
     ids = np.array([int(row[0]) for row in movies])
     movie = np.searchsorted(ids, ratings[:, 1].astype(np.int64))
-    assert np.array_equal(ids[movie], ratings[:, 1])  # every film rated is in the catalogue
+    assert np.array_equal(ids[movie], ratings[:, 1])  # every movie rated is in the catalogue
     return Sample(
         folder,
         [row[1] for row in movies],
@@ -64,11 +64,11 @@ def test_ratings_are_shaped_like_movielens(sample: Sample) -> None:
     per_user = np.bincount(sample.user)
     assert per_user.min() >= 20
     assert per_user.max() > 5 * np.median(per_user)
-    per_film = np.sort(np.bincount(sample.movie, minlength=MOVIES))[::-1]
-    assert per_film[: MOVIES // 10].sum() > 0.3 * RATINGS  # long tail
-    assert 0 < np.count_nonzero(per_film == 0) < MOVIES // 20
+    per_movie = np.sort(np.bincount(sample.movie, minlength=MOVIES))[::-1]
+    assert per_movie[: MOVIES // 10].sum() > 0.3 * RATINGS  # long tail
+    assert 0 < np.count_nonzero(per_movie == 0) < MOVIES // 20
     pairs = sample.user * MOVIES + sample.movie
-    assert len(np.unique(pairs)) == RATINGS  # nobody rates a film twice
+    assert len(np.unique(pairs)) == RATINGS  # nobody rates a movie twice
 
 
 def test_time_drifts_in_sessions(sample: Sample) -> None:
@@ -85,7 +85,7 @@ def test_time_drifts_in_sessions(sample: Sample) -> None:
 
 
 def test_catalogue_has_the_oddities_of_real_ones(sample: Sample) -> None:
-    assert len(set(sample.titles)) == MOVIES - 1  # two films share a title, year included
+    assert len(set(sample.titles)) == MOVIES - 1  # two movies share a title, year included
     assert any("," in title for title in sample.titles)
     assert any('"' in title for title in sample.titles)
     assert any(not title.isascii() for title in sample.titles)
@@ -116,7 +116,7 @@ def test_blocks_of_users_join_without_a_seam(
     ratings = np.loadtxt(folder / "ratings.csv", delimiter=",", skiprows=1)
     assert len(ratings) == 1_000
     assert np.array_equal(np.unique(ratings[:, 0]), np.arange(1, 41))
-    assert np.all(np.diff(ratings[:, 0] * 1_000 + ratings[:, 1]) > 0)  # by user, then film
+    assert np.all(np.diff(ratings[:, 0] * 1_000 + ratings[:, 1]) > 0)  # by user, then movie
 
 
 def test_users_who_have_seen_nearly_everything_still_get_their_ratings(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from tests.encoded_data import Row, encoded
 DAY = SECONDS_PER_DAY
 
 
-def _at(user: str, film: str, day: int, stars: float = 3.0) -> Row:
-    return (user, film, stars, 10 + day * DAY)
+def _at(user: str, movie: str, day: int, stars: float = 3.0) -> Row:
+    return (user, movie, stars, 10 + day * DAY)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_the_latest_time_is_the_users_last_rating(data: EncodedData) -> None:
     assert latest.tolist() == [10 + 10 * DAY, 10 + 59 * DAY, 10 + 59 * DAY]
 
 
-def test_films_have_bins_and_the_last_one_goes_on(data: EncodedData) -> None:
+def test_movies_have_bins_and_the_last_one_goes_on(data: EncodedData) -> None:
     days = _effects(data)
     days.user_day.assign(tf.zeros_like(days.user_day))
     days.movie_bin.assign(np.arange(3 * BINS, dtype=np.float32)[:, None])
@@ -82,7 +82,7 @@ def test_moods_are_learned(tmp_path: Path) -> None:
     ratings, rows_ = joint.frozen_ratings(), data.validation
     stars = ratings.stars(rows_.user_index, rows_.movie_index, tf.constant(rows_.timestamp))
     np.testing.assert_allclose(stars, rows_.rating, atol=0.8)
-    # Without a time it is the user's latest one, whatever the film.
+    # Without a time it is the user's latest one, whatever the movie.
     for user in range(8):
         last = data.train.timestamp[data.train.user_index == user].max()
         time = tf.constant([last], tf.int64)

@@ -25,7 +25,7 @@ from reelflow.model.rating.fields import (
     year_field,
 )
 from reelflow.model.tasks import JointModel
-from tests.encoded_data import Film, Row, encoded, random_rows
+from tests.encoded_data import Movie, Row, encoded, random_rows
 
 TRAIN = TrainConfig(
     epochs=60, rating_learning_rate=0.02, rating_decay=1.0, batch_size=64, patience=60
@@ -61,30 +61,30 @@ def test_taste_is_learned(head: dict[str, Any], tmp_path: Path) -> None:
     joint, _ = fit(data, config, TRAIN, tmp_path)
     ratings = joint.frozen_ratings()
     users = tf.constant([int(row[0][1:]) for row in held_out])
-    films = tf.constant([int(row[1][1:]) for row in held_out])
+    movies = tf.constant([int(row[1][1:]) for row in held_out])
     liked = np.array([row[2] == 5.0 for row in held_out])
-    stars = ratings.stars(users, films).numpy()
-    # AUC 1: every liked film above every other one.
+    stars = ratings.stars(users, movies).numpy()
+    # AUC 1: every liked movie above every other one.
     assert stars[liked].min() > 3 > stars[~liked].max()
     assert stars.min() >= 1.0
     assert stars.max() <= 5.0
     if ratings.gives_likes:
-        likes = ratings.likes(users, films).numpy()
+        likes = ratings.likes(users, movies).numpy()
         assert likes[liked].min() > 0.5 > likes[~liked].max()
     # What recommendations rank by agrees.
     whole = ratings.scores(tf.range(24)).numpy()
-    of_pairs = whole[users.numpy(), films.numpy()]
+    of_pairs = whole[users.numpy(), movies.numpy()]
     assert of_pairs[liked].min() > of_pairs[~liked].max()
 
 
 GENRES = ("Comedy", "Drama", "War")
-FILMS = [Film(f"m{i:02d}", GENRES[: i % 4], None if i == 5 else 1990 + i % 3) for i in range(14)]
+MOVIES = [Movie(f"m{i:02d}", GENRES[: i % 4], None if i == 5 else 1990 + i % 3) for i in range(14)]
 
 
 @pytest.fixture(scope="module")
 def data() -> EncodedData:
     rows = [row for row in random_rows(60, 5) if row[1] != "m03"]
-    return encoded(rows, films=FILMS)
+    return encoded(rows, movies=MOVIES)
 
 
 def _untrained(data: EncodedData, **config: Any) -> JointModel:
@@ -98,19 +98,19 @@ def _untrained(data: EncodedData, **config: Any) -> JointModel:
 def test_what_is_exported_is_the_model(data: EncodedData, head: str) -> None:
     joint = _untrained(data, rating_head=head)
     frozen = joint.rating_model.freeze()
-    users, movies = (grid.ravel() for grid in np.mgrid[: data.sizes.users, : len(FILMS)])
+    users, movies = (grid.ravel() for grid in np.mgrid[: data.sizes.users, : len(MOVIES)])
     direct = joint.rating_model(tf.constant(users), tf.constant(movies), training=False)
     np.testing.assert_allclose(frozen.pairs(users, movies, None), direct, rtol=1e-4, atol=1e-5)
     twice = tf.constant([2, 0, 2])
     whole = frozen.catalogue(twice).numpy()
     expected = direct.numpy().reshape(data.sizes.users, -1)[[2, 0, 2]]
     np.testing.assert_allclose(whole, expected, rtol=1e-4, atol=1e-5)
-    strangers = frozen.pairs(tf.constant([data.sizes.users]), tf.constant([len(FILMS)]), None)
+    strangers = frozen.pairs(tf.constant([data.sizes.users]), tf.constant([len(MOVIES)]), None)
     assert np.isfinite(strangers.numpy()).all()
-    assert frozen.head.directions.shape[0] == len(FILMS)
+    assert frozen.head.directions.shape[0] == len(MOVIES)
 
 
-def test_films_without_ratings_are_the_unknown_film_with_its_genres(data: EncodedData) -> None:
+def test_movies_without_ratings_are_the_unknown_movie_with_its_genres(data: EncodedData) -> None:
     assert movie_field(data).table.tolist() == [0, 1, 2, 14, *range(4, 15)]
     assert user_field(data).table.tolist() == list(range(data.sizes.users + 1))
     first, second = genre_fields(data, 2)
@@ -174,16 +174,16 @@ def test_sharing_needs_a_user_to_be_one_embedding(wrong: dict[str, str]) -> None
 
 def test_the_dcn_meets_declared_features(data: EncodedData) -> None:
     words = ["age=25", "gender=F", "gender=M"]
-    users, films = data.sizes.users, len(data.catalogue)
+    users, movies = data.sizes.users, len(data.catalogue)
     of_users = tokens_of_rows(words, np.array([0, 0, 1]), np.array([2, 0, 1]), users)
-    of_films = tokens_of_rows(["star=A", "star=B"], np.array([1, 1]), np.array([1, 0]), films)
-    data = replace(data, user_features=of_users, movie_features=of_films)
+    of_movies = tokens_of_rows(["star=A", "star=B"], np.array([1, 1]), np.array([1, 0]), movies)
+    data = replace(data, user_features=of_users, movie_features=of_movies)
     age, gender = token_fields(of_users, of_user=True)
     assert (age.name, age.categories, gender.name, gender.categories) == ("age", 2, "gender", 3)
     assert age.table[:3].tolist() == [0, 1, 1]
     assert gender.table[[0, 1, 2, -1]].tolist() == [1, 0, 2, 2]
-    [star] = token_fields(of_films, of_user=False)
-    assert star.table[[0, 1]].tolist() == [2, of_films.indices[0]]
+    [star] = token_fields(of_movies, of_user=False)
+    assert star.table[[0, 1]].tolist() == [2, of_movies.indices[0]]
     for switch, more in ((True, {"age", "gender", "star"}), (False, set())):
         joint = _untrained(data, rating_head="dcn", user_features=switch, movie_features=switch)
         named = joint.rating_model.about()["cross_weights"]["features"]

@@ -10,10 +10,10 @@ import tf_keras as keras
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.rating.svdpp import SvdPlusPlus
-from tests.encoded_data import Film, Row, encoded, random_rows
+from tests.encoded_data import Movie, Row, encoded, random_rows
 
 GENRES = ("Comedy", "Drama", "War")
-FILMS = [Film(f"m{i:02d}", GENRES[: i % 4]) for i in range(14)]
+MOVIES = [Movie(f"m{i:02d}", GENRES[: i % 4]) for i in range(14)]
 CONFIG = ModelConfig(rating_embedding_size=3)
 
 
@@ -29,7 +29,7 @@ def _model(data: EncodedData) -> SvdPlusPlus:
 
 @pytest.fixture(scope="module")
 def data() -> EncodedData:
-    return encoded(random_rows(60, 5), films=FILMS)
+    return encoded(random_rows(60, 5), movies=MOVIES)
 
 
 def _by_hand(data: EncodedData, model: SvdPlusPlus, user: int, movie: int) -> float:
@@ -64,14 +64,14 @@ def test_prediction_by_hand(data: EncodedData) -> None:
 def test_tables_are_the_same_model(data: EncodedData) -> None:
     model = _model(data)
     tables = model.freeze()
-    users, movies = (grid.ravel() for grid in np.mgrid[: data.sizes.users, : len(FILMS)])
+    users, movies = (grid.ravel() for grid in np.mgrid[: data.sizes.users, : len(MOVIES)])
     direct = model(tf.constant(users), tf.constant(movies), training=False)
     np.testing.assert_allclose(tables.pairs(users, movies), direct, rtol=1e-4, atol=1e-5)
     whole = tables.catalogue(tf.range(data.sizes.users))
     np.testing.assert_allclose(whole, tf.reshape(direct, whole.shape), rtol=1e-4, atol=1e-5)
 
 
-def test_the_unknown_user_is_the_mean_of_all_and_the_unknown_film_nothing(
+def test_the_unknown_user_is_the_mean_of_all_and_the_unknown_movie_nothing(
     data: EncodedData,
 ) -> None:
     model = _model(data)
@@ -85,14 +85,14 @@ def test_the_unknown_user_is_the_mean_of_all_and_the_unknown_film_nothing(
 @pytest.mark.parametrize("at", range(0, 24, 3))
 def test_in_training_the_target_is_unseen(at: int) -> None:
     """The prediction of a train pair is the one of a model that has never seen the pair."""
-    rows = random_rows(24, 6, users=4, films=8)
+    rows = random_rows(24, 6, users=4, movies=8)
     kept: list[Row] = [(u, m, 3.0, t) for u, m, _, t in rows]  # the mean stays the same
-    user, film, _, _ = kept[at]
+    user, movie, _, _ = kept[at]
     rest = [row for i, row in enumerate(kept) if i != at]
-    films = FILMS[:8]
-    whole, without = encoded(kept, films=films), encoded(rest, films=films)
+    movies = MOVIES[:8]
+    whole, without = encoded(kept, movies=movies), encoded(rest, movies=movies)
     assert whole.sizes.users == without.sizes.users
-    pair = tf.constant([int(user[1:])]), tf.constant([int(film[1:])])
+    pair = tf.constant([int(user[1:])]), tf.constant([int(movie[1:])])
     in_training = _model(whole)(*pair, training=True)
     never_seen = _model(without)(*pair, training=False)
     np.testing.assert_allclose(in_training, never_seen, rtol=1e-4, atol=1e-5)

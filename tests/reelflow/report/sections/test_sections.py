@@ -62,7 +62,7 @@ def test_overview_holds_the_model_against_the_others() -> None:
 def test_data_counts_rows_and_quarantine() -> None:
     found = data.data_section(world.inputs())
     facts = _facts(found)
-    assert (facts["Ratings"], facts["Users"], facts["Films"]) == ("8", "3", "4")
+    assert (facts["Ratings"], facts["Users"], facts["Movies"]) == ("8", "3", "4")
     assert facts["In quarantine"] == "2 rows"
     tables = {table.caption: table.rows for table in _all(found, Table)}
     assert tables["Rows in quarantine, by reason"] == [("rating is no number", 2)]
@@ -80,10 +80,10 @@ def test_data_draws_distributions() -> None:
         ("Drama", 4), (world.EVIL, 3), ("Comedy", 2),
     ]  # fmt: skip
     years = _figure(found, "decade")
-    assert "1 film without a year" in years.title
+    assert "1 movie without a year" in years.title
     assert isinstance(years.chart, Bars)
     assert (years.chart.labels, years.chart.values) == (["1990s", "2000s"], [2, 1])
-    tail = _figure(found, "each film").chart
+    tail = _figure(found, "each movie").chart
     assert isinstance(tail, Lines)
     assert list(tail.lines[0].y) == [3, 2, 1]
 
@@ -173,10 +173,10 @@ def test_examples_are_of_users_with_train_and_test_ratings() -> None:
     assert len(examples.choose(checkerboard().data)) == examples.USERS
 
 
-def test_map_shows_rated_films_and_keeps_neighbours_together() -> None:
+def test_map_shows_rated_movies_and_keeps_neighbours_together() -> None:
     directions = np.array([[1, 0, 0], [0.9, 0.1, 0], [-1, 0, 0.2], [0, 1, 0]], np.float32)
     found = embedding_map.section(directions, world.data())
-    chart = _figure(found, "3 films").chart
+    chart = _figure(found, "3 movies").chart
     assert isinstance(chart, Scatter)
     names = {point.name: point for point in chart.points}
     assert set(names) == {world.EVIL, "The title of b", "The title of c"}
@@ -308,7 +308,7 @@ def test_training_says_how_it_began() -> None:
     kept = {"users": {"kept": 9, "new": 1}, "movies": {"kept": 20, "new": 0}}
     warm = {"warm": True, "cold_tasks": {"rating": "other sizes"}, **kept}
     text = _all(training.training_section({"warm_start": warm}), Text)[0].text
-    assert "9 of 10 users and 20 of 20 films" in text
+    assert "9 of 10 users and 20 of 20 movies" in text
     assert "rating starts cold: other sizes" in text
     cold = training.training_section(
         {"warm_start": {"warm": False, "reason": "there is no champion"}}
