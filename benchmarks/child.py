@@ -13,7 +13,7 @@ from reelflow.base.environment import prepare
 
 
 def main(function: str, arguments: str, out: str) -> None:
-    """Calls `module:function` with JSON arguments and writes what it returned and took."""
+    """Call `module:function` with JSON arguments and writes what it returned and took."""
     prepare()
     started = time.perf_counter()
     module, _, name = function.partition(":")

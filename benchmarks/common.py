@@ -53,7 +53,7 @@ def options(description: str | None) -> argparse.Namespace:
 
 
 def fresh(function: str, **arguments: Any) -> Measured:
-    """Calls `module:function` in a process of its own, so that times and memory are its own.
+    """Call `module:function` in a process of its own, so that times and memory are its own.
 
     Args:
         function: a module of `benchmarks` and a function in it that returns a dictionary.
@@ -85,7 +85,7 @@ def fresh(function: str, **arguments: Any) -> Measured:
 def interleaved(
     variants: Mapping[_Key, Callable[[], _Result]], repeats: int
 ) -> dict[_Key, list[_Result]]:
-    """Calls A B C, A B C, ...: what slows the machine down for a while slows all of them."""
+    """Call A B C, A B C, ...: what slows the machine down for a while slows all of them."""
     results: dict[_Key, list[_Result]] = {name: [] for name in variants}
     for _ in range(repeats):
         for name, measure in variants.items():
@@ -126,7 +126,7 @@ def report(
     short: bool,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Prints a table and writes `benchmarks/results/<name>.json`.
+    """Print a table and writes `benchmarks/results/<name>.json`.
 
     Args:
         name: of the benchmark.
@@ -152,7 +152,7 @@ def report(
 
 
 def show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Prints a table; the same columns in each row."""
+    """Print a table; the same columns in each row."""
     table = Table(title=title)
     for at, column in enumerate(rows[0]):
         table.add_column(column, justify="right" if at else "left")

@@ -86,7 +86,7 @@ def _timed(call: Callable[[], tuple[int, float]]) -> common.Measured:
 
 
 def main() -> None:
-    """Measures and reports."""
+    """Measure and reports."""
     chosen = common.options(__doc__)
     rows = 20_000 if chosen.short else 100_000
     repeats = chosen.repeats or (1 if chosen.short else 5)

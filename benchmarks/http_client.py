@@ -21,7 +21,7 @@ class Load:
 
 
 async def load(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Load:
-    """Asks over several connections at once.
+    """Ask over several connections at once.
 
     Args:
         port: on this machine.

@@ -92,7 +92,7 @@ def _timed(
 
 
 def main() -> None:
-    """Measures and reports."""
+    """Measure and reports."""
     chosen = common.options(__doc__)
     ratings = 100_000 if chosen.short else 1_000_000
     data.folder(ratings)

@@ -75,7 +75,7 @@ def _run(pipeline: Any) -> common.Measured:
 
 
 def main() -> None:
-    """Measures and reports."""
+    """Measure and reports."""
     parser = common.parser(__doc__)
     parser.add_argument("--ratings", type=int, nargs="*", default=[100_000, 1_000_000])
     chosen = parser.parse_args()

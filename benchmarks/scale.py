@@ -26,7 +26,7 @@ def growth(sizes: list[int], seconds: list[float]) -> float:
 
 
 def main() -> None:
-    """Measures and reports."""
+    """Measure and reports."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="20,000 and 100,000 ratings only")
     parser.add_argument(

@@ -164,7 +164,7 @@ def _bare(movies: int) -> Callable[[Any, Any], Any]:
 
 
 def main() -> None:
-    """Measures and reports."""
+    """Measure and reports."""
     chosen = common.options(__doc__)
     catalogues = (4_000, 60_000) if chosen.short else (4_000, 60_000, 1_000_000)
     repeats = chosen.repeats or (1 if chosen.short else 3)

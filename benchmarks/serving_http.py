@@ -27,7 +27,7 @@ PATHS = ("recommendations", "with reasons", ":predict")
 
 
 def exported(movies: int, folder: str, seed: int) -> common.Measured:
-    """Exports an untrained model of a given size; for `common.fresh`."""
+    """Export an untrained model of a given size; for `common.fresh`."""
     import tensorflow as tf
 
     from benchmarks import arrays
@@ -111,7 +111,7 @@ async def reloaded(port: int, base: Path, model: Path, seconds: float) -> Load:
 
 
 def main() -> None:
-    """Measures and reports."""
+    """Measure and reports."""
     chosen = common.options(__doc__)
     seconds = 2.0 if chosen.short else 10.0
     rows = []

@@ -125,7 +125,7 @@ def _products(batch: int, candidates: int, size: int) -> float:
 
 
 def main() -> None:
-    """Measures and reports."""
+    """Measure and reports."""
     chosen = common.options(__doc__)
     rows, metric_rows = (SHORT_ROWS, SHORT_METRIC_ROWS) if chosen.short else (ROWS, METRIC_ROWS)
     shape = {"users": 6_040, "movies": 3_900, "train": rows}

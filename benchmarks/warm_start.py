@@ -30,7 +30,7 @@ METRICS = {
 
 
 def cut(folder: Path, to: Path, share: float) -> None:
-    """Writes `to/1` and `to/2`, the earlier and the later ratings, with the movies above them."""
+    """Write `to/1` and `to/2`, the earlier and the later ratings, with the movies above them."""
     import pyarrow.csv
 
     ratings = pyarrow.csv.read_csv(folder / "ratings.csv").sort_by("timestamp")
@@ -167,7 +167,7 @@ def measure(folder: Path, share: float, kind: str) -> tuple[list[dict[str, Any]]
 
 
 def main() -> None:
-    """Measures and reports."""
+    """Measure and reports."""
     parser = common.parser(__doc__)
     parser.add_argument("--data", type=Path, default=Path("data/movielens-latest-small"))
     parser.add_argument("--share", type=float, default=0.8, help="of the ratings in the first span")

@@ -1,0 +1,1 @@
+"""The TFX nodes, one file each: artifacts in, artifacts out."""

@@ -115,7 +115,7 @@ def _saved_model(model: Artifact) -> Path:
 
 
 def _bless(blessing: Artifact, blessed: bool, model: Artifact, champions: list[Artifact]) -> None:
-    """Says it as TFX's own Evaluator does, so that resolvers and Pusher understand it."""
+    """Say it as TFX's own Evaluator does, so that resolvers and Pusher understand it."""
     name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
     io_utils.write_string_file(os.path.join(blessing.uri, name), "")
     value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE

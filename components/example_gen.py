@@ -137,7 +137,7 @@ class Executor(BaseBeamExecutor):
 
 
 def _check_unchanged(source: Source, fingerprint: str) -> None:
-    """Refuses a span that was still being written.
+    """Refuse a span that was still being written.
 
     Raises:
         BadInput: a file is not what it was when the driver chose the span.

@@ -35,7 +35,7 @@ class ChampionStrategy(tfx.dsl.experimental.ResolverStrategy):
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[Artifact]]
     ) -> dict[str, list[Artifact]]:
-        """Finds the one model or none; the other outputs are empty, since TFX wants them there."""
+        """Find the one model or none; the other outputs are empty, since TFX wants them there."""
         registered, [candidate] = input_dict[REGISTERED], input_dict[CANDIDATE]
         found = registered
         if any(_same(candidate, champion) for champion in registered):
@@ -84,7 +84,7 @@ class BeginningStrategy(tfx.dsl.experimental.ResolverStrategy):
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[Artifact]]
     ) -> dict[str, list[Artifact]]:
-        """Finds the one model or none; the other outputs are empty, since TFX wants them there."""
+        """Find the one model or none; the other outputs are empty, since TFX wants them there."""
         found, [encoded] = input_dict[REGISTERED], input_dict[ENCODED]
         for champion in input_dict[REGISTERED]:
             for inputs, outputs in _trainings(store, encoded):

@@ -23,7 +23,7 @@ from reelflow.model.warm_start import find_beginning
 
 
 def run_fn(args: FnArgs) -> None:
-    """Trains and exports.
+    """Train and exports.
 
     Args:
         args: TFX's; `custom_config` has the sections `model`, `train` and `split` of the

@@ -90,7 +90,7 @@ TUNER: Final = "tuner"
 
 
 def tuner_fn(args: FnArgs) -> TunerFnResult:
-    """Makes the search.
+    """Make the search.
 
     Args:
         args: TFX's; `custom_config` has the sections `model`, `train` and `tuner`.

@@ -16,7 +16,7 @@ from reelflow.base.environment import prepare
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs a worker until the engine lets it go.
+    """Run a worker until the engine lets it go.
 
     Raises:
         grpc.RpcError: the engine that started it is gone.

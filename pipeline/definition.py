@@ -32,7 +32,7 @@ _NOT_OF_THE_MODEL = {"beam", "push", "registry", "kubeflow"}
 
 
 def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> tfx.dsl.Pipeline:
-    """Builds the pipeline; nothing is read or run.
+    """Build the pipeline; nothing is read or run.
 
     Args:
         config: what the run does; `data.path` must name a folder.

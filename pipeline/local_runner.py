@@ -23,7 +23,7 @@ from reelflow.data.inputs import effective_config
 
 
 def start_again_with_keras_2() -> None:
-    """Starts this process anew if TensorFlow has taken Keras 3 before it could be told of Keras 2.
+    """Start this process anew if TensorFlow has taken Keras 3 before it could be told of Keras 2.
 
     The `tfx` command imports TensorFlow first and loads this file afterwards.
     """
@@ -34,7 +34,7 @@ def start_again_with_keras_2() -> None:
 
 
 def main() -> None:
-    """Runs the pipeline and writes its summary.
+    """Run the pipeline and writes its summary.
 
     Raises:
         ReelflowError: wrong settings, unusable data, or a component that refused to go on.
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def exit_code() -> int:
-    """Runs `main`; our own errors are shown in one line each, without a traceback."""
+    """Run `main`; our own errors are shown in one line each, without a traceback."""
     try:
         main()
     except ReelflowError as error:

@@ -92,7 +92,7 @@ def encoded(
     test: Sequence[Row] = (),
     movies: Iterable[Movie | str] | None = None,
 ) -> EncodedData:
-    """Encodes raw rows; users are numbered in order of their ids, movies in the given order.
+    """Encode raw rows; users are numbered in order of their ids, movies in the given order.
 
     Args:
         train, validation, test: the splits.
@@ -175,7 +175,7 @@ def colour(identity: str) -> int:
 
 
 def checkerboard(users: int = 24, movies: int = 20, seed: int = 0) -> Checkerboard:
-    """Draws a checkerboard.
+    """Draw a checkerboard.
 
     Of its colour, each user has rated one movie in validation, one in test, all but one of the
     others in train; validation and test are later than train.

@@ -31,7 +31,7 @@ def registrar(folder: Path, name: str = NAME) -> Registrar:
 def register(
     registrar: Registrar, model: Path, model_hash: str, blessed: bool = True, **tags: str
 ) -> Version:
-    """Registers a folder as RegistryPusher would, with invented metrics."""
+    """Register a folder as RegistryPusher would, with invented metrics."""
     verdict = {"reelflow.blessed": "true" if blessed else "false"}
     if not blessed:
         verdict["reelflow.reasons"] = "RMSE is 1.0000, above the bound of 0.9000."

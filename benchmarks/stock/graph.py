@@ -16,7 +16,7 @@ SPLITS = {"train": 8, "eval": 1, "test": 1}
 
 
 def create_pipeline(folder: str, output: str, epochs: int, metric: bool) -> tfx.dsl.Pipeline:
-    """Builds the pipeline.
+    """Build the pipeline.
 
     Args:
         folder: with `ratings.csv` and nothing else.

@@ -20,7 +20,7 @@ class TutorialModel(tfrs.Model):
     def __init__(
         self, users: list[str], movies: list[str], metric: bool, rating: bool = True
     ) -> None:
-        """Makes the model.
+        """Make the model.
 
         Args:
             users, movies: vocabularies.

@@ -23,7 +23,7 @@ def seconds_per_epoch(
     rating: bool,
     epochs: int,
 ) -> list[float]:
-    """Trains as the notebooks do.
+    """Train as the notebooks do.
 
     Args:
         rows: the train split.
@@ -57,9 +57,9 @@ class EpochClock(keras.callbacks.Callback):
         self._began = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Starts the clock."""
+        """Start the clock."""
         self._began = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Stops it."""
+        """Stop it."""
         self.seconds.append(time.perf_counter() - self._began)

@@ -15,7 +15,7 @@ METRIC = "metric"
 
 
 def run_fn(args: FnArgs) -> None:
-    """Trains and exports.
+    """Train and exports.
 
     Args:
         args: TFX's; `custom_config` has `epochs`, and `metric`: whether FactorizedTopK is computed,

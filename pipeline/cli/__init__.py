@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def _hush() -> None:
-    """Drops what TensorFlow's own destructors print while the interpreter shuts down."""
+    """Drop what TensorFlow's own destructors print while the interpreter shuts down."""
     sys.stdout.flush()
     sys.stderr.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)

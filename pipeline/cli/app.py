@@ -91,7 +91,7 @@ class Commands(TyperGroup):
         return name, None if name is None else load(name), rest
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the sub-command.
+        """Run the sub-command.
 
         Raises:
             typer.Exit: with the error's exit code, after the message.

@@ -91,7 +91,7 @@ def hold(
     baselines: Sequence[str],
     prefix: str,
 ) -> None:
-    """Runs a contest, prints its table and keeps it.
+    """Run a contest, prints its table and keeps it.
 
     Args:
         layout: the output folder.
@@ -212,7 +212,7 @@ def _run(
     run_id: str,
     progress: Progress,
 ) -> Contest:
-    """Runs the contest inside the capture; everything heavy is imported here.
+    """Run the contest inside the capture; everything heavy is imported here.
 
     Raises:
         ReelflowError: for every failure; what is not ours is in the log with its traceback.
@@ -241,7 +241,7 @@ def _run(
 
 
 def _save(contest: Contest, about: Mapping[str, Any], page: Path) -> None:
-    """Writes the page, and beside it the same as JSON."""
+    """Write the page, and beside it the same as JSON."""
     from pipeline.runs.comparison import as_json, as_markdown
 
     text = json.dumps(as_json(contest.entries, about), indent=2)

@@ -43,7 +43,7 @@ Overrides = Annotated[
 
 @config_app.callback()
 def _group() -> None:
-    """Keeps `show` a sub-command while it is the only one."""
+    """Keep `show` a sub-command while it is the only one."""
 
 
 @config_app.command()

@@ -30,7 +30,7 @@ def show(
     examples: Sequence[tuple[str, Recommendations]],
     layout: Layout,
 ) -> None:
-    """Prints everything that a person wants to know after a run."""
+    """Print everything that a person wants to know after a run."""
     _show_cached(console, summary)
     _show_data(console, summary)
     _show_drift(console, summary)

@@ -74,11 +74,11 @@ class PlainProgress:
         pass
 
     def starting(self, what: str) -> None:
-        """Says it."""
+        """Say it."""
         self._print(f"{what} ...")
 
     def nodes(self, ids: Sequence[str]) -> None:
-        """Notes how many there are."""
+        """Note how many there are."""
         self._total = len(ids)
 
     def started(self, node: str) -> None:
@@ -143,22 +143,22 @@ class LiveProgress:
         self._notice = what
 
     def nodes(self, ids: Sequence[str]) -> None:
-        """Draws a line for every node."""
+        """Draw a line for every node."""
         self._notice = None
         self._rows = {node: _Row() for node in ids}
 
     def started(self, node: str) -> None:
-        """Starts the node's clock."""
+        """Start the node's clock."""
         self._rows[node] = _Row("running", time.monotonic())
 
     def noted(self, text: str) -> None:
-        """Shows the latest beside the running node's clock."""
+        """Show the latest beside the running node's clock."""
         for row in self._rows.values():
             if row.state == "running":
                 row.note = text
 
     def finished(self, event: NodeFinished) -> None:
-        """Shows what the node came to."""
+        """Show what the node came to."""
         note = self._rows[event.node].note
         self._rows[event.node] = _Row(event.state, 0.0, event.seconds, event.rows, note)
 

@@ -109,7 +109,7 @@ def _headline(config: Config, layout: Layout) -> None:
 def _run(
     config: Config, layout: Layout, run_id: str, progress: Progress, interrupts: Interrupts
 ) -> _Outcome:
-    """Runs the pipeline inside the capture; everything heavy is imported here.
+    """Run the pipeline inside the capture; everything heavy is imported here.
 
     Raises:
         ReelflowError: for every failure; what is not ours is in the log with its traceback.

@@ -145,7 +145,7 @@ def _of_run(run: Run) -> Path:
 
 
 def _compare(layout: Layout, a: Run, b: Run) -> Path:
-    """Shows the differences, slices on the page alone, and writes the page."""
+    """Show the differences, slices on the page alone, and writes the page."""
     from pipeline.runs.difference import page
     from reelflow.report import render
 
@@ -160,7 +160,7 @@ def _compare(layout: Layout, a: Run, b: Run) -> Path:
 
 
 def show(content: Sequence[object]) -> None:
-    """Prints the tables and paragraphs among a page's blocks, without what a page folds away."""
+    """Print the tables and paragraphs among a page's blocks, without what a page folds away."""
     from reelflow.report import blocks
 
     for block in content:
@@ -191,7 +191,7 @@ _CHANGE_COLOURS = {"better": "green", "worse": "red"}
 
 
 def _open(page: Path) -> None:
-    """Raises BadInput where there is no browser."""
+    """Raise BadInput where there is no browser."""
     import webbrowser
 
     if not webbrowser.open(page.as_uri()):

@@ -17,7 +17,7 @@ from reelflow.config.layout import Layout
 
 @contextmanager
 def alone_in(layout: Layout) -> Iterator[None]:
-    """Holds the output folder: two runs at a time would push over each other.
+    """Hold the output folder: two runs at a time would push over each other.
 
     Raises:
         BadInput: another process holds it, or it cannot be made.
@@ -82,7 +82,7 @@ def let_log_speak() -> None:
 
 @contextmanager
 def captured(log: Path) -> Iterator[TextIO]:
-    """Sends file descriptors 1 and 2 to `log`, children and C++ code included.
+    """Send file descriptors 1 and 2 to `log`, children and C++ code included.
 
     Yields:
         The terminal (or whatever stdout was), for our own words.

@@ -101,7 +101,7 @@ class Client:
     def submit(
         self, package: Path, name: str, experiment: str, run: str, parameters: Mapping[str, Any]
     ) -> Submitted:
-        """Starts a run of a package.
+        """Start a run of a package.
 
         Args:
             package: the compiled package.
@@ -124,7 +124,7 @@ class Client:
         parameters: Mapping[str, Any],
         schedule: Schedule,
     ) -> Submitted:
-        """Makes a recurring run, in the place of those of the same name in the experiment.
+        """Make a recurring run, in the place of those of the same name in the experiment.
 
         Args:
             package, name, experiment, parameters: as for `submit`.
@@ -227,7 +227,7 @@ class Server:
     ca_cert: str | None = None
 
     def check(self) -> None:
-        """Asks for its health: the SDK would try for half a minute before it gives up.
+        """Ask for its health: the SDK would try for half a minute before it gives up.
 
         Raises:
             BadInput: the host is no address.
@@ -256,7 +256,7 @@ class Server:
 
     @contextlib.contextmanager
     def talking(self) -> Iterator[None]:
-        """Keeps the SDK's own words from the terminal, and turns its errors into ours.
+        """Keep the SDK's own words from the terminal, and turns its errors into ours.
 
         Raises:
             ReelflowError: what the server refused, or that it went away.

@@ -29,7 +29,7 @@ def compile_graph(config: Config) -> Graph:
 
 
 def compile_package(config: Config, file: Path, name: str = PIPELINE_NAME) -> Graph:
-    """Writes the package of a configuration.
+    """Write the package of a configuration.
 
     Args:
         config: its `data.path` is the default of the run's parameter `data`.

@@ -24,7 +24,7 @@ _BACKOFF_SECONDS = 30
 
 
 def write_package(graph: Graph, config: Config, name: str, file: Path) -> None:
-    """Writes the package and has the SDK read it back.
+    """Write the package and has the SDK read it back.
 
     Args:
         graph: nodes and dependencies.

@@ -45,7 +45,7 @@ class TaskArguments:
 
     @classmethod
     def parse(cls, arguments: Sequence[str] | None = None) -> TaskArguments:
-        """Reads the command line, this process's by default; exits with 2 if it is wrong."""
+        """Read the command line, this process's by default; exits with 2 if it is wrong."""
         parser = argparse.ArgumentParser(prog="python -m pipeline.kubeflow.task")
         parser.add_argument("--node", default="")
         for name in ("graph", "run-id", "config"):

@@ -16,7 +16,7 @@ from reelflow.base.errors import ReelflowError
 
 
 def summarize_run(arguments: TaskArguments) -> None:
-    """Writes the summary and prints the verdict.
+    """Write the summary and prints the verdict.
 
     Raises:
         ReelflowError: wrong parameters, or ML Metadata does not know the run.
@@ -36,7 +36,7 @@ def summarize_run(arguments: TaskArguments) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Runs `summarize_run`; our own errors are shown in one line each.
+    """Run `summarize_run`; our own errors are shown in one line each.
 
     Returns:
         The container's exit code.

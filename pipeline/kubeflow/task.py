@@ -59,7 +59,7 @@ class Graph:
         return f"{self.shape}-{self.code[:16]}"
 
     def check(self, fingerprint: str) -> None:
-        """Compares what a container has compiled with what the package was made from.
+        """Compare what a container has compiled with what the package was made from.
 
         Raises:
             BadInput: the run's parameters make another graph than the package's tasks are.
@@ -177,7 +177,7 @@ def ir_hash(ir: pipeline_pb2.Pipeline) -> str:
 
 
 def _note(folder: RunFolder, config: Config, digest: str) -> None:
-    """Makes the run's folder in one step; if another task was quicker, its folder stays."""
+    """Make the run's folder in one step; if another task was quicker, its folder stays."""
     folder.path.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(prefix=".", dir=folder.path.parent))
     hidden.chmod(0o755)
@@ -201,7 +201,7 @@ Before = Literal["nothing", "unfinished", "finished"]
 
 
 def take_over(ir: pipeline_pb2.Pipeline, node_id: str) -> Before:
-    """Finds what an earlier attempt at the same node in the same run has come to.
+    """Find what an earlier attempt at the same node in the same run has come to.
 
     An unfinished attempt's outputs and temporary files are removed: those of both attempts would
     mix.
@@ -239,7 +239,7 @@ def _remove(uri: str) -> None:
 
 
 def run_node(arguments: TaskArguments) -> None:
-    """Runs the node and says what came of it.
+    """Run the node and says what came of it.
 
     Raises:
         ReelflowError: wrong parameters, an image that does not fit the package, no metadata, or
@@ -267,7 +267,7 @@ def run_node(arguments: TaskArguments) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Runs `run_node`; our own errors are shown in one line each, without a traceback.
+    """Run `run_node`; our own errors are shown in one line each, without a traceback.
 
     Returns:
         The container's exit code.
@@ -284,7 +284,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def show(error: ReelflowError) -> int:
-    """Writes an error for a task's log.
+    """Write an error for a task's log.
 
     Returns:
         Its exit code.

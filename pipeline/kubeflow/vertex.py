@@ -23,7 +23,7 @@ _CHAMPION = ("model", "model_blessing")
 
 
 def vertex_job(config: Config, bucket: str, image: str) -> dict[str, Any]:
-    """Compiles the graph to a `PipelineJob`.
+    """Compile the graph to a `PipelineJob`.
 
     Args:
         config: names the ratings.

@@ -1,0 +1,1 @@
+"""Runs of the pipeline: launching, lineage, summaries, history, comparison."""

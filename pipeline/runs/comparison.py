@@ -85,7 +85,7 @@ class Contest:
         return [*launcher.node_ids(self._ir, ENCODER), *self._baselines, *self._configs]
 
     def run(self) -> Events:
-        """Runs everything; afterwards `entries`, `failures`, `data` and `rows` are there.
+        """Run everything; afterwards `entries`, `failures`, `data` and `rows` are there.
 
         Raises:
             BadInput: the test split is empty.
@@ -103,7 +103,7 @@ class Contest:
             yield from self._contestant(name, self._model)
 
     def _contestant(self, name: str, measured: Callable[[str], tuple[Entry, State]]) -> Events:
-        """Measures one; who fails is noted in `failures`, and the others go on."""
+        """Measure one; who fails is noted in `failures`, and the others go on."""
         yield NodeStarted(name)
         began = time.monotonic()
         try:
@@ -149,7 +149,7 @@ class Contest:
         return entry, "done"
 
     def _model(self, name: str) -> tuple[Entry, State]:
-        """Trains a configuration, or takes it from the cache, and measures it."""
+        """Train a configuration, or takes it from the cache, and measures it."""
         run_id = f"{self._run_id}-{name}"
         state: State = "failed"
         for event in launcher.run(self._compile(self._configs[name], run_id), TRAINER):

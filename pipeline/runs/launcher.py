@@ -57,7 +57,7 @@ class NodeFinished:
 
 
 def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
-    """Compiles to the intermediate representation of one run."""
+    """Compile to the intermediate representation of one run."""
     ir = compiler.Compiler().compile(pipeline)
     runtime_parameter_utils.substitute_runtime_parameter(
         ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
@@ -66,7 +66,7 @@ def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_p
 
 
 def without_cache(ir: pipeline_pb2.Pipeline, node_id: str) -> None:
-    """Makes a node, if there is one, run even if its inputs have not changed."""
+    """Make a node, if there is one, run even if its inputs have not changed."""
     for node in (n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id):
         node.execution_options.caching_options.enable_cache = False
 
@@ -84,7 +84,7 @@ def connection(ir: pipeline_pb2.Pipeline) -> metadata.Metadata:
 
 
 def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
-    """Runs one node of a compiled pipeline: driver, executor and publisher.
+    """Run one node of a compiled pipeline: driver, executor and publisher.
 
     Needs nothing but the representation and MLMD, so that every node may run in a process of its
     own, wherever its inputs can be reached.
@@ -122,7 +122,7 @@ def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
 
 
 def run(ir: pipeline_pb2.Pipeline, last: str | None = None) -> Iterator[NodeStarted | NodeFinished]:
-    """Runs every node in order, or those up to `last`, and stops after the first failure.
+    """Run every node in order, or those up to `last`, and stops after the first failure.
 
     Executions that a killed run left open belong to that run's own context in MLMD and hold
     nothing up; whatever it had finished comes from the cache.
@@ -219,7 +219,7 @@ PUSHER, REGISTRY_PUSHER = "Pusher", "RegistryPusher"
 def forget_removed(
     ir: pipeline_pb2.Pipeline, config: Config, layout: Layout, node: str | None = None
 ) -> None:
-    """Makes nodes run again whose results lie outside the artifacts and are not there any more.
+    """Make nodes run again whose results lie outside the artifacts and are not there any more.
 
     Args:
         ir: the compiled pipeline, which is changed.

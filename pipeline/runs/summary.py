@@ -47,7 +47,7 @@ def write_summary(
     error: str | None = None,
     database: Database | None = None,
 ) -> Summary:
-    """Writes the summary and the configuration of a run, and points `latest` to it.
+    """Write the summary and the configuration of a run, and points `latest` to it.
 
     A run that failed has a summary too: with `error`, and null for what it did not get to.
     `latest` is always the newest run, whatever came of it; models are in the serving folder.
@@ -211,7 +211,7 @@ def _registered(run: PipelineRun) -> dict[str, Any] | None:
 def keep_report(
     run: PipelineRun, folder: RunFolder, summary: Mapping[str, Any], config: str
 ) -> None:
-    """Copies report and model card into the run's folder, if the run got as far.
+    """Copy report and model card into the run's folder, if the run got as far.
 
     Args:
         run: from MLMD.

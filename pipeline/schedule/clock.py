@@ -70,11 +70,11 @@ class Clock:
 
     @abstractmethod
     def install(self, job: Job) -> str:
-        """Installs the job, in place of an earlier one of the same name; says where."""
+        """Install the job, in place of an earlier one of the same name; says where."""
 
     @abstractmethod
     def remove(self, name: str) -> str | None:
-        """Removes a job; says what, or nothing if there was none."""
+        """Remove a job; says what, or nothing if there was none."""
 
 
 class Systemd(Clock):
@@ -85,7 +85,7 @@ class Systemd(Clock):
         return "\n".join(f"# {path}\n{text}" for path, text in self._units(job).items())
 
     def install(self, job: Job) -> str:
-        """Writes the units and starts the timer.
+        """Write the units and starts the timer.
 
         Raises:
             ReelflowError: systemd refuses.
@@ -98,7 +98,7 @@ class Systemd(Clock):
         return str(self._path(job.name, "timer"))
 
     def remove(self, name: str) -> str | None:
-        """Stops the timer and deletes the units."""
+        """Stop the timer and deletes the units."""
         timer = self._path(name, "timer")
         if not timer.is_file():
             return None
@@ -141,7 +141,7 @@ class Cron(Clock):
         return f"{job.when(_CRON)} {line} # {job.name}\n"
 
     def install(self, job: Job) -> str:
-        """Adds the line.
+        """Add the line.
 
         Raises:
             ReelflowError: cron refuses.
@@ -150,7 +150,7 @@ class Cron(Clock):
         return f"the crontab, # {job.name}"
 
     def remove(self, name: str) -> str | None:
-        """Takes the line out."""
+        """Take the line out."""
         others = self._others(name)
         if len(others) == len(self._lines()):
             return None

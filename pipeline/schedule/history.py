@@ -80,7 +80,7 @@ class History:
         return Turn(**json.loads(self._current.read_text(encoding="utf-8")))
 
     def begin(self, turn: Turn) -> None:
-        """Notes that a turn begins; call it with the lock held.
+        """Note that a turn begins; call it with the lock held.
 
         A turn that was begun before and never ended was killed, and is noted as failed.
         """
@@ -92,12 +92,12 @@ class History:
         os.replace(partial, self._current)
 
     def end(self, turn: Turn) -> None:
-        """Notes what came of the turn that was begun."""
+        """Note what came of the turn that was begun."""
         self.add(turn)
         self._current.unlink(missing_ok=True)
 
     def add(self, turn: Turn) -> None:
-        """Notes a turn."""
+        """Note a turn."""
         self.folder.mkdir(parents=True, exist_ok=True)
         whole = not self._file.is_file() or self._file.read_bytes()[-1:] in (b"", b"\n")
         with self._file.open("a", encoding="utf-8") as file:

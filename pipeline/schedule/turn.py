@@ -64,7 +64,7 @@ class Settings:
 
 
 def take_turn(layout: Layout, settings: Settings, command: Sequence[str] = REELFLOW) -> Turn:
-    """Runs once if there is something new.
+    """Run once if there is something new.
 
     The run is a process of its own, so that nothing that happens to it, not even running out of
     memory, keeps its outcome from being noted.
@@ -148,7 +148,7 @@ def _run_ids(layout: Layout) -> set[str]:
 
 @contextmanager
 def _held(lock: Path) -> Iterator[bool]:
-    """Tries to hold a lock; it goes with the process, however that ends."""
+    """Try to hold a lock; it goes with the process, however that ends."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         try:

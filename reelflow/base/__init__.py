@@ -1,0 +1,1 @@
+"""The ground floor: errors, column names, environment, progress. It imports nothing heavy."""

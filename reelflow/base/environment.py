@@ -23,7 +23,7 @@ _DEFAULTS = {
 
 
 def prepare() -> None:
-    """Sets the variables that TensorFlow, Beam and gRPC read at import, for children as well.
+    """Set the variables that TensorFlow, Beam and gRPC read at import, for children as well.
 
     Imports nothing and may be called more than once. Too late once TensorFlow is imported: then
     TFRS refuses Keras 3 by itself.

@@ -9,14 +9,14 @@ _listeners: list[Callable[[str], None]] = []
 
 
 def tell(text: str) -> None:
-    """Says one line to all who listen; nobody may."""
+    """Say one line to all who listen; nobody may."""
     for listener in _listeners:
         listener(text)
 
 
 @contextmanager
 def listening(listener: Callable[[str], None]) -> Iterator[None]:
-    """Hands every line to `listener` for as long as the context lasts."""
+    """Hand every line to `listener` for as long as the context lasts."""
     _listeners.append(listener)
     try:
         yield

@@ -16,7 +16,7 @@ class Baseline(ABC):
 
     @abstractmethod
     def fit(self, data: EncodedData) -> None:
-        """Learns from `data.train`."""
+        """Learn from `data.train`."""
 
     @abstractmethod
     def scores(self, users: Int32) -> Float32:
@@ -47,7 +47,7 @@ class HistoryBaseline(Baseline):
     """
 
     def fit(self, data: EncodedData) -> None:
-        """Learns the biases, then whatever the baseline learns."""
+        """Learn the biases, then whatever the baseline learns."""
         self._biases = Biases.of(data)
         self._rated = rated(data)
         self._popularity = popularity(self._rated)
@@ -68,7 +68,7 @@ class HistoryBaseline(Baseline):
 
     @abstractmethod
     def _learn(self, ratings: sparse.csr_matrix) -> None:
-        """Learns from ones where users rated movies, float32 [users + 1, movies]."""
+        """Learn from ones where users rated movies, float32 [users + 1, movies]."""
 
     @abstractmethod
     def _score(self, users: Int32) -> Float32:

@@ -37,7 +37,7 @@ class BiasedMF(Baseline):
         self._seed = seed
 
     def fit(self, data: EncodedData) -> None:
-        """Alternates between users and movies."""
+        """Alternate between users and movies."""
         users, movies = data.sizes.users, len(data.catalogue)
         self._biases = Biases.of(data)
         rows = data.train

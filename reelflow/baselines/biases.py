@@ -33,7 +33,7 @@ class Biases:
 
     @classmethod
     def of(cls, data: EncodedData, damping: float = DAMPING) -> Biases:
-        """Learns from train."""
+        """Learn from train."""
         train = data.train
         stars = train.rating.astype(np.float64)
         mean = float(stars.mean())

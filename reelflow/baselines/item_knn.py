@@ -27,7 +27,7 @@ class ItemKNN(HistoryBaseline):
         self._shrinkage = np.float32(shrinkage)
 
     def _learn(self, ratings: sparse.csr_matrix) -> None:
-        """Finds the neighbours, a dense block of movies at a time."""
+        """Find the neighbours, a dense block of movies at a time."""
         raters = ratings.T.tocsr()
         movies = raters.shape[0]
         size = block_rows(movies)

@@ -115,7 +115,7 @@ class Layout:
         return self.output / "compare" / f"{a}--{b}.html"
 
     def point_latest_to(self, run_id: str) -> None:
-        """Makes `latest` name this run; a reader sees the old link or the new one, never none."""
+        """Make `latest` name this run; a reader sees the old link or the new one, never none."""
         fresh = self.output / f".latest-{os.getpid()}"
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(Path(self.runs.name) / run_id, target_is_directory=True)

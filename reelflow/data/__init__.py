@@ -1,0 +1,1 @@
+"""Ratings from files to canonical tables: formats, checks, spans, download, the sample."""

@@ -38,7 +38,7 @@ def beam_args(config: BeamConfig) -> list[str]:
 
 
 def check_reach(config: BeamConfig, *folders: str) -> None:
-    """Refuses an engine whose machines mount nothing for folders of this machine.
+    """Refuse an engine whose machines mount nothing for folders of this machine.
 
     Raises:
         BadInput: naming the folder.

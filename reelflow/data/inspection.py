@@ -53,7 +53,7 @@ def inspect(
     first: int = 3,
     progress: Callable[[int], None] | None = None,
 ) -> Inspection:
-    """Reads every rating once, in blocks; memory grows with users and movies only.
+    """Read every rating once, in blocks; memory grows with users and movies only.
 
     Args:
         config: `data` and `split` say how to read the folder; its `data.path` is not looked at.

@@ -1,0 +1,1 @@
+"""The preprocessing graph, and ratings encoded to integers by it."""

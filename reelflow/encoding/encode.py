@@ -42,7 +42,7 @@ def encode(
     movies: pa.Table,
     users: pa.Table | None = None,
 ) -> EncodedData:
-    """Encodes all splits.
+    """Encode all splits.
 
     Args:
         graph: the Transform graph.

@@ -57,12 +57,12 @@ class EncodedRatings:
         return self if known.all() else self.take(np.flatnonzero(known))
 
     def save(self, path: Path) -> None:
-        """Writes Arrow IPC with one record batch, so that `load` needs no copy."""
+        """Write Arrow IPC with one record batch, so that `load` needs no copy."""
         write_batch(path, {c.name: pa.array(getattr(self, c.name)) for c in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> EncodedRatings:
-        """Memory-maps what `save` wrote."""
+        """Memory-map what `save` wrote."""
         batch = read_batch(path)
         return cls(
             *(batch.column(batch.schema.get_field_index(c.name)).to_numpy() for c in fields(cls))
@@ -88,7 +88,7 @@ class EncodedCatalogue:
         return len(self.movie_id)
 
     def save(self, path: Path) -> None:
-        """Writes Arrow IPC with one record batch."""
+        """Write Arrow IPC with one record batch."""
         genres = pa.ListArray.from_arrays(
             pa.array(np.concatenate([[0], np.cumsum(self.genre_counts)]), pa.int32()),
             pa.array(self.genre_indices, pa.int32()),
@@ -107,7 +107,7 @@ class EncodedCatalogue:
 
     @classmethod
     def load(cls, path: Path) -> EncodedCatalogue:
-        """Reads what `save` wrote."""
+        """Read what `save` wrote."""
         columns = read_batch(path).to_pydict()
         genre_indices = columns[f.GENRE_INDICES]
         return cls(
@@ -158,7 +158,7 @@ class EncodedData:
         return offsets
 
     def save(self, folder: Path) -> None:
-        """Writes the artifact's files below `folder`."""
+        """Write the artifact's files below `folder`."""
         for split in f.RATING_SPLITS:
             getattr(self, split).save(split_file(folder, split))
         self.catalogue.save(split_file(folder, f.MOVIES))
@@ -169,7 +169,7 @@ class EncodedData:
 
     @classmethod
     def load(cls, folder: Path) -> EncodedData:
-        """Memory-maps what `save` wrote."""
+        """Memory-map what `save` wrote."""
         splits = {s: EncodedRatings.load(split_file(folder, s)) for s in f.RATING_SPLITS}
         features = [_features_file(folder, split) for split in (f.MOVIES, f.USERS)]
         movie_features, user_features = (Tokens.load(p) if p.is_file() else None for p in features)
@@ -194,13 +194,13 @@ def _features_file(folder: Path, split: str) -> Path:
 
 
 def write_batch(path: Path, columns: dict[str, pa.Array]) -> None:
-    """Writes columns as an Arrow IPC file with one record batch."""
+    """Write columns as an Arrow IPC file with one record batch."""
     batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
 
 
 def read_batch(path: Path) -> pa.RecordBatch:
-    """Memory-maps the only record batch of an Arrow IPC file."""
+    """Memory-map the only record batch of an Arrow IPC file."""
     with pa.ipc.open_file(pa.memory_map(str(path))) as reader:
         return reader.get_batch(0)

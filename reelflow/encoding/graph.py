@@ -24,7 +24,7 @@ _USERS_INPUTS = {
 
 
 def load_graph(transform_graph: str) -> Graph:
-    """Loads Transform's output.
+    """Load Transform's output.
 
     Args:
         transform_graph: URI of the TransformGraph artifact.

@@ -26,7 +26,7 @@ ZIP_REGION = 1
 def preprocessing_fn(
     inputs: dict[str, tf.SparseTensor], custom_config: dict[str, Any] | None = None
 ) -> dict[str, tf.SparseTensor]:
-    """Maps sparse raw columns [batch, 0 to n values] to sparse encoded columns.
+    """Map sparse raw columns [batch, 0 to n values] to sparse encoded columns.
 
     An unknown user or movie gets the vocabulary's size (the out-of-vocabulary bucket).
 

@@ -44,7 +44,7 @@ class Tokens:
         return Tokens(self.words, counts, self.indices[np.repeat(starts[rows], counts) + within])
 
     def save(self, path: Path) -> None:
-        """Writes Arrow IPC: one column of lists of dictionary-encoded words."""
+        """Write Arrow IPC: one column of lists of dictionary-encoded words."""
         path.parent.mkdir(parents=True, exist_ok=True)
         values = pa.DictionaryArray.from_arrays(
             pa.array(self.indices, pa.int32()), pa.array(self.words, pa.string())
@@ -57,7 +57,7 @@ class Tokens:
 
     @classmethod
     def load(cls, path: Path) -> Tokens:
-        """Reads what `save` wrote."""
+        """Read what `save` wrote."""
         with pa.ipc.open_file(pa.memory_map(str(path))) as reader:
             lists = reader.get_batch(0).column(0)
         values = lists.flatten()

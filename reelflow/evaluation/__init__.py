@@ -1,0 +1,1 @@
+"""Exact metrics, baselines and champion on the same rows, and the gate."""

@@ -115,7 +115,7 @@ def compare(
     seed: int,
     groups: Mapping[str, Labels] | None = None,
 ) -> Comparison:
-    """Evaluates everybody on the same rows.
+    """Evaluate everybody on the same rows.
 
     Args:
         model: SavedModel of the candidate.

@@ -50,7 +50,7 @@ def measure(
     parameters: int | None,
     liked_from: float = LIKED,
 ) -> Entry:
-    """Takes all measures.
+    """Take all measures.
 
     Args:
         name: the contestant's.

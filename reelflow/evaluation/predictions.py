@@ -49,7 +49,7 @@ class TestRows:
 
 
 def ask_model(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
-    """Sends all rows through the exported model's own `evaluate` signature.
+    """Send all rows through the exported model's own `evaluate` signature.
 
     What is measured is what will be served; another model (the champion) answers from its own
     vocabulary, catalogue and histories.
@@ -64,7 +64,7 @@ def ask_model(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
 
 
 def ask(evaluate: Callable[..., dict[str, tf.Tensor]], rows: TestRows, movies: int) -> Predictions:
-    """Sends all rows through an `evaluate` signature, exported or not yet."""
+    """Send all rows through an `evaluate` signature, exported or not yet."""
     parts = [
         evaluate(
             user_id=tf.constant(block.user_id, tf.string),
@@ -128,7 +128,7 @@ class NotComparable(Exception):
 
 
 def ask_champion(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
-    """Sends all rows through the champion's own `evaluate` signature.
+    """Send all rows through the champion's own `evaluate` signature.
 
     A registry keeps models for years: this one may come from another version of Reelflow or of
     TensorFlow. It answers from its own vocabulary, catalogue and histories.

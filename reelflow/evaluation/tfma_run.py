@@ -23,7 +23,7 @@ def evaluate(
     eval_config: config_pb2.EvalConfig,
     output_path: str,
 ) -> None:
-    """Adds TFMA's evaluation to a Beam pipeline; its files are in `output_path` when it has run."""
+    """Add TFMA's evaluation to a Beam pipeline; its files are in `output_path` when it has run."""
     writers = tfma.default_writers(
         output_path=output_path, eval_shared_model=None, eval_config=eval_config
     )

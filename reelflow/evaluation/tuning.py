@@ -168,7 +168,7 @@ class Search(base_tuner.BaseTuner):
         return max(done, key=lambda trial: sign * (trial.objective or 0.0))
 
     def run_trial(self, trial: Any, *_: object, **__: object) -> Metrics:
-        """Trains and measures; KerasTuner calls it."""
+        """Train and measures; KerasTuner calls it."""
         values = dict(trial.hyperparameters.values)
         shown = {key: value for key, value in values.items() if "/" not in key}
         if HYPERBAND_EPOCHS in values:

@@ -1,0 +1,1 @@
+"""The two towers, the rating models, their training and their export."""

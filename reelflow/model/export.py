@@ -24,7 +24,7 @@ GOLDEN_ROWS = 8
 def export(
     model: ServingModel, data: EncodedData, users: list[str], about: dict[str, Any], folder: Path
 ) -> None:
-    """Writes `folder` as docs/architecture.md describes the `model` artifact.
+    """Write `folder` as docs/architecture.md describes the `model` artifact.
 
     Args:
         model: the frozen model.

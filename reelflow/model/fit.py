@@ -39,7 +39,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     epochs: Mapping[str, int] | None = None,
 ) -> tuple[JointModel, History]:
-    """Trains the joint model and leaves each task's weights at its best validation loss.
+    """Train the joint model and leaves each task's weights at its best validation loss.
 
     Tasks that share weights are trained together, others one after the other. With `train.seeds`
     above 1, further rating models follow, each with a seed, an order of batches and a best epoch of
@@ -157,11 +157,11 @@ class BestWeights(keras.callbacks.Callback):
         none if no loss was ever a number."""
 
     def begin(self, joint: JointModel, loss: float) -> None:
-        """Takes a warm start's weights, with their validation loss, for the best ones so far."""
+        """Take a warm start's weights, with their validation loss, for the best ones so far."""
         self._keep(joint, loss, 0)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the validation loss of the epoch."""
+        """Look at the validation loss of the epoch."""
         loss = (logs or {}).get(self._loss)
         if loss is None:
             return
@@ -174,7 +174,7 @@ class BestWeights(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Restores the best weights."""
+        """Restore the best weights."""
         if self._weights:
             for variable, value in zip(self.model.trainable_weights, self._weights, strict=True):
                 variable.assign(value)

@@ -52,7 +52,7 @@ def strictly_past_histories(data: EncodedData) -> Guard:
 
 
 def refuse(guards: Iterable[Guard]) -> None:
-    """Stops before training.
+    """Stop before training.
 
     Raises:
         ReelflowError: a guard did not pass.

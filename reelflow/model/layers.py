@@ -131,7 +131,7 @@ class DenseLayers(keras.layers.Layer):
     """
 
     def __init__(self, units: Sequence[int], dropout: float, l2: float, name: str) -> None:
-        """Makes the layers.
+        """Make the layers.
 
         Args:
             units: of each layer, at least one layer.
@@ -153,7 +153,7 @@ class DenseLayers(keras.layers.Layer):
         ]
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Maps float32 [rows, any] to float32 [rows, units[-1]]."""
+        """Map float32 [rows, any] to float32 [rows, units[-1]]."""
         for dropout, dense in zip(self._dropouts, self._dense, strict=True):
             inputs = dense(dropout(inputs, training=training))
         return inputs

@@ -86,7 +86,7 @@ class NegativeSampler(tf.Module):
     """Draws movies, with replacement."""
 
     def __init__(self, probabilities: tf.Tensor, count: int) -> None:
-        """Makes the sampler.
+        """Make the sampler.
 
         Args:
             probabilities: of each movie, float32 [movies].
@@ -113,7 +113,7 @@ class InBatchSoftmax(tf.Module):
     """
 
     def __init__(self, probabilities: tf.Tensor, logq: bool) -> None:
-        """Makes the task.
+        """Make the task.
 
         Args:
             probabilities: share of each movie among the train ratings, float32 [movies].

@@ -40,7 +40,7 @@ class Ranker(tf.Module):
     def shares(
         self, users: tf.Tensor, recent: tf.Tensor, movies: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Takes the scores of pairs apart.
+        """Take the scores of pairs apart.
 
         Args:
             users, recent: as for `scores`, no strangers among them.

@@ -25,7 +25,7 @@ class ServingModel(tf.Module):
     """A trained joint model with its vocabularies, catalogue and users' timelines."""
 
     def __init__(self, joint: JointModel, data: EncodedData, users: list[str]) -> None:
-        """Freezes a trained model.
+        """Freeze a trained model.
 
         Args:
             joint: the trained model.

@@ -97,7 +97,7 @@ class JointModel(tfrs.Model):
         return {LOSSES[task]: [task] for task in self.tasks}
 
     def learn(self, tasks: Sequence[str]) -> None:
-        """Trains these tasks from now on; what the others alone have stays as it is.
+        """Train these tasks from now on; what the others alone have stays as it is.
 
         Keras wants the model compiled again after it.
         """

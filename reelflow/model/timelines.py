@@ -22,7 +22,7 @@ class Timelines(tf.Module):
     def __init__(
         self, movies: npt.ArrayLike, times: npt.ArrayLike, offsets: npt.ArrayLike, unknown: int
     ) -> None:
-        """Makes the tables.
+        """Make the tables.
 
         Args:
             movies: `movie_index` of every train rating, int32 [ratings].
@@ -55,7 +55,7 @@ class Timelines(tf.Module):
         return tf.where(inside, movies, self._unknown)
 
     def ends_now(self, users: tf.Tensor) -> tf.Tensor:
-        """Ends of the whole timelines, int64 [batch]."""
+        """End of the whole timelines, int64 [batch]."""
         return tf.gather(self._offsets, tf.cast(users, tf.int32) + 1)
 
     def ends_before(self, users: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
@@ -105,7 +105,7 @@ class Batches(keras.utils.Sequence):
     """The ratings of a split in batches, in a new order each epoch."""
 
     def __init__(self, rows: EncodedRatings, batch_size: int, seed: int | None) -> None:
-        """Cuts a split into batches.
+        """Cut a split into batches.
 
         Args:
             rows: the split.
@@ -134,7 +134,7 @@ class Batches(keras.utils.Sequence):
         }
 
     def on_epoch_end(self) -> None:
-        """Draws the next epoch's order."""
+        """Draw the next epoch's order."""
         if self._random is not None:
             self._random.shuffle(self._order)
 

@@ -34,7 +34,7 @@ class QueryTower(keras.layers.Layer):
         config: ModelConfig,
         features: Tokens | None = None,
     ) -> None:
-        """Makes the tower.
+        """Make the tower.
 
         Args:
             users: how many; that number itself stands for an unknown user.
@@ -80,7 +80,7 @@ class QueryTower(keras.layers.Layer):
         )
 
     def call(self, users: tf.Tensor, recent: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Embeds queries.
+        """Embed queries.
 
         Args:
             users: `user_index`, int [batch].
@@ -106,7 +106,7 @@ class QueryTower(keras.layers.Layer):
     def shares(
         self, users: tf.Tensor, recent: tf.Tensor, candidates: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Takes scores apart, so that shares and rest sum to the score.
+        """Take scores apart, so that shares and rest sum to the score.
 
         A query that is a sum has a product with a candidate that is one too. Behind dense layers
         nothing is a sum: a movie's share is then by how much the score falls without it.
@@ -174,7 +174,7 @@ class QueryTower(keras.layers.Layer):
         return tf.add_n(parts)
 
     def freeze(self) -> None:
-        """Takes the sums over users' attributes once, so that an export does not have them."""
+        """Take the sums over users' attributes once, so that an export does not have them."""
         if self._features is not None and self._frozen is None:
             self._frozen = tf.Variable(self._user_side(tf.range(self._users + 1)), trainable=False)
 
@@ -223,7 +223,7 @@ class CandidateTower(keras.layers.Layer):
         )
 
     def call(self, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Embeds some candidates, `movie_index` of int [batch]; `training` drops out.
+        """Embed some candidates, `movie_index` of int [batch]; `training` drops out.
 
         Returns:
             float32 [batch, size + 1]; the last column is the bias.
@@ -242,7 +242,7 @@ class CandidateTower(keras.layers.Layer):
         return self._finished(embedding, bias, training)
 
     def catalogue(self, training: bool | None = None) -> tf.Tensor:
-        """Embeds every movie, float32 [movies, size + 1], in vocabulary order.
+        """Embed every movie, float32 [movies, size + 1], in vocabulary order.
 
         No gather, so that the gradient of the whole table stays dense.
         """

@@ -230,7 +230,7 @@ class Champion:
     """Task to name to value; the rating models of further seeds are tasks of their own."""
 
     def save(self, saved_model: Path) -> None:
-        """Writes the file into an exported model's folder.
+        """Write the file into an exported model's folder.
 
         The weights lie with the SavedModel, so that they go wherever it goes: to the registry, to
         the serving folder and back.

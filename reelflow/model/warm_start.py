@@ -60,7 +60,7 @@ class Start:
         return found
 
     def begin(self, joint: JointModel, member: int = 0) -> list[str]:
-        """Gives a new model the champion's weights where they fit.
+        """Give a new model the champion's weights where they fit.
 
         Args:
             joint: untrained.
@@ -82,7 +82,7 @@ class Start:
         return begun
 
     def loosen(self, joint: JointModel, tasks: Sequence[str], share: float) -> None:
-        """Shrinks all vectors but the users' that a model has begun with, so that it still learns.
+        """Shrink all vectors but the users' that a model has begun with, so that it still learns.
 
         Weights that were trained to their end fit the old ratings so well that further epochs
         overfit them before the new ones are learned (Ash & Adams 2020, "On warm-starting neural
@@ -168,7 +168,7 @@ class Start:
 
 
 def build(joint: JointModel) -> None:
-    """Makes the weights that Keras only makes at the first call."""
+    """Make the weights that Keras only makes at the first call."""
     nobody = tf.zeros([1], tf.int32)
     joint.query(nobody, tf.zeros([1], tf.int64))
     joint.candidate_tower.catalogue()
@@ -228,7 +228,7 @@ class Beginning:
         return f"Warm start: {users} users and {movies} movies keep their vectors.{cold}"
 
     def keep(self, joint: JointModel, saved_model: Path) -> None:
-        """Leaves the trained weights with the exported model, for the next run to begin with."""
+        """Leave the trained weights with the exported model, for the next run to begin with."""
         Champion.of(joint, self.rows, self.knowledge).save(saved_model)
 
     def _cold(self) -> list[tuple[str, str]]:
@@ -242,7 +242,7 @@ def find_beginning(
     model: ModelConfig,
     split: SplitConfig,
 ) -> Beginning:
-    """Looks at the champion and says how the run will begin.
+    """Look at the champion and says how the run will begin.
 
     Args:
         saved_model: the champion's folder; none if there is no champion.

@@ -40,7 +40,7 @@ class Models:
     def __init__(
         self, registrar: Registrar, serving: Path, keep: int, serves: bool = False
     ) -> None:
-        """Remembers all three; asks nobody yet.
+        """Remember all three; asks nobody yet.
 
         Args:
             registrar: of the model.
@@ -121,7 +121,7 @@ class Models:
         )
 
     def promote(self, name: str) -> Moved:
-        """Makes a version champion, and the serving folder serve it.
+        """Make a version champion, and the serving folder serve it.
 
         Raises:
             BadInput: there is no such version, or the gate has not let it pass.
@@ -132,7 +132,7 @@ class Models:
         return self._move(version, lambda: self.registrar.promote(version.number))
 
     def rollback(self) -> Moved:
-        """Makes the champion before the present one champion again, and serves it.
+        """Make the champion before the present one champion again, and serves it.
 
         Raises:
             BadInput: there was none before.
@@ -174,7 +174,7 @@ class Models:
         return Moved(before, version, pushed)
 
     def _serve(self, version: Version) -> Path | None:
-        """Pushes a version as the newest, unless it is that already."""
+        """Push a version as the newest, unless it is that already."""
         served = self.served()
         if not self.serves or (served and served[1] == version.model_hash):
             return None

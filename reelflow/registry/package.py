@@ -19,7 +19,7 @@ _ANY: Final = -1
 
 
 def package(saved_model: Path, folder: Path) -> None:
-    """Writes the folder that is registered.
+    """Write the folder that is registered.
 
     MLflow's flavour `tensorflow` loads it: `mlflow.tensorflow.load_model` gives the SavedModel with
     all its signatures. The signature that MLflow shows is that of `serving_default`.

@@ -90,7 +90,7 @@ class Registrar(Registry):
         return Facts(dict(run.data.metrics), dict(run.data.params), str(run.info.artifact_uri))
 
     def register(self, entry: Entry) -> Version:
-        """Makes a version of a model that has none, with a run of MLflow's that tells of it.
+        """Make a version of a model that has none, with a run of MLflow's that tells of it.
 
         Raises:
             NoAnswer: nothing was registered.
@@ -117,7 +117,7 @@ class Registrar(Registry):
             )
 
     def tag(self, number: int, tags: Mapping[str, str]) -> None:
-        """Sets tags of a version."""
+        """Set tags of a version."""
         with self.asking():
             for key, value in tags.items():
                 self.client.set_model_version_tag(self.name, str(number), key, value)
@@ -134,7 +134,7 @@ class Registrar(Registry):
         return numbers if numbers[-1:] == [aliases[CHAMPION]] else [*numbers, aliases[CHAMPION]]
 
     def promote(self, number: int) -> None:
-        """Makes a version the champion; does nothing if it is."""
+        """Make a version the champion; does nothing if it is."""
         champions = self.champions()
         if champions[-1:] == [number]:
             return
@@ -147,7 +147,7 @@ class Registrar(Registry):
                     self.client.delete_registered_model_alias(self.name, CHALLENGER)
 
     def step_back(self) -> None:
-        """Makes the champion before the present one champion again.
+        """Make the champion before the present one champion again.
 
         Raises:
             ValueError: there was none before.
@@ -159,7 +159,7 @@ class Registrar(Registry):
         self._point(CHAMPION, champions[-2])
 
     def challenge(self, number: int) -> None:
-        """Makes a version the challenger."""
+        """Make a version the challenger."""
         self._point(CHALLENGER, number)
 
     def _point(self, alias: str, number: int) -> None:

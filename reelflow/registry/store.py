@@ -43,7 +43,7 @@ _DEFAULTS = {
 
 
 def set_up_mlflow() -> None:
-    """Sets what MLflow reads when it is imported; whoever has set it already is heeded."""
+    """Set what MLflow reads when it is imported; whoever has set it already is heeded."""
     for variable, value in _DEFAULTS.items():
         os.environ.setdefault(variable, value)
 
@@ -95,7 +95,7 @@ class Registry:
     """One registered model in one registry, for reading."""
 
     def __init__(self, uri: str, name: str) -> None:
-        """Remembers both; asks nobody yet.
+        """Remember both; asks nobody yet.
 
         Args:
             uri: of MLflow's tracking server or database.
@@ -120,7 +120,7 @@ class Registry:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Turns MLflow's own errors into ours.
+        """Turn MLflow's own errors into ours.
 
         Raises:
             NoAnswer: with what MLflow says of it.
@@ -168,7 +168,7 @@ class Registry:
         return None if number is None else self.version(number)
 
     def download(self, number: int, folder: Path) -> None:
-        """Copies a version's SavedModel, as a whole or not at all.
+        """Copy a version's SavedModel, as a whole or not at all.
 
         Args:
             number: of the version.
@@ -215,7 +215,7 @@ class Alias:
     """
 
     def __init__(self, uri: str, cache: Path, registry: str) -> None:
-        """Takes the URI apart; asks nobody yet.
+        """Take the URI apart; asks nobody yet.
 
         Args:
             uri: `models:/NAME@ALIAS`.

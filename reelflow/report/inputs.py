@@ -94,7 +94,7 @@ class Model:
     """One loaded SavedModel."""
 
     def __init__(self, folder: Path) -> None:
-        """Loads it; its variables live as long as this object."""
+        """Load it; its variables live as long as this object."""
         self._loaded: Any = tf.saved_model.load(str(folder))
 
     @property

@@ -47,7 +47,7 @@ def page(content: Page) -> str:
 
 
 def complete(html: str, section: Section) -> str:
-    """Adds a section to a finished page, and its link to the page's navigation.
+    """Add a section to a finished page, and its link to the page's navigation.
 
     Args:
         html: what `page` made.

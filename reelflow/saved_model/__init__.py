@@ -1,0 +1,1 @@
+"""The contract of an exported model, its client, and the golden requests that hold it."""

@@ -139,7 +139,7 @@ def _sources(ask: Ask, subjects: Subjects) -> Iterator[str]:
 
 
 def _lists(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """k movies, best first, none twice, under the catalogue's titles, padded when none are left."""
+    """K movies, best first, none twice, under the catalogue's titles, padded when none are left."""
     for user in (subjects.user, NOBODY):
         for k in (1, 7, len(subjects.movies) + 2):
             answer = ask(RECOMMEND, {USER_ID: [user], K: k})

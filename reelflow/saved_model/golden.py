@@ -211,7 +211,7 @@ def _moved_movies(known: Values, answer: Values, tolerance: Tolerance) -> Iterat
 
 
 def _ties(scores: list[float], tolerance: Tolerance) -> Iterator[tuple[int, int]]:
-    """Runs [start, end) of a descending list in which each score is close to the one before."""
+    """Run [start, end) of a descending list in which each score is close to the one before."""
     start = 0
     for place in range(1, len(scores) + 1):
         if place == len(scores) or not tolerance.close(scores[place], scores[place - 1]):

@@ -332,7 +332,7 @@ class Engine:
 
 
 def _padded(lists: Iterable[Sequence[str]]) -> list[list[str]]:
-    """Lists of ids as rows of one length, at least 1."""
+    """List of ids as rows of one length, at least 1."""
     rows = [list(ids) for ids in lists]
     length = max(1, *(len(row) for row in rows))
     return [row + [""] * (length - len(row)) for row in rows]

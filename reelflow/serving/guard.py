@@ -113,7 +113,7 @@ def _depths(body: bytes) -> Iterator[int]:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Gives the body once more, then whatever comes after it (the client's leaving)."""
+    """Give the body once more, then whatever comes after it (the client's leaving)."""
     given = False
 
     async def again() -> Message:

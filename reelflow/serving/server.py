@@ -83,7 +83,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def _stopping_is_success() -> Iterator[None]:
-    """uvicorn raises the signal that stopped it once more; after a clean end that is no failure."""
+    """Uvicorn raises the signal that stopped it once more; after a clean end that is no failure."""
     kept = {
         number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)
     }

@@ -187,7 +187,7 @@ class Predict:
         return cls(engine, name, limits, (*rows, None if k is None else int(k), shapes))
 
     def __call__(self, questions: Sequence[Arrays]) -> list[Arrays]:
-        """Answers in order.
+        """Answer in order.
 
         Raises:
             Problem: 400, the model refuses the inputs, or the answer is too large.

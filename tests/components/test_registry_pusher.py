@@ -77,7 +77,7 @@ class Run:
         self._folder = folder
 
     def register(self, registrar: Registrar) -> dict[str, Any]:
-        """Runs the executor; gives `registration.json`."""
+        """Run the executor; gives `registration.json`."""
         channels = {key: channel.Channel(type=kind) for key, kind in KINDS.items()}
         node = RegistryPusher(
             **channels,

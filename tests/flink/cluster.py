@@ -150,7 +150,7 @@ class Cluster:
             raise
 
     def add(self) -> str:
-        """Starts a task manager and waits for it; returns its name."""
+        """Start a task manager and waits for it; returns its name."""
         # It gives up if it has no port open after ten seconds, which a busy machine may not grant.
         for _ in range(_ATTEMPTS):
             name = f"task-manager-{sum('task' in known for known in self._processes) + 1}"
@@ -164,12 +164,12 @@ class Cluster:
         raise SystemExit(f"No task manager came up; the logs are in {self._folder}")
 
     def kill(self, name: str) -> None:
-        """Kills a task manager's JVM at once; its Python worker is left to itself."""
+        """Kill a task manager's JVM at once; its Python worker is left to itself."""
         self._processes[name].kill()
         self._processes[name].wait()
 
     def stop(self) -> None:
-        """Ends all processes."""
+        """End all processes."""
         for process in reversed(self._processes.values()):
             process.terminate()
         for process in self._processes.values():

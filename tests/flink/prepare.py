@@ -15,7 +15,7 @@ LAST = "RatingsEncoder"
 
 
 def main(data: str, output: str, overrides: list[str]) -> None:
-    """Runs it."""
+    """Run it."""
     prepare()
     from pipeline.definition import create_pipeline
     from pipeline.runs import launcher

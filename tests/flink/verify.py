@@ -47,7 +47,7 @@ class Run:
 
 
 def run(data: Path, output: Path, overrides: list[str], started: Callable[[str], None]) -> Run:
-    """Runs the nodes in a process of their own.
+    """Run the nodes in a process of their own.
 
     Args:
         data: folder of ratings.
@@ -116,7 +116,7 @@ class Killer:
 
 
 def main() -> None:
-    """Runs both, compares, reports."""
+    """Run both, compares, reports."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the cluster ends as well
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ratings", type=int, default=2_000_000, help="how many, synthetic")
@@ -193,7 +193,7 @@ def workers() -> list[str]:
 
 
 def _report(result: dict[str, Any], kills: list[str]) -> None:
-    """Prints what was found.
+    """Print what was found.
 
     Raises:
         SystemExit: something is not as it must be.

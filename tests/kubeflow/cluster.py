@@ -133,7 +133,7 @@ def run(
     workers: int = 2,
     tell: Callable[[str], None] = print,
 ) -> Run:
-    """Runs every task of a package as a process of its own.
+    """Run every task of a package as a process of its own.
 
     Args:
         package: the compiled package.
@@ -201,7 +201,7 @@ def _process(task: Task, folder: Path, log: Path, kill: Callable[[], bool] | Non
 
 
 def _kill_when(process: subprocess.Popen[bytes], middle: Callable[[], bool]) -> None:
-    """Sends SIGKILL to the process and its children once it is in the middle."""
+    """Send SIGKILL to the process and its children once it is in the middle."""
     while process.poll() is None:
         if middle():
             os.killpg(process.pid, signal.SIGKILL)

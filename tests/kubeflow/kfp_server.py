@@ -124,7 +124,7 @@ def kfp_server() -> Iterator[Standin]:
         do_GET = do_POST = do_DELETE = _do
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     standin.url = f"http://127.0.0.1:{server.server_address[1]}"

@@ -20,7 +20,7 @@ SECONDS = 60
 
 
 def install() -> None:
-    """Installs Debian's package by apt-get if there is no MariaDB here.
+    """Install Debian's package by apt-get if there is no MariaDB here.
 
     Raises:
         RuntimeError: it cannot be installed.
@@ -46,7 +46,7 @@ def install() -> None:
 
 @contextmanager
 def running(folder: Path) -> Iterator[dict[str, str]]:
-    """Runs a server whose data lie in `folder`; stops it at the end.
+    """Run a server whose data lie in `folder`; stops it at the end.
 
     Yields:
         What the cluster's secret holds: host, port, database, user and password.
@@ -114,7 +114,7 @@ def _free_port() -> int:
 
 
 def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Waits for the greeting that a server sends to whoever connects."""
+    """Wait for the greeting that a server sends to whoever connects."""
     until = time.monotonic() + SECONDS
     while time.monotonic() < until and server.poll() is None:
         try:

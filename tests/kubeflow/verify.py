@@ -84,7 +84,7 @@ def compile_package(folder: Path, volume: Path) -> Path:
 
 
 def in_the_middle_of(node: str, volume: Path) -> Callable[[], bool]:
-    """Says whether the executor of a node has been at work for some seconds."""
+    """Say whether the executor of a node has been at work for some seconds."""
     system = volume / "artifacts" / node / ".system" / "executor_execution"
     seen: list[float] = []
 
@@ -97,7 +97,7 @@ def in_the_middle_of(node: str, volume: Path) -> Callable[[], bool]:
 
 
 def check(first: cluster.Run, second: cluster.Run, secret: dict[str, str], volume: Path) -> None:
-    """Looks into ML Metadata and the volume.
+    """Look into ML Metadata and the volume.
 
     Raises:
         AssertionError: something is not as it should be.

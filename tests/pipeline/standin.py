@@ -63,7 +63,7 @@ def Evaluator(
     blessing: OutputArtifact[ModelBlessing],
     bound: Parameter[float],
 ) -> None:
-    """Blesses if the stand-in's RMSE keeps the bound."""
+    """Bless if the stand-in's RMSE keeps the bound."""
     print("noise of a library", quarantine.uri)
     blessed = METRICS["rmse"] <= bound  # type: ignore[operator]
     reason = f"RMSE 0.9 {'keeps' if blessed else 'exceeds'} the bound {bound:g}"
@@ -87,7 +87,7 @@ def Pusher(
     pushed: OutputArtifact[PushedModel],
     directory: Parameter[str],
 ) -> None:
-    """Makes a version's folder if the model was blessed."""
+    """Make a version's folder if the model was blessed."""
     blessed = blessing.get_int_custom_property("blessed")
     pushed.set_int_custom_property("pushed", blessed)
     if blessed:

@@ -48,7 +48,7 @@ def trained() -> Trained:
 
 
 def export_to(folder: Path) -> Path:
-    """Exports the trained model."""
+    """Export the trained model."""
     model = trained()
     export(model.serving, model.data, model.board.users, {"a": "model"}, folder)
     return folder

@@ -1,0 +1,1 @@
+"""Source formats, one adapter each, and how a folder is recognised."""

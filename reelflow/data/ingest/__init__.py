@@ -1,0 +1,1 @@
+"""Ratings tables to split, deduplicated and counted examples."""

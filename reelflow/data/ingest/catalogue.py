@@ -107,7 +107,7 @@ def _with_nulls(lists: dict[str, pa.Array], rows: int, columns: pa.Schema) -> pa
 
 
 def _large(lists: pa.ListArray, wanted: pa.DataType) -> pa.LargeListArray:
-    """Lists with 64-bit offsets and the wanted type of values, null lists kept."""
+    """List with 64-bit offsets and the wanted type of values, null lists kept."""
     starts = np.asarray(lists.offsets.cast(pa.int64()))
     nulls = np.append(np.asarray(lists.is_null()), False)
     values = lists.values.cast(wanted.value_type)

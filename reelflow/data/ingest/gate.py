@@ -85,7 +85,7 @@ _EMPTY_REMEDY = "Give more ratings, or a larger share to the split in [split]."
 
 
 def _in_words(info: anomalies_pb2.AnomalyInfo) -> str:
-    """`Out-of-range values. Unexpectedly small value: -5. Correct the values ...`"""
+    """`Out-of-range values. Unexpectedly small value: -5. Correct the values ...`."""
     remedies = dict.fromkeys(_REMEDIES.get(reason.type, _ANY_REMEDY) for reason in info.reason)
     parts = [info.short_description, info.description, *(remedies or {_ANY_REMEDY: None})]
     return " ".join(part if part.endswith(".") else f"{part}." for part in parts if part)

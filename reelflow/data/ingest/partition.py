@@ -69,7 +69,7 @@ def hash_strings(strings: pa.Array) -> Hashes:
 
 
 def unit_interval(hashes: Hashes) -> npt.NDArray[np.float64]:
-    """Hashes as numbers from 0 to below 1, float64 [n]."""
+    """Hash as numbers from 0 to below 1, float64 [n]."""
     return (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 

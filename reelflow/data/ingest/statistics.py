@@ -41,7 +41,7 @@ def count_rows(paths: Sequence[str]) -> int:
 
 
 def write_sample(paths: Sequence[str], positions: npt.NDArray[np.int64], destination: str) -> None:
-    """Copies some rows of Parquet files to one, a row group in memory at a time.
+    """Copy some rows of Parquet files to one, a row group in memory at a time.
 
     Args:
         paths: files with the same columns, at least one.

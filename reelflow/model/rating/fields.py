@@ -121,7 +121,7 @@ class FieldEmbeddings(keras.layers.Layer):
         self._tables = [tf.constant(field.table) for field in self.fields]
 
     def call(self, users: tf.Tensor, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Embeds pairs.
+        """Embed pairs.
 
         Args:
             users, movies: int [batch]; either may be the unknown one.
@@ -180,7 +180,7 @@ class TowerEmbeddings(keras.layers.Layer):
         self._query_tower, self._candidate_tower = query_tower, candidate_tower
 
     def call(self, users: tf.Tensor, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Embeds known pairs, float32 [batch, 2, size]; dropout and L2 are the towers'."""
+        """Embed known pairs, float32 [batch, 2, size]; dropout and L2 are the towers'."""
         query = self._queries(users, training)
         return tf.stack([query, self._candidate_tower(movies)[:, :-1]], axis=1)
 

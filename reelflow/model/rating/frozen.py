@@ -33,7 +33,7 @@ class Factors(FrozenHead):
     """A head boiled down to one dot product."""
 
     def __init__(self, users: tf.Tensor, movies: tf.Tensor, directions: tf.Tensor) -> None:
-        """Keeps the tables.
+        """Keep the tables.
 
         Args:
             users: float32 [users + 1, width]; the last row is the unknown user's.
@@ -63,7 +63,7 @@ class Network(FrozenHead):
     """A network on the embedded fields of a pair."""
 
     def __init__(self, users: tf.Tensor, movies: tf.Tensor, network: keras.layers.Layer) -> None:
-        """Keeps tables and network.
+        """Keep tables and network.
 
         Args:
             users: embedded fields, float32 [users + 1, fields, size]; last the unknown user's.
@@ -132,7 +132,7 @@ class FrozenRatings(tf.Module):
     """Stars, scores and likes of one rating model, or the mean over several."""
 
     def __init__(self, members: Sequence[FrozenModel]) -> None:
-        """Keeps the members, models that differ by their seeds alone."""
+        """Keep the members, models that differ by their seeds alone."""
         super().__init__()
         self._members = list(members)
         outputs = [member.output for member in members]

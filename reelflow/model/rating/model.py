@@ -31,7 +31,7 @@ class RatingModel(keras.layers.Layer):
     """Which stars a user would give a movie; `model.rating_head` says by which design."""
 
     def __init__(self, data: EncodedData, config: ModelConfig, towers: Towers) -> None:
-        """Makes the untrained model.
+        """Make the untrained model.
 
         Args:
             data: for the sizes, the catalogue, and what train has.

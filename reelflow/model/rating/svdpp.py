@@ -92,7 +92,7 @@ class SvdPlusPlus(keras.layers.Layer):
         return {}
 
     def freeze(self) -> Factors:
-        """Takes all sums once, for export and for scoring many pairs.
+        """Take all sums once, for export and for scoring many pairs.
 
         The unknown user is the mean of all users, each counted once: a movie then has the stars that
         it would get if everybody rated it. By the movies' biases alone, which come from those who

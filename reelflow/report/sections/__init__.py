@@ -1,0 +1,1 @@
+"""Sections of the report, from artifacts to typed blocks."""

@@ -23,7 +23,7 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def arrive(tmp_path: Path) -> Callable[[str], Settings]:
-    """Delivers a span, and says how to run on all there are."""
+    """Deliver a span, and says how to run on all there are."""
 
     def deliver(day: str) -> Settings:
         folder = tmp_path / "ratings" / day

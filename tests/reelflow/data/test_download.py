@@ -85,7 +85,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Keeps quiet."""
+            """Keep quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_port}"

@@ -34,7 +34,7 @@ _RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 def learn(
     folder: Path, movies: Sequence[Movie], users: Mapping[str, tuple[int, int] | None]
 ) -> str:
-    """Runs AnalyzeDataset over movies and users, as TFX's Transform does.
+    """Run AnalyzeDataset over movies and users, as TFX's Transform does.
 
     Args:
         folder: where the graph goes.

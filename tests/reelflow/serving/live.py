@@ -20,7 +20,7 @@ from reelflow.serving.versions import Versions
 
 @contextmanager
 def live(source: Path | Alias, *, limits: Limits, reload_seconds: float = 0) -> Iterator[str]:
-    """Serves a folder of versions, or an alias; gives the server's address."""
+    """Serve a folder of versions, or an alias; gives the server's address."""
     metrics = Metrics()
     versions = Versions(source, limits, metrics)
     app = create_app(versions, limits=limits, metrics=metrics, reload_seconds=reload_seconds)

@@ -23,7 +23,7 @@ def _ids(answer: Any) -> list[str]:
 
 @pytest.fixture
 def recommend(client: TestClient) -> Any:
-    """Asks for recommendations and gives the JSON."""
+    """Ask for recommendations and gives the JSON."""
 
     def ask(**body: Any) -> Any:
         answer = client.post(f"{API}/recommendations", json=body)

@@ -75,7 +75,7 @@ class Page:
         self.until(lambda: self.movies())
 
     def until(self, happened: Callable[[], Any]) -> Any:
-        """Waits for something to become true, through elements being exchanged."""
+        """Wait for something to become true, through elements being exchanged."""
         from selenium.common.exceptions import StaleElementReferenceException
         from selenium.webdriver.support.wait import WebDriverWait
 

@@ -51,7 +51,7 @@ class Asking:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Asks for as long as the context lasts."""
+        """Ask for as long as the context lasts."""
         threads = [threading.Thread(target=self._ask) for _ in range(4)]
         for thread in threads:
             thread.start()
@@ -63,7 +63,7 @@ class Asking:
                 thread.join(WAIT_SECONDS)
 
     def until(self, met: Callable[[], bool]) -> None:
-        """Waits for an answer after which a condition is met."""
+        """Wait for an answer after which a condition is met."""
         with self._change:
             assert self._change.wait_for(met, WAIT_SECONDS)
 
