@@ -32,7 +32,7 @@ from tfx.utils import proto_utils
 from components.artifacts import Quarantine
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
-from reelflow.base.progress import tell
+from reelflow.base.notices import send_notice
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import files, schema
 from reelflow.data.formats.recognise import Source, open_source, open_window
@@ -150,9 +150,7 @@ def _check_unchanged(source: Source, fingerprint: str) -> None:
 
 
 def user_attributes(source: Source, data: DataConfig) -> pa.Table | None:
-    """What is known of users, of nobody anything where there is no users' file; None unless opted
-    in.
-    """
+    """User attributes, empty without a users' file; None unless the configuration opts in."""
     if not data.use_users:
         return None
     found = source.read_users()
@@ -230,7 +228,7 @@ class Driver(driver.FileBasedDriver):
             SplitConfig.model_validate_json(exec_properties[SPLIT_KEY]),
         )
         logging.info("Reading %s: %s.", window, ", ".join(window.names))
-        tell(str(window))
+        send_notice(str(window))
         exec_properties[SPANS_KEY] = window.to_json()
         exec_properties[utils.SPAN_PROPERTY_NAME] = window.newest.number
         exec_properties[utils.VERSION_PROPERTY_NAME] = None

@@ -139,7 +139,8 @@ class SpanDrift(base_component.BaseComponent):
         Args:
             quarantine: ExampleGen's, which names the spans that it has read.
             statistics: ExampleStatistics of the ratings.
-            ratings_schema, movies_schema: with the comparators.
+            ratings_schema: schema of the ratings, with the comparators.
+            movies_schema: schema of the catalogue, with the comparators.
             data: how to read the spans.
             split: how to find their files if it is `predefined`.
         """

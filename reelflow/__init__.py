@@ -1,1 +1,1 @@
-"""The library: from ratings to a judged, exported and served model. It knows neither TFX nor the pipeline."""
+"""The library, from ratings to a judged, exported and served model; without TFX or pipeline."""

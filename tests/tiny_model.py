@@ -1,7 +1,7 @@
 """A tiny SavedModel with all signatures (docs/architecture.md), for tests of what uses a model.
 
-Five users, twelve movies, weights from a seed; nothing is trained. Movie "12" has no ratings, movies
-"3" and "4" have the same title.
+Five users, twelve movies, weights from a seed; nothing is trained. Movie "12" has no ratings,
+movies "3" and "4" have the same title.
 """
 
 from __future__ import annotations

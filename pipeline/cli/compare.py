@@ -16,11 +16,12 @@ from rich.text import Text
 
 from pipeline.cli.app import DEFAULT_OUTPUT, Output, console, errors
 from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides
-from pipeline.cli.progress import Progress, duration, progress_on
+from pipeline.cli.progress import Progress, progress_on
 from pipeline.cli.session import alone_in, as_ours, captured, let_log_speak
 from pipeline.runs.comparison import in_words, stability, with_seeds
+from reelflow.base.common import format_duration
 from reelflow.base.errors import BadInput, ReelflowError
-from reelflow.base.progress import listening
+from reelflow.base.notices import notices_to
 from reelflow.config.layout import Layout
 from reelflow.config.loading import DEFAULT, listed
 
@@ -132,7 +133,7 @@ def hold(
     for words in about["seeds"]:
         console.print(Text("Seeds   ", style="bold").append(words, style=""), soft_wrap=True)
     console.print(Text("Table   ", style="bold").append(str(saved), style=""), soft_wrap=True)
-    spent = duration(time.monotonic() - began)
+    spent = format_duration(time.monotonic() - began)
     console.print(Text(f"{spent} in all; log: {log}", style="dim"), soft_wrap=True)
     for name, reason in about["failures"].items():
         errors.print(Text(f"{name} failed: {reason}", style="red"), soft_wrap=True)
@@ -226,7 +227,7 @@ def _run(
         let_log_speak()
         contest = Contest(base, configs, baselines, layout, run_id)
         progress.nodes(contest.steps)
-        with listening(progress.noted):
+        with notices_to(progress.noted):
             for event in contest.run():
                 node = event.node
                 if isinstance(event, NodeStarted):

@@ -13,6 +13,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from reelflow.base.common import format_duration
+
 if TYPE_CHECKING:  # importing the launcher would import TFX
     from pipeline.runs.launcher import NodeFinished
 
@@ -52,14 +54,6 @@ def progress_on(console: Console) -> Progress:
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people read them: `4.2 s`, `3 min 05 s`."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s"
-
-
 class PlainProgress:
     """One line a node, without control characters."""
 
@@ -93,9 +87,8 @@ class PlainProgress:
         """Name, state, time and rows."""
         rows = "" if event.rows is None else f", {event.rows:,} rows"
         number = f"{self._count:>{len(str(self._total))}}/{self._total}"
-        self._print(
-            f"[{number}] {event.node:<22} {event.state:<6} {duration(event.seconds):>12}{rows}"
-        )
+        spent = format_duration(event.seconds)
+        self._print(f"[{number}] {event.node:<22} {event.state:<6} {spent:>12}{rows}")
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, soft_wrap=True)
@@ -179,7 +172,7 @@ class LiveProgress:
                 self._spinner if running else _MARKS[row.state],
                 Text(node, style=dim),
                 Text(row.state, style="red" if row.state == "failed" else "dim"),
-                "" if seconds is None else duration(seconds),
+                "" if seconds is None else format_duration(seconds),
                 row.note if row.rows is None else f"{row.rows:,} rows",
             )
         return table

@@ -16,11 +16,12 @@ from rich.text import Text
 from pipeline.cli.app import DEFAULT_OUTPUT, INTERRUPTED, Output, console, errors, show_error
 from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides, Preset, Span
 from pipeline.cli.outcome import show
-from pipeline.cli.progress import Progress, duration, progress_on
+from pipeline.cli.progress import Progress, progress_on
 from pipeline.cli.session import Interrupts, alone_in, as_ours, captured, let_log_speak
 from pipeline.runs.history import waits
+from reelflow.base.common import format_duration
 from reelflow.base.errors import ReelflowError
-from reelflow.base.progress import listening
+from reelflow.base.notices import notices_to
 from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def run(
     else:
         show(console, ended.summary, effective, ended.examples, layout)
         code = 0 if ended.summary["pushed"] or waits(ended.summary) else REFUSED
-    spent = duration(time.monotonic() - began)
+    spent = format_duration(time.monotonic() - began)
     console.print(Text(f"{spent} in all; log: {folder.log}", style="dim"), soft_wrap=True)
     raise typer.Exit(code)
 
@@ -126,7 +127,7 @@ def _run(
         ir = launcher.compile_pipeline(pipeline, run_id)
         forget_removed(ir, config, layout)
         progress.nodes(launcher.node_ids(ir))
-        with listening(progress.noted):
+        with notices_to(progress.noted):
             for event in launcher.run(ir):
                 node = event.node
                 if isinstance(event, launcher.NodeStarted):

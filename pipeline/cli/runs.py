@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.app import DEFAULT_OUTPUT, Output, console
-from pipeline.cli.progress import duration
 from pipeline.runs.history import LATEST, Run, find_run, list_runs
+from reelflow.base.common import format_duration
 from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
 
@@ -63,7 +63,7 @@ def _table(found: list[Run]) -> Table:
             Text(run.state, style=_COLOURS[run.state]),
             "–" if accuracy is None else f"{100 * accuracy:.1f} %",
             "–" if error is None else f"{error:.4f}",
-            "–" if spent is None else duration(spent),
+            "–" if spent is None else format_duration(spent),
         )
     return table
 

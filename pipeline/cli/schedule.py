@@ -16,8 +16,8 @@ from rich.text import Text
 
 from pipeline.cli.app import DEFAULT_OUTPUT, Output, console
 from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides, Preset, Span
-from pipeline.cli.progress import duration
 from pipeline.schedule.clock import Every, Job, clock, job_name
+from reelflow.base.common import format_duration
 from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _table(turns: list[Turn]) -> Table:
             Text(turn.state, style=_COLOURS.get(turn.state, "dim")),
             turn.span or "–",
             "–" if turn.exit_code is None else str(turn.exit_code),
-            duration(turn.seconds) if turn.seconds else "–",
+            format_duration(turn.seconds) if turn.seconds else "–",
             Text(turn.message or turn.run_id or turn.log or ""),
         )
     return table

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from reelflow.base.common import file_lock
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config.layout import Layout
 
@@ -22,20 +23,16 @@ def alone_in(layout: Layout) -> Iterator[None]:
     Raises:
         BadInput: another process holds it, or it cannot be made.
     """
-    import fcntl
-
     try:
         layout.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"{layout.output}: {error.strerror}.", "Choose another --output.") from None
-    with open(layout.lock, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with file_lock(layout.lock) as acquired:
+        if not acquired:
             raise BadInput(
                 f"{layout.output}: another run is at work in this folder.",
                 "Wait for it, or choose another --output.",
-            ) from None
+            )
         yield
 
 

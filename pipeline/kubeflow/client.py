@@ -127,7 +127,10 @@ class Client:
         """Make a recurring run, in the place of those of the same name in the experiment.
 
         Args:
-            package, name, experiment, parameters: as for `submit`.
+            package: as for `submit`.
+            name: as for `submit`.
+            experiment: as for `submit`.
+            parameters: as for `submit`.
             job: the recurring run's name.
             schedule: when.
         """

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.runs.history import Run
+from reelflow.base.common import flatten
 from reelflow.base.errors import BadInput
 from reelflow.registry import register
 from reelflow.registry.register import Registrar
@@ -87,7 +88,7 @@ def data(a: Run, b: Run) -> Table | Text:
     found = []
     for run in (a, b):
         about = run.summary.get("data") or {}
-        facts = dict(_flat({key: about.get(key) for key in DATA}))
+        facts = _flat({key: about.get(key) for key in DATA})
         found.append({**facts, "data hash": str(run.summary.get("data_hash"))})
     return differences("Data", found[0], found[1], "The data are the same.")
 
@@ -128,16 +129,12 @@ def _slices(run: Run) -> dict[tuple[str, str, str], float]:
 def _config(run: Run) -> dict[str, str]:
     if not run.folder.config.is_file():
         return {}
-    return dict(_flat(tomllib.loads(run.folder.config.read_text(encoding="utf-8"))))
+    return _flat(tomllib.loads(run.folder.config.read_text(encoding="utf-8")))
 
 
-def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in values.items():
-        name = f"{above}{key}"
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}.")
-        else:
-            yield name, f"{value:,}" if type(value) is int else str(value)
+def _flat(values: Mapping[str, Any]) -> dict[str, str]:
+    leaves = flatten(values, ".")
+    return {k: f"{v:,}" if type(v) is int else str(v) for k, v in leaves.items()}
 
 
 def differences(

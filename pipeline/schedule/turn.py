@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from pipeline.schedule.history import STATES, History, Turn, now
+from reelflow.base.common import file_lock, is_locked
 from reelflow.base.errors import ReelflowError
 from reelflow.config import Config
 from reelflow.config.layout import Layout, code_hash
@@ -79,8 +78,8 @@ def take_turn(layout: Layout, settings: Settings, command: Sequence[str] = REELF
     """
     history, started = History(layout.output / "schedule"), now()
     turn = Turn(started=started.isoformat(timespec="seconds"), state="failed")
-    with _held(history.lock) as ours:
-        if not ours or not _free(layout.lock):
+    with file_lock(history.lock) as acquired:
+        if not acquired or is_locked(layout.lock):
             busy = "Another run is at work in this folder."
             turn = replace(turn, state="skipped", message=busy)
             history.add(turn)
@@ -133,8 +132,8 @@ def key_of(config: Config) -> str:
 
 
 def is_at_work(layout: Layout) -> bool:
-    """Whether a scheduled turn goes on."""
-    return not _free(History(layout.output / "schedule").lock)
+    """Return True while a scheduled turn goes on."""
+    return is_locked(History(layout.output / "schedule").lock)
 
 
 def _newest_span(config: Config) -> str | None:
@@ -144,26 +143,6 @@ def _newest_span(config: Config) -> str | None:
 
 def _run_ids(layout: Layout) -> set[str]:
     return {path.name for path in layout.runs.iterdir()} if layout.runs.is_dir() else set()
-
-
-@contextmanager
-def _held(lock: Path) -> Iterator[bool]:
-    """Try to hold a lock; it goes with the process, however that ends."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def _free(lock: Path) -> bool:
-    if not lock.is_file():
-        return True
-    with _held(lock) as ours:
-        return ours
 
 
 def _remove_old_logs(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The one place that sets the process up for TensorFlow; call `prepare` before it is imported."""
+"""The environment that TensorFlow must find set, and its start-up messages held back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 # TFRS and TFT know Keras 2 only; TensorFlow reads this when it is imported (docs/adr/).
 _REQUIRED = {"TF_USE_LEGACY_KERAS": "1"}
 
-# Whoever looks for trouble may set these; by default the libraries keep to errors.
+# Set beforehand, these keep their values, to look for trouble; by default only errors are logged.
 _DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "AUTOGRAPH_VERBOSITY": "0",
@@ -25,8 +25,8 @@ _DEFAULTS = {
 def prepare() -> None:
     """Set the variables that TensorFlow, Beam and gRPC read at import, for children as well.
 
-    Imports nothing and may be called more than once. Too late once TensorFlow is imported: then
-    TFRS refuses Keras 3 by itself.
+    Imports nothing and may be called more than once. Call it before TensorFlow is imported: later
+    it has no effect, and TFRS refuses Keras 3 by itself.
     """
     os.environ.update(_REQUIRED)
     for name, value in _DEFAULTS.items():
@@ -35,28 +35,25 @@ def prepare() -> None:
         warnings.simplefilter("ignore")
 
 
-# Keeps what TensorFlow's C++ parts say while starting off the terminal.
-
-
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Hold back file descriptor 2; if the block fails, let out what was said.
+    """Hold back what is written to file descriptor 2, and let it out if the block fails.
 
     TensorFlow's log level does not reach lines written before its logging is initialised, hence the
     descriptor and not `sys.stderr`.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as buffer:
+        os.dup2(buffer.fileno(), 2)
         try:
             yield
         except BaseException:
             sys.stderr.flush()
-            said.seek(0)
-            os.write(kept, said.read())
+            buffer.seek(0)
+            os.write(stderr, buffer.read())
             raise
         finally:
             sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)

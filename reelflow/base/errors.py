@@ -1,4 +1,4 @@
-"""The errors that people can mend themselves: the command line prints them without a traceback."""
+"""Errors with a remedy, which the command line prints without a traceback."""
 
 
 class ReelflowError(Exception):

@@ -14,8 +14,9 @@ from reelflow.encoding.encoded import EncodedData, Float32, Int32
 class BiasedMF(Baseline):
     """mean + b_u + b_i + p_u . q_i (Koren, Bell & Volinsky 2009, "Matrix factorization", eq. 4).
 
-    Solved side by side in closed form, all users at once, then all movies (Zhou et al. 2008, "Large-
-    scale parallel collaborative filtering for the Netflix prize"), so that there is no step size.
+    Solved side by side in closed form, all users at once, then all movies (Zhou et al. 2008,
+    "Large- scale parallel collaborative filtering for the Netflix prize"), so that there is no step
+    size.
 
     Ranking by predicted stars would fall far below popularity: movies with a handful of enthusiasts
     lead every list (Cremonesi, Koren & Turrin 2010, "Performance of recommender algorithms on top-N

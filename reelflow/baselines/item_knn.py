@@ -32,7 +32,7 @@ class ItemKNN(HistoryBaseline):
         movies = raters.shape[0]
         size = block_rows(movies)
         blocks = [self._nearest(raters[i : i + size] @ ratings, i) for i in range(0, movies, size)]
-        # Row j: the weights of movie j's neighbours. Scoring wants them by the movie that was rated.
+        # Row j: the weights of movie j's neighbours. Scoring needs them by the rated movie.
         self._weights = sparse.vstack(blocks).T.tocsr()
 
     def _nearest(self, both: sparse.csr_matrix, first: int) -> sparse.csr_matrix:

@@ -11,9 +11,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from reelflow.base import columns as f
+from reelflow.base.common import SECONDS_PER_DAY
 from reelflow.data import schema
-
-SECONDS_PER_DAY = 86_400.0
 
 AGE_BOUNDS = (18, 25, 35, 45, 50, 56)
 """Where the age buckets of MovieLens 1M begin, in years."""

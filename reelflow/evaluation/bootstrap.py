@@ -118,7 +118,9 @@ def slice_intervals(
     A draw without a row of the slice says nothing of it and is left out.
 
     Args:
-        columns, users, seed: as for `intervals`.
+        columns: as for `intervals`.
+        users: as for `intervals`.
+        seed: as for `intervals`.
         slices: name to the rows inside, bool [rows]; slices may overlap.
     """
     who, groups = np.unique(users, return_inverse=True)

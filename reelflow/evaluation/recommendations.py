@@ -97,9 +97,10 @@ def coverage(lists: Int32, movies: int) -> float:
 def novelty(lists: Int32, raters: Counts, users: int) -> float:
     """Mean self-information of the recommended movies, in bits.
 
-    -log2 of the share of users who rated the movie in train (Zhou et al. 2010, "Solving the apparent
-    diversity-accuracy dilemma of recommender systems"): 0 for a movie that everybody knows. A movie
-    that nobody rated counts as rated by one user, so that it is as novel as a movie can be.
+    -log2 of the share of users who rated the movie in train (Zhou et al. 2010, "Solving the
+    apparent diversity-accuracy dilemma of recommender systems"): 0 for a movie that everybody
+    knows. A movie that nobody rated counts as rated by one user, so that it is as novel as a movie
+    can be.
 
     Args:
         lists: as above.

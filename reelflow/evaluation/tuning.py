@@ -15,7 +15,7 @@ from keras_tuner.engine import base_tuner
 from pydantic import ValidationError
 
 from reelflow.base.errors import BadInput, ReelflowError
-from reelflow.base.progress import tell
+from reelflow.base.notices import send_notice
 from reelflow.config import ModelConfig, TrainConfig, TunerConfig, Value
 from reelflow.config.tuning_space import EPOCHS, HYPERBAND_EPOCHS, hyperparameters
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
@@ -190,7 +190,7 @@ class Search(base_tuner.BaseTuner):
         seconds = round(time.monotonic() - began, 1)
         found = Trial(len(self.found) + 1, shown, objective, metrics, seconds, failure)
         self.found.append(found)
-        tell(self._news(found))
+        send_notice(self._news(found))
         if failure is not None:
             raise keras_tuner.errors.FailedTrialError(failure)
         return {OBJECTIVE: float(objective or 0.0)}

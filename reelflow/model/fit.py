@@ -253,7 +253,10 @@ def fit_and_refit(
     further seeds trained.
 
     Args:
-        data, model, train, log_dir: see `fit`.
+        data: see `fit`.
+        model: see `fit`.
+        train: see `fit`.
+        log_dir: see `fit`.
         start: what both trainings begin with.
 
     Raises:

@@ -89,8 +89,8 @@ def chance_loss(data: EncodedData, model: ModelConfig, train: TrainConfig) -> fl
 
     The logarithm of how many movies the target competes with, itself included: those of the batch,
     or all that the user has not rated (`mask_seen`), or the whole catalogue. With logQ correction,
-    what a batch's movies are called equally likely by is their popularity. A pair of movies (BPR) is
-    called right half of the time.
+    what a batch's movies are called equally likely by is their popularity. A pair of movies (BPR)
+    is called right half of the time.
     """
     if model.loss == "bpr":
         return math.log(2)

@@ -16,7 +16,8 @@ def slices(starts: tf.Tensor, ends: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     In two kernels; `tf.repeat` would make a matrix of the batch by its longest slice.
 
     Args:
-        starts, ends: int64 [batch].
+        starts: int64 [batch].
+        ends: int64 [batch].
 
     Returns:
         Rows, int32 [n], ascending, and positions, int64 [n].

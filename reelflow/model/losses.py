@@ -108,8 +108,8 @@ class InBatchSoftmax(tf.Module):
 
     With logQ correction (Yi et al. 2019, "Sampling-bias-corrected neural modeling for large corpus
     item recommendations") and accidental hits removed. The same as TFRS's Retrieval task, to which
-    a movie that is in the batch n times is n columns: here it is one, with log(n) added for the rows
-    that it is a negative of.
+    a movie that is in the batch n times is n columns: here it is one, with log(n) added for the
+    rows that it is a negative of.
     """
 
     def __init__(self, probabilities: tf.Tensor, logq: bool) -> None:

@@ -43,7 +43,8 @@ class Ranker(tf.Module):
         """Take the scores of pairs apart.
 
         Args:
-            users, recent: as for `scores`, no strangers among them.
+            users: as for `scores`, no strangers among them.
+            recent: as for `scores`, no strangers among them.
             movies: `movie_index` of known movies, int32 [batch].
 
         Returns:

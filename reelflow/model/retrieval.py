@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from reelflow.base.common import SECONDS_PER_DAY
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.losses import (
@@ -19,13 +20,12 @@ from reelflow.model.towers import CandidateTower
 TABLE_BYTES = 1 << 28
 """Size up to which a table says who has seen what; beyond, each batch looks it up."""
 
-SECONDS_PER_DAY = 86_400.0
 PLAIN_SHARE = 1e-3
 """Share of plain popularity in the recent one."""
 
 
 class RetrievalTask:
-    """Queries and targets to a loss, with seen movies left out and negatives drawn as configured."""
+    """The loss of queries and targets, with seen movies left out and negatives as configured."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class RetrievalTask:
     def _pairwise(
         self, queries: tf.Tensor, positives: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
     ) -> tf.Tensor:
-        """BPR against sampled movies; those that the user rated do not count, if they are masked."""
+        """BPR against sampled movies; the user's rated ones count only if they are not masked."""
         negatives = self._negatives.draw(tf.size(users))
         candidates = self._candidate_tower(tf.reshape(negatives, [-1]), training=True)
         shape = [tf.size(users), negatives.shape[1], queries.shape[1]]

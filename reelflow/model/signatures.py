@@ -159,7 +159,8 @@ class ServingModel(tf.Module):
 
         Weights and `rest` (the user's own embedding and the movie's bias) sum to the score; behind
         dense layers a movie's weight is what the score loses without it. For a
-        movie that the model does not know, and where the source is `popularity`, nothing adds to it.
+        movie that the model does not know, and where the source is `popularity`, nothing adds to
+        it.
         """
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
         recent = self._recent(users, self._rows_of_movies(history, tf.size(users)))
@@ -181,7 +182,7 @@ class ServingModel(tf.Module):
         }
 
     def timeline(self, user_id: tf.Tensor, k: tf.Tensor) -> Outputs:
-        """The movies that users rated, as far as the model knows, the newest first; and how many."""
+        """The movies that users rated, as far as the model knows, newest first, and how many."""
         users = self._users.lookup(user_id)
         ends = self._timelines.ends_now(users)
         length = tf.cast(tf.clip_by_value(tf.reduce_max(k), 1, self._movie_count), tf.int64)
@@ -223,7 +224,7 @@ class ServingModel(tf.Module):
         return tf.cond(tf.reduce_any(named != self._movie_count), asked, known)
 
     def _rows_of_movies(self, movie_ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        """Movie indices [rows, n] of ids [rows or 1, n]; unknown ones and padding as the unknown."""
+        """Movie indices [rows, n] of ids [rows or 1, n]; padding is unknown, too."""
         movies = self._movies.lookup(movie_ids)
         return tf.tile(movies, [rows // tf.maximum(tf.shape(movies)[0], 1), 1])
 

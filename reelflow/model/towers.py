@@ -112,13 +112,14 @@ class QueryTower(keras.layers.Layer):
         nothing is a sum: a movie's share is then by how much the score falls without it.
 
         Args:
-            users, recent: as for a call, outside of training.
+            users: as for a call, outside of training.
+            recent: as for a call, outside of training.
             candidates: one for each query, float32 [batch, size + 1].
 
         Returns:
-            What each movie of `recent` adds, float32 [batch, history_length], 0 for padding; and the
-            rest, float32 [batch]: what the user's own embedding and the candidate's bias add, and
-            behind dense layers also what several movies do only together.
+            What each movie of `recent` adds, float32 [batch, history_length], 0 for padding; and
+            the rest, float32 [batch]: what the user's own embedding and the candidate's bias add,
+            and behind dense layers also what several movies do only together.
         """
         if self._layers is not None:
             return self._shares_by_leaving_out(users, recent, candidates)

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reelflow.base.common import SECONDS_PER_DAY
 from reelflow.config import SplitConfig, SplitKind
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model import weights as w
 from reelflow.model.export import EXTRA
-from reelflow.model.rating.days import BINS, SECONDS_PER_DAY, Calendar
+from reelflow.model.rating.days import BINS, Calendar
 from reelflow.model.tasks import JointModel
 from reelflow.model.towers import rated_movies
 
@@ -58,8 +59,8 @@ class Knowledge:
 def leak(champion: Knowledge, split: SplitConfig, data: EncodedData) -> str | None:
     """Why a champion may not be begun with, in words; none if its weights know no answer.
 
-    `random`: the split of a rating follows from seed, shares, user and movie alone, so that a rating
-    that is held out now was held out from every earlier run with the same seed and shares.
+    `random`: the split of a rating follows from seed, shares, user and movie alone, so that a
+    rating that is held out now was held out from every earlier run with the same seed and shares.
     `temporal`: all that is held out now has to be later than all that the champion was trained on,
     and the test ratings later than those by which its best epoch was chosen.
     `leave_last` and `predefined`: a rating's split depends on which others there are, or on files;

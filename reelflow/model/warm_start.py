@@ -1,6 +1,4 @@
-"""What a model begins with: the champion's vectors for all who stay, and a sensible place for the
-new ones.
-"""
+"""Initial weights: the champion's vectors where it has them, a sensible place for the others."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ import tensorflow as tf
 from absl import logging
 
 from reelflow.base import columns as f
-from reelflow.base.progress import tell
+from reelflow.base.notices import send_notice
 from reelflow.config import ModelConfig, SplitConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model import weights as w
@@ -272,6 +270,6 @@ def find_beginning(
         else:
             known = knowledge.on_top_of(champion.knowledge)
             found = Beginning(rows, known, start, misfits=misfits)
-    tell(found.sentence())
+    send_notice(found.sentence())
     logging.info(found.sentence())
     return found

@@ -9,9 +9,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from reelflow.base.common import SECONDS_PER_DAY
+
 _INCOMING = ".incoming-"
 _OUTGOING = ".outgoing-"
-_ABANDONED_SECONDS = 24 * 3600  # no push takes a day: its process was killed
+_ABANDONED_SECONDS = SECONDS_PER_DAY  # no push takes a day: its process was killed
 
 
 def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from reelflow.base.common import flatten
 from reelflow.registry.store import (
     CHAMPION,
     MODEL_HASH,
@@ -265,9 +266,9 @@ def metrics_of(evaluation: Mapping[str, Any], check: Mapping[str, Any]) -> dict[
         evaluation: the Evaluator's `metrics.json`.
         check: ServingCheck's `reasons.json`.
     """
-    flat = dict(flattened(evaluation["metrics"]))
+    flat = flatten(evaluation["metrics"], "/")
     for name, figures in evaluation.get("baselines", {}).items():
-        flat |= {f"{name}/{path}": value for path, value in flattened(figures)}
+        flat |= flatten(figures, "/", f"{name}/")
     if check.get("latency_ms") is not None:
         flat["latency_ms"] = check["latency_ms"]
     return {
@@ -281,21 +282,9 @@ def params_of(config: Mapping[str, Any]) -> dict[str, str]:
     """The configuration as MLflow's parameters, `train.epochs`; what is not set is left out."""
     return {
         path: str(value)
-        for path, value in flattened(config, separator=".")
+        for path, value in flatten(config, ".").items()
         if value is not None and value != ""
     }
-
-
-def flattened(
-    values: Mapping[str, Any], above: str = "", separator: str = "/"
-) -> Iterator[tuple[str, Any]]:
-    """Every leaf of nested mappings with its path."""
-    for key, value in values.items():
-        path = f"{above}{key}"
-        if isinstance(value, Mapping):
-            yield from flattened(value, f"{path}{separator}", separator)
-        else:
-            yield path, value
 
 
 def git_commit(folder: Path = Path(__file__).parent) -> str | None:

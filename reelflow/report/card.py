@@ -159,11 +159,12 @@ def _groups(inputs: Inputs) -> Part:
 def _limits(inputs: Inputs) -> Part:
     unknown = inputs.evaluation.get("out_of_vocabulary") or {}
     items = [
-        "Who rated movies, and which, is no fair sample of who watches movies: the model repeats the "
-        "tastes of those who rate most.",
+        "Who rated movies, and which, is no fair sample of who watches movies: the model repeats "
+        "the tastes of those who rate most.",
         "Popular movies are found more easily than rare ones; a movie without ratings is known by "
         "its genres and year alone. The groups by popularity above say by how much.",
-        "A user without ratings gets movies by the ones given in the request, or else popular ones.",
+        "A user without ratings gets movies by the ones given in the request, or else popular "
+        "ones.",
         "Test ratings are of movies that people chose to rate; a movie that nobody rated counts as "
         "not wanted, though it may be.",
         "Tastes and catalogues change: train again on newer ratings.",

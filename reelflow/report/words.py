@@ -70,14 +70,6 @@ def between(metric: str, ends: tuple[float, float]) -> str:
     return f"{low.removesuffix(f' {unit}')} to {high}" if unit else f"{low} to {number}"
 
 
-def seconds(value: float) -> str:
-    """A duration."""
-    if value < 60:
-        return f"{value:.1f} s"
-    minutes, rest = divmod(round(value), 60)
-    return f"{minutes} min {rest:02d} s"
-
-
 def look_up(metrics: Mapping[str, Any] | None, metric: str) -> float | None:
     """`unseen/top_100` or `rmse` of a summary's metrics."""
     found: Any = metrics

@@ -177,8 +177,9 @@ class Engine:
         self._metrics: Mapping[str, float] = {}
 
     def metrics(self) -> Mapping[str, float]:
-        """What the version was measured at; looked for until it is there, for a run pushes first
-        and writes its summary afterwards.
+        """The version's metrics.
+
+        Looked for until they are there: a run pushes first and writes its summary afterwards.
         """
         self._metrics = self._metrics or self._measured(self.model.path)
         return self._metrics

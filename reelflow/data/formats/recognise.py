@@ -46,7 +46,8 @@ def open_window(config: DataConfig, window: Window, split: SplitConfig) -> Sourc
     file above the spans, or both; of a movie that is there more than once the newest line counts.
 
     Args:
-        config, split: as for `open_source`.
+        config: as for `open_source`.
+        split: as for `open_source`.
         window: the spans.
 
     Raises:
@@ -64,7 +65,8 @@ def _open(
     """A source of one or more folders.
 
     Args:
-        config, split: as for `open_source`.
+        config: as for `open_source`.
+        split: as for `open_source`.
         folders: of ratings, movies and users; the oldest first, and the newest is recognised.
         tables_only: further folders of movies and users, the newest first.
     """
@@ -140,9 +142,7 @@ def _tables(folders: list[_Folder], what: str, glob: str) -> list[str]:
 
 
 def _ratings_globs(split: SplitConfig, adapter: Adapter) -> dict[str | None, str]:
-    """Globs of the ratings files by split, train first: of rows in several splits the first is
-    kept.
-    """
+    """Globs of the ratings files by split, train first: of equal rows the first is kept."""
     if split.kind is not SplitKind.PREDEFINED:
         return {None: adapter.ratings}
     globs = {

@@ -76,7 +76,8 @@ def changes(
     """All that the schemas' comparators compare, the widest first.
 
     Args:
-        newest, previous: samples of two spans.
+        newest: samples of two spans.
+        previous: samples of two spans.
         trained: statistics of the train split; none: no skew.
         schemas: whose comparators count; columns that the samples lack are left out.
     """

@@ -145,7 +145,9 @@ def check(
 
     Args:
         validated: every split that ExampleValidator looked at.
-        report, file, max_share: as for `quarantine_reasons`.
+        report: as for `quarantine_reasons`.
+        file: as for `quarantine_reasons`.
+        max_share: as for `quarantine_reasons`.
         further: other reasons to refuse.
 
     Returns:

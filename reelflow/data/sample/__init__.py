@@ -1,4 +1,4 @@
-"""The built-in synthetic sample: invented movies and ratings in the layout of the MovieLens CSVs."""
+"""The built-in synthetic sample: invented movies and ratings, laid out as MovieLens CSVs."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Movies belong to niches, small groups that share a place in a latent space spanned by genres. A user
 has a place there too, and moves a little from one session to the next. A session is made of runs:
-a few movies in a row from one niche. Within a niche, movies are watched by popularity, and only once
-they are released. What a user thinks of a movie depends on how near the two are.
+a few movies in a row from one niche. Within a niche, movies are watched by popularity, and only
+once they are released. What a user thinks of a movie depends on how near the two are.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
+from reelflow.base.common import SECONDS_PER_DAY
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.model.weights import MOVIE_BINS, USER_DAYS, USERS, Weight
 
-SECONDS_PER_DAY = 86_400
 BINS = 30
 """Bins of equal length for the movies' biases, over the time of the train split."""
 POWER = 0.4
@@ -91,7 +91,8 @@ class DayEffects(keras.layers.Layer):
         """What the time adds to a pair's utility, float32 [batch].
 
         Args:
-            users, movies: int [batch]; either may be the unknown one.
+            users: int [batch]; either may be the unknown one.
+            movies: int [batch]; either may be the unknown one.
             times: seconds, int64 [batch].
             training: adds L2 losses.
         """

@@ -124,7 +124,8 @@ class FieldEmbeddings(keras.layers.Layer):
         """Embed pairs.
 
         Args:
-            users, movies: int [batch]; either may be the unknown one.
+            users: int [batch]; either may be the unknown one.
+            movies: int [batch]; either may be the unknown one.
             training: hides some users and some movies, and adds L2 losses.
 
         Returns:

@@ -111,7 +111,7 @@ class FrozenModel(tf.Module):
         return utilities + self._at(users, movies, times)
 
     def catalogue(self, users: tf.Tensor) -> tf.Tensor:
-        """Utilities of users with every movie at the user's latest time, float32 [batch, movies]."""
+        """Utilities of users with all movies at the user's latest time, float32 [batch, movies]."""
         utilities = self.output.intercept + self.head.catalogue(users)
         if self._days is None:
             return utilities
@@ -146,7 +146,8 @@ class FrozenRatings(tf.Module):
         """Expected stars inside the scale, float32 [batch].
 
         Args:
-            users, movies: int [batch]; either may be the unknown one.
+            users: int [batch]; either may be the unknown one.
+            movies: int [batch]; either may be the unknown one.
             times: seconds, int64 [batch], for day effects; by default the user's latest.
         """
         stars = [m.output.stars(m.pairs(users, movies, times)) for m in self._members]

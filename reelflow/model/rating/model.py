@@ -60,7 +60,8 @@ class RatingModel(keras.layers.Layer):
         """Utilities of known pairs, float32 [batch]; with the mean output they are stars.
 
         Args:
-            users, movies: int [batch].
+            users: int [batch].
+            movies: int [batch].
             times: seconds, int64 [batch]; used with day effects alone.
             training: leaves the pair itself out of what is known of the two, and adds L2 losses.
         """

@@ -23,8 +23,8 @@ class SvdPlusPlus(keras.layers.Layer):
 
     b_u + b_i + g_u . genres_i + (p_u + bag_u(y)) . (q_i + bag_i(x) + W genres_i)
 
-    L2 is taken on the rows of the batch, so that often seen users and movies are shrunk no more than
-    rare ones in total.
+    L2 is taken on the rows of the batch, so that often seen users and movies are shrunk no more
+    than rare ones in total.
     """
 
     def __init__(self, data: EncodedData, config: ModelConfig) -> None:
@@ -94,9 +94,9 @@ class SvdPlusPlus(keras.layers.Layer):
     def freeze(self) -> Factors:
         """Take all sums once, for export and for scoring many pairs.
 
-        The unknown user is the mean of all users, each counted once: a movie then has the stars that
-        it would get if everybody rated it. By the movies' biases alone, which come from those who
-        did, strangers' stars are worse. The unknown movie has only the user's bias.
+        The unknown user is the mean of all users, each counted once: a movie then has the stars
+        that it would get if everybody rated it. By the movies' biases alone, which come from those
+        who did, strangers' stars are worse. The unknown movie has only the user's bias.
         """
         users, movies = self.user_bias.shape[0] - 1, self.movie_bias.shape[0]
         user = self.user[:-1] + self._rated.sums(tf.range(users), self.rated)

@@ -36,8 +36,8 @@ def ranking_section(evaluation: Json) -> Section:
     lead = (
         "For each test rating: at which place of the whole catalogue does the model put the movie "
         "that the user turned to? Top-k accuracy is the share of test ratings whose movie is among "
-        "the first k. Unseen leaves out movies that the user had rated before, as serving does; raw "
-        "leaves them in. Whiskers hold 95 % of a bootstrap over users."
+        "the first k. Unseen leaves out movies that the user had rated before, as serving does; "
+        "raw leaves them in. Whiskers hold 95 % of a bootstrap over users."
     )
     return Section("ranking", "Finding movies", lead, blocks)
 

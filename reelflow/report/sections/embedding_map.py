@@ -27,8 +27,8 @@ def section(directions: Float32 | None, data: EncodedData) -> Section:
         data: for titles, genres and numbers of ratings.
     """
     lead = (
-        "Movies that the model finds alike lie near each other. Point at a movie for its title, drag "
-        "to move, scroll or pinch to zoom, and search for a title."
+        "Movies that the model finds alike lie near each other. Point at a movie for its title, "
+        "drag to move, scroll or pinch to zoom, and search for a title."
     )
     return Section("map", "The map of movies", lead, _blocks(directions, data))
 
@@ -102,8 +102,8 @@ def project(vectors: Float32) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.f
 def main_genres(genres: Sequence[Sequence[str]]) -> tuple[list[str], list[int]]:
     """The genres with colours, and which one each movie gets.
 
-    A movie's main genre is its rarest among the coloured ones: most movies are dramas or comedies as
-    well, and that says least of them.
+    A movie's main genre is its rarest among the coloured ones: most movies are dramas or comedies
+    as well, and that says least of them.
     """
     totals = Counter(genre for of_movie in genres for genre in of_movie)
     names = [name for name, _ in totals.most_common(MOST_GENRES)]

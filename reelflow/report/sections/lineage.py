@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from reelflow.base.common import format_duration
 from reelflow.report.blocks import Block, Code, Figure, Section, Table
 from reelflow.report.charts.bars import Bars
 from reelflow.report.inputs import Inputs
-from reelflow.report.words import count, seconds
+from reelflow.report.words import count
 
 
 def section(inputs: Inputs) -> Section:
@@ -58,18 +59,19 @@ def run_section(
             [
                 ("Run", run_id),
                 ("Finished", finished),
-                ("Time in components", seconds(sum(times.values()))),
+                ("Time in components", format_duration(sum(times.values()))),
                 ("Configuration (hash)", config_hash),
                 *((f"Version of {name}", version or "–") for name, version in versions.items()),
             ],
         )
     ]
     if longest:
+        slowest = next(iter(longest))
         blocks.append(
             Figure(
                 "Time per component",
                 Bars(list(longest), [round(spent, 2) for spent in longest.values()], "s"),
-                f"{next(iter(longest))} took the longest, {seconds(next(iter(longest.values())))}.",
+                f"{slowest} took the longest, {format_duration(longest[slowest])}.",
             )
         )
     if cached:

@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reelflow.base.common import format_duration
 from reelflow.report.blocks import Block, Fact, Facts, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars
 from reelflow.report.charts.lines import Line, Lines
 from reelflow.report.charts.parallel import Axis, Parallel
 from reelflow.report.inputs import Json
-from reelflow.report.words import count, counted, seconds
+from reelflow.report.words import count, counted
 
 LOSSES = {"retrieval_loss": "Retrieval loss", "rating_loss": "Rating loss (squared error)"}
 VALIDATION = "val_"
@@ -26,7 +27,7 @@ def training_section(about: Json) -> Section:
     history: Mapping[str, Sequence[float]] = about.get("history") or {}
     facts = [
         Fact("Epochs", count(about["epochs"])) if "epochs" in about else None,
-        Fact("Training", seconds(about["fit_seconds"])) if "fit_seconds" in about else None,
+        Fact("Training", format_duration(about["fit_seconds"])) if "fit_seconds" in about else None,
         Fact("Parameters", count(about["parameters"])) if "parameters" in about else None,
     ]
     blocks: list[Block] = [Facts([fact for fact in facts if fact is not None])]
@@ -161,7 +162,7 @@ def _table(trials: Json, ordered: Sequence[Json]) -> Table:
             str(trial["number"]),
             *(_setting(trial["hyperparameters"][name]) for name in names),
             f"{trial['objective']:.4f}",
-            seconds(trial["seconds"]),
+            format_duration(trial["seconds"]),
         ]
         for trial in ordered[:MOST_ROWS]
     ]

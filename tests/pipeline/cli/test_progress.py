@@ -6,18 +6,9 @@ import io
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from rich.console import Console
 
-from pipeline.cli.progress import LiveProgress, PlainProgress, duration, progress_on
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s"), (185, "3 min 05 s")],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+from pipeline.cli.progress import LiveProgress, PlainProgress, progress_on
 
 
 def _finished(node: str, state: str, rows: int | None = None) -> Any:

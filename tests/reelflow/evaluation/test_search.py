@@ -9,7 +9,7 @@ import keras_tuner
 import pytest
 
 from reelflow.base.errors import BadInput, ReelflowError
-from reelflow.base.progress import listening
+from reelflow.base.notices import notices_to
 from reelflow.config import ModelConfig, Range, Space, TrainConfig, TunerConfig, Value
 from reelflow.config.tuning_space import keys
 from reelflow.evaluation.tuning import TOP_100, Outcome, Search, lower_is_better, oracle, score
@@ -39,7 +39,7 @@ def _search(tuner: TunerConfig, folder: Path, lower: bool = False) -> Search:
 @pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
 def test_the_best_trial_is_found_and_told(algorithm: str, tmp_path: Path) -> None:
     heard: list[str] = []
-    with listening(heard.append):
+    with notices_to(heard.append):
         search = _search(TunerConfig(**{**dict(TUNER), "algorithm": algorithm}), tmp_path)
     assert [trial.number for trial in search.found] == list(range(1, 9))
     best = max(search.found, key=lambda trial: trial.objective or 0)

@@ -62,7 +62,7 @@ def test_a_query_does_not_see_its_target(at: int) -> None:
 
 @pytest.mark.parametrize("mask_seen", [True, False])
 def test_at_the_start_the_loss_is_that_of_guessing(mask_seen: bool) -> None:
-    """Nothing learned: all movies that compete are alike, so the loss is the log of their number."""
+    """Nothing learned: all movies that compete are alike; the loss is the log of their number."""
     data = encoded(random_rows(60, 0), movies=MOVIES)
     joint = _joint(data, mask_seen=mask_seen, rating_weight=0)
     loss = float(joint.compute_loss(_batch(data)))

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from reelflow.base.common import SECONDS_PER_DAY
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.fit import fit
-from reelflow.model.rating.days import BINS, SECONDS_PER_DAY, DayEffects
+from reelflow.model.rating.days import BINS, DayEffects
 from tests.encoded_data import Row, encoded
 
 DAY = SECONDS_PER_DAY

@@ -1,0 +1,66 @@
+"""Small helpers that several packages share: durations, nested mappings, file locks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+SECONDS_PER_DAY: Final = 86_400
+
+
+def format_duration(seconds: float) -> str:
+    """Return `4.2 s` or `3 min 05 s`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def flatten(values: Mapping[str, Any], separator: str, prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested mappings by their path.
+
+    Args:
+        values: mapping whose values may be mappings.
+        separator: stands between the keys of a path: `train.epochs` or `unseen/top_100`.
+        prefix: stands before every path.
+    """
+    leaves: dict[str, Any] = {}
+    for key, value in values.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            leaves |= flatten(value, separator, f"{path}{separator}")
+        else:
+            leaves[path] = value
+    return leaves
+
+
+@contextmanager
+def file_lock(path: Path) -> Iterator[bool]:
+    """Try to lock a file until the context ends; the lock goes with the process, however that ends.
+
+    Yields:
+        False if another process holds the lock.
+
+    Raises:
+        OSError: the file or its folder cannot be made.
+    """
+    import fcntl  # Unix only, while `--help` and the like work everywhere
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def is_locked(path: Path) -> bool:
+    """Return True if another process holds the lock of a file."""
+    if not path.is_file():
+        return False
+    with file_lock(path) as acquired:
+        return not acquired
