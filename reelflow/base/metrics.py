@@ -1,0 +1,177 @@
+"""The table of metrics and the table of those that the gate looks at.
+
+Imports nothing heavy, so that every layer, the command line included, can use it.
+
+A metric's *path* names one figure of a model: `rmse`, or, for ranking metrics, which are taken
+under two protocols, `unseen/top_100` and `raw/top_100`. `metrics.json`, `summary.json` and the
+model registry use the same paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from reelflow.base.columns import RATING_TASK, RETRIEVAL_TASK
+
+RAW: Final = "raw"
+UNSEEN: Final = "unseen"
+PROTOCOLS: Final = (RAW, UNSEEN)
+"""Ranks among all movies, and ranks without the movies that the user has rated in train."""
+
+CUTOFFS: Final = (1, 5, 10, 50, 100)
+"""The k of top-k accuracy."""
+
+Unit = Literal["share", "stars", "score"]
+"""A share of the test rows (0 to 1), stars of the rating scale, or a number without a unit."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric of a model over test rows: the mean of a value for each row, or its root."""
+
+    key: str
+    """The last part of its paths: `top_100`, `rmse`."""
+    label: str
+    """At the beginning of a line or sentence: `Top-100 accuracy`."""
+    short: str
+    """The same for narrow tables: `Top-100`."""
+    task: str
+    """The task that a model must have been trained on: `RETRIEVAL_TASK` or `RATING_TASK`."""
+    higher_is_better: bool
+    unit: Unit
+    ranked: bool
+    """True if it is taken under each protocol: its paths begin with the protocol."""
+    column: str
+    """The value for each row that it is the mean of."""
+    root: bool = False
+    """True if it is the square root of that mean."""
+    tolerance: float = 1e-6
+    """The smallest difference that TFMA, which counts in float32, can be trusted to see."""
+
+    @property
+    def inline(self) -> str:
+        """The label within a sentence: `top-100 accuracy`, `RMSE`."""
+        return inline(self.label)
+
+    def better(self, a: float, b: float) -> bool:
+        """True if the value `a` is strictly better than the value `b`."""
+        return a > b if self.higher_is_better else a < b
+
+    def path(self, protocol: str) -> str:
+        """`unseen/top_100`; metrics that are not ranked have one path, whatever the protocol."""
+        return f"{protocol}/{self.key}" if self.ranked else self.key
+
+    def paths(self) -> tuple[str, ...]:
+        """All its paths, the unseen protocol first."""
+        return tuple(dict.fromkeys(self.path(protocol) for protocol in (UNSEEN, RAW)))
+
+
+def _top(k: int) -> Metric:
+    label, short = f"Top-{k} accuracy", f"Top-{k}"
+    return Metric(f"top_{k}", label, short, RETRIEVAL_TASK, True, "share", True, f"top_{k}")
+
+
+METRICS: Final[dict[str, Metric]] = {
+    metric.key: metric
+    for metric in (
+        *(_top(k) for k in CUTOFFS),
+        Metric("ndcg_10", "NDCG@10", "NDCG@10", RETRIEVAL_TASK, True, "score", True, "ndcg_10"),
+        Metric("mrr", "Mean reciprocal rank", "MRR", RETRIEVAL_TASK, True, "score", True, "mrr"),
+        Metric("rmse", "RMSE", "RMSE", RATING_TASK, False, "stars", False, "squared_error", True),
+        Metric("mae", "MAE", "MAE", RATING_TASK, False, "stars", False, "absolute_error"),
+    )
+}
+"""Every metric that `metrics.json` has, by key, in the order in which tables show them."""
+
+
+@dataclass(frozen=True)
+class GateMetric:
+    """A metric that the gate holds models to, and the fields of `GateConfig` that say how."""
+
+    metric: Metric
+    name: str
+    """What the names of its bounds begin with."""
+    limit: str
+    """Field with the least value that passes, or the greatest if lower is better."""
+    champion_margin: str
+    """Field that says by how much a model may be worse than the champion."""
+    baseline_margin: str | None = None
+    """Field that says by how much a model must be better than each baseline in `gate.baselines`;
+    none if it is not held against them."""
+
+    @property
+    def champion_bound(self) -> str:
+        """Name of the bound that comes from the champion."""
+        return f"{self.name}_against_champion"
+
+    def baseline_bound(self, baseline: str) -> str:
+        """Name of the bound that comes from a baseline."""
+        return f"{self.name}_against_{baseline}"
+
+
+GATE_METRICS: Final[dict[str, GateMetric]] = {
+    gated.metric.key: gated
+    for gated in (
+        GateMetric(
+            metric=METRICS["top_100"],
+            name="top_100_accuracy",
+            limit="top_100_accuracy_min",
+            champion_margin="top_100_accuracy_margin",
+            baseline_margin="baseline_margin",
+        ),
+        GateMetric(
+            metric=METRICS["rmse"],
+            name="rmse",
+            limit="rmse_max",
+            champion_margin="rmse_margin",
+        ),
+    )
+}
+"""The metrics that the gate looks at, by the metric's key. A new one needs a row here and its
+fields in `GateConfig` (reelflow/config/operations.py), and nothing else."""
+
+
+def gate_metrics() -> tuple[GateMetric, ...]:
+    """All rows of `GATE_METRICS`."""
+    return tuple(GATE_METRICS.values())
+
+
+def metric_at(path: str) -> Metric:
+    """The metric of a path, `METRICS["top_100"]` for `unseen/top_100`.
+
+    Raises:
+        KeyError: there is no such metric.
+    """
+    return METRICS[path.rpartition("/")[2]]
+
+
+def protocol_at(path: str) -> str | None:
+    """The protocol of a path, `unseen` for `unseen/top_100`; none for `rmse`."""
+    return path.rpartition("/")[0] or None
+
+
+def label_at(path: str) -> str:
+    """`Top-100 accuracy, unseen` for `unseen/top_100`, `RMSE` for `rmse`."""
+    protocol = protocol_at(path)
+    return metric_at(path).label + (f", {protocol}" if protocol else "")
+
+
+def all_paths(protocols: Iterable[str] = (UNSEEN, RAW)) -> tuple[str, ...]:
+    """Paths of all metrics: ranking metrics protocol by protocol, then the others."""
+    ranked = [m.path(p) for p in protocols for m in METRICS.values() if m.ranked]
+    return (*ranked, *(metric.key for metric in METRICS.values() if not metric.ranked))
+
+
+def value_at(figures: Mapping[str, Any] | None, path: str) -> float | None:
+    """The figure at a path of nested mappings, as `metrics.json` has them; none if missing."""
+    found: Any = figures
+    for key in path.split("/"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return None if found is None else float(found)
+
+
+def inline(label: str) -> str:
+    """A label within a sentence: its first letter small, unless it begins with an acronym."""
+    return label[:1].lower() + label[1:] if label[1:2].islower() else label
