@@ -1,156 +1,88 @@
-"""DataGate's artifact I/O."""
+"""DataGate: stops the run before anything is learned from data that should not be."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: TFX reads the annotations of function components.
 
 import json
 import os
 from collections.abc import Iterator
-from typing import Any, ClassVar, Final
 
 from absl import logging
 from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx.components.example_validator import executor as example_validator
-from tfx.dsl.components.base import base_component, base_executor, executor_spec
-from tfx.dsl.io import fileio
-from tfx.types import artifact_utils, channel, standard_artifacts
+from tfx.components.example_validator.executor import DEFAULT_FILE_NAME
+from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.standard_artifacts import ExampleAnomalies
+from tfx.utils import io_utils
+from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import DataBlessing, Drift, Quarantine
 from reelflow.data.ingest import gate
-
-RATINGS_ANOMALIES: Final = "ratings_anomalies"
-MOVIES_ANOMALIES: Final = "movies_anomalies"
-QUARANTINE: Final = "quarantine"
-DRIFT: Final = "drift"
-MAX_QUARANTINED: Final = "max_quarantined"
-MAX_DRIFT: Final = "max_drift"
-BLESSING: Final = "blessing"
+from reelflow.data.ingest.drift import DRIFT_FILE, DriftReport
 
 
-class Executor(base_executor.BaseExecutor):
-    """Reads the verdicts, lets `gate.check` judge them, writes the blessing."""
+@component
+def DataGate(
+    ratings_anomalies: InputArtifact[ExampleAnomalies],
+    movies_anomalies: InputArtifact[ExampleAnomalies],
+    quarantine: InputArtifact[Quarantine],
+    blessing: OutputArtifact[DataBlessing],
+    max_quarantined: Parameter[float],
+    drift: InputArtifact[Drift] = None,
+    max_drift: Parameter[float] = None,
+) -> None:
+    """Bless the data, or fail with all reasons.
 
-    def Do(
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
-        """Bless the data.
+    Later nodes depend on it by `node.add_upstream_node(data_gate)`.
 
-        Raises:
-            DataRefused: with all reasons.
-        """
-        validated = [
-            *verdicts("ratings", input_dict[RATINGS_ANOMALIES]),
-            *verdicts("movies", input_dict[MOVIES_ANOMALIES]),
-        ]
-        quarantine = artifact_utils.get_single_uri(input_dict[QUARANTINE])
-        report = json.loads(_read(os.path.join(quarantine, "report.json")))
-        damaged_rows = os.path.join(quarantine, "quarantine.tsv")
-        drift = _drift(input_dict.get(DRIFT) or [])
-        drifted = gate.drift_reasons(drift, exec_properties.get(MAX_DRIFT))
-        warnings = gate.check(
-            validated, report, damaged_rows, exec_properties[MAX_QUARANTINED], drifted
-        )
-        warnings += [f"span {drift['newest']}: {words}" for words in drift.get("warnings", [])]
-        for warning in warnings:
-            logging.warning("%s", warning)
-        blessing = artifact_utils.get_single_instance(output_dict[BLESSING])
-        blessing.set_int_custom_property("blessed", 1)
-        verdict = {
-            "blessed": True,
-            "rows": report["rows"],
-            "quarantined": report["quarantined"],
-            "warnings": warnings,
-        }
-        fileio.makedirs(blessing.uri)
-        with fileio.open(os.path.join(blessing.uri, "blessing.json"), "w") as file:
-            file.write(json.dumps(verdict, indent=2))
+    Args:
+        ratings_anomalies: ExampleValidator's verdict on ExampleGen's `examples`.
+        movies_anomalies: ExampleValidator's verdict on ExampleGen's `catalogue`.
+        quarantine: ExampleGen's counts and damaged rows.
+        blessing: gets `blessing.json`: the rows by split, the damaged rows by reason, warnings.
+        max_quarantined: share of the rows that may be quarantined, 0 to 1.
+        drift: SpanDrift's report, if the data have spans.
+        max_drift: largest drift of a column that may pass, 0 to 1; None: any.
 
-
-def verdicts(name: str, artifacts: list[Artifact]) -> Iterator[gate.Validated]:
-    """ExampleValidator's anomalies, split by split; all spans, if there are several."""
-    for artifact in artifacts:
-        for split in artifact_utils.decode_split_names(artifact.split_names):
-            uri = artifact_utils.get_split_uri([artifact], split)
-            data = _read(os.path.join(uri, example_validator.DEFAULT_FILE_NAME))
-            yield gate.Validated(name, split, anomalies_pb2.Anomalies.FromString(data))
-
-
-def _drift(artifacts: list[Artifact]) -> dict[str, Any]:
-    """`drift.json`, or nothing without spans."""
-    if not artifacts:
-        return {}
-    found: dict[str, Any] = json.loads(_read(os.path.join(artifacts[0].uri, "drift.json")))
-    return found
-
-
-def _read(path: str) -> bytes:
-    with fileio.open(path, "rb") as file:
-        content: bytes = file.read()
-    return content
-
-
-# DataGate: no training on data that ExampleValidator or the quarantine speaks against.
-
-
-class DataGateSpec(ComponentSpec):
-    """What goes in and out."""
-
-    PARAMETERS: ClassVar = {
-        MAX_QUARANTINED: ExecutionParameter(type=float),
-        MAX_DRIFT: ExecutionParameter(type=float, optional=True),
-    }
-    INPUTS: ClassVar = {
-        RATINGS_ANOMALIES: ChannelParameter(type=standard_artifacts.ExampleAnomalies),
-        MOVIES_ANOMALIES: ChannelParameter(type=standard_artifacts.ExampleAnomalies),
-        QUARANTINE: ChannelParameter(type=Quarantine),
-        DRIFT: ChannelParameter(type=Drift, optional=True),
-    }
-    OUTPUTS: ClassVar = {BLESSING: ChannelParameter(type=DataBlessing)}
-
-
-class DataGate(base_component.BaseComponent):
-    """Stops the run, with reasons in words, when the data should not be learned from.
-
-    Later nodes depend on it by `node.add_upstream_node(data_gate)`. The output `blessing` holds
-    `blessing.json`: the rows by split, the damaged rows by reason, and any warnings.
+    Raises:
+        DataRefused: with all reasons.
     """
+    report = json.loads(io_utils.read_string_file(os.path.join(quarantine.uri, "report.json")))
+    drift_report = None
+    if drift is not None:
+        text = io_utils.read_string_file(os.path.join(drift.uri, DRIFT_FILE))
+        drift_report = DriftReport.from_json(text)
+    warnings = gate.check(
+        [
+            *validated_splits("ratings", ratings_anomalies),
+            *validated_splits("movies", movies_anomalies),
+        ],
+        report,
+        os.path.join(quarantine.uri, "quarantine.tsv"),
+        max_quarantined,
+        drift_report,
+        max_drift,
+    )
+    for warning in warnings:
+        logging.warning("%s", warning)
+    content = {
+        "blessed": True,
+        "rows": report["rows"],
+        "quarantined": report["quarantined"],
+        "warnings": [str(warning) for warning in warnings],
+    }
+    path = os.path.join(blessing.uri, "blessing.json")
+    io_utils.write_string_file(path, json.dumps(content, indent=2))
+    blessing.set_int_custom_property("blessed", 1)
 
-    SPEC_CLASS = DataGateSpec
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(
-        self,
-        *,
-        ratings_anomalies: channel.BaseChannel,
-        movies_anomalies: channel.BaseChannel,
-        quarantine: channel.BaseChannel,
-        max_quarantined: float,
-        drift: channel.BaseChannel | None = None,
-        max_drift: float | None = None,
-    ) -> None:
-        """Describe the node.
+def validated_splits(name: str, anomalies: Artifact) -> Iterator[gate.Validated]:
+    """Read ExampleValidator's anomalies, split by split.
 
-        Args:
-            ratings_anomalies: ExampleAnomalies of the `examples` artifact.
-            movies_anomalies: ExampleAnomalies of the `catalogue` artifact.
-            quarantine: ExampleGen's Quarantine.
-            max_quarantined: share of the rows that may be quarantined, 0 to 1.
-            drift: SpanDrift's, if the data have spans.
-            max_drift: largest drift of a column that may pass, 0 to 1; none: any.
-        """
-        inputs: dict[str, Any] = {
-            RATINGS_ANOMALIES: ratings_anomalies,
-            MOVIES_ANOMALIES: movies_anomalies,
-            QUARANTINE: quarantine,
-            MAX_QUARANTINED: float(max_quarantined),
-            BLESSING: channel.Channel(type=DataBlessing),
-        }
-        if drift is not None:
-            inputs[DRIFT] = drift
-        if max_drift is not None:
-            inputs[MAX_DRIFT] = float(max_drift)
-        super().__init__(spec=DataGateSpec(**inputs))
+    Args:
+        name: `ratings` or `movies`.
+        anomalies: an ExampleAnomalies artifact.
+    """
+    for split in artifact_utils.decode_split_names(anomalies.split_names):
+        uri = artifact_utils.get_split_uri([anomalies], split)
+        data = io_utils.read_bytes_file(os.path.join(uri, DEFAULT_FILE_NAME))
+        yield gate.Validated(name, split, anomalies_pb2.Anomalies.FromString(data))

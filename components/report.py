@@ -17,9 +17,9 @@ from tfx.utils import io_utils, json_utils, path_utils
 
 from components.artifacts import Drift, Quarantine
 from components.artifacts import Report as ReportArtifact
-from components.data_gate import verdicts
+from components.data_gate import validated_splits
 from reelflow.base import columns as f
-from reelflow.data.ingest.gate import anomaly_reasons
+from reelflow.data.ingest.gate import split_anomalies
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.export import read_about
 from reelflow.report import card, render
@@ -80,11 +80,10 @@ def read_inputs(artifacts: Mapping[str, list[Artifact]]) -> Inputs:
         quarantine=read_json(folders[QUARANTINE] / "report.json"),
         sample_rates=_sample_rates(single[STATISTICS]),
         anomalies=[
-            words
+            str(anomaly)
             for name, key in (("ratings", RATINGS_ANOMALIES), ("movies", MOVIES_ANOMALIES))
-            for verdict in verdicts(name, artifacts[key])
-            for found in anomaly_reasons(verdict)
-            for words in found
+            for split in validated_splits(name, single[key])
+            for anomaly in split_anomalies(split)
         ],
         data=EncodedData.load(folders[ENCODED]),
         users=[word.decode() for word in vocabularies.vocabulary_by_name(f.USER_VOCABULARY)],

@@ -15,7 +15,7 @@ from components.report import Report
 from components.resolvers import BeginningStrategy, ChampionStrategy
 from components.schema import CuratedSchema
 from components.serving_check import ServingCheck
-from components.span_drift import SpanDrift
+from components.span_drift import USED, SpanDrift
 from components.statistics_gen import RatingsStatisticsGen
 from components.tuner import TUNER, Tuner
 from reelflow.base import columns as f
@@ -71,15 +71,15 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
     ).with_id("MoviesValidator")
     drifts = []
     if is_pattern(config.data.path):
-        span_drift = SpanDrift(
+        compared = SpanDrift(
             quarantine=example_gen.outputs["quarantine"],
             statistics=ratings_statistics.outputs["statistics"],
             ratings_schema=ratings_schema.outputs["schema"],
             movies_schema=movies_schema.outputs["schema"],
-            data=config.data,
-            split=config.split,
+            data=config.data.model_dump_json(include=USED),
+            split=config.split.model_dump_json(),
         )
-        drifts.append(span_drift)
+        drifts.append(compared)
     drift = drifts[0].outputs["drift"] if drifts else None
     data_gate = DataGate(
         ratings_anomalies=ratings_validator.outputs["anomalies"],

@@ -14,12 +14,12 @@ from reelflow.data.ingest.gate import DataRefused
 pytestmark = pytest.mark.slow
 
 
-def _inputs(folder: Path, ratings: anomalies_pb2.Anomalies) -> dict[str, list[Any]]:
+def _inputs(folder: Path, ratings: anomalies_pb2.Anomalies) -> dict[str, Any]:
     from tfx.types import artifact_utils, standard_artifacts
 
     from components.artifacts import Quarantine
 
-    inputs: dict[str, list[Any]] = {}
+    inputs: dict[str, Any] = {}
     verdicts = {"ratings": ("train", ratings), "movies": ("movies", anomalies_pb2.Anomalies())}
     for name, (split, verdict) in verdicts.items():
         artifact = standard_artifacts.ExampleAnomalies()
@@ -28,28 +28,28 @@ def _inputs(folder: Path, ratings: anomalies_pb2.Anomalies) -> dict[str, list[An
         file = folder / name / f"Split-{split}" / "SchemaDiff.pb"
         file.parent.mkdir(parents=True)
         file.write_bytes(verdict.SerializeToString())
-        inputs[f"{name}_anomalies"] = [artifact]
+        inputs[f"{name}_anomalies"] = artifact
     quarantine = Quarantine()
     quarantine.uri = str(folder)
     report = {"rows": {"read": 100}, "quarantined": {"rating": 2}}
     (folder / "report.json").write_text(json.dumps(report))
-    return {**inputs, "quarantine": [quarantine]}
+    return {**inputs, "quarantine": quarantine}
 
 
 def test_bless_or_raise(tmp_path: Path) -> None:
     from components.artifacts import DataBlessing
-    from components.data_gate import Executor
+    from components.data_gate import DataGate
 
     blessing = DataBlessing()
     blessing.uri = str(tmp_path / "blessing")
     inputs = _inputs(tmp_path, anomalies_pb2.Anomalies())
-    Executor().Do(inputs, {"blessing": [blessing]}, {"max_quarantined": 0.02})
+    DataGate.test_call(**inputs, blessing=blessing, max_quarantined=0.02)
     assert blessing.get_int_custom_property("blessed") == 1
     verdict = json.loads((tmp_path / "blessing/blessing.json").read_text())
     assert verdict["blessed"] is True
     assert verdict["quarantined"] == {"rating": 2}
     with pytest.raises(DataRefused, match=rf"2 of 100 rows .* {tmp_path}/quarantine.tsv"):
-        Executor().Do(inputs, {"blessing": [blessing]}, {"max_quarantined": 0.01})
+        DataGate.test_call(**inputs, blessing=blessing, max_quarantined=0.01)
 
 
 def test_component() -> None:

@@ -1,16 +1,15 @@
-"""How far the newest span is from the one before it, and from what is trained on; by TFDV."""
+"""The distance of the newest span to the one before it and to the train split, by TFDV."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import tensorflow_data_validation as tfdv
-from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from reelflow.base import columns as f
@@ -23,6 +22,9 @@ from reelflow.data.reading import one_chunk, plan_chunks, read_chunk
 from reelflow.data.spans import Span, Window
 
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
+Kind: TypeAlias = Literal["drift", "skew"]
+
+DRIFT_FILE: Final = "drift.json"
 
 _MEASURES: Final = {
     anomalies_pb2.DriftSkewInfo.Measurement.L_INFTY: "L-infinity",
@@ -31,13 +33,15 @@ _MEASURES: Final = {
 """L-infinity: the largest change of one value's share. Jensen-Shannon: the divergence of the whole
 distribution. 0 is no change, 1 the largest there can be."""
 
+_BLOCK_BYTES: Final = 16 * 2**20
+
 
 @dataclass(frozen=True)
 class Change:
     """One column, compared in one way."""
 
     column: str
-    kind: Literal["drift", "skew"]
+    kind: Kind
     """Against the span before, or against the train split."""
     measure: str
     value: float
@@ -47,7 +51,7 @@ class Change:
 
     @property
     def exceeded(self) -> bool:
-        """Whether it is worth a warning."""
+        """True if it is worth a warning."""
         return self.value > self.threshold
 
     def __str__(self) -> str:
@@ -57,13 +61,85 @@ class Change:
             f"above {self.threshold:g}."
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """With the verdict."""
-        return {**asdict(self), "exceeded": self.exceeded}
+
+@dataclass(frozen=True)
+class DriftReport:
+    """The content of `drift.json`."""
+
+    newest: str
+    """Name of the newest span."""
+    previous: str | None
+    """Name of the span before it; None: there is none, and nothing was compared."""
+    rows: Mapping[str, int] = field(default_factory=dict)
+    """Rows looked at, by span."""
+    changes: tuple[Change, ...] = ()
+    """The widest first."""
+
+    @property
+    def warnings(self) -> list[Change]:
+        """Changes above their thresholds."""
+        return [change for change in self.changes if change.exceeded]
+
+    def to_json(self) -> str:
+        """Write `drift.json`; its `warnings` put in words what `exceeded` marks."""
+        changes = [{**asdict(change), "exceeded": change.exceeded} for change in self.changes]
+        content = {
+            "newest": self.newest,
+            "previous": self.previous,
+            "rows": dict(self.rows),
+            "changes": changes,
+            "warnings": [str(change) for change in self.warnings],
+        }
+        return json.dumps(content, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> DriftReport:
+        """Read `drift.json`."""
+        content: dict[str, Any] = json.loads(text)
+        changes = [dict(change) for change in content["changes"]]
+        for change in changes:
+            change.pop("exceeded")
+        parsed = tuple(Change(**change) for change in changes)
+        return cls(content["newest"], content["previous"], content["rows"], parsed)
+
+
+def compare_spans(
+    window: Window,
+    data: DataConfig,
+    split: SplitConfig,
+    trained: Statistics,
+    schemas: Sequence[schema_pb2.Schema],
+) -> DriftReport:
+    """Read samples of the two newest spans and compare them.
+
+    Args:
+        window: the spans that the run reads.
+        data: how to read the spans' files.
+        split: names the files if it is `predefined`.
+        trained: statistics of the train split.
+        schemas: with the comparators.
+
+    Raises:
+        BadInput: a span cannot be read any more.
+    """
+    newest, before = window.newest, [*window.earlier, *window.spans][:-1]
+    if not before:
+        return DriftReport(newest.name, None)
+    previous = before[-1]
+    rows = {span.name: sample(span, window, data, split) for span in (previous, newest)}
+    return DriftReport(
+        newest.name,
+        previous.name,
+        {name: batch.num_rows for name, batch in rows.items()},
+        tuple(changes(rows[newest.name], rows[previous.name], trained, schemas)),
+    )
 
 
 def statistics(rows: pa.RecordBatch) -> Statistics:
-    """TFDV's statistics of rows in memory."""
+    """Return TFDV's statistics of rows in memory."""
+    import tensorflow_data_validation as tfdv
+    from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
+
     return generate_statistics_in_memory(rows, tfdv.StatsOptions())
 
 
@@ -73,14 +149,19 @@ def changes(
     trained: Statistics | None,
     schemas: Sequence[schema_pb2.Schema],
 ) -> list[Change]:
-    """All that the schemas' comparators compare, the widest first.
+    """Compare two spans by the schemas' comparators.
 
     Args:
-        newest: samples of two spans.
-        previous: samples of two spans.
-        trained: statistics of the train split; none: no skew.
-        schemas: whose comparators count; columns that the samples lack are left out.
+        newest: a sample of the newest span, as `sample` gives it.
+        previous: a sample of the span before.
+        trained: statistics of the train split; None: no skew.
+        schemas: with the comparators; columns that the samples lack are left out.
+
+    Returns:
+        Every comparison, the widest change first.
     """
+    import tensorflow_data_validation as tfdv
+
     now, before = statistics(newest), statistics(previous)
     found: dict[tuple[str, str, str], Change] = {}
     for comparators in schemas:
@@ -90,7 +171,7 @@ def changes(
         if trained is None:
             continue
         skew = tfdv.validate_statistics(trained, comparators, serving_statistics=now)
-        of_trained = {f.path.step[0] for f in trained.datasets[0].features}
+        of_trained = {feature.path.step[0] for feature in trained.datasets[0].features}
         for change in _read(skew, "skew", of_trained & set(newest.schema.names)):
             found.setdefault((change.column, change.kind, change.measure), change)
     return sorted(found.values(), key=lambda c: (c.threshold - c.value, c.column))
@@ -98,7 +179,7 @@ def changes(
 
 def _read(
     anomalies: anomalies_pb2.Anomalies,
-    kind: Literal["drift", "skew"],
+    kind: Kind,
     columns: Sequence[str] | set[str],
 ) -> list[Change]:
     found = []
@@ -115,14 +196,8 @@ def _read(
     return found
 
 
-# An even sample of one span's ratings, with what the catalogue knows of the movies.
-
-
-_BLOCK_BYTES = 16 * 2**20
-
-
 def sample(span: Span, window: Window, data: DataConfig, split: SplitConfig) -> pa.RecordBatch:
-    """Valid ratings of a span, read once from its files.
+    """Read an even sample of a span's valid ratings, with genres and years of the movies.
 
     Args:
         span: one of the window's, or of those before it.

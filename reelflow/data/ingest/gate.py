@@ -1,14 +1,15 @@
-"""Whether the data may be learned from: TFDV's anomalies and the quarantine, put in words."""
+"""The data gate: refuses data that nothing should be learned from, with every reason at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from reelflow.base.errors import BadInput
+from reelflow.data.ingest.drift import Change, DriftReport
 
 _Info = anomalies_pb2.AnomalyInfo
 
@@ -32,28 +33,15 @@ _REMEDIES: Mapping[int, str] = {
     _Info.COMPARATOR_L_INFTY_HIGH: "Find out what changed since the last span.",
     _Info.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH: "Find out what changed since the last span.",
 }
-_ANY_REMEDY = "Compare the statistics with the schema, and mend the source files."
-
-
-class DataRefused(BadInput):
-    """The data is not fit to learn from.
-
-    Attributes:
-        reasons: one sentence or two for each thing that is wrong.
-    """
-
-    def __init__(self, reasons: Iterable[str]) -> None:
-        self.reasons = tuple(reasons)
-        lines = "".join(f"\n  - {reason}" for reason in self.reasons)
-        super().__init__(f"The data was refused, nothing was trained:{lines}")
+_ANY_REMEDY: Final = "Compare the statistics with the schema, and mend the source files."
 
 
 @dataclass(frozen=True)
 class Validated:
-    """ExampleValidator's verdict on one split."""
+    """ExampleValidator's anomalies of one split."""
 
     name: str
-    """What the split belongs to, in the reader's words: `ratings` or `movies`."""
+    """`ratings` or `movies`."""
     split: str
     anomalies: anomalies_pb2.Anomalies
 
@@ -61,94 +49,184 @@ class Validated:
         return self.name if self.name == self.split else f"{self.name}, split {self.split}"
 
 
-def anomaly_reasons(validated: Validated) -> tuple[list[str], list[str]]:
-    """The reasons to refuse one split, and the warnings, which do not stop anything.
+@dataclass(frozen=True)
+class NoRowRead:
+    """The files hold no row at all."""
 
-    An empty split counts as a reason: TFDV only sets `data_missing` on it, which ExampleValidator
-    itself takes for a blessing.
+    def __str__(self) -> str:
+        return "ratings: no row was read. Check data.path and data.format."
+
+
+@dataclass(frozen=True)
+class DamagedRows:
+    """A larger share of the rows is quarantined than `data.max_quarantined` allows."""
+
+    read: int
+    """Rows read."""
+    by_reason: Mapping[str, int]
+    """Quarantined rows by reason."""
+    share_max: float
+    """0 to 1."""
+    file: str
+    """The file that holds the rows."""
+
+    def __str__(self) -> str:
+        damaged = sum(self.by_reason.values())
+        by_count = sorted(self.by_reason.items(), key=lambda item: (-item[1], item[0]))
+        listed = ", ".join(f"{reason} {count:,}" for reason, count in by_count if count)
+        return (
+            f"ratings: {damaged:,} of {self.read:,} rows are damaged ({damaged / self.read:.2%}), "
+            f"and data.max_quarantined allows {self.share_max:.2%} ({listed}). "
+            f"The rows are in {self.file}; mend them, or raise data.max_quarantined."
+        )
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """A column of the newest span has changed by more than `data.max_drift` allows."""
+
+    newest: str
+    previous: str | None
+    change: Change
+    drift_max: float
+    """0 to 1."""
+
+    def __str__(self) -> str:
+        return (
+            f"span {self.newest}, column {self.change.column}: {self.change.measure} "
+            f"{self.change.value:.3f} against span {self.previous}, and data.max_drift allows "
+            f"{self.drift_max:g}. Find out what changed, or raise data.max_drift."
+        )
+
+
+@dataclass(frozen=True)
+class EmptySplit:
+    """A split without rows.
+
+    TFDV only sets `data_missing` on it, which ExampleValidator itself takes for a blessing.
     """
+
+    of: Validated
+
+    def __str__(self) -> str:
+        return (
+            f"{self.of}: there is not one row. Give more ratings, or a larger share to the split "
+            "in [split]."
+        )
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """An anomaly that TFDV found in one column of a split, or in the split itself."""
+
+    of: Validated
+    column: str | None
+    """None: the split itself."""
+    info: anomalies_pb2.AnomalyInfo
+
+    @property
+    def is_warning(self) -> bool:
+        """True if the schema says that it stops nothing."""
+        return bool(self.info.severity == _Info.WARNING)
+
+    def __str__(self) -> str:
+        """`ratings, split train, column year: Out-of-range values. Unexpectedly small: -5. ...`."""
+        info, where = self.info, f"column {self.column}" if self.column else "as a whole"
+        remedies = dict.fromkeys(_REMEDIES.get(reason.type, _ANY_REMEDY) for reason in info.reason)
+        parts = [info.short_description, info.description, *(remedies or {_ANY_REMEDY: None})]
+        words = " ".join(part if part.endswith(".") else f"{part}." for part in parts if part)
+        return f"{self.of}, {where}: {words}"
+
+
+@dataclass(frozen=True)
+class DriftWarning:
+    """A column of the newest span has changed by more than the schema's threshold."""
+
+    newest: str
+    change: Change
+
+    def __str__(self) -> str:
+        return f"span {self.newest}: {self.change}"
+
+
+Reason: TypeAlias = NoRowRead | DamagedRows | Drifted | EmptySplit | Anomaly
+"""A reason to refuse; `str` puts it in words, with a remedy."""
+
+
+class DataRefused(BadInput):
+    """The data is not fit to learn from.
+
+    Attributes:
+        reasons: everything that is wrong, as data.
+    """
+
+    def __init__(self, reasons: Iterable[Reason]) -> None:
+        self.reasons = tuple(reasons)
+        lines = "".join(f"\n  - {reason}" for reason in self.reasons)
+        super().__init__(f"The data was refused, nothing was trained:{lines}")
+
+
+def split_anomalies(validated: Validated) -> list[EmptySplit | Anomaly]:
+    """Return what ExampleValidator found in one split, warnings last."""
     anomalies = validated.anomalies
     if anomalies.data_missing:
-        return [f"{validated}: there is not one row. {_EMPTY_REMEDY}"], []
-    found = {f"column {column}": info for column, info in sorted(anomalies.anomaly_info.items())}
+        return [EmptySplit(validated)]
+    found = [Anomaly(validated, *item) for item in sorted(anomalies.anomaly_info.items())]
     if anomalies.HasField("dataset_anomaly_info"):
-        found["as a whole"] = anomalies.dataset_anomaly_info
-    reasons: list[str] = []
-    warnings: list[str] = []
-    for where, info in found.items():
-        kind = warnings if info.severity == _Info.WARNING else reasons
-        kind.append(f"{validated}, {where}: {_in_words(info)}")
-    return reasons, warnings
+        found.append(Anomaly(validated, None, anomalies.dataset_anomaly_info))
+    return [*sorted(found, key=lambda anomaly: anomaly.is_warning)]
 
 
-_EMPTY_REMEDY = "Give more ratings, or a larger share to the split in [split]."
-
-
-def _in_words(info: anomalies_pb2.AnomalyInfo) -> str:
-    """`Out-of-range values. Unexpectedly small value: -5. Correct the values ...`."""
-    remedies = dict.fromkeys(_REMEDIES.get(reason.type, _ANY_REMEDY) for reason in info.reason)
-    parts = [info.short_description, info.description, *(remedies or {_ANY_REMEDY: None})]
-    return " ".join(part if part.endswith(".") else f"{part}." for part in parts if part)
-
-
-def quarantine_reasons(report: Mapping[str, Any], file: str, max_share: float) -> list[str]:
-    """The reason to refuse because of damaged rows, if there is one.
+def quarantine_reasons(
+    report: Mapping[str, Any], file: str, share_max: float
+) -> Iterator[NoRowRead | DamagedRows]:
+    """Yield the reason to refuse because of damaged rows, if there is one.
 
     Args:
         report: the quarantine's `report.json`: `rows.read`, and `quarantined` by reason.
-        file: where the damaged rows are.
-        max_share: share of the rows read that may be quarantined, 0 to 1.
+        file: the file that holds the damaged rows.
+        share_max: share of the rows read that may be quarantined, 0 to 1.
     """
-    read = int(report["rows"]["read"])
-    counts: Mapping[str, int] = report["quarantined"]
-    damaged = sum(counts.values())
+    read, counts = int(report["rows"]["read"]), report["quarantined"]
     if read == 0:
-        return ["ratings: no row was read. Check data.path and data.format."]
-    if damaged <= max_share * read:
-        return []
-    by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    listed = ", ".join(f"{reason} {count:,}" for reason, count in by_count if count)
-    reason = (
-        f"ratings: {damaged:,} of {read:,} rows are damaged ({damaged / read:.2%}), "
-        f"and data.max_quarantined allows {max_share:.2%} ({listed}). "
-        f"The rows are in {file}; mend them, or raise data.max_quarantined."
-    )
-    return [reason]
+        yield NoRowRead()
+    elif sum(counts.values()) > share_max * read:
+        yield DamagedRows(read, counts, share_max, file)
 
 
-def drift_reasons(drift: Mapping[str, Any], most: float | None) -> list[str]:
-    """The reasons to refuse because the newest span is unlike the one before it.
+def drift_reasons(drift: DriftReport | None, drift_max: float | None) -> list[Drifted]:
+    """Return the columns in which the newest span is too unlike the one before it.
 
     Args:
-        drift: SpanDrift's `drift.json`, or nothing.
-        most: drift of a column that may pass, 0 to 1; none: any.
+        drift: SpanDrift's report; None without spans.
+        drift_max: drift of a column that may pass, 0 to 1; None: any.
     """
-    if most is None:
+    if drift is None or drift_max is None:
         return []
     return [
-        f"span {drift['newest']}, column {change['column']}: {change['measure']} "
-        f"{change['value']:.3f} against span {drift['previous']}, and data.max_drift allows "
-        f"{most:g}. Find out what changed, or raise data.max_drift."
-        for change in drift.get("changes", [])
-        if change["kind"] == "drift" and change["value"] > most
+        Drifted(drift.newest, drift.previous, change, drift_max)
+        for change in drift.changes
+        if change.kind == "drift" and change.value > drift_max
     ]
 
 
 def check(
-    validated: Iterable[Validated],
+    splits: Iterable[Validated],
     report: Mapping[str, Any],
     file: str,
-    max_share: float,
-    further: Iterable[str] = (),
-) -> list[str]:
+    share_max: float,
+    drift: DriftReport | None = None,
+    drift_max: float | None = None,
+) -> list[Anomaly | DriftWarning]:
     """Let good data pass.
 
     Args:
-        validated: every split that ExampleValidator looked at.
-        report: as for `quarantine_reasons`.
-        file: as for `quarantine_reasons`.
-        max_share: as for `quarantine_reasons`.
-        further: other reasons to refuse.
+        splits: every split that ExampleValidator looked at.
+        report: as for `quarantine_reasons`, like `file` and `share_max`.
+        file: the file that holds the damaged rows.
+        share_max: share of the rows read that may be quarantined, 0 to 1.
+        drift: as for `drift_reasons`, like `drift_max`.
+        drift_max: drift of a column that may pass, 0 to 1; None: any.
 
     Returns:
         Warnings, which stop nothing.
@@ -156,12 +234,19 @@ def check(
     Raises:
         DataRefused: with every reason at once, so that one round of mending is enough.
     """
-    reasons = [*quarantine_reasons(report, file, max_share), *further]
-    warnings: list[str] = []
-    for split in validated:
-        refused, warned = anomaly_reasons(split)
-        reasons += refused
-        warnings += warned
+    reasons: list[Reason] = [
+        *quarantine_reasons(report, file, share_max),
+        *drift_reasons(drift, drift_max),
+    ]
+    warnings: list[Anomaly | DriftWarning] = []
+    for split in splits:
+        for anomaly in split_anomalies(split):
+            if isinstance(anomaly, Anomaly) and anomaly.is_warning:
+                warnings.append(anomaly)
+            else:
+                reasons.append(anomaly)
     if reasons:
         raise DataRefused(reasons)
+    if drift is not None:
+        warnings += [DriftWarning(drift.newest, change) for change in drift.warnings]
     return warnings

@@ -13,7 +13,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Artifact
 
 from components.artifacts import Drift, Quarantine
-from components.span_drift import Executor
+from components.span_drift import SpanDrift
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import schema as schemas
 from reelflow.data.ingest.drift import sample, statistics
@@ -28,7 +28,7 @@ def schema(name: str) -> schema_pb2.Schema:
 
 def execute(out: Path, window: Window) -> dict[str, Any]:
     """`drift.json` of a window; what is trained on is its first span."""
-    artifacts: dict[str, list[Artifact]] = {}
+    artifacts: dict[str, Artifact] = {}
     for key, kind in (
         ("quarantine", Quarantine),
         ("statistics", standard_artifacts.ExampleStatistics),
@@ -36,13 +36,12 @@ def execute(out: Path, window: Window) -> dict[str, Any]:
         ("movies_schema", standard_artifacts.Schema),
         ("drift", Drift),
     ):
-        artifact = kind()
-        artifact.uri = str(out / key)
+        artifacts[key] = kind()
+        artifacts[key].uri = str(out / key)
         (out / key).mkdir(parents=True)
-        artifacts[key] = [artifact]
     report = {"window": asdict(window)}
     (out / "quarantine" / "report.json").write_text(json.dumps(report))
-    trained = artifacts["statistics"][0]
+    trained = artifacts["statistics"]
     trained.split_names = artifact_utils.encode_split_names(["train"])
     (out / "statistics" / "Split-train").mkdir()
     rows = sample(window.spans[0], window, DataConfig(), SplitConfig())
@@ -51,11 +50,10 @@ def execute(out: Path, window: Window) -> dict[str, Any]:
     for name in ("ratings", "movies"):
         text = schemas.path(name).read_text()
         (out / f"{name}_schema" / "schema.pbtxt").write_text(text)
-    outputs = {"drift": artifacts.pop("drift")}
     sections = {
         "data": DataConfig().model_dump_json(),
         "split": SplitConfig().model_dump_json(),
     }
-    Executor().Do(artifacts, outputs, sections)
+    SpanDrift.test_call(**artifacts, **sections)
     found: dict[str, Any] = json.loads((out / "drift" / "drift.json").read_text())
     return found

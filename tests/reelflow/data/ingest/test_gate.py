@@ -6,7 +6,13 @@ import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from reelflow.base.errors import BadInput
-from reelflow.data.ingest.gate import DataRefused, Validated, anomaly_reasons, check
+from reelflow.data.ingest.gate import (
+    DamagedRows,
+    DataRefused,
+    Validated,
+    check,
+    split_anomalies,
+)
 
 Info = anomalies_pb2.AnomalyInfo
 CLEAN = {"rows": {"read": 1000, "kept": 1000}, "quarantined": {"rating": 0}}
@@ -28,23 +34,24 @@ def test_good_data_passes() -> None:
 
 def test_an_anomaly_names_split_column_and_remedy() -> None:
     negative = _anomaly(Info.INT_TYPE_SMALL_INT, "Out-of-range values", "Unexpectedly small: -5.")
-    reasons, warnings = anomaly_reasons(_validated("movies", "movies", year=negative))
-    assert reasons == [
+    (anomaly,) = split_anomalies(_validated("movies", "movies", year=negative))
+    assert str(anomaly) == (
         "movies, column year: Out-of-range values. Unexpectedly small: -5. Correct the values in "
         "the source files, or delete them where they may be missing."
-    ]
-    assert warnings == []
+    )
+    assert not anomaly.is_warning
 
 
 def test_an_unforeseen_anomaly_has_a_remedy_too() -> None:
-    reasons, _ = anomaly_reasons(_validated(rating=_anomaly(Info.UNKNOWN_TYPE, "Odd", "So it is")))
-    assert reasons[0].startswith("ratings, split train, column rating: Odd. So it is. Compare")
+    odd = _anomaly(Info.UNKNOWN_TYPE, "Odd", "So it is")
+    (anomaly,) = split_anomalies(_validated(rating=odd))
+    assert str(anomaly).startswith("ratings, split train, column rating: Odd. So it is. Compare")
 
 
 def test_a_warning_stops_nothing() -> None:
     odd = _anomaly(Info.SCHEMA_NEW_COLUMN, "New column", "Not in the schema.", Info.WARNING)
     (warning,) = check([_validated(director=odd)], CLEAN, FILE, 0.0)
-    assert "column director: New column" in warning
+    assert "column director: New column" in str(warning)
 
 
 def test_an_empty_split_is_refused() -> None:
@@ -56,8 +63,8 @@ def test_an_empty_split_is_refused() -> None:
 def test_an_anomaly_of_the_whole_split_is_refused() -> None:
     few = anomalies_pb2.Anomalies()
     few.dataset_anomaly_info.CopyFrom(_anomaly(Info.DATASET_LOW_NUM_EXAMPLES, "Few", "Too few."))
-    reasons, _ = anomaly_reasons(Validated("ratings", "train", few))
-    assert reasons[0].startswith("ratings, split train, as a whole: Few. Too few.")
+    (anomaly,) = split_anomalies(Validated("ratings", "train", few))
+    assert str(anomaly).startswith("ratings, split train, as a whole: Few. Too few.")
 
 
 @pytest.mark.parametrize(("damaged", "refused"), [(50, False), (51, True)])
@@ -68,10 +75,12 @@ def test_the_bound_on_damaged_rows_is_inclusive(damaged: int, refused: bool) -> 
         return
     with pytest.raises(DataRefused) as refusal:
         check([], report, FILE, 0.05)
-    assert refusal.value.reasons == (
+    (reason,) = refusal.value.reasons
+    assert isinstance(reason, DamagedRows)
+    assert str(reason) == (
         "ratings: 51 of 1,000 rows are damaged (5.10%), and data.max_quarantined allows 5.00% "
         "(rating 41, columns 10). The rows are in somewhere/quarantine.tsv; mend them, or raise "
-        "data.max_quarantined.",
+        "data.max_quarantined."
     )
 
 

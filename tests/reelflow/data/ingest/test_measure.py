@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import schema as schemas
+from reelflow.data.ingest.drift import Change, DriftReport, changes, sample, statistics
 from reelflow.data.ingest.gate import drift_reasons
 from reelflow.data.ingest.shards import single_values
 from reelflow.data.spans import find_window
@@ -32,7 +34,6 @@ def batch(stars: list[float], movies: list[str], users: list[str] | None = None)
 
 
 def test_changes_have_their_known_size() -> None:
-    from reelflow.data.ingest.drift import changes, statistics
     from tests.reelflow.data.ingest.protos import schema
 
     both = [schema(name) for name in ("ratings", "movies")]
@@ -57,8 +58,6 @@ def test_changes_have_their_known_size() -> None:
 
 
 def test_a_span_is_sampled_evenly(tmp_path: Path) -> None:
-    from reelflow.data.ingest.drift import sample
-
     for number in (1, 2):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -79,14 +78,20 @@ def test_a_span_is_sampled_evenly(tmp_path: Path) -> None:
 
 
 def test_drift_can_be_a_gate() -> None:
-    change = {"column": "rating", "measure": "L-infinity", "value": 0.4, "kind": "drift"}
-    skew = {**change, "kind": "skew", "value": 0.9}
-    drift = {"newest": "2", "previous": "1", "changes": [change, skew]}
+    change = Change("rating", "drift", "L-infinity", 0.4, 0.2)
+    drift = DriftReport("2", "1", {}, (change, replace(change, kind="skew", value=0.9)))
     assert drift_reasons(drift, None) == []
     assert drift_reasons(drift, 0.5) == []
     (reason,) = drift_reasons(drift, 0.3)
-    assert "0.400 against span 1" in reason
-    assert drift_reasons({}, 0.3) == []
+    assert reason.change == change
+    assert "0.400 against span 1" in str(reason)
+    assert drift_reasons(None, 0.3) == []
+
+
+def test_a_report_is_read_as_it_was_written() -> None:
+    change = Change("rating", "drift", "L-infinity", 0.4, 0.5)
+    drift = DriftReport("2", "1", {"1": 10, "2": 20}, (change,))
+    assert DriftReport.from_json(drift.to_json()) == drift
 
 
 def test_the_executor_tells_and_the_first_span_has_no_rival(tmp_path: Path) -> None:
