@@ -31,7 +31,7 @@ def job() -> Any:
 def test_the_graph_compiles_and_the_sdk_knows_the_specification(job: Any) -> None:
     spec = json_format.ParseDict(job["pipelineSpec"], pipeline_spec_pb2.PipelineSpec())
     assert spec.pipeline_info.name == "reelflow"
-    assert job["runtimeConfig"]["gcsOutputDirectory"] == "gs://films/reelflow/artifacts"
+    assert job["runtimeConfig"]["gcsOutputDirectory"] == "gs://movies/reelflow/artifacts"
     images = {
         executor["container"]["image"]
         for executor in job["pipelineSpec"]["deploymentSpec"]["executors"].values()
