@@ -35,6 +35,7 @@ def exported(movies: int, folder: str, seed: int) -> common.Measured:
     from reelflow.model.export import export
     from reelflow.model.signatures import ServingModel
     from reelflow.model.tasks import JointModel
+    from reelflow.saved_model.files import ModelInfo
 
     tf.random.set_seed(seed)
     data = arrays.encoded(USERS, movies, RATINGS)
@@ -43,7 +44,7 @@ def exported(movies: int, folder: str, seed: int) -> common.Measured:
     some = tf.zeros([1], tf.int32)
     joint.query(some, joint.timelines.ends_now(some))
     joint.rating_model(some, some)
-    export(ServingModel(joint, data, users), data, users, {"users": USERS}, Path(folder))
+    export(ServingModel(joint, data, users), data, users, ModelInfo(users=USERS), Path(folder))
     return {}
 
 

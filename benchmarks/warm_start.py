@@ -159,7 +159,7 @@ def measure(folder: Path, share: float, kind: str) -> tuple[list[dict[str, Any]]
         "champion": first,
         "cold": cold,
         "warm": warm,
-        "beginning": beginning.about(),
+        "beginning": beginning.info().as_json(),
         "train_rows": [len(before.train), len(now.train)],
         "validation_rows": len(now.validation),
     }

@@ -21,10 +21,10 @@ from components.data_gate import validated_splits
 from reelflow.base import columns as f
 from reelflow.data.ingest.gate import split_anomalies
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.export import read_about
 from reelflow.report import card, render
 from reelflow.report import render as page
 from reelflow.report.inputs import Inputs, Model, read_json
+from reelflow.saved_model.files import ModelInfo
 
 QUARANTINE: Final = "quarantine"
 STATISTICS: Final = "statistics"
@@ -88,7 +88,7 @@ def read_inputs(artifacts: Mapping[str, list[Artifact]]) -> Inputs:
         data=EncodedData.load(folders[ENCODED]),
         users=[word.decode() for word in vocabularies.vocabulary_by_name(f.USER_VOCABULARY)],
         model=saved_model,
-        about=read_about(saved_model),
+        info=ModelInfo.read(saved_model),
         evaluation=read_json(folders[EVALUATION] / "metrics.json"),
         serving_check=read_json(folders[INFRA_BLESSING] / "reasons.json"),
         blessed=single[MODEL_BLESSING].get_int_custom_property("blessed") == 1,

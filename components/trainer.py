@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from reelflow.model.fit import History, fit_and_refit
 from reelflow.model.signatures import ServingModel
 from reelflow.model.tasks import RETRIEVAL_LOSS, JointModel
 from reelflow.model.warm_start import find_beginning
+from reelflow.saved_model.files import Guard, ModelInfo
 
 
 def run_fn(args: FnArgs) -> None:
@@ -50,28 +50,25 @@ def run_fn(args: FnArgs) -> None:
     logs = Path(args.model_run_dir)
     fitted = fit_and_refit(data, model_config, train_config, logs, start)
     joint, history, data = fitted.joint, fitted.history, fitted.data
-    about = {
-        "users": len(users),
-        "movies": len(data.catalogue),
-        "train_rows": len(data.train),
-        "epochs": max(map(len, history.values())),
-        "best_epochs": dict(fitted.first.best_epochs),  # Keras wraps it in what json refuses
-        "fit_seconds": round(time.monotonic() - began, 1),
-        "parameters": joint.parameters,
-        "tasks": joint.tasks,
-        "history": history,
-        "tuned": tuned,
-        **({} if beginning is None else {"warm_start": beginning.about()}),
-        "guards": [
-            asdict(guard)
-            for guard in [*before, *_learned(joint, history, data, model_config, train_config)]
-        ],
-        **(joint.rating_model.about() if joint.has_rating else {}),
-        **config,
-        MODEL: model_config.model_dump(mode="json"),
-        TRAIN: train_config.model_dump(mode="json"),
-    }
-    export(ServingModel(joint, data, users), data, users, about, Path(args.serving_model_dir))
+    info = ModelInfo(
+        users=len(users),
+        movies=len(data.catalogue),
+        train_rows=len(data.train),
+        epochs=max(map(len, history.values())),
+        best_epochs=dict(fitted.first.best_epochs),
+        fit_seconds=round(time.monotonic() - began, 1),
+        parameters=joint.parameters,
+        tasks=joint.tasks,
+        history=history,
+        tuned=tuned,
+        warm_start=None if beginning is None else beginning.info(),
+        guards=[*before, *_learned(joint, history, data, model_config, train_config)],
+        cross_weights=joint.rating_model.cross_weights() if joint.has_rating else None,
+        model=model_config.model_dump(mode="json"),
+        train=train_config.model_dump(mode="json"),
+        split=config.get(SPLIT),
+    )
+    export(ServingModel(joint, data, users), data, users, info, Path(args.serving_model_dir))
     if beginning is not None:
         # Validation ratings of this run may be those of the next one: what begins it knows none.
         beginning.keep(fitted.first, Path(args.serving_model_dir))
@@ -79,7 +76,7 @@ def run_fn(args: FnArgs) -> None:
 
 def _learned(
     joint: JointModel, history: History, data: EncodedData, model: ModelConfig, train: TrainConfig
-) -> list[guards.Guard]:
+) -> list[Guard]:
     """The guards of what was learned: the Evaluator refuses a model that does not pass them."""
     weights = joint.trainable_weights
     found = [

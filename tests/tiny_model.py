@@ -6,7 +6,6 @@ movies "3" and "4" have the same title.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from reelflow.saved_model import golden
+from reelflow.saved_model.files import CATALOGUE, GOLDEN, ModelInfo
 
 USERS = ["1", "2", "3", "4", "5"]
 MOVIES = [str(number) for number in range(1, 13)]
@@ -211,10 +211,8 @@ def export(
     """
     model = model or TinyModel()
     tf.saved_model.save(model, str(folder), signatures=signatures or model.signatures())
-    extra = folder / "assets.extra"
-    extra.mkdir(exist_ok=True)
-    golden.write(extra / "golden.json", golden.record(model.signatures(), REQUESTS))
-    (extra / "model.json").write_text(json.dumps({"movies": len(MOVIES), "users": len(USERS)}))
+    ModelInfo(movies=len(MOVIES), users=len(USERS)).write(folder)
+    golden.write(folder / GOLDEN, golden.record(model.signatures(), REQUESTS))
     genres = [["Comedy"] if number % 2 else [] for number in range(len(MOVIES))]
     years = pa.array([1995, 1995, 1988, 1988, *[None] * 8], pa.int64())
     columns = {
@@ -224,5 +222,5 @@ def export(
         "year": years,
         "rating_count": pa.array(COUNTS, pa.int64()),
     }
-    pq.write_table(pa.table(columns), extra / "catalogue.parquet")
+    pq.write_table(pa.table(columns), folder / CATALOGUE)
     return folder

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.app import DEFAULT_OUTPUT, Output, console
+from reelflow.saved_model.files import SAVED_MODEL
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,7 +40,7 @@ def load(model: Path | None, output: Path) -> ServedModel:
     from reelflow.saved_model.client import ServedModel, latest_version
 
     folder = model or Layout.of(output).serving
-    if not (folder / "saved_model.pb").is_file():
+    if not (folder / SAVED_MODEL).is_file():
         folder = latest_version(folder)
     return ServedModel.load(folder)
 

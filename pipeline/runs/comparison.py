@@ -32,7 +32,7 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation.contest import LIST_LENGTH, Entry, measure
 from reelflow.evaluation.predictions import TestRows, ask_baseline, ask_model
 from reelflow.evaluation.recommendations import lists_of_baseline, lists_of_model
-from reelflow.model.export import read_about
+from reelflow.saved_model.files import ModelInfo
 
 if TYPE_CHECKING:
     from reelflow.evaluation.contest import Entry
@@ -157,7 +157,7 @@ class Contest:
                 state = event.state
         trained = read_run(self._layout.metadata, run_id).output(TRAINER, "model")
         model = trained.uri / "Format-Serving"
-        about = read_about(model)
+        info = ModelInfo.read(model)
         # The same users as the baselines', by the ids that models know.
         _, first = np.unique(self.rows.encoded.user_index, return_index=True)
         entry = measure(
@@ -167,8 +167,8 @@ class Contest:
             self.rows.encoded,
             self.data,
             seed=self._base.split.seed,
-            fit_seconds=about.get("fit_seconds"),
-            parameters=about.get("parameters"),
+            fit_seconds=info.fit_seconds,
+            parameters=info.parameters,
             liked_from=self._base.model.like_threshold,
         )
         return entry, state

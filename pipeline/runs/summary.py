@@ -24,6 +24,7 @@ from reelflow.config.loading import config_hash
 from reelflow.config.reference import render
 from reelflow.report.render import complete
 from reelflow.report.sections.lineage import run_section
+from reelflow.saved_model.files import ModelInfo
 
 if TYPE_CHECKING:
     from reelflow.saved_model.client import Recommendations
@@ -84,7 +85,7 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Sum
         "error": error,
         "data": _data(report),
         "drift": _json_of(run, "ReelflowDrift", "drift.json") or None,
-        "warm_start": _about(run).get("warm_start"),
+        "warm_start": _warm_start(run),
         "tuner": _tuner(run),
         "metrics": evaluation.get("metrics"),
         "baselines": evaluation.get("baselines", {}),
@@ -151,15 +152,12 @@ def _data(report: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _about(run: PipelineRun) -> dict[str, Any]:
-    """The trained model's own `model.json`; empty if the run did not get there."""
+def _warm_start(run: PipelineRun) -> dict[str, Any] | None:
+    """`warm_start` of the trained model's `model.json`; None if the run did not get there."""
     trained = [o for node in run.nodes if node.node == "Trainer" for o in node.outputs]
-    paths = [o.uri / "Format-Serving/assets.extra/model.json" for o in trained if o.name == "model"]
-    found: dict[str, Any] = {}
-    for path in paths:
-        if path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    models = [ModelInfo.read(o.uri / "Format-Serving") for o in trained if o.name == "model"]
+    start = models[-1].warm_start if models else None
+    return None if start is None else start.as_json()
 
 
 def _tuner(run: PipelineRun) -> dict[str, Any] | None:

@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 import tensorflow as tf
 
-from reelflow.base.columns import TASKS
 from reelflow.base.errors import BadInput
 from reelflow.baselines import BASELINES
 from reelflow.config import GateConfig
@@ -47,8 +46,7 @@ from reelflow.evaluation.slices import (
     movie_popularity,
     user_activity,
 )
-from reelflow.model.export import read_about
-from reelflow.model.guards import Guard
+from reelflow.saved_model.files import Guard, ModelInfo
 
 SLICE_KEYS = (USER_ACTIVITY, MOVIE_POPULARITY)
 
@@ -137,9 +135,9 @@ def compare(
     rows = rows.take(drawn)
     ratings, movies, who = rows.encoded.rating, len(data.catalogue), rows.encoded.user_index
 
-    about = read_about(model)
-    data = learned_from(data, about.get("train", {}))
-    liked_from = about.get("model", {}).get("like_threshold", LIKED)
+    info = ModelInfo.read(model)
+    data = learned_from(data, info.train or {})
+    liked_from = (info.model or {}).get("like_threshold", LIKED)
 
     def measured(predictions: Predictions) -> tuple[Summary, Intervals]:
         columns = row_columns(predictions, ratings)
@@ -148,7 +146,7 @@ def compare(
 
     loaded = tf.saved_model.load(str(model))
     predictions = ask(loaded.signatures["evaluate"], rows, movies)
-    guards = check(loaded.signatures, about, predictions, rows, data, gate, seed)
+    guards = check(loaded.signatures, info, predictions, rows, data, gate, seed)
     summary, ranges = measured(predictions)
     candidate = row_columns(predictions, ratings)
     rival, left_out = None, []
@@ -170,8 +168,10 @@ def compare(
     slices = all_slices(labels | further, data.catalogue.genres, rows.encoded.movie_index)
     champion_summary = None if rival is None else rival[0]
     baselines = {name: summary for name, (summary, _) in plain.items()}
-    champion_tasks = _tasks({} if champion is None else read_about(champion))
-    found = bounds(gate, champion_summary, baselines, _tasks(about), champion_tasks)
+    champion_info = ModelInfo() if champion is None else ModelInfo.read(champion)
+    found = bounds(
+        gate, champion_summary, baselines, info.trained_tasks, champion_info.trained_tasks
+    )
     return Comparison(
         rows=len(rows),
         all_rows=all_rows,
@@ -191,11 +191,6 @@ def compare(
         guards=guards,
         not_gated=[*not_gated(gate, found), *left_out],
     )
-
-
-def _tasks(about: Mapping[str, Any]) -> tuple[str, ...]:
-    """The tasks that a model was trained on; both if it does not say."""
-    return tuple(about.get("tasks", TASKS))
 
 
 def _slices(

@@ -19,7 +19,7 @@ from reelflow.config import GateConfig
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.evaluation.metrics import Predictions
 from reelflow.evaluation.predictions import TestRows, ask
-from reelflow.model.guards import Guard
+from reelflow.saved_model.files import Guard, ModelInfo
 
 Signatures = Mapping[str, Callable[..., dict[str, tf.Tensor]]]
 
@@ -35,7 +35,7 @@ FLAT: Final = 1e-6
 
 def check(
     signatures: Signatures,
-    about: Mapping[str, Any],
+    info: ModelInfo,
     predictions: Predictions,
     rows: TestRows,
     data: EncodedData,
@@ -46,7 +46,7 @@ def check(
 
     Args:
         signatures: of the exported model.
-        about: its `model.json`.
+        info: its `model.json`.
         predictions: what it says of the test rows.
         rows: the test rows.
         data: the encoded ratings.
@@ -58,9 +58,12 @@ def check(
     """
     known = known_ids(rows.encoded, data)
     sample = _known(rows, data).sample(SAMPLE, seed)
-    tasks = about.get("tasks", f.TASKS)
-    found = [Guard(**guard) for guard in about.get("guards", [])]
-    found += [known, distinct_splits(rows.encoded, data, gate.max_shared_pairs)]
+    tasks = info.trained_tasks
+    found = [
+        *(info.guards or ()),
+        known,
+        distinct_splits(rows.encoded, data, gate.max_shared_pairs),
+    ]
     found.append(finite_predictions(predictions))
     if len(sample) and f.RETRIEVAL_TASK in tasks:
         found.append(scores_vary(signatures, sample))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +13,13 @@ from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.signatures import ServingModel
 from reelflow.saved_model import golden
+from reelflow.saved_model.files import CATALOGUE, GOLDEN, ModelInfo
 
-EXTRA = "assets.extra"
-ABOUT = "model.json"
 GOLDEN_ROWS = 8
 
 
 def export(
-    model: ServingModel, data: EncodedData, users: list[str], about: dict[str, Any], folder: Path
+    model: ServingModel, data: EncodedData, users: list[str], info: ModelInfo, folder: Path
 ) -> None:
     """Write `folder` as docs/architecture.md describes the `model` artifact.
 
@@ -30,25 +27,14 @@ def export(
         model: the frozen model.
         data: what it was trained on.
         users: the user vocabulary, in order.
-        about: what `assets.extra/model.json` says of the model.
+        info: the content of `model.json`.
         folder: the SavedModel's folder.
     """
     signatures = model.signatures()
     tf.saved_model.save(model, str(folder), signatures=signatures)
-    extra = folder / EXTRA
-    extra.mkdir(exist_ok=True)
-    pq.write_table(_catalogue(data), extra / "catalogue.parquet")
-    (extra / ABOUT).write_text(json.dumps(about, indent=2))
-    golden.write(folder / golden.GOLDEN_FILE, golden.record(signatures, _requests(data, users)))
-
-
-def read_about(saved_model: Path) -> dict[str, Any]:
-    """What `model.json` says of an exported model; nothing if it has none."""
-    path = saved_model / EXTRA / ABOUT
-    if not path.is_file():
-        return {}
-    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return about
+    info.write(folder)
+    pq.write_table(_catalogue(data), folder / CATALOGUE)
+    golden.write(folder / GOLDEN, golden.record(signatures, _requests(data, users)))
 
 
 def _catalogue(data: EncodedData) -> pa.Table:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +15,7 @@ from reelflow.base import columns as f
 from reelflow.base.errors import ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
-
-
-@dataclass(frozen=True)
-class Guard:
-    """One check and what it found."""
-
-    name: str
-    passed: bool
-    detail: str
-
-    def refusal(self) -> str:
-        """Why a model does not pass, in one sentence."""
-        return f"Guard {self.name}: {self.detail}"
+from reelflow.saved_model.files import Guard
 
 
 def strictly_past_histories(data: EncodedData) -> Guard:

@@ -21,10 +21,10 @@ from reelflow.base.common import SECONDS_PER_DAY
 from reelflow.config import SplitConfig, SplitKind
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model import weights as w
-from reelflow.model.export import EXTRA
 from reelflow.model.rating.days import BINS, Calendar
 from reelflow.model.tasks import JointModel
 from reelflow.model.towers import rated_movies
+from reelflow.saved_model.files import WEIGHTS
 
 _SEEN = "whether the champion was trained on ratings that are held out now"
 
@@ -211,7 +211,6 @@ class Rows:
 # A model's trained weights beside its SavedModel, for the run after it to begin with.
 
 
-FILE = "weights.npz"
 _WORDS = "words"
 _KNOWLEDGE = "knowledge"
 _RATED = "rated"
@@ -246,7 +245,7 @@ class Champion:
         }
         for task, named in self.weights.items():
             arrays |= {f"{task}/{name}": value for name, value in named.items()}
-        path = saved_model / EXTRA / FILE
+        path = saved_model / WEIGHTS
         path.parent.mkdir(parents=True, exist_ok=True)
         # As numpy.savez does, but for the time of day: the same model is the same bytes.
         with zipfile.ZipFile(path, "w") as archive:
@@ -257,7 +256,7 @@ class Champion:
     @classmethod
     def load(cls, saved_model: Path) -> Champion | None:
         """What `save` wrote; none if the model was exported without its weights."""
-        path = saved_model / EXTRA / FILE
+        path = saved_model / WEIGHTS
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as file:

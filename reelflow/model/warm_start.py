@@ -20,6 +20,7 @@ from reelflow.model.tasks import JointModel
 from reelflow.model.towers import genre_shares
 from reelflow.model.warm_champion import Array, Champion, Knowledge, Places, Rows, further, leak
 from reelflow.model.weights import Weight, Weights
+from reelflow.saved_model.files import Kept, WarmStart
 
 Table = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -207,11 +208,17 @@ class Beginning:
     misfits: Mapping[str, str] | None = None
     """Tasks that begin cold nonetheless, and why."""
 
-    def about(self) -> dict[str, Any]:
-        """What `model.json` tells of it."""
+    def info(self) -> WarmStart:
+        """The content of `warm_start` in `model.json`."""
         if self.start is None:
-            return {"warm": False, "reason": self.why_cold}
-        return {"warm": True, "cold_tasks": dict(self.misfits or {}), **self.start.kept()}
+            return WarmStart(warm=False, reason=self.why_cold)
+        kept = self.start.kept()
+        return WarmStart(
+            warm=True,
+            cold_tasks=dict(self.misfits or {}),
+            users=Kept(**kept[w.USERS]),
+            movies=Kept(**kept[w.MOVIES]),
+        )
 
     def sentence(self) -> str:
         """What to tell whoever waits."""

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from reelflow.registry.store import set_up_mlflow
 from reelflow.saved_model import golden
-from reelflow.saved_model.client import SAVED_MODEL
 from reelflow.saved_model.contract import RECOMMEND, SignatureDefs
+from reelflow.saved_model.files import GOLDEN, SAVED_MODEL
 
 FOLDER: Final = "saved_model"
 _EXAMPLE: Final = "input_example.json"
@@ -74,7 +74,7 @@ def _described(tensor: dict[str, Any]) -> tuple[Any, int | None]:
 
 def _example(saved_model: Path) -> dict[str, Any] | None:
     """The inputs of the first golden request for recommendations, none left out."""
-    file = saved_model / golden.GOLDEN_FILE
+    file = saved_model / GOLDEN
     if not file.is_file():
         return None
     for one in golden.read(file):

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from reelflow.base.common import SECONDS_PER_DAY
+from reelflow.saved_model.files import SAVED_MODEL
 
 _INCOMING = ".incoming-"
 _OUTGOING = ".outgoing-"
@@ -38,8 +39,8 @@ def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:
     """
     if keep < 1:
         raise ValueError(f"keep must be at least 1, not {keep}")
-    if not (model / "saved_model.pb").is_file():
-        raise FileNotFoundError(f"{model} holds no saved_model.pb")
+    if not (model / SAVED_MODEL).is_file():
+        raise FileNotFoundError(f"{model} holds no {SAVED_MODEL}")
     base.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(base)
     with tempfile.TemporaryDirectory(prefix=_INCOMING, dir=base) as hidden:

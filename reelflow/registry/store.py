@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from reelflow.base.errors import BadInput, ReelflowError
-from reelflow.saved_model.client import SAVED_MODEL
+from reelflow.saved_model.files import SAVED_MODEL
 
 SCHEME: Final = "models:/"
 CHAMPION: Final = "champion"

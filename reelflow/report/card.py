@@ -77,7 +77,7 @@ def as_html(card: Card) -> str:
 
 
 def _model(inputs: Inputs) -> Part:
-    about, settings = inputs.about, inputs.about.get("model") or {}
+    info, settings = inputs.info, inputs.info.model or {}
     size = settings.get("embedding_size")
     items = [
         "Retrieval: two towers"
@@ -86,8 +86,8 @@ def _model(inputs: Inputs) -> Part:
         "catalogue.",
         "Rating: a model of its own that predicts stars.",
     ]
-    if "parameters" in about:
-        items.append(f"{count(about['parameters'])} learned parameters.")
+    if info.parameters is not None:
+        items.append(f"{count(info.parameters)} learned parameters.")
     return Part("Model", [verdict(inputs)], items)
 
 

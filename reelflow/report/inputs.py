@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData, Float32
+from reelflow.saved_model.files import ModelInfo
 
 Json = Mapping[str, Any]
 
@@ -31,7 +32,7 @@ class Inputs:
     """The user vocabulary, in order."""
     model: Path
     """Folder of the SavedModel."""
-    about: Json
+    info: ModelInfo
     """`model.json`."""
     evaluation: Json
     """`metrics.json`."""

@@ -160,7 +160,7 @@ def build(inputs: Inputs, model: Answers) -> Page:
         embedding_map.section(model.directions, inputs.data),
         data.data_section(inputs),
         *drifted,
-        training.training_section(inputs.about),
+        training.training_section(inputs.info),
         *tuned,
         lineage.section(inputs),
     ]

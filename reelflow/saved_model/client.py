@@ -32,12 +32,12 @@ from reelflow.base.columns import (
 from reelflow.base.environment import prepare, quiet_stderr
 from reelflow.base.errors import BadInput
 from reelflow.saved_model.contract import Input, SignatureDefs
+from reelflow.saved_model.files import CATALOGUE, SAVED_MODEL
 
 Source = Literal["user", "history", "popularity"]
 """What an answer comes from: the user's known tastes, the request's history, or what is popular."""
 
 _SIGNATURES: Final = ("serving_default", "rate", "similar")
-SAVED_MODEL: Final = "saved_model.pb"
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,6 @@ def _items(answer: Mapping[str, Any]) -> tuple[Item, ...]:
 # The movies that a model knows, as exported beside it.
 
 
-CATALOGUE_FILE: Final = "assets.extra/catalogue.parquet"
 _NEAR = 3
 _YEAR = re.compile(r"\s*\(\d{4}\)$")
 
@@ -255,10 +254,10 @@ class Catalogue:
         """
         import pyarrow.parquet as pq
 
-        file = model / CATALOGUE_FILE
+        file = model / CATALOGUE
         if not file.is_file():
             raise BadInput(
-                f"{model} has no {CATALOGUE_FILE}.", "Name a model that `reelflow run` has pushed."
+                f"{model} has no {CATALOGUE}.", "Name a model that `reelflow run` has pushed."
             )
         names = [MOVIE_ID, TITLE, GENRES, YEAR, RATING_COUNT]
         columns = pq.read_table(file, columns=names).to_pydict()

@@ -24,8 +24,6 @@ from reelflow.base.columns import (
     K,
 )
 
-GOLDEN_FILE: Final = "assets.extra/golden.json"
-
 # TensorFlow Serving applies the defaults of a signature's inputs; in Python each must be given.
 DEFAULTS: Final[Mapping[str, Any]] = {HISTORY: [[""]], EXCLUSIONS: [[""]], K: 10}
 

@@ -20,9 +20,9 @@ import tensorflow as tf
 
 from reelflow.base.columns import MOVIE_ID, TITLE, USER_ID, K
 from reelflow.saved_model import contract
-from reelflow.saved_model.golden import GOLDEN_FILE, Golden, call, compare, read
+from reelflow.saved_model.files import CATALOGUE, GOLDEN
+from reelflow.saved_model.golden import Golden, call, compare, read
 
-CATALOGUE_FILE: Final = "assets.extra/catalogue.parquet"
 WARM_UP: Final = 10
 REQUESTS: Final = 50
 
@@ -45,10 +45,10 @@ def probe(model_dir: Path) -> dict[str, Any]:
     }
     signatures = model.signatures
     report["reasons"] += contract.missing_parts(_parts(signatures))
-    golden = read(model_dir / GOLDEN_FILE)
+    golden = read(model_dir / GOLDEN)
     users = contract.known_users(golden)
     if not users:
-        report["reasons"].append(f"{GOLDEN_FILE} has no request of a known user")
+        report["reasons"].append(f"{GOLDEN} has no request of a known user")
     if report["reasons"]:
         return report
 
@@ -57,7 +57,7 @@ def probe(model_dir: Path) -> dict[str, Any]:
 
     report["golden"] = len(golden)
     report["reasons"] += compare_all(golden, ask)
-    catalogue = pq.read_table(model_dir / CATALOGUE_FILE, columns=[MOVIE_ID, TITLE]).to_pydict()
+    catalogue = pq.read_table(model_dir / CATALOGUE, columns=[MOVIE_ID, TITLE]).to_pydict()
     pairs = zip(catalogue[MOVIE_ID], catalogue[TITLE], strict=True)
     titles = {movie: title or "" for movie, title in pairs}
     subjects = contract.Subjects(users[0], titles, contract.uses_history(golden))

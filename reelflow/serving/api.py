@@ -229,8 +229,7 @@ async def profile(
 async def version(request: Request) -> m.Version:
     """Which version of which model answers, and what it was measured at."""
     to = asked(request)
-    about = to.engine.about
-    users, years = about.get("users"), to.engine.filters.years
+    users, years = to.engine.info.users, to.engine.filters.years
     return m.Version(
         model_version=to.version,
         reelflow=installed("reelflow"),

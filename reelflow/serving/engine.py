@@ -25,6 +25,7 @@ from reelflow.base.columns import (
 )
 from reelflow.base.errors import BadInput
 from reelflow.saved_model.client import Movie, Rated, ServedModel, Source
+from reelflow.saved_model.files import GOLDEN, ModelInfo
 from reelflow.serving.filters import ANYTHING, Filters, Where, best
 from reelflow.serving.search import MovieSearch
 
@@ -135,8 +136,6 @@ class Profile:
 
 REASONS: Final = 3
 NEEDED: Final = ("score", "explain", "timeline")
-_ABOUT: Final = "assets.extra/model.json"
-_GOLDEN: Final = "assets.extra/golden.json"
 
 
 Measured = Callable[[Path], Mapping[str, float]]
@@ -171,8 +170,8 @@ class Engine:
         self.rows = {movie.movie_id: row for row, movie in enumerate(self.movies)}
         self.filters = Filters(self.movies)
         self.search = MovieSearch(self.movies)
-        self.about: dict[str, Any] = _read(model, _ABOUT, {})
-        self.sample_users = _sample_users(_read(model, _GOLDEN, []))
+        self.info = ModelInfo.read(model.path)
+        self.sample_users = _sample_users(_read(model, GOLDEN, []))
         self._measured = measured
         self._metrics: Mapping[str, float] = {}
 

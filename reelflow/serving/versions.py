@@ -10,7 +10,8 @@ from pathlib import Path
 
 from reelflow.base.errors import ReelflowError
 from reelflow.registry.store import Alias
-from reelflow.saved_model.client import SAVED_MODEL, ServedModel, latest_version
+from reelflow.saved_model.client import ServedModel, latest_version
+from reelflow.saved_model.files import SAVED_MODEL
 from reelflow.serving.engine import Engine, Measured
 from reelflow.serving.limits import Limits
 from reelflow.serving.metrics import Metrics

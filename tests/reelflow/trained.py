@@ -13,6 +13,7 @@ from reelflow.model.export import export
 from reelflow.model.fit import History, fit
 from reelflow.model.signatures import ServingModel
 from reelflow.model.tasks import JointModel
+from reelflow.saved_model.files import ModelInfo
 from tests.encoded_data import Checkerboard, checkerboard
 
 MODEL = ModelConfig(embedding_size=8, rating_embedding_size=4)
@@ -24,6 +25,7 @@ TRAIN = TrainConfig(
     batch_size=64,
     patience=5,
 )
+INFO = ModelInfo(users=24, tuned={"model.embedding_size": 8})
 
 
 @dataclass(frozen=True)
@@ -50,5 +52,5 @@ def trained() -> Trained:
 def export_to(folder: Path) -> Path:
     """Export the trained model."""
     model = trained()
-    export(model.serving, model.data, model.board.users, {"a": "model"}, folder)
+    export(model.serving, model.data, model.board.users, INFO, folder)
     return folder

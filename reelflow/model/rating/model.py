@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +19,7 @@ from reelflow.model.rating.outputs import MeanOutput, make_output
 from reelflow.model.rating.svdpp import SvdPlusPlus
 from reelflow.model.towers import CandidateTower, QueryTower
 from reelflow.model.weights import Weight, below, whole
+from reelflow.saved_model.files import CrossWeights
 
 Towers = tuple[QueryTower, CandidateTower]
 
@@ -89,9 +89,9 @@ class RatingModel(keras.layers.Layer):
             **({} if self._days is None else below("days", self._days.named_weights())),
         }
 
-    def about(self) -> dict[str, Any]:
-        """What `model.json` tells of the trained model."""
-        return self._head.about()
+    def cross_weights(self) -> CrossWeights | None:
+        """Size of the cross weights of a DCN; None for other heads."""
+        return self._head.cross_weights()
 
 
 class NetworkHead(keras.layers.Layer):
@@ -133,12 +133,11 @@ class NetworkHead(keras.layers.Layer):
         """What a later model can begin with; the network's once it was called."""
         return {**self._embeddings.named_weights(), **whole("network", self._network.weights)}
 
-    def about(self) -> dict[str, Any]:
-        """The cross weights of a DCN."""
+    def cross_weights(self) -> CrossWeights | None:
+        """Size of the cross weights of a DCN; None for other heads."""
         if not isinstance(self._network, Dcn):
-            return {}
-        names = [field.name for field in self._embeddings.fields]
-        return {"cross_weights": self._network.cross_weights(names)}
+            return None
+        return self._network.cross_weights([field.name for field in self._embeddings.fields])
 
 
 def bias_ratings(data: EncodedData) -> FrozenRatings:

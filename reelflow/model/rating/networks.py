@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 import tf_keras as keras
+
+from reelflow.saved_model.files import CrossWeights
 
 
 class Mlp(keras.layers.Layer):
@@ -55,7 +56,7 @@ class Dcn(keras.layers.Layer):
             hidden = layer(hidden)
         return tf.squeeze(self._last(hidden), axis=1)
 
-    def cross_weights(self, names: Sequence[str]) -> dict[str, Any]:
+    def cross_weights(self, names: Sequence[str]) -> CrossWeights:
         """How much each field's row of the first cross layer takes of each field.
 
         The Frobenius norm of the weight matrix's blocks, field by field, as in TFRS's tutorial on
@@ -68,7 +69,7 @@ class Dcn(keras.layers.Layer):
         size = kernel.shape[0] // len(names)
         blocks = tf.reshape(kernel, [len(names), size, len(names), size])
         norms = tf.sqrt(tf.reduce_sum(tf.square(blocks), axis=[1, 3]))
-        return {"features": list(names), "norms": norms.numpy().round(4).tolist()}
+        return CrossWeights(features=list(names), norms=norms.numpy().round(4).tolist())
 
 
 def _side_by_side(fields: tf.Tensor) -> tf.Tensor:

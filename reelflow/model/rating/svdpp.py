@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 import tf_keras as keras
 
@@ -87,9 +85,8 @@ class SvdPlusPlus(keras.layers.Layer):
             "genres": Weight(self.genres, GENRES),
         }
 
-    def about(self) -> dict[str, Any]:
-        """Nothing that a table of numbers could tell."""
-        return {}
+    def cross_weights(self) -> None:
+        """None: there is no cross network."""
 
     def freeze(self) -> Factors:
         """Take all sums once, for export and for scoring many pairs.

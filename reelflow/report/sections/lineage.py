@@ -21,7 +21,7 @@ def section(inputs: Inputs) -> Section:
         ("Ratings files", ", ".join(inputs.quarantine.get("files") or [])),
         *((f"Artifact {name}", uri) for name, uri in inputs.artifacts.items()),
     ]
-    settings = {key: inputs.about[key] for key in ("model", "train") if key in inputs.about}
+    settings = inputs.info.model_dump(include={"model", "train"}, exclude_none=True)
     blocks: list[Block] = [
         Table("What the model was made from", ("What", "Value"), rows, wide=True)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from reelflow.base.common import format_duration
@@ -13,38 +13,39 @@ from reelflow.report.charts.lines import Line, Lines
 from reelflow.report.charts.parallel import Axis, Parallel
 from reelflow.report.inputs import Json
 from reelflow.report.words import count, counted
+from reelflow.saved_model.files import CrossWeights, ModelInfo, WarmStart
 
 LOSSES = {"retrieval_loss": "Retrieval loss", "rating_loss": "Rating loss (squared error)"}
 VALIDATION = "val_"
 
 
-def training_section(about: Json) -> Section:
+def training_section(info: ModelInfo) -> Section:
     """Curves of each task.
 
     Args:
-        about: `model.json`; an older one without a history gives no curves.
+        info: `model.json`; an older one without a history gives no curves.
     """
-    history: Mapping[str, Sequence[float]] = about.get("history") or {}
+    history = info.history or {}
     facts = [
-        Fact("Epochs", count(about["epochs"])) if "epochs" in about else None,
-        Fact("Training", format_duration(about["fit_seconds"])) if "fit_seconds" in about else None,
-        Fact("Parameters", count(about["parameters"])) if "parameters" in about else None,
+        None if info.epochs is None else Fact("Epochs", count(info.epochs)),
+        None if info.fit_seconds is None else Fact("Training", format_duration(info.fit_seconds)),
+        None if info.parameters is None else Fact("Parameters", count(info.parameters)),
     ]
     blocks: list[Block] = [Facts([fact for fact in facts if fact is not None])]
-    if start := about.get("warm_start"):
-        blocks.append(Text(beginning(start)))
+    if info.warm_start is not None:
+        blocks.append(Text(beginning(info.warm_start)))
     blocks += [
         _curve(title, history[name], history.get(VALIDATION + name, ()))
         for name, title in LOSSES.items()
         if name in history
     ]
-    if cross := about.get("cross_weights"):
-        blocks.append(_cross(cross))
+    if info.cross_weights is not None:
+        blocks.append(_cross(info.cross_weights))
     lead = (
         "Loss of each task after each epoch. A task ends when its loss on the validation split has "
         "not improved for a while, and keeps the weights of its best epoch."
     )
-    if about.get("train", {}).get("refit"):
+    if (info.train or {}).get("refit"):
         lead += (
             " The model was then trained once more on train and validation together, as many "
             "epochs as were best; the curves are of the first training."
@@ -52,19 +53,20 @@ def training_section(about: Json) -> Section:
     return Section("training", "Training", lead, blocks)
 
 
-def beginning(start: Json) -> str:
+def beginning(start: WarmStart) -> str:
     """How the model began, in words.
 
     Args:
         start: `warm_start` of `model.json`.
     """
-    if not start["warm"]:
-        return f"Cold start: {start['reason']}."
+    if not start.warm:
+        return f"Cold start: {start.reason}."
     kept = [
-        f"{count(start[key]['kept'])} of {counted(sum(start[key].values()), name)}"
-        for key, name in (("users", "user"), ("movies", "movie"))
+        f"{count(rows.kept)} of {counted(rows.kept + rows.new, name)}"
+        for rows, name in ((start.users, "user"), (start.movies, "movie"))
+        if rows is not None
     ]
-    cold = "".join(f" {task} starts cold: {why}." for task, why in start["cold_tasks"].items())
+    cold = "".join(f" {task} starts cold: {why}." for task, why in (start.cold_tasks or {}).items())
     return f"Warm start: {' and '.join(kept)} keep what the champion knew of them.{cold}"
 
 
@@ -83,13 +85,12 @@ def _curve(title: str, train: Sequence[float], validation: Sequence[float]) -> F
     return Figure(title, Lines(lines, "epoch", "loss", marks=marks), alt + ".")
 
 
-def _cross(cross: Mapping[str, Sequence[object]]) -> Block:
+def _cross(cross: CrossWeights) -> Block:
     """How much the cross network makes of each pair of features (Wang et al. 2021, "DCN V2")."""
-    names = [str(name) for name in cross["features"]]
-    norms: Sequence[Sequence[float]] = cross["norms"]  # type: ignore[assignment]
+    names = cross.features
     pairs = sorted(
         (
-            (f"{a} × {b}", float(norms[i][j]))
+            (f"{a} × {b}", cross.norms[i][j])
             for i, a in enumerate(names)
             for j, b in enumerate(names)
         ),

@@ -13,6 +13,7 @@ from reelflow.encoding.tokens import tokens_of_rows
 from reelflow.model.export import export
 from reelflow.model.fit import fit
 from reelflow.model.signatures import ServingModel
+from reelflow.saved_model.files import ModelInfo
 from reelflow.saved_model.probe import probe
 from tests.encoded_data import checkerboard
 
@@ -33,7 +34,7 @@ def test_a_preset_trains_exports_and_answers(name: str, tmp_path: Path) -> None:
     assert set(joint.stages) <= set(history)
     assert all(len(losses) == 2 and np.isfinite(losses).all() for losses in history.values())
     folder = tmp_path / "model"
-    export(ServingModel(joint, DATA, BOARD.users), DATA, BOARD.users, {}, folder)
+    export(ServingModel(joint, DATA, BOARD.users), DATA, BOARD.users, ModelInfo(), folder)
     assert probe(folder)["reasons"] == []
     saved = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert not any(word.encode() in saved for word in USER_WORDS)

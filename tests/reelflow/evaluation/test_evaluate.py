@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from reelflow.config import GateConfig
 from reelflow.encoding.encode import with_validation
 from reelflow.evaluation.comparison import Comparison, compare
 from reelflow.evaluation.predictions import TestRows
-from reelflow.model.export import ABOUT, read_about
+from reelflow.saved_model.files import ModelInfo
 
 if TYPE_CHECKING:
     from tests.reelflow.trained import Trained
@@ -47,8 +46,7 @@ def test_baselines_learn_from_what_the_model_has_learned_from(
 ) -> None:
     """Of a model that knows validation too, they do; the model is the same all the while."""
     refit = shutil.copytree(saved_model, tmp_path / "refit")
-    about = refit / "assets.extra" / ABOUT
-    about.write_text(json.dumps({**read_about(saved_model), "train": {"refit": True}}))
+    ModelInfo.read(saved_model).model_copy(update={"train": {"refit": True}}).write(refit)
     found = compare(refit, None, _rows(model), model.data, GATE, seed=0)
     together = with_validation(model.data)
     told = compare(saved_model, None, _rows(model), together, GATE, seed=0)

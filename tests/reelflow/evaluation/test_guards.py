@@ -15,6 +15,7 @@ from reelflow.config import GateConfig
 from reelflow.evaluation import guards
 from reelflow.evaluation.metrics import Predictions
 from reelflow.evaluation.predictions import TestRows
+from reelflow.saved_model.files import Guard, ModelInfo
 from tests.encoded_data import Row, encoded
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def _test(rows: list[Row]) -> Any:
 def test_a_good_model_passes_all(
     model: Trained, rows: TestRows, signatures: guards.Signatures
 ) -> None:
-    about = {"guards": [{"name": "of_training", "passed": True, "detail": "fine."}]}
+    info = ModelInfo(guards=[Guard("of_training", passed=True, detail="fine.")])
     found = guards.check(
-        signatures, about, _predictions([1, 2, 3]), rows, model.data, GateConfig(), seed=0
+        signatures, info, _predictions([1, 2, 3]), rows, model.data, GateConfig(), seed=0
     )
     assert [guard.name for guard in found] == [
         "of_training",
@@ -67,10 +68,10 @@ def test_a_good_model_passes_all(
 def test_what_training_has_noted_counts(
     model: Trained, rows: TestRows, signatures: guards.Signatures
 ) -> None:
-    failed = {"name": "loss_below_chance", "passed": False, "detail": "no."}
-    about = {"guards": [failed], "tasks": ["rating"]}
+    failed = Guard("loss_below_chance", passed=False, detail="no.")
+    info = ModelInfo(guards=[failed], tasks=["rating"])
     found = guards.check(
-        signatures, about, _predictions([1, 2]), rows, model.data, GateConfig(), seed=0
+        signatures, info, _predictions([1, 2]), rows, model.data, GateConfig(), seed=0
     )
     assert [guard.refusal() for guard in found if not guard.passed] == [
         "Guard loss_below_chance: no."

@@ -16,7 +16,8 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from components import trainer as run_module
 from reelflow.saved_model import golden
-from tests.reelflow.trained import MODEL
+from reelflow.saved_model.files import GOLDEN, ModelInfo
+from tests.reelflow.trained import INFO, MODEL
 
 if TYPE_CHECKING:
     from tests.reelflow.trained import Trained
@@ -32,15 +33,16 @@ def test_catalogue_in_the_order_of_the_vocabulary(model: Trained, saved_model: P
 
 
 def test_golden_requests_are_of_every_kind(saved_model: Path) -> None:
-    recorded = golden.read(saved_model / golden.GOLDEN_FILE)
+    recorded = golden.read(saved_model / GOLDEN)
     sources = {s for each in recorded for s in each.outputs.get("source", ())}
     assert sources == {"user", "history", "popularity"}
     assert {name for each in recorded for name in each.inputs} >= {"k", "exclusions", "history"}
 
 
 def test_the_description_is_what_it_was_given(saved_model: Path) -> None:
-    about = json.loads((saved_model / "assets.extra" / "model.json").read_text())
-    assert about == {"a": "model"}
+    content = json.loads((saved_model / "assets.extra" / "model.json").read_text())
+    assert content == {"users": 24, "tuned": {"model.embedding_size": 8}}
+    assert ModelInfo.read(saved_model) == INFO
 
 
 def test_only_tensorflows_own_operations(saved_model: Path) -> None:

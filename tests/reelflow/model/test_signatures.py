@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from reelflow.model.index import LOWEST, mask, ranks
 from reelflow.saved_model import golden
+from reelflow.saved_model.files import GOLDEN
 
 if TYPE_CHECKING:
     from tests.reelflow.trained import Trained
@@ -53,7 +54,7 @@ def test_scores_are_the_models_own(model: Trained, signatures: Signatures) -> No
 
 
 def test_reloaded_answers_are_those_of_before(saved_model: Path, signatures: Signatures) -> None:
-    recorded = golden.read(saved_model / golden.GOLDEN_FILE)
+    recorded = golden.read(saved_model / GOLDEN)
     assert {each.signature for each in recorded} >= {
         "serving_default",
         "rate",

@@ -18,6 +18,7 @@ from reelflow.model.fit import fit
 from reelflow.model.signatures import ServingModel
 from reelflow.model.tasks import JointModel
 from reelflow.saved_model.client import ServedModel
+from reelflow.saved_model.files import ModelInfo
 from reelflow.saved_model.probe import probe
 from tests.encoded_data import checkerboard
 
@@ -55,7 +56,7 @@ def _joint(**config: Any) -> JointModel:
 )
 def test_the_exported_model_keeps_its_promises(config: dict[str, Any], tmp_path: Path) -> None:
     serving = ServingModel(_joint(**config), DATA, BOARD.users)
-    export(serving, DATA, BOARD.users, {}, tmp_path)
+    export(serving, DATA, BOARD.users, ModelInfo(), tmp_path)
     assert probe(tmp_path)["reasons"] == []
     likes = config.get("rating_head") == "like" or config.get("rating_output") == "ordinal"
     rated = ServedModel.load(tmp_path).rate(BOARD.users[0], "m01")

@@ -208,11 +208,12 @@ def test_a_task_whose_weights_do_not_fit_starts_cold(
     trained(before, ModelConfig(**SIZES), tmp_path).save(tmp_path)
     config = ModelConfig(**{**SIZES, **change})
     beginning = find_beginning(tmp_path, before, BEFORE_USERS, config, SplitConfig())
-    about = beginning.about()
-    assert about["warm"] is True
-    assert len(about["cold_tasks"]) == 1
+    info = beginning.info()
+    assert info.warm is True
+    assert info.cold_tasks is not None
+    assert len(info.cold_tasks) == 1
     assert "starts cold" in beginning.sentence()
-    (reason,) = about["cold_tasks"].values()
+    (reason,) = info.cold_tasks.values()
     assert re.search(words, reason)
     joint, _ = fit(before, config, TRAIN, tmp_path / "logs", beginning.start)
     assert joint.trainable_weights
@@ -225,7 +226,7 @@ def test_cold_starts_say_why(tmp_path: Path) -> None:
         config = ModelConfig(**{**SIZES, **change})
         found = find_beginning(folder, before, BEFORE_USERS, config, split)
         assert found.start is None
-        assert found.about() == {"warm": False, "reason": found.why_cold}
+        assert found.info().as_json() == {"warm": False, "reason": found.why_cold}
         return found.sentence()
 
     assert "there is no champion" in sentence(None, {}, SplitConfig())

@@ -18,6 +18,7 @@ from reelflow.report.charts.svg import Scale, ticks
 from reelflow.report.inputs import Answer
 from reelflow.report.render import build
 from reelflow.report.sections.lineage import run_section
+from reelflow.saved_model.files import ModelInfo
 from tests.reelflow.report import world
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
@@ -114,7 +115,7 @@ def test_a_diverged_model_can_be_drawn() -> None:
     broken["slices"][0]["rmse"] = float("inf")
     inputs = world.inputs(
         evaluation=broken,
-        about={"history": {"rating_loss": [nan, nan], "val_rating_loss": [nan, nan]}},
+        info=ModelInfo(history={"rating_loss": [nan, nan], "val_rating_loss": [nan, nan]}),
         pushed=False,
         blessed=False,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from reelflow.encoding.encoded import EncodedData
 from reelflow.report.inputs import Answer, Inputs
+from reelflow.saved_model.files import ModelInfo
 from tests.encoded_data import Movie, encoded, user_vocabulary
 
 EVIL = "<script>alert('movie')</script>"
@@ -147,17 +148,17 @@ def inputs(**changes: Any) -> Inputs:
         "data": data(),
         "users": user_vocabulary(TRAIN),
         "model": Path("/model"),
-        "about": {
-            "epochs": 3,
-            "fit_seconds": 61.0,
-            "parameters": 12345,
-            "history": {
+        "info": ModelInfo(
+            epochs=3,
+            fit_seconds=61.0,
+            parameters=12345,
+            history={
                 "retrieval_loss": [3.0, 2.0, 1.0],
                 "val_retrieval_loss": [3.0, 2.5, 2.75],
                 "rating_loss": [1.0, 0.9, 0.8],
             },
-            "model": {"embedding_size": 8},
-        },
+            model={"embedding_size": 8},
+        ),
         "evaluation": evaluation(),
         "serving_check": {
             "blessed": True,

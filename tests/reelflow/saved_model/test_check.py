@@ -14,7 +14,8 @@ import pytest
 
 from reelflow.saved_model import probe
 from reelflow.saved_model.check import Verdict, check, judge
-from reelflow.saved_model.golden import GOLDEN_FILE, read, write
+from reelflow.saved_model.files import GOLDEN
+from reelflow.saved_model.golden import read, write
 
 REPORT = {
     "reasons": [],
@@ -50,16 +51,16 @@ def test_probe_of_a_good_model(exported: Path) -> None:
 
 def test_probe_tells_answers_that_differ_from_training(exported: Path, tmp_path: Path) -> None:
     model = shutil.copytree(exported, tmp_path / "model")
-    golden = read(model / GOLDEN_FILE)
+    golden = read(model / GOLDEN)
     golden[3].outputs["rating"][0] += 0.1
-    write(model / GOLDEN_FILE, golden)
+    write(model / GOLDEN, golden)
     (reason,) = probe.probe(model)["reasons"]
     assert reason.startswith("golden request 4: rate: rating[0] is")
 
 
 def test_probe_needs_a_golden_request_of_a_known_user(exported: Path, tmp_path: Path) -> None:
     model = shutil.copytree(exported, tmp_path / "model")
-    write(model / GOLDEN_FILE, read(model / GOLDEN_FILE)[3:])
+    write(model / GOLDEN, read(model / GOLDEN)[3:])
     report = probe.probe(model)
     assert "no request of a known user" in report["reasons"][0]
     assert report["latency_ms"] is None

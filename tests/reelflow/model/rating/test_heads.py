@@ -138,9 +138,10 @@ def test_strangers_are_trained_on_hidden_rows_only(data: EncodedData) -> None:
 
 def test_cross_weights_are_the_norms_of_blocks(data: EncodedData) -> None:
     joint = _untrained(data, rating_head="dcn")
-    weights = joint.rating_model.about()["cross_weights"]
-    assert weights["features"] == ["user", "movie", "genres", "year"]
-    norms = np.array(weights["norms"])
+    weights = joint.rating_model.cross_weights()
+    assert weights is not None
+    assert weights.features == ["user", "movie", "genres", "year"]
+    norms = np.array(weights.norms)
     kernel = next(
         w for w in joint.rating_model.weights if "cross" in w.name and w.shape == (12, 12)
     )
@@ -186,6 +187,8 @@ def test_the_dcn_meets_declared_features(data: EncodedData) -> None:
     assert star.table[[0, 1]].tolist() == [2, of_movies.indices[0]]
     for switch, more in ((True, {"age", "gender", "star"}), (False, set())):
         joint = _untrained(data, rating_head="dcn", user_features=switch, movie_features=switch)
-        named = joint.rating_model.about()["cross_weights"]["features"]
+        weights = joint.rating_model.cross_weights()
+        assert weights is not None
+        named = weights.features
         assert set(named) == {"user", "movie", "genres", "year"} | more
         assert named.index("user") < named.index("movie")

@@ -29,6 +29,7 @@ from reelflow.report.sections import data, embedding_map, examples, gate, lineag
 from reelflow.report.sections import data as drift
 from reelflow.report.sections import gate as overview
 from reelflow.report.sections import training as tuning
+from reelflow.saved_model.files import ModelInfo, WarmStart
 from tests.encoded_data import checkerboard
 from tests.reelflow.report import world
 
@@ -94,7 +95,7 @@ def test_data_repeats_what_the_validator_found() -> None:
 
 
 def test_training_marks_the_best_epoch() -> None:
-    found = training.training_section(world.inputs().about)
+    found = training.training_section(world.inputs().info)
     retrieval = _figure(found, "Retrieval loss").chart
     assert isinstance(retrieval, Lines)
     assert [line.name for line in retrieval.lines] == ["train", "validation"]
@@ -107,11 +108,11 @@ def test_training_marks_the_best_epoch() -> None:
 
 def test_training_shows_the_strongest_crosses_and_survives_an_empty_description() -> None:
     cross = {"features": ["user", "genre"], "norms": [[0.5, 2.0], [1.0, 0.1]]}
-    found = training.training_section({"cross_weights": cross})
+    found = training.training_section(ModelInfo.model_validate({"cross_weights": cross}))
     chart = _figure(found, "crosses").chart
     assert isinstance(chart, Bars)
     assert chart.labels[:2] == ["user × genre", "genre × user"]
-    assert _all(training.training_section({}), Figure) == []
+    assert _all(training.training_section(ModelInfo()), Figure) == []
 
 
 def test_ranking_compares_everybody_under_both_protocols() -> None:
@@ -307,10 +308,12 @@ def test_drift_between_spans() -> None:
 def test_training_says_how_it_began() -> None:
     kept = {"users": {"kept": 9, "new": 1}, "movies": {"kept": 20, "new": 0}}
     warm = {"warm": True, "cold_tasks": {"rating": "other sizes"}, **kept}
-    text = _all(training.training_section({"warm_start": warm}), Text)[0].text
+    text = _all(training.training_section(ModelInfo.model_validate({"warm_start": warm})), Text)[
+        0
+    ].text
     assert "9 of 10 users and 20 of 20 movies" in text
     assert "rating starts cold: other sizes" in text
     cold = training.training_section(
-        {"warm_start": {"warm": False, "reason": "there is no champion"}}
+        ModelInfo(warm_start=WarmStart(warm=False, reason="there is no champion"))
     )
     assert "Cold start: there is no champion." in _all(cold, Text)[0].text

@@ -1,0 +1,131 @@
+"""Files of a SavedModel's folder: their names, and `model.json`, which describes the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from reelflow.base.columns import TASKS
+
+SAVED_MODEL: Final = "saved_model.pb"
+EXTRA: Final = "assets.extra"
+"""Folder for files that TensorFlow does not read."""
+CATALOGUE: Final = f"{EXTRA}/catalogue.parquet"
+MODEL_JSON: Final = f"{EXTRA}/model.json"
+GOLDEN: Final = f"{EXTRA}/golden.json"
+WEIGHTS: Final = f"{EXTRA}/weights.npz"
+"""Trained weights, for the next run to start with."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One check of the data, of training or of the evaluation, and its result."""
+
+    name: str
+    passed: bool
+    detail: str
+
+    def refusal(self) -> str:
+        """The reason for which a model is refused, in one sentence."""
+        return f"Guard {self.name}: {self.detail}"
+
+
+class _Part(BaseModel):
+    """A part of the file; keys that this version does not know are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Kept(_Part):
+    """Rows of an embedding table in a warm start."""
+
+    kept: int
+    """Rows that begin with the champion's vectors."""
+    new: int
+
+
+class WarmStart(_Part):
+    """The start of training, of a run with `train.warm_start`."""
+
+    warm: bool
+    reason: str | None = None
+    """The reason for a cold start; None after a warm one."""
+    cold_tasks: dict[str, str] | None = None
+    """Task to the reason for which it starts cold in a run that starts warm."""
+    users: Kept | None = None
+    movies: Kept | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object as `model.json` and `summary.json` have it."""
+        return self.model_dump(exclude_none=True)
+
+
+class CrossWeights(_Part):
+    """Size of the cross layer's weights between each pair of features, of the head `dcn`."""
+
+    features: list[str]
+    norms: list[list[float]]
+    """One row a feature, one column a feature."""
+
+
+class ModelInfo(_Part):
+    """Content of `model.json`; fields that an older model lacks are None."""
+
+    users: int | None = None
+    """Users in the vocabulary."""
+    movies: int | None = None
+    """Movies in the catalogue."""
+    train_rows: int | None = None
+    """Ratings that the exported weights were trained on."""
+    epochs: int | None = None
+    """Epochs of the longest training."""
+    best_epochs: dict[str, int] | None = None
+    """Loss to the epoch whose weights were kept."""
+    fit_seconds: float | None = None
+    """Duration of training, in seconds."""
+    parameters: int | None = None
+    """Number of learned parameters."""
+    tasks: list[str] | None = None
+    """Tasks that the model was trained on; `trained_tasks` has a default."""
+    history: dict[str, list[float]] | None = None
+    """Loss to its value after each epoch; validation losses begin with `val_`."""
+    tuned: dict[str, Any] | None = None
+    """Settings that the tuner chose."""
+    warm_start: WarmStart | None = None
+    guards: list[Guard] | None = None
+    """Checks of the data and of training."""
+    cross_weights: CrossWeights | None = None
+    model: dict[str, Any] | None = None
+    """Section `model` of the configuration, as it was used."""
+    train: dict[str, Any] | None = None
+    """Section `train` of the configuration, as it was used."""
+    split: dict[str, Any] | None = None
+    """Section `split` of the configuration, of runs with `train.warm_start`."""
+
+    @classmethod
+    def read(cls, saved_model: Path) -> ModelInfo:
+        """Read the file of a SavedModel; every field is None if it has none.
+
+        Raises:
+            ValueError: the file is no JSON, or a field has another type.
+        """
+        path = saved_model / MODEL_JSON
+        if not path.is_file():
+            return cls()
+        return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+
+    def write(self, saved_model: Path) -> None:
+        """Write the file of a SavedModel, without the fields that are None."""
+        path = saved_model / MODEL_JSON
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(self.model_dump(exclude_none=True), indent=2))
+
+    @property
+    def trained_tasks(self) -> Sequence[str]:
+        """Tasks that the model was trained on; both if the file does not name them."""
+        return TASKS if self.tasks is None else self.tasks
