@@ -24,7 +24,7 @@ def measure(rows: int, repeats: int) -> common.Measured:
     import tensorflow_recommenders as tfrs
 
     from benchmarks import arrays
-    from reelflow.model.index import ranks
+    from reelflow.model.ranking import exact_ranks
     from reelflow.model.timelines import Timelines
 
     data = arrays.encoded(USERS, MOVIES, TRAIN, held_out=rows)
@@ -39,7 +39,7 @@ def measure(rows: int, repeats: int) -> common.Measured:
     @tf.function
     def block_ranks(users: tf.Tensor, movies: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         scores = tf.matmul(tf.gather(user_table, users), candidates, transpose_b=True)
-        return ranks(scores, movies, timelines.seen(users))
+        return exact_ranks(scores, movies, timelines.seen(users))
 
     def ours() -> tuple[int, float]:
         found = [block_ranks(users[i : i + BLOCK], movies[i : i + BLOCK])[0] for i in _starts(rows)]

@@ -86,9 +86,9 @@ def metrics_by_epoch(data: Any) -> Any:
     import tf_keras as keras
 
     from reelflow.base import columns as f
-    from reelflow.model.index import ranks
+    from reelflow.model.ranking import exact_ranks
 
-    rows = data.validation.only_known(data.sizes.users, len(data.catalogue))
+    rows = data.validation.only_known(data.sizes)
 
     class Told(keras.callbacks.Callback):
         def __init__(self) -> None:
@@ -108,7 +108,7 @@ def metrics_by_epoch(data: Any) -> Any:
                 queries = joint.query(tf.constant(part.user_index), tf.constant(part.history_end))
                 scores = tf.matmul(queries, movies, transpose_b=True)
                 seen = joint.timelines.seen(tf.constant(part.user_index))
-                _, unseen = ranks(scores, tf.constant(part.movie_index), seen)
+                _, unseen = exact_ranks(scores, tf.constant(part.movie_index), seen)
                 hits += int(tf.reduce_sum(tf.cast(unseen <= 100, tf.int32)))
             self.epochs.append({"top_100": hits / len(rows)})
 

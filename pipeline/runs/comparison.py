@@ -27,7 +27,7 @@ from reelflow.base.errors import BadInput
 from reelflow.baselines import BASELINES
 from reelflow.config import Config
 from reelflow.config.layout import Layout
-from reelflow.encoding.encode import learned_from
+from reelflow.encoding.encode import training_data
 from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation.contest import LIST_LENGTH, Entry, measure
 from reelflow.evaluation.predictions import TestRows, ask_baseline, ask_model
@@ -95,7 +95,7 @@ class Contest:
         yield from launcher.run(self._ir, ENCODER)
         run = read_run(self._layout.metadata, self._run_id)
         encoded = EncodedData.load(run.output(ENCODER, "encoded").uri)
-        self.data = learned_from(encoded, self._base.train.model_dump())
+        self.data = training_data(encoded, self._base.train.model_dump())
         self.rows = self._test_rows(run)
         for name in self._baselines:
             yield from self._contestant(name, self._baseline)

@@ -1,4 +1,4 @@
-"""From raw columns to encoded ratings: apply the graph in big batches, sort, find histories."""
+"""Encode raw columns: apply the Transform graph in big batches, sort, find histories."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelflow.base import columns as f
-from reelflow.encoding.encoded import EncodedCatalogue, EncodedData, EncodedRatings, Sizes
-from reelflow.encoding.tokens import Tokens
+from reelflow.encoding.encoded import EncodedCatalogue, EncodedData, EncodedRatings, Sizes, Tokens
 
 Columns = Mapping[str, npt.NDArray[np.generic]]
 
@@ -23,17 +22,17 @@ class Graph:
     """The Transform graph as plain functions on Arrow batches with list columns."""
 
     ratings: Callable[[pa.RecordBatch], Columns]
-    """Ratings batch of n rows to `user_index`, `movie_index` (int [n]) and `day` (float32 [n])."""
+    """Encodes n ratings: `user_index` and `movie_index`, int [n], and `day`, float32 [n]."""
     movies: Callable[[pa.Table], Columns]
-    """Movies to `movie_index` (int [n]), `year_scaled` (float32 [n]), `genre_indices` (int [sum of
-    genre counts])."""
+    """Encodes n movies: `movie_index`, int [n], `year_scaled`, float32 [n], and `genre_indices`, int
+    [sum of genre counts]."""
     users: int
     movies_count: int
     genres: int
     movie_features: Callable[[pa.Table], Tokens] | None = None
-    """Movies to their declared features, in vocabulary order; None if none are declared."""
+    """Encodes the movies' declared features, in vocabulary order; None if none are declared."""
     user_features: Callable[[pa.Table], Tokens] | None = None
-    """Users to their attributes, in vocabulary order; None unless opted in."""
+    """Encodes the users' attributes, in vocabulary order; None unless opted in."""
 
 
 def encode(
@@ -51,8 +50,8 @@ def encode(
         users: the `users` split; needed if the graph has `user_features`.
     """
     unsorted = {split: _encode_split(graph, batches[split]) for split in f.RATING_SPLITS}
-    has_timestamps = any((rows.timestamp != rows.timestamp[:1]).any() for rows in unsorted.values())
-    train = timelines(unsorted[f.TRAIN].only_known(graph.users, graph.movies_count))
+    sizes = _sizes(graph, unsorted)
+    train = timelines(unsorted[f.TRAIN].only_known(sizes))
     held_out = {split: with_histories(unsorted[split], train) for split in (f.VALIDATION, f.TEST)}
     return EncodedData(
         train=train,
@@ -60,26 +59,26 @@ def encode(
         catalogue=encode_catalogue(graph, movies),
         movie_features=None if graph.movie_features is None else graph.movie_features(movies),
         user_features=None if graph.user_features is None else graph.user_features(users),
-        sizes=Sizes(
-            users=graph.users,
-            movies=graph.movies_count,
-            genres=graph.genres,
-            has_timestamps=has_timestamps,
-            unknown_users={
-                s: int((rows.user_index >= graph.users).sum()) for s, rows in unsorted.items()
-            },
-            unknown_movies={
-                s: int((rows.movie_index >= graph.movies_count).sum())
-                for s, rows in unsorted.items()
-            },
-        ),
+        sizes=sizes,
+    )
+
+
+def _sizes(graph: Graph, splits: Mapping[str, EncodedRatings]) -> Sizes:
+    users, movies = graph.users, graph.movies_count
+    return Sizes(
+        users=users,
+        movies=movies,
+        genres=graph.genres,
+        has_timestamps=any((r.timestamp != r.timestamp[:1]).any() for r in splits.values()),
+        unknown_users={s: int((r.user_index >= users).sum()) for s, r in splits.items()},
+        unknown_movies={s: int((r.movie_index >= movies).sum()) for s, r in splits.items()},
     )
 
 
 def timelines(rows: EncodedRatings) -> EncodedRatings:
-    """The rows as a train split: every user's timeline, each row with its history.
+    """Make a train split of rows: every user's timeline, each row with the end of its history.
 
-    Sorted by user, then time, movie and stars: the same whatever the order of the input.
+    Sorted by user, then time, movie and stars, so the order of the input does not matter.
     """
     train = rows.take(np.lexsort((rows.rating, rows.movie_index, rows.timestamp, rows.user_index)))
     moves_on = np.ones(len(train), bool)
@@ -91,16 +90,16 @@ def timelines(rows: EncodedRatings) -> EncodedRatings:
 
 
 def with_histories(rows: EncodedRatings, train: EncodedRatings) -> EncodedRatings:
-    """Rows of another split, each with its user's strictly earlier train ratings as history."""
+    """Give rows of another split their users' strictly earlier train ratings as histories."""
     times = np.unique(train.timestamp)
     stride = len(times) + 1
     timeline = train.user_index.astype(np.int64) * stride + np.searchsorted(times, train.timestamp)
-    wanted = rows.user_index.astype(np.int64) * stride + np.searchsorted(times, rows.timestamp)
-    return replace(rows, history_end=np.searchsorted(timeline, wanted).astype(np.int64))
+    moments = rows.user_index.astype(np.int64) * stride + np.searchsorted(times, rows.timestamp)
+    return replace(rows, history_end=np.searchsorted(timeline, moments).astype(np.int64))
 
 
 def encode_catalogue(graph: Graph, movies: pa.Table) -> EncodedCatalogue:
-    """The movies in vocabulary order."""
+    """Encode the movies and put them in vocabulary order."""
     columns = graph.movies(movies)
     counts = np.asarray(pc.list_value_length(movies[f.GENRES]).fill_null(0))
     starts = np.concatenate([[0], np.cumsum(counts)])
@@ -142,7 +141,7 @@ def _encode_batch(graph: Graph, batch: pa.RecordBatch) -> list[npt.NDArray[np.ge
 
 
 def scalars(column: pa.ListArray, dtype: type[np.generic]) -> npt.NDArray[np.generic]:
-    """A list column with at most one value a row as a plain array, 0 where there is none."""
+    """Flatten a list column with at most one value a row, [rows]; 0 where there is none."""
     out = np.zeros(len(column), dtype)
     out[np.asarray(pc.list_value_length(column).fill_null(0)) > 0] = column.flatten().to_numpy(
         zero_copy_only=False
@@ -151,7 +150,7 @@ def scalars(column: pa.ListArray, dtype: type[np.generic]) -> npt.NDArray[np.gen
 
 
 def texts(column: pa.ListArray) -> npt.NDArray[np.object_]:
-    """A list column with one text a row as a plain array of objects."""
+    """Flatten a list column with one text a row, bytes or str, object [rows]."""
     values: npt.NDArray[np.object_] = column.flatten().to_numpy(zero_copy_only=False)
     return values
 
@@ -160,40 +159,32 @@ def _texts(column: pa.ChunkedArray) -> list[list[str]]:
     return [[text.decode() for text in row or ()] for row in column.to_pylist()]
 
 
-# Train and validation as one train split: what the last training learns from.
-
-
 def with_validation(data: EncodedData) -> EncodedData:
-    """The same ratings with those of validation among those of train; validation is empty then.
+    """Move the validation ratings into train, as the second training (`train.refit`) does.
 
     Vocabularies stay those of train: a validation rating of an unknown user or movie is left out.
     Train is in memory afterwards, 32 bytes a rating.
     """
-    held_out = data.validation
-    known = held_out.only_known(data.sizes.users, len(data.catalogue))
-    train = timelines(_joined(data.train, known))
+    added = data.validation.only_known(data.sizes)
+    columns = (
+        np.concatenate([getattr(data.train, column.name), getattr(added, column.name)])
+        for column in fields(EncodedRatings)
+    )
+    train = timelines(EncodedRatings(*columns))
     return replace(
         data,
         train=train,
-        validation=held_out.take(np.arange(0)),
+        validation=data.validation.take(np.arange(0)),
         test=with_histories(data.test, train),
     )
 
 
-def learned_from(data: EncodedData, train: Mapping[str, Any]) -> EncodedData:
-    """The ratings that a model was exported with.
+def training_data(data: EncodedData, train: Mapping[str, Any]) -> EncodedData:
+    """Return the data that an exported model was trained on: with `refit`, validation included.
 
     Args:
         data: the encoded ratings.
-        train: the section `train` of the model's configuration; an older one knows no refit.
+        train: the section `train` of the model's configuration; that of an old model may lack
+            `refit`, and it was then trained on train alone.
     """
     return with_validation(data) if train.get("refit") and len(data.validation) else data
-
-
-def _joined(one: EncodedRatings, other: EncodedRatings) -> EncodedRatings:
-    return EncodedRatings(
-        *(
-            np.concatenate([getattr(one, column.name), getattr(other, column.name)])
-            for column in fields(EncodedRatings)
-        )
-    )

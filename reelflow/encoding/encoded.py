@@ -1,7 +1,7 @@
-"""Encoded ratings: integer columns that the Trainer and the Evaluator read memory-mapped.
+"""The `encoded` artifact: ratings, catalogue and features as integer columns, read memory-mapped.
 
 The train split is sorted by user, then time, so that it is every user's timeline: the history of a
-row is the slice `[offsets[user_index], history_end)` of train.
+row is the range `[offsets[user_index], history_end)` of train.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from reelflow.base import columns as f
-from reelflow.encoding.tokens import Tokens
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -43,27 +42,28 @@ class EncodedRatings:
         return len(self.user_index)
 
     def take(self, rows: Int64) -> EncodedRatings:
-        """The given rows, in the given order."""
+        """Select rows by position, int64 [n], in that order."""
         return EncodedRatings(*(getattr(self, c.name)[rows] for c in fields(self)))
 
-    def is_known(self, users: int, movies: int) -> npt.NDArray[np.bool_]:
-        """Whether a row's user and movie are both in the vocabularies of these sizes, [rows]."""
-        known: npt.NDArray[np.bool_] = (self.user_index < users) & (self.movie_index < movies)
+    def is_known(self, sizes: Sizes) -> npt.NDArray[np.bool_]:
+        """True where user and movie are both in the vocabularies of these sizes, bool [rows]."""
+        known: npt.NDArray[np.bool_] = self.user_index < sizes.users
+        known &= self.movie_index < sizes.movies
         return known
 
-    def only_known(self, users: int, movies: int) -> EncodedRatings:
-        """The rows whose user and movie are known, in their own order."""
-        known = self.is_known(users, movies)
+    def only_known(self, sizes: Sizes) -> EncodedRatings:
+        """Select the rows whose user and movie are known, in their own order."""
+        known = self.is_known(sizes)
         return self if known.all() else self.take(np.flatnonzero(known))
 
     def save(self, path: Path) -> None:
         """Write Arrow IPC with one record batch, so that `load` needs no copy."""
-        write_batch(path, {c.name: pa.array(getattr(self, c.name)) for c in fields(self)})
+        _write_batch(path, {c.name: pa.array(getattr(self, c.name)) for c in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> EncodedRatings:
         """Memory-map what `save` wrote."""
-        batch = read_batch(path)
+        batch = _read_batch(path)
         return cls(
             *(batch.column(batch.schema.get_field_index(c.name)).to_numpy() for c in fields(cls))
         )
@@ -80,7 +80,7 @@ class EncodedCatalogue:
     genre_indices: Int32
     """[sum of genre_counts], 0 to genres - 1."""
     genre_counts: Int32
-    """[movies]: how many genres each movie has."""
+    """[movies]: number of genres of each movie."""
     year_scaled: Float32
     """[movies]: z-score of the release year, 0 where missing."""
 
@@ -93,7 +93,7 @@ class EncodedCatalogue:
             pa.array(np.concatenate([[0], np.cumsum(self.genre_counts)]), pa.int32()),
             pa.array(self.genre_indices, pa.int32()),
         )
-        write_batch(
+        _write_batch(
             path,
             {
                 f.MOVIE_ID: pa.array(self.movie_id, pa.string()),
@@ -108,7 +108,7 @@ class EncodedCatalogue:
     @classmethod
     def load(cls, path: Path) -> EncodedCatalogue:
         """Read what `save` wrote."""
-        columns = read_batch(path).to_pydict()
+        columns = _read_batch(path).to_pydict()
         genre_indices = columns[f.GENRE_INDICES]
         return cls(
             movie_id=columns[f.MOVIE_ID],
@@ -123,12 +123,13 @@ class EncodedCatalogue:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the encoder counted."""
+    """Sizes of the vocabularies, and the rows outside of them."""
 
     users: int
     movies: int
     genres: int
     has_timestamps: bool
+    """True if the ratings have different times; without, nothing is earlier than anything else."""
     unknown_users: dict[str, int]
     """Split to the number of its rows whose user is out of vocabulary."""
     unknown_movies: dict[str, int]
@@ -136,32 +137,101 @@ class Sizes:
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """Features in words `name=value`, any number a row, as indices into their vocabulary."""
+
+    words: list[str]
+    """The vocabulary: `director=Ida Lupino`."""
+    counts: Int32
+    """[rows]: number of words of each row."""
+    indices: Int32
+    """[sum of counts], 0 to len(words) - 1, row after row."""
+
+    @classmethod
+    def from_pairs(cls, words: list[str], rows: Int64, indices: Int64, count: int) -> Tokens:
+        """Group pairs of a row and a word.
+
+        Args:
+            words: the vocabulary.
+            rows: int64 [n], ascending.
+            indices: int64 [n], into the vocabulary; those beyond it are left out.
+            count: number of rows.
+        """
+        known = indices < len(words)
+        counts = np.bincount(rows[known], minlength=count).astype(np.int32)
+        return cls(words, counts, indices[known].astype(np.int32))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the features, sorted."""
+        return sorted({word.partition("=")[0] for word in self.words})
+
+    @property
+    def owners(self) -> Int32:
+        """The row of each of `indices`, [sum of counts]."""
+        return np.repeat(np.arange(len(self.counts), dtype=np.int32), self.counts)
+
+    def take(self, rows: Int64) -> Tokens:
+        """Select rows by position, int64 [n], in that order."""
+        starts = np.cumsum(self.counts) - self.counts
+        counts = self.counts[rows]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return Tokens(self.words, counts, self.indices[np.repeat(starts[rows], counts) + within])
+
+    def save(self, path: Path) -> None:
+        """Write Arrow IPC: one column of lists of dictionary-encoded words."""
+        values = pa.DictionaryArray.from_arrays(
+            pa.array(self.indices, pa.int32()), pa.array(self.words, pa.string())
+        )
+        offsets = pa.array(np.concatenate([[0], np.cumsum(self.counts)]), pa.int32())
+        _write_batch(path, {"tokens": pa.ListArray.from_arrays(offsets, values)})
+
+    @classmethod
+    def load(cls, path: Path) -> Tokens:
+        """Read what `save` wrote."""
+        lists = _read_batch(path).column(0)
+        values = lists.flatten()
+        return cls(
+            words=values.dictionary.to_pylist(),
+            counts=np.diff(lists.offsets.to_numpy()).astype(np.int32),
+            indices=values.indices.to_numpy(),
+        )
+
+
+@dataclass(frozen=True)
 class EncodedData:
     """The whole `encoded` artifact."""
 
     train: EncodedRatings
-    """Known users and movies only: of nothing else there can be a timeline."""
+    """Rows of known users and movies only, every user's timeline after the other."""
     validation: EncodedRatings
     test: EncodedRatings
     catalogue: EncodedCatalogue
     sizes: Sizes
     movie_features: Tokens | None = None
-    """A row for each movie; None unless columns are declared as features."""
+    """One row a movie; None unless columns are declared as features."""
     user_features: Tokens | None = None
-    """A row for each user; None unless the configuration opts in to user attributes."""
+    """One row a user; None unless the configuration opts in to user attributes."""
 
     @property
     def offsets(self) -> Int64:
-        """[users + 2]: where each user's slice of train begins; the unknown user's is empty."""
+        """First row of each user's timeline in train, [users + 2]; the unknown user's is empty."""
         users = np.arange(self.sizes.users + 2, dtype=np.int32)
         offsets: Int64 = np.searchsorted(self.train.user_index, users).astype(np.int64)
         return offsets
 
+    @property
+    def rating_counts(self) -> Int64:
+        """Number of train ratings of each movie, [movies]."""
+        movies = len(self.catalogue)
+        counts: Int64 = np.bincount(self.train.movie_index, minlength=movies)[:movies]
+        return counts
+
     def save(self, folder: Path) -> None:
         """Write the artifact's files below `folder`."""
         for split in f.RATING_SPLITS:
-            getattr(self, split).save(split_file(folder, split))
-        self.catalogue.save(split_file(folder, f.MOVIES))
+            getattr(self, split).save(_split_file(folder, split))
+        self.catalogue.save(_split_file(folder, f.MOVIES))
         for split, tokens in ((f.MOVIES, self.movie_features), (f.USERS, self.user_features)):
             if tokens is not None:
                 tokens.save(_features_file(folder, split))
@@ -170,37 +240,35 @@ class EncodedData:
     @classmethod
     def load(cls, folder: Path) -> EncodedData:
         """Memory-map what `save` wrote."""
-        splits = {s: EncodedRatings.load(split_file(folder, s)) for s in f.RATING_SPLITS}
+        splits = {s: EncodedRatings.load(_split_file(folder, s)) for s in f.RATING_SPLITS}
         features = [_features_file(folder, split) for split in (f.MOVIES, f.USERS)]
         movie_features, user_features = (Tokens.load(p) if p.is_file() else None for p in features)
         return cls(
             **splits,
-            catalogue=EncodedCatalogue.load(split_file(folder, f.MOVIES)),
+            catalogue=EncodedCatalogue.load(_split_file(folder, f.MOVIES)),
             sizes=Sizes(**json.loads((folder / "sizes.json").read_text())),
             movie_features=movie_features,
             user_features=user_features,
         )
 
 
-def split_file(folder: Path, split: str) -> Path:
-    """Path of a split's only file, its folder made."""
-    path = folder / f"Split-{split}" / ("movies.arrow" if split == f.MOVIES else "ratings.arrow")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+def _split_file(folder: Path, split: str) -> Path:
+    return folder / f"Split-{split}" / ("movies.arrow" if split == f.MOVIES else "ratings.arrow")
 
 
 def _features_file(folder: Path, split: str) -> Path:
     return folder / f"Split-{split}" / "features.arrow"
 
 
-def write_batch(path: Path, columns: dict[str, pa.Array]) -> None:
+def _write_batch(path: Path, columns: dict[str, pa.Array]) -> None:
     """Write columns as an Arrow IPC file with one record batch."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
 
 
-def read_batch(path: Path) -> pa.RecordBatch:
+def _read_batch(path: Path) -> pa.RecordBatch:
     """Memory-map the only record batch of an Arrow IPC file."""
     with pa.ipc.open_file(pa.memory_map(str(path))) as reader:
         return reader.get_batch(0)

@@ -1,4 +1,4 @@
-"""The Transform graph as plain functions on Arrow batches."""
+"""Transform's output as plain functions on Arrow batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tensorflow_transform as tft
 from reelflow.base import columns as f
 from reelflow.data import schema
 from reelflow.encoding.encode import Columns, Graph
-from reelflow.encoding.tokens import Tokens, tokens_of_rows
+from reelflow.encoding.encoded import Tokens
 
 _MOVIES_INPUTS = {f.MOVIE_ID: tf.string, f.GENRES: tf.string, f.YEAR: tf.int64}
 _USERS_INPUTS = {
@@ -67,9 +67,9 @@ def load_graph(transform_graph: str) -> Graph:
     known = output.transformed_feature_spec()
 
     def words(vocabulary: str) -> list[str]:
-        # Into an empty vocabulary Transform puts a word of its own, which is none of ours.
-        found = (word.decode() for word in output.vocabulary_by_name(vocabulary))
-        return [word for word in found if "=" in word]
+        # Transform puts a placeholder into an empty vocabulary; real words are `name=value`.
+        decoded = (word.decode() for word in output.vocabulary_by_name(vocabulary))
+        return [word for word in decoded if "=" in word]
 
     def movie_features(table: pa.Table) -> Tokens:
         out = apply(_sparse(table, {f.MOVIE_ID: tf.string, f.FEATURES: tf.string}))
@@ -77,8 +77,8 @@ def load_graph(transform_graph: str) -> Graph:
 
     def user_features(table: pa.Table) -> Tokens:
         out = apply(_sparse(table, _USERS_INPUTS))
-        found = words(f.USER_FEATURE_VOCABULARY)
-        return _tokens(out[f.USER_INDEX], out[f.USER_FEATURE_INDICES], found)
+        vocabulary = words(f.USER_FEATURE_VOCABULARY)
+        return _tokens(out[f.USER_INDEX], out[f.USER_FEATURE_INDICES], vocabulary)
 
     return Graph(
         ratings=ratings,
@@ -92,10 +92,10 @@ def load_graph(transform_graph: str) -> Graph:
 
 
 def _tokens(index: tf.SparseTensor, features: tf.SparseTensor, words: list[str]) -> Tokens:
-    """The words of each row, rows in the order of their index."""
+    """Collect the words of each row, rows in the order of their index."""
     order = np.argsort(index.values.numpy())
     rows, indices = features.indices[:, 0].numpy(), features.values.numpy()
-    return tokens_of_rows(words, rows, indices, len(order)).take(order)
+    return Tokens.from_pairs(words, rows, indices, len(order)).take(order)
 
 
 def _column(batch: pa.RecordBatch, name: str) -> pa.ListArray:
@@ -103,12 +103,12 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.ListArray:
 
 
 def _coded(column: pa.ListArray) -> pa.DictionaryArray:
-    """The values of a list column with one value a row: the distinct ones, and which is where."""
+    """Encode a list column with one value a row as distinct values and indices into them."""
     return column.flatten().dictionary_encode()
 
 
 def _single_values(values: pa.Array, rows: int) -> tf.SparseTensor:
-    """A column [rows, 1] of which only the first rows have a value."""
+    """Make a column [rows, 1] of which only the first rows have a value."""
     at = np.arange(len(values), dtype=np.int64)
     indices = np.stack([at, np.zeros_like(at)], axis=1)
     texts = tf.constant(values.to_numpy(zero_copy_only=False), tf.string)

@@ -1,7 +1,7 @@
-"""The preprocessing graph: canonical columns to integers and floats.
+"""The preprocessing function of TFX's Transform: canonical columns to integers and floats.
 
-TFX's Transform learns it from the `catalogue` artifact: every movie once, every train user once
-with the first and last train timestamp. Vocabularies and the range of days are therefore exact, at
+Transform learns it from the `catalogue` artifact: every movie once, every train user once with the
+first and last train timestamp. Vocabularies and the range of days are therefore exact, at
 a cost that does not depend on the number of ratings (docs/adr/0006).
 """
 
@@ -15,7 +15,7 @@ from reelflow.base.common import SECONDS_PER_DAY
 from reelflow.data import schema
 
 AGE_BOUNDS = (18, 25, 35, 45, 50, 56)
-"""Where the age buckets of MovieLens 1M begin, in years."""
+"""Lower bounds of the age buckets of MovieLens 1M, in years."""
 AGE_NAMES = ("under 18", "18-24", "25-34", "35-44", "45-49", "50-55", "56 and over")
 ZIP_REGION = 1
 """Leading characters of a zip code that stand for a region."""
@@ -31,7 +31,7 @@ def preprocessing_fn(
 
     Args:
         inputs: the columns of the catalogue.
-        custom_config: which optional columns there are: `movie_features`, `user_features`.
+        custom_config: switches on the optional columns: `movie_features`, `user_features`.
     """
     optional = custom_config or {}
     outputs = {
@@ -62,7 +62,7 @@ def _days(seconds: tf.SparseTensor) -> tf.SparseTensor:
 
 
 def _user_words(inputs: dict[str, tf.SparseTensor]) -> tf.SparseTensor:
-    """What is known of users, coarse enough not to point at one: `age=25-34`, `zip region=9`."""
+    """Attributes of users, coarse enough not to identify one: `age=25-34`, `zip region=9`."""
     ages = inputs[schema.AGE]
     buckets = tf.raw_ops.Bucketize(input=ages.values, boundaries=[float(a) for a in AGE_BOUNDS])
     zips = inputs[schema.ZIP_CODE]

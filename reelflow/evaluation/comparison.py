@@ -13,7 +13,7 @@ import tensorflow as tf
 from reelflow.base.errors import BadInput
 from reelflow.baselines import BASELINES
 from reelflow.config import GateConfig
-from reelflow.encoding.encode import learned_from
+from reelflow.encoding.encode import training_data
 from reelflow.encoding.encoded import EncodedData, Int32
 from reelflow.evaluation.bootstrap import Intervals, intervals, slice_intervals
 from reelflow.evaluation.gate import Bound, bounds, not_gated
@@ -136,7 +136,7 @@ def compare(
     ratings, movies, who = rows.encoded.rating, len(data.catalogue), rows.encoded.user_index
 
     info = ModelInfo.read(model)
-    data = learned_from(data, info.train or {})
+    data = training_data(data, info.train or {})
     liked_from = (info.model or {}).get("like_threshold", LIKED)
 
     def measured(predictions: Predictions) -> tuple[Summary, Intervals]:

@@ -68,9 +68,8 @@ def measure(
     means = _named({key: float(np.mean(values)) for key, values in columns.items()})
     resamples = _named(resample(columns, rows.user_index, seed))
     movies = len(data.catalogue)
-    raters = np.bincount(data.train.movie_index, minlength=movies)[:movies]
     means[f"coverage_{LIST_LENGTH}"] = coverage(lists, movies)
-    means[f"novelty_{LIST_LENGTH}"] = novelty(lists, raters, data.sizes.users)
+    means[f"novelty_{LIST_LENGTH}"] = novelty(lists, data.rating_counts, data.sizes.users)
     return Entry(
         name=name,
         metrics=means,

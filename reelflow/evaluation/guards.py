@@ -184,7 +184,7 @@ def ids_agree_with_ranks(signatures: Signatures, rows: TestRows, data: EncodedDa
 
 
 def _known(rows: TestRows, data: EncodedData) -> TestRows:
-    return rows.take(np.flatnonzero(rows.encoded.is_known(data.sizes.users, len(data.catalogue))))
+    return rows.take(np.flatnonzero(rows.encoded.is_known(data.sizes)))
 
 
 def _in_train(rows: EncodedRatings, data: EncodedData) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -195,7 +195,7 @@ def _in_train(rows: EncodedRatings, data: EncodedData) -> np.ndarray[Any, np.dty
     train = np.flatnonzero(asked[data.train.user_index])
     seen = data.train.user_index[train].astype(np.int64) * movies + data.train.movie_index[train]
     pairs = rows.user_index.astype(np.int64) * movies + rows.movie_index
-    return np.isin(pairs, seen) & rows.is_known(data.sizes.users, len(data.catalogue))
+    return np.isin(pairs, seen) & rows.is_known(data.sizes)
 
 
 def _encoded(movie_id: str | bytes) -> bytes:

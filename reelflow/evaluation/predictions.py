@@ -14,7 +14,7 @@ from reelflow.base import columns as f
 from reelflow.baselines import Baseline
 from reelflow.encoding.encoded import EncodedData, EncodedRatings, Int32, Int64
 from reelflow.evaluation.metrics import Predictions
-from reelflow.model.index import ranks
+from reelflow.model.ranking import exact_ranks
 from reelflow.model.timelines import Timelines
 from reelflow.saved_model.contract import EVALUATE, SIGNATURES
 
@@ -90,7 +90,9 @@ def ask_baseline(baseline: Baseline, rows: TestRows, data: EncodedData) -> Predi
         users, wanted = block.encoded.user_index, block.encoded.movie_index
         known = wanted < movies
         scores = tf.constant(baseline.scores(users))
-        raw, unseen = ranks(scores, np.where(known, wanted, 0), timelines.seen(tf.constant(users)))
+        raw, unseen = exact_ranks(
+            scores, np.where(known, wanted, 0), timelines.seen(tf.constant(users))
+        )
         last = np.int32(movies + 1)
         stars = baseline.stars(users, wanted)
         parts.append((stars, tf.where(known, raw, last), tf.where(known, unseen, last)))

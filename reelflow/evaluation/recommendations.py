@@ -12,7 +12,7 @@ from reelflow.base import columns as f
 from reelflow.baselines import Baseline
 from reelflow.encoding.encoded import EncodedData, Int32
 from reelflow.evaluation.predictions import BLOCK_CELLS
-from reelflow.model.index import mask, top_k
+from reelflow.model.ranking import mask, top_k
 from reelflow.model.timelines import Timelines
 
 Texts = npt.NDArray[np.object_]

@@ -42,7 +42,7 @@ def validation_rows(data: EncodedData, train: TrainConfig) -> EncodedRatings:
     Raises:
         BadInput: there is none whose user and movie are known.
     """
-    rows = data.validation.only_known(data.sizes.users, len(data.catalogue))
+    rows = data.validation.only_known(data.sizes)
     if len(rows) == 0:
         raise BadInput(
             "The tuner needs validation ratings of known users and movies, and there are none.",

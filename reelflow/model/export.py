@@ -39,14 +39,13 @@ def export(
 
 def _catalogue(data: EncodedData) -> pa.Table:
     catalogue = data.catalogue
-    counts = np.bincount(data.train.movie_index, minlength=len(catalogue))[: len(catalogue)]
     return pa.table(
         {
             f.MOVIE_ID: pa.array(catalogue.movie_id, pa.string()),
             f.TITLE: pa.array(catalogue.title, pa.string()),
             f.GENRES: pa.array(catalogue.genres, pa.list_(pa.string())),
             f.YEAR: pa.array(catalogue.year, pa.int64()),
-            f.RATING_COUNT: pa.array(counts, pa.int64()),
+            f.RATING_COUNT: pa.array(data.rating_counts, pa.int64()),
         }
     )
 

@@ -14,7 +14,7 @@ import tf_keras as keras
 
 from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig, TrainConfig
-from reelflow.encoding.encode import learned_from
+from reelflow.encoding.encode import training_data
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.tasks import LOSSES, RATING_LOSS, JointModel
 from reelflow.model.timelines import Batches, sample_rows
@@ -98,7 +98,7 @@ def _fit_once(
             "All ids of the train split are out of vocabulary: there is nothing to learn from.",
             "Check that ratings and movies use the same ids.",
         )
-    known = data.validation.only_known(data.sizes.users, len(data.catalogue))
+    known = data.validation.only_known(data.sizes)
     held_out = sample_rows(known, train.validation_rows, train.seed)
     held_out_batch = min(4 * train.batch_size, max(1, VALIDATION_CELLS // len(data.catalogue)))
     validation = Batches(held_out, held_out_batch, None) if len(held_out) else None
@@ -262,7 +262,7 @@ def fit_and_refit(
     Raises:
         BadInput: see `fit`.
     """
-    everything = learned_from(data, train.model_dump())
+    everything = training_data(data, train.model_dump())
     if everything is data:
         joint, history = fit(data, model, train, log_dir, start)
         return Fitted(joint, data, joint, history)

@@ -1,19 +1,20 @@
-"""Slices of one long tensor, row by row: what a loop over the rows of a batch would collect."""
+"""Building blocks that towers and rating models share: ragged ranges, bags, dense layers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
+from reelflow.encoding.encoded import Int32, Int64
 
-def slices(starts: tf.Tensor, ends: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The positions `starts[i]` to `ends[i] - 1` of every row i, one row after the other.
 
-    In two kernels; `tf.repeat` would make a matrix of the batch by its longest slice.
+def ranges(starts: tf.Tensor, ends: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """List the positions `starts[i]` to `ends[i] - 1` of every row i, one row after the other.
+
+    In two kernels; `tf.repeat` would make a matrix of the batch by its longest range.
 
     Args:
         starts: int64 [batch].
@@ -25,36 +26,29 @@ def slices(starts: tf.Tensor, ends: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     splits, positions = tf.raw_ops.RaggedRange(
         starts=starts, limits=ends, deltas=tf.ones([], tf.int64)
     )
-    # A row begins where its split is; empty rows share theirs with the next one.
+    # A row begins at its split; empty rows share theirs with the next one.
     begins = tf.ones_like(splits[1:-1], tf.int32)
     steps = tf.scatter_nd(splits[1:-1, None], begins, tf.shape(positions, tf.int64) + 1)
     return tf.cumsum(steps)[:-1], positions
 
 
-# Sums of embeddings over who rated what: the implicit feedback of SVD++.
-
-
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-
-
 class Bags(tf.Module):
-    """For each owner (a user) the bag of its members (the movies it rated), or the other way round.
+    """Bags of members by owner: the movies that each user rated, or the users of each movie.
 
-    Not part of the exported model: at export the sums are taken once for all owners.
+    The implicit feedback of SVD++. An export holds the sums of all owners instead of the bags.
     """
 
     def __init__(
         self, owners: Int32, members: Int32, owner_count: int, most: int | None = None
     ) -> None:
-        """Groups the pairs by owner.
+        """Group pairs by owner.
 
         Args:
             owners: int32 [pairs].
             members: int32 [pairs].
             owner_count: owners are 0 to owner_count - 1.
-            most: of an owner with more members than this, that many, always the same ones; or else
-                the cost of a batch would grow with the number of pairs.
+            most: members that an owner keeps at most, always the same ones; this bounds the cost of
+                a batch.
         """
         super().__init__()
         if most is not None and len(owners):
@@ -72,21 +66,21 @@ class Bags(tf.Module):
     def sums(
         self, owners: tf.Tensor, embeddings: tf.Tensor, without: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Sums of the members' embeddings over the square root of their number.
+        """Sum the members' embeddings, over the square root of their number.
 
         Args:
             owners: int [batch]; repeated ones are summed once.
             embeddings: float32 [members, size].
-            without: int [batch], a member to leave out of each bag, as often as it is there (the
-                target, so that it does not give itself away).
+            without: int [batch], a member to leave out of each bag, as often as it occurs (the
+                target, which would leak otherwise).
 
         Returns:
             float32 [batch, size].
         """
         unique, where = tf.unique(owners)
         starts, ends = tf.gather(self._offsets, unique), tf.gather(self._offsets, unique + 1)
-        bags, positions = slices(starts, ends)
-        # One more bag that nobody asks for: of no members at all the gradient is not defined.
+        bags, positions = ranges(starts, ends)
+        # One more bag, unused: TensorFlow defines no gradient if all bags are empty.
         sums = tf.raw_ops.SparseSegmentSumWithNumSegments(
             data=embeddings,
             indices=tf.concat([tf.gather(self._members, positions), [0]], axis=0),
@@ -101,16 +95,16 @@ class Bags(tf.Module):
         return sums * tf.math.rsqrt(tf.maximum(sizes, 1.0))[:, None]
 
     def _copies(self, owners: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
-        """How often the pair is in its bag, float32 [batch]."""
+        """Count the occurrences of each pair in its bag, float32 [batch]."""
         if self._pairs is None:
             return tf.ones_like(owners, tf.float32)
-        wanted = tf.cast(owners, tf.int64) * self._stride + tf.cast(members, tf.int64)
-        ends = [tf.searchsorted(self._pairs, wanted, side) for side in ("left", "right")]
+        pairs = tf.cast(owners, tf.int64) * self._stride + tf.cast(members, tf.int64)
+        ends = [tf.searchsorted(self._pairs, pairs, side) for side in ("left", "right")]
         return tf.cast(ends[1] - ends[0], tf.float32)
 
 
 def _draw(owners: Int32, most: int) -> Int64:
-    """Positions of at most `most` pairs of each owner, in ascending order."""
+    """Draw positions of at most `most` pairs of each owner, in ascending order."""
     counts = np.bincount(owners)
     if counts.max() <= most:
         return np.arange(len(owners))
@@ -121,11 +115,8 @@ def _draw(owners: Int32, most: int) -> Int64:
     return kept
 
 
-# The dense layers on top of a tower's sum of embeddings.
-
-
 class DenseLayers(keras.layers.Layer):
-    """ReLU layers and a linear one, each behind a dropout.
+    """The dense layers on top of a tower: ReLU ones and a last linear one, each behind a dropout.
 
     As in Covington et al. 2016, "Deep neural networks for YouTube recommendations", section 3.2;
     the last layer is linear, because a score needs coordinates of both signs.
@@ -135,10 +126,10 @@ class DenseLayers(keras.layers.Layer):
         """Make the layers.
 
         Args:
-            units: of each layer, at least one layer.
+            units: output size of each layer; at least one layer.
             dropout: share of each layer's input that is dropped in training.
-            l2: on the weights of the layers; their biases stay free.
-            name: of the whole.
+            l2: penalty on the layers' kernels; biases are free.
+            name: of the Keras layer.
         """
         super().__init__(name=name)
         last = len(units) - 1
@@ -161,5 +152,5 @@ class DenseLayers(keras.layers.Layer):
 
 
 def dense_layers(units: Sequence[int], dropout: float, l2: float, name: str) -> DenseLayers | None:
-    """The layers, or none where there are no units."""
+    """Make the layers; None if there are no units."""
     return DenseLayers(units, dropout, l2, name) if units else None

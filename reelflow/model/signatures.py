@@ -8,8 +8,7 @@ import tensorflow as tf
 
 from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.index import LOWEST, mask, ranks, top_k
-from reelflow.model.ranker import make_ranker
+from reelflow.model.ranking import LOWEST, exact_ranks, make_ranker, mask, top_k
 from reelflow.model.tasks import JointModel
 
 Outputs = dict[str, tf.Tensor]
@@ -131,7 +130,7 @@ class ServingModel(tf.Module):
         strangers = self._source(users, recent) == "popularity"
         scores = self._ranker.scores(users, recent, strangers)[:, : self._movie_count]
         known = movies < self._movie_count
-        raw, unseen = ranks(scores, tf.where(known, movies, 0), self._timelines.seen(users))
+        raw, unseen = exact_ranks(scores, tf.where(known, movies, 0), self._timelines.seen(users))
         last = self._movie_count + 1
         return {
             **self._rated(users, movies, timestamp),

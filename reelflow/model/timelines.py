@@ -9,7 +9,7 @@ import tf_keras as keras
 
 from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedRatings
-from reelflow.model.layers import slices
+from reelflow.model.layers import ranges
 
 
 class Timelines(tf.Module):
@@ -81,7 +81,7 @@ class Timelines(tf.Module):
         return tf.cast(self.ends_now(users) - tf.gather(self._offsets, users), tf.int32)
 
     def _positions(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return slices(tf.gather(self._offsets, users), self.ends_now(users))
+        return ranges(tf.gather(self._offsets, users), self.ends_now(users))
 
 
 def _rated_before(

@@ -9,8 +9,7 @@ import tf_keras as keras
 
 from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig
-from reelflow.encoding.encoded import EncodedCatalogue, EncodedData
-from reelflow.encoding.tokens import Tokens
+from reelflow.encoding.encoded import EncodedCatalogue, EncodedData, Tokens
 from reelflow.model.layers import Bags, dense_layers
 from reelflow.model.weights import GENRES, MOVIES, USERS, WORDS, Weight, whole
 
@@ -281,10 +280,8 @@ class CandidateTower(keras.layers.Layer):
 
 
 def rated_movies(data: EncodedData) -> npt.NDArray[np.float32]:
-    """1 for movies with train ratings, 0 for the others, float32 [movies]."""
-    movies = len(data.catalogue)
-    counts = np.bincount(data.train.movie_index, minlength=movies)[:movies]
-    return (counts > 0).astype(np.float32)
+    """Return 1 for movies with train ratings and 0 for the others, float32 [movies]."""
+    return (data.rating_counts > 0).astype(np.float32)
 
 
 def genre_shares(catalogue: EncodedCatalogue, genres: int) -> tf.Tensor:

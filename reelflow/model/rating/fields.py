@@ -10,8 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
-from reelflow.encoding.encoded import EncodedData, Int32
-from reelflow.encoding.tokens import Tokens
+from reelflow.encoding.encoded import EncodedData, Int32, Tokens
 from reelflow.model.towers import CandidateTower, QueryTower, genre_shares
 from reelflow.model.weights import GENRES, MOVIES, USERS, YEARS, Weight
 
@@ -48,8 +47,8 @@ def user_field(data: EncodedData) -> Field:
 def movie_field(data: EncodedData) -> Field:
     """The movie's own embedding; movies that nobody rated share the unknown movie's."""
     movies = len(data.catalogue)
-    rated = np.bincount(data.train.movie_index, minlength=movies + 1)[: movies + 1] > 0
-    rows = np.where(rated, np.arange(movies + 1), movies).astype(np.int32)
+    rows = np.where(data.rating_counts > 0, np.arange(movies), movies)
+    rows = np.append(rows, movies).astype(np.int32)
     return Field("movie", False, movies + 1, rows, identity=True, words=MOVIES)
 
 

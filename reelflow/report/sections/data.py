@@ -89,11 +89,8 @@ def _spans(names: Sequence[str]) -> list[Fact]:
 
 def _counts(data: EncodedData) -> tuple[Counts, Counts]:
     """Train ratings of every user and of every movie."""
-    users, movies = data.sizes.users, len(data.catalogue)
-    return (
-        np.bincount(data.train.user_index, minlength=users)[:users],
-        np.bincount(data.train.movie_index, minlength=movies)[:movies],
-    )
+    users = data.sizes.users
+    return np.bincount(data.train.user_index, minlength=users)[:users], data.rating_counts
 
 
 def _rated(movies: Counts) -> str:

@@ -37,7 +37,7 @@ def _blocks(directions: Float32 | None, data: EncodedData) -> list[Block]:
     catalogue = data.catalogue
     if directions is None or len(directions) != len(catalogue):
         return [Text("This model has no candidate embeddings to draw.")]
-    counts = np.bincount(data.train.movie_index, minlength=len(catalogue))[: len(catalogue)]
+    counts = data.rating_counts
     shown = np.argsort(-counts, kind="stable")[:MOST_MOVIES]
     shown = shown[counts[shown] > 0]
     if len(shown) < 2:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reelflow.config.loading import load, presets
-from reelflow.encoding.tokens import tokens_of_rows
+from reelflow.encoding.encoded import Tokens
 from reelflow.model.export import export
 from reelflow.model.fit import fit
 from reelflow.model.signatures import ServingModel
@@ -21,8 +21,10 @@ BOARD = checkerboard(10, 12)
 USER_WORDS = ["gender=F", "gender=M", "occupation=lighthouse keeper"]
 DATA = replace(
     BOARD.data,
-    movie_features=tokens_of_rows(["director=A", "star=B"], np.arange(12), np.arange(12) % 2, 12),
-    user_features=tokens_of_rows(USER_WORDS, np.arange(10), np.arange(10) % 3, 10),
+    movie_features=Tokens.from_pairs(
+        ["director=A", "star=B"], np.arange(12), np.arange(12) % 2, 12
+    ),
+    user_features=Tokens.from_pairs(USER_WORDS, np.arange(10), np.arange(10) % 3, 10),
 )
 
 

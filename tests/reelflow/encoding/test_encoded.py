@@ -53,5 +53,5 @@ def test_columns_are_mapped_not_copied(tmp_path: Path) -> None:
 def test_only_known_users_and_movies() -> None:
     test = [("b", "m0", 3.0, 1), ("a", "m0", 3.0, 3), ("a", "lost", 3.0, 4)]
     data = encoded([("a", "m0", 3.0, 1)], test=test, movies=["m0"])
-    assert data.test.only_known(1, 1).timestamp.tolist() == [3]
-    assert data.train.only_known(1, 1) is data.train
+    assert data.test.only_known(data.sizes).timestamp.tolist() == [3]
+    assert data.train.only_known(data.sizes) is data.train

@@ -11,8 +11,8 @@ import tensorflow_transform as tft
 
 from reelflow.base import columns as f
 from reelflow.data.ingest.catalogue import catalogue_schema
+from reelflow.encoding.encoded import Tokens
 from reelflow.encoding.graph import load_graph
-from reelflow.encoding.tokens import Tokens
 from tests.reelflow.encoding.learned import learn_tables
 
 OPTIONS = {f.MOVIE_FEATURES: True, f.USER_FEATURES: True}

@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from reelflow.encoding.encode import learned_from, with_validation
+from reelflow.encoding.encode import training_data, with_validation
 from reelflow.encoding.encoded import EncodedRatings
 from tests.encoded_data import Row, encoded, random_rows
 
@@ -36,8 +36,8 @@ def test_who_is_in_validation_alone_stays_unknown() -> None:
 
 def test_only_a_refit_model_has_learned_from_validation() -> None:
     data = encoded(random_rows(30, 0), random_rows(5, 1))
-    assert learned_from(data, {"refit": False}) is data
-    assert learned_from(data, {}) is data
-    assert len(learned_from(data, {"refit": True}).train) > len(data.train)
+    assert training_data(data, {"refit": False}) is data
+    assert training_data(data, {}) is data
+    assert len(training_data(data, {"refit": True}).train) > len(data.train)
     without = encoded(random_rows(30, 0))
-    assert learned_from(without, {"refit": True}) is without
+    assert training_data(without, {"refit": True}) is without

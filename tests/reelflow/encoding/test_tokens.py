@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from reelflow.encoding.tokens import Tokens, tokens_of_rows
+from reelflow.encoding.encoded import Tokens
 
 WORDS = ["star=B", "director=A", "star=C"]
 ROWS, INDICES = np.array([0, 0, 2, 2, 2]), np.array([1, 0, 2, 3, 0])
-TOKENS = tokens_of_rows(WORDS, ROWS, INDICES, 4)
+TOKENS = Tokens.from_pairs(WORDS, ROWS, INDICES, 4)
 
 
 def _rows(tokens: Tokens) -> list[list[str]]:
@@ -31,7 +31,7 @@ def test_rows_in_another_order() -> None:
 
 
 def test_files_keep_everything(tmp_path: Path) -> None:
-    empty = tokens_of_rows([], np.zeros(0, np.int64), np.zeros(0, np.int64), 3)
+    empty = Tokens.from_pairs([], np.zeros(0, np.int64), np.zeros(0, np.int64), 3)
     for tokens in (TOKENS, empty):
         tokens.save(tmp_path / "Split-movies" / "features.arrow")
         loaded = Tokens.load(tmp_path / "Split-movies" / "features.arrow")

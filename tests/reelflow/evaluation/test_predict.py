@@ -12,7 +12,7 @@ import tensorflow as tf
 from reelflow.baselines import Popularity
 from reelflow.evaluation import predictions
 from reelflow.evaluation.predictions import TestRows, ask_baseline, ask_model, train_counts
-from reelflow.model.index import ranks
+from reelflow.model.ranking import exact_ranks
 from tests.encoded_data import Row, encoded
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_the_saved_model_answers_as_the_trained_one(
     users = tf.constant(test.user_index)
     queries = joint.query(users, tf.constant(test.history_end))
     scores = tf.matmul(queries, joint.candidate_tower.catalogue(), transpose_b=True)
-    raw, unseen = ranks(scores, tf.constant(test.movie_index), joint.timelines.seen(users))
+    raw, unseen = exact_ranks(scores, tf.constant(test.movie_index), joint.timelines.seen(users))
     np.testing.assert_array_equal(found.rank_raw, raw)
     np.testing.assert_array_equal(found.rank_unseen, unseen)
     stars = joint.rating_model(users, tf.constant(test.movie_index), tf.constant(test.timestamp))

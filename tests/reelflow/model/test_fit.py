@@ -13,7 +13,7 @@ import tensorflow as tf
 from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.model.fit import BestWeights, fit
-from reelflow.model.index import mask
+from reelflow.model.ranking import mask
 from reelflow.model.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
 from tests.encoded_data import Checkerboard, Movie, Row, checkerboard, colour, encoded, random_rows
 from tests.reelflow.trained import MODEL, TRAIN

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reelflow.model.index import LOWEST, mask, ranks
+from reelflow.model.ranking import LOWEST, exact_ranks, mask
 from reelflow.saved_model import golden
 from reelflow.saved_model.files import GOLDEN
 
@@ -204,7 +204,7 @@ def test_evaluate_sees_the_history_that_the_encoder_saw(
     queries = joint.query(users, tf.constant(rows.history_end))
     scores = tf.matmul(queries, joint.candidate_tower.catalogue(), transpose_b=True)
     seen = joint.timelines.seen(users)
-    raw, unseen = ranks(scores, tf.constant(rows.movie_index), seen)
+    raw, unseen = exact_ranks(scores, tf.constant(rows.movie_index), seen)
     found = _ask(
         signatures,
         "evaluate",

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.config import ModelConfig
-from reelflow.encoding.tokens import tokens_of_rows
+from reelflow.encoding.encoded import Tokens
 from reelflow.model.towers import CandidateTower, QueryTower, genre_shares
 from tests.encoded_data import Movie, encoded
 
@@ -198,7 +198,7 @@ def test_towers_that_do_not_meet_are_refused(layers: dict[str, Any]) -> None:
 
 WORDS = ["gender=F", "age=25-34"]
 # User 0 has both words, user 2 one.
-ATTRIBUTES = tokens_of_rows(WORDS, np.array([0, 0, 2]), np.array([0, 1, 1]), USERS)
+ATTRIBUTES = Tokens.from_pairs(WORDS, np.array([0, 0, 2]), np.array([0, 1, 1]), USERS)
 
 
 @pytest.mark.parametrize("query", ["user_id", "history"])
@@ -223,7 +223,7 @@ def test_attributes_are_part_of_the_query_and_frozen_they_stay(query: str) -> No
 
 
 def test_declared_features_are_part_of_the_candidate() -> None:
-    words = tokens_of_rows(["star=A", "star=B"], np.array([1, 1, 2]), np.array([0, 1, 1]), 3)
+    words = Tokens.from_pairs(["star=A", "star=B"], np.array([1, 1, 2]), np.array([0, 1, 1]), 3)
     data = dataclasses.replace(DATA, movie_features=words)
     config = ModelConfig(embedding_size=SIZE, genres=False, year=False)
     tower = CandidateTower(data, config)

@@ -12,8 +12,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.config import ModelConfig, TrainConfig
-from reelflow.encoding.encoded import EncodedData
-from reelflow.encoding.tokens import tokens_of_rows
+from reelflow.encoding.encoded import EncodedData, Tokens
 from reelflow.model.fit import fit
 from reelflow.model.rating.fields import (
     UNKNOWN_RATE,
@@ -176,8 +175,8 @@ def test_sharing_needs_a_user_to_be_one_embedding(wrong: dict[str, str]) -> None
 def test_the_dcn_meets_declared_features(data: EncodedData) -> None:
     words = ["age=25", "gender=F", "gender=M"]
     users, movies = data.sizes.users, len(data.catalogue)
-    of_users = tokens_of_rows(words, np.array([0, 0, 1]), np.array([2, 0, 1]), users)
-    of_movies = tokens_of_rows(["star=A", "star=B"], np.array([1, 1]), np.array([1, 0]), movies)
+    of_users = Tokens.from_pairs(words, np.array([0, 0, 1]), np.array([2, 0, 1]), users)
+    of_movies = Tokens.from_pairs(["star=A", "star=B"], np.array([1, 1]), np.array([1, 0]), movies)
     data = replace(data, user_features=of_users, movie_features=of_movies)
     age, gender = token_fields(of_users, of_user=True)
     assert (age.name, age.categories, gender.name, gender.categories) == ("age", 2, "gender", 3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reelflow.model.index import LOWEST, block_size, mask, ranks, top_k
+from reelflow.model.ranking import LOWEST, block_size, exact_ranks, mask, top_k
 
 NAN = float("nan")
 INF = float("inf")
@@ -16,7 +16,7 @@ def _ranks(
     scores: list[list[float]], targets: list[int], seen: list[tuple[int, int]] | None = None
 ) -> tuple[list[int], list[int]]:
     cells = np.array(seen or np.zeros([0, 2]), np.int32).reshape(-1, 2)
-    found = ranks(tf.constant(scores, tf.float32), tf.constant(targets), tf.constant(cells))
+    found = exact_ranks(tf.constant(scores, tf.float32), tf.constant(targets), tf.constant(cells))
     raw, unseen = (each.numpy() for each in found)
     assert raw.dtype == unseen.dtype == np.int32
     return raw.tolist(), unseen.tolist()
@@ -34,7 +34,7 @@ def test_ranks_by_hand(seed: int) -> None:
     scores = random.integers(5, size=(rows, movies)).astype(np.float32)  # many ties
     targets = random.integers(movies, size=rows).astype(np.int32)
     seen = np.unique(random.integers([rows, movies], size=(40, 2)), axis=0).astype(np.int32)
-    raw, unseen = ranks(tf.constant(scores), tf.constant(targets), tf.constant(seen))
+    raw, unseen = exact_ranks(tf.constant(scores), tf.constant(targets), tf.constant(seen))
     for row in range(rows):
         out = set(seen[seen[:, 0] == row, 1].tolist())
         assert raw[row] == _rank_by_hand(scores[row], targets[row], set())

@@ -1,11 +1,11 @@
-"""Slices against a loop over the rows."""
+"""Ragged ranges against a loop over the rows."""
 
 from __future__ import annotations
 
 import pytest
 import tensorflow as tf
 
-from reelflow.model.layers import slices
+from reelflow.model.layers import ranges
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,8 @@ from reelflow.model.layers import slices
         ([5, 0, 4], [5, 1, 4]),
     ],
 )
-def test_slices_of_all_rows(starts: list[int], ends: list[int]) -> None:
-    rows, positions = slices(tf.constant(starts, tf.int64), tf.constant(ends, tf.int64))
+def test_ranges_of_all_rows(starts: list[int], ends: list[int]) -> None:
+    rows, positions = ranges(tf.constant(starts, tf.int64), tf.constant(ends, tf.int64))
     expected = [
         (row, at)
         for row, (start, end) in enumerate(zip(starts, ends, strict=True))
