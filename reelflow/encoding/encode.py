@@ -24,8 +24,8 @@ class Graph:
     ratings: Callable[[pa.RecordBatch], Columns]
     """Encodes n ratings: `user_index` and `movie_index`, int [n], and `day`, float32 [n]."""
     movies: Callable[[pa.Table], Columns]
-    """Encodes n movies: `movie_index`, int [n], `year_scaled`, float32 [n], and `genre_indices`, int
-    [sum of genre counts]."""
+    """Encodes n movies: `movie_index`, int [n], `year_scaled`, float32 [n], and `genre_indices`,
+    int [sum of genre counts]."""
     users: int
     movies_count: int
     genres: int

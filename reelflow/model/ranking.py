@@ -108,7 +108,7 @@ class Ranker(tf.Module):
 
     @abstractmethod
     def scores_now(self, users: tf.Tensor) -> tf.Tensor:
-        """Score every movie for users at the end of their timelines; unknown users get popularity."""
+        """Score every movie for users as they are now; unknown users get popularity."""
 
     @abstractmethod
     def shares(
@@ -117,7 +117,8 @@ class Ranker(tf.Module):
         """Split the scores of pairs into contributions of the history and a rest.
 
         Args:
-            users, recent: as for `scores`, without strangers.
+            users: as for `scores`, without strangers.
+            recent: as for `scores`.
             movies: `movie_index` of known movies, int32 [batch].
 
         Returns:
