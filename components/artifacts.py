@@ -1,12 +1,24 @@
-"""Artifact types that TFX does not have."""
+"""Artifact types that TFX does not have, and readers of what artifacts hold."""
 
-from typing import ClassVar
+from __future__ import annotations
 
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact, Property, PropertyType
+from tfx.utils import io_utils, path_utils
+
+BATCH_ROWS: Final = 1 << 18
 
 
 class Quarantine(Artifact):
-    """What ExampleGen saw: `report.json` (counts) and `quarantine.tsv` (the damaged rows)."""
+    """ExampleGen's `report.json` (counts) and `quarantine.tsv` (the damaged rows)."""
 
     TYPE_NAME = "ReelflowQuarantine"
     PROPERTIES: ClassVar = {"rows": Property(type=PropertyType.INT)}
@@ -19,13 +31,13 @@ class Report(Artifact):
 
 
 class DataBlessing(Artifact):
-    """DataGate's word that the data may be learned from."""
+    """DataGate's `blessing.json`: the data may be learned from."""
 
     TYPE_NAME = "ReelflowDataBlessing"
 
 
 class Registration(Artifact):
-    """`registration.json`: the model's version in the registry, and what it is there."""
+    """`registration.json`: the model's version in the registry, and its alias there."""
 
     TYPE_NAME = "ReelflowRegistration"
 
@@ -34,3 +46,35 @@ class Drift(Artifact):
     """SpanDrift's `drift.json`: how far the newest span is from the one before it."""
 
     TYPE_NAME = "ReelflowDrift"
+
+
+def read_json(artifact: Artifact, name: str) -> dict[str, Any]:
+    """Read a JSON file of an artifact."""
+    content: dict[str, Any] = json.loads(
+        io_utils.read_string_file(os.path.join(artifact.uri, name))
+    )
+    return content
+
+
+def write_json(artifact: Artifact, name: str, content: dict[str, Any]) -> None:
+    """Write a JSON file into an artifact."""
+    io_utils.write_string_file(os.path.join(artifact.uri, name), json.dumps(content, indent=2))
+
+
+def saved_model(model: Artifact) -> Path:
+    """Return the folder of a Model's SavedModel."""
+    return Path(path_utils.serving_model_path(model.uri))
+
+
+def is_blessed(blessing: Artifact) -> bool:
+    """Return True if a ModelBlessing or an InfraBlessing says yes."""
+    return bool(blessing.get_int_custom_property("blessed") == 1)
+
+
+def record_batches(
+    examples: Artifact, split: str, rows: int = BATCH_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """Read a Parquet split in the order of its files, at most `rows` at a time."""
+    for path in sorted(Path(artifact_utils.get_split_uri([examples], split)).glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(rows)

@@ -2,7 +2,6 @@
 
 # No `from __future__ import annotations`: TFX reads the annotations of function components.
 
-import json
 import os
 from collections.abc import Iterator
 
@@ -15,7 +14,7 @@ from tfx.types.standard_artifacts import ExampleAnomalies
 from tfx.utils import io_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
-from components.artifacts import DataBlessing, Drift, Quarantine
+from components.artifacts import DataBlessing, Drift, Quarantine, read_json, write_json
 from reelflow.data.ingest import gate
 from reelflow.data.ingest.drift import DRIFT_FILE, DriftReport
 
@@ -46,7 +45,7 @@ def DataGate(
     Raises:
         DataRefused: with all reasons.
     """
-    report = json.loads(io_utils.read_string_file(os.path.join(quarantine.uri, "report.json")))
+    report = read_json(quarantine, "report.json")
     drift_report = None
     if drift is not None:
         text = io_utils.read_string_file(os.path.join(drift.uri, DRIFT_FILE))
@@ -70,8 +69,7 @@ def DataGate(
         "quarantined": report["quarantined"],
         "warnings": [str(warning) for warning in warnings],
     }
-    path = os.path.join(blessing.uri, "blessing.json")
-    io_utils.write_string_file(path, json.dumps(content, indent=2))
+    write_json(blessing, "blessing.json", content)
     blessing.set_int_custom_property("blessed", 1)
 
 

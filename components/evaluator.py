@@ -16,9 +16,9 @@ from tfx.dsl.components.base import base_beam_component, base_beam_executor, exe
 from tfx.types import artifact_utils, channel, standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
-from tfx.utils import io_utils, path_utils
+from tfx.utils import io_utils
 
-from components.ratings_encoder import batches
+from components.artifacts import record_batches, saved_model
 from reelflow.base import columns as f
 from reelflow.config import GateConfig
 from reelflow.encoding.encode import texts
@@ -57,10 +57,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         data = EncodedData.load(Path(artifact_utils.get_single_uri(input_dict[ENCODED])))
         rows = read_test_rows(artifact_utils.get_single_instance(input_dict[EXAMPLES]), data)
         gate = GateConfig.model_validate_json(exec_properties[GATE])
-        champion = _saved_model(champions[0]) if champions else None
+        champion = saved_model(champions[0]) if champions else None
         seed = exec_properties[SEED]
         groups = _groups(input_dict.get(CATALOGUE) or [], rows)
-        comparison = compare(_saved_model(model), champion, rows, data, gate, seed, groups)
+        comparison = compare(saved_model(model), champion, rows, data, gate, seed, groups)
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION])
         config = tfma_run.eval_config(comparison.bounds, gate.protocol, SLICE_KEYS)
         self._run_tfma(comparison.cells, config, evaluation.uri)
@@ -97,7 +97,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 def read_test_rows(examples: Artifact, data: EncodedData) -> TestRows:
     """The raw ids of the test split beside its encoded rows, which have the same order."""
     ids: dict[str, list[Any]] = {f.USER_ID: [], f.MOVIE_ID: []}
-    for batch in batches(examples, f.TEST):
+    for batch in record_batches(examples, f.TEST):
         for name, parts in ids.items():
             parts.append(texts(batch.column(batch.schema.get_field_index(name))))
     users, movies = (np.concatenate(p) if p else np.empty(0, object) for p in ids.values())
@@ -106,12 +106,8 @@ def read_test_rows(examples: Artifact, data: EncodedData) -> TestRows:
 
 def _groups(catalogues: list[Artifact], rows: TestRows) -> dict[str, Labels]:
     """Slices by user attributes, where the catalogue has them."""
-    users = (batch for catalogue in catalogues for batch in batches(catalogue, f.USERS))
+    users = (batch for catalogue in catalogues for batch in record_batches(catalogue, f.USERS))
     return user_groups(users, rows.user_id)
-
-
-def _saved_model(model: Artifact) -> Path:
-    return Path(path_utils.serving_model_path(model.uri))
 
 
 def _bless(blessing: Artifact, blessed: bool, model: Artifact, champions: list[Artifact]) -> None:

@@ -1,95 +1,47 @@
-"""Pusher's artifact I/O."""
+"""Pusher: TFX's own, with an atomic push, a bound on the versions kept, and a hold."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: TFX reads the annotations of function components.
 
 from pathlib import Path
-from typing import Any, Final
 
 from absl import logging
-from tfx.components.pusher import component, executor
-from tfx.dsl.components.base import executor_spec
-from tfx.proto import pusher_pb2
-from tfx.types import artifact_utils, channel
-from tfx.types import standard_component_specs as specs
-from tfx.types.artifact import Artifact
-from tfx.utils import io_utils, json_utils, proto_utils
+from tfx import v1 as tfx
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
+from tfx.utils import io_utils
+from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
+from components.artifacts import is_blessed, saved_model
 from reelflow.registry.push import push
 
-KEEP: Final = "keep"
-HOLD: Final = "hold"
 
+@component(component_annotation=tfx.dsl.standard_annotations.Deploy)
+def Pusher(
+    model: InputArtifact[Model],
+    model_blessing: InputArtifact[ModelBlessing],
+    infra_blessing: InputArtifact[InfraBlessing],
+    pushed_model: OutputArtifact[PushedModel],
+    directory: Parameter[str],
+    keep: Parameter[int],
+    hold: Parameter[bool] = False,
+) -> None:
+    """Push a model that has both blessings to `directory/<version>`; see `push.push`.
 
-class Executor(executor.Executor):
-    """Pushes if both blessings are there and say yes, and nobody wants to decide later."""
-
-    def CheckBlessing(self, input_dict: dict[str, list[Artifact]]) -> bool:
-        """Whether both validators blessed the model; TFX would be content with a missing one."""
-        both = (specs.MODEL_BLESSING_KEY, specs.INFRA_BLESSING_KEY)
-        return all(input_dict.get(key) for key in both) and bool(super().CheckBlessing(input_dict))
-
-    def Do(
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
-        """Push the model, or say in the output that it was not pushed."""
-        pushed = artifact_utils.get_single_instance(output_dict[specs.PUSHED_MODEL_KEY])
-        settings = json_utils.loads(exec_properties[specs.CUSTOM_CONFIG_KEY])
-        if settings[HOLD] or not self.CheckBlessing(input_dict):
-            self._MarkNotPushed(pushed)
-            return
-        destination = pusher_pb2.PushDestination()
-        proto_utils.json_to_proto(exec_properties[specs.PUSH_DESTINATION_KEY], destination)
-        model = self.GetModelPath(input_dict)
-        version = push(
-            Path(model), Path(destination.filesystem.base_directory), keep=settings[KEEP]
-        )
-        logging.info("Model pushed to %s.", version)
-        io_utils.copy_dir(model, pushed.uri)
-        self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
-
-
-# Pusher: TFX's own, with an atomic push and a bound on the versions kept.
-
-
-class Pusher(component.Pusher):
-    """Pushes a model with both blessings to `directory/<version>`; see `push.push`.
-
-    The output `pushed_model` carries what TFX's Pusher sets: `pushed`, `pushed_destination` and
-    `pushed_version`.
+    Args:
+        model: the Trainer's.
+        model_blessing: the Evaluator's.
+        infra_blessing: ServingCheck's.
+        pushed_model: gets a copy of what was pushed, and what TFX's Pusher sets: `pushed`,
+            `pushed_destination` and `pushed_version`.
+        directory: the serving folder.
+        keep: versions to keep, the new one included.
+        hold: True: push nothing; the model is promoted later, by command.
     """
-
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
-
-    def __init__(
-        self,
-        *,
-        model: channel.BaseChannel,
-        model_blessing: channel.BaseChannel,
-        infra_blessing: channel.BaseChannel,
-        directory: str,
-        keep: int,
-        hold: bool = False,
-    ) -> None:
-        """Describe the node.
-
-        Args:
-            model: the Model to push.
-            model_blessing: the Evaluator's ModelBlessing.
-            infra_blessing: ServingCheck's InfraBlessing.
-            directory: the serving folder.
-            keep: versions to keep, the new one included.
-            hold: push nothing; somebody promotes the model later.
-        """
-        destination = pusher_pb2.PushDestination(
-            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=directory)
-        )
-        super().__init__(
-            model=model,
-            model_blessing=model_blessing,
-            infra_blessing=infra_blessing,
-            push_destination=destination,
-            custom_config={KEEP: keep, HOLD: hold},
-        )
+    if hold or not (is_blessed(model_blessing) and is_blessed(infra_blessing)):
+        pushed_model.set_int_custom_property("pushed", 0)
+        return
+    version = push(saved_model(model), Path(directory), keep=keep)
+    logging.info("Model pushed to %s.", version)
+    io_utils.copy_dir(str(saved_model(model)), pushed_model.uri)
+    pushed_model.set_int_custom_property("pushed", 1)
+    pushed_model.set_string_custom_property("pushed_destination", str(version))
+    pushed_model.set_string_custom_property("pushed_version", version.name)

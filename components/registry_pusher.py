@@ -15,9 +15,9 @@ from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import artifact_utils, channel, standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
-from tfx.utils import io_utils, path_utils
+from tfx.utils import io_utils
 
-from components.artifacts import Quarantine, Registration
+from components.artifacts import Quarantine, Registration, saved_model
 from components.artifacts import Report as ReportArtifact
 from components.registry_resolver import FILE, NAME, URI
 from reelflow.base import columns as f
@@ -139,9 +139,8 @@ def _read(inputs: dict[str, list[Artifact]]) -> _Run:
         for key in (MODEL_BLESSING, INFRA_BLESSING)
     ]
     was_pushed = pushed.get_int_custom_property("pushed") == 1
-    model = artifact_utils.get_single_uri(inputs[MODEL])
     return _Run(
-        saved_model=Path(path_utils.serving_model_path(model)),
+        saved_model=saved_model(inputs[MODEL][0]),
         evaluation=_json(inputs, EVALUATION, "metrics.json"),
         check=_json(inputs, INFRA_BLESSING, "reasons.json"),
         pushed_version=pushed.get_string_custom_property("pushed_version") if was_pushed else "",

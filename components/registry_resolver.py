@@ -15,8 +15,8 @@ from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import artifact_utils, channel, standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
-from tfx.utils import path_utils
 
+from components.artifacts import saved_model
 from reelflow.config import RegistryConfig
 from reelflow.registry.store import CHAMPION, Registry, address
 
@@ -90,7 +90,7 @@ class Executor(base_executor.BaseExecutor):
             output_dict[MODEL].clear()
             return
         model = artifact_utils.get_single_instance(output_dict[MODEL])
-        folder = Path(path_utils.serving_model_path(model.uri))
+        folder = saved_model(model)
         os.makedirs(folder.parent, exist_ok=True)
         registry.download(number, folder)
         model.set_int_custom_property(VERSION, number)

@@ -13,9 +13,9 @@ from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import artifact_utils, channel, standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec
-from tfx.utils import io_utils, json_utils, path_utils
+from tfx.utils import io_utils, json_utils
 
-from components.artifacts import Drift, Quarantine
+from components.artifacts import Drift, Quarantine, saved_model
 from components.artifacts import Report as ReportArtifact
 from components.data_gate import validated_splits
 from reelflow.base import columns as f
@@ -72,7 +72,7 @@ def read_inputs(artifacts: Mapping[str, list[Artifact]]) -> Inputs:
         if found
     }
     folders = {name: Path(artifact.uri) for name, artifact in single.items()}
-    saved_model = Path(path_utils.serving_model_path(single[MODEL].uri))
+    model = saved_model(single[MODEL])
     pushed = single[PUSHED_MODEL]
     vocabularies = tft.TFTransformOutput(str(folders[TRANSFORM_GRAPH]))
     trials = folders.get(TUNER_RESULTS)
@@ -87,8 +87,8 @@ def read_inputs(artifacts: Mapping[str, list[Artifact]]) -> Inputs:
         ],
         data=EncodedData.load(folders[ENCODED]),
         users=[word.decode() for word in vocabularies.vocabulary_by_name(f.USER_VOCABULARY)],
-        model=saved_model,
-        info=ModelInfo.read(saved_model),
+        model=model,
+        info=ModelInfo.read(model),
         evaluation=read_json(folders[EVALUATION] / "metrics.json"),
         serving_check=read_json(folders[INFRA_BLESSING] / "reasons.json"),
         blessed=single[MODEL_BLESSING].get_int_custom_property("blessed") == 1,

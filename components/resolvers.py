@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
@@ -10,8 +9,8 @@ from tfx import v1 as tfx
 from tfx.components.evaluator import constants
 from tfx.types import standard_component_specs as specs
 from tfx.types.artifact import Artifact
-from tfx.utils import path_utils
 
+from components.artifacts import saved_model
 from components.registry_resolver import HASH
 from reelflow.registry.push import content_hash
 
@@ -45,8 +44,7 @@ class ChampionStrategy(tfx.dsl.experimental.ResolverStrategy):
 
 def _same(candidate: Artifact, champion: Artifact) -> bool:
     """Whether both are the same model, byte for byte."""
-    mine = content_hash(Path(path_utils.serving_model_path(candidate.uri)))
-    return mine == champion.get_string_custom_property(HASH)
+    return content_hash(saved_model(candidate)) == champion.get_string_custom_property(HASH)
 
 
 def _held_against(candidate: Artifact, input_dict: dict[str, list[Artifact]]) -> list[Artifact]:
@@ -115,5 +113,5 @@ def _trainings(store: Any, encoded: Artifact) -> list[tuple[Named, Named]]:
 def _same_model(store: Any, model: int, champion: Artifact) -> bool:
     """Whether both are the same model, byte for byte."""
     [artifact] = store.get_artifacts_by_id([model])
-    folder = Path(path_utils.serving_model_path(artifact.uri))
+    folder = saved_model(artifact)
     return folder.is_dir() and content_hash(folder) == champion.get_string_custom_property(HASH)

@@ -1,47 +1,23 @@
 """CuratedSchema: a schema of `schemas/` as an artifact."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: TFX reads the annotations of function components.
 
-import hashlib
-from pathlib import Path
-from typing import ClassVar
+import os
 
-from tfx.components.schema_gen.import_schema_gen import executor
-from tfx.dsl.components.base import base_component, executor_spec
-from tfx.types import channel, standard_artifacts
-from tfx.types import standard_component_specs as specs
-from tfx.types.component_spec import ExecutionParameter
-
-SHA256 = "sha256"
+from tfx.components.schema_gen.executor import DEFAULT_FILE_NAME
+from tfx.types.standard_artifacts import Schema
+from tfx.utils import io_utils
+from tfx.v1.dsl.components import OutputArtifact, Parameter, component
 
 
-class CuratedSchemaSpec(specs.ImportSchemaGenSpec):
-    """ImportSchemaGen's, with the hash of what is imported."""
+@component
+def CuratedSchema(text: Parameter[str], schema: OutputArtifact[Schema]) -> None:
+    """Write a schema, whose text is part of the cache's key.
 
-    PARAMETERS: ClassVar = {
-        **specs.ImportSchemaGenSpec.PARAMETERS,
-        SHA256: ExecutionParameter(type=str),
-    }
+    TFX's ImportSchemaGen keys by the file's path and would not notice that its content changed.
 
-
-class CuratedSchema(base_component.BaseComponent):
-    """TFX's ImportSchemaGen, whose cache would not notice that the file has changed.
-
-    Output: `schema`.
+    Args:
+        text: the schema, a text proto.
+        schema: gets `schema.pbtxt`.
     """
-
-    SPEC_CLASS = CuratedSchemaSpec
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
-
-    def __init__(self, path: Path) -> None:
-        """Describe the node.
-
-        Args:
-            path: the schema, a text proto.
-        """
-        spec = CuratedSchemaSpec(
-            schema_file=str(path),
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-            schema=channel.Channel(type=standard_artifacts.Schema),
-        )
-        super().__init__(spec=spec)
+    io_utils.write_string_file(os.path.join(schema.uri, DEFAULT_FILE_NAME), text)

@@ -15,7 +15,7 @@ from tfx.types.standard_artifacts import ExampleStatistics, Schema
 from tfx.utils import io_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
-from components.artifacts import Drift, Quarantine
+from components.artifacts import Drift, Quarantine, read_json
 from reelflow.base import columns as f
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data.ingest.drift import DRIFT_FILE, compare_spans
@@ -63,7 +63,7 @@ def SpanDrift(
     Raises:
         BadInput: a span cannot be read any more.
     """
-    report = json.loads(io_utils.read_string_file(os.path.join(quarantine.uri, "report.json")))
+    report = read_json(quarantine, "report.json")
     trained = artifact_utils.get_split_uri([statistics], f.TRAIN)
     comparison = compare_spans(
         Window.from_json(json.dumps(report["window"])),

@@ -52,7 +52,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
     )
     examples, catalogue = example_gen.outputs["examples"], example_gen.outputs["catalogue"]
 
-    ratings_schema = CuratedSchema(schema.path("ratings")).with_id("RatingsSchema")
+    ratings_schema = CuratedSchema(text=schema.path("ratings").read_text()).with_id("RatingsSchema")
     ratings_statistics = RatingsStatisticsGen(
         examples=examples, rows=config.data.statistics_rows, seed=config.split.seed
     ).with_id("RatingsStatistics")
@@ -60,7 +60,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         statistics=ratings_statistics.outputs["statistics"],
         schema=ratings_schema.outputs["schema"],
     ).with_id("RatingsValidator")
-    movies_schema = CuratedSchema(schema.path("movies")).with_id("MoviesSchema")
+    movies_schema = CuratedSchema(text=schema.path("movies").read_text()).with_id("MoviesSchema")
     movies_statistics = tfx.components.StatisticsGen(
         examples=catalogue, exclude_splits=[f.USERS]
     ).with_id("MoviesStatistics")

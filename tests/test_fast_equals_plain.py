@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 import tensorflow_transform as tft
 
-from components.ratings_encoder import batches
+from components.artifacts import record_batches
 from reelflow.base import columns as f
 from reelflow.baselines.popularity import DAMPING, Popularity
 from reelflow.config import DataConfig, SplitConfig
@@ -74,8 +74,8 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     users = tft.TFTransformOutput(uri).vocabulary_by_name(f.USER_VOCABULARY)
     data = encode(
         load_graph(uri),
-        {split: batches(run.artifacts["examples"], split) for split in f.RATING_SPLITS},
-        pa.Table.from_batches(batches(run.artifacts["catalogue"], f.MOVIES)),
+        {split: record_batches(run.artifacts["examples"], split) for split in f.RATING_SPLITS},
+        pa.Table.from_batches(record_batches(run.artifacts["catalogue"], f.MOVIES)),
     )
     return World(movies, list(dict.fromkeys(rows)), run, [u.decode() for u in users], data)
 

@@ -67,7 +67,9 @@ def test_nothing_without_both(tmp_path: Path, model_blessed: int, infra_blessed:
 
 @pytest.mark.parametrize("missing", ["model_blessing", "infra_blessing"])
 def test_a_missing_blessing_is_no_blessing(tmp_path: Path, missing: str) -> None:
-    _refused(tmp_path, {**_inputs(tmp_path, 1, 1), missing: []})
+    with pytest.raises(ValueError, match=missing):
+        _refused(tmp_path, {**_inputs(tmp_path, 1, 1), missing: []})
+    assert not (tmp_path / "serving").exists()
 
 
 def test_who_waits_to_be_promoted_is_not_pushed(tmp_path: Path) -> None:

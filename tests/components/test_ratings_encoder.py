@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,8 @@ import pytest
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Artifact
 
-from components import ratings_encoder as executor_module
+from components import ratings_encoder as module
+from components.artifacts import record_batches
 from components.ratings_encoder import RatingsEncoder
 from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData
@@ -44,8 +46,8 @@ def _write(uri: Path, split: str, shards: list[pa.Table]) -> None:
 def test_every_shard_is_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = random_rows(60, 0), random_rows(20, 1)
     graph = plain_graph(user_vocabulary(train), [x.movie_id for x in MOVIES], [])
-    monkeypatch.setattr(executor_module, "load_graph", lambda uri: graph)
-    monkeypatch.setattr(executor_module, "BATCH_ROWS", 7)
+    monkeypatch.setattr(module, "load_graph", lambda uri: graph)
+    monkeypatch.setattr(module, "record_batches", functools.partial(record_batches, rows=7))
     shards = [pa.Table.from_batches([ratings_batch(rows)]) for rows in (train[:33], train[33:])]
     _write(tmp_path / "examples", f.TRAIN, shards)
     _write(tmp_path / "examples", f.VALIDATION, [])
@@ -53,12 +55,12 @@ def test_every_shard_is_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     _write(tmp_path / "catalogue", f.MOVIES, [movies_table(MOVIES)])
     (tmp_path / "encoded").mkdir()
     output = _artifact(tmp_path / "encoded", [])
-    inputs = {
-        executor_module.EXAMPLES: [_artifact(tmp_path / "examples", list(f.RATING_SPLITS))],
-        executor_module.CATALOGUE: [_artifact(tmp_path / "catalogue", list(f.CATALOGUE_SPLITS))],
-        executor_module.TRANSFORM_GRAPH: [standard_artifacts.TransformGraph()],
-    }
-    executor_module.Executor().Do(inputs, {executor_module.ENCODED: [output]}, {})
+    RatingsEncoder.test_call(
+        examples=_artifact(tmp_path / "examples", list(f.RATING_SPLITS)),
+        catalogue=_artifact(tmp_path / "catalogue", list(f.CATALOGUE_SPLITS)),
+        transform_graph=standard_artifacts.TransformGraph(),
+        encoded=output,
+    )
     found, expected = EncodedData.load(tmp_path / "encoded"), encoded(train, [], test, MOVIES)
     assert all(same(getattr(found, s), getattr(expected, s)) for s in f.RATING_SPLITS)
     assert found.catalogue.movie_id == expected.catalogue.movie_id
@@ -76,4 +78,4 @@ def test_the_component_takes_examples_and_graph() -> None:
 
     node = RatingsEncoder(**{name: channel.Channel(type=t) for name, t in channels.items()})
     assert set(node.inputs) == set(channels)
-    assert node.outputs[executor_module.ENCODED].type is standard_artifacts.Examples
+    assert node.outputs["encoded"].type is standard_artifacts.Examples

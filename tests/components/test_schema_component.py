@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tfx.types.standard_artifacts import Schema
+
 from components.schema import CuratedSchema
+from reelflow.data import schema
 
 
-def test_the_content_is_part_of_the_node(tmp_path: Path) -> None:
-    file = tmp_path / "ratings.pbtxt"
-    hashes = set()
-    for text in ("", "feature {}", ""):
-        file.write_text(text)
-        hashes.add(CuratedSchema(file).exec_properties["sha256"])
-    assert len(hashes) == 2
+def test_the_content_is_part_of_the_node() -> None:
+    texts = {CuratedSchema(text=t).exec_properties["text"] for t in ("", "feature {}", "")}
+    assert len(texts) == 2
+
+
+def test_the_artifact_is_the_file(tmp_path: Path) -> None:
+    file = schema.path("ratings")
+    artifact = Schema()
+    artifact.uri = str(tmp_path)
+    CuratedSchema.test_call(text=file.read_text(), schema=artifact)
+    assert (tmp_path / "schema.pbtxt").read_bytes() == file.read_bytes()

@@ -134,7 +134,7 @@ def test_executor(
     model.uri = str(tmp_path)
     blessing: Any = standard_artifacts.InfraBlessing()
     blessing.uri = str(tmp_path / "blessing")
-    node = ServingCheck(model=channel.Channel(type=standard_artifacts.Model), latency_ms_max=5)
+    node = ServingCheck(model=channel.Channel(type=standard_artifacts.Model), latency_ms_max=5.0)
     node.executor_spec.executor_class().Do(
         {"model": [model]}, {"blessing": [blessing]}, node.exec_properties
     )
