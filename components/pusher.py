@@ -5,16 +5,16 @@
 from pathlib import Path
 
 from absl import logging
-from tfx import v1 as tfx
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
 from tfx.utils import io_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
+from tfx.v1.dsl.standard_annotations import Deploy
 
 from components.artifacts import is_blessed, saved_model
 from reelflow.registry.push import push
 
 
-@component(component_annotation=tfx.dsl.standard_annotations.Deploy)
+@component(component_annotation=Deploy)
 def Pusher(
     model: InputArtifact[Model],
     model_blessing: InputArtifact[ModelBlessing],
