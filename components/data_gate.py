@@ -14,9 +14,9 @@ from tfx.types.standard_artifacts import ExampleAnomalies
 from tfx.utils import io_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
-from components.artifacts import DataBlessing, Drift, Quarantine, read_json, write_json
+from components.artifacts import DataBlessing, Drift, Quarantine, write_json
 from reelflow.data.ingest import gate
-from reelflow.data.ingest.drift import DRIFT_FILE, DriftReport
+from reelflow.data.ingest.results import QUARANTINE_FILE, DriftReport, IngestSummary
 
 
 @component
@@ -45,28 +45,24 @@ def DataGate(
     Raises:
         DataRefused: with all reasons.
     """
-    report = read_json(quarantine, "report.json")
-    drift_report = None
-    if drift is not None:
-        text = io_utils.read_string_file(os.path.join(drift.uri, DRIFT_FILE))
-        drift_report = DriftReport.from_json(text)
+    summary = IngestSummary.read(quarantine.uri)
     warnings = gate.check(
         [
             *validated_splits("ratings", ratings_anomalies),
             *validated_splits("movies", movies_anomalies),
         ],
-        report,
-        os.path.join(quarantine.uri, "quarantine.tsv"),
+        summary,
+        os.path.join(quarantine.uri, QUARANTINE_FILE),
         max_quarantined,
-        drift_report,
+        None if drift is None else DriftReport.read(drift.uri),
         max_drift,
     )
     for warning in warnings:
         logging.warning("%s", warning)
     content = {
         "blessed": True,
-        "rows": report["rows"],
-        "quarantined": report["quarantined"],
+        "rows": summary.rows.model_dump(),
+        "quarantined": summary.quarantined,
         "warnings": [str(warning) for warning in warnings],
     }
     write_json(blessing, "blessing.json", content)

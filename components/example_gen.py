@@ -36,9 +36,10 @@ from reelflow.base.notices import send_notice
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import files, schema
 from reelflow.data.formats.recognise import Source, open_source, open_window
-from reelflow.data.ingest import outcome as reports
+from reelflow.data.ingest import outcome as outcomes
 from reelflow.data.ingest import shards
 from reelflow.data.ingest.catalogue import absent_features, movies_from_ids, movies_split
+from reelflow.data.ingest.results import QUARANTINE_FILE
 from reelflow.data.ingest.split import plan_split
 from reelflow.data.ingest.work import Job, build_graph, gather_outcomes
 from reelflow.data.parse import Rules
@@ -114,13 +115,13 @@ class Executor(BaseBeamExecutor):
         movies = movies_from_ids(outcome.movie_ids) if movies is None else movies
         if window is not None:
             _check_unchanged(source, exec_properties[FINGERPRINT_PROPERTY_NAME])
-        report = reports.make_report(source, outcome, movies, window)
-        report["absent_features"] = absent_features(data, movies, job.attributes)
+        absent = absent_features(data, movies, job.attributes)
+        summary = outcomes.summarize(source, outcome, movies, window, absent)
         # TFX removes the outputs of a failed execution, so that evidence goes beside them.
-        refused = not report["rows"]["kept"]
+        refused = not summary.rows.kept
         uri = f"{quarantine.uri.rstrip('/')}-refused" if refused else quarantine.uri
-        reports.write_report(uri, report, source, outcome)
-        reports.check_rows(report, split, f"{uri}/{reports.QUARANTINE}")
+        outcomes.write_summary(uri, summary, source, outcome)
+        outcomes.check_rows(summary, split, f"{uri}/{QUARANTINE_FILE}")
         shards.write_shard(
             movies_split(movies, job.attributes is not None, job.with_features),
             shards.shard_path(catalogue.uri, columns.MOVIES, "movies", 0, 1),
@@ -129,7 +130,7 @@ class Executor(BaseBeamExecutor):
         fileio.rmtree(job.folder)
 
         _describe(examples, columns.RATING_SPLITS)
-        examples.set_int_custom_property("rows", report["rows"]["kept"])
+        examples.set_int_custom_property("rows", summary.rows.kept)
         if window is not None:
             examples.set_string_custom_property("span_name", window.newest.name)
         _describe(catalogue, columns.CATALOGUE_SPLITS)

@@ -22,6 +22,7 @@ from components.artifacts import Report as ReportArtifact
 from components.registry_resolver import FILE, NAME, URI
 from reelflow.base import columns as f
 from reelflow.config import RegistryConfig
+from reelflow.data.ingest.results import IngestSummary
 from reelflow.registry import register
 from reelflow.registry.package import package
 from reelflow.registry.push import content_hash
@@ -157,24 +158,24 @@ def _entry(
     run_id: str,
 ) -> Entry:
     """Metrics, configuration, hashes, report and model card."""
-    data, report = _json(inputs, QUARANTINE, "report.json"), _folder(inputs, REPORT)
+    data, report = IngestSummary.read(_folder(inputs, QUARANTINE)), _folder(inputs, REPORT)
     transform = tft.TFTransformOutput(str(_folder(inputs, TRANSFORM_GRAPH)))
     config: dict[str, Any] = json.loads(properties[CONFIG])
     tags = {
         register.PIPELINE_RUN: run_id,
         register.GIT: register.git_commit(),
         register.CODE_HASH: properties[CODE],
-        register.DATA_HASH: data["data_hash"],
+        register.DATA_HASH: data.data_hash,
         register.USERS_HASH: _vocabulary_hash(transform, f.USER_VOCABULARY),
         register.MOVIES_HASH: _vocabulary_hash(transform, f.MOVIE_VOCABULARY),
-        register.ROWS: str(data["rows"]["train"]),
+        register.ROWS: str(data.rows.train),
         **_verdict(run.blessed, run.evaluation["gate"]["reasons"]),
     }
     return Entry(
         model=folder,
         model_hash=model_hash,
         run_name=run_id or model_hash[:12],
-        description=f"{data['rows']['train']:,} train ratings, {data['format']}.",
+        description=f"{data.rows.train:,} train ratings, {data.format}.",
         metrics=register.metrics_of(run.evaluation, run.check),
         params=register.params_of(config),
         tags={key: value for key, value in tags.items() if value},

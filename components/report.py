@@ -20,6 +20,7 @@ from components.artifacts import Report as ReportArtifact
 from components.data_gate import validated_splits
 from reelflow.base import columns as f
 from reelflow.data.ingest.gate import split_anomalies
+from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData
 from reelflow.report import card, render
 from reelflow.report import render as page
@@ -77,7 +78,7 @@ def read_inputs(artifacts: Mapping[str, list[Artifact]]) -> Inputs:
     vocabularies = tft.TFTransformOutput(str(folders[TRANSFORM_GRAPH]))
     trials = folders.get(TUNER_RESULTS)
     return Inputs(
-        quarantine=read_json(folders[QUARANTINE] / "report.json"),
+        quarantine=IngestSummary.read(folders[QUARANTINE]),
         sample_rates=_sample_rates(single[STATISTICS]),
         anomalies=[
             str(anomaly)
@@ -95,7 +96,7 @@ def read_inputs(artifacts: Mapping[str, list[Artifact]]) -> Inputs:
         pushed=pushed.get_int_custom_property("pushed") == 1,
         version=pushed.get_string_custom_property("pushed_version"),
         trials=None if trials is None else read_json(trials / "trials.json") or None,
-        drift=read_json(folders[DRIFT] / "drift.json") if DRIFT in folders else {},
+        drift=DriftReport.read(folders[DRIFT]) if DRIFT in folders else None,
         artifacts={name: artifact.uri for name, artifact in sorted(single.items())},
     )
 

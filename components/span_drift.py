@@ -2,7 +2,6 @@
 
 # No `from __future__ import annotations`: TFX reads the annotations of function components.
 
-import json
 import os
 from typing import Final
 
@@ -10,16 +9,17 @@ import tensorflow_data_validation as tfdv
 from absl import logging
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
+from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import ExampleStatistics, Schema
 from tfx.utils import io_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
-from components.artifacts import Drift, Quarantine, read_json
+from components.artifacts import Drift, Quarantine
 from reelflow.base import columns as f
 from reelflow.config import DataConfig, SplitConfig
-from reelflow.data.ingest.drift import DRIFT_FILE, compare_spans
-from reelflow.data.spans import Window
+from reelflow.data.ingest.drift import compare_spans
+from reelflow.data.ingest.results import IngestSummary
 
 USED: Final = {
     "format",
@@ -63,10 +63,11 @@ def SpanDrift(
     Raises:
         BadInput: a span cannot be read any more.
     """
-    report = read_json(quarantine, "report.json")
+    window = IngestSummary.read(quarantine.uri).window
+    assert window is not None, "without spans the graph has no SpanDrift"
     trained = artifact_utils.get_split_uri([statistics], f.TRAIN)
     comparison = compare_spans(
-        Window.from_json(json.dumps(report["window"])),
+        window,
         DataConfig.model_validate_json(data),
         SplitConfig.model_validate_json(split),
         tfdv.load_stats_binary(os.path.join(trained, DEFAULT_FILE_NAME)),
@@ -77,4 +78,5 @@ def SpanDrift(
     )
     for change in comparison.warnings:
         logging.warning("Span %s: %s", comparison.newest, change)
-    io_utils.write_string_file(os.path.join(drift.uri, DRIFT_FILE), comparison.to_json())
+    fileio.makedirs(drift.uri)
+    comparison.write(drift.uri)

@@ -22,6 +22,7 @@ from reelflow.config import Config
 from reelflow.config.layout import Layout, RunFolder
 from reelflow.config.loading import config_hash
 from reelflow.config.reference import render
+from reelflow.data.ingest.results import DriftReport, IngestSummary, R
 from reelflow.report.render import complete
 from reelflow.report.sections.lineage import run_section
 from reelflow.saved_model.files import ModelInfo
@@ -77,14 +78,15 @@ def write_summary(
 
 def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Summary:
     """The summary of one run."""
-    report = _json_of(run, "ReelflowQuarantine", "report.json")
+    ingested = _result_of(run, "ReelflowQuarantine", IngestSummary)
+    drift = _result_of(run, "ReelflowDrift", DriftReport)
     evaluation = _json_of(run, "ModelEvaluation", "metrics.json")
     return {
         "run_id": run.run_id,
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "error": error,
-        "data": _data(report),
-        "drift": _json_of(run, "ReelflowDrift", "drift.json") or None,
+        "data": _data(ingested),
+        "drift": drift and drift.content(),
         "warm_start": _warm_start(run),
         "tuner": _tuner(run),
         "metrics": evaluation.get("metrics"),
@@ -101,7 +103,7 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Sum
         "cached": [node.node for node in run.nodes if node.state == "cached"],
         "versions": versions(),
         "config_hash": config_hash(config),
-        "data_hash": report.get("data_hash"),
+        "data_hash": ingested and ingested.data_hash,
     }
 
 
@@ -132,23 +134,30 @@ def _json_of(run: PipelineRun, artifact_type: str, name: str) -> dict[str, Any]:
     return loaded
 
 
-def _data(report: dict[str, Any]) -> dict[str, Any] | None:
-    if not report:
+def _result_of(run: PipelineRun, artifact_type: str, result: type[R]) -> R | None:
+    """The JSON file of an ingestion's artifact; None if the run did not get there."""
+    output = run.find(artifact_type)
+    if output is None or not (output.uri / result.FILE).is_file():
         return None
-    rows = report["rows"]
+    return result.read(output.uri)
+
+
+def _data(ingested: IngestSummary | None) -> dict[str, Any] | None:
+    if ingested is None:
+        return None
     return {
-        "rows": rows["kept"],
-        "rows_read": rows["read"],
-        "users": report["users"],
-        "movies": report["movies"],
-        "quarantined": report["quarantined"],
-        "absent_features": report.get("absent_features", []),
-        "splits": {split: rows[split] for split in ("train", "validation", "test")},
-        "format": report["format"],
-        "synthetic": report["synthetic"],
-        "span": report.get("span"),
-        "spans": report.get("spans", []),
-        "files": report["files"],
+        "rows": ingested.rows.kept,
+        "rows_read": ingested.rows.read,
+        "users": ingested.users,
+        "movies": ingested.movies,
+        "quarantined": ingested.quarantined,
+        "absent_features": ingested.absent_features,
+        "splits": ingested.rows.splits,
+        "format": ingested.format,
+        "synthetic": ingested.synthetic,
+        "span": ingested.span,
+        "spans": ingested.spans,
+        "files": ingested.files,
     }
 
 

@@ -132,6 +132,18 @@ def open_stored(path: str) -> IO[bytes]:
     return open(path, "rb")
 
 
+def write(path: str, data: bytes) -> None:
+    """Write a file, local or remote; its folder exists.
+
+    Raises:
+        OSError: the folder is not there, or the file system is full.
+    """
+    import tensorflow as tf
+
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(data)
+
+
 @contextmanager
 def reading(path: str) -> Iterator[None]:
     """Turn the ways in which reading a file can fail into BadInput.

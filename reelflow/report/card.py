@@ -104,17 +104,15 @@ def _use() -> Part:
 
 
 def _data(inputs: Inputs) -> Part:
-    report = inputs.quarantine
-    rows = report["rows"]
-    splits = [(split, rows[split]) for split in ("train", "validation", "test")]
-    refused = sum(report["quarantined"].values())
+    ingested = inputs.quarantine
+    splits = list(ingested.rows.splits.items())
     paragraphs = [
-        f"{counted(rows['kept'], 'rating')} by {counted(report['users'], 'user')} of "
-        f"{counted(report['movies'], 'movie')}, format {report['format']}. "
-        f"{counted(refused, 'damaged row')} set aside in quarantine.",
-        f"Content hash: {report['data_hash']}",
+        f"{counted(ingested.rows.kept, 'rating')} by {counted(ingested.users, 'user')} of "
+        f"{counted(ingested.movies, 'movie')}, format {ingested.format}. "
+        f"{counted(ingested.refused, 'damaged row')} set aside in quarantine.",
+        f"Content hash: {ingested.data_hash}",
     ]
-    if report.get("synthetic"):
+    if ingested.synthetic:
         paragraphs.insert(0, "The ratings are synthetic: figures say nothing about real movies.")
     return Part("Data", paragraphs, (), [Table("Ratings by split", ("Split", "Ratings"), splits)])
 

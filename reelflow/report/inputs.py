@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from reelflow.base import columns as f
+from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData, Float32
 from reelflow.saved_model.files import ModelInfo
 
@@ -21,8 +22,7 @@ Json = Mapping[str, Any]
 class Inputs:
     """The artifacts' contents, as docs/architecture.md describes them."""
 
-    quarantine: Json
-    """`report.json` of the quarantine."""
+    quarantine: IngestSummary
     sample_rates: Mapping[str, float]
     """Split to the share of its rows that the statistics looked at, 0 to 1."""
     anomalies: Sequence[str]
@@ -45,8 +45,8 @@ class Inputs:
     """The pushed version's number, or nothing."""
     trials: Json | None = None
     """`trials.json` of the Tuner, if it ran."""
-    drift: Json = field(default_factory=dict)
-    """`drift.json` of SpanDrift; empty without spans."""
+    drift: DriftReport | None = None
+    """SpanDrift's; None without spans."""
     artifacts: Mapping[str, str] = field(default_factory=dict)
     """Name to URI of what the report was made from."""
 

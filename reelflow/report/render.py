@@ -148,7 +148,7 @@ def build(inputs: Inputs, model: Answers) -> Page:
     """Every section of the page."""
     tuned = [tuning.tuning_section(inputs.trials)] if inputs.trials else []
     drifted = [drift.drift_section(inputs.drift)] if inputs.drift else []
-    report = inputs.quarantine
+    ingested = inputs.quarantine
     sections = [
         overview.overview_section(inputs),
         gate.gate_section(inputs),
@@ -165,12 +165,12 @@ def build(inputs: Inputs, model: Answers) -> Page:
         lineage.section(inputs),
     ]
     about = (
-        f"{counted(report['rows']['kept'], 'rating')} of {counted(report['users'], 'user')} and "
-        f"{counted(report['movies'], 'movie')}"
+        f"{counted(ingested.rows.kept, 'rating')} of {counted(ingested.users, 'user')} and "
+        f"{counted(ingested.movies, 'movie')}"
     )
     return Page(
         title="Reelflow report",
-        subtitle=about + (", synthetic" if report.get("synthetic") else ""),
+        subtitle=about + (", synthetic" if ingested.synthetic else ""),
         verdict=gate.verdict(inputs),
         tone="good" if gate.passed(inputs) else "bad",
         sections=sections,

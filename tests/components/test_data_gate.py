@@ -10,6 +10,7 @@ import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from reelflow.data.ingest.gate import DataRefused
+from tests.ingested import ingest_summary
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +32,7 @@ def _inputs(folder: Path, ratings: anomalies_pb2.Anomalies) -> dict[str, Any]:
         inputs[f"{name}_anomalies"] = artifact
     quarantine = Quarantine()
     quarantine.uri = str(folder)
-    report = {"rows": {"read": 100}, "quarantined": {"rating": 2}}
-    (folder / "report.json").write_text(json.dumps(report))
+    ingest_summary(read=100).write(folder)
     return {**inputs, "quarantine": quarantine}
 
 

@@ -20,6 +20,7 @@ from reelflow.config import RegistryConfig
 from reelflow.registry.register import CHALLENGER, Registrar
 from reelflow.registry.store import CHAMPION, NoAnswer
 from tests import registries, tiny_model
+from tests.ingested import ingest_summary
 
 pytestmark = pytest.mark.slow
 
@@ -63,8 +64,9 @@ class Run:
             Path(artifact.uri).mkdir(parents=True)
             self.inputs[key] = [artifact]
         shutil.copytree(_exported(seed), folder / "model" / "Format-Serving")
-        self._json(module.QUARANTINE, "report.json", data_hash="data", format="generic",
-                   rows={"train": 80})  # fmt: skip
+        ingest_summary(train=80, data_hash="data", format="generic").write(
+            self.inputs[module.QUARANTINE][0].uri
+        )
         self._json(module.EVALUATION, "metrics.json", gate=gate, metrics={"rmse": 0.9})
         self._json(module.INFRA_BLESSING, "reasons.json", blessed=infra, latency_ms=2.0)
         (folder / module.REPORT / "report.html").write_text("page")

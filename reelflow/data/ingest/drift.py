@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +14,13 @@ from reelflow.base import columns as f
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import schema
 from reelflow.data.formats.recognise import Source, open_window
+from reelflow.data.ingest.results import Change, DriftReport
 from reelflow.data.ingest.shards import single_values
 from reelflow.data.parse import Rules, parse_block
 from reelflow.data.reading import one_chunk, plan_chunks, read_chunk
 from reelflow.data.spans import Span, Window
 
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
-Kind: TypeAlias = Literal["drift", "skew"]
-
-DRIFT_FILE: Final = "drift.json"
 
 _MEASURES: Final = {
     anomalies_pb2.DriftSkewInfo.Measurement.L_INFTY: "L-infinity",
@@ -34,73 +30,6 @@ _MEASURES: Final = {
 distribution. 0 is no change, 1 the largest there can be."""
 
 _BLOCK_BYTES: Final = 16 * 2**20
-
-
-@dataclass(frozen=True)
-class Change:
-    """One column, compared in one way."""
-
-    column: str
-    kind: Kind
-    """Against the span before, or against the train split."""
-    measure: str
-    value: float
-    """0 to 1."""
-    threshold: float
-    """Of the comparator in the schema."""
-
-    @property
-    def exceeded(self) -> bool:
-        """True if it is worth a warning."""
-        return self.value > self.threshold
-
-    def __str__(self) -> str:
-        against = "the span before" if self.kind == "drift" else "what is trained on"
-        return (
-            f"{self.column} has changed against {against}: {self.measure} {self.value:.3f}, "
-            f"above {self.threshold:g}."
-        )
-
-
-@dataclass(frozen=True)
-class DriftReport:
-    """The content of `drift.json`."""
-
-    newest: str
-    """Name of the newest span."""
-    previous: str | None
-    """Name of the span before it; None: there is none, and nothing was compared."""
-    rows: Mapping[str, int] = field(default_factory=dict)
-    """Rows looked at, by span."""
-    changes: tuple[Change, ...] = ()
-    """The widest first."""
-
-    @property
-    def warnings(self) -> list[Change]:
-        """Changes above their thresholds."""
-        return [change for change in self.changes if change.exceeded]
-
-    def to_json(self) -> str:
-        """Write `drift.json`; its `warnings` put in words what `exceeded` marks."""
-        changes = [{**asdict(change), "exceeded": change.exceeded} for change in self.changes]
-        content = {
-            "newest": self.newest,
-            "previous": self.previous,
-            "rows": dict(self.rows),
-            "changes": changes,
-            "warnings": [str(change) for change in self.warnings],
-        }
-        return json.dumps(content, indent=2)
-
-    @classmethod
-    def from_json(cls, text: str) -> DriftReport:
-        """Read `drift.json`."""
-        content: dict[str, Any] = json.loads(text)
-        changes = [dict(change) for change in content["changes"]]
-        for change in changes:
-            change.pop("exceeded")
-        parsed = tuple(Change(**change) for change in changes)
-        return cls(content["newest"], content["previous"], content["rows"], parsed)
 
 
 def compare_spans(
@@ -124,14 +53,14 @@ def compare_spans(
     """
     newest, before = window.newest, [*window.earlier, *window.spans][:-1]
     if not before:
-        return DriftReport(newest.name, None)
+        return DriftReport(newest=newest.name, previous=None)
     previous = before[-1]
     rows = {span.name: sample(span, window, data, split) for span in (previous, newest)}
     return DriftReport(
-        newest.name,
-        previous.name,
-        {name: batch.num_rows for name, batch in rows.items()},
-        tuple(changes(rows[newest.name], rows[previous.name], trained, schemas)),
+        newest=newest.name,
+        previous=previous.name,
+        rows={name: batch.num_rows for name, batch in rows.items()},
+        changes=tuple(changes(rows[newest.name], rows[previous.name], trained, schemas)),
     )
 
 
@@ -179,7 +108,7 @@ def changes(
 
 def _read(
     anomalies: anomalies_pb2.Anomalies,
-    kind: Kind,
+    kind: Literal["drift", "skew"],
     columns: Sequence[str] | set[str],
 ) -> list[Change]:
     found = []

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from reelflow.base.errors import BadInput
-from reelflow.data.ingest.drift import Change, DriftReport
+from reelflow.data.ingest.results import Change, DriftReport, IngestSummary
 
 _Info = anomalies_pb2.AnomalyInfo
 
@@ -178,20 +178,20 @@ def split_anomalies(validated: Validated) -> list[EmptySplit | Anomaly]:
 
 
 def quarantine_reasons(
-    report: Mapping[str, Any], file: str, share_max: float
+    summary: IngestSummary, file: str, share_max: float
 ) -> Iterator[NoRowRead | DamagedRows]:
     """Yield the reason to refuse because of damaged rows, if there is one.
 
     Args:
-        report: the quarantine's `report.json`: `rows.read`, and `quarantined` by reason.
+        summary: counts of the rows.
         file: the file that holds the damaged rows.
         share_max: share of the rows read that may be quarantined, 0 to 1.
     """
-    read, counts = int(report["rows"]["read"]), report["quarantined"]
+    read = summary.rows.read
     if read == 0:
         yield NoRowRead()
-    elif sum(counts.values()) > share_max * read:
-        yield DamagedRows(read, counts, share_max, file)
+    elif summary.refused > share_max * read:
+        yield DamagedRows(read, summary.quarantined, share_max, file)
 
 
 def drift_reasons(drift: DriftReport | None, drift_max: float | None) -> list[Drifted]:
@@ -212,7 +212,7 @@ def drift_reasons(drift: DriftReport | None, drift_max: float | None) -> list[Dr
 
 def check(
     splits: Iterable[Validated],
-    report: Mapping[str, Any],
+    summary: IngestSummary,
     file: str,
     share_max: float,
     drift: DriftReport | None = None,
@@ -222,7 +222,7 @@ def check(
 
     Args:
         splits: every split that ExampleValidator looked at.
-        report: as for `quarantine_reasons`, like `file` and `share_max`.
+        summary: as for `quarantine_reasons`, like `file` and `share_max`.
         file: the file that holds the damaged rows.
         share_max: share of the rows read that may be quarantined, 0 to 1.
         drift: as for `drift_reasons`, like `drift_max`.
@@ -235,7 +235,7 @@ def check(
         DataRefused: with every reason at once, so that one round of mending is enough.
     """
     reasons: list[Reason] = [
-        *quarantine_reasons(report, file, share_max),
+        *quarantine_reasons(summary, file, share_max),
         *drift_reasons(drift, drift_max),
     ]
     warnings: list[Anomaly | DriftWarning] = []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from reelflow.data import schema
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest.catalogue import movies_hash
 from reelflow.data.ingest.partition import Ratings, combine, hash_strings, mix
+from reelflow.data.ingest.results import QUARANTINE_FILE, IngestSummary, RowCounts
 from reelflow.data.ingest.split import Codes
 from reelflow.data.quarantine import REASONS, find_rows, write_quarantine
 from reelflow.data.spans import Window
@@ -134,73 +135,81 @@ def merge_outcomes(outcomes: Iterable[Outcome]) -> Outcome:
 # The `quarantine` artifact, and the refusal of data that nothing can be learned from.
 
 
-REPORT = "report.json"
-QUARANTINE = "quarantine.tsv"
-
-
 def quarantined(outcome: Outcome) -> dict[str, int]:
     """Rows refused by reason, without the reasons that did not occur."""
     counts = np.bincount(outcome.rejected.column(schema.REASON).to_numpy(), minlength=len(REASONS))
     return {reason: int(count) for reason, count in zip(REASONS, counts, strict=True) if count}
 
 
-def make_report(
-    source: Source, outcome: Outcome, movies: pa.Table, window: Window | None = None
-) -> dict[str, Any]:
-    """The content of `report.json`, as docs/architecture.md has it."""
+def summarize(
+    source: Source,
+    outcome: Outcome,
+    movies: pa.Table,
+    window: Window | None = None,
+    absent_features: Sequence[str] = (),
+) -> IngestSummary:
+    """The content of `report.json`.
+
+    Args:
+        source: what was read.
+        outcome: of all chunks and partitions.
+        movies: the catalogue, of `schema.MOVIES`.
+        window: the spans that were read, if the data have spans.
+        absent_features: see `IngestSummary`.
+    """
     splits = dict(zip(columns.RATING_SPLITS, outcome.rows, strict=True))
     content = f"{outcome.content[0]:016x}{outcome.content[1]:016x}{movies_hash(movies)}"
-    return {
-        "format": source.format.value,
-        "synthetic": source.synthetic,
-        "span": None if window is None else window.newest.name,
-        "spans": [] if window is None else window.names,
-        "window": None if window is None else asdict(window),
-        "files": [file.name for file in source.ratings_files],
-        "rows": {"read": outcome.read, "kept": sum(outcome.rows), **splits},
-        "users": outcome.users,
-        "movies": movies.num_rows,
-        "quarantined": quarantined(outcome),
-        "data_hash": hashlib.sha256(content.encode()).hexdigest(),
-    }
+    return IngestSummary(
+        format=source.format.value,
+        synthetic=source.synthetic,
+        span=None if window is None else window.newest.name,
+        spans=[] if window is None else window.names,
+        window=window,
+        files=[file.name for file in source.ratings_files],
+        rows=RowCounts(read=outcome.read, kept=sum(outcome.rows), **splits),
+        users=outcome.users,
+        movies=movies.num_rows,
+        quarantined=quarantined(outcome),
+        data_hash=hashlib.sha256(content.encode()).hexdigest(),
+        absent_features=list(absent_features),
+    )
 
 
-def write_report(uri: str, report: dict[str, Any], source: Source, outcome: Outcome) -> None:
+def write_summary(folder: str, summary: IngestSummary, source: Source, outcome: Outcome) -> None:
     """Write `report.json` and `quarantine.tsv` into a folder.
 
     Raises:
         BadInput: a ratings file cannot be read any more.
     """
-    tf.io.gfile.makedirs(uri)
-    with tf.io.gfile.GFile(f"{uri}/{QUARANTINE}", "wb") as file:
+    tf.io.gfile.makedirs(folder)
+    with tf.io.gfile.GFile(f"{folder}/{QUARANTINE_FILE}", "wb") as file:
         write_quarantine(find_rows(outcome.rejected, source.ratings_files), file)
-    with tf.io.gfile.GFile(f"{uri}/{REPORT}", "wb") as file:
-        file.write(json.dumps(report, indent=2).encode() + b"\n")
+    summary.write(folder)
 
 
-def check_rows(report: dict[str, Any], split: SplitConfig, quarantine: str) -> None:
+def check_rows(summary: IngestSummary, split: SplitConfig, quarantine: str) -> None:
     """Refuse data without ratings, or a split without train or test rows.
 
     Args:
-        report: what `make_report` made.
+        summary: what `summarize` made.
         split: the configuration of the split.
         quarantine: path of the quarantine file, for the message.
 
     Raises:
         BadInput: says why, and what to do.
     """
-    rows, files = report["rows"], ", ".join(report["files"])
-    if not rows["read"]:
+    rows, files = summary.rows, ", ".join(summary.files)
+    if not rows.read:
         raise BadInput(f"There are no ratings in {files}.", "Restore the file.")
-    if not rows["kept"]:
-        reasons = ", ".join(f"{reason} {n:,}" for reason, n in report["quarantined"].items())
+    if not rows.kept:
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in summary.quarantined.items())
         raise BadInput(
-            f"None of the {rows['read']:,} ratings in {files} is valid: {reasons}.",
+            f"None of the {rows.read:,} ratings in {files} is valid: {reasons}.",
             f"The rows and reasons are in {quarantine}; check data.format and the rating range.",
         )
     for name in (columns.TRAIN, columns.TEST):
-        if not rows[name]:
-            raise BadInput(f"The {name} split is empty: {_why_empty(rows['kept'], split)}")
+        if not rows.splits[name]:
+            raise BadInput(f"The {name} split is empty: {_why_empty(rows.kept, split)}")
 
 
 def _why_empty(kept: int, split: SplitConfig) -> str:

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from reelflow.base import columns as f
+from reelflow.data.ingest.results import DriftReport
 from reelflow.encoding.encoded import EncodedData
 from reelflow.report.blocks import Block, Bullets, Fact, Facts, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars
 from reelflow.report.charts.lines import Line, Lines
-from reelflow.report.inputs import Inputs, Json
+from reelflow.report.inputs import Inputs
 from reelflow.report.words import count, counted, percent
 
 MOST_GENRES = 20
@@ -35,36 +36,36 @@ Counts = npt.NDArray[np.int64]
 
 def data_section(inputs: Inputs) -> Section:
     """Facts, refused rows, distributions, and what the validator said."""
-    data, report = inputs.data, inputs.quarantine
-    rows, refused = report["rows"], sum(report["quarantined"].values())
+    data, ingested = inputs.data, inputs.quarantine
+    rows, refused = ingested.rows, ingested.refused
     users, movies = _counts(data)
-    cells = report["users"] * report["movies"]
+    cells = ingested.users * ingested.movies
     blocks: list[Block] = [
         Facts(
             [
-                *_spans(report.get("spans") or []),
-                Fact("Ratings", count(rows["kept"]), f"{count(rows['read'])} rows read"),
-                Fact("Users", count(report["users"])),
-                Fact("Movies", count(report["movies"]), _rated(movies)),
-                Fact("Density", percent(rows["kept"] / cells if cells else 0.0, 2), "of all pairs"),
+                *_spans(ingested.spans),
+                Fact("Ratings", count(rows.kept), f"{count(rows.read)} rows read"),
+                Fact("Users", count(ingested.users)),
+                Fact("Movies", count(ingested.movies), _rated(movies)),
+                Fact("Density", percent(rows.kept / cells if cells else 0.0, 2), "of all pairs"),
                 Fact(
                     "In quarantine",
                     counted(refused, "row"),
-                    percent(refused / rows["read"] if rows["read"] else 0.0, 2) + " of those read",
+                    percent(refused / rows.read if rows.read else 0.0, 2) + " of those read",
                 ),
             ]
         )
     ]
-    if report.get("synthetic"):
+    if ingested.synthetic:
         says = "These ratings are synthetic. The figures say nothing about real movies."
         blocks.append(Text(says, "bad"))
     blocks += [
         Table(
             "Ratings by split",
             ("Split", "Ratings", "Share"),
-            [(s, rows[s], percent(rows[s] / max(rows["kept"], 1))) for s in f.RATING_SPLITS],
+            [(s, n, percent(n / max(rows.kept, 1))) for s, n in rows.splits.items()],
         ),
-        _quarantine(report["quarantined"]),
+        _quarantine(ingested.quarantined),
         _ratings(data),
         _genres(data),
         _years(data),
@@ -203,35 +204,35 @@ def _sampled(inputs: Inputs) -> Text:
 _KINDS = {"drift": "the span before", "skew": "the train split"}
 
 
-def drift_section(drift: Json) -> Section:
+def drift_section(drift: DriftReport) -> Section:
     """Every comparison, and in words those that are above their threshold.
 
     Args:
-        drift: `drift.json`; not empty.
+        drift: of the newest span.
     """
     blocks: list[Block] = []
-    if drift["previous"] is None:
-        blocks.append(Text(f"Span {drift['newest']} is the first one: there is none to compare."))
-    elif drift["warnings"]:
-        blocks.append(Bullets(drift["warnings"], "bad"))
+    if drift.previous is None:
+        blocks.append(Text(f"Span {drift.newest} is the first one: there is none to compare."))
+    elif drift.warnings:
+        blocks.append(Bullets([str(change) for change in drift.warnings], "bad"))
     else:
         blocks.append(Text("No column has changed by more than its threshold.", "good"))
     rows = [
         (
-            change["column"],
-            _KINDS[change["kind"]],
-            change["measure"],
-            f"{change['value']:.3f}",
-            f"{change['threshold']:g}",
-            "above" if change["exceeded"] else "below",
+            change.column,
+            _KINDS[change.kind],
+            change.measure,
+            f"{change.value:.3f}",
+            f"{change.threshold:g}",
+            "above" if change.exceeded else "below",
         )
-        for change in drift["changes"]
+        for change in drift.changes
     ]
     if rows:
         header = ("Column", "Against", "Measure", "Change", "Threshold", "Verdict")
-        counts = ", ".join(f"{name}: {count:,}" for name, count in drift["rows"].items())
+        counts = ", ".join(f"{name}: {count:,}" for name, count in drift.rows.items())
         blocks.append(Table(f"Comparisons; rows looked at: {counts}", header, rows))
-    newest, previous = drift["newest"], drift["previous"] or "–"
+    newest, previous = drift.newest, drift.previous or "–"
     lead = (
         f"Span {newest} against span {previous}, and against what the model learned from. 0 is no "
         "change, 1 the largest there can be. L-infinity is the largest change of one value's "

@@ -15,10 +15,10 @@ from reelflow.report.words import count
 def section(inputs: Inputs) -> Section:
     """What the model itself and the artifacts say."""
     rows = [
-        ("Data (SHA-256)", str(inputs.quarantine.get("data_hash"))),
-        ("Source format", str(inputs.quarantine.get("format"))),
-        *([("Spans", ", ".join(spans))] if (spans := inputs.quarantine.get("spans")) else []),
-        ("Ratings files", ", ".join(inputs.quarantine.get("files") or [])),
+        ("Data (SHA-256)", inputs.quarantine.data_hash),
+        ("Source format", inputs.quarantine.format),
+        *([("Spans", ", ".join(spans))] if (spans := inputs.quarantine.spans) else []),
+        ("Ratings files", ", ".join(inputs.quarantine.files)),
         *((f"Artifact {name}", uri) for name, uri in inputs.artifacts.items()),
     ]
     settings = inputs.info.model_dump(include={"model", "train"}, exclude_none=True)

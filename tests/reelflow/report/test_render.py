@@ -176,7 +176,7 @@ def test_the_card_says_what_belongs_in_it() -> None:
 
 def test_the_card_keeps_texts_of_the_data_as_texts() -> None:
     inputs = world.inputs()
-    evil = {**inputs.quarantine, "format": "a|b\n# c", "data_hash": "<b>"}
+    evil = inputs.quarantine.model_copy(update={"format": "a|b\n# c", "data_hash": "<b>"})
     found = card.build(world.inputs(quarantine=evil))
     assert "a\\|b \\# c" in card.as_markdown(found)
     assert "\\<b\\>" in card.as_markdown(found)

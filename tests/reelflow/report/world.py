@@ -9,6 +9,7 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.report.inputs import Answer, Inputs
 from reelflow.saved_model.files import ModelInfo
 from tests.encoded_data import Movie, encoded, user_vocabulary
+from tests.ingested import ingest_summary
 
 EVIL = "<script>alert('movie')</script>"
 
@@ -133,16 +134,7 @@ TRIALS: dict[str, Any] = {
 def inputs(**changes: Any) -> Inputs:
     """Everything of a model that was pushed."""
     values: dict[str, Any] = {
-        "quarantine": {
-            "format": "movielens-csv",
-            "synthetic": False,
-            "files": ["ratings.csv"],
-            "rows": {"read": 10, "kept": 8, "train": 6, "validation": 0, "test": 2},
-            "users": 3,
-            "movies": 4,
-            "quarantined": {"rating": 2},
-            "data_hash": "abc",
-        },
+        "quarantine": ingest_summary(),
         "sample_rates": {"train": 0.5},
         "anomalies": [],
         "data": data(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import schema as schemas
 from reelflow.data.ingest.drift import sample, statistics
 from reelflow.data.spans import Window
+from tests.ingested import ingest_summary
 
 
 def schema(name: str) -> schema_pb2.Schema:
@@ -39,8 +39,7 @@ def execute(out: Path, window: Window) -> dict[str, Any]:
         artifacts[key] = kind()
         artifacts[key].uri = str(out / key)
         (out / key).mkdir(parents=True)
-    report = {"window": asdict(window)}
-    (out / "quarantine" / "report.json").write_text(json.dumps(report))
+    ingest_summary(window=window).write(out / "quarantine")
     trained = artifacts["statistics"]
     trained.split_names = artifact_utils.encode_split_names(["train"])
     (out / "statistics" / "Split-train").mkdir()

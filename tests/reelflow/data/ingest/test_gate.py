@@ -13,9 +13,10 @@ from reelflow.data.ingest.gate import (
     check,
     split_anomalies,
 )
+from tests.ingested import ingest_summary
 
 Info = anomalies_pb2.AnomalyInfo
-CLEAN = {"rows": {"read": 1000, "kept": 1000}, "quarantined": {"rating": 0}}
+CLEAN = ingest_summary(quarantined={})
 FILE = "somewhere/quarantine.tsv"
 
 
@@ -69,7 +70,8 @@ def test_an_anomaly_of_the_whole_split_is_refused() -> None:
 
 @pytest.mark.parametrize(("damaged", "refused"), [(50, False), (51, True)])
 def test_the_bound_on_damaged_rows_is_inclusive(damaged: int, refused: bool) -> None:
-    report = {"rows": {"read": 1000}, "quarantined": {"rating": damaged - 10, "columns": 10}}
+    counts = {"rating": damaged - 10, "columns": 10}
+    report = ingest_summary(read=1000, quarantined=counts)
     if not refused:
         assert check([], report, FILE, 0.05) == []
         return
@@ -86,12 +88,12 @@ def test_the_bound_on_damaged_rows_is_inclusive(damaged: int, refused: bool) -> 
 
 def test_nothing_read_is_refused() -> None:
     with pytest.raises(DataRefused, match="no row was read"):
-        check([], {"rows": {"read": 0}, "quarantined": {}}, FILE, 1.0)
+        check([], ingest_summary(read=0, quarantined={}), FILE, 1.0)
 
 
 def test_all_reasons_come_at_once_as_bad_input() -> None:
     missing = _anomaly(Info.FEATURE_TYPE_LOW_FRACTION_PRESENT, "Column dropped", "Present in 90 %")
-    damaged = {"rows": {"read": 10}, "quarantined": {"empty_id": 10}}
+    damaged = ingest_summary(read=10, quarantined={"empty_id": 10})
     with pytest.raises(BadInput) as refusal:
         check([_validated(rating=missing, user_id=missing)], damaged, FILE, 0.5)
     lines = refusal.value.message.splitlines()

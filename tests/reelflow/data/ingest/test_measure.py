@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,12 @@ import pytest
 
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import schema as schemas
-from reelflow.data.ingest.drift import Change, DriftReport, changes, sample, statistics
+from reelflow.data.ingest.drift import changes, sample, statistics
 from reelflow.data.ingest.gate import drift_reasons
+from reelflow.data.ingest.results import Change, DriftReport, IngestSummary
 from reelflow.data.ingest.shards import single_values
-from reelflow.data.spans import find_window
+from reelflow.data.spans import Span, Window, find_window
+from tests.ingested import ingest_summary
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +81,9 @@ def test_a_span_is_sampled_evenly(tmp_path: Path) -> None:
 
 def test_drift_can_be_a_gate() -> None:
     change = Change("rating", "drift", "L-infinity", 0.4, 0.2)
-    drift = DriftReport("2", "1", {}, (change, replace(change, kind="skew", value=0.9)))
+    drift = DriftReport(
+        newest="2", previous="1", changes=(change, replace(change, kind="skew", value=0.9))
+    )
     assert drift_reasons(drift, None) == []
     assert drift_reasons(drift, 0.5) == []
     (reason,) = drift_reasons(drift, 0.3)
@@ -88,10 +92,32 @@ def test_drift_can_be_a_gate() -> None:
     assert drift_reasons(None, 0.3) == []
 
 
-def test_a_report_is_read_as_it_was_written() -> None:
-    change = Change("rating", "drift", "L-infinity", 0.4, 0.5)
-    drift = DriftReport("2", "1", {"1": 10, "2": 20}, (change,))
-    assert DriftReport.from_json(drift.to_json()) == drift
+def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
+    change = Change("rating", "drift", "L-infinity", 0.4, 0.3)
+    drift = DriftReport(newest="2", previous="1", rows={"1": 10, "2": 20}, changes=(change,))
+    drift.write(tmp_path)
+    assert DriftReport.read(tmp_path) == drift
+    assert json.loads((tmp_path / "drift.json").read_text()) == {
+        "newest": "2",
+        "previous": "1",
+        "rows": {"1": 10, "2": 20},
+        "changes": [{**asdict(change), "exceeded": True}],
+        "warnings": [str(change)],
+    }
+    span = Span(1, "1", "/data/1")
+    summary = ingest_summary(span="1", spans=["1"], window=Window((span,), (), "/data"))
+    summary.write(tmp_path)
+    assert IngestSummary.read(tmp_path) == summary
+    text = (tmp_path / "report.json").read_text()
+    assert text.endswith("}\n")
+    assert list(json.loads(text))[:6] == [
+        "format", "synthetic", "span", "spans", "window", "files"
+    ]  # fmt: skip
+    assert json.loads(text)["window"] == {
+        "spans": [asdict(span)],
+        "earlier": [],
+        "above": "/data",
+    }
 
 
 def test_the_executor_tells_and_the_first_span_has_no_rival(tmp_path: Path) -> None:

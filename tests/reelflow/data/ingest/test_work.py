@@ -8,7 +8,6 @@ from unittest import mock
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
-from tfx.dsl.io import fileio
 from tfx.dsl.io.filesystem import NotFoundError
 
 from reelflow.config import DataConfig, SplitConfig
@@ -78,7 +77,7 @@ def test_nobody_reads_what_a_killed_worker_left(job: Job) -> None:
     work.finish_partition(job, 0, spilled[0], None)
     before = _files(job)
     with (
-        mock.patch.object(fileio, "rename", side_effect=SystemExit),
+        mock.patch.object(tf.io.gfile, "rename", side_effect=SystemExit),
         pytest.raises(SystemExit),
     ):
         work.finish_partition(job, 0, spilled[0], None)

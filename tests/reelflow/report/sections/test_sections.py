@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 import pytest
 
+from reelflow.data.ingest.results import Change, DriftReport
 from reelflow.report.blocks import (
     Block,
     Bullets,
@@ -286,22 +288,16 @@ def test_the_run_is_drawn_without_what_came_from_the_cache() -> None:
 
 
 def test_drift_between_spans() -> None:
-    change = {
-        "column": "rating",
-        "kind": "drift",
-        "measure": "Jensen-Shannon",
-        "value": 0.31,
-        "threshold": 0.2,
-        "exceeded": True,
-    }
-    calm = {"newest": "2", "previous": "1", "rows": {"1": 10, "2": 12}, "warnings": []}
-    quiet = drift.drift_section({**calm, "changes": [{**change, "exceeded": False}]})
+    change = Change("rating", "drift", "Jensen-Shannon", 0.31, 0.5)
+    calm = DriftReport(newest="2", previous="1", rows={"1": 10, "2": 12}, changes=(change,))
+    quiet = drift.drift_section(calm)
     assert [text.tone for text in _all(quiet, Text)] == ["good"]
     [table] = _all(quiet, Table)
     assert table.rows[0][:4] == ("rating", "the span before", "Jensen-Shannon", "0.310")
-    loud = drift.drift_section({**calm, "changes": [change], "warnings": ["rating has changed."]})
-    assert _all(loud, Bullets)[0].items == ["rating has changed."]
-    first = {"newest": "1", "previous": None, "rows": {}, "changes": [], "warnings": []}
+    large = replace(change, threshold=0.2)
+    loud = drift.drift_section(calm.model_copy(update={"changes": (large,)}))
+    assert _all(loud, Bullets)[0].items == [str(large)]
+    first = DriftReport(newest="1", previous=None)
     assert "the first one" in _all(drift.drift_section(first), Text)[0].text
 
 

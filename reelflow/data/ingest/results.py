@@ -1,0 +1,153 @@
+"""The JSON files that ingestion leaves: `report.json` of the quarantine, `drift.json` of SpanDrift.
+
+Each is a typed model with one reader and one writer. Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from reelflow.base import columns
+from reelflow.data import files
+from reelflow.data.spans import Window
+
+QUARANTINE_FILE = "quarantine.tsv"
+"""The refused rows, beside `report.json`; see `reelflow.data.quarantine`."""
+
+R = TypeVar("R", bound="Result")
+
+
+class Result(BaseModel):
+    """A JSON file in an artifact's folder; unknown keys are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    FILE: ClassVar[str]
+    END: ClassVar[str] = ""
+
+    @classmethod
+    def read(cls: type[R], folder: str | Path) -> R:
+        """Read the file from an artifact's folder.
+
+        Raises:
+            OSError: there is no such file.
+            pydantic.ValidationError: the content is not as described.
+        """
+        with files.open_stored(files.join(str(folder), cls.FILE)) as file:
+            return cls.model_validate_json(file.read())
+
+    def content(self) -> dict[str, Any]:
+        """Return what the file holds."""
+        return self.model_dump(mode="json")
+
+    def write(self, folder: str | Path) -> None:
+        """Write the file into an existing folder."""
+        text = json.dumps(self.content(), indent=2) + self.END
+        files.write(files.join(str(folder), self.FILE), text.encode())
+
+
+class RowCounts(BaseModel):
+    """Rows of the ratings files, and how many of those kept are in each split."""
+
+    read: int
+    kept: int
+    train: int
+    validation: int
+    test: int
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Split to rows, in the order of `columns.RATING_SPLITS`."""
+        return {split: getattr(self, split) for split in columns.RATING_SPLITS}
+
+
+class IngestSummary(Result):
+    """Counts of what was read, kept and refused."""
+
+    FILE = "report.json"
+    END = "\n"
+
+    format: str
+    """Value of `reelflow.config.Format`."""
+    synthetic: bool
+    """True if the data are the built-in sample's."""
+    span: str | None = None
+    """Name of the newest span."""
+    spans: list[str] = []
+    """Names of the spans whose ratings were read, the oldest first."""
+    window: Window | None = None
+    """The spans themselves."""
+    files: list[str]
+    """Names of the ratings files."""
+    rows: RowCounts
+    users: int
+    movies: int
+    quarantined: dict[str, int]
+    """Refused rows by the name of the reason."""
+    data_hash: str
+    """SHA-256 of the ratings and movies that were kept, whatever their order."""
+    absent_features: list[str] = []
+    """Features that the configuration asks for and the data lack, in words."""
+
+    @property
+    def refused(self) -> int:
+        """Rows in quarantine."""
+        return sum(self.quarantined.values())
+
+
+@dataclass(frozen=True)
+class Change:
+    """One column, compared in one way."""
+
+    column: str
+    kind: Literal["drift", "skew"]
+    """Against the span before, or against the train split."""
+    measure: str
+    """`L-infinity` or `Jensen-Shannon`."""
+    value: float
+    """0 to 1."""
+    threshold: float
+    """Of the comparator in the schema."""
+
+    @property
+    def exceeded(self) -> bool:
+        """True if it is worth a warning."""
+        return self.value > self.threshold
+
+    def __str__(self) -> str:
+        against = "the span before" if self.kind == "drift" else "what is trained on"
+        return (
+            f"{self.column} has changed against {against}: {self.measure} {self.value:.3f}, "
+            f"above {self.threshold:g}."
+        )
+
+
+class DriftReport(Result):
+    """The newest span against the one before it and against the train split."""
+
+    FILE = "drift.json"
+
+    newest: str
+    """Name of the newest span."""
+    previous: str | None
+    """Name of the span before it; None: there is none, and nothing was compared."""
+    rows: dict[str, int] = {}
+    """Rows looked at, by span."""
+    changes: tuple[Change, ...] = ()
+    """The widest first."""
+
+    @property
+    def warnings(self) -> list[Change]:
+        """Changes above their thresholds."""
+        return [change for change in self.changes if change.exceeded]
+
+    def content(self) -> dict[str, Any]:
+        """Return what the file holds; `warnings` put in words what `exceeded` marks."""
+        changes = [{**asdict(change), "exceeded": change.exceeded} for change in self.changes]
+        warnings = [str(change) for change in self.warnings]
+        return {**super().content(), "changes": changes, "warnings": warnings}
