@@ -1,7 +1,4 @@
-"""What must hold of the encoded ratings and of what was learned from them.
-
-Each guard is a mistake that has made models look good or be useless without anybody noticing.
-"""
+"""Guards: checks for mistakes that make a model look better than it is, or useless, unnoticed."""
 
 from __future__ import annotations
 
@@ -15,31 +12,32 @@ from reelflow.base import columns as f
 from reelflow.base.errors import ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
+from reelflow.model.retrieval import RETRIEVAL_LOSSES
 from reelflow.saved_model.files import Guard
 
 
 def strictly_past_histories(data: EncodedData) -> Guard:
-    """No row of any split knows of a rating of its own time or later, or of another user's.
+    """Check that every history is of the same user and strictly earlier than its row.
 
-    Equal times count as later: which of two ratings came first is then not known.
+    Equal times count as later, as the order of such ratings is unknown.
     """
     leaks = {split: _leaks(getattr(data, split), data) for split in f.RATING_SPLITS}
     train = data.train
     same_user = train.user_index[1:] == train.user_index[:-1]
     unsorted = int((same_user & (train.timestamp[1:] < train.timestamp[:-1])).sum())
-    found = [f"{count:,} rows of {split}" for split, count in leaks.items() if count]
-    found += [f"{unsorted:,} train ratings out of order"] if unsorted else []
+    faults = [f"{count:,} rows of {split}" for split, count in leaks.items() if count]
+    faults += [f"{unsorted:,} train ratings out of order"] if unsorted else []
     rows = sum(len(getattr(data, split)) for split in f.RATING_SPLITS)
     detail = (
-        f"histories reach into the present or the future: {', '.join(found)}."
-        if found
+        f"histories reach into the present or the future: {', '.join(faults)}."
+        if faults
         else f"the histories of all {rows:,} rows are strictly earlier."
     )
-    return Guard("strictly_past_histories", not found, detail)
+    return Guard("strictly_past_histories", not faults, detail)
 
 
 def refuse(guards: Iterable[Guard]) -> None:
-    """Stop before training.
+    """Stop before training if a guard does not pass.
 
     Raises:
         ReelflowError: a guard did not pass.
@@ -54,15 +52,15 @@ def refuse(guards: Iterable[Guard]) -> None:
 def loss_below_chance(
     losses: Sequence[float], data: EncodedData, model: ModelConfig, train: TrainConfig
 ) -> Guard:
-    """The retrieval task has learned more than to call every movie equally likely.
+    """Check that the retrieval task has learned more than a model that knows nothing.
 
     Args:
         losses: training loss of the retrieval task, an epoch each, in nats.
-        data: what was trained on.
+        data: the training data.
         model: the section `model`.
         train: the section `train`.
     """
-    chance = chance_loss(data, model, train)
+    chance = RETRIEVAL_LOSSES[model.loss].chance(data, model, train)
     finite = [loss for loss in losses if math.isfinite(loss)]
     lowest = min(finite, default=math.nan)
     passed = lowest < chance
@@ -71,33 +69,15 @@ def loss_below_chance(
     return Guard("loss_below_chance", passed, detail)
 
 
-def chance_loss(data: EncodedData, model: ModelConfig, train: TrainConfig) -> float:
-    """Loss of a model that knows nothing, in nats.
-
-    The logarithm of how many movies the target competes with, itself included: those of the batch,
-    or all that the user has not rated (`mask_seen`), or the whole catalogue. With logQ correction,
-    what a batch's movies are called equally likely by is their popularity. A pair of movies (BPR)
-    is called right half of the time.
-    """
-    if model.loss == "bpr":
-        return math.log(2)
-    if model.loss == "in_batch_softmax":
-        return math.log(max(1, min(train.batch_size, len(data.train))))
-    movies = len(data.catalogue)
-    if not model.mask_seen:
-        return math.log(movies)
-    seen = np.bincount(data.train.user_index)[data.train.user_index]
-    return float(np.log(np.maximum(movies - seen + 1, 1)).mean())
-
-
 def finite_weights(weights: Mapping[str, npt.NDArray[np.generic]]) -> Guard:
-    """No weight has become infinite or no number at all."""
+    """Check that no weight is infinite or not a number."""
     broken = [name for name, values in weights.items() if not np.isfinite(values).all()]
     detail = f"not finite: {', '.join(broken)}." if broken else f"{len(weights)} tables."
     return Guard("finite_weights", not broken, detail)
 
 
 def _leaks(rows: EncodedRatings, data: EncodedData) -> int:
+    """Count rows whose history is of another user or reaches to their own time."""
     offsets, times = data.offsets, data.train.timestamp
     starts, stops = offsets[rows.user_index], offsets[rows.user_index + 1]
     outside = (rows.history_end < starts) | (rows.history_end > stops)

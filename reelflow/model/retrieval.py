@@ -1,31 +1,195 @@
-"""The retrieval task: which movie did the user turn to, by the configured loss?"""
+"""The retrieval task: score the movie that the user turned to above all others.
+
+A loss is a class in the table `RETRIEVAL_LOSSES`, under its name in `model.loss`.
+"""
 
 from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 import numpy as np
 import tensorflow as tf
 
 from reelflow.base.common import SECONDS_PER_DAY
-from reelflow.config import ModelConfig
+from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.losses import (
-    InBatchSoftmax,
-    NegativeSampler,
     bayesian_personalised_ranking,
+    draw_negatives,
     full_softmax,
+    in_batch_softmax,
 )
-from reelflow.model.timelines import Timelines
+from reelflow.model.timelines import SeenMovies, Timelines
 from reelflow.model.towers import CandidateTower
 
-TABLE_BYTES = 1 << 28
-"""Size up to which a table says who has seen what; beyond, each batch looks it up."""
+ALL_TIME_SHARE = 1e-3
+"""Share of all-time popularity in the recent one."""
 
-PLAIN_SHARE = 1e-3
-"""Share of plain popularity in the recent one."""
+
+class RetrievalLoss(ABC):
+    """A retrieval loss: mean over the batch, in nats.
+
+    Queries come divided by the temperature, float32 [batch, size + 1]; `users` and `targets` are
+    `user_index` and `movie_index`, int32 [batch].
+    """
+
+    trains_on_catalogue: ClassVar[bool] = False
+    """True if training compares with all movies; False if it needs the targets' embeddings only."""
+
+    def __init__(
+        self,
+        data: EncodedData,
+        config: ModelConfig,
+        candidate_tower: CandidateTower,
+        seen: SeenMovies,
+    ) -> None:
+        self._config = config
+        self._candidate_tower = candidate_tower
+        self._seen = seen
+        self._popularity = popularity(data)
+
+    @abstractmethod
+    def training(
+        self, queries: tf.Tensor, candidates: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the loss of a training step.
+
+        Args:
+            queries: see the class.
+            candidates: embeddings of all movies, float32 [movies, size + 1], if the loss
+                `trains_on_catalogue`; or else of the targets, float32 [batch, size + 1].
+            users: see the class.
+            targets: see the class.
+        """
+
+    def validation(
+        self, queries: tf.Tensor, movies: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the loss over all `movies`, float32 [movies, size + 1], without sampling."""
+        return full_softmax(queries, movies, targets, self._seen.rows(users))
+
+    @staticmethod
+    @abstractmethod
+    def chance(data: EncodedData, model: ModelConfig, train: TrainConfig) -> float:
+        """Return the training loss of a model that has learned nothing, in nats."""
+
+
+class FullSoftmax(RetrievalLoss):
+    """Softmax over the catalogue, seen movies left out (`model.mask_seen`)."""
+
+    trains_on_catalogue = True
+
+    def training(
+        self, queries: tf.Tensor, candidates: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the loss of a training step, the same as in validation."""
+        return self.validation(queries, candidates, users, targets)
+
+    @staticmethod
+    def chance(data: EncodedData, model: ModelConfig, train: TrainConfig) -> float:
+        """Return the mean logarithm of the number of competing movies, the target included."""
+        movies = len(data.catalogue)
+        if not model.mask_seen:
+            return math.log(movies)
+        seen = np.bincount(data.train.user_index)[data.train.user_index]
+        return float(np.log(np.maximum(movies - seen + 1, 1)).mean())
+
+
+class InBatchSoftmax(RetrievalLoss):
+    """Softmax over the movies of the batch, with logQ correction (`model.logq`)."""
+
+    def training(
+        self, queries: tf.Tensor, candidates: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the loss over the batch's own targets."""
+        probabilities = self._popularity if self._config.logq else None
+        return in_batch_softmax(queries, candidates, targets, probabilities)
+
+    def validation(
+        self, queries: tf.Tensor, movies: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the full softmax; without logQ, weighted by how often movies are negatives."""
+        if not self._config.logq:
+            offsets = self._config.temperature * tf.math.log(self._popularity)[:, None]
+            movies = tf.concat([movies[:, :-1], movies[:, -1:] + offsets], axis=1)
+        return super().validation(queries, movies, users, targets)
+
+    @staticmethod
+    def chance(data: EncodedData, model: ModelConfig, train: TrainConfig) -> float:
+        """Return the logarithm of the batch size; with logQ, of a model that knows popularity."""
+        return math.log(max(1, min(train.batch_size, len(data.train))))
+
+
+class BayesianPersonalisedRanking(RetrievalLoss):
+    """BPR: pairs of the target and sampled negatives, without seen ones (`model.mask_seen`)."""
+
+    def __init__(
+        self,
+        data: EncodedData,
+        config: ModelConfig,
+        candidate_tower: CandidateTower,
+        seen: SeenMovies,
+    ) -> None:
+        super().__init__(data, config, candidate_tower, seen)
+        movies = len(data.catalogue)
+        self._probabilities = (
+            self._popularity
+            if config.negatives == "popularity"
+            else tf.fill([movies], 1.0 / movies)
+        )
+
+    def training(
+        self, queries: tf.Tensor, candidates: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the loss against sampled movies; draws of seen movies have no weight."""
+        count = self._config.negative_count
+        negatives = draw_negatives(self._probabilities, tf.size(users), count)
+        embedded = self._candidate_tower(tf.reshape(negatives, [-1]), training=True)
+        shape = [tf.size(users), negatives.shape[1], queries.shape[1]]
+        embedded = tf.reshape(embedded, shape)
+        excluded = negatives == targets[:, None]
+        if self._seen.table is not None:
+            excluded |= tf.gather(tf.gather(self._seen.table, users), negatives, batch_dims=1)
+        return bayesian_personalised_ranking(
+            tf.reduce_sum(queries * candidates, axis=1),
+            tf.einsum("bd,bnd->bn", queries, embedded),
+            tf.cast(~excluded, tf.float32),
+        )
+
+    def validation(
+        self, queries: tf.Tensor, movies: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the expectation of the training loss, exact and without random draws."""
+        scores = tf.matmul(queries, movies, transpose_b=True)
+        cells = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
+        weights = tf.tile(self._probabilities[None], [tf.size(targets), 1])
+        seen = self._seen.rows(users)
+        if seen.dtype == tf.bool:
+            weights = tf.where(seen, 0.0, weights)
+        else:
+            weights = tf.tensor_scatter_nd_update(weights, seen, tf.zeros(tf.shape(seen)[:1]))
+        weights = tf.tensor_scatter_nd_update(weights, cells, tf.zeros(tf.shape(cells)[:1]))
+        return bayesian_personalised_ranking(tf.gather_nd(scores, cells), scores, weights)
+
+    @staticmethod
+    def chance(data: EncodedData, model: ModelConfig, train: TrainConfig) -> float:
+        """Return the loss of pairs that are ordered by the toss of a coin."""
+        return math.log(2)
+
+
+RETRIEVAL_LOSSES: Final[Mapping[str, type[RetrievalLoss]]] = {
+    "full_softmax": FullSoftmax,
+    "in_batch_softmax": InBatchSoftmax,
+    "bpr": BayesianPersonalisedRanking,
+}
+"""Name in `model.loss` to the loss."""
 
 
 class RetrievalTask:
-    """The loss of queries and targets, with seen movies left out and negatives as configured."""
+    """Embeds the candidates and takes the configured loss of queries and targets."""
 
     def __init__(
         self,
@@ -36,127 +200,65 @@ class RetrievalTask:
     ) -> None:
         self._config = config
         self._candidate_tower = candidate_tower
-        self._timelines = timelines
-        self._seen = _seen_table(data) if config.mask_seen else None
-        probabilities, movies = popularity(data), len(data.catalogue)
-        self._in_batch = InBatchSoftmax(probabilities, config.logq)
-        self._log_probabilities = tf.math.log(probabilities)
-        self._negatives = NegativeSampler(
-            probabilities if config.negatives == "popularity" else tf.fill([movies], 1.0 / movies),
-            config.negative_count,
-        )
+        seen = SeenMovies(data, timelines, config.mask_seen)
+        self._loss = RETRIEVAL_LOSSES[config.loss](data, config, candidate_tower, seen)
 
     def __call__(
         self, queries: tf.Tensor, users: tf.Tensor, targets: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The mean loss in nats, and in training the L2 on what the towers give.
+        """Return the mean loss in nats, and in training the L2 penalty on the towers' outputs.
 
         Args:
             queries: float32 [batch, size + 1].
             users: `user_index` of each query, int32 [batch].
             targets: `movie_index` of the movie that the user turned to, int32 [batch].
-            training: drops out; the in-batch softmax is for training only, validation takes all
-                movies.
+            training: True for a training step; validation compares with the whole catalogue.
         """
-        if self._config.loss != "full_softmax" and training:
-            positives = self._candidate_tower(targets, training=True)
+        l2, on_catalogue = self._config.tower_l2, self._loss.trains_on_catalogue or not training
+        if on_catalogue:
+            candidates = self._candidate_tower.catalogue(training)
+            positives = tf.gather(candidates, targets) if l2 else None
         else:
-            movies = self._candidate_tower.catalogue(training)
-            positives = tf.gather(movies, targets) if self._config.tower_l2 else None
+            candidates = positives = self._candidate_tower(targets, training=True)
         penalty = tf.constant(0.0)
-        if self._config.tower_l2 and training:
-            penalty = self._config.tower_l2 * (_mean_square(queries) + _mean_square(positives))
-        if self._config.loss == "in_batch_softmax" and not self._config.logq and not training:
-            # Its negatives come as often as they are rated: so they count in its expectation too.
-            offsets = self._config.temperature * self._log_probabilities[:, None]
-            movies = tf.concat([movies[:, :-1], movies[:, -1:] + offsets], axis=1)
+        if l2 and training:
+            penalty = l2 * (_mean_square(queries) + _mean_square(positives))
         queries /= self._config.temperature
-        if self._config.loss == "in_batch_softmax" and training:
-            return self._in_batch(queries, positives, targets), penalty
-        if self._config.loss == "bpr":
-            if training:
-                return self._pairwise(queries, positives, users, targets), penalty
-            return self._pairwise_with_all(queries, movies, users, targets), penalty
-        return full_softmax(queries, movies, targets, self._out(users)), penalty
-
-    def _pairwise(
-        self, queries: tf.Tensor, positives: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
-    ) -> tf.Tensor:
-        """BPR against sampled movies; the user's rated ones count only if they are not masked."""
-        negatives = self._negatives.draw(tf.size(users))
-        candidates = self._candidate_tower(tf.reshape(negatives, [-1]), training=True)
-        shape = [tf.size(users), negatives.shape[1], queries.shape[1]]
-        candidates = tf.reshape(candidates, shape)
-        wrong = negatives == targets[:, None]
-        if self._seen is not None:
-            wrong |= tf.gather(tf.gather(self._seen, users), negatives, batch_dims=1)
-        return bayesian_personalised_ranking(
-            tf.reduce_sum(queries * positives, axis=1),
-            tf.einsum("bd,bnd->bn", queries, candidates),
-            tf.cast(~wrong, tf.float32),
-        )
-
-    def _pairwise_with_all(
-        self, queries: tf.Tensor, movies: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
-    ) -> tf.Tensor:
-        """BPR as validation takes it: its expectation, exact and the same at every epoch."""
-        scores = tf.matmul(queries, movies, transpose_b=True)
-        cells = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
-        weights = tf.tile(self._negatives.probabilities[None], [tf.size(targets), 1])
-        out = self._out(users)
-        if out.dtype == tf.bool:
-            weights = tf.where(out, 0.0, weights)
-        else:
-            weights = tf.tensor_scatter_nd_update(weights, out, tf.zeros(tf.shape(out)[:1]))
-        weights = tf.tensor_scatter_nd_update(weights, cells, tf.zeros(tf.shape(cells)[:1]))
-        return bayesian_personalised_ranking(tf.gather_nd(scores, cells), scores, weights)
-
-    def _out(self, users: tf.Tensor) -> tf.Tensor:
-        """The movies that do not compete, in either of the forms that `full_softmax` takes."""
-        if self._seen is not None:
-            return tf.gather(self._seen, users)
-        return self._timelines.seen(users if self._config.mask_seen else users[:0])
+        loss = self._loss.training if training else self._loss.validation
+        return loss(queries, candidates, users, targets), penalty
 
 
 def _mean_square(rows: tf.Tensor) -> tf.Tensor:
-    """Mean over the batch of the squared norms of what a tower gives, the bias column left out."""
+    """Return the mean over the batch of squared norms, the bias column left out."""
     return tf.reduce_mean(tf.reduce_sum(tf.square(rows[:, :-1]), axis=1))
 
 
-def _seen_table(data: EncodedData) -> tf.Tensor | None:
-    """Who has seen what in train, bool [users + 1, movies]; none if it would be too large."""
-    shape = data.sizes.users + 1, len(data.catalogue)
-    if shape[0] * shape[1] > TABLE_BYTES:
-        return None
-    seen = np.zeros(shape, np.bool_)
-    known = data.train.movie_index < shape[1]
-    seen[data.train.user_index[known], data.train.movie_index[known]] = True
-    return tf.constant(seen)
-
-
 def popularity(data: EncodedData) -> tf.Tensor:
-    """Share of each movie among the train ratings, float32 [movies].
+    """Return the share of each movie among the train ratings, float32 [movies].
 
-    A movie that nobody rated counts as a tenth of a rating, so that logarithms stay finite.
+    A movie without ratings counts as a tenth of a rating, so that logarithms stay finite.
     """
     counts = np.maximum(data.rating_counts, 0.1)
     return tf.constant(counts / counts.sum(), tf.float32)
 
 
 def recent_popularity(data: EncodedData, half_life: float) -> tf.Tensor:
-    """Share of each movie among the train ratings, old ones counting less, float32 [movies].
+    """Return the share of each movie among the train ratings, recent ones weighing more.
 
     Args:
-        data: whose train ratings.
-        half_life: age in days at which a rating counts half, seen from the newest one; 0, or no
-            timestamps: all count alike. Where ratings are too old to count, their plain number
-            still decides.
+        data: holds the train ratings.
+        half_life: age in days, counted from the newest rating, at which a rating weighs half; 0
+            means that all weigh the same, as without timestamps. A small share of all-time
+            popularity orders the movies whose ratings are all too old to weigh.
+
+    Returns:
+        float32 [movies].
     """
-    plain = popularity(data)
+    all_time = popularity(data)
     train, movies = data.train, len(data.catalogue)
     if not half_life or not data.sizes.has_timestamps:
-        return plain
+        return all_time
     ages = (train.timestamp.max(initial=0) - train.timestamp) / SECONDS_PER_DAY
     counts = np.bincount(train.movie_index, np.exp2(-ages / half_life), movies)[:movies]
     shares = tf.constant(counts / counts.sum(), tf.float32)
-    return (1 - PLAIN_SHARE) * shares + PLAIN_SHARE * plain
+    return (1 - ALL_TIME_SHARE) * shares + ALL_TIME_SHARE * all_time

@@ -12,12 +12,12 @@ from reelflow.base.errors import ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.guards import (
-    chance_loss,
     finite_weights,
     loss_below_chance,
     refuse,
     strictly_past_histories,
 )
+from reelflow.model.retrieval import RETRIEVAL_LOSSES
 from tests.encoded_data import Row, encoded, random_rows
 
 MODEL, TRAIN = ModelConfig(), TrainConfig()
@@ -81,16 +81,20 @@ def test_a_timeline_out_of_order_is_refused() -> None:
     assert not strictly_past_histories(dataclasses.replace(data, train=backwards)).passed
 
 
+def _chance(data: EncodedData, model: ModelConfig, train: TrainConfig) -> float:
+    return RETRIEVAL_LOSSES[model.loss].chance(data, model, train)
+
+
 def test_chance_is_the_logarithm_of_the_rivals() -> None:
     data = encoded([("a", f"m{i}", 3.0, i) for i in range(3)], movies=[f"m{i}" for i in range(10)])
     everything = MODEL.model_copy(update={"mask_seen": False})
     in_batch = MODEL.model_copy(update={"loss": "in_batch_softmax"})
-    assert chance_loss(data, everything, TRAIN) == pytest.approx(math.log(10))
+    assert _chance(data, everything, TRAIN) == pytest.approx(math.log(10))
     # Of ten movies the user has rated three: the target competes with seven others.
-    assert chance_loss(data, MODEL, TRAIN) == pytest.approx(math.log(8))
-    assert chance_loss(data, in_batch, TRAIN.model_copy(update={"batch_size": 2})) == math.log(2)
-    assert chance_loss(data, in_batch, TRAIN) == math.log(3)
-    assert chance_loss(data, MODEL.model_copy(update={"loss": "bpr"}), TRAIN) == math.log(2)
+    assert _chance(data, MODEL, TRAIN) == pytest.approx(math.log(8))
+    assert _chance(data, in_batch, TRAIN.model_copy(update={"batch_size": 2})) == math.log(2)
+    assert _chance(data, in_batch, TRAIN) == math.log(3)
+    assert _chance(data, MODEL.model_copy(update={"loss": "bpr"}), TRAIN) == math.log(2)
 
 
 @pytest.mark.parametrize(

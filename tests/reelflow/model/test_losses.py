@@ -8,10 +8,10 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from reelflow.model.losses import (
-    InBatchSoftmax,
-    NegativeSampler,
     bayesian_personalised_ranking,
+    draw_negatives,
     full_softmax,
+    in_batch_softmax,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -100,8 +100,8 @@ def test_in_batch_softmax(logq: bool) -> None:
         for j in range(BATCH):
             if i != j and TARGETS[i] == TARGETS[j]:  # an accidental hit is not a negative
                 logits[i, j] = -np.inf
-    task = InBatchSoftmax(tf.constant(shares), logq)
-    loss = task(QUERIES, CANDIDATES[TARGETS], tf.constant(TARGETS))
+    probabilities = tf.constant(shares) if logq else None
+    loss = in_batch_softmax(QUERIES, CANDIDATES[TARGETS], tf.constant(TARGETS), probabilities)
     assert float(loss) == pytest.approx(_cross_entropy(logits, np.arange(BATCH)), rel=1e-5)
 
 
@@ -113,7 +113,7 @@ def test_in_batch_softmax_is_that_of_tfrs() -> None:
     theirs = tfrs.tasks.Retrieval(remove_accidental_hits=True)
     with tf.GradientTape(persistent=True) as tape:
         candidates = tf.gather(table, movies)
-        found = InBatchSoftmax(tf.constant(shares), logq=True)(queries, candidates, movies)
+        found = in_batch_softmax(queries, candidates, movies, tf.constant(shares))
         expected = theirs(
             queries,
             candidates,
@@ -139,8 +139,9 @@ def test_logq_makes_the_sampled_softmax_unbiased() -> None:
         candidates = tf.Variable(scores)
         with tf.GradientTape() as tape:
             # Each row has a movie of its own, so that none counts as an accidental hit.
-            task = InBatchSoftmax(tf.constant(shares[movies]), logq)
-            loss = task(tf.constant(query), tf.gather(candidates, movies), tf.range(1024))
+            probabilities = tf.constant(shares[movies]) if logq else None
+            targets = tf.gather(candidates, movies)
+            loss = in_batch_softmax(tf.constant(query), targets, tf.range(1024), probabilities)
         return float(tf.convert_to_tensor(tape.gradient(loss, candidates))[0, 0])
 
     frequent = float(np.mean(movies == 0))
@@ -166,7 +167,7 @@ def test_bpr_without_negatives_is_0() -> None:
 def test_negatives_are_drawn_as_often_as_asked() -> None:
     tf.random.set_seed(0)
     wanted = np.array([0.5, 0.0, 0.3, 0.2], np.float32)
-    drawn = NegativeSampler(tf.constant(wanted), 5).draw(tf.constant(2000)).numpy()
+    drawn = draw_negatives(tf.constant(wanted), tf.constant(2000), 5).numpy()
     assert drawn.shape == (2000, 5)
     shares = np.bincount(drawn.ravel(), minlength=4) / drawn.size
     np.testing.assert_allclose(shares, wanted, atol=0.02)

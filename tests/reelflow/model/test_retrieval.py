@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -12,14 +12,18 @@ import tf_keras as keras
 from reelflow.base import columns as f
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model import retrieval
-from reelflow.model.retrieval import popularity, recent_popularity
+from reelflow.model import timelines
+from reelflow.model.retrieval import RETRIEVAL_LOSSES, popularity, recent_popularity
 from reelflow.model.tasks import JointModel
 from reelflow.model.timelines import Batches
 from tests.encoded_data import Row, encoded, random_rows
 
 MOVIES = [f"m{i:02d}" for i in range(14)]
 DATA = encoded(random_rows(60, 0), movies=MOVIES)
+
+
+def test_names_of_the_losses() -> None:
+    assert tuple(RETRIEVAL_LOSSES) == get_args(ModelConfig.model_fields["loss"].annotation)
 
 
 def _joint(data: EncodedData = DATA, **config: Any) -> JointModel:
@@ -50,7 +54,7 @@ def test_validation_takes_the_expectation_of_bpr(
     mask_seen: bool, negatives: str, table: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not table:
-        monkeypatch.setattr(retrieval, "TABLE_BYTES", 0)
+        monkeypatch.setattr(timelines, "SEEN_TABLE_BYTES", 0)
     joint, batch = _joint(loss="bpr", negatives=negatives, mask_seen=mask_seen), _batch()
     users, targets = batch[f.USER_INDEX].numpy(), batch[f.MOVIE_INDEX].numpy()
     popularity = np.maximum(np.bincount(targets, minlength=14), 0.1)
