@@ -1,16 +1,13 @@
-"""Evaluator's artifact I/O."""
+"""Evaluator: measures the exported model, decides the gate and blesses or refuses."""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
-import pyarrow as pa
 import tensorflow as tf
-from tensorflow_model_analysis.proto import config_pb2
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
 from tfx.types import artifact_utils, channel, standard_artifacts
@@ -24,8 +21,7 @@ from reelflow.config import GateConfig
 from reelflow.encoding.encode import texts
 from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation import tfma_run
-from reelflow.evaluation.comparison import SLICE_KEYS, compare
-from reelflow.evaluation.gate import accuracy_of, refusal
+from reelflow.evaluation.comparison import SLICE_KEYS, Comparison, compare
 from reelflow.evaluation.predictions import TestRows
 from reelflow.evaluation.slices import Labels, user_groups
 
@@ -39,11 +35,9 @@ BLESSING: Final = "blessing"
 GATE: Final = "gate"
 SEED: Final = "seed"
 
-METRICS_FILE: Final = "metrics.json"
-
 
 class Executor(base_beam_executor.BaseBeamExecutor):
-    """Compares, lets TFMA judge, writes the evaluation and the blessing."""
+    """Reads the artifacts, and writes the evaluation and the blessing."""
 
     def Do(
         self,
@@ -56,42 +50,29 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         champions = input_dict.get(CHAMPION) or []
         data = EncodedData.load(Path(artifact_utils.get_single_uri(input_dict[ENCODED])))
         rows = read_test_rows(artifact_utils.get_single_instance(input_dict[EXAMPLES]), data)
-        gate = GateConfig.model_validate_json(exec_properties[GATE])
-        champion = saved_model(champions[0]) if champions else None
-        seed = exec_properties[SEED]
-        groups = _groups(input_dict.get(CATALOGUE) or [], rows)
-        comparison = compare(saved_model(model), champion, rows, data, gate, seed, groups)
+        comparison = compare(
+            saved_model(model),
+            saved_model(champions[0]) if champions else None,
+            rows,
+            data,
+            GateConfig.model_validate_json(exec_properties[GATE]),
+            exec_properties[SEED],
+            _groups(input_dict.get(CATALOGUE) or [], rows),
+        )
+        results = comparison.results
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION])
-        config = tfma_run.eval_config(comparison.bounds, gate.protocol, SLICE_KEYS)
-        self._run_tfma(comparison.cells, config, evaluation.uri)
-        broken = tfma_run.failures(evaluation.uri)
-        measured = {
-            "rmse": comparison.model.rmse,
-            "top_100": accuracy_of(comparison.model, gate),
-        }
-        reasons = [
-            refusal(bound, measured[bound.metric], gate.protocol)
-            for bound in comparison.bounds
-            if bound.name in broken
-        ]
-        failed = [guard for guard in comparison.guards if not guard.passed]
-        reasons += [guard.refusal() for guard in failed]
-        broken_names = [*broken, *(guard.name for guard in failed)]
-        unknown = {
-            "users": data.sizes.unknown_users[f.TEST] / len(data.test),
-            "movies": data.sizes.unknown_movies[f.TEST] / len(data.test),
-        }
-        report = json.dumps(comparison.report(reasons, broken_names, unknown), indent=2)
-        io_utils.write_string_file(os.path.join(evaluation.uri, METRICS_FILE), report)
-        evaluation.set_int_custom_property("rows", comparison.rows)
+        self._run_tfma(comparison, evaluation.uri)
+        results.write(Path(evaluation.uri))
+        evaluation.set_int_custom_property("rows", results.rows)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING])
-        _bless(blessing, not reasons, model, champions)
+        _bless(blessing, results.gate.blessed, model, champions)
 
     # TFMA asks Keras for its metrics; AutoGraph would translate their sources to no effect.
     @tf.autograph.experimental.do_not_convert
-    def _run_tfma(self, cells: pa.RecordBatch, config: config_pb2.EvalConfig, uri: str) -> None:
+    def _run_tfma(self, comparison: Comparison, uri: str) -> None:
+        config = tfma_run.eval_config(comparison.bounds, SLICE_KEYS)
         with self._make_beam_pipeline() as pipeline:
-            tfma_run.evaluate(pipeline, cells, config, uri)
+            tfma_run.evaluate(pipeline, comparison.cells, config, uri)
 
 
 def read_test_rows(examples: Artifact, data: EncodedData) -> TestRows:
@@ -105,13 +86,13 @@ def read_test_rows(examples: Artifact, data: EncodedData) -> TestRows:
 
 
 def _groups(catalogues: list[Artifact], rows: TestRows) -> dict[str, Labels]:
-    """Slices by user attributes, where the catalogue has them."""
+    """Groups of the rows' users by attribute; empty where the catalogue has no attributes."""
     users = (batch for catalogue in catalogues for batch in record_batches(catalogue, f.USERS))
     return user_groups(users, rows.user_id)
 
 
 def _bless(blessing: Artifact, blessed: bool, model: Artifact, champions: list[Artifact]) -> None:
-    """Say it as TFX's own Evaluator does, so that resolvers and Pusher understand it."""
+    """Write the blessing as TFX's own Evaluator does, for TFX's resolvers and Pusher."""
     name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
     io_utils.write_string_file(os.path.join(blessing.uri, name), "")
     value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
@@ -126,11 +107,8 @@ def _bless(blessing: Artifact, blessed: bool, model: Artifact, champions: list[A
         )
 
 
-# Evaluator: exact ranks, TFMA's verdict, and the reasons.
-
-
 class EvaluatorSpec(ComponentSpec):
-    """What goes in and out."""
+    """Inputs, outputs and parameters of the Evaluator."""
 
     PARAMETERS: ClassVar = {
         GATE: ExecutionParameter(type=str),
@@ -150,10 +128,10 @@ class EvaluatorSpec(ComponentSpec):
 
 
 class Evaluator(base_beam_component.BaseBeamComponent):
-    """Asks the exported model's own `evaluate` signature, and lets TFMA apply the bounds.
+    """Evaluates a model by its own `evaluate` signature and holds it to the gate's bounds.
 
-    Outputs: `evaluation` (TFMA's files and `metrics.json`) and `blessing` (TFX's ModelBlessing). A
-    refusal does not fail the node: Pusher sees to it that the model goes no further.
+    Outputs: `evaluation` (`metrics.json` and TFMA's files) and `blessing` (TFX's ModelBlessing). A
+    refusal does not fail the node; Pusher pushes no model without a blessing.
     """
 
     SPEC_CLASS = EvaluatorSpec
@@ -174,7 +152,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
         Args:
             model: the candidate.
-            baseline_model: the champion that the model is held against; may be empty.
+            baseline_model: the champion that the model is compared with; may be empty.
             examples: ExampleGen's ratings, for the raw ids of the test split.
             encoded: RatingsEncoder's ratings.
             gate: the bounds.

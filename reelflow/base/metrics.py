@@ -55,6 +55,11 @@ class Metric:
         """The label within a sentence: `top-100 accuracy`, `RMSE`."""
         return inline(self.label)
 
+    def named(self, protocol: str, inline: bool = False) -> str:
+        """`Top-100 accuracy (unseen)`, or `RMSE`; `inline` within a sentence."""
+        label = self.inline if inline else self.label
+        return f"{label} ({protocol})" if self.ranked else label
+
     def better(self, a: float, b: float) -> bool:
         """True if the value `a` is strictly better than the value `b`."""
         return a > b if self.higher_is_better else a < b

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import pyarrow as pa
 import tensorflow as tf
 
+from reelflow.base.columns import TEST
 from reelflow.base.errors import BadInput
 from reelflow.baselines import BASELINES
 from reelflow.config import GateConfig
 from reelflow.encoding.encode import training_data
 from reelflow.encoding.encoded import EncodedData, Int32
-from reelflow.evaluation.bootstrap import Intervals, intervals, slice_intervals
-from reelflow.evaluation.gate import Bound, bounds, not_gated
+from reelflow.evaluation import gate as gating
+from reelflow.evaluation.bootstrap import intervals, slice_intervals
+from reelflow.evaluation.gate import Bound
 from reelflow.evaluation.guards import check
 from reelflow.evaluation.metrics import (
     LIKED,
-    Bin,
+    Floats,
     Predictions,
-    Summary,
     aggregate,
     calibration,
     like_metrics,
@@ -37,6 +38,7 @@ from reelflow.evaluation.predictions import (
     ask_champion,
     train_counts,
 )
+from reelflow.evaluation.results import AllIntervals, Intervals, Results, Slice, Summary, Verdict
 from reelflow.evaluation.slices import (
     MOVIE_POPULARITY,
     USER_ACTIVITY,
@@ -48,60 +50,18 @@ from reelflow.evaluation.slices import (
 )
 from reelflow.saved_model.files import Guard, ModelInfo
 
-SLICE_KEYS = (USER_ACTIVITY, MOVIE_POPULARITY)
+SLICE_KEYS: Final = (USER_ACTIVITY, MOVIE_POPULARITY)
+"""Slices that `cells` tells apart."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that the gate and the report need."""
+    """The results, and what TFMA needs for its own files."""
 
-    rows: int
-    all_rows: int
-    model: Summary
-    champion: Summary | None
-    baselines: dict[str, Summary]
-    slices: list[dict[str, Any]]
+    results: Results
     bounds: list[Bound]
     cells: pa.RecordBatch
-    intervals: dict[str, Any]
-    """`model`, `champion` (or null) and `baselines` to their metrics' intervals."""
-    calibration: list[Bin]
-    protocol: str
-    """Which ranks the gate looks at."""
-    guards: list[Guard]
-    not_gated: list[str]
-    """What the gate does not look at, in words."""
-
-    def report(
-        self, reasons: list[str], broken: list[str], out_of_vocabulary: Mapping[str, float]
-    ) -> dict[str, Any]:
-        """`metrics.json`, as docs/architecture.md describes it.
-
-        Args:
-            reasons: why the model is refused, in words.
-            broken: names of the bounds and guards that the reasons are about.
-            out_of_vocabulary: shares of the test rows.
-        """
-        return {
-            "rows": self.rows,
-            "all_rows": self.all_rows,
-            "metrics": asdict(self.model),
-            "champion": None if self.champion is None else asdict(self.champion),
-            "baselines": {name: asdict(summary) for name, summary in self.baselines.items()},
-            "slices": self.slices,
-            "gate": {
-                "blessed": not reasons,
-                "reasons": reasons,
-                "broken": broken,
-                "protocol": self.protocol,
-                "bounds": [asdict(bound) for bound in self.bounds],
-                "not_gated": self.not_gated,
-            },
-            "out_of_vocabulary": dict(out_of_vocabulary),
-            "intervals": self.intervals,
-            "calibration": [asdict(part) for part in self.calibration],
-            "guards": [asdict(guard) for guard in self.guards],
-        }
+    """The model's test rows, aggregated by `SLICE_KEYS` (`metrics.aggregate`)."""
 
 
 def compare(
@@ -113,14 +73,14 @@ def compare(
     seed: int,
     groups: Mapping[str, Labels] | None = None,
 ) -> Comparison:
-    """Evaluate everybody on the same rows.
+    """Evaluate model, champion and baselines on the same rows, and decide the gate.
 
     Args:
         model: SavedModel of the candidate.
-        champion: SavedModel of the model to be held against; one that cannot be asked is left out,
-            and `not_gated` says so.
+        champion: SavedModel of the champion; one that cannot be evaluated on these rows is left
+            out, and the verdict's `not_gated` says so.
         rows: the test split.
-        data: the encoded ratings; baselines learn from what the model has learned from.
+        data: the encoded ratings; baselines learn from the same ones as the model.
         gate: thresholds; more rows than `max_test_rows` are sampled.
         seed: of that sample, and of the bootstrap.
         groups: further slices, slice key to each row's value.
@@ -130,10 +90,10 @@ def compare(
     """
     if len(rows) == 0:
         raise BadInput("The test split is empty.", "Give split.test more ratings.")
-    all_rows = len(rows)
+    all_rows, unknown = len(rows), _out_of_vocabulary(data)
     drawn = rows.drawn(gate.max_test_rows, seed)
     rows = rows.take(drawn)
-    ratings, movies, who = rows.encoded.rating, len(data.catalogue), rows.encoded.user_index
+    ratings, movies, users = rows.encoded.rating, len(data.catalogue), rows.encoded.user_index
 
     info = ModelInfo.read(model)
     data = training_data(data, info.train or {})
@@ -142,68 +102,99 @@ def compare(
     def measured(predictions: Predictions) -> tuple[Summary, Intervals]:
         columns = row_columns(predictions, ratings)
         likes = like_metrics(predictions, ratings, liked_from)
-        return replace(summarise(columns), like=likes), intervals(columns, who, seed)
+        return replace(summarise(columns), like=likes), intervals(columns, users, seed)
 
     loaded = tf.saved_model.load(str(model))
     predictions = ask(loaded.signatures["evaluate"], rows, movies)
     guards = check(loaded.signatures, info, predictions, rows, data, gate, seed)
     summary, ranges = measured(predictions)
-    candidate = row_columns(predictions, ratings)
-    rival, left_out = None, []
+    champion_summary, champion_ranges, left_out = None, None, []
     if champion is not None:
         try:
-            rival = measured(ask_champion(champion, rows, movies))
+            champion_summary, champion_ranges = measured(ask_champion(champion, rows, movies))
         except NotComparable as reason:
             left_out = [
                 f"The champion cannot be compared, and nothing is held against it: {reason}."
             ]
-    plain = {}
+    baselines, baseline_ranges = {}, {}
     for name in gate.baselines:
         baseline = BASELINES[name]()
         baseline.fit(data)
-        plain[name] = measured(ask_baseline(baseline, rows, data))
+        baselines[name], baseline_ranges[name] = measured(ask_baseline(baseline, rows, data))
+
+    champion_info = ModelInfo() if champion is None else ModelInfo.read(champion)
+    bounds = gating.bounds(
+        gate, champion_summary, baselines, info.trained_tasks, champion_info.trained_tasks
+    )
+    columns = row_columns(predictions, ratings)
     of_users, of_movies = train_counts(data, rows)
     labels = {USER_ACTIVITY: user_activity(of_users), MOVIE_POPULARITY: movie_popularity(of_movies)}
     further = {key: values[drawn] for key, values in (groups or {}).items()}
     slices = all_slices(labels | further, data.catalogue.genres, rows.encoded.movie_index)
-    champion_summary = None if rival is None else rival[0]
-    baselines = {name: summary for name, (summary, _) in plain.items()}
-    champion_info = ModelInfo() if champion is None else ModelInfo.read(champion)
-    found = bounds(
-        gate, champion_summary, baselines, info.trained_tasks, champion_info.trained_tasks
-    )
-    return Comparison(
+    results = Results(
         rows=len(rows),
         all_rows=all_rows,
-        model=summary,
+        metrics=summary,
         champion=champion_summary,
         baselines=baselines,
-        slices=_slices(candidate, slices, who, seed),
-        bounds=found,
-        cells=aggregate(candidate, labels),
-        intervals={
-            "model": ranges,
-            "champion": None if rival is None else rival[1],
-            "baselines": {name: found for name, (_, found) in plain.items()},
-        },
+        slices=_slices(columns, slices, users, seed),
+        gate=_verdict(gate, bounds, summary, guards, left_out),
+        out_of_vocabulary=unknown,
+        intervals=AllIntervals(ranges, champion_ranges, baseline_ranges),
         calibration=calibration(predictions.stars, ratings),
-        protocol=gate.protocol,
         guards=guards,
-        not_gated=[*not_gated(gate, found), *left_out],
     )
+    return Comparison(results, bounds, aggregate(columns, labels))
+
+
+def _out_of_vocabulary(data: EncodedData) -> dict[str, float]:
+    """Shares of the test rows whose user or movie train does not know."""
+    return {
+        "users": data.sizes.unknown_users[TEST] / len(data.test),
+        "movies": data.sizes.unknown_movies[TEST] / len(data.test),
+    }
 
 
 def _slices(
-    columns: dict[str, Any], slices: Mapping[tuple[str, str], Mask], users: Int32, seed: int
-) -> list[dict[str, Any]]:
+    columns: Mapping[str, Floats],
+    slices: Mapping[tuple[str, str], Mask],
+    users: Int32,
+    seed: int,
+) -> list[Slice]:
     names = {f"{key}={value}": mask for (key, value), mask in slices.items()}
     ranges = slice_intervals(columns, names, users, seed)
-    return [
-        {
-            "slice": {key: value},
-            "rows": int(inside.sum()),
-            **{k: v for k, v in asdict(summarise(columns, inside)).items() if v is not None},
-            "intervals": ranges[f"{key}={value}"],
-        }
-        for (key, value), inside in slices.items()
-    ]
+    found = []
+    for ((key, value), inside), name in zip(slices.items(), names, strict=True):
+        part = summarise(columns, inside)
+        found.append(
+            Slice(
+                slice={key: value},
+                rows=int(inside.sum()),
+                raw=part.raw,
+                unseen=part.unseen,
+                rmse=part.rmse,
+                mae=part.mae,
+                intervals=ranges[name],
+            )
+        )
+    return found
+
+
+def _verdict(
+    gate: GateConfig,
+    bounds: list[Bound],
+    summary: Summary,
+    guards: list[Guard],
+    left_out: list[str],
+) -> Verdict:
+    """Blessed if every bound is kept and every guard has passed."""
+    broken = [result for result in gating.results(bounds, summary) if not result.kept]
+    failed = [guard for guard in guards if not guard.passed]
+    return Verdict(
+        blessed=not broken and not failed,
+        reasons=[*map(gating.refusal, broken), *(guard.refusal() for guard in failed)],
+        broken=[*(result.bound.name for result in broken), *(guard.name for guard in failed)],
+        protocol=gate.protocol,
+        bounds=[bound.record() for bound in bounds],
+        not_gated=[*gating.not_gated(gate, bounds), *left_out],
+    )

@@ -1,37 +1,89 @@
-"""The bounds that a model must keep, and what to say when it does not."""
+"""The bounds that a model must keep, and the words for one that it breaks.
+
+The bounds follow from the table of gate metrics (reelflow/base/metrics.py) and the configuration.
+They are data; `reason`, `refusal` and `not_gated` put them into words.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import numpy as np
-
-from reelflow.base.columns import RATING_TASK, RETRIEVAL_TASK, TASKS
+from reelflow.base.columns import TASKS
+from reelflow.base.metrics import GateMetric, gate_metrics
 from reelflow.config import GateConfig
-from reelflow.evaluation.metrics import Summary
+from reelflow.evaluation.results import BoundRecord, Summary
 
 OVERALL: Final = "overall"
-ROUNDING: Final = 1e-6
-"""By how much TFMA lets each bound give way, because it counts in float32: who is exactly as good
-as the champion passes, even with no margin."""
-STRICTLY: Final = 2 * ROUNDING
-"""What "better than" adds to "at least"; about one row in a million after `ROUNDING`."""
-_TASK: Final = {"top_100": RETRIEVAL_TASK, "rmse": RATING_TASK}
+"""Name of the slice that has all test rows, the only one with bounds."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """One bound on one metric, over all test rows."""
+    """One bound on one metric over all test rows."""
 
-    name: str
-    """Unique: the metric, and whom it is held against."""
-    metric: Literal["top_100", "rmse"]
-    lower: float | None
-    upper: float | None
-    reason: str
-    """Where the bound comes from, in words."""
+    gated: GateMetric
+    protocol: str
+    """The protocol of its ranks, if it is a ranking metric."""
+    origin: Literal["configuration", "champion", "baseline"]
+    limit: float
+    """The least value that passes, or the greatest if lower is better. Against a baseline the value
+    must be better than this."""
+    reference: float | None = None
+    """The champion's or the baseline's own value."""
+    baseline: str | None = None
+    """The baseline's name, if it comes from one."""
+
+    @property
+    def name(self) -> str:
+        """Unique among a model's bounds."""
+        if self.baseline is not None:
+            return self.gated.baseline_bound(self.baseline)
+        return self.gated.champion_bound if self.origin == "champion" else self.gated.name
+
+    @property
+    def path(self) -> str:
+        """Path of the metric, `unseen/top_100`."""
+        return self.gated.metric.path(self.protocol)
+
+    @property
+    def nearest(self) -> float:
+        """The value nearest to the limit that passes, as far as TFMA's float32 can tell."""
+        metric = self.gated.metric
+        step = 2 * metric.tolerance if self.origin == "baseline" else 0.0
+        return self.limit + step if metric.higher_is_better else self.limit - step
+
+    def kept_by(self, value: float) -> bool:
+        """True if the bound is kept; never by a value that is not a number."""
+        better = self.gated.metric.better(value, self.limit)
+        return better or (self.origin != "baseline" and value == self.limit)
+
+    def record(self) -> BoundRecord:
+        """The bound as `metrics.json` has it."""
+        higher = self.gated.metric.higher_is_better
+        return BoundRecord(
+            name=self.name,
+            metric=self.gated.metric.key,
+            lower=self.nearest if higher else None,
+            upper=None if higher else self.nearest,
+            reason=reason(self),
+        )
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """A model's value beside one bound."""
+
+    bound: Bound
+    value: float
+    slice: str = OVERALL
+
+    @property
+    def kept(self) -> bool:
+        """True if the value keeps the bound."""
+        return self.bound.kept_by(self.value)
 
 
 def bounds(
@@ -41,95 +93,92 @@ def bounds(
     tasks: Collection[str] = TASKS,
     champion_tasks: Collection[str] = TASKS,
 ) -> list[Bound]:
-    """All bounds that the model is held to (docs/adr/0013).
+    """All bounds that a model is held to (docs/adr/0013).
 
     Args:
         gate: the configuration.
         champion: metrics of the last blessed model on the same rows, if there is one.
-        baselines: metrics of the plain recommenders on the same rows.
-        tasks: that the model was trained on; it is held to nothing else, but for what follows.
-        champion_tasks: that the champion was trained on: who takes its place must do them as well.
+        baselines: metrics of the baselines on the same rows.
+        tasks: tasks that the model was trained on; only their metrics have bounds, but for
+            `gate.untrained_tasks` and the champion's tasks.
+        champion_tasks: tasks that the champion was trained on: a model that takes its place must be
+            no worse at them.
     """
-    found = [
-        bound
-        for bound in _absolute(gate, baselines)
-        if gate.untrained_tasks or _TASK[bound.metric] in tasks
-    ]
-    held = {*tasks, *champion_tasks, *(TASKS if gate.untrained_tasks else ())}
-    return found + [b for b in _relative(gate, champion) if _TASK[b.metric] in held]
-
-
-def not_gated(gate: GateConfig, found: Collection[Bound]) -> list[str]:
-    """What no bound looks at, in words."""
-    metrics = {bound.metric for bound in found}
-    names = {"top_100": f"Top-100 accuracy ({gate.protocol})", "rmse": "RMSE"}
-    return [
-        f"{name} is not gated: no {_TASK[metric]} task."
-        for metric, name in names.items()
-        if metric not in metrics
-    ]
-
-
-def _absolute(gate: GateConfig, baselines: Mapping[str, Summary]) -> list[Bound]:
-    found = [
-        Bound(
-            "top_100_accuracy",
-            "top_100",
-            gate.top_100_accuracy_min,
-            None,
-            "gate.top_100_accuracy_min",
-        ),
-        Bound("rmse", "rmse", None, gate.rmse_max, "gate.rmse_max"),
-    ]
+    everything = TASKS if gate.untrained_tasks else ()
+    own = [g for g in gate_metrics() if g.metric.task in {*tasks, *everything}]
+    shared = [g for g in gate_metrics() if g.metric.task in {*tasks, *champion_tasks, *everything}]
+    found = [Bound(g, gate.protocol, "configuration", getattr(gate, g.limit)) for g in own]
     for name, summary in baselines.items():
-        accuracy = accuracy_of(summary, gate)
-        found.append(
-            Bound(
-                f"top_100_accuracy_against_{name}",
-                "top_100",
-                accuracy + gate.baseline_margin + STRICTLY,
-                None,
-                f"better than the {name} baseline's {accuracy:.4f} plus gate.baseline_margin",
-            )
-        )
+        found += [
+            _against_baseline(g, gate, name, summary) for g in own if g.baseline_margin is not None
+        ]
+    if champion is not None:
+        found += [_against_champion(g, gate, champion) for g in shared]
     return found
 
 
-def _relative(gate: GateConfig, champion: Summary | None) -> list[Bound]:
-    if champion is None:
-        return []
-    accuracy = accuracy_of(champion, gate)
-    return [
-        Bound(
-            "top_100_accuracy_against_champion",
-            "top_100",
-            max(accuracy - gate.top_100_accuracy_margin, 0.0),
-            None,
-            f"the champion's {accuracy:.4f} less gate.top_100_accuracy_margin",
-        ),
-        Bound(
-            "rmse_against_champion",
-            "rmse",
-            None,
-            champion.rmse + gate.rmse_margin,
-            f"the champion's {champion.rmse:.4f} plus gate.rmse_margin",
-        ),
-    ]
+def results(bounds: Iterable[Bound], summary: Summary) -> list[GateResult]:
+    """A model's value beside each bound, in the order of the bounds."""
+    return [GateResult(bound, _value(summary, bound.path)) for bound in bounds]
 
 
-def accuracy_of(summary: Summary, gate: GateConfig) -> float:
-    """Top-100 accuracy under the protocol that the gate looks at."""
-    return {"raw": summary.raw, "unseen": summary.unseen}[gate.protocol]["top_100"]
+def _against_baseline(gated: GateMetric, gate: GateConfig, name: str, summary: Summary) -> Bound:
+    assert gated.baseline_margin is not None
+    value = _value(summary, gated.metric.path(gate.protocol))
+    margin = getattr(gate, gated.baseline_margin)
+    limit = value + margin if gated.metric.higher_is_better else value - margin
+    return Bound(gated, gate.protocol, "baseline", limit, value, name)
 
 
-def refusal(bound: Bound, value: float, protocol: str, slice_name: str = OVERALL) -> str:
-    """Metric, value, bound, by how much, slice and origin of the bound, in one sentence."""
-    metric = f"top-100 accuracy ({protocol})" if bound.metric == "top_100" else "RMSE"
-    if not np.isfinite(value):
-        return f"{metric} is not a number on slice {slice_name!r}: training has diverged."
-    limit, side = (bound.lower, "below") if bound.lower is not None else (bound.upper, "above")
-    assert limit is not None
+def _against_champion(gated: GateMetric, gate: GateConfig, champion: Summary) -> Bound:
+    value = _value(champion, gated.metric.path(gate.protocol))
+    margin = getattr(gate, gated.champion_margin)
+    # No metric can be below zero: a bound there would read as a mistake.
+    limit = max(value - margin, 0.0) if gated.metric.higher_is_better else value + margin
+    return Bound(gated, gate.protocol, "champion", limit, value)
+
+
+def _value(summary: Summary, path: str) -> float:
+    value = summary.value(path)
+    return math.nan if value is None else value
+
+
+# Words, made here and nowhere else.
+
+
+def reason(bound: Bound) -> str:
+    """Where a bound comes from: `gate.rmse_max`, `the champion's 0.9000 plus gate.rmse_margin`."""
+    gated, higher = bound.gated, bound.gated.metric.higher_is_better
+    if bound.origin == "configuration":
+        return f"gate.{gated.limit}"
+    if bound.origin == "champion":
+        side = "less" if higher else "plus"
+        return f"the champion's {bound.reference:.4f} {side} gate.{gated.champion_margin}"
+    side = "plus" if higher else "less"
     return (
-        f"{metric} is {value:.4f}, {side} the bound of {limit:.4f} by {abs(value - limit):.4f} "
-        f"on slice {slice_name!r} ({bound.reason})."
+        f"better than the {bound.baseline} baseline's {bound.reference:.4f} {side} "
+        f"gate.{gated.baseline_margin}"
     )
+
+
+def refusal(result: GateResult) -> str:
+    """A sentence for a broken bound: metric, value, bound, distance, slice and origin."""
+    bound, value = result.bound, result.value
+    metric = bound.gated.metric.named(bound.protocol, inline=True)
+    if not math.isfinite(value):
+        return f"{metric} is not a number on slice {result.slice!r}: training has diverged."
+    side = "below" if bound.gated.metric.higher_is_better else "above"
+    return (
+        f"{metric} is {value:.4f}, {side} the bound of {bound.nearest:.4f} by "
+        f"{abs(value - bound.nearest):.4f} on slice {result.slice!r} ({reason(bound)})."
+    )
+
+
+def not_gated(gate: GateConfig, bounds: Collection[Bound]) -> list[str]:
+    """A sentence for each gate metric without a bound."""
+    gated = {bound.gated.metric.key for bound in bounds}
+    return [
+        f"{g.metric.named(gate.protocol)} is not gated: no {g.metric.task} task."
+        for g in gate_metrics()
+        if g.metric.key not in gated
+    ]

@@ -1,35 +1,48 @@
-"""Metrics from exact ranks and predicted stars: plain numpy, one value a row, then means."""
+"""Metrics from exact ranks and predicted stars: plain numpy, a value for each row, then means."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from scipy.stats import rankdata
 
+from reelflow.base.metrics import CUTOFFS, METRICS, RAW, UNSEEN
 from reelflow.encoding.encoded import Float32
-from reelflow.evaluation.slices import Labels
+from reelflow.evaluation.results import Bin, Likes, Summary
+from reelflow.evaluation.slices import Labels, Mask
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+T = TypeVar("T")
 
-CUTOFFS: Final = (1, 5, 10, 50, 100)
-PROTOCOLS: Final = ("raw", "unseen")
+WEIGHT: Final = "rows"
+"""Column of `aggregate` with the number of rows of each cell."""
+ZERO: Final = "zero"
+"""Column of `aggregate` that TFMA takes for the labels."""
+
+LIKED: Final = 3.5
+"""Stars from which on a movie counts as liked, if the model does not say."""
+
+BIN_STARS: Final = 0.25
+"""Width of a bin of predicted stars."""
+MAX_BINS: Final = 40
+"""Bins at most, on scales of more than ten stars."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of the test rows; every array has shape [rows]."""
+    """A model's answers for the test rows; every array has shape [rows]."""
 
     stars: npt.NDArray[np.float32]
     rank_raw: Ints
     """Rank of the row's movie among all movies, from 1, ties against the model."""
     rank_unseen: Ints
-    """The same with the movies of the user's train history out of the competition."""
+    """The same without the movies of the user's train history."""
     likes: npt.NDArray[np.float32] | None = None
     """Probability that the user likes the movie, of models that have one."""
 
@@ -52,9 +65,7 @@ def row_columns(predictions: Predictions, ratings: npt.NDArray[np.float32]) -> d
     A prediction that is not a number counts as infinitely wrong.
     """
     columns = {}
-    for protocol, ranks in zip(
-        PROTOCOLS, (predictions.rank_raw, predictions.rank_unseen), strict=True
-    ):
+    for protocol, ranks in ((RAW, predictions.rank_raw), (UNSEEN, predictions.rank_unseen)):
         for name, values in ranking_columns(ranks).items():
             columns[f"{protocol}/{name}"] = values
     errors = np.abs(predictions.stars.astype(np.float64) - ratings)
@@ -62,73 +73,59 @@ def row_columns(predictions: Predictions, ratings: npt.NDArray[np.float32]) -> d
     return columns | {"squared_error": errors**2, "absolute_error": errors}
 
 
-def summarise(columns: dict[str, Floats], rows: npt.NDArray[np.bool_] | None = None) -> Summary:
+def by_path(means: Mapping[str, T], root: Callable[[T], T]) -> dict[str, T]:
+    """Means of the columns under the metrics' paths: `squared_error` becomes `rmse`, at the end.
+
+    Args:
+        means: column to its mean, or whatever comes from means.
+        root: takes the square root of it.
+    """
+    named = dict(means)
+    for metric in METRICS.values():
+        if not metric.ranked and metric.column in named:
+            mean = named.pop(metric.column)
+            named[metric.key] = root(mean) if metric.root else mean
+    return named
+
+
+def summarise(columns: Mapping[str, Floats], rows: Mask | None = None) -> Summary:
     """Means over all rows, or over the rows that are true."""
     means = {name: float(np.mean(v if rows is None else v[rows])) for name, v in columns.items()}
-    by_protocol = {
-        protocol: {
-            name.removeprefix(f"{protocol}/"): mean
-            for name, mean in means.items()
-            if name.startswith(f"{protocol}/")
-        }
-        for protocol in PROTOCOLS
-    }
-    return Summary(
-        raw=by_protocol["raw"],
-        unseen=by_protocol["unseen"],
-        rmse=float(np.sqrt(means["squared_error"])),
-        mae=means["absolute_error"],
-    )
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One model's metrics over some rows."""
-
-    raw: dict[str, float]
-    unseen: dict[str, float]
-    rmse: float
-    mae: float
-    like: dict[str, float | None] | None = None
-    """Accuracy, precision, recall and AUC of likes; over all rows only."""
-
-
-# Sufficient statistics for TFMA: one weighted row for each combination of slices. All gated
-# metrics are means (RMSE is the root of one), so a cell's mean with the cell's size as example
-# weight gives TFMA exactly what its rows would, at a cost that does not grow with the test
-# split (docs/adr/0008).
-
-
-WEIGHT: Final = "rows"
-ZERO: Final = "zero"
-RMSE: Final = "rmse"
+    named = by_path(means, lambda mean: float(np.sqrt(mean)))
+    ranked = [metric for metric in METRICS.values() if metric.ranked]
+    raw, unseen = ({m.key: named[m.path(p)] for m in ranked} for p in (RAW, UNSEEN))
+    return Summary(raw, unseen, rmse=named["rmse"], mae=named["mae"])
 
 
 def aggregate(columns: Mapping[str, Floats], slices: Mapping[str, Labels]) -> pa.RecordBatch:
-    """Groups rows by all slices at once.
+    """Sufficient statistics for TFMA: one weighted row for each combination of slices.
+
+    Every metric is a mean or the root of one, so that a cell's mean with the cell's size as example
+    weight gives TFMA exactly what its rows would, at a cost that does not grow with the test split
+    (docs/adr/0008).
 
     Args:
-        columns: metric to its value for each row, float64 [rows]; `squared_error` becomes the root
-            of its mean, under the name `rmse`.
+        columns: column to its value for each row, float64 [rows] (`row_columns`).
         slices: slice key to the row's value, text [rows].
 
     Returns:
-        One row a cell, each column a list array with one value, as TFMA wants.
+        One row a cell and, for each metric's path and slice key, a list array with one value a row,
+        as TFMA takes them.
     """
     labels = np.stack(list(slices.values()), axis=1)
-    cells, where = np.unique(labels, axis=0, return_inverse=True)
-    where = where.reshape(-1)
-    sizes = np.bincount(where, minlength=len(cells))
+    cells, places = np.unique(labels, axis=0, return_inverse=True)
+    places = places.reshape(-1)
+    sizes = np.bincount(places, minlength=len(cells))
     out: dict[str, pa.Array] = {
         key: pa.array([value.encode() for value in cells[:, i]], pa.binary())
         for i, key in enumerate(slices)
     }
-    for name, values in columns.items():
-        means = np.bincount(where, weights=values, minlength=len(cells)) / sizes
-        if name == "squared_error":
-            out[RMSE] = pa.array(np.sqrt(means), pa.float32())
-        else:
-            out[name] = pa.array(means, pa.float32())
+    means = {
+        name: np.bincount(places, weights=values, minlength=len(cells)) / sizes
+        for name, values in columns.items()
+    }
+    named = by_path(means, np.sqrt)
+    out |= {path: pa.array(values, pa.float32()) for path, values in named.items()}
     out[WEIGHT] = pa.array(sizes, pa.float32())
     out[ZERO] = pa.array(np.zeros(len(cells)), pa.float32())
     offsets = pa.array(np.arange(len(cells) + 1), pa.int32())
@@ -136,36 +133,26 @@ def aggregate(columns: Mapping[str, Floats], slices: Mapping[str, Labels]) -> pa
     return pa.RecordBatch.from_arrays(lists, names=list(out))
 
 
-# How well likes are told from dislikes.
-
-
-Likes = dict[str, float | None]
-"""`accuracy`, `precision`, `recall`, `auc` and `threshold`; none where nothing could be counted."""
-
-LIKED = 3.5
-"""Stars from which on a movie counts as liked, if the model does not say."""
-
-
 def like_hits(predictions: Predictions, ratings: Float32, threshold: float = LIKED) -> Floats:
-    """1 where a like or a dislike is told right, float64 [rows].
+    """1 where a like or a dislike is predicted rightly, float64 [rows].
 
-    By the predicted probability of a like if there is one, or else by the predicted stars. What is
-    not a number is wrong.
+    By the predicted probability of a like if there is one, or else by the predicted stars. A
+    prediction that is not a number is wrong.
     """
-    scores, cut = _scores(predictions, threshold)
+    scores, cut = _like_scores(predictions, threshold)
     hits = ((scores >= cut) == (ratings >= threshold)) & np.isfinite(scores)
     return hits.astype(np.float64)
 
 
 def like_metrics(predictions: Predictions, ratings: Float32, threshold: float = LIKED) -> Likes:
-    """The metrics of a classifier over all rows.
+    """Metrics of a classifier of likes over all rows.
 
     Args:
         predictions: of the rows.
         ratings: the stars given, float32 [rows].
         threshold: stars from which on a movie counts as liked.
     """
-    scores, cut = _scores(predictions, threshold)
+    scores, cut = _like_scores(predictions, threshold)
     liked, positive = ratings >= threshold, scores >= cut
     hits = int((liked & positive).sum())
     return {
@@ -177,19 +164,22 @@ def like_metrics(predictions: Predictions, ratings: Float32, threshold: float = 
     }
 
 
-def _scores(predictions: Predictions, threshold: float) -> tuple[Float32, float]:
-    """What likes are told by, and from where on."""
+def _like_scores(predictions: Predictions, threshold: float) -> tuple[Float32, float]:
+    """Scores of likes, and the score from which on a like is predicted."""
     if predictions.likes is not None:
         return predictions.likes, 0.5
     return predictions.stars, threshold
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _share(part: int, total: int) -> float | None:
+    return part / total if total else None
 
 
-def _auc(scores: Float32, liked: npt.NDArray[np.bool_]) -> float | None:
-    """Chance that a liked row has the higher score; ties count half (Mann & Whitney 1947)."""
+def _auc(scores: Float32, liked: Mask) -> float | None:
+    """Chance that a liked row has the higher score; ties count half (Mann & Whitney 1947).
+
+    From ranks and not by scikit-learn, whose sum of trapezoids differs in the last digit.
+    """
     positive = int(liked.sum())
     negative = len(liked) - positive
     if not positive or not negative:
@@ -198,45 +188,23 @@ def _auc(scores: Float32, liked: npt.NDArray[np.bool_]) -> float | None:
     return float(above / (positive * negative))
 
 
-# Predicted stars against given ones: is a predicted 4 worth a 4?
-
-
-BIN_STARS = 0.25
-"""Width of a bin of predicted stars."""
-MOST_BINS = 40
-"""Bins at most, on scales of more than ten stars."""
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Test rows whose predictions are near each other."""
-
-    rows: int
-    predicted: float
-    """Mean of the predictions, in stars."""
-    actual: float
-    """Mean of the ratings given, in stars."""
-    error: float
-    """Standard error of `actual`, in stars; 0 for a single row."""
-
-
 def calibration(stars: Float32, ratings: Float32) -> list[Bin]:
-    """Bins of predictions, lowest first, empty ones left out.
+    """Predicted stars against the stars given: bins of predictions, lowest first, no empty ones.
 
     Args:
-        stars: predictions, [rows]; what is not a number is left out.
-        ratings: what was given, [rows].
+        stars: predictions, [rows]; those that are not numbers are left out.
+        ratings: the stars given, [rows].
     """
     finite = np.isfinite(stars)
     predicted, actual = stars[finite].astype(np.float64), ratings[finite].astype(np.float64)
     if len(predicted) == 0:
         return []
     low, high = float(predicted.min()), float(predicted.max())
-    width = max(BIN_STARS, (high - low) / MOST_BINS)
-    place = np.floor((predicted - np.floor(low / width) * width) / width).astype(np.int64)
+    width = max(BIN_STARS, (high - low) / MAX_BINS)
+    bins = np.floor((predicted - np.floor(low / width) * width) / width).astype(np.int64)
     found = []
-    for number in np.unique(place):
-        inside = place == number
+    for number in np.unique(bins):
+        inside = bins == number
         rows, given = int(inside.sum()), actual[inside]
         error = float(given.std(ddof=1) / np.sqrt(rows)) if rows > 1 else 0.0
         found.append(Bin(rows, float(predicted[inside].mean()), float(given.mean()), error))

@@ -1,9 +1,14 @@
-"""TFMA on the cells: its own result files, and its verdict on every bound."""
+"""TFMA on the cells of `metrics.aggregate`: its result files, slices and validations, for viewers.
+
+The gate does not wait for it: it decides by the exact figures (reelflow/evaluation/gate.py). TFMA
+counts in float32, and each bound gives way by the metric's tolerance, so that it agrees.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -11,10 +16,13 @@ import tensorflow_model_analysis as tfma
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
-from reelflow.evaluation.gate import ROUNDING, Bound
-from reelflow.evaluation.metrics import PROTOCOLS, RMSE, WEIGHT, ZERO
+from reelflow.base.metrics import METRICS, PROTOCOLS, metric_at
+from reelflow.evaluation.gate import Bound
+from reelflow.evaluation.metrics import WEIGHT, ZERO
 
-SHOWN = ("top_10", "top_100", "ndcg_10", "mrr")
+_RANKING = ("top_10", "top_100", "ndcg_10", "mrr")
+SHOWN = ("rmse", *(METRICS[key].path(protocol) for protocol in PROTOCOLS for key in _RANKING))
+"""Paths of the metrics that TFMA shows by slice."""
 
 
 def evaluate(
@@ -42,17 +50,14 @@ def evaluate(
     )
 
 
-def eval_config(
-    bounds: Iterable[Bound], protocol: str, slice_keys: Iterable[str]
-) -> config_pb2.EvalConfig:
+def eval_config(bounds: Collection[Bound], slice_keys: Iterable[str]) -> config_pb2.EvalConfig:
     """TFMA's configuration: the metrics of both protocols by slice, the bounds over all rows.
 
     The bounds apply to the overall slice alone: a small noisy slice must not block a blessing.
     """
-    outputs = [RMSE, *(f"{p}/{name}" for p in PROTOCOLS for name in SHOWN)]
-    gated = {"rmse": RMSE, "top_100": f"{protocol}/top_100"}
+    outputs = tuple(dict.fromkeys([*SHOWN, *(bound.path for bound in bounds)]))
     metrics = [_metric(output, output) for output in outputs]
-    metrics += [_metric(gated[b.metric], b.name, b) for b in bounds]
+    metrics += [_metric(bound.path, bound.name, bound) for bound in bounds]
     return json_format.ParseDict(
         {
             "model_specs": [
@@ -69,33 +74,18 @@ def eval_config(
     )
 
 
-def _metric(output: str, name: str, bound: Bound | None = None) -> dict[str, object]:
-    class_name = "RootMeanSquaredError" if output == RMSE else "MeanPrediction"
-    metric: dict[str, object] = {"class_name": class_name, "config": json.dumps({"name": name})}
+def _metric(output: str, name: str, bound: Bound | None = None) -> dict[str, Any]:
+    class_name = "RootMeanSquaredError" if metric_at(output).root else "MeanPrediction"
+    metric: dict[str, Any] = {"class_name": class_name, "config": json.dumps({"name": name})}
     if bound is not None:
-        value = {}
-        if bound.lower is not None:
-            value["lower_bound"] = bound.lower - ROUNDING
-        if bound.upper is not None:
-            value["upper_bound"] = bound.upper + ROUNDING
         metric["per_slice_thresholds"] = [
-            {"slicing_specs": [{}], "threshold": {"value_threshold": value}}
+            {"slicing_specs": [{}], "threshold": {"value_threshold": _threshold(bound)}}
         ]
     return {"output_names": [output], "metrics": [metric]}
 
 
-def failures(output_path: str) -> dict[str, float]:
-    """Names of the bounds that TFMA found broken, with the metric's value.
-
-    Raises:
-        ValueError: TFMA refused for a reason that is not a bound.
-    """
-    result = tfma.load_validation_result(output_path)
-    broken = {
-        failure.metric_key.name: failure.metric_value.double_value.value
-        for per_slice in result.metric_validations_per_slice
-        for failure in per_slice.failures
-    }
-    if not broken and not result.validation_ok:
-        raise ValueError(f"TFMA refused without naming a bound: {result}")
-    return broken
+def _threshold(bound: Bound) -> dict[str, float]:
+    tolerance = bound.gated.metric.tolerance
+    if bound.gated.metric.higher_is_better:
+        return {"lower_bound": bound.nearest - tolerance}
+    return {"upper_bound": bound.nearest + tolerance}

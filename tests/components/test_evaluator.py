@@ -18,6 +18,7 @@ from components import evaluator as module
 from components.evaluator import Evaluator
 from reelflow.base import columns as f
 from reelflow.config import GateConfig
+from reelflow.evaluation.results import METRICS_FILE
 from tests.encoded_data import ratings_batch
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Evaluated:
         properties = {module.GATE: gate.model_dump_json(), module.SEED: 1}
         module.Executor(context).Do(inputs, outputs, properties)
         self.evaluation, self.blessing = (outputs[name][0] for name in kinds)
-        report = Path(self.evaluation.uri) / module.METRICS_FILE
+        report = Path(self.evaluation.uri) / METRICS_FILE
         self.report: dict[str, Any] = json.loads(report.read_text())
         self.files = {path.name for path in Path(self.blessing.uri).iterdir()}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from reelflow.evaluation.metrics import Predictions, Summary, row_columns, summarise
+from reelflow.evaluation.metrics import Predictions, row_columns, summarise
+from reelflow.evaluation.results import Summary
 
 
 def predictions(seed: int, rows: int = 60, best: int = 1, worst: int = 300) -> Predictions:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from reelflow.evaluation.metrics import MOST_BINS, Bin, calibration
+from reelflow.evaluation.metrics import MAX_BINS, calibration
+from reelflow.evaluation.results import Bin
 
 
 def _floats(*values: float) -> np.ndarray:
@@ -28,7 +29,7 @@ def test_every_row_is_in_one_bin_and_bins_ascend() -> None:
 
 def test_long_scales_have_no_more_bins_than_short_ones() -> None:
     predicted = np.linspace(0, 1000, 5000, dtype=np.float32)
-    assert len(calibration(predicted, predicted)) <= MOST_BINS + 1
+    assert len(calibration(predicted, predicted)) <= MAX_BINS + 1
 
 
 def test_what_is_no_number_is_left_out() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
+from reelflow.base.metrics import GATE_METRICS, METRICS, GateMetric
 from reelflow.config import GateConfig
-from reelflow.evaluation.gate import Bound, accuracy_of, bounds, not_gated, refusal
-from reelflow.evaluation.metrics import Summary
+from reelflow.evaluation import tfma_run
+from reelflow.evaluation.gate import GateResult, bounds, not_gated, refusal, results
+from reelflow.evaluation.results import Summary, Verdict
 from tests.reelflow.evaluation.figures import summary
 
 GATE = GateConfig(
@@ -27,15 +31,10 @@ def _broken(
     config = GATE.model_copy(update=gate)
     found = bounds(config, champion, baselines or {})
     assert len({bound.name for bound in found}) == len(found)
-    measured = {"top_100": accuracy_of(candidate, config), "rmse": candidate.rmse}
-    return {bound.name for bound in found if not _keeps(bound, measured[bound.metric])}
-
-
-def _keeps(bound: Bound, value: float) -> bool:
-    assert (bound.lower is None) != (bound.upper is None)
-    if bound.lower is not None:
-        return value >= bound.lower
-    return bound.upper is not None and value <= bound.upper
+    for bound in found:
+        record = bound.record()
+        assert (record.lower is None) != (record.upper is None)
+    return {result.bound.name for result in results(found, candidate) if not result.kept}
 
 
 def test_without_a_champion_the_absolute_bounds_decide() -> None:
@@ -92,18 +91,18 @@ def test_the_protocol_decides_which_accuracy(protocol: str, broken: bool) -> Non
 
 def test_a_refusal_names_metric_value_bound_distance_and_slice() -> None:
     lower, upper, *_ = bounds(GATE, None, {})
-    assert refusal(lower, 0.15, "unseen") == (
+    assert refusal(GateResult(lower, 0.15)) == (
         "top-100 accuracy (unseen) is 0.1500, below the bound of 0.2000 by 0.0500 "
         "on slice 'overall' (gate.top_100_accuracy_min)."
     )
-    assert refusal(upper, 1.25, "raw") == (
+    assert refusal(GateResult(upper, 1.25)) == (
         "RMSE is 1.2500, above the bound of 1.0000 by 0.2500 on slice 'overall' (gate.rmse_max)."
     )
 
 
 def test_a_refusal_says_whose_figure_it_is() -> None:
     found = bounds(GATE, summary(0.3, 0.9), {"popularity": summary(0.25, 1.0)})
-    said = {bound.name: refusal(bound, 0.1, "unseen") for bound in found}
+    said = {bound.name: refusal(GateResult(bound, 0.1)) for bound in found}
     assert "the champion's 0.3000" in said["top_100_accuracy_against_champion"]
     assert "below the bound of 0.2800 by 0.1800" in said["top_100_accuracy_against_champion"]
     assert "the popularity baseline's 0.2500" in said["top_100_accuracy_against_popularity"]
@@ -114,7 +113,7 @@ def test_a_refusal_says_whose_figure_it_is() -> None:
 def test_a_value_that_is_no_number_has_a_reason_of_its_own(value: float) -> None:
     bound = bounds(GATE, None, {})[1]
     said = "RMSE is not a number on slice 'overall': training has diverged."
-    assert refusal(bound, value, "unseen") == said
+    assert refusal(GateResult(bound, value)) == said
 
 
 POOR = {"popularity": summary(0.25, 1.0)}
@@ -122,9 +121,9 @@ POOR = {"popularity": summary(0.25, 1.0)}
 
 def _names(*tasks: str, champion: Sequence[str] | None = None, **gate: Any) -> set[str]:
     """Names of the bounds that a model of these tasks is held to."""
-    rival = None if champion is None else summary(0.3, 0.9)
+    best = None if champion is None else summary(0.3, 0.9)
     config = GATE.model_copy(update=gate)
-    return {bound.name for bound in bounds(config, rival, POOR, tasks, champion or ())}
+    return {bound.name for bound in bounds(config, best, POOR, tasks, champion or ())}
 
 
 def test_a_rating_model_has_no_floor_of_accuracy() -> None:
@@ -156,3 +155,72 @@ def test_what_is_not_gated_is_said() -> None:
     }.items():
         assert not_gated(GATE, bounds(GATE, None, POOR, [task])) == words
     assert not_gated(GATE, bounds(GATE, None, POOR)) == []
+
+
+def test_equal_values_by_a_last_digit() -> None:
+    """The exact figures decide: no rounding helps, and none hurts."""
+    champion = summary(1 / 3, 0.9)
+    margins = {"top_100_accuracy_margin": 0.0, "rmse_margin": 0.0}
+    below, above = float(np.nextafter(1 / 3, 0)), float(np.nextafter(1 / 3, 1))
+    assert _broken(summary(1 / 3, 0.9), champion, **margins) == set()
+    assert _broken(summary(below, 0.9), champion, **margins) == {
+        "top_100_accuracy_against_champion"
+    }
+    floor = {"popularity": summary(1 / 3, 9.9)}
+    assert _broken(summary(above, 0.9), baselines=floor) == set()
+
+
+class _WiderGate(GateConfig):
+    """The configuration of two more gate metrics."""
+
+    mae_max: float = 0.8
+    mae_margin: float = 0.01
+    ndcg_10_min: float = 0.1
+    ndcg_10_margin: float = 0.02
+
+
+@pytest.fixture
+def wider(monkeypatch: pytest.MonkeyPatch) -> _WiderGate:
+    for row in (
+        GateMetric(METRICS["mae"], "mae", "mae_max", "mae_margin", "baseline_margin"),
+        GateMetric(METRICS["ndcg_10"], "ndcg_10", "ndcg_10_min", "ndcg_10_margin"),
+    ):
+        monkeypatch.setitem(GATE_METRICS, row.metric.key, row)
+    return _WiderGate(**GATE.model_dump())
+
+
+def test_a_new_gate_metric_is_a_row_of_the_table(wider: _WiderGate) -> None:
+    champion = summary(0.3, 0.9)  # its MAE is 0.9 as well, and its NDCG 0
+    found = bounds(wider, champion, POOR)
+    names = [bound.name for bound in found]
+    assert {"mae", "mae_against_popularity", "mae_against_champion"} < set(names)
+    assert {"ndcg_10", "ndcg_10_against_champion"} < set(names)
+
+    refused = [r for r in results(found, summary(0.3, 0.85)) if not r.kept]
+    assert [refusal(result) for result in refused] == [
+        "MAE is 0.8500, above the bound of 0.8000 by 0.0500 on slice 'overall' (gate.mae_max).",
+        "NDCG@10 (unseen) is 0.0000, below the bound of 0.1000 by 0.1000 on slice 'overall' "
+        "(gate.ndcg_10_min).",
+    ]
+    reasons = {bound.name: bound.record() for bound in found}
+    assert reasons["mae_against_champion"].reason == "the champion's 0.9000 plus gate.mae_margin"
+    assert reasons["mae_against_popularity"].upper == pytest.approx(1 - 2e-6, abs=1e-9)
+    only_ranks = bounds(wider, None, {}, ["retrieval"])
+    assert not_gated(wider, only_ranks) == [
+        "RMSE is not gated: no rating task.",
+        "MAE is not gated: no rating task.",
+    ]
+    verdict = Verdict(False, [], ["mae_against_champion", "ndcg_10_against_champion"])
+    assert verdict.only_worse_than_champion
+
+
+def test_tfma_gets_the_bounds_of_a_new_gate_metric(wider: _WiderGate) -> None:
+    config = tfma_run.eval_config(bounds(wider, None, POOR), ())
+    limits = {
+        json.loads(spec.metrics[0].config)["name"]: threshold.threshold.value_threshold
+        for spec in config.metrics_specs
+        for threshold in spec.metrics[0].per_slice_thresholds
+    }
+    assert limits["mae"].upper_bound.value == pytest.approx(0.8 + 1e-6)
+    assert limits["ndcg_10"].lower_bound.value == pytest.approx(0.1 - 1e-6)
+    assert {"mae", "unseen/ndcg_10"} < set(config.model_specs[0].prediction_keys)

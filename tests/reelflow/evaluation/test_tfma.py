@@ -1,4 +1,4 @@
-"""TFMA on aggregated cells says what the rows say, and breaks the bounds that the rows break."""
+"""TFMA on aggregated cells has the rows' figures, and breaks the bounds that the gate breaks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import pyarrow as pa
 import pytest
 import tensorflow_model_analysis as tfma
 
+from reelflow.base.metrics import METRICS, GateMetric
 from reelflow.config import GateConfig
 from reelflow.evaluation import tfma_run
-from reelflow.evaluation.gate import Bound, bounds
+from reelflow.evaluation.gate import Bound, bounds, results
 from reelflow.evaluation.metrics import WEIGHT, aggregate, row_columns, summarise
+from reelflow.evaluation.results import Summary
 from reelflow.evaluation.slices import MOVIE_POPULARITY, USER_ACTIVITY
 from tests.reelflow.evaluation.figures import predictions, stars
 
@@ -29,10 +31,20 @@ RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
 
 def _evaluate(cells: pa.RecordBatch, limits: list[Bound], folder: Path) -> dict[str, float]:
-    config = tfma_run.eval_config(limits, "unseen", KEYS)
+    """Names of the bounds that TFMA's validation calls broken, with its values."""
+    config = tfma_run.eval_config(limits, KEYS)
     with beam.Pipeline(runner=RUNNER) as pipeline:
         tfma_run.evaluate(pipeline, cells, config, str(folder))
-    return tfma_run.failures(str(folder))
+    return {
+        failure.metric_key.name: failure.metric_value.double_value.value
+        for per_slice in tfma.load_validation_result(str(folder)).metric_validations_per_slice
+        for failure in per_slice.failures
+    }
+
+
+def _broken(limits: list[Bound], summary: Summary) -> set[str]:
+    """Names of the bounds that the gate calls broken."""
+    return {result.bound.name for result in results(limits, summary) if not result.kept}
 
 
 def test_cells_are_means_and_sizes() -> None:
@@ -49,8 +61,8 @@ def test_cells_are_means_and_sizes() -> None:
     assert len(cells[WEIGHT]) == len(set(zip(*SLICES.values(), strict=True)))
 
 
-def _bound(name: str, metric: str, lower: float | None, upper: float | None) -> Bound:
-    return Bound(name, metric, lower, upper, "the test")  # type: ignore[arg-type]
+def _bound(name: str, metric: str, limit: float) -> Bound:
+    return Bound(GateMetric(METRICS[metric], name, "", ""), "unseen", "configuration", limit)
 
 
 @pytest.mark.slow
@@ -63,13 +75,14 @@ def test_tfma_agrees_with_the_rows(tmp_path: Path) -> None:
     )
     limits = [
         *bounds(equal, whole, {"popularity": whole}),
-        _bound("lower kept", "top_100", accuracy - 1e-3, None),
-        _bound("lower broken", "top_100", accuracy + 1e-3, None),
-        _bound("upper kept", "rmse", None, rmse + 1e-3),
-        _bound("upper broken", "rmse", None, rmse - 1e-3),
+        _bound("lower kept", "top_100", accuracy - 1e-3),
+        _bound("lower broken", "top_100", accuracy + 1e-3),
+        _bound("upper kept", "rmse", rmse + 1e-3),
+        _bound("upper broken", "rmse", rmse - 1e-3),
     ]
     broken = _evaluate(aggregate(COLUMNS, SLICES), limits, tmp_path)
     assert set(broken) == {"lower broken", "upper broken", "top_100_accuracy_against_popularity"}
+    assert _broken(limits, whole) == set(broken)
     assert broken["lower broken"] == pytest.approx(accuracy, rel=1e-5)
     assert broken["upper broken"] == pytest.approx(rmse, rel=1e-5)
 
@@ -98,7 +111,7 @@ def test_predictions_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     found.stars[3] = np.nan
     columns = row_columns(found, stars(1, 40))
     slices = {key: labels[:40] for key, labels in SLICES.items()}
-    limits = [_bound("rmse", "rmse", None, 1e9), _bound("accuracy", "top_100", 0.0, None)]
+    limits = [_bound("rmse", "rmse", 1e9), _bound("accuracy", "top_100", 0.0)]
     broken = _evaluate(aggregate(columns, slices), limits, tmp_path)
-    assert set(broken) == {"rmse"}
+    assert set(broken) == _broken(limits, summarise(columns)) == {"rmse"}
     assert not np.isfinite(broken["rmse"])

@@ -86,9 +86,9 @@ def test_the_gate_runs_without_a_champion_that_cannot_be_asked(
 ) -> None:
     champion = _export(tmp_path / "old", None)
     gate = GateConfig(baselines=())
-    comparison = compare(saved_model, champion, rows, model.data, gate, seed=0)
-    assert comparison.champion is None
-    assert not [bound for bound in comparison.bounds if "champion" in bound.name]
-    [words] = comparison.not_gated
+    found = compare(saved_model, champion, rows, model.data, gate, seed=0)
+    assert found.results.champion is None
+    assert not [bound for bound in found.bounds if bound.origin == "champion"]
+    [words] = found.results.gate.not_gated
     assert "The champion cannot be compared" in words
     assert "no signature `evaluate`" in words
