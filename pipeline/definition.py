@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tfx import v1 as tfx
+from tfx.components import ExampleValidator, StatisticsGen, Trainer, Transform
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from components.data_gate import DataGate
 from components.evaluator import Evaluator
@@ -12,7 +17,7 @@ from components.ratings_encoder import RatingsEncoder
 from components.registry_pusher import RegistryPusher
 from components.registry_resolver import RegistryResolver
 from components.report import Report
-from components.resolvers import BeginningStrategy, ChampionStrategy
+from components.resolvers import ChampionStrategy, WarmStartStrategy
 from components.schema import CuratedSchema
 from components.serving_check import ServingCheck
 from components.span_drift import USED, SpanDrift
@@ -27,8 +32,13 @@ from reelflow.data import schema
 from reelflow.data.beam_args import DIRECT, beam_args, check_reach
 from reelflow.data.spans import is_pattern
 
-# Where things run and go is nothing that a model comes from.
-_NOT_OF_THE_MODEL = {"beam", "push", "registry", "kubeflow"}
+# Dotted paths, which TFX imports where the node runs.
+PREPROCESSING_FN: Final = "reelflow.encoding.preprocessing.preprocessing_fn"
+RUN_FN: Final = "components.trainer.run_fn"
+TUNER_FN: Final = "components.tuner.tuner_fn"
+
+# A model does not depend on where things run and go.
+_NOT_OF_THE_MODEL: Final = {"beam", "push", "registry", "kubeflow"}
 
 
 def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> tfx.dsl.Pipeline:
@@ -45,55 +55,57 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
     if config.data.path is None:
         raise BadInput("The configuration names no ratings.", "Set data.path to a folder.")
     check_reach(config.beam, config.data.path, output)
-    layout = Layout.of(output)
+    layout, seed = Layout.of(output), config.split.seed
 
+    # Data: from files to encoded ratings that may be learned from.
     example_gen = RatingsExampleGen(
         config.data, config.split, input_base=config.data.path, code=code_hash()
     )
-    examples, catalogue = example_gen.outputs["examples"], example_gen.outputs["catalogue"]
-
-    ratings_schema = CuratedSchema(text=schema.path("ratings").read_text()).with_id("RatingsSchema")
+    examples, catalogue, quarantine = (
+        example_gen.outputs[key] for key in ("examples", "catalogue", "quarantine")
+    )
+    ratings_schema = _curated("ratings").with_id("RatingsSchema")
     ratings_statistics = RatingsStatisticsGen(
-        examples=examples, rows=config.data.statistics_rows, seed=config.split.seed
+        examples=examples, rows=config.data.statistics_rows, seed=seed
     ).with_id("RatingsStatistics")
-    ratings_validator = tfx.components.ExampleValidator(
-        statistics=ratings_statistics.outputs["statistics"],
-        schema=ratings_schema.outputs["schema"],
+    statistics = ratings_statistics.outputs["statistics"]
+    ratings_validator = ExampleValidator(
+        statistics=statistics, schema=ratings_schema.outputs["schema"]
     ).with_id("RatingsValidator")
-    movies_schema = CuratedSchema(text=schema.path("movies").read_text()).with_id("MoviesSchema")
-    movies_statistics = tfx.components.StatisticsGen(
-        examples=catalogue, exclude_splits=[f.USERS]
-    ).with_id("MoviesStatistics")
-    movies_validator = tfx.components.ExampleValidator(
+    movies_schema = _curated("movies").with_id("MoviesSchema")
+    movies_statistics = StatisticsGen(examples=catalogue, exclude_splits=[f.USERS]).with_id(
+        "MoviesStatistics"
+    )
+    movies_validator = ExampleValidator(
         statistics=movies_statistics.outputs["statistics"],
         schema=movies_schema.outputs["schema"],
         exclude_splits=[f.USERS],
     ).with_id("MoviesValidator")
-    drifts = []
+    verdicts = {
+        "quarantine": quarantine,
+        "ratings_anomalies": ratings_validator.outputs["anomalies"],
+        "movies_anomalies": movies_validator.outputs["anomalies"],
+    }
+    span_drift = None
     if is_pattern(config.data.path):
-        compared = SpanDrift(
-            quarantine=example_gen.outputs["quarantine"],
-            statistics=ratings_statistics.outputs["statistics"],
+        span_drift = SpanDrift(
+            quarantine=quarantine,
+            statistics=statistics,
             ratings_schema=ratings_schema.outputs["schema"],
             movies_schema=movies_schema.outputs["schema"],
             data=config.data.model_dump_json(include=USED),
             split=config.split.model_dump_json(),
         )
-        drifts.append(compared)
-    drift = drifts[0].outputs["drift"] if drifts else None
+        verdicts["drift"] = span_drift.outputs["drift"]
     data_gate = DataGate(
-        ratings_anomalies=ratings_validator.outputs["anomalies"],
-        movies_anomalies=movies_validator.outputs["anomalies"],
-        quarantine=example_gen.outputs["quarantine"],
+        **verdicts,
         max_quarantined=config.data.max_quarantined,
-        drift=drift,
-        max_drift=config.data.max_drift if drifts else None,
+        max_drift=config.data.max_drift if span_drift else None,
     )
-
-    transform = tfx.components.Transform(
+    transform = Transform(
         examples=catalogue,
         schema=movies_schema.outputs["schema"],
-        preprocessing_fn="reelflow.encoding.preprocessing.preprocessing_fn",
+        preprocessing_fn=PREPROCESSING_FN,
         custom_config={
             f.MOVIE_FEATURES: bool(config.data.movie_features),
             f.USER_FEATURES: config.data.use_users,
@@ -103,52 +115,47 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         disable_statistics=True,
     )
     transform.add_upstream_node(data_gate)
+    transform_graph = transform.outputs["transform_graph"]
     encoder = RatingsEncoder(
-        examples=examples,
-        catalogue=catalogue,
-        transform_graph=transform.outputs["transform_graph"],
+        examples=examples, catalogue=catalogue, transform_graph=transform_graph
     )
     encoded = encoder.outputs["encoded"]
+
+    # Model: search, train, and compare with the champion.
+    registry = RegistryResolver(config.registry, file=str(layout.registry))
+    registered = registry.outputs["model"]
     learning = {
         "examples": encoded,
-        "transform_graph": transform.outputs["transform_graph"],
+        "transform_graph": transform_graph,
         "train_args": tfx.proto.TrainArgs(splits=[f.TRAIN]),
         "eval_args": tfx.proto.EvalArgs(splits=[f.VALIDATION]),
     }
-    sections = {
-        MODEL: config.model.model_dump(mode="json"),
-        TRAIN: config.train.model_dump(mode="json"),
-    }
-    registered = RegistryResolver(config.registry, file=str(layout.registry))
-    tuners = []
+    sections = {key: getattr(config, key).model_dump(mode="json") for key in (MODEL, TRAIN)}
+    tuner = warm_start = None
     if config.tuner.trials:
         search = {**sections, TUNER: config.tuner.model_dump(mode="json")}
-        tuner_fn = "components.tuner.tuner_fn"
-        tuners.append(Tuner(tuner_fn=tuner_fn, custom_config=search, **learning))
-    beginnings = []
+        tuner = Tuner(tuner_fn=TUNER_FN, custom_config=search, **learning)
     if config.train.warm_start:
-        beginning = tfx.dsl.Resolver(
-            strategy_class=BeginningStrategy,
-            registered=registered.outputs["model"],
+        warm_start = tfx.dsl.Resolver(
+            strategy_class=WarmStartStrategy,
+            registered=registered,
             encoded=encoded,
-            model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+            model=tfx.dsl.Channel(type=Model),
         ).with_id("BeginningResolver")
-        beginnings.append(beginning)
         sections[SPLIT] = config.split.model_dump(mode="json")
-    trainer = tfx.components.Trainer(
-        run_fn="components.trainer.run_fn",
-        hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
-        base_model=beginnings[0].outputs["model"] if beginnings else None,
+    trainer = Trainer(
+        run_fn=RUN_FN,
+        hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
+        base_model=warm_start.outputs["model"] if warm_start else None,
         custom_config=sections,
         **learning,
     )
     model = trainer.outputs["model"]
-
     champion = tfx.dsl.Resolver(
         strategy_class=ChampionStrategy,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-        registered=registered.outputs["model"],
+        model=tfx.dsl.Channel(type=Model),
+        model_blessing=tfx.dsl.Channel(type=ModelBlessing),
+        registered=registered,
         candidate=model,
     ).with_id("ChampionResolver")
     evaluator = Evaluator(
@@ -158,43 +165,41 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         encoded=encoded,
         catalogue=catalogue,
         gate=config.gate,
-        seed=config.split.seed,
+        seed=seed,
     )
-    # What TFMA is given is one batch that this process holds already: nothing to distribute.
+    # TFMA gets one batch that this process holds already: there is nothing to distribute.
     evaluator.with_beam_pipeline_args(DIRECT)
+
+    # Release: check, push, report and register.
     serving_check = ServingCheck(model=model, latency_ms_max=config.push.latency_ms_max)
+    blessings = {
+        "model_blessing": evaluator.outputs["blessing"],
+        "infra_blessing": serving_check.outputs["blessing"],
+    }
     pusher = Pusher(
         model=model,
-        model_blessing=evaluator.outputs["blessing"],
-        infra_blessing=serving_check.outputs["blessing"],
+        **blessings,
         directory=str(layout.serving_of(config)),
         keep=config.push.keep,
         hold=not config.registry.promote,
     )
-
+    outcome = {
+        "model": model,
+        "transform_graph": transform_graph,
+        "evaluation": evaluator.outputs["evaluation"],
+        **blessings,
+        "pushed_model": pusher.outputs["pushed_model"],
+    }
     report = Report(
-        quarantine=example_gen.outputs["quarantine"],
-        statistics=ratings_statistics.outputs["statistics"],
-        ratings_anomalies=ratings_validator.outputs["anomalies"],
-        movies_anomalies=movies_validator.outputs["anomalies"],
-        transform_graph=transform.outputs["transform_graph"],
+        **outcome,
+        **verdicts,
+        statistics=statistics,
         encoded=encoded,
-        model=model,
-        evaluation=evaluator.outputs["evaluation"],
-        model_blessing=evaluator.outputs["blessing"],
-        infra_blessing=serving_check.outputs["blessing"],
-        pushed_model=pusher.outputs["pushed_model"],
-        tuner_results=tuners[0].outputs["tuner_results"] if tuners else None,
-        drift=drift,
+        tuner_results=tuner.outputs["tuner_results"] if tuner else None,
     )
     registry_pusher = RegistryPusher(
-        model=model,
-        transform_graph=transform.outputs["transform_graph"],
-        quarantine=example_gen.outputs["quarantine"],
-        evaluation=evaluator.outputs["evaluation"],
-        model_blessing=evaluator.outputs["blessing"],
-        infra_blessing=serving_check.outputs["blessing"],
-        pushed_model=pusher.outputs["pushed_model"],
+        **outcome,
+        quarantine=quarantine,
         report=report.outputs["report"],
         registry=config.registry,
         file=str(layout.registry),
@@ -202,35 +207,21 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         code=code_hash(),
     )
 
+    nodes = [example_gen, ratings_schema, ratings_statistics, ratings_validator, movies_schema]
+    nodes += [movies_statistics, movies_validator, span_drift, data_gate, transform, encoder]
+    nodes += [registry, tuner, warm_start, trainer, champion, evaluator]
+    nodes += [serving_check, pusher, report, registry_pusher]
+    metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(layout.metadata))
     return tfx.dsl.Pipeline(
         pipeline_name=name,
         pipeline_root=str(layout.artifacts),
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(layout.metadata)
-        ),
-        components=[
-            example_gen,
-            ratings_schema,
-            ratings_statistics,
-            ratings_validator,
-            movies_schema,
-            movies_statistics,
-            movies_validator,
-            *drifts,
-            data_gate,
-            transform,
-            encoder,
-            registered,
-            *tuners,
-            *beginnings,
-            trainer,
-            champion,
-            evaluator,
-            serving_check,
-            pusher,
-            report,
-            registry_pusher,
-        ],
+        metadata_connection_config=metadata,
+        components=[node for node in nodes if node is not None],
         enable_cache=True,
         beam_pipeline_args=beam_args(config.beam),
     )
+
+
+def _curated(name: str) -> BaseNode:
+    """Import `schemas/<name>.pbtxt`."""
+    return CuratedSchema(text=schema.path(name).read_text())

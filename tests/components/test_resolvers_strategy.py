@@ -11,7 +11,7 @@ from tfx.types import standard_artifacts
 from tfx.types.artifact import Artifact
 
 from components.registry_resolver import HASH
-from components.resolvers import BeginningStrategy
+from components.resolvers import WarmStartStrategy
 from reelflow.registry.push import content_hash
 
 Event = metadata_store_pb2.Event
@@ -71,7 +71,7 @@ def resolve(store: Store, registered: list[Artifact], ratings: int) -> list[int]
         "encoded": [encoded],
         "model": [*store.models.values(), *registered],
     }
-    found = BeginningStrategy().resolve_artifacts(store, inputs)
+    found = WarmStartStrategy().resolve_artifacts(store, inputs)
     assert found.keys() == inputs.keys()
     assert not found["registered"]
     assert not found["encoded"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from google.protobuf import json_format
 from tfx.orchestration.local import runner_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.definition import create_pipeline
+from pipeline.definition import PREPROCESSING_FN, RUN_FN, TUNER_FN, create_pipeline
 from pipeline.runs import launcher
 from reelflow.base.errors import BadInput
 from reelflow.config import Config
@@ -57,7 +58,7 @@ def _parameters(node: pipeline_pb2.PipelineNode) -> Any:
 
 
 def _changed(output: str, **sections: dict[str, Any]) -> set[str]:
-    """The nodes whose own parameters a change of the configuration changes."""
+    """Nodes whose own parameters a change of the configuration changes."""
     before, after = _compiled(output), _compiled(output, **sections)
     assert list(before) == list(after)
     return {name for name in before if _parameters(before[name]) != _parameters(after[name])}
@@ -179,6 +180,12 @@ def test_the_pushing_folder_may_be_another(output: str) -> None:
     pusher = _compiled(output, push={"directory": "/elsewhere"})["Pusher"]
     assert "/elsewhere" in str(pusher.parameters)
     assert str(Layout.of(output).serving) not in str(pusher.parameters)
+
+
+@pytest.mark.parametrize("path", [PREPROCESSING_FN, RUN_FN, TUNER_FN])
+def test_dotted_paths_name_functions(path: str) -> None:
+    module, _, name = path.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
 
 
 def test_without_ratings_there_is_no_pipeline(output: str) -> None:
