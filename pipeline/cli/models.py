@@ -69,9 +69,10 @@ def show(
 ) -> None:
     """Show all that is known of a version: metrics, configuration, hashes, verdict."""
     from pipeline.cli.runs import show as show_blocks
-    from pipeline.runs.difference import PATHS, label, origin
+    from pipeline.runs.difference import PATHS, origin
+    from reelflow.base.metrics import label_at
     from reelflow.report.blocks import Table as Block
-    from reelflow.report.words import figure
+    from reelflow.report.words import format_metric
 
     models, _ = _models(output, registry)
     found = models.find(version)
@@ -80,7 +81,9 @@ def show(
         typer.echo(json.dumps(register, indent=2))
         return
     metrics, params = register["metrics"], register["params"]
-    rows = [(label(path), figure(path, metrics[path])) for path in PATHS if path in metrics]
+    rows = [
+        (label_at(path), format_metric(path, metrics[path])) for path in PATHS if path in metrics
+    ]
     lines = [("Version", f"{found.number}"), ("Alias", ", ".join(register["aliases"]) or "none")]
     lines += [("Registered", register["registered"]), *origin(found.tags).items()]
     if artifacts := register["artifacts"].removeprefix("file://"):

@@ -9,24 +9,21 @@ from typing import Any
 from pipeline.runs.history import Run
 from reelflow.base.common import flatten
 from reelflow.base.errors import BadInput
+from reelflow.base.metrics import METRICS, UNSEEN, all_paths, label_at, metric_at, value_at
 from reelflow.registry import register
 from reelflow.registry.register import Registrar
 from reelflow.registry.store import MODEL_HASH, Version
 from reelflow.report.blocks import Cell, Page, Section, Table, Text
-from reelflow.report.words import HIGHER_IS_BETTER, METRICS, SLICES, figure
+from reelflow.report.words import SLICES, format_metric
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-PATHS = (
-    *(f"unseen/{name}" for name in METRICS if name not in ("rmse", "mae")),
-    *(f"raw/{name}" for name in METRICS if name not in ("rmse", "mae")),
-    "rmse",
-    "mae",
-)
-SLICED = ("unseen/top_100", "rmse")
+PATHS = all_paths()
+MAIN = (METRICS["top_100"].path(UNSEEN), METRICS["rmse"].key)
+"""Metrics of the verdict and of slices."""
 DATA = ("rows", "rows_read", "users", "movies", "quarantined", "splits", "format", "files")
 
 
@@ -58,11 +55,7 @@ def page(a: Run, b: Run) -> Page:
 
 def metrics(a: Run, b: Run) -> Table:
     """Every metric of both models with the difference, and whether that is better."""
-    rows = []
-    for path in PATHS:
-        protocol, _, name = path.rpartition("/")
-        label = METRICS[name] + (f", {protocol}" if protocol else "")
-        rows.append((label, *compared(path, a.metric(path), b.metric(path))))
+    rows = [(label_at(path), *compared(path, a.metric(path), b.metric(path))) for path in PATHS]
     return Table("Metrics", ("Metric", "A", "B", "Difference", "B is"), rows)
 
 
@@ -70,7 +63,7 @@ def slices(a: Run, b: Run) -> Table:
     """The slices that both have."""
     mine, others = _slices(a), _slices(b)
     rows = [
-        (f"{SLICES.get(key, key)} {value}", _NAMES[path], *compared(path, *found))
+        (f"{SLICES.get(key, key)} {value}", label_at(path), *compared(path, *found))
         for (key, value, path), first in mine.items()
         if (found := (first, others.get((key, value, path))))[1] is not None
     ]
@@ -93,27 +86,25 @@ def data(a: Run, b: Run) -> Table | Text:
     return differences("Data", found[0], found[1], "The data are the same.")
 
 
-_NAMES = {"unseen/top_100": "Top-100 accuracy, unseen", "rmse": "RMSE"}
-
-
 def compared(path: str, a: float | None, b: float | None) -> tuple[Cell, ...]:
     """Both values of a metric, the difference, and whether B is better."""
     if a is None or b is None:
-        return figure(path, a), figure(path, b), None, ""
+        return format_metric(path, a), format_metric(path, b), None, ""
     change = b - a
-    shown = figure(path, change)
-    if change == 0 or shown.strip("-") == figure(path, 0.0):
-        return figure(path, a), figure(path, b), figure(path, 0.0), "equal"
-    better = (change > 0) == HIGHER_IS_BETTER[path.rpartition("/")[2]]
+    first, second, zero, shown = (format_metric(path, value) for value in (a, b, 0.0, change))
+    if change == 0 or shown.strip("-") == zero:
+        return first, second, zero, "equal"
+    better = (change > 0) == metric_at(path).higher_is_better
     sign = "+" if change > 0 else ""
-    return figure(path, a), figure(path, b), sign + shown, "better" if better else "worse"
+    return first, second, sign + shown, "better" if better else "worse"
 
 
 def _verdict(a: Run, b: Run) -> str:
     words = []
-    for path, name in _NAMES.items():
+    for path in MAIN:
         first, second, change, judged = compared(path, a.metric(path), b.metric(path))
-        words.append(f"{name} {first} to {second}" + (f" ({change}, {judged})" if change else ""))
+        tail = f" ({change}, {judged})" if change else ""
+        words.append(f"{label_at(path)} {first} to {second}{tail}")
     return f"From A to B: {'; '.join(words)}."
 
 
@@ -121,8 +112,9 @@ def _slices(run: Run) -> dict[tuple[str, str, str], float]:
     found = {}
     for part in run.summary.get("slices") or []:
         [(key, value)] = part["slice"].items()
-        found[key, value, "unseen/top_100"] = part["unseen"]["top_100"]
-        found[key, value, "rmse"] = part["rmse"]
+        for path in MAIN:
+            if (figure := value_at(part, path)) is not None:
+                found[key, value, path] = figure
     return found
 
 
@@ -172,7 +164,7 @@ def difference(registrar: Registrar, a: Version, b: Version) -> list[Table | Tex
     first, second = registrar.facts(a), registrar.facts(b)
     one, other = first.metrics, second.metrics
     rows: list[tuple[Cell, ...]] = [
-        (label(path), *compared(path, one.get(path), other.get(path)))
+        (label_at(path), *compared(path, one.get(path), other.get(path)))
         for path in PATHS
         if path in one or path in other
     ]
@@ -189,9 +181,3 @@ def difference(registrar: Registrar, a: Version, b: Version) -> list[Table | Tex
 def origin(tags: Mapping[str, str]) -> dict[str, str]:
     """What a version was made from, by its tags, under names for people."""
     return {label: tags[key] for label, key in _ORIGINS.items() if tags.get(key)}
-
-
-def label(path: str) -> str:
-    """A metric's path in words, with its protocol."""
-    protocol, _, name = path.rpartition("/")
-    return METRICS[name] + (f", {protocol}" if protocol else "")

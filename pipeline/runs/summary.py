@@ -24,7 +24,7 @@ from reelflow.config.loading import config_hash
 from reelflow.config.reference import render
 from reelflow.data.ingest.results import DriftReport, IngestSummary, R
 from reelflow.report.render import complete
-from reelflow.report.sections.lineage import run_section
+from reelflow.report.sections.lineage import RunFacts, run_section
 from reelflow.saved_model.files import ModelInfo
 
 if TYPE_CHECKING:
@@ -230,17 +230,17 @@ def keep_report(
     if report is None or not (report.uri / folder.report.name).is_file():
         return
     shutil.copytree(report.uri, folder.path, dirs_exist_ok=True)
-    section = run_section(
+    facts = RunFacts(
         run_id=run.run_id,
         finished=summary["finished"],
-        times=summary["seconds"],
+        seconds=summary["seconds"],
         cached=summary["cached"],
         versions=summary["versions"],
         config_hash=summary["config_hash"],
         config=config,
     )
     html = folder.report.read_text(encoding="utf-8")
-    folder.report.write_text(complete(html, section), encoding="utf-8")
+    folder.report.write_text(complete(html, run_section(facts)), encoding="utf-8")
 
 
 # Asks the model of a run for recommendations to a few users, to have something to look at.

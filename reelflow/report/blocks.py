@@ -1,6 +1,6 @@
-"""What a page is made of: sections of facts, tables, figures and lists, without any markup.
+"""The parts of a page as plain data, without markup: facts, tables, figures, lists.
 
-Sections are plain data, so that they are tested without a browser; `render` alone makes HTML.
+Sections are tested as data, without a browser; `render` alone makes HTML of them.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from reelflow.report.charts.lines import Lines, Scatter
 from reelflow.report.charts.parallel import Parallel
 
 Cell = str | int | float | None
-"""A table's cell; numbers stand on the right, none is a dash."""
+"""A cell of a table; numbers are aligned to the right, None is a dash."""
 Chart = Bars | Lines | Ranges | Parallel | Scatter
 Tone = Literal["good", "bad", "plain"]
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One figure that is worth a tile."""
+    """A tile with one number."""
 
     label: str
     value: str
     """With its unit."""
     note: str = ""
-    """What it is measured against."""
+    """Values to compare it with, one a line."""
     tone: Tone = "plain"
 
 
@@ -62,28 +62,28 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     folded: bool = False
-    """Shown on demand only."""
+    """True to show it on demand only."""
     wide: bool = False
-    """Takes the page's whole width even with few columns."""
+    """True to take the page's whole width even with few columns."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with its title and what it shows in words."""
+    """A chart with its title and a description."""
 
     title: str
     chart: Chart
     alt: str
-    """What there is to see, for those who cannot see it."""
+    """The chart in words, for screen readers and below the picture."""
     wide: bool = False
-    """Takes the page's whole width."""
+    """True to take the page's whole width."""
     tall: bool = False
-    """Takes the height of two others."""
+    """True to take the height of two others."""
 
 
 @dataclass(frozen=True)
 class Pick:
-    """A movie in a list, with what there is to say of it."""
+    """A movie in a list, with a note and a mark."""
 
     title: str
     note: str = ""
@@ -110,7 +110,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Code:
-    """Text as it is, on demand."""
+    """Preformatted text, shown on demand."""
 
     caption: str
     text: str
@@ -127,19 +127,19 @@ class Section:
     """Its anchor."""
     title: str
     lead: str
-    """One or two sentences: what it shows and how to read it."""
+    """One or two sentences on what it shows and how to read it; may be empty."""
     blocks: Sequence[Block]
 
 
 @dataclass(frozen=True)
 class Page:
-    """All of it."""
+    """A page: header, navigation and sections."""
 
     title: str
     subtitle: str
     verdict: str
     tone: Tone
-    """Of the verdict."""
+    """Colour of the verdict."""
     sections: Sequence[Section]
     links: Sequence[tuple[str, str]] = ()
     """Text and address of files that lie beside the page."""

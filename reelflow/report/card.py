@@ -1,6 +1,6 @@
 """The model card as plain data, in Markdown and in HTML.
 
-What belongs in it: Mitchell et al. 2019, "Model Cards for Model Reporting".
+Its contents follow Mitchell et al. 2019, "Model Cards for Model Reporting".
 """
 
 from __future__ import annotations
@@ -9,32 +9,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from reelflow.base.metrics import METRICS, UNSEEN, label_at, value_at
 from reelflow.report import render
 from reelflow.report.blocks import Table
 from reelflow.report.inputs import Inputs
 from reelflow.report.sections.gate import verdict
-from reelflow.report.sections.slices import by_key, title, value_of
+from reelflow.report.sections.slices import LISTED, by_key, short_label, value_of
 from reelflow.report.words import (
-    METRICS,
     SLICES,
-    between,
     contestants,
     count,
     counted,
-    figure,
-    look_up,
+    format_interval,
+    format_metric,
     percent,
+    slice_label,
 )
 
 MARKDOWN_FILE: Final = "model_card.md"
 HTML_FILE: Final = "model_card.html"
-SHOWN = ("unseen/top_10", "unseen/top_100", "raw/top_100", "rmse", "mae")
-GROUPS = ("unseen/top_100", "rmse")
+GROUPED = (METRICS["top_100"].path(UNSEEN), METRICS["rmse"].key)
+"""Paths of the metrics of groups."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A heading with paragraphs, a list and tables below."""
+    """A part of the card: a heading with paragraphs, a list and tables."""
 
     title: str
     paragraphs: Sequence[str] = ()
@@ -44,14 +44,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Card:
-    """What a model is for, what it learned from, and what to beware of."""
+    """A model's purpose, data, metrics and limits."""
 
     title: str
     parts: Sequence[Part]
 
 
 def build(inputs: Inputs) -> Card:
-    """The card of one model."""
+    """Return the card of a run's model."""
     return Card(
         "Model card: a Reelflow movie recommender",
         [
@@ -67,12 +67,12 @@ def build(inputs: Inputs) -> Card:
 
 
 def as_markdown(card: Card) -> str:
-    """The card in Markdown; texts from the data stay texts."""
+    """Return the card in Markdown, with texts from the data escaped."""
     return render.render("model_card.md.j2", card=card)
 
 
 def as_html(card: Card) -> str:
-    """The card as one self-contained page."""
+    """Return the card as one self-contained HTML file."""
     return render.render("model_card.html.j2", card=card, style=render.stylesheet())
 
 
@@ -88,7 +88,7 @@ def _model(inputs: Inputs) -> Part:
     ]
     if info.parameters is not None:
         items.append(f"{count(info.parameters)} learned parameters.")
-    return Part("Model", [verdict(inputs)], items)
+    return Part("Model", [verdict(inputs.outcome, inputs.serving_check)], items)
 
 
 def _use() -> Part:
@@ -119,17 +119,17 @@ def _data(inputs: Inputs) -> Part:
 
 def _metrics(inputs: Inputs) -> Part:
     evaluation = inputs.evaluation
-    everybody = contestants(evaluation)
-    rows = []
-    for metric in SHOWN:
-        protocol, _, name = metric.rpartition("/")
-        label = METRICS[name] + (f", {protocol}" if protocol else "")
-        values = [figure(metric, look_up(metrics, metric)) for metrics, _ in everybody.values()]
-        own = next(iter(everybody.values()))[1] or {}
-        ends = between(metric, own[metric]) if metric in own else "–"
-        rows.append([label, values[0], ends, *values[1:]])
-    first, *others = everybody
-    header = ["Metric", first, "95 % interval", *others]
+    model, *others = contestants(evaluation)
+    rows = [
+        [
+            label_at(path),
+            format_metric(path, model.value(path)),
+            format_interval(path, model.intervals[path]) if path in model.intervals else "–",
+            *(format_metric(path, other.value(path)) for other in others),
+        ]
+        for path in LISTED
+    ]
+    header = ["Metric", model.label, "95 % interval", *(other.label for other in others)]
     paragraph = (
         f"On {count(evaluation['rows'])} test ratings, ranked among the whole catalogue. Unseen "
         "leaves out movies that the user had rated before, raw does not. Intervals are a bootstrap "
@@ -144,27 +144,28 @@ def _groups(inputs: Inputs) -> Part:
         rows = []
         for part in parts:
             cells: list[str] = []
-            for metric in GROUPS:
-                ends = (part.get("intervals") or {}).get(metric)
-                cells.append(figure(metric, look_up(part, metric)))
-                cells.append(between(metric, ends) if ends else "–")
+            for path in GROUPED:
+                ends = (part.get("intervals") or {}).get(path)
+                cells.append(format_metric(path, value_at(part, path)))
+                cells.append(format_interval(path, ends) if ends else "–")
             rows.append([value_of(part), count(part["rows"]), *cells])
-        header = (SLICES.get(key, key), "Ratings", "Top-100, unseen", "95 %", "RMSE", "95 %")
-        tables.append(Table(f"By {title(key)}", header, rows))
+        labels = [text for path in GROUPED for text in (short_label(path), "95 %")]
+        header = (SLICES.get(key, key), "Ratings", *labels)
+        tables.append(Table(f"By {slice_label(key)}", header, rows))
     return Part("Metrics by group", (), (), tables)
 
 
 def _limits(inputs: Inputs) -> Part:
     unknown = inputs.evaluation.get("out_of_vocabulary") or {}
     items = [
-        "Who rated movies, and which, is no fair sample of who watches movies: the model repeats "
-        "the tastes of those who rate most.",
+        "The users who rated movies, and the movies that they rated, are no fair sample of those "
+        "who watch movies: the model repeats the tastes of the users who rate most.",
         "Popular movies are found more easily than rare ones; a movie without ratings is known by "
         "its genres and year alone. The groups by popularity above say by how much.",
         "A user without ratings gets movies by the ones given in the request, or else popular "
         "ones.",
-        "Test ratings are of movies that people chose to rate; a movie that nobody rated counts as "
-        "not wanted, though it may be.",
+        "Test ratings are of movies that users chose to rate; a movie that a user did not rate "
+        "counts as not relevant, though it may be.",
         "Tastes and catalogues change: train again on newer ratings.",
     ]
     if unknown:

@@ -1,4 +1,4 @@
-"""What a report is made from: the artifacts of a run, read once."""
+"""The data of a report: the contents of a run's artifacts, read once."""
 
 from __future__ import annotations
 
@@ -17,6 +17,46 @@ from reelflow.saved_model.files import ModelInfo
 
 Json = Mapping[str, Any]
 
+REASONS = 2
+"""Movies of the history that an explanation names."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A recommended movie."""
+
+    movie_id: str
+    reasons: tuple[str, ...]
+    """Titles of the movies in the user's history that add most to its score."""
+    stars: float
+    """The predicted rating."""
+
+
+class Recommender(Protocol):
+    """The part of a model that the report shows."""
+
+    @property
+    def directions(self) -> Float32 | None:
+        """Unit vectors of all movies, float32 [movies, size]; None if the model has none."""
+
+    def recommend(self, user: str, k: int) -> list[Recommendation]:
+        """Return the k best movies for a user, with reasons and predicted ratings."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The decisions of the gate and of the Pusher."""
+
+    blessed: bool
+    """True if the gate accepted the model."""
+    pushed: bool
+    version: str | None = None
+    """Number of the pushed version."""
+
+    def passed(self, serving_check: Json) -> bool:
+        """Return True if the gate and ServingCheck accepted the model."""
+        return self.pushed or (self.blessed and bool(serving_check.get("blessed")))
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -24,75 +64,38 @@ class Inputs:
 
     quarantine: IngestSummary
     sample_rates: Mapping[str, float]
-    """Split to the share of its rows that the statistics looked at, 0 to 1."""
+    """Share of each split's rows that the descriptive statistics read, 0 to 1."""
     anomalies: Sequence[str]
-    """What ExampleValidator found, in words."""
+    """Anomalies of ExampleValidator in words."""
     data: EncodedData
     users: Sequence[str]
     """The user vocabulary, in order."""
-    model: Path
-    """Folder of the SavedModel."""
+    model: Recommender
     info: ModelInfo
     """`model.json`."""
     evaluation: Json
     """`metrics.json`."""
     serving_check: Json
     """`reasons.json` of ServingCheck."""
-    blessed: bool
-    """Whether the gate let the model pass."""
-    pushed: bool
-    version: str
-    """The pushed version's number, or nothing."""
+    outcome: Outcome
     trials: Json | None = None
     """`trials.json` of the Tuner, if it ran."""
     drift: DriftReport | None = None
-    """SpanDrift's; None without spans."""
+    """Of SpanDrift, if the data have spans."""
     artifacts: Mapping[str, str] = field(default_factory=dict)
-    """Name to URI of what the report was made from."""
+    """URI of each artifact by its name."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object, empty if there is no such file."""
+    """Return a file's JSON object; an empty one if there is no such file."""
     if not path.is_file():
         return {}
     loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return loaded
 
 
-# What the report asks a model; `ask.Model` answers from a SavedModel.
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A recommended movie."""
-
-    movie_id: str
-    reasons: tuple[str, ...]
-    """Titles of the movies of the user's history that add most to its score."""
-    stars: float
-    """What the model predicts the user to give."""
-
-
-class Answers(Protocol):
-    """A model that can be asked."""
-
-    @property
-    def directions(self) -> Float32 | None:
-        """Unit vectors of all movies, float32 [movies, size]; none if the model has none."""
-
-    def recommend(self, user: str, k: int) -> list[Answer]:
-        """The k best movies for a user, with reasons and stars."""
-
-
-# Asks the exported model for what the report shows: recommendations, reasons, embeddings.
-
-
-REASONS = 2
-"""Movies of the history that an explanation names."""
-
-
-class Model:
-    """One loaded SavedModel."""
+class SavedModel:
+    """An exported model as a `Recommender`."""
 
     def __init__(self, folder: Path) -> None:
         """Load it; its variables live as long as this object."""
@@ -100,36 +103,36 @@ class Model:
 
     @property
     def directions(self) -> Float32 | None:
-        """Unit vectors of all movies, float32 [movies, size]; none if the model has none."""
+        """Unit vectors of all movies, float32 [movies, size]; None if the model has none."""
         variable = getattr(self._loaded, "directions", None)
         return None if variable is None else variable.numpy()
 
-    def recommend(self, user: str, k: int) -> list[Answer]:
-        """The k best movies for a user, with reasons and stars."""
-        call = self._loaded.signatures
-        found = call["serving_default"](
+    def recommend(self, user: str, k: int) -> list[Recommendation]:
+        """Return the k best movies for a user, with reasons and predicted ratings."""
+        signatures = self._loaded.signatures
+        answer = signatures["serving_default"](
             user_id=tf.constant([user]),
             history=tf.constant([[""]]),
             exclusions=tf.constant([[""]]),
             k=tf.constant(k),
         )
-        movies = [movie for movie in found[f.MOVIE_ID].numpy()[0] if movie]
+        movies = [movie for movie in answer[f.MOVIE_ID].numpy()[0] if movie]
         if not movies:
             return []
-        asked = {f.USER_ID: tf.constant([user] * len(movies)), f.MOVIE_ID: tf.constant(movies)}
-        stars = call["rate"](**asked)[f.RATING].numpy()
-        reasons = self._reasons(asked, len(movies))
+        pairs = {f.USER_ID: tf.constant([user] * len(movies)), f.MOVIE_ID: tf.constant(movies)}
+        stars = signatures["rate"](**pairs)[f.RATING].numpy()
+        reasons = self._reasons(pairs, len(movies))
         return [
-            Answer(movie.decode(), why, float(rating))
-            for movie, why, rating in zip(movies, reasons, stars, strict=True)
+            Recommendation(movie.decode(), titles, float(rating))
+            for movie, titles, rating in zip(movies, reasons, stars, strict=True)
         ]
 
-    def _reasons(self, asked: dict[str, tf.Tensor], movies: int) -> Sequence[tuple[str, ...]]:
+    def _reasons(self, pairs: dict[str, tf.Tensor], movies: int) -> Sequence[tuple[str, ...]]:
         if "explain" not in self._loaded.signatures:
             return [()] * movies
         explain = self._loaded.signatures["explain"]
-        told = explain(**asked, **{f.HISTORY: tf.constant([[""]])})
-        titles, weights = told[f.TITLE].numpy(), told[f.WEIGHT].numpy()
+        answer = explain(**pairs, **{f.HISTORY: tf.constant([[""]])})
+        titles, weights = answer[f.TITLE].numpy(), answer[f.WEIGHT].numpy()
         return [
             tuple(
                 title.decode()

@@ -1,95 +1,101 @@
-"""How figures and names are put: the same everywhere on the page and in the model card."""
+"""Numbers and names in words: the same on the page, in the model card and on the terminal."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-METRICS = {
-    "top_1": "Top-1 accuracy",
-    "top_5": "Top-5 accuracy",
-    "top_10": "Top-10 accuracy",
-    "top_50": "Top-50 accuracy",
-    "top_100": "Top-100 accuracy",
-    "ndcg_10": "NDCG@10",
-    "mrr": "Mean reciprocal rank",
-    "rmse": "RMSE",
-    "mae": "MAE",
-}
-CONTESTANTS = {"model": "This model", "champion": "Champion"}
-PROTOCOLS = {"unseen": "movies already rated left out", "raw": "all movies in the running"}
-SLICES = {
+from reelflow.base.metrics import RAW, UNSEEN, metric_at, value_at
+
+PROTOCOLS: Final = {UNSEEN: "movies already rated left out", RAW: "all movies in the running"}
+SLICES: Final = {
     "user_activity": "Ratings of the user in training",
     "movie_popularity": "Ratings of the movie in training",
     "genre": "Genre",
     "gender": "Gender",
     "age": "Age in years",
 }
-HIGHER_IS_BETTER = {name: not name.endswith(("rmse", "mae")) for name in METRICS}
+"""Label of each slice key."""
+BASELINES: Final = {
+    "popularity": "Popularity",
+    "item_knn": "ItemKNN",
+    "ease": "EASE",
+    "ials": "iALS",
+    "biased_mf": "Biased MF",
+}
+_SUFFIXES: Final = {"share": " %", "stars": " stars", "score": ""}
 
 
 def count(value: float) -> str:
-    """A whole number with separators."""
+    """Return a whole number with separators."""
     return f"{value:,.0f}"
 
 
-def counted(value: int, one: str, many: str | None = None) -> str:
-    """`1 movie`, `2 movies`."""
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
+def counted(value: int, one: str) -> str:
+    """Return `1 movie` or `2 movies`."""
+    return f"{value:,} {one if value == 1 else one + 's'}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """A share of 1 as percent."""
+    """Return a share of 1 as percent."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{100 * value:.{digits}f} %"
 
 
-def stars(value: float | None) -> str:
-    """Something measured in stars."""
-    if value is None or not math.isfinite(value):
+def slice_label(key: str) -> str:
+    """Return a slice key's label within a sentence."""
+    return SLICES.get(key, key.replace("_", " ")).lower()
+
+
+def format_metric(path: str, value: float | None) -> str:
+    """Return a metric with its unit.
+
+    Args:
+        path: `unseen/top_100` or `rmse`.
+        value: None if the model has no such metric.
+    """
+    unit = metric_at(path).unit
+    if value is None or (not math.isfinite(value) and unit != "stars"):
+        return "–"
+    if not math.isfinite(value):
         return "not a number"
-    return f"{value:.3f} stars"
-
-
-def figure(metric: str, value: float | None) -> str:
-    """A metric with its unit; `metric` may carry its protocol."""
-    name = metric.rpartition("/")[2]
-    if name in ("rmse", "mae"):
-        return stars(value) if value is not None else "–"
-    if name.startswith("top_"):
+    if unit == "share":
         return percent(value)
-    return "–" if value is None or not math.isfinite(value) else f"{value:.4f}"
+    return f"{value:.3f} stars" if unit == "stars" else f"{value:.4f}"
 
 
-def between(metric: str, ends: tuple[float, float]) -> str:
-    """An interval of a metric, its unit given once."""
-    low, high = (figure(metric, end) for end in ends)
-    number, _, unit = high.partition(" ")
-    return f"{low.removesuffix(f' {unit}')} to {high}" if unit else f"{low} to {number}"
+def format_interval(path: str, ends: Sequence[float]) -> str:
+    """Return a metric's interval, lower and upper end, with the unit once."""
+    low, high = (format_metric(path, end) for end in ends)
+    return f"{low.removesuffix(_SUFFIXES[metric_at(path).unit])} to {high}"
 
 
-def look_up(metrics: Mapping[str, Any] | None, metric: str) -> float | None:
-    """`unseen/top_100` or `rmse` of a summary's metrics."""
-    found: Any = metrics
-    for key in metric.split("/"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return None if found is None else float(found)
+@dataclass(frozen=True)
+class Contestant:
+    """A model's figures in a comparison."""
+
+    label: str
+    metrics: Mapping[str, Any]
+    intervals: Mapping[str, Sequence[float]]
+    """By metric path."""
+
+    def value(self, path: str) -> float | None:
+        """Return a metric; None if the model has no such metric."""
+        return value_at(self.metrics, path)
 
 
-def contestants(evaluation: Mapping[str, Any]) -> dict[str, tuple[Mapping[str, Any], Any]]:
-    """Everybody's name to metrics and intervals: the model, the champion, the baselines."""
-    ranges = evaluation.get("intervals") or {}
-    found = {CONTESTANTS["model"]: (evaluation["metrics"], ranges.get("model"))}
+def contestants(evaluation: Mapping[str, Any]) -> list[Contestant]:
+    """Return the model, the champion if there is one, and the baselines."""
+    intervals = evaluation.get("intervals") or {}
+    found = [Contestant("This model", evaluation["metrics"], intervals.get("model") or {})]
     if evaluation.get("champion"):
-        found[CONTESTANTS["champion"]] = (evaluation["champion"], ranges.get("champion"))
+        found.append(
+            Contestant("Champion", evaluation["champion"], intervals.get("champion") or {})
+        )
     for name, metrics in (evaluation.get("baselines") or {}).items():
-        found[baseline(name)] = (metrics, (ranges.get("baselines") or {}).get(name))
+        ends = (intervals.get("baselines") or {}).get(name) or {}
+        found.append(Contestant(BASELINES.get(name, name), metrics, ends))
     return found
-
-
-def baseline(name: str) -> str:
-    """A baseline's name as people write it."""
-    known = {"popularity": "Popularity", "item_knn": "ItemKNN", "ease": "EASE", "ials": "iALS"}
-    return known.get(name, name.replace("biased_mf", "Biased MF"))

@@ -1,19 +1,33 @@
-"""Lines over a numeric axis, with points to hover at, and error bars where there are any."""
+"""Line charts over a numeric axis, and maps of named points."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reelflow.report.charts.svg import WIDTH, Scale, drawing, shown, spread, tag, text
+from reelflow.report.charts.svg import (
+    COLOURS,
+    WIDTH,
+    Scale,
+    drawing,
+    group,
+    label,
+    padded,
+    polyline,
+    tag,
+    text,
+    y_axis,
+)
 
 _HEIGHT = 260.0
+_BOTTOM = _HEIGHT - 42.0
 _LEFT = 52.0
+_RIGHT = WIDTH - 12
 _MOST_POINTS = 60
-"""Lines with more points have none drawn."""
+"""Lines with more points are drawn without dots."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +37,9 @@ class Line:
     name: str
     x: Sequence[float]
     y: Sequence[float]
-    errors: Sequence[float] = ()
-    """Half lengths of the error bars, one a point; none at all by default."""
+    """Points whose value is not finite are left out."""
+    errors: Sequence[float] | None = None
+    """Half lengths of the error bars, one a point."""
     dashed: bool = False
 
 
@@ -36,70 +51,60 @@ class Lines:
     x_title: str
     y_title: str
     log: bool = False
-    """Both axes logarithmic; values must then be positive."""
-    marks: Sequence[tuple[float, str]] = field(default=())
-    """Upright lines: where, and what they say."""
+    """True for two logarithmic axes; values must then be positive."""
+    marks: Sequence[tuple[float, str]] = ()
+    """Vertical lines: place and label."""
 
+    def draw(self, alt: str) -> Markup:
+        """Return the chart as SVG."""
+        top = 14.0 + 18.0 * math.ceil(len(self.lines) / 2)
+        xs = [x for line in self.lines for x in line.x]
+        ys = [y for line in self.lines for y in line.y]
+        x_range = (min(xs, default=0.0), max(xs, default=1.0))
+        y_range = (1.0, max(max(ys, default=1.0), 10.0)) if self.log else padded(ys)
+        across = Scale(*x_range, _LEFT, _RIGHT, self.log)
+        up = Scale(*y_range, _BOTTOM, top, self.log)
+        parts = y_axis(up, _LEFT, _RIGHT, 5)
+        parts += [
+            text(across(t), _BOTTOM + 16, label(t), "middle", "soft") for t in across.ticks(6)
+        ]
+        parts.append(text((_LEFT + WIDTH) / 2, _HEIGHT - 6, self.x_title, "middle", "soft"))
+        for i, line in enumerate(self.lines):
+            x, y = _LEFT + (i % 2) * 180.0, 12.0 + (i // 2) * 18.0
+            colour = f"fill{i % COLOURS}"
+            parts.append(tag("rect", x=x, y=y - 8, width=14, height=4, class_=colour))
+            parts.append(text(x + 20, y, line.name))
+        for place, words in self.marks:
+            x = across(place)
+            parts.append(tag("line", x1=x, x2=x, y1=top, y2=_BOTTOM, class_="mark"))
+            offset, anchor = (-4, "end") if x > WIDTH * 0.7 else (4, "start")
+            parts.append(text(x + offset, top + 10, words, anchor))
+        parts += [self._line(line, i % COLOURS, across, up) for i, line in enumerate(self.lines)]
+        return drawing(_HEIGHT, parts, alt)
 
-def draw_lines(chart: Lines, alt: str) -> Markup:
-    """The picture."""
-    keys = [line.name for line in chart.lines]
-    top = 14.0 + 18.0 * math.ceil(len(keys) / 2)
-    bottom = _HEIGHT - 42.0
-    xs = [x for line in chart.lines for x in line.x]
-    ys = [y for line in chart.lines for y in line.y]
-    x_range = (min(xs, default=0.0), max(xs, default=1.0))
-    y_range = (1.0, max(max(ys, default=1.0), 10.0)) if chart.log else spread(ys)
-    across = Scale(*x_range, _LEFT, WIDTH - 12, chart.log)
-    up = Scale(*y_range, bottom, top, chart.log)
-    parts = []
-    for t in up.ticks(5):
-        parts.append(tag("line", x1=_LEFT, x2=WIDTH - 12, y1=up(t), y2=up(t), class_="grid"))
-        parts.append(text(_LEFT - 6, up(t) + 4, shown(t), "end", "soft"))
-    parts += [text(across(t), bottom + 16, shown(t), "middle", "soft") for t in across.ticks(6)]
-    parts.append(text((_LEFT + WIDTH) / 2, _HEIGHT - 6, chart.x_title, "middle", "soft"))
-    for i, name in enumerate(keys):
-        x, y = _LEFT + (i % 2) * 180.0, 12.0 + (i // 2) * 18.0
-        parts.append(tag("rect", x=x, y=y - 8, width=14, height=4, class_=f"fill{i % 8}"))
-        parts.append(text(x + 20, y, name))
-    for where, words in chart.marks:
-        x = across(where)
-        parts.append(tag("line", x1=x, x2=x, y1=top, y2=bottom, class_="mark"))
-        right = x > WIDTH * 0.7
-        parts.append(text(x + (-4 if right else 4), top + 10, words, "end" if right else "start"))
-    for i, line in enumerate(chart.lines):
-        parts.append(_line(line, i % 8, across, up, chart))
-    return drawing(_HEIGHT, parts, alt)
-
-
-def _line(line: Line, colour: int, across: Scale, up: Scale, chart: Lines) -> Markup:
-    points = [
-        (x, y, line.errors[i] if line.errors else 0.0)
-        for i, (x, y) in enumerate(zip(line.x, line.y, strict=True))
-        if math.isfinite(y)
-    ]
-    path = " ".join(f"{across(x):.2f},{up(y):.2f}" for x, y, _ in points)
-    kind = f"line line{colour}" + (" dashed" if line.dashed else "")
-    parts = [tag("polyline", points=path, class_=kind)]
-    if len(points) <= _MOST_POINTS and not line.dashed:
+    def _line(self, line: Line, colour: int, across: Scale, up: Scale) -> Markup:
+        errors = line.errors or [0.0] * len(line.x)
+        points = [
+            point for point in zip(line.x, line.y, errors, strict=True) if math.isfinite(point[1])
+        ]
+        path = [(across(x), up(y)) for x, y, _ in points]
+        parts = [polyline(path, f"line line{colour}" + (" dashed" if line.dashed else ""))]
+        if len(points) > _MOST_POINTS or line.dashed:
+            return group(parts)
         for x, y, error in points:
             if error:
-                low, high = up(y - error), up(y + error)
-                parts.append(
-                    tag("line", x1=across(x), x2=across(x), y1=low, y2=high, class_="whisker")
-                )
-            says = f"{line.name}: {chart.x_title} {shown(x)}, {chart.y_title} {shown(y)}"
-            dot = tag("title", says)
-            parts.append(tag("circle", dot, cx=across(x), cy=up(y), r=3, class_=f"fill{colour}"))
-    return tag("g", Markup("").join(parts))
-
-
-# A map of many named points: drawn by the page's script, which zooms, finds and names them.
+                ends = {"y1": up(y - error), "y2": up(y + error)}
+                parts.append(tag("line", x1=across(x), x2=across(x), **ends, class_="whisker"))
+            title = tag(
+                "title", f"{line.name}: {self.x_title} {label(x)}, {self.y_title} {label(y)}"
+            )
+            parts.append(tag("circle", title, cx=across(x), cy=up(y), r=3, class_=f"fill{colour}"))
+        return group(parts)
 
 
 @dataclass(frozen=True)
 class Point:
-    """One point."""
+    """A named point of a map."""
 
     x: float
     y: float
@@ -113,14 +118,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Points in groups."""
+    """A map of many named points, drawn by the page's script, which zooms and searches."""
 
     points: Sequence[Point]
     groups: Sequence[str]
     """Names, in the order of the page's colours; the last is everything else."""
 
     def as_json(self) -> dict[str, object]:
-        """What the script reads: coordinates with three decimals."""
+        """Return the script's data: coordinates with three decimals."""
         return {
             "groups": list(self.groups),
             "points": [

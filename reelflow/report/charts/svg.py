@@ -1,8 +1,8 @@
-"""Small SVG: numbers without noise, escaped texts, axes with round ticks.
+"""SVG elements, scales and axes that every chart is drawn with.
 
-A drawing is some 420 units wide, so that its letters are as large as the page's on a phone and on a
-desktop, where two or three stand in a row. Colours are the page's CSS classes: light and dark come
-for free.
+A drawing is 420 units wide by default, so that its letters are as large as the page's on a phone
+and on a desktop, where two or three drawings stand in a row. Colours are CSS classes of the page,
+which give light and dark.
 """
 
 from __future__ import annotations
@@ -14,16 +14,12 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 WIDTH = 420.0
-
-
-def number(value: float) -> str:
-    """A coordinate: two decimals are finer than any screen."""
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
+COLOURS = 8
+"""Classes `fill0` to `fill7` and `line0` to `line7` of the page's style."""
 
 
 def tag(name: str, content: str = "", /, **attributes: str | float) -> Markup:
-    """An element; `class_` and `stroke_width` become `class` and `stroke-width`.
+    """Return an element; `class_` and `stroke_width` become `class` and `stroke-width`.
 
     Args:
         name: of the element.
@@ -33,32 +29,50 @@ def tag(name: str, content: str = "", /, **attributes: str | float) -> Markup:
     pairs = Markup("").join(
         Markup(' {}="{}"').format(
             Markup(key.rstrip("_").replace("_", "-")),
-            value if isinstance(value, str) else number(value),
+            value if isinstance(value, str) else _coordinate(value),
         )
         for key, value in attributes.items()
     )
     return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), pairs, escape(content))
 
 
+def group(parts: Sequence[Markup], class_: str = "") -> Markup:
+    """Return a `g` element around others."""
+    extra = {"class_": class_} if class_ else {}
+    return tag("g", Markup("").join(parts), **extra)
+
+
 def text(x: float, y: float, words: str, anchor: str = "start", class_: str = "") -> Markup:
-    """A line of text."""
+    """Return a line of text."""
     extra = {"class_": class_} if class_ else {}
     return tag("text", words, x=x, y=y, text_anchor=anchor, **extra)
 
 
+def polyline(points: Sequence[tuple[float, float]], class_: str, title: str = "") -> Markup:
+    """Return a line through points, with a tooltip if it has a title."""
+    path = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
+    return tag("polyline", tag("title", title) if title else "", points=path, class_=class_)
+
+
 def drawing(height: float, parts: Sequence[Markup], alt: str, width: float = WIDTH) -> Markup:
-    """The whole picture, named for screen readers."""
+    """Return the SVG element around all parts, named for screen readers."""
     return tag(
         "svg",
         Markup("").join(parts),
-        viewBox=f"0 0 {number(width)} {number(height)}",
+        viewBox=f"0 0 {_coordinate(width)} {_coordinate(height)}",
         role="img",
         aria_label=alt,
     )
 
 
-def shown(value: float) -> str:
-    """A tick's or a point's figure: 12,000, 0.25, 1.5."""
+def _coordinate(value: float) -> str:
+    """Two decimals, which are finer than any screen."""
+    digits = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if digits == "-0" else digits
+
+
+def label(value: float) -> str:
+    """Return the text of a tick or a point: 12,000, 0.25, 1.5."""
     if not math.isfinite(value):
         return "not a number"
     if abs(value) >= 1000:
@@ -66,11 +80,16 @@ def shown(value: float) -> str:
     return f"{value:.4g}"
 
 
-def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Round numbers inside a range, a step of 1, 2 or 5 times a power of ten apart."""
+def shortened(words: str, longest: int) -> str:
+    """Return a text cut to `longest` letters, with an ellipsis if any are lost."""
+    return words if len(words) <= longest else words[: longest - 1] + "…"
+
+
+def ticks(low: float, high: float, number: int = 5) -> list[float]:
+    """Return about `number` round values of a range; steps are 1, 2 or 5 times a power of ten."""
     if high <= low:
         return [low]
-    rough = (high - low) / wanted
+    rough = (high - low) / number
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough * 0.999)
     first = math.ceil(low / step - 1e-9)
@@ -80,7 +99,7 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 @dataclass(frozen=True)
 class Scale:
-    """From values to coordinates, linear or logarithmic."""
+    """A map from values to coordinates, linear or logarithmic."""
 
     low: float
     high: float
@@ -89,24 +108,34 @@ class Scale:
     log: bool = False
 
     def __call__(self, value: float) -> float:
-        """The coordinate; values outside stay outside."""
-        low, high = self._of(self.low), self._of(self.high)
-        share = (self._of(value) - low) / (high - low) if high > low else 0.5
+        """Return the coordinate; values outside the range stay outside."""
+        low, high = self._linear(self.low), self._linear(self.high)
+        share = (self._linear(value) - low) / (high - low) if high > low else 0.5
         return self.start + share * (self.end - self.start)
 
-    def ticks(self, wanted: int = 5) -> list[float]:
-        """Round values inside; powers of ten on a logarithmic scale."""
+    def ticks(self, number: int = 5) -> list[float]:
+        """Return about `number` round values; powers of ten on a logarithmic scale."""
         if not self.log:
-            return ticks(self.low, self.high, wanted)
-        first, last = math.ceil(self._of(self.low) - 1e-9), math.floor(self._of(self.high) + 1e-9)
+            return ticks(self.low, self.high, number)
+        first = math.ceil(self._linear(self.low) - 1e-9)
+        last = math.floor(self._linear(self.high) + 1e-9)
         return [10.0**power for power in range(first, last + 1)]
 
-    def _of(self, value: float) -> float:
+    def _linear(self, value: float) -> float:
         return math.log10(max(value, 1e-12)) if self.log else value
 
 
-def spread(values: Sequence[float], margin: float = 0.05) -> tuple[float, float]:
-    """The range of finite values with some air around it; (0, 1) if there are none."""
+def y_axis(up: Scale, left: float, right: float, number: int) -> list[Markup]:
+    """Return horizontal grid lines from left to right, each with its label."""
+    parts = []
+    for t in up.ticks(number):
+        parts.append(tag("line", x1=left, x2=right, y1=up(t), y2=up(t), class_="grid"))
+        parts.append(text(left - 6, up(t) + 4, label(t), "end", "soft"))
+    return parts
+
+
+def padded(values: Sequence[float], margin: float = 0.05) -> tuple[float, float]:
+    """Return the range of the finite values, widened by a margin; (0, 1) if there are none."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return 0.0, 1.0

@@ -1,1 +1,1 @@
-"""Sections of the report, from artifacts to typed blocks."""
+"""Sections of the report: functions from artifacts to blocks; `page.SECTIONS` lists them."""

@@ -1,37 +1,32 @@
-"""How well movies are found: exact ranks over the whole catalogue, under both protocols."""
+"""Accuracy on the test split: ranking, predicted ratings, and their calibration."""
 
 from __future__ import annotations
 
+from reelflow.base.columns import RATING_TASK
+from reelflow.base.metrics import METRICS, label_at, metric_at
 from reelflow.report.blocks import Block, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars, Range, Ranges
 from reelflow.report.charts.lines import Line, Lines
 from reelflow.report.inputs import Json
-from reelflow.report.words import (
-    CONTESTANTS,
-    METRICS,
-    PROTOCOLS,
-    contestants,
-    count,
-    figure,
-    look_up,
-    percent,
-)
+from reelflow.report.words import PROTOCOLS, contestants, count, format_metric, percent
 
-DRAWN = ("top_10", "top_100")
+DRAWN = (METRICS["top_10"], METRICS["top_100"])
+FEW = 30
+"""Rows below which a bin says little and is left out of the calibration curve."""
 
 
 def ranking_section(evaluation: Json) -> Section:
-    """Figures with intervals, and tables of every metric.
+    """Show ranking metrics under both protocols, with intervals.
 
     Args:
         evaluation: `metrics.json`.
     """
-    blocks: list[Block] = []
-    for protocol in PROTOCOLS:
-        blocks += [
-            plot(evaluation, f"{protocol}/{name}", f"{METRICS[name]}, {protocol}") for name in DRAWN
-        ]
-    blocks += [_table(evaluation, protocol) for protocol in PROTOCOLS]
+    blocks: list[Block] = [
+        _ranges(evaluation, metric.path(protocol)) for protocol in PROTOCOLS for metric in DRAWN
+    ]
+    for protocol, description in PROTOCOLS.items():
+        paths = [metric.path(protocol) for metric in METRICS.values() if metric.ranked]
+        blocks.append(_table(evaluation, f"{protocol.capitalize()}: {description}", paths))
     blocks.append(_sizes(evaluation))
     lead = (
         "For each test rating: at which place of the whole catalogue does the model put the movie "
@@ -42,81 +37,60 @@ def ranking_section(evaluation: Json) -> Section:
     return Section("ranking", "Finding movies", lead, blocks)
 
 
-def plot(evaluation: Json, metric: str, title: str) -> Figure:
-    """Everybody's value of a metric with its interval."""
-    share = metric.rpartition("/")[2].startswith("top_")
-    scale, unit = (100.0, "%") if share else (1.0, "stars")
-    rows, words = [], []
-    for name, (metrics, intervals) in contestants(evaluation).items():
-        value = look_up(metrics, metric)
-        if value is None:
-            continue
-        low, high = (intervals or {}).get(metric, (value, value))
-        strong = name == CONTESTANTS["model"]
-        rows.append(Range(name, scale * value, scale * low, scale * high, strong=strong))
-        words.append(f"{name} {figure(metric, value)}")
-    return Figure(title, Ranges(rows, unit), ", ".join(words) + ".")
-
-
-def _table(evaluation: Json, protocol: str) -> Table:
-    everybody = contestants(evaluation)
-    rows = []
-    for name, title in METRICS.items():
-        values = [look_up(metrics, f"{protocol}/{name}") for metrics, _ in everybody.values()]
-        if values[0] is not None:
-            rows.append([title, *(figure(name, value) for value in values)])
-    caption = f"{protocol.capitalize()}: {PROTOCOLS[protocol]}"
-    return Table(caption, ["Metric", *everybody], rows)
-
-
-def _sizes(evaluation: Json) -> Text:
-    rows, everything = evaluation["rows"], evaluation.get("all_rows", evaluation["rows"])
-    words = f"Measured on {count(rows)} test ratings"
-    words += f", drawn from {count(everything)}" if rows < everything else ""
-    unknown = evaluation.get("out_of_vocabulary") or {}
-    shares = [f"{percent(unknown[k], 2)} of the {k}" for k in ("users", "movies") if k in unknown]
-    tail = f" Training did not know {' and '.join(shares)} of these." if shares else ""
-    return Text(f"{words}. Ties count against the model.{tail}".replace("movies", "movies"))
-
-
-# How well stars are predicted.
-
-
-ERRORS = ("rmse", "mae")
-
-
 def rating_section(evaluation: Json) -> Section:
-    """Both errors with intervals.
+    """Show the errors of predicted ratings, with intervals.
 
     Args:
         evaluation: `metrics.json`.
     """
-    everybody = contestants(evaluation)
-    table = Table(
-        "Errors of predicted ratings",
-        ["Metric", *everybody],
-        [
-            [METRICS[name], *(figure(name, look_up(m, name)) for m, _ in everybody.values())]
-            for name in ERRORS
-        ],
-    )
+    paths = [metric.key for metric in METRICS.values() if metric.task == RATING_TASK]
     lead = (
         "How far predicted stars are from the stars that users gave in the test split. RMSE "
         "punishes large errors more, MAE is the mean error. Lower is better."
     )
-    figures = [plot(evaluation, name, METRICS[name]) for name in ERRORS]
+    figures = [_ranges(evaluation, path) for path in paths]
+    table = _table(evaluation, "Errors of predicted ratings", paths)
     return Section("rating", "Predicting stars", lead, [*figures, table])
 
 
-# Is a predicted 4 worth a 4?
+def _ranges(evaluation: Json, path: str) -> Figure:
+    """Draw one metric of all models."""
+    scale, unit = (100.0, "%") if metric_at(path).unit == "share" else (1.0, "stars")
+    rows, words = [], []
+    models = contestants(evaluation)
+    for model in models:
+        value = model.value(path)
+        if value is None:
+            continue
+        low, high = (scale * end for end in model.intervals.get(path, (value, value)))
+        rows.append(Range(model.label, scale * value, low, high, strong=model is models[0]))
+        words.append(f"{model.label} {format_metric(path, value)}")
+    return Figure(label_at(path), Ranges(rows, unit), ", ".join(words) + ".")
 
 
-FEW = 30
-"""Rows below which a bin says little and is left out of the curve."""
+def _table(evaluation: Json, caption: str, paths: list[str]) -> Table:
+    """List the metrics of all models, without those that this model lacks."""
+    models = contestants(evaluation)
+    rows = [
+        [metric_at(path).label, *(format_metric(path, model.value(path)) for model in models)]
+        for path in paths
+        if models[0].value(path) is not None
+    ]
+    return Table(caption, ["Metric", *(model.label for model in models)], rows)
+
+
+def _sizes(evaluation: Json) -> Text:
+    rows, all_rows = evaluation["rows"], evaluation.get("all_rows", evaluation["rows"])
+    words = f"Measured on {count(rows)} test ratings"
+    words += f", drawn from {count(all_rows)}" if rows < all_rows else ""
+    unknown = evaluation.get("out_of_vocabulary") or {}
+    shares = [f"{percent(unknown[k], 2)} of the {k}" for k in ("users", "movies") if k in unknown]
+    tail = f" Training did not know {' and '.join(shares)} of these." if shares else ""
+    return Text(f"{words}. Ties count against the model.{tail}")
 
 
 def calibration_section(evaluation: Json) -> Section:
-    """Predicted against given stars by bin.
+    """Compare predicted with given ratings, bin by bin.
 
     Args:
         evaluation: `metrics.json`; an older one has no `calibration`.
@@ -127,14 +101,15 @@ def calibration_section(evaluation: Json) -> Section:
         "below it too generous. Whiskers are two standard errors."
     )
     bins = evaluation.get("calibration") or []
-    return Section("calibration", "Calibration", lead, _blocks(bins))
+    blocks = (
+        _calibration(bins) if bins else [Text("There are no finite predictions to group.", "bad")]
+    )
+    return Section("calibration", "Calibration", lead, blocks)
 
 
-def _blocks(bins: list[dict[str, float]]) -> list[Block]:
-    if not bins:
-        return [Text("There are no finite predictions to group.", "bad")]
+def _calibration(bins: list[dict[str, float]]) -> list[Block]:
     rows = sum(part["rows"] for part in bins)
-    off = sum(part["rows"] * abs(part["actual"] - part["predicted"]) for part in bins) / rows
+    error = sum(part["rows"] * abs(part["actual"] - part["predicted"]) for part in bins) / rows
     drawn = [part for part in bins if part["rows"] >= FEW] or bins
     predicted, actual = ([part[key] for part in drawn] for key in ("predicted", "actual"))
     ends = [min(predicted + actual), max(predicted + actual)]
@@ -144,7 +119,7 @@ def _blocks(bins: list[dict[str, float]]) -> list[Block]:
     ]
     return [
         Figure(
-            f"On average {off:.2f} stars off",
+            f"On average {error:.2f} stars off",
             Lines(lines, "predicted stars", "given stars"),
             f"Predictions of {predicted[0]:.1f} stars were given {actual[0]:.1f} on average, "
             f"predictions of {predicted[-1]:.1f} were given {actual[-1]:.1f}.",

@@ -1,24 +1,23 @@
-"""What the model learned from: rows, what was refused, and how ratings are spread."""
+"""The training data: rows, quarantine, distributions, and drift between spans."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from reelflow.base import columns as f
-from reelflow.data.ingest.results import DriftReport
+from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData
 from reelflow.report.blocks import Block, Bullets, Fact, Facts, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars
 from reelflow.report.charts.lines import Line, Lines
-from reelflow.report.inputs import Inputs
 from reelflow.report.words import count, counted, percent
 
 MOST_GENRES = 20
-MOST_STARS = 24
-"""Bars of a histogram of ratings."""
+MOST_BARS = 24
+"""Bars of the histogram of ratings."""
 TAIL_POINTS = 80
 REASONS = {
     "columns": "wrong number of columns",
@@ -30,35 +29,31 @@ REASONS = {
     "duplicate": "the same user and movie again",
     "encoding": "broken text encoding",
 }
+_COMPARED_WITH = {"drift": "the span before", "skew": "the train split"}
 
 Counts = npt.NDArray[np.int64]
 
 
-def data_section(inputs: Inputs) -> Section:
-    """Facts, refused rows, distributions, and what the validator said."""
-    data, ingested = inputs.data, inputs.quarantine
-    rows, refused = ingested.rows, ingested.refused
-    users, movies = _counts(data)
-    cells = ingested.users * ingested.movies
-    blocks: list[Block] = [
-        Facts(
-            [
-                *_spans(ingested.spans),
-                Fact("Ratings", count(rows.kept), f"{count(rows.read)} rows read"),
-                Fact("Users", count(ingested.users)),
-                Fact("Movies", count(ingested.movies), _rated(movies)),
-                Fact("Density", percent(rows.kept / cells if cells else 0.0, 2), "of all pairs"),
-                Fact(
-                    "In quarantine",
-                    counted(refused, "row"),
-                    percent(refused / rows.read if rows.read else 0.0, 2) + " of those read",
-                ),
-            ]
-        )
-    ]
+def data_section(
+    data: EncodedData,
+    ingested: IngestSummary,
+    anomalies: Sequence[str],
+    sample_rates: Mapping[str, float],
+) -> Section:
+    """Show row counts, rows in quarantine, distributions, and the validator's anomalies.
+
+    Args:
+        data: the encoded ratings and movies.
+        ingested: counts of what was read, kept and refused.
+        anomalies: in words.
+        sample_rates: share of each split's rows that the statistics read, 0 to 1.
+    """
+    rows = ingested.rows
+    users, movies = _users(data), data.rating_counts
+    blocks: list[Block] = [_facts(ingested, movies)]
     if ingested.synthetic:
-        says = "These ratings are synthetic. The figures say nothing about real movies."
-        blocks.append(Text(says, "bad"))
+        warning = "These ratings are synthetic. The figures say nothing about real movies."
+        blocks.append(Text(warning, "bad"))
     blocks += [
         Table(
             "Ratings by split",
@@ -67,18 +62,40 @@ def data_section(inputs: Inputs) -> Section:
         ),
         _quarantine(ingested.quarantined),
         _ratings(data),
-        _genres(data),
+        _genres(data, movies),
         _years(data),
-        _tail("user", "users", users),
-        _tail("movie", "movies", movies),
-        _validator(inputs.anomalies),
-        _sampled(inputs),
+        _tail("user", "most active", users),
+        _tail("movie", "most rated", movies),
+        _validator(anomalies),
+        _sampled(sample_rates),
     ]
     lead = (
         "What the model learned from. Counts are exact; distributions of users and movies are of "
         "the train split."
     )
     return Section("data", "Data", lead, blocks)
+
+
+def _users(data: EncodedData) -> Counts:
+    """Train ratings of every user, int64 [users]."""
+    users = data.sizes.users
+    return np.bincount(data.train.user_index, minlength=users)[:users]
+
+
+def _facts(ingested: IngestSummary, movies: Counts) -> Facts:
+    rows, pairs = ingested.rows, ingested.users * ingested.movies
+    rated = f"{count(int((movies > 0).sum()))} with a rating in training"
+    share = percent(ingested.refused / rows.read if rows.read else 0.0, 2)
+    return Facts(
+        [
+            *_spans(ingested.spans),
+            Fact("Ratings", count(rows.kept), f"{count(rows.read)} rows read"),
+            Fact("Users", count(ingested.users)),
+            Fact("Movies", count(ingested.movies), rated),
+            Fact("Density", percent(rows.kept / pairs if pairs else 0.0, 2), "of all pairs"),
+            Fact("In quarantine", counted(ingested.refused, "row"), f"{share} of those read"),
+        ]
+    )
 
 
 def _spans(names: Sequence[str]) -> list[Fact]:
@@ -88,17 +105,7 @@ def _spans(names: Sequence[str]) -> list[Fact]:
     return [Fact("Newest span", names[-1], since)]
 
 
-def _counts(data: EncodedData) -> tuple[Counts, Counts]:
-    """Train ratings of every user and of every movie."""
-    users = data.sizes.users
-    return np.bincount(data.train.user_index, minlength=users)[:users], data.rating_counts
-
-
-def _rated(movies: Counts) -> str:
-    return f"{count(int((movies > 0).sum()))} with a rating in training"
-
-
-def _quarantine(reasons: dict[str, int]) -> Block:
+def _quarantine(reasons: Mapping[str, int]) -> Block:
     if not reasons:
         return Text("No row had to be put in quarantine.", "good")
     rows = [(REASONS.get(reason, reason), n) for reason, n in sorted(reasons.items())]
@@ -106,13 +113,13 @@ def _quarantine(reasons: dict[str, int]) -> Block:
 
 
 def _ratings(data: EncodedData) -> Figure:
-    given = np.concatenate([getattr(data, split).rating for split in f.RATING_SPLITS])
-    values, counts = np.unique(given, return_counts=True)
-    if len(values) > MOST_STARS:
-        counts, edges = np.histogram(given, MOST_STARS)
+    ratings = np.concatenate([getattr(data, split).rating for split in f.RATING_SPLITS])
+    values, counts = np.unique(ratings, return_counts=True)
+    if len(values) > MOST_BARS:
+        counts, edges = np.histogram(ratings, MOST_BARS)
         values = (edges[:-1] + edges[1:]) / 2
     chart = Bars([f"{v:g}" for v in values], counts.tolist(), "ratings", True, "stars")
-    mean = float(given.mean()) if len(given) else 0.0
+    mean = float(ratings.mean()) if len(ratings) else 0.0
     return Figure(
         f"Ratings given, {mean:.2f} stars on average",
         chart,
@@ -120,11 +127,9 @@ def _ratings(data: EncodedData) -> Figure:
     )
 
 
-def _genres(data: EncodedData) -> Block:
-    catalogue = data.catalogue
-    _, movies = _counts(data)
+def _genres(data: EncodedData, movies: Counts) -> Block:
     totals: dict[str, int] = {}
-    for genres, ratings in zip(catalogue.genres, movies.tolist(), strict=True):
+    for genres, ratings in zip(data.catalogue.genres, movies.tolist(), strict=True):
         for genre in genres:
             totals[genre] = totals.get(genre, 0) + ratings
     if not totals:
@@ -140,49 +145,43 @@ def _genres(data: EncodedData) -> Block:
 
 
 def _years(data: EncodedData) -> Block:
-    known = np.array([year for year in data.catalogue.year if year is not None], np.int64)
-    if len(known) == 0:
+    years = np.array([year for year in data.catalogue.year if year is not None], np.int64)
+    if len(years) == 0:
         return Text("The catalogue has no release years.")
-    decades, counts = np.unique(known // 10 * 10, return_counts=True)
-    everything = np.arange(decades[0], decades[-1] + 10, 10)
-    found = dict(zip(decades.tolist(), counts.tolist(), strict=True))
-    missing = len(data.catalogue) - len(known)
+    first = int(years.min()) // 10
+    movies = np.bincount(years // 10 - first)
+    labels = [f"{10 * (first + i)}s" for i in range(len(movies))]
+    missing = len(data.catalogue) - len(years)
     return Figure(
         "Movies by decade of release"
         + (f", {counted(missing, 'movie')} without a year" if missing else ""),
-        Bars(
-            [f"{d}s" for d in everything],
-            [found.get(d, 0) for d in everything.tolist()],
-            "movies",
-            True,
-        ),
-        f"Movies from {known.min()} to {known.max()}, half of them since {int(np.median(known))}.",
+        Bars(labels, movies.tolist(), "movies", True),
+        f"Movies from {years.min()} to {years.max()}, half of them since {int(np.median(years))}.",
     )
 
 
-def _tail(one: str, many: str, counts: Counts) -> Figure:
-    """Ratings by rank on logarithmic axes: long tails are straight lines."""
-    found = np.sort(counts[counts > 0])[::-1]
-    ranks = _log_spaced(len(found))
-    values = found[ranks - 1].tolist() if len(found) else []
-    half = int(np.searchsorted(np.cumsum(found), found.sum() / 2)) + 1 if len(found) else 0
-    share = half / len(found) if len(found) else 0.0
+def _tail(name: str, top: str, counts: Counts) -> Figure:
+    """Draw ratings by rank on logarithmic axes, where long tails are straight lines.
+
+    Args:
+        name: `user` or `movie`.
+        top: attribute of the first in rank.
+        counts: ratings of each, int64 [users] or [movies].
+    """
+    ordered = np.sort(counts[counts > 0])[::-1]
+    ranks: Counts = np.zeros(0, np.int64)
+    share = median = 0.0
+    if len(ordered):
+        ranks = np.unique(np.geomspace(1, len(ordered), TAIL_POINTS).round().astype(np.int64))
+        half = int(np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)) + 1
+        share, median = half / len(ordered), float(np.median(ordered))
+    values = ordered[ranks - 1].tolist()
+    line = Line(f"{name}s", ranks.tolist(), values)
     return Figure(
-        f"Ratings of each {one}: half of all from {percent(share)} of the {many}",
-        Lines([Line(many, ranks.tolist(), values)], f"{many} by rank", "ratings", log=True),
-        f"The most active has {count(values[0]) if values else 0} ratings, the median "
-        f"{count(float(np.median(found))) if values else 0}."
-        if one == "user"
-        else f"The most rated has {count(values[0]) if values else 0} ratings, the median "
-        f"{count(float(np.median(found))) if values else 0}.",
+        f"Ratings of each {name}: half of all from {percent(share)} of the {name}s",
+        Lines([line], f"{name}s by rank", "ratings", log=True),
+        f"The {top} has {count(values[0] if values else 0)} ratings, the median {count(median)}.",
     )
-
-
-def _log_spaced(size: int) -> Counts:
-    """At most `TAIL_POINTS` ranks from 1 to size."""
-    if size == 0:
-        return np.zeros(0, np.int64)
-    return np.unique(np.geomspace(1, size, TAIL_POINTS).round().astype(np.int64))
 
 
 def _validator(anomalies: Sequence[str]) -> Block:
@@ -191,28 +190,19 @@ def _validator(anomalies: Sequence[str]) -> Block:
     return Bullets(anomalies, "bad")
 
 
-def _sampled(inputs: Inputs) -> Text:
-    rates = [f"{split} {percent(rate)}" for split, rate in inputs.sample_rates.items()]
+def _sampled(sample_rates: Mapping[str, float]) -> Text:
+    rates = [f"{split} {percent(rate)}" for split, rate in sample_rates.items()]
     if not rates:
         return Text("Descriptive statistics were made of all rows.")
     return Text(f"Share of the rows that the descriptive statistics looked at: {', '.join(rates)}.")
 
 
-# Whether the newest span is like the one before it, and like what the model learned from.
-
-
-_KINDS = {"drift": "the span before", "skew": "the train split"}
-
-
 def drift_section(drift: DriftReport) -> Section:
-    """Every comparison, and in words those that are above their threshold.
-
-    Args:
-        drift: of the newest span.
-    """
+    """Compare the newest span with the one before it and with the train split."""
+    newest, previous = drift.newest, drift.previous
     blocks: list[Block] = []
-    if drift.previous is None:
-        blocks.append(Text(f"Span {drift.newest} is the first one: there is none to compare."))
+    if previous is None:
+        blocks.append(Text(f"Span {newest} is the first one: there is none to compare."))
     elif drift.warnings:
         blocks.append(Bullets([str(change) for change in drift.warnings], "bad"))
     else:
@@ -220,7 +210,7 @@ def drift_section(drift: DriftReport) -> Section:
     rows = [
         (
             change.column,
-            _KINDS[change.kind],
+            _COMPARED_WITH[change.kind],
             change.measure,
             f"{change.value:.3f}",
             f"{change.threshold:g}",
@@ -230,12 +220,11 @@ def drift_section(drift: DriftReport) -> Section:
     ]
     if rows:
         header = ("Column", "Against", "Measure", "Change", "Threshold", "Verdict")
-        counts = ", ".join(f"{name}: {count:,}" for name, count in drift.rows.items())
+        counts = ", ".join(f"{name}: {number:,}" for name, number in drift.rows.items())
         blocks.append(Table(f"Comparisons; rows looked at: {counts}", header, rows))
-    newest, previous = drift.newest, drift.previous or "–"
     lead = (
-        f"Span {newest} against span {previous}, and against what the model learned from. 0 is no "
-        "change, 1 the largest there can be. L-infinity is the largest change of one value's "
-        "share, Jensen-Shannon that of the whole distribution."
+        f"Span {newest} against span {previous or '–'}, and against what the model learned from. "
+        "0 is no change, 1 the largest there can be. L-infinity is the largest change of one "
+        "value's share, Jensen-Shannon that of the whole distribution."
     )
     return Section("drift", "Drift", lead, blocks)

@@ -1,4 +1,4 @@
-"""The movies as the model sees them: its candidate embeddings in two dimensions."""
+"""A map of the movies: the model's candidate embeddings in two dimensions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MOST_GENRES = 7
 OTHER = "other"
 
 
-def section(directions: Float32 | None, data: EncodedData) -> Section:
-    """The map of the most rated movies.
+def map_section(directions: Float32 | None, data: EncodedData) -> Section:
+    """Draw the map of the most rated movies.
 
     Args:
-        directions: unit vectors of all movies in vocabulary order, float32 [movies, size]; none if
+        directions: unit vectors of all movies in vocabulary order, float32 [movies, size]; None if
             the model has none.
         data: for titles, genres and numbers of ratings.
     """
@@ -42,7 +42,7 @@ def _blocks(directions: Float32 | None, data: EncodedData) -> list[Block]:
     shown = shown[counts[shown] > 0]
     if len(shown) < 2:
         return [Text("Too few movies have ratings for a map.")]
-    places, kept = project(directions[shown])
+    coordinates, share = project(directions[shown])
     groups, of_movie = main_genres([catalogue.genres[i] for i in shown])
     sizes = np.sqrt(counts[shown] / counts[shown].max())
     points = [
@@ -54,19 +54,19 @@ def _blocks(directions: Float32 | None, data: EncodedData) -> list[Block]:
             float(size),
             f"{count(int(counts[i]))} ratings" + _genres(catalogue.genres[i]),
         )
-        for (x, y), i, group, size in zip(places, shown, of_movie, sizes, strict=True)
+        for (x, y), i, group, size in zip(coordinates, shown, of_movie, sizes, strict=True)
     ]
-    which = "movies" if len(shown) == (counts > 0).sum() else "most rated movies"
+    movies = "movies" if len(shown) == (counts > 0).sum() else "most rated movies"
     return [
         Figure(
-            f"The {count(len(shown))} {which}, coloured by main genre",
+            f"The {count(len(shown))} {movies}, coloured by main genre",
             Scatter(points, groups),
             f"Map of {count(len(shown))} movies; each point is a movie.",
             wide=True,
         ),
         Text(
             f"Two principal components of unit vectors of {directions.shape[1]} dimensions; they "
-            f"hold {percent(kept)} of the variance, so neighbours on the map are a hint, no proof."
+            f"hold {percent(share)} of the variance, so neighbours on the map are a hint, no proof."
         ),
     ]
 
@@ -76,7 +76,7 @@ def _genres(genres: Sequence[str]) -> str:
 
 
 def project(vectors: Float32) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], float]:
-    """Principal components (Pearson 1901), each axis scaled to -1 to 1.
+    """Return two principal components (Pearson 1901), each axis scaled to -1 to 1.
 
     Args:
         vectors: float32 [movies, size], at least two movies.
@@ -89,27 +89,26 @@ def project(vectors: Float32) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.f
     variances, axes = np.linalg.eigh(centred.T @ centred)
     first = axes[:, ::-1][:, :2]
     first = first * np.sign(first[np.abs(first).argmax(axis=0), np.arange(first.shape[1])])
-    places = centred @ first
-    if places.shape[1] == 1:
-        places = np.concatenate([places, np.zeros_like(places)], axis=1)
-    places = places - (places.max(axis=0) + places.min(axis=0)) / 2
-    largest = np.abs(places).max(axis=0)
+    coordinates = centred @ first
+    if coordinates.shape[1] == 1:
+        coordinates = np.concatenate([coordinates, np.zeros_like(coordinates)], axis=1)
+    coordinates = coordinates - (coordinates.max(axis=0) + coordinates.min(axis=0)) / 2
+    largest = np.abs(coordinates).max(axis=0)
     total = float(variances.sum())
-    kept = float(variances[::-1][:2].sum() / total) if total > 0 else 1.0
-    return places / np.where(largest > 0, largest, 1.0), kept
+    share = float(variances[::-1][:2].sum() / total) if total > 0 else 1.0
+    return coordinates / np.where(largest > 0, largest, 1.0), share
 
 
 def main_genres(genres: Sequence[Sequence[str]]) -> tuple[list[str], list[int]]:
-    """The genres with colours, and which one each movie gets.
+    """Return the genres with colours, `OTHER` last, and the place in them of each movie's genre.
 
     A movie's main genre is its rarest among the coloured ones: most movies are dramas or comedies
-    as well, and that says least of them.
+    as well, which tells least of them.
     """
     totals = Counter(genre for of_movie in genres for genre in of_movie)
     names = [name for name, _ in totals.most_common(MOST_GENRES)]
     rank = {name: i for i, name in enumerate(names)}
-    other = len(names)
     return [*names, OTHER], [
-        max((rank[genre] for genre in of_movie if genre in rank), default=other)
+        max((rank[genre] for genre in of_movie if genre in rank), default=len(names))
         for of_movie in genres
     ]

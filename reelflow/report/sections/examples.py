@@ -1,4 +1,4 @@
-"""A few users: what they rated beside what the model recommends, and why."""
+"""Users with their histories beside the model's recommendations and the reasons for them."""
 
 from __future__ import annotations
 
@@ -8,71 +8,72 @@ import numpy as np
 
 from reelflow.encoding.encoded import EncodedData, Int64
 from reelflow.report.blocks import Block, Example, Examples, Pick, Section, Text
-from reelflow.report.inputs import Answer
+from reelflow.report.inputs import Recommendation
 from reelflow.report.words import counted
 
 USERS = 4
 MOVIES = 10
 """Recommendations and last movies of each user."""
 
-Recommend = Callable[[str, int], list[Answer]]
+Recommend = Callable[[str, int], list[Recommendation]]
 
 
-def section(data: EncodedData, users: Sequence[str], recommend: Recommend) -> Section:
-    """Users from the most active to the least.
+def examples_section(data: EncodedData, users: Sequence[str], recommend: Recommend) -> Section:
+    """Show a few users, from the most active to the least.
 
     Args:
         data: the ratings.
         users: the user vocabulary, in order.
-        recommend: user id and k to the movies.
+        recommend: from a user's id and k to the k best movies.
     """
     lead = (
         "Four users from very active to hardly active, the last movies they rated in training "
         "beside what the model recommends. A movie marked as rated is one that the user turned to "
         "in the test split, which the model has not seen."
     )
-    chosen = choose(data)
-    places = {movie: i for i, movie in enumerate(data.catalogue.movie_id)}
-    blocks: list[Block] = (
-        [Examples([_example(data, users, places, user, recommend) for user in chosen])]
-        if len(chosen)
-        else [Text("No user has ratings in both train and test.")]
+    positions = {movie: i for i, movie in enumerate(data.catalogue.movie_id)}
+    examples = [_example(data, users, positions, user, recommend) for user in choose_users(data)]
+    block: Block = (
+        Examples(examples) if examples else Text("No user has ratings in both train and test.")
     )
-    return Section("examples", "Examples", lead, blocks)
+    return Section("examples", "Examples", lead, [block])
 
 
-def choose(data: EncodedData, wanted: int = USERS) -> list[int]:
-    """Users with train and test ratings, evenly from the most to the least active."""
+def choose_users(data: EncodedData, number: int = USERS) -> list[int]:
+    """Return users with train and test ratings, evenly from the most to the least active."""
     known = data.test.user_index[data.test.user_index < data.sizes.users]
     tested = np.unique(known)
-    active = np.diff(data.offsets)
-    tested = tested[active[tested] > 0]
-    ordered = tested[np.argsort(-active[tested], kind="stable")]
-    # The very ends are outliers: bots on the one, nothing to say on the other.
-    shares = np.linspace(0.05, 0.95, wanted)
-    places = sorted({round(share * (len(ordered) - 1)) for share in shares}) if len(ordered) else []
-    return [int(ordered[place]) for place in places]
+    activity = np.diff(data.offsets)
+    tested = tested[activity[tested] > 0]
+    if not len(tested):
+        return []
+    ordered = tested[np.argsort(-activity[tested], kind="stable")]
+    # The very ends are outliers: bots on the one side, nothing to show on the other.
+    shares = np.linspace(0.05, 0.95, number)
+    return [
+        int(ordered[i]) for i in sorted({round(share * (len(ordered) - 1)) for share in shares})
+    ]
 
 
 def _example(
     data: EncodedData,
     users: Sequence[str],
-    places: dict[str, int],
+    positions: dict[str, int],
     user: int,
     recommend: Recommend,
 ) -> Example:
     rows = np.arange(*data.offsets[user : user + 2])
     test = np.flatnonzero(data.test.user_index == user)
-    given = dict(
+    rated = dict(
         zip(data.test.movie_index[test].tolist(), data.test.rating[test].tolist(), strict=True)
     )
     picks = []
-    for answer in recommend(users[user], MOVIES):
-        movie = places.get(answer.movie_id, -1)
-        because = f"because of {' and '.join(answer.reasons)}; " if answer.reasons else ""
-        note = f"{because}predicted {answer.stars:.1f} stars"
-        mark = f"rated {given[movie]:g}" if movie in given else ""
-        picks.append(Pick(_title(data, movie, answer.movie_id), note, mark))
+    for one in recommend(users[user], MOVIES):
+        movie = positions.get(one.movie_id, -1)
+        because = f"because of {' and '.join(one.reasons)}; " if one.reasons else ""
+        note = f"{because}predicted {one.stars:.1f} stars"
+        mark = f"rated {rated[movie]:g}" if movie in rated else ""
+        picks.append(Pick(_title(data, movie, one.movie_id), note, mark))
     hits = sum(bool(pick.mark) for pick in picks)
     return Example(
         f"User {users[user]}",
@@ -91,6 +92,8 @@ def _history(data: EncodedData, rows: Int64) -> list[Pick]:
     ]
 
 
-def _title(data: EncodedData, movie: int, otherwise: str) -> str:
-    inside = 0 <= movie < len(data.catalogue)
-    return (data.catalogue.title[movie] or data.catalogue.movie_id[movie]) if inside else otherwise
+def _title(data: EncodedData, movie: int, unknown: str) -> str:
+    """Return a movie's title by its index, else its id, else `unknown`."""
+    if not 0 <= movie < len(data.catalogue):
+        return unknown
+    return data.catalogue.title[movie] or data.catalogue.movie_id[movie]

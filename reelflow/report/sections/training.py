@@ -1,4 +1,4 @@
-"""How training went: losses by epoch, and what was learned."""
+"""Training and tuning: losses by epoch, learned feature crosses, and the tuner's trials."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from reelflow.saved_model.files import CrossWeights, ModelInfo, WarmStart
 
 LOSSES = {"retrieval_loss": "Retrieval loss", "rating_loss": "Rating loss (squared error)"}
 VALIDATION = "val_"
+MOST_CROSSES = 15
+LOG_SPAN = 30.0
+"""Ratio of the largest to the smallest value from which on an axis is logarithmic."""
+MOST_ROWS = 100
 
 
 def training_section(info: ModelInfo) -> Section:
-    """Curves of each task.
+    """Show the loss curve of each task, and the crosses that the model learned.
 
     Args:
         info: `model.json`; an older one without a history gives no curves.
@@ -33,14 +37,14 @@ def training_section(info: ModelInfo) -> Section:
     ]
     blocks: list[Block] = [Facts([fact for fact in facts if fact is not None])]
     if info.warm_start is not None:
-        blocks.append(Text(beginning(info.warm_start)))
+        blocks.append(Text(_warm_start(info.warm_start)))
     blocks += [
         _curve(title, history[name], history.get(VALIDATION + name, ()))
         for name, title in LOSSES.items()
         if name in history
     ]
     if info.cross_weights is not None:
-        blocks.append(_cross(info.cross_weights))
+        blocks.append(_crosses(info.cross_weights))
     lead = (
         "Loss of each task after each epoch. A task ends when its loss on the validation split has "
         "not improved for a while, and keeps the weights of its best epoch."
@@ -53,12 +57,8 @@ def training_section(info: ModelInfo) -> Section:
     return Section("training", "Training", lead, blocks)
 
 
-def beginning(start: WarmStart) -> str:
-    """How the model began, in words.
-
-    Args:
-        start: `warm_start` of `model.json`.
-    """
+def _warm_start(start: WarmStart) -> str:
+    """Return in words how training began."""
     if not start.warm:
         return f"Cold start: {start.reason}."
     kept = [
@@ -66,7 +66,8 @@ def beginning(start: WarmStart) -> str:
         for rows, name in ((start.users, "user"), (start.movies, "movie"))
         if rows is not None
     ]
-    cold = "".join(f" {task} starts cold: {why}." for task, why in (start.cold_tasks or {}).items())
+    tasks = (start.cold_tasks or {}).items()
+    cold = "".join(f" {task} starts cold: {reason}." for task, reason in tasks)
     return f"Warm start: {' and '.join(kept)} keep what the champion knew of them.{cold}"
 
 
@@ -85,34 +86,23 @@ def _curve(title: str, train: Sequence[float], validation: Sequence[float]) -> F
     return Figure(title, Lines(lines, "epoch", "loss", marks=marks), alt + ".")
 
 
-def _cross(cross: CrossWeights) -> Block:
-    """How much the cross network makes of each pair of features (Wang et al. 2021, "DCN V2")."""
-    names = cross.features
-    pairs = sorted(
-        (
-            (f"{a} × {b}", cross.norms[i][j])
-            for i, a in enumerate(names)
-            for j, b in enumerate(names)
-        ),
-        key=lambda pair: -pair[1],
-    )[:15]
+def _crosses(crosses: CrossWeights) -> Figure:
+    """Draw the cross network's strongest pairs of features (Wang et al. 2021, "DCN V2")."""
+    pairs = [
+        (f"{a} × {b}", norm)
+        for a, norms in zip(crosses.features, crosses.norms, strict=True)
+        for b, norm in zip(crosses.features, norms, strict=True)
+    ]
+    pairs = sorted(pairs, key=lambda pair: -pair[1])[:MOST_CROSSES]
     return Figure(
         "Strongest feature crosses",
         Bars([name for name, _ in pairs], [norm for _, norm in pairs]),
-        "Norms of the cross layer's weight blocks; the largest is " + pairs[0][0] + ".",
+        f"Norms of the cross layer's weight blocks; the largest is {pairs[0][0]}.",
     )
 
 
-# The tuner's trials: which settings were tried, and what came of them.
-
-
-LOG_SPAN = 30.0
-"""Ratio of the largest to the smallest value from which on an axis is logarithmic."""
-MOST_ROWS = 100
-
-
 def tuning_section(trials: Json) -> Section:
-    """All trials as lines, and the best ones in a table.
+    """Draw all trials as parallel coordinates, and list the best ones.
 
     Args:
         trials: the Tuner's `trials.json`.
@@ -126,37 +116,40 @@ def tuning_section(trials: Json) -> Section:
         + ". The line that stands out is the best trial; its settings trained the model."
     )
     ordered = sorted(done, key=lambda t: t["objective"], reverse=not trials["lower_is_better"])
-    blocks: list[Block] = [_figure(trials, ordered), _table(trials, ordered)] if ordered else []
-    return Section("tuning", "Tuning", lead, blocks or [Text("No trial succeeded.", "bad")])
-
-
-def _figure(trials: Json, ordered: Sequence[Json]) -> Figure:
-    names = list(ordered[0]["hyperparameters"])
-    columns = [[trial["hyperparameters"][name] for trial in ordered] for name in names]
-    axes, values = [], []
-    for name, column in zip(names, columns, strict=True):
-        axis, numbers = _axis(name.rpartition(".")[2].replace("_", " "), column)
-        axes.append(axis)
-        values.append(numbers)
-    objective = [float(trial["objective"]) for trial in ordered]
-    chart = Parallel(
-        [*axes, Axis(trials["objective"])], list(zip(*values, objective, strict=True)), 0
+    blocks: list[Block] = (
+        [_trials_figure(trials, ordered), _trials_table(trials, ordered)]
+        if ordered
+        else [Text("No trial succeeded.", "bad")]
     )
+    return Section("tuning", "Tuning", lead, blocks)
+
+
+def _trials_figure(trials: Json, ordered: Sequence[Json]) -> Figure:
+    axes, columns = [], []
+    for name in ordered[0]["hyperparameters"]:
+        axis, column = _axis(name, [trial["hyperparameters"][name] for trial in ordered])
+        axes.append(axis)
+        columns.append(column)
+    objective = [float(trial["objective"]) for trial in ordered]
+    rows = list(zip(*columns, objective, strict=True))
+    chart = Parallel([*axes, Axis(trials["objective"])], rows, best=0)
     best = ", ".join(f"{k} {_setting(v)}" for k, v in ordered[0]["hyperparameters"].items())
     alt = f"The best trial reaches {objective[0]:.4g} with {best}."
     return Figure("All trials", chart, alt, wide=True)
 
 
-def _axis(name: str, column: Sequence[Any]) -> tuple[Axis, list[float]]:
-    if any(isinstance(value, (str, bool)) for value in column):
-        words = sorted({str(value) for value in column})
-        return Axis(name, words), [float(words.index(str(value))) for value in column]
-    numbers = [float(value) for value in column]
+def _axis(key: str, values: Sequence[Any]) -> tuple[Axis, list[float]]:
+    """Return the axis of a configuration key, and the places on it of the trials' values."""
+    name = key.rpartition(".")[2].replace("_", " ")
+    if any(isinstance(value, (str, bool)) for value in values):
+        words = sorted({str(value) for value in values})
+        return Axis(name, words), [float(words.index(str(value))) for value in values]
+    numbers = [float(value) for value in values]
     low, high = min(numbers), max(numbers)
     return Axis(name, log=low > 0 and high / low > LOG_SPAN), numbers
 
 
-def _table(trials: Json, ordered: Sequence[Json]) -> Table:
+def _trials_table(trials: Json, ordered: Sequence[Json]) -> Table:
     names = list(ordered[0]["hyperparameters"])
     rows = [
         [

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def test_a_model_answers_with_reasons_and_directions(model: Trained, saved_model: Path) -> None:
-    from reelflow.report.inputs import Model
+    from reelflow.report.inputs import SavedModel
 
-    asked = Model(saved_model)
-    assert asked.directions is not None
-    assert asked.directions.shape == (len(model.board.movies), 8)
-    assert np.linalg.norm(asked.directions, axis=1) == pytest.approx(1, abs=1e-4)
+    exported = SavedModel(saved_model)
+    assert exported.directions is not None
+    assert exported.directions.shape == (len(model.board.movies), 8)
+    assert np.linalg.norm(exported.directions, axis=1) == pytest.approx(1, abs=1e-4)
     user = model.board.users[0]
-    answers = asked.recommend(user, 2)
+    answers = exported.recommend(user, 2)
     assert {answer.movie_id for answer in answers} <= model.board.right_answers(user)
     titles = {f"The title of {movie}" for movie in model.board.seen(user)}
     for answer in answers:
@@ -30,7 +30,7 @@ def test_a_model_answers_with_reasons_and_directions(model: Trained, saved_model
 
 
 def test_more_than_there_are_is_no_failure(model: Trained, saved_model: Path) -> None:
-    from reelflow.report.inputs import Model
+    from reelflow.report.inputs import SavedModel
 
-    answers = Model(saved_model).recommend("nobody", len(model.board.movies))
+    answers = SavedModel(saved_model).recommend("unknown", len(model.board.movies))
     assert all(answer.reasons == () for answer in answers)

@@ -6,7 +6,6 @@ import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
-import numpy as np
 import pytest
 
 from reelflow.report import card, render
@@ -15,22 +14,13 @@ from reelflow.report.charts.bars import Bars, Range, Ranges
 from reelflow.report.charts.lines import Line, Lines
 from reelflow.report.charts.parallel import Axis, Parallel
 from reelflow.report.charts.svg import Scale, ticks
-from reelflow.report.inputs import Answer
-from reelflow.report.render import build
-from reelflow.report.sections.lineage import run_section
+from reelflow.report.inputs import Outcome
+from reelflow.report.page import SECTIONS, build
+from reelflow.report.sections.lineage import RunFacts, run_section
 from reelflow.saved_model.files import ModelInfo
 from tests.reelflow.report import world
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
-
-
-class _Model:
-    """Stands in for `ask.Model`."""
-
-    directions = np.eye(4, 3, dtype=np.float32)
-
-    def recommend(self, user: str, k: int) -> list[Answer]:
-        return world.recommend(user, k)
 
 
 class _Outline(HTMLParser):
@@ -59,7 +49,7 @@ class _Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html() -> str:
-    return render.page(build(world.inputs(trials=world.TRIALS), _Model()))
+    return render.page(build(world.inputs(trials=world.TRIALS)))
 
 
 def test_the_page_is_whole_and_loads_nothing(html: str) -> None:
@@ -81,6 +71,12 @@ def test_every_section_has_its_place_and_its_link(html: str) -> None:
         assert f'href="#{key}"' in html
 
 
+def test_the_table_of_sections_has_their_keys() -> None:
+    inputs = world.inputs(trials=world.TRIALS, drift=world.DRIFT)
+    keys = {name: make(inputs) for name, make in SECTIONS.items()}
+    assert all(section is not None and section.key == name for name, section in keys.items())
+
+
 def test_hostile_titles_and_genres_stay_text(html: str) -> None:
     assert world.EVIL not in html
     assert "&lt;script&gt;alert" in html
@@ -97,7 +93,8 @@ def test_pictures_are_named_and_tables_have_captions(html: str) -> None:
 
 
 def test_the_end_of_the_run_is_added_once(html: str) -> None:
-    section = run_section("r1", "now", {"Trainer": 1.0}, [], {}, "c", "key = '<b>'")
+    facts = RunFacts("r1", "now", {"Trainer": 1.0}, [], {}, "c", "key = '<b>'")
+    section = run_section(facts)
     whole = render.complete(html, section)
     assert whole.count('<section id="run"') == whole.count('href="#run"') == 1
     assert "key = &#39;&lt;b&gt;&#39;" in whole
@@ -116,10 +113,9 @@ def test_a_diverged_model_can_be_drawn() -> None:
     inputs = world.inputs(
         evaluation=broken,
         info=ModelInfo(history={"rating_loss": [nan, nan], "val_rating_loss": [nan, nan]}),
-        pushed=False,
-        blessed=False,
+        outcome=Outcome(blessed=False, pushed=False),
     )
-    assert "not a number" in render.page(build(inputs, _Model()))
+    assert "not a number" in render.page(build(inputs))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +123,7 @@ def test_a_diverged_model_can_be_drawn() -> None:
     [
         Bars([], []),
         Bars(["<&>", "b"], [0.0, 0.0]),
-        Bars(["a"], [3.0], "x", upright=True, x_title="t"),
+        Bars(["a"], [3.0], "x", vertical=True, x_title="t"),
         Lines([], "x", "y"),
         Lines([Line("a", [1, 2], [3, 3], [0.1, 0])], "x", "y", marks=[(2, "here")]),
         Lines([Line("a", [1, 10, 100], [100, 10, 1])], "x", "y", log=True),

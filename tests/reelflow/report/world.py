@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from reelflow.data.ingest.results import Change, DriftReport
 from reelflow.encoding.encoded import EncodedData
-from reelflow.report.inputs import Answer, Inputs
+from reelflow.report.inputs import Inputs, Outcome, Recommendation
 from reelflow.saved_model.files import ModelInfo
 from tests.encoded_data import Movie, encoded, user_vocabulary
 from tests.ingested import ingest_summary
@@ -108,6 +110,13 @@ def evaluation(**changes: Any) -> dict[str, Any]:
     }
 
 
+DRIFT = DriftReport(
+    newest="2",
+    previous="1",
+    rows={"1": 10, "2": 12},
+    changes=(Change("rating", "drift", "Jensen-Shannon", 0.31, 0.2),),
+)
+
 TRIALS: dict[str, Any] = {
     "objective": "unseen/top_100",
     "lower_is_better": False,
@@ -139,7 +148,7 @@ def inputs(**changes: Any) -> Inputs:
         "anomalies": [],
         "data": data(),
         "users": user_vocabulary(TRAIN),
-        "model": Path("/model"),
+        "model": Model(),
         "info": ModelInfo(
             epochs=3,
             fit_seconds=61.0,
@@ -158,13 +167,15 @@ def inputs(**changes: Any) -> Inputs:
             "latency_ms": {"median": 1.0, "p95": 2.0},
             "golden": 7,
         },
-        "blessed": True,
-        "pushed": True,
-        "version": "17",
+        "outcome": Outcome(blessed=True, pushed=True, version="17"),
     }
     return Inputs(**{**values, **changes})
 
 
-def recommend(user: str, k: int) -> list[Answer]:
-    """What stands in for a model: movie d because of movie a."""
-    return [Answer("d", (EVIL,), 4.25)][:k]
+class Model:
+    """A stand-in for an exported model: it recommends movie d because of movie a."""
+
+    directions = np.eye(4, 3, dtype=np.float32)
+
+    def recommend(self, user: str, k: int) -> list[Recommendation]:
+        return [Recommendation("d", (EVIL,), 4.25)][:k]

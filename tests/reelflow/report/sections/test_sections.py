@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -24,13 +23,15 @@ from reelflow.report.blocks import (
 from reelflow.report.charts.bars import Bars, Ranges
 from reelflow.report.charts.lines import Lines, Scatter
 from reelflow.report.charts.parallel import Parallel
-from reelflow.report.sections import accuracy as calibration
-from reelflow.report.sections import accuracy as ranking
-from reelflow.report.sections import accuracy as rating
-from reelflow.report.sections import data, embedding_map, examples, gate, lineage, slices, training
-from reelflow.report.sections import data as drift
-from reelflow.report.sections import gate as overview
-from reelflow.report.sections import training as tuning
+from reelflow.report.inputs import Inputs, Outcome
+from reelflow.report.sections.accuracy import calibration_section, ranking_section, rating_section
+from reelflow.report.sections.data import data_section, drift_section
+from reelflow.report.sections.embedding_map import OTHER, main_genres, map_section, project
+from reelflow.report.sections.examples import USERS, choose_users, examples_section
+from reelflow.report.sections.gate import gate_section, overview_section, verdict
+from reelflow.report.sections.lineage import RunFacts, lineage_section, run_section
+from reelflow.report.sections.slices import slices_section
+from reelflow.report.sections.training import training_section, tuning_section
 from reelflow.saved_model.files import ModelInfo, WarmStart
 from tests.encoded_data import checkerboard
 from tests.reelflow.report import world
@@ -50,20 +51,40 @@ def _facts(section: Section) -> dict[str, str]:
     return {fact.label: fact.value for facts in _all(section, Facts) for fact in facts.facts}
 
 
+def _overview(inputs: Inputs) -> Section:
+    return overview_section(inputs.evaluation, inputs.serving_check)
+
+
+def _gate(inputs: Inputs) -> Section:
+    return gate_section(inputs.evaluation, inputs.serving_check, inputs.outcome)
+
+
+def _verdict(inputs: Inputs) -> str:
+    return verdict(inputs.outcome, inputs.serving_check)
+
+
+def _data(inputs: Inputs) -> Section:
+    return data_section(inputs.data, inputs.quarantine, inputs.anomalies, inputs.sample_rates)
+
+
+def _lineage(inputs: Inputs) -> Section:
+    return lineage_section(inputs.quarantine, inputs.info, inputs.artifacts)
+
+
 def test_overview_holds_the_model_against_the_others() -> None:
-    found = overview.overview_section(world.inputs())
+    found = _overview(world.inputs())
     assert _facts(found)["Top-100 accuracy, unseen"] == "50.0 %"
     [facts] = _all(found, Facts)
     accuracy = facts.facts[0]
     assert accuracy.tone == "good"
     assert accuracy.note == "95 %: 48.0 to 52.0 %\nChampion 48.0 %\nPopularity 25.0 %"
     worse = world.inputs(evaluation=world.evaluation(champion=world.metrics(0.6, 0.8)))
-    [facts] = _all(overview.overview_section(worse), Facts)
+    [facts] = _all(_overview(worse), Facts)
     assert {fact.tone for fact in facts.facts} == {"plain"}
 
 
 def test_data_counts_rows_and_quarantine() -> None:
-    found = data.data_section(world.inputs())
+    found = _data(world.inputs())
     facts = _facts(found)
     assert (facts["Ratings"], facts["Users"], facts["Movies"]) == ("8", "3", "4")
     assert facts["In quarantine"] == "2 rows"
@@ -73,7 +94,7 @@ def test_data_counts_rows_and_quarantine() -> None:
 
 
 def test_data_draws_distributions() -> None:
-    found = data.data_section(world.inputs())
+    found = _data(world.inputs())
     ratings = _figure(found, "Ratings given").chart
     assert isinstance(ratings, Bars)
     assert dict(zip(ratings.labels, ratings.values, strict=True))["4.5"] == 2
@@ -92,12 +113,12 @@ def test_data_draws_distributions() -> None:
 
 
 def test_data_repeats_what_the_validator_found() -> None:
-    found = data.data_section(world.inputs(anomalies=["ratings: odd."]))
+    found = _data(world.inputs(anomalies=["ratings: odd."]))
     assert [list(bullets.items) for bullets in _all(found, Bullets)] == [["ratings: odd."]]
 
 
 def test_training_marks_the_best_epoch() -> None:
-    found = training.training_section(world.inputs().info)
+    found = training_section(world.inputs().info)
     retrieval = _figure(found, "Retrieval loss").chart
     assert isinstance(retrieval, Lines)
     assert [line.name for line in retrieval.lines] == ["train", "validation"]
@@ -110,15 +131,15 @@ def test_training_marks_the_best_epoch() -> None:
 
 def test_training_shows_the_strongest_crosses_and_survives_an_empty_description() -> None:
     cross = {"features": ["user", "genre"], "norms": [[0.5, 2.0], [1.0, 0.1]]}
-    found = training.training_section(ModelInfo.model_validate({"cross_weights": cross}))
+    found = training_section(ModelInfo.model_validate({"cross_weights": cross}))
     chart = _figure(found, "crosses").chart
     assert isinstance(chart, Bars)
     assert chart.labels[:2] == ["user × genre", "genre × user"]
-    assert _all(training.training_section(ModelInfo()), Figure) == []
+    assert _all(training_section(ModelInfo()), Figure) == []
 
 
 def test_ranking_compares_everybody_under_both_protocols() -> None:
-    found = ranking.ranking_section(world.evaluation())
+    found = ranking_section(world.evaluation())
     chart = _figure(found, "Top-100 accuracy, unseen").chart
     assert isinstance(chart, Ranges)
     assert [row.label for row in chart.rows] == ["This model", "Champion", "Popularity"]
@@ -130,7 +151,7 @@ def test_ranking_compares_everybody_under_both_protocols() -> None:
 
 
 def test_rating_shows_both_errors_without_intervals_if_there_are_none() -> None:
-    found = rating.rating_section(world.evaluation(champion=None, intervals=None))
+    found = rating_section(world.evaluation(champion=None, intervals=None))
     chart = _figure(found, "RMSE").chart
     assert isinstance(chart, Ranges)
     assert [(row.low, row.value, row.high) for row in chart.rows] == [(0.9,) * 3, (1.0,) * 3]
@@ -139,14 +160,14 @@ def test_rating_shows_both_errors_without_intervals_if_there_are_none() -> None:
 
 
 def test_calibration_says_how_far_off() -> None:
-    found = calibration.calibration_section(world.evaluation())
+    found = calibration_section(world.evaluation())
     assert _all(found, Figure)[0].title == "On average 0.20 stars off"
-    [text] = _all(calibration.calibration_section(world.evaluation(calibration=[])), Text)
+    [text] = _all(calibration_section(world.evaluation(calibration=[])), Text)
     assert text.tone == "bad"
 
 
 def test_slices_are_in_order_and_name_best_and_worst() -> None:
-    found = slices.section(world.evaluation())
+    found = slices_section(world.evaluation())
     figure = _figure(found, "Top-100 accuracy by ratings of the user")
     assert isinstance(figure.chart, Ranges)
     assert [row.label for row in figure.chart.rows] == ["1-19", "200+"]
@@ -158,7 +179,9 @@ def test_slices_are_in_order_and_name_best_and_worst() -> None:
 
 
 def test_examples_mark_what_the_user_turned_to() -> None:
-    [block] = _all(examples.section(world.data(), ["1", "2", "3"], world.recommend), Examples)
+    [block] = _all(
+        examples_section(world.data(), ["1", "2", "3"], world.Model().recommend), Examples
+    )
     first = next(user for user in block.users if user.name == "User 1")
     assert [pick.title for pick in first.history] == [
         "The title of c", "The title of b", world.EVIL,
@@ -172,32 +195,32 @@ def test_examples_mark_what_the_user_turned_to() -> None:
 
 
 def test_examples_are_of_users_with_train_and_test_ratings() -> None:
-    assert {0, 1} == set(examples.choose(world.data()))
-    assert len(examples.choose(checkerboard().data)) == examples.USERS
+    assert {0, 1} == set(choose_users(world.data()))
+    assert len(choose_users(checkerboard().data)) == USERS
 
 
 def test_map_shows_rated_movies_and_keeps_neighbours_together() -> None:
     directions = np.array([[1, 0, 0], [0.9, 0.1, 0], [-1, 0, 0.2], [0, 1, 0]], np.float32)
-    found = embedding_map.section(directions, world.data())
+    found = map_section(directions, world.data())
     chart = _figure(found, "3 movies").chart
     assert isinstance(chart, Scatter)
     names = {point.name: point for point in chart.points}
     assert set(names) == {world.EVIL, "The title of b", "The title of c"}
     near, far = names["The title of b"], names["The title of c"]
     assert abs(names[world.EVIL].x - near.x) < abs(names[world.EVIL].x - far.x)
-    assert chart.groups[-1] == embedding_map.OTHER
+    assert chart.groups[-1] == OTHER
 
 
 @pytest.mark.parametrize("directions", [None, np.zeros((9, 3), np.float32)])
 def test_map_without_embeddings_is_a_sentence(directions: np.ndarray | None) -> None:
-    [text] = _all(embedding_map.section(directions, world.data()), Text)
+    [text] = _all(map_section(directions, world.data()), Text)
     assert "no candidate embeddings" in text.text
 
 
 def test_projection_finds_the_plane() -> None:
     random = np.random.default_rng(0)
     plane = random.normal(size=(50, 2)) * [3, 1] @ random.normal(size=(2, 6))
-    places, kept = embedding_map.project(plane.astype(np.float32))
+    places, kept = project(plane.astype(np.float32))
     assert kept == pytest.approx(1)
     assert np.abs(places).max(axis=0) == pytest.approx([1, 1])
     assert abs(np.corrcoef(places.T)[0, 1]) < 1e-6
@@ -205,44 +228,44 @@ def test_projection_finds_the_plane() -> None:
 
 @pytest.mark.parametrize("vectors", [np.ones((3, 4)), np.array([[1.0], [2.0]])])
 def test_projection_of_what_has_no_plane(vectors: np.ndarray) -> None:
-    places, kept = embedding_map.project(vectors.astype(np.float32))
+    places, kept = project(vectors.astype(np.float32))
     assert places.shape == (len(vectors), 2)
     assert np.isfinite(places).all()
     assert kept == pytest.approx(1)
 
 
 def test_main_genre_is_the_rarest_with_a_colour() -> None:
-    names, groups = embedding_map.main_genres([["Drama"], ["Drama", "War"], []])
-    assert names == ["Drama", "War", embedding_map.OTHER]
+    names, groups = main_genres([["Drama"], ["Drama", "War"], []])
+    assert names == ["Drama", "War", OTHER]
     assert groups == [0, 1, 2]
 
 
 def test_gate_lists_bounds_with_room() -> None:
-    found = gate.gate_section(world.inputs())
+    found = _gate(world.inputs())
     [table] = _all(found, Table)
     assert list(table.rows[0]) == [
         "RMSE", "0.900 stars", "≤ 1.200 stars", "0.300 stars", "gate.rmse_max",
     ]  # fmt: skip
     assert table.rows[1][3] == "45.0 %"
-    assert gate.verdict(world.inputs()).endswith("pushed as version 17.")
+    assert _verdict(world.inputs()).endswith("pushed as version 17.")
 
 
 def test_gate_gives_every_reason_of_a_refusal() -> None:
     refused = world.evaluation()
     refused["gate"] = {**refused["gate"], "blessed": False, "reasons": ["RMSE is too high."]}
-    inputs = world.inputs(evaluation=refused, blessed=False, pushed=False)
-    assert "refused by the gate" in gate.verdict(inputs)
-    [bullets] = _all(gate.gate_section(inputs), Bullets)
+    inputs = world.inputs(evaluation=refused, outcome=Outcome(blessed=False, pushed=False))
+    assert "refused by the gate" in _verdict(inputs)
+    [bullets] = _all(_gate(inputs), Bullets)
     assert list(bullets.items) == ["RMSE is too high."]
     slow = {"blessed": False, "reasons": ["Too slow."], "latency_ms": {"median": 9, "p95": 9}}
-    inputs = world.inputs(serving_check=slow, pushed=False)
-    assert "ServingCheck refused" in gate.verdict(inputs)
-    [bullets] = _all(gate.gate_section(inputs), Bullets)
+    inputs = world.inputs(serving_check=slow, outcome=Outcome(True, False))
+    assert "ServingCheck refused" in _verdict(inputs)
+    [bullets] = _all(_gate(inputs), Bullets)
     assert list(bullets.items) == ["Too slow."]
 
 
 def test_tuning_puts_the_best_first_and_counts_failures() -> None:
-    found = tuning.tuning_section(world.TRIALS)
+    found = tuning_section(world.TRIALS)
     assert "3 trials by random" in found.lead
     assert "1 failed" in found.lead
     chart = _figure(found, "All trials").chart
@@ -257,12 +280,12 @@ def test_tuning_puts_the_best_first_and_counts_failures() -> None:
 
 def test_tuning_without_a_success_says_so() -> None:
     failed = {**world.TRIALS, "trials": world.TRIALS["trials"][2:]}
-    [text] = _all(tuning.tuning_section(failed), Text)
+    [text] = _all(tuning_section(failed), Text)
     assert text.tone == "bad"
 
 
 def test_lineage_has_hash_and_settings() -> None:
-    found = lineage.section(world.inputs(artifacts={"model": "/a/b"}))
+    found = _lineage(world.inputs(artifacts={"model": "/a/b"}))
     [table] = _all(found, Table)
     assert ("Data (SHA-256)", "abc") in table.rows
     assert ("Artifact model", "/a/b") in table.rows
@@ -271,15 +294,16 @@ def test_lineage_has_hash_and_settings() -> None:
 
 
 def test_the_run_is_drawn_without_what_came_from_the_cache() -> None:
-    found = lineage.run_section(
+    facts = RunFacts(
         run_id="r",
         finished="now",
-        times={"Trainer": 60.0, "Transform": 10.0, "Pusher": 1.0},
+        seconds={"Trainer": 60.0, "Transform": 10.0, "Pusher": 1.0},
         cached=["Transform"],
         versions={"tfx": "1.16.0", "beam": None},
         config_hash="c",
         config="[data]",
     )
+    found = run_section(facts)
     chart = _figure(found, "Time per component").chart
     assert isinstance(chart, Bars)
     assert chart.labels == ["Trainer", "Pusher"]
@@ -288,28 +312,26 @@ def test_the_run_is_drawn_without_what_came_from_the_cache() -> None:
 
 
 def test_drift_between_spans() -> None:
-    change = Change("rating", "drift", "Jensen-Shannon", 0.31, 0.5)
-    calm = DriftReport(newest="2", previous="1", rows={"1": 10, "2": 12}, changes=(change,))
-    quiet = drift.drift_section(calm)
+    change = Change("rating", "drift", "Jensen-Shannon", 0.19, 0.2)
+    quiet = drift_section(world.DRIFT.model_copy(update={"changes": (change,)}))
     assert [text.tone for text in _all(quiet, Text)] == ["good"]
     [table] = _all(quiet, Table)
-    assert table.rows[0][:4] == ("rating", "the span before", "Jensen-Shannon", "0.310")
-    large = replace(change, threshold=0.2)
-    loud = drift.drift_section(calm.model_copy(update={"changes": (large,)}))
-    assert _all(loud, Bullets)[0].items == [str(large)]
+    assert table.rows[0][:4] == ("rating", "the span before", "Jensen-Shannon", "0.190")
+    loud = drift_section(world.DRIFT)
+    assert _all(loud, Bullets)[0].items == [
+        "rating has changed against the span before: Jensen-Shannon 0.310, above 0.2."
+    ]
     first = DriftReport(newest="1", previous=None)
-    assert "the first one" in _all(drift.drift_section(first), Text)[0].text
+    assert "the first one" in _all(drift_section(first), Text)[0].text
 
 
 def test_training_says_how_it_began() -> None:
     kept = {"users": {"kept": 9, "new": 1}, "movies": {"kept": 20, "new": 0}}
     warm = {"warm": True, "cold_tasks": {"rating": "other sizes"}, **kept}
-    text = _all(training.training_section(ModelInfo.model_validate({"warm_start": warm})), Text)[
-        0
-    ].text
+    text = _all(training_section(ModelInfo.model_validate({"warm_start": warm})), Text)[0].text
     assert "9 of 10 users and 20 of 20 movies" in text
     assert "rating starts cold: other sizes" in text
-    cold = training.training_section(
+    cold = training_section(
         ModelInfo(warm_start=WarmStart(warm=False, reason="there is no champion"))
     )
     assert "Cold start: there is no champion." in _all(cold, Text)[0].text

@@ -1,0 +1,59 @@
+"""The report of a run: a table of its sections, and the page that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from reelflow.report.blocks import Page, Section
+from reelflow.report.inputs import Inputs
+from reelflow.report.sections.accuracy import calibration_section, ranking_section, rating_section
+from reelflow.report.sections.data import data_section, drift_section
+from reelflow.report.sections.embedding_map import map_section
+from reelflow.report.sections.examples import examples_section
+from reelflow.report.sections.gate import gate_section, overview_section, verdict
+from reelflow.report.sections.lineage import lineage_section
+from reelflow.report.sections.slices import slices_section
+from reelflow.report.sections.training import training_section, tuning_section
+from reelflow.report.words import counted
+
+REPORT_FILE: Final = "report.html"
+LINKS: Final = (("Model card", "model_card.html"),)
+
+SECTIONS: Final[Mapping[str, Callable[[Inputs], Section | None]]] = {
+    "overview": lambda i: overview_section(i.evaluation, i.serving_check),
+    "gate": lambda i: gate_section(i.evaluation, i.serving_check, i.outcome),
+    "ranking": lambda i: ranking_section(i.evaluation),
+    "rating": lambda i: rating_section(i.evaluation),
+    "calibration": lambda i: calibration_section(i.evaluation),
+    "slices": lambda i: slices_section(i.evaluation),
+    "examples": lambda i: examples_section(i.data, i.users, i.model.recommend),
+    "map": lambda i: map_section(i.model.directions, i.data),
+    "data": lambda i: data_section(i.data, i.quarantine, i.anomalies, i.sample_rates),
+    "drift": lambda i: None if i.drift is None else drift_section(i.drift),
+    "training": lambda i: training_section(i.info),
+    "tuning": lambda i: None if i.trials is None else tuning_section(i.trials),
+    "lineage": lambda i: lineage_section(i.quarantine, i.info, i.artifacts),
+}
+"""Key of each section in the page's order, its function, and what it needs of a run.
+
+A section is left out, as None, where the run has no such artifact.
+"""
+
+
+def build(inputs: Inputs) -> Page:
+    """Return the report of a run."""
+    quarantine, outcome = inputs.quarantine, inputs.outcome
+    subtitle = (
+        f"{counted(quarantine.rows.kept, 'rating')} of "
+        f"{counted(quarantine.users, 'user')} and {counted(quarantine.movies, 'movie')}"
+    )
+    made = [make(inputs) for make in SECTIONS.values()]
+    return Page(
+        title="Reelflow report",
+        subtitle=subtitle + (", synthetic" if quarantine.synthetic else ""),
+        verdict=verdict(outcome, inputs.serving_check),
+        tone="good" if outcome.passed(inputs.serving_check) else "bad",
+        sections=[section for section in made if section is not None],
+        links=LINKS,
+    )
