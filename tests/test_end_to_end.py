@@ -24,6 +24,8 @@ from reelflow.data.quarantine import REASONS, QuarantinedRow, read_quarantine
 from reelflow.data.sample import write_sample
 from reelflow.registry.push import content_hash, versions
 from reelflow.saved_model import golden
+from reelflow.saved_model.client import Signatures
+from reelflow.saved_model.files import GOLDEN
 
 pytestmark = pytest.mark.slow
 
@@ -215,9 +217,9 @@ def test_the_pushed_model_answers_by_itself(first: Run) -> None:
 
 def test_reloaded_it_answers_as_before_the_export(first: Run) -> None:
     pushed = Path(first.summary["pushed"])
-    loaded = tf.saved_model.load(str(pushed))
-    for each in golden.read(pushed / golden.GOLDEN_FILE):
-        answers = golden.call(loaded.signatures[each.signature], each.inputs)
+    signatures = Signatures.load(pushed)
+    for each in golden.read(pushed / GOLDEN):
+        answers = signatures.ask(each.signature, each.inputs)
         for name, values in each.outputs.items():
             if np.asarray(values).dtype.kind == "f":
                 np.testing.assert_allclose(answers[name], values, rtol=1e-4, atol=1e-5)

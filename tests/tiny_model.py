@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from reelflow.saved_model import golden
+from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.files import CATALOGUE, GOLDEN, ModelInfo
 
 USERS = ["1", "2", "3", "4", "5"]
@@ -212,7 +213,7 @@ def export(
     model = model or TinyModel()
     tf.saved_model.save(model, str(folder), signatures=signatures or model.signatures())
     ModelInfo(movies=len(MOVIES), users=len(USERS)).write(folder)
-    golden.write(folder / GOLDEN, golden.record(model.signatures(), REQUESTS))
+    golden.write(folder / GOLDEN, golden.record(Signatures(model.signatures()), REQUESTS))
     genres = [["Comedy"] if number % 2 else [] for number in range(len(MOVIES))]
     years = pa.array([1995, 1995, 1988, 1988, *[None] * 8], pa.int64())
     columns = {

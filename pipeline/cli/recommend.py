@@ -16,7 +16,8 @@ from reelflow.saved_model.files import SAVED_MODEL
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from reelflow.saved_model.client import Catalogue, Item, ServedModel
+    from reelflow.saved_model.catalogue import Catalogue
+    from reelflow.saved_model.client import Item, ServedModel
 
 
 Model = Annotated[
@@ -108,8 +109,8 @@ def recommend(
     answer = loaded.recommend(
         user,
         k=k,
-        history=[loaded.catalogue.resolve(movie, "--liked") for movie in liked or ()],
-        exclusions=[loaded.catalogue.resolve(movie, "--exclude") for movie in exclude or ()],
+        history=[loaded.catalogue.find(movie, "--liked").movie_id for movie in liked or ()],
+        exclusions=[loaded.catalogue.find(movie, "--exclude").movie_id for movie in exclude or ()],
     )
     if as_json:
         print_json({"user": user, "model": str(loaded.path), **asdict(answer)})
@@ -136,7 +137,7 @@ def rate(
 ) -> None:
     """Predict the rating that a user would give a movie, in stars."""
     loaded = load(model, output)
-    found = loaded.catalogue.movies[loaded.catalogue.resolve(movie, "--movie")]
+    found = loaded.catalogue.find(movie, "--movie")
     answer = loaded.rate(user, found.movie_id)
     if as_json:
         print_json(
@@ -177,7 +178,7 @@ def similar(
 ) -> None:
     """Show the movies that are most like a movie."""
     loaded = load(model, output)
-    found = loaded.catalogue.movies[loaded.catalogue.resolve(movie, "--movie")]
+    found = loaded.catalogue.find(movie, "--movie")
     items = loaded.similar(found.movie_id, k)
     if as_json:
         content = {"movie_id": found.movie_id, "title": found.title, "model": str(loaded.path)}

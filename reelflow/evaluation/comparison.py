@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import tensorflow as tf
 
 from reelflow.base.columns import TEST
 from reelflow.base.errors import BadInput
@@ -48,6 +47,7 @@ from reelflow.evaluation.slices import (
     movie_popularity,
     user_activity,
 )
+from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.files import Guard, ModelInfo
 
 SLICE_KEYS: Final = (USER_ACTIVITY, MOVIE_POPULARITY)
@@ -104,9 +104,9 @@ def compare(
         likes = like_metrics(predictions, ratings, liked_from)
         return replace(summarise(columns), like=likes), intervals(columns, users, seed)
 
-    loaded = tf.saved_model.load(str(model))
-    predictions = ask(loaded.signatures["evaluate"], rows, movies)
-    guards = check(loaded.signatures, info, predictions, rows, data, gate, seed)
+    signatures = Signatures.load(model)
+    predictions = ask(signatures, rows, movies)
+    guards = check(signatures, info, predictions, rows, data, gate, seed)
     summary, ranges = measured(predictions)
     champion_summary, champion_ranges, left_out = None, None, []
     if champion is not None:

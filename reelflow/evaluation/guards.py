@@ -7,11 +7,9 @@ ties counted as hits, collapsed embeddings, test ratings that training had seen.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
-import tensorflow as tf
 
 from reelflow.base import columns as f
 from reelflow.base.errors import BadInput
@@ -19,9 +17,9 @@ from reelflow.config import GateConfig
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.evaluation.metrics import Predictions
 from reelflow.evaluation.predictions import TestRows, ask
+from reelflow.saved_model.client import Signatures
+from reelflow.saved_model.contract import RECOMMEND, SCORE_ALL
 from reelflow.saved_model.files import Guard, ModelInfo
-
-Signatures = Mapping[str, Callable[..., dict[str, tf.Tensor]]]
 
 SAMPLE: Final = 256
 """Test rows that are asked for again by other signatures."""
@@ -132,8 +130,7 @@ def scores_vary(signatures: Signatures, rows: TestRows) -> Guard:
         rows: a sample of known users.
     """
     users = np.unique(rows.user_id.astype(str)).astype(object)
-    answer = signatures["score"](user_id=tf.constant(users, tf.string), history=tf.constant([[""]]))
-    scores = answer[f.SCORE].numpy().astype(np.float64)
+    scores = signatures.call(SCORE_ALL, {f.USER_ID: users})[f.SCORE].astype(np.float64)
     if not np.isfinite(scores).all():
         return Guard("scores_vary", False, "scores are not finite: training has diverged.")
     size = max(float(np.abs(scores).max()), TINY)
@@ -166,14 +163,9 @@ def ids_agree_with_ranks(signatures: Signatures, rows: TestRows, data: EncodedDa
     movies = len(data.catalogue)
     now = np.full(len(rows), np.iinfo(np.int64).max)
     rows = dataclasses.replace(rows, encoded=dataclasses.replace(rows.encoded, timestamp=now))
-    ranks = ask(signatures["evaluate"], rows, movies).rank_unseen
-    nothing = tf.constant([[""]])
-    served = signatures["serving_default"](
-        user_id=tf.constant(rows.user_id, tf.string),
-        history=nothing,
-        exclusions=nothing,
-        k=tf.constant(max(CUTOFFS)),
-    )[f.MOVIE_ID].numpy()
+    ranks = ask(signatures, rows, movies).rank_unseen
+    request = {f.USER_ID: rows.user_id, f.K: max(CUTOFFS)}
+    served = signatures.call(RECOMMEND, request)[f.MOVIE_ID]
     wanted = np.array([_encoded(movie_id) for movie_id in rows.movie_id], object)[:, None]
     agree = np.mean(
         [(served[:, :k] == wanted).any(axis=1) == (ranks <= k) for k in CUTOFFS], dtype=float

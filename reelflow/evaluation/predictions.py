@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from reelflow.encoding.encoded import EncodedData, EncodedRatings, Int32, Int64
 from reelflow.evaluation.metrics import Predictions
 from reelflow.model.ranking import exact_ranks
 from reelflow.model.timelines import Timelines
+from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import EVALUATE, SIGNATURES
 
 BLOCK_CELLS = 1 << 24
@@ -59,24 +60,27 @@ def ask_model(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
         rows: the test rows.
         movies: size of the catalogue, to bound memory.
     """
-    loaded = tf.saved_model.load(str(saved_model))
-    return ask(loaded.signatures["evaluate"], rows, movies)
+    return ask(Signatures.load(saved_model), rows, movies)
 
 
-def ask(evaluate: Callable[..., dict[str, tf.Tensor]], rows: TestRows, movies: int) -> Predictions:
-    """Send all rows through an `evaluate` signature, exported or not yet."""
+def ask(signatures: Signatures, rows: TestRows, movies: int) -> Predictions:
+    """Send all rows through the signature `evaluate` of a model, exported or not yet."""
     parts = [
-        evaluate(
-            user_id=tf.constant(block.user_id, tf.string),
-            movie_id=tf.constant(block.movie_id, tf.string),
-            timestamp=tf.constant(block.encoded.timestamp),
+        signatures.call(
+            EVALUATE,
+            {
+                f.USER_ID: block.user_id,
+                f.MOVIE_ID: block.movie_id,
+                # A tensor, so that a champion with another dtype refuses it.
+                f.TIMESTAMP: tf.constant(block.encoded.timestamp),
+            },
         )
         for block in _blocks(rows, movies)
     ]
     ours = _joined([(p[f.RATING], p[f.RANK_RAW], p[f.RANK_UNSEEN]) for p in parts])
     if not parts or f.LIKE not in parts[0]:
         return ours
-    return replace(ours, likes=np.concatenate([p[f.LIKE].numpy() for p in parts]))
+    return replace(ours, likes=np.concatenate([p[f.LIKE] for p in parts]))
 
 
 def ask_baseline(baseline: Baseline, rows: TestRows, data: EncodedData) -> Predictions:
@@ -144,19 +148,20 @@ def ask_champion(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
         NotComparable: it does not load, or has another `evaluate` than models have today.
     """
     try:
-        loaded = tf.saved_model.load(str(saved_model))  # its signatures do not keep its variables
-        if EVALUATE not in loaded.signatures:
+        signatures = Signatures.load(saved_model)
+        if EVALUATE not in signatures:
             raise NotComparable("it has no signature `evaluate`")
-        evaluate = loaded.signatures[EVALUATE]
-        wanted, promised = SIGNATURES[EVALUATE]
-        inputs, outputs = evaluate.structured_input_signature[1], evaluate.structured_outputs
-        if set(inputs) != wanted:
-            raise NotComparable(f"its `evaluate` wants {_listed(inputs)}, not {_listed(wanted)}")
-        if not promised <= set(outputs):
+        today, its = SIGNATURES[EVALUATE], signatures.definitions.signatures[EVALUATE]
+        if set(its.inputs) != set(today.inputs):
             raise NotComparable(
-                f"its `evaluate` answers with {_listed(outputs)}, not with {_listed(promised)}"
+                f"its `evaluate` wants {_listed(its.inputs)}, not {_listed(today.inputs)}"
             )
-        return ask(evaluate, rows, movies)
+        if not today.outputs <= its.outputs:
+            raise NotComparable(
+                f"its `evaluate` answers with {_listed(its.outputs)}, "
+                f"not with {_listed(today.outputs)}"
+            )
+        return ask(signatures, rows, movies)
     except (OSError, TypeError, ValueError, tf.errors.OpError) as error:
         words = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise NotComparable(f"it cannot be asked: {words}") from error

@@ -14,6 +14,8 @@ from reelflow.encoding.encoded import EncodedData, Int32
 from reelflow.evaluation.predictions import BLOCK_CELLS
 from reelflow.model.ranking import mask, top_k
 from reelflow.model.timelines import Timelines
+from reelflow.saved_model.client import Signatures
+from reelflow.saved_model.contract import RECOMMEND
 
 Texts = npt.NDArray[np.object_]
 
@@ -30,18 +32,11 @@ def lists_of_model(saved_model: Path, users: Texts, data: EncodedData, k: int) -
     Returns:
         `movie_index`, [users, k]; -1 where there is none.
     """
-    loaded = tf.saved_model.load(str(saved_model))
-    recommend = loaded.signatures["serving_default"]
-    nothing = tf.constant([[""]])
+    signatures = Signatures.load(saved_model)
     index = {movie_id.encode(): i for i, movie_id in enumerate(data.catalogue.movie_id)}
     size = _block_size(len(data.catalogue))
     lists = [
-        recommend(
-            user_id=tf.constant(users[i : i + size], tf.string),
-            history=nothing,
-            exclusions=nothing,
-            k=tf.constant(k),
-        )[f.MOVIE_ID].numpy()
+        signatures.call(RECOMMEND, {f.USER_ID: users[i : i + size], f.K: k})[f.MOVIE_ID]
         for i in range(0, len(users), size)
     ]
     found = [[index.get(movie_id, -1) for movie_id in row] for block in lists for row in block]

@@ -24,6 +24,7 @@ from reelflow.evaluation.predictions import TestRows, ask
 from reelflow.model.signatures import ServingModel
 from reelflow.model.tasks import JointModel
 from reelflow.model.timelines import sample_rows
+from reelflow.saved_model.client import Signatures
 
 Metrics = dict[str, float]
 
@@ -72,8 +73,8 @@ def measure(joint: JointModel, data: EncodedData, rows: EncodedRatings) -> Metri
         movie_id=movies[rows.movie_index],
         encoded=rows,
     )
-    evaluate = ServingModel(joint, data, users).signatures()["evaluate"]
-    summary = summarise(row_columns(ask(evaluate, asked, len(movies)), rows.rating))
+    signatures = Signatures(ServingModel(joint, data, users).signatures())
+    summary = summarise(row_columns(ask(signatures, asked, len(movies)), rows.rating))
     return {**summary.unseen, RMSE: summary.rmse}
 
 

@@ -13,6 +13,8 @@ from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.signatures import ServingModel
 from reelflow.saved_model import golden
+from reelflow.saved_model.client import Signatures
+from reelflow.saved_model.contract import EVALUATE, RATE, RECOMMEND, SIMILAR
 from reelflow.saved_model.files import CATALOGUE, GOLDEN, ModelInfo
 
 GOLDEN_ROWS = 8
@@ -34,7 +36,7 @@ def export(
     tf.saved_model.save(model, str(folder), signatures=signatures)
     info.write(folder)
     pq.write_table(_catalogue(data), folder / CATALOGUE)
-    golden.write(folder / GOLDEN, golden.record(signatures, _requests(data, users)))
+    golden.write(folder / GOLDEN, golden.record(Signatures(signatures), _requests(data, users)))
 
 
 def _catalogue(data: EncodedData) -> pa.Table:
@@ -57,18 +59,16 @@ def _requests(data: EncodedData, users: list[str]) -> list[golden.Request]:
     movie_ids = [data.catalogue.movie_id[m] for m in rows.movie_index]
     stranger = "\x00nobody"
     return [
-        golden.Request("serving_default", {f.USER_ID: user_ids}),
+        golden.Request(RECOMMEND, {f.USER_ID: user_ids}),
+        golden.Request(RECOMMEND, {f.USER_ID: user_ids[:1], f.EXCLUSIONS: [movie_ids], f.K: 5}),
+        golden.Request(RECOMMEND, {f.USER_ID: [stranger], f.HISTORY: [movie_ids]}),
+        golden.Request(RECOMMEND, {f.USER_ID: [stranger], f.K: 3}),
         golden.Request(
-            "serving_default", {f.USER_ID: user_ids[:1], f.EXCLUSIONS: [movie_ids], f.K: 5}
+            RATE, {f.USER_ID: [*user_ids, stranger], f.MOVIE_ID: [*movie_ids, movie_ids[0]]}
         ),
-        golden.Request("serving_default", {f.USER_ID: [stranger], f.HISTORY: [movie_ids]}),
-        golden.Request("serving_default", {f.USER_ID: [stranger], f.K: 3}),
+        golden.Request(SIMILAR, {f.MOVIE_ID: movie_ids}),
         golden.Request(
-            "rate", {f.USER_ID: [*user_ids, stranger], f.MOVIE_ID: [*movie_ids, movie_ids[0]]}
-        ),
-        golden.Request("similar", {f.MOVIE_ID: movie_ids}),
-        golden.Request(
-            "evaluate",
+            EVALUATE,
             {
                 f.USER_ID: user_ids,
                 f.MOVIE_ID: movie_ids,

@@ -10,14 +10,23 @@ from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.ranking import LOWEST, exact_ranks, make_ranker, mask, top_k
 from reelflow.model.tasks import JointModel
+from reelflow.saved_model.contract import (
+    EVALUATE,
+    EXPLAIN,
+    FROM_HISTORY,
+    FROM_POPULARITY,
+    FROM_USER,
+    KNOWN_MOVIE,
+    KNOWN_USER,
+    RATE,
+    RECOMMEND,
+    SCORE_ALL,
+    SIGNATURES,
+    SIMILAR,
+    TIMELINE,
+)
 
 Outputs = dict[str, tf.Tensor]
-
-_NONE = tf.constant([[""]])
-_IDS = tf.TensorSpec([None], tf.string)
-_LISTS = tf.TensorSpec([None, None], tf.string)
-_TIMES = tf.TensorSpec([None], tf.int64)
-_K = tf.TensorSpec(None, tf.int32)
 
 
 class ServingModel(tf.Module):
@@ -46,11 +55,15 @@ class ServingModel(tf.Module):
         self.directions = _constant(tf.math.l2_normalize(self._ranker.directions, axis=1))
 
     def signatures(self) -> dict[str, Callable[..., Outputs]]:
-        """The functions to export, by name: the contract's four, and three for our own server.
+        """The functions to export, by name of their signature in `contract.SIGNATURES`.
 
         `history`, `exclusions` and `k` have defaults, which TF Serving applies and Python does not.
         """
-        defaults = {f.HISTORY: _NONE, f.EXCLUSIONS: _NONE, f.K: tf.constant(10)}
+        inputs = SIGNATURES[RECOMMEND].inputs
+        defaults = {
+            name: tf.constant(inputs[name].default, inputs[name].dtype)
+            for name in (f.HISTORY, f.EXCLUSIONS, f.K)
+        }
 
         def serving_default(
             user_id: tf.Tensor,
@@ -74,15 +87,16 @@ class ServingModel(tf.Module):
         def timeline(user_id: tf.Tensor, k: tf.Tensor = defaults[f.K]) -> Outputs:
             return self.timeline(user_id, k)
 
-        return {
-            "serving_default": _signed(serving_default, _IDS, _LISTS, _LISTS, _K),
-            "rate": _signed(self.rate, _IDS, _IDS),
-            "similar": _signed(similar, _IDS, _K),
-            "evaluate": _signed(self.evaluate, _IDS, _IDS, _TIMES),
-            "score": _signed(score, _IDS, _LISTS),
-            "explain": _signed(explain, _IDS, _IDS, _LISTS),
-            "timeline": _signed(timeline, _IDS, _K),
+        functions: dict[str, Callable[..., Outputs]] = {
+            RECOMMEND: serving_default,
+            RATE: self.rate,
+            SIMILAR: similar,
+            EVALUATE: self.evaluate,
+            SCORE_ALL: score,
+            EXPLAIN: explain,
+            TIMELINE: timeline,
         }
+        return {name: _signed(name, function) for name, function in functions.items()}
 
     def recommend(
         self, user_id: tf.Tensor, history: tf.Tensor, exclusions: tf.Tensor, k: tf.Tensor
@@ -106,8 +120,8 @@ class ServingModel(tf.Module):
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
         return {
             **self._rated(users, movies, None),
-            "known_user": users < self._user_count,
-            "known_movie": movies < self._movie_count,
+            KNOWN_USER: users < self._user_count,
+            KNOWN_MOVIE: movies < self._movie_count,
         }
 
     def similar(self, movie_id: tf.Tensor, k: tf.Tensor) -> Outputs:
@@ -127,7 +141,7 @@ class ServingModel(tf.Module):
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
         ends = self._timelines.ends_before(users, timestamp)
         recent = self._timelines.recent(users, ends, self._ranker.history_length)
-        strangers = self._source(users, recent) == "popularity"
+        strangers = self._source(users, recent) == FROM_POPULARITY
         scores = self._ranker.scores(users, recent, strangers)[:, : self._movie_count]
         known = movies < self._movie_count
         raw, unseen = exact_ranks(scores, tf.where(known, movies, 0), self._timelines.seen(users))
@@ -166,7 +180,7 @@ class ServingModel(tf.Module):
         known = movies < self._movie_count
         weights, rest = self._ranker.shares(users, recent, tf.where(known, movies, 0))
         counts = (recent != self._movie_count) & known[:, None]
-        unknown = (self._source(users, recent) == "popularity") & known
+        unknown = (self._source(users, recent) == FROM_POPULARITY) & known
         popularity = tf.gather(self._popularity, tf.where(known, movies, 0))
         rest = tf.where(unknown, popularity, tf.where(known, rest, 0.0))
         order = tf.argsort(tf.where(counts, weights, LOWEST), axis=1, direction="DESCENDING")
@@ -205,8 +219,8 @@ class ServingModel(tf.Module):
 
     def _source(self, users: tf.Tensor, recent: tf.Tensor) -> tf.Tensor:
         by_history = tf.reduce_any(recent != self._movie_count, axis=1)
-        source = tf.where(by_history, "history", "popularity")
-        return tf.where(users < self._user_count, "user", source)
+        source = tf.where(by_history, FROM_HISTORY, FROM_POPULARITY)
+        return tf.where(users < self._user_count, FROM_USER, source)
 
     def _scores_now(self, users: tf.Tensor, named: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Scores, [batch, movies and the ranker's padding], and where they are from."""
@@ -214,10 +228,10 @@ class ServingModel(tf.Module):
         def asked() -> tuple[tf.Tensor, tf.Tensor]:
             recent = self._recent(users, named)
             source = self._source(users, recent)
-            return self._ranker.scores(users, recent, source == "popularity"), source
+            return self._ranker.scores(users, recent, source == FROM_POPULARITY), source
 
         def known() -> tuple[tf.Tensor, tf.Tensor]:
-            source = tf.where(users < self._user_count, "user", "popularity")
+            source = tf.where(users < self._user_count, FROM_USER, FROM_POPULARITY)
             return self._ranker.scores_now(users), source
 
         return tf.cond(tf.reduce_any(named != self._movie_count), asked, known)
@@ -248,7 +262,12 @@ class ServingModel(tf.Module):
         return rated
 
 
-def _signed(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> Callable[..., Outputs]:
+def _signed(name: str, function: Callable[..., Outputs]) -> Callable[..., Outputs]:
+    """A graph with the inputs of the contract, in the order of the function's arguments."""
+    inputs = SIGNATURES[name].inputs.values()
+    specs = [
+        tf.TensorSpec(None if one.rank is None else [None] * one.rank, one.dtype) for one in inputs
+    ]
     # Without AutoGraph, which would spend seconds on translating code that needs none.
     return tf.function(function, input_signature=specs, autograph=False)
 

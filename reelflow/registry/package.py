@@ -8,10 +8,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from reelflow.base.columns import USER_ID
 from reelflow.registry.store import set_up_mlflow
 from reelflow.saved_model import golden
-from reelflow.saved_model.contract import RECOMMEND, SignatureDefs
-from reelflow.saved_model.files import GOLDEN, SAVED_MODEL
+from reelflow.saved_model.contract import RECOMMEND, SIGNATURES, Definitions
+from reelflow.saved_model.files import GOLDEN
 
 FOLDER: Final = "saved_model"
 _EXAMPLE: Final = "input_example.json"
@@ -33,9 +34,10 @@ def package(saved_model: Path, folder: Path) -> None:
     from mlflow.types import Schema
 
     shutil.copytree(saved_model, folder / FOLDER)
-    definitions = SignatureDefs.read(saved_model / SAVED_MODEL)
+    definitions = Definitions.read(saved_model)
     inputs = [
-        _tensor(name, one.dtype, one.rank) for name, one in definitions.inputs[RECOMMEND].items()
+        _tensor(name, one.dtype, one.rank)
+        for name, one in definitions.signatures[RECOMMEND].inputs.items()
     ]
     outputs = [
         _tensor(name, *_described(tensor))
@@ -79,8 +81,12 @@ def _example(saved_model: Path) -> dict[str, Any] | None:
         return None
     for one in golden.read(file):
         if one.signature == RECOMMEND:
-            users = one.inputs["user_id"]
-            rest = {name: _per_row(v, len(users)) for name, v in golden.DEFAULTS.items()}
+            rows = len(one.inputs[USER_ID])
+            rest = {
+                name: _per_row(expected.default, rows)
+                for name, expected in SIGNATURES[RECOMMEND].inputs.items()
+                if expected.default is not None
+            }
             return {**rest, **one.inputs}
     return None
 

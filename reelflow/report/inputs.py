@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import tensorflow as tf
-
 from reelflow.base import columns as f
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData, Float32
+from reelflow.saved_model.client import Signatures
+from reelflow.saved_model.contract import EXPLAIN, RATE, RECOMMEND
 from reelflow.saved_model.files import ModelInfo
 
 Json = Mapping[str, Any]
@@ -98,41 +98,33 @@ class SavedModel:
     """An exported model as a `Recommender`."""
 
     def __init__(self, folder: Path) -> None:
-        """Load it; its variables live as long as this object."""
-        self._loaded: Any = tf.saved_model.load(str(folder))
+        """Load the model from its folder."""
+        self._signatures = Signatures.load(folder)
 
     @property
     def directions(self) -> Float32 | None:
         """Unit vectors of all movies, float32 [movies, size]; None if the model has none."""
-        variable = getattr(self._loaded, "directions", None)
-        return None if variable is None else variable.numpy()
+        return self._signatures.movie_directions
 
     def recommend(self, user: str, k: int) -> list[Recommendation]:
         """Return the k best movies for a user, with reasons and predicted ratings."""
-        signatures = self._loaded.signatures
-        answer = signatures["serving_default"](
-            user_id=tf.constant([user]),
-            history=tf.constant([[""]]),
-            exclusions=tf.constant([[""]]),
-            k=tf.constant(k),
-        )
-        movies = [movie for movie in answer[f.MOVIE_ID].numpy()[0] if movie]
+        found = self._signatures.call(RECOMMEND, {f.USER_ID: [user], f.K: k})
+        movies = [movie for movie in found[f.MOVIE_ID][0] if movie]
         if not movies:
             return []
-        pairs = {f.USER_ID: tf.constant([user] * len(movies)), f.MOVIE_ID: tf.constant(movies)}
-        stars = signatures["rate"](**pairs)[f.RATING].numpy()
+        pairs = {f.USER_ID: [user] * len(movies), f.MOVIE_ID: movies}
+        stars = self._signatures.call(RATE, pairs)[f.RATING]
         reasons = self._reasons(pairs, len(movies))
         return [
             Recommendation(movie.decode(), titles, float(rating))
             for movie, titles, rating in zip(movies, reasons, stars, strict=True)
         ]
 
-    def _reasons(self, pairs: dict[str, tf.Tensor], movies: int) -> Sequence[tuple[str, ...]]:
-        if "explain" not in self._loaded.signatures:
+    def _reasons(self, pairs: dict[str, Any], movies: int) -> Sequence[tuple[str, ...]]:
+        if EXPLAIN not in self._signatures:
             return [()] * movies
-        explain = self._loaded.signatures["explain"]
-        answer = explain(**pairs, **{f.HISTORY: tf.constant([[""]])})
-        titles, weights = answer[f.TITLE].numpy(), answer[f.WEIGHT].numpy()
+        answer = self._signatures.call(EXPLAIN, pairs)
+        titles, weights = answer[f.TITLE], answer[f.WEIGHT]
         return [
             tuple(
                 title.decode()

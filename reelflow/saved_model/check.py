@@ -1,4 +1,4 @@
-"""Whether a model can be served: runs the probe in a fresh process and judges its report."""
+"""ServingCheck: run the probe of a model in a fresh process and judge its report."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 _PROJECT = Path(__file__).parents[2]
 _PROBE = "reelflow.saved_model.probe"
@@ -18,13 +17,36 @@ _LAST_LINES = 15
 
 
 @dataclass(frozen=True)
+class ProbeReport:
+    """Results of `probe`, which passes them to this process as JSON."""
+
+    reasons: list[str]
+    """Sentences against the model."""
+    load_seconds: float
+    """Time to load the model in a fresh process, without importing TensorFlow."""
+    golden: int = 0
+    """Golden requests that were compared."""
+    latency_ms: dict[str, float] | None = None
+    """`median` and `p95` of a single-user request; None if it was not measured."""
+
+    def write(self, path: Path) -> None:
+        """Write the report as JSON."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> ProbeReport:
+        """Read what `write` wrote."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """What ServingCheck found; `reasons.json` holds the same names."""
+    """Result of ServingCheck, with the names of `reasons.json`."""
 
     reasons: tuple[str, ...] = ()
-    """Why the model must not be served; none means that it may."""
+    """Reasons for which the model must not be served; empty if it may."""
     latency_ms: Mapping[str, float] = field(default_factory=dict)
-    """`median` and `p95` of a single-user request; empty if it came to none."""
+    """`median` and `p95` of a single-user request; empty if it was not measured."""
     load_seconds: float | None = None
     """Time to load the model in a fresh process, without importing TensorFlow."""
     golden: int = 0
@@ -32,11 +54,11 @@ class Verdict:
 
     @property
     def blessed(self) -> bool:
-        """Whether nothing speaks against the model."""
+        """True if there is no reason against the model."""
         return not self.reasons
 
     def as_json(self) -> str:
-        """The content of `reasons.json`."""
+        """Return the content of `reasons.json`."""
         content = {
             "blessed": self.blessed,
             "reasons": list(self.reasons),
@@ -48,18 +70,18 @@ class Verdict:
 
 
 def check(model_dir: Path, *, latency_ms_max: float, timeout_seconds: float) -> Verdict:
-    """Load and question a SavedModel in a process of its own.
+    """Load and ask a SavedModel in a process of its own.
 
     Args:
         model_dir: folder with `saved_model.pb` and `assets.extra/`.
         latency_ms_max: accepted median latency of one recommendation request, in milliseconds.
-        timeout_seconds: after which the process is ended and the model refused.
+        timeout_seconds: time after which the process is ended and the model refused.
     """
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch, "report.json")
         command = [sys.executable, "-m", _PROBE, str(model_dir), str(report)]
         try:
-            ended = subprocess.run(
+            process = subprocess.run(
                 command,
                 env=_environment(),
                 stdout=subprocess.PIPE,
@@ -71,26 +93,26 @@ def check(model_dir: Path, *, latency_ms_max: float, timeout_seconds: float) -> 
             )
         except subprocess.TimeoutExpired:
             return Verdict((f"the model did not answer within {timeout_seconds:g} seconds",))
-        if ended.returncode != 0:
-            lines = "\n".join(ended.stdout.strip().splitlines()[-_LAST_LINES:])
+        if process.returncode != 0:
+            lines = "\n".join(process.stdout.strip().splitlines()[-_LAST_LINES:])
             return Verdict((f"the model cannot be loaded and questioned on its own:\n{lines}",))
-        return judge(json.loads(report.read_text(encoding="utf-8")), latency_ms_max)
+        return judge(ProbeReport.read(report), latency_ms_max)
 
 
-def judge(report: Mapping[str, Any], latency_ms_max: float) -> Verdict:
-    """The verdict on a probe's report."""
-    reasons = list(report["reasons"])
-    latency: Mapping[str, float] = report["latency_ms"] or {}
+def judge(report: ProbeReport, latency_ms_max: float) -> Verdict:
+    """Return the verdict on a probe's report."""
+    reasons = list(report.reasons)
+    latency = report.latency_ms or {}
     if latency and latency["median"] > latency_ms_max:
         reasons.append(
             f"a recommendation takes {latency['median']:.1f} ms (median), "
             f"push.latency_ms_max allows {latency_ms_max:g} ms"
         )
-    return Verdict(tuple(reasons), latency, report["load_seconds"], report["golden"])
+    return Verdict(tuple(reasons), latency, report.load_seconds, report.golden)
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment, with what TensorFlow needs and our packages on the path."""
+    """This process's environment, with TensorFlow kept quiet and our packages on the path."""
     path = os.pathsep.join(filter(None, (str(_PROJECT), os.environ.get("PYTHONPATH"))))
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
     return os.environ | quiet | {"TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": path}

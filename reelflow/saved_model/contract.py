@@ -1,17 +1,21 @@
-"""What the signatures promise (docs/architecture.md), asked from outside."""
+"""The contract of the exported model: its signatures with their inputs, defaults and outputs.
+
+docs/architecture.md describes them. `SIGNATURES` is the table; `Definitions` reads what a
+SavedModel has in fact.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from reelflow.base.columns import (
+    COUNT,
     EXCLUSIONS,
     HISTORY,
     LIKE,
@@ -19,218 +23,37 @@ from reelflow.base.columns import (
     RANK_RAW,
     RANK_UNSEEN,
     RATING,
+    REST,
     SCORE,
+    SEEN,
     SOURCE,
     TIMESTAMP,
     TITLE,
     USER_ID,
+    WEIGHT,
     K,
 )
-from reelflow.saved_model.golden import Golden, Values
+from reelflow.saved_model.files import SAVED_MODEL
 
 RECOMMEND: Final = "serving_default"
 RATE: Final = "rate"
 SIMILAR: Final = "similar"
 EVALUATE: Final = "evaluate"
+SCORE_ALL: Final = "score"
+EXPLAIN: Final = "explain"
+TIMELINE: Final = "timeline"
 
+KNOWN_USER: Final = "known_user"
+KNOWN_MOVIE: Final = "known_movie"
+
+Source = Literal["user", "history", "popularity"]
+"""Origin of an answer: the user's known tastes, the request's history, or popular movies."""
 FROM_USER: Final = "user"
 FROM_HISTORY: Final = "history"
 FROM_POPULARITY: Final = "popularity"
 
-SIGNATURES: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
-    RECOMMEND: (
-        frozenset({USER_ID, HISTORY, EXCLUSIONS, K}),
-        frozenset({MOVIE_ID, TITLE, SCORE, SOURCE}),
-    ),
-    RATE: (
-        frozenset({USER_ID, MOVIE_ID}),
-        frozenset({RATING, "known_user", "known_movie"}),
-    ),
-    SIMILAR: (frozenset({MOVIE_ID, K}), frozenset({MOVIE_ID, TITLE, SCORE})),
-    EVALUATE: (
-        frozenset({USER_ID, MOVIE_ID, TIMESTAMP}),
-        frozenset({RATING, RANK_RAW, RANK_UNSEEN}),
-    ),
-}
-
-MAY_HAVE: Final[Mapping[str, frozenset[str]]] = {
-    RATE: frozenset({LIKE}),
-    EVALUATE: frozenset({LIKE}),
-}
-"""Outputs of models whose rating task gives a probability."""
-
-# No source can hold this id: control characters do not survive any of the readers.
-NOBODY: Final = "\x01nobody"
 LOWEST: Final = float(np.finfo(np.float32).min)
-
-Ask = Callable[[str, Values], dict[str, Any]]
-"""Sends inputs (nested lists) to a signature by name and gives its outputs (nested lists)."""
-
-
-@dataclass(frozen=True)
-class Subjects:
-    """Whom and what to ask about."""
-
-    user: str
-    """A user whom the model knows."""
-    titles: Mapping[str, str]
-    """Title by id of every movie, in vocabulary order."""
-    history: bool = True
-    """Whether the model can answer from a request's history; a tower of user ids cannot."""
-
-    @property
-    def movies(self) -> list[str]:
-        """Ids of every movie, in vocabulary order."""
-        return list(self.titles)
-
-
-def uses_history(golden: Sequence[Golden]) -> bool:
-    """Whether the model answered any golden request from the history in it."""
-    return any(FROM_HISTORY in one.outputs.get(SOURCE, ()) for one in golden)
-
-
-def known_users(golden: Sequence[Golden]) -> list[str]:
-    """The users in golden requests whom the model answered from its own knowledge of them."""
-    users: dict[str, None] = {}
-    for one in golden:
-        if one.signature == RECOMMEND:
-            pairs = zip(one.inputs[USER_ID], one.outputs[SOURCE], strict=True)
-            users |= {user: None for user, source in pairs if source == FROM_USER}
-    return list(users)
-
-
-def missing_parts(present: Mapping[str, tuple[frozenset[str], frozenset[str]]]) -> list[str]:
-    """What a model's signatures (inputs, outputs by name) lack; empty if they are complete."""
-    reasons = []
-    for name, promised in SIGNATURES.items():
-        if name not in present:
-            reasons.append(f"signature {name} is missing")
-            continue
-        for kind, wanted, given in zip(("inputs", "outputs"), promised, present[name], strict=True):
-            if wanted != given - MAY_HAVE.get(name, frozenset()):
-                reasons.append(f"{name}: {kind} are {sorted(given)} instead of {sorted(wanted)}")
-    return reasons
-
-
-def broken_promises(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """Ask a few dozen questions and tell which answers break the contract."""
-    yield from _sources(ask, subjects)
-    yield from _lists(ask, subjects)
-    yield from _exclusions(ask, subjects)
-    yield from _seen(ask, subjects)
-    yield from _ratings(ask, subjects)
-    yield from _similar(ask, subjects)
-    yield from _ranks(ask, subjects)
-
-
-def _sources(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """Each row is answered for itself, and says from what."""
-    movie = subjects.movies[0]
-    users = [subjects.user, NOBODY, NOBODY]
-    history = [[""], [movie], [""]]
-    answer = ask(RECOMMEND, {USER_ID: users, HISTORY: history, K: 3})
-    stranger = FROM_HISTORY if subjects.history else FROM_POPULARITY
-    wanted = [FROM_USER, stranger, FROM_POPULARITY]
-    if answer[SOURCE] != wanted:
-        yield (
-            "serving_default: a known user, an unknown one with a history and an unknown one "
-            f"without are answered from {answer[SOURCE]} instead of {wanted}"
-        )
-
-
-def _lists(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """K movies, best first, none twice, under the catalogue's titles, padded when none are left."""
-    for user in (subjects.user, NOBODY):
-        for k in (1, 7, len(subjects.movies) + 2):
-            answer = ask(RECOMMEND, {USER_ID: [user], K: k})
-            who = "an unknown user" if user == NOBODY else f"user {user}"
-            for fault in _list_faults(answer, k, subjects):
-                yield f"serving_default: k = {k} for {who} gives {fault}"
-
-
-def _list_faults(answer: Values, k: int, subjects: Subjects) -> Iterator[str]:
-    ids, titles, scores = (answer[name][0] for name in (MOVIE_ID, TITLE, SCORE))
-    # A k beyond the catalogue may be cut to its size: no request should get endless padding.
-    allowed = {k, min(k, len(subjects.titles))}
-    if not len(ids) == len(titles) == len(scores) or len(ids) not in allowed:
-        yield f"{len(ids)} ids, {len(titles)} titles and {len(scores)} scores"
-        return
-    movies = [movie for movie in ids if movie]
-    if ids != movies + [""] * (len(ids) - len(movies)):
-        yield "gaps between the movies"
-    if len(set(movies)) != len(movies):
-        yield "a movie twice"
-    if any(movie not in subjects.titles for movie in movies):
-        yield "movies that are not in the catalogue"
-    elif any(subjects.titles[movie] != title for movie, title in zip(movies, titles, strict=False)):
-        yield "titles that are not the catalogue's"
-    if not all(np.isfinite(scores)) or any(a < b for a, b in pairwise(scores)):
-        yield "scores that are not in descending order"
-    if any(score != LOWEST for score in scores[len(movies) :]):
-        yield "padding without the lowest score"
-
-
-def _exclusions(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """Movies that the request excludes, or names as its history, are not recommended."""
-    for user in (subjects.user, NOBODY):
-        first = ask(RECOMMEND, {USER_ID: [user], K: 3})[MOVIE_ID][0]
-        if set(first) & set(_movies(ask, user, {EXCLUSIONS: [first]})):
-            yield "serving_default: excluded movies are recommended"
-        if user == NOBODY and set(first) & set(_movies(ask, user, {HISTORY: [first]})):
-            yield "serving_default: movies of the request's own history are recommended"
-
-
-def _movies(ask: Ask, user: str, inputs: Values) -> list[str]:
-    ids = ask(RECOMMEND, {USER_ID: [user], K: 10, **inputs})[MOVIE_ID][0]
-    return [movie for movie in ids if movie]
-
-
-def _seen(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """Every known user has rated a movie, so not all can be left over to recommend."""
-    everything = len(subjects.movies)
-    if len([f for f in _movies(ask, subjects.user, {K: everything}) if f]) >= everything:
-        yield f"serving_default: movies that user {subjects.user} has rated are recommended"
-
-
-def _ratings(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    movie = subjects.movies[0]
-    answer = ask(RATE, {USER_ID: [subjects.user, NOBODY, NOBODY], MOVIE_ID: [movie, movie, NOBODY]})
-    if not all(np.isfinite(answer[RATING])):
-        yield f"rate: ratings are {answer[RATING]}"
-    if not all(0.0 <= like <= 1.0 for like in answer.get(LIKE, ())):
-        yield f"rate: probabilities of a like are {answer[LIKE]}"
-    known = (answer["known_user"], answer["known_movie"])
-    if known != ([True, False, False], [True, True, False]):
-        yield f"rate: known_user and known_movie are {known[0]} and {known[1]}"
-
-
-def _similar(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    movies = subjects.movies[:2]
-    answer = ask(SIMILAR, {MOVIE_ID: movies, K: 5})
-    sizes = {len(row) for name in (MOVIE_ID, TITLE, SCORE) for row in answer[name]}
-    if len(answer[MOVIE_ID]) != len(movies) or sizes != {5}:
-        yield f"similar: k = 5 for {len(movies)} movies gives lists of {sorted(sizes)}"
-    cosines = [score for row in answer[SCORE] for score in row if score != LOWEST]
-    if not all(-1.001 <= score <= 1.001 for score in cosines):
-        yield "similar: scores are no cosines"
-
-
-def _ranks(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """Ranks run from 1; a movie that the model does not know comes after all others."""
-    movies = [subjects.movies[0], NOBODY]
-    answer = ask(EVALUATE, {USER_ID: [subjects.user] * 2, MOVIE_ID: movies, TIMESTAMP: [2**31] * 2})
-    last = len(subjects.movies) + 1
-    for name in (RANK_RAW, RANK_UNSEEN):
-        known, unknown = answer[name]
-        if not 1 <= known < last or unknown != last:
-            yield f"evaluate: {name} of a known and an unknown movie are {known} and {unknown}"
-
-
-# What a SavedModel says of its signatures: names, dtypes, shapes and defaults.
-
-
-# TensorFlow's own initialiser, which is none of ours.
-_HIDDEN = "__saved_model_init_op"
+"""Score of padding, whose movie id is empty."""
 
 
 @dataclass(frozen=True)
@@ -240,37 +63,109 @@ class Input:
     dtype: Any
     """Numpy's; `object` for strings."""
     rank: int | None
-    """None if it may be any."""
-    default: Any | None
-    """A numpy array, or none if the input must be given."""
+    """Number of axes; None if it may be any."""
+    default: Any | None = None
+    """Value of an input that is left out; None if it must be given."""
 
 
 @dataclass(frozen=True)
-class SignatureDefs:
-    """All signatures of one model."""
+class Signature:
+    """Inputs and outputs of one signature, by name."""
 
-    inputs: Mapping[str, Mapping[str, Input]]
-    """By signature and input name."""
+    inputs: Mapping[str, Input]
+    outputs: frozenset[str]
+    optional_outputs: frozenset[str] = frozenset()
+    """Further outputs, of models whose rating task gives a probability."""
+
+
+# Every first axis is the batch. One row of `history` or `exclusions` holds for all users; ids that
+# the model does not know, such as the empty one, count for nothing. `k` may have any shape, since
+# clients of the row format send one a row; the largest counts.
+_IDS = Input(object, 1)
+_LISTS = Input(object, 2, [[""]])
+_NUMBER = Input(np.int32, None, 10)
+
+SIGNATURES: Final[Mapping[str, Signature]] = {
+    RECOMMEND: Signature(
+        {USER_ID: _IDS, HISTORY: _LISTS, EXCLUSIONS: _LISTS, K: _NUMBER},
+        frozenset({MOVIE_ID, TITLE, SCORE, SOURCE}),
+    ),
+    RATE: Signature(
+        {USER_ID: _IDS, MOVIE_ID: _IDS},
+        frozenset({RATING, KNOWN_USER, KNOWN_MOVIE}),
+        frozenset({LIKE}),
+    ),
+    SIMILAR: Signature({MOVIE_ID: _IDS, K: _NUMBER}, frozenset({MOVIE_ID, TITLE, SCORE})),
+    EVALUATE: Signature(
+        {USER_ID: _IDS, MOVIE_ID: _IDS, TIMESTAMP: Input(np.int64, 1)},
+        frozenset({RATING, RANK_RAW, RANK_UNSEEN}),
+        frozenset({LIKE}),
+    ),
+    SCORE_ALL: Signature({USER_ID: _IDS, HISTORY: _LISTS}, frozenset({SCORE, SEEN, SOURCE})),
+    EXPLAIN: Signature(
+        {USER_ID: _IDS, MOVIE_ID: _IDS, HISTORY: _LISTS},
+        frozenset({MOVIE_ID, TITLE, WEIGHT, REST}),
+    ),
+    TIMELINE: Signature({USER_ID: _IDS, K: _NUMBER}, frozenset({MOVIE_ID, TITLE, COUNT})),
+}
+
+REQUIRED: Final = (RECOMMEND, RATE, SIMILAR, EVALUATE)
+"""Signatures without which a model is not pushed."""
+OF_SERVER: Final = (SCORE_ALL, EXPLAIN, TIMELINE)
+"""Signatures that Reelflow's own server needs as well; all of them tell what users have rated."""
+
+
+def missing_parts(present: Mapping[str, Signature]) -> list[str]:
+    """Return sentences on what required signatures of a model lack; empty if they are complete."""
+    reasons = []
+    for name in REQUIRED:
+        if name not in present:
+            reasons.append(f"signature {name} is missing")
+            continue
+        expected, found = SIGNATURES[name], present[name]
+        for kind, promised, names in (
+            ("inputs", set(expected.inputs), set(found.inputs)),
+            ("outputs", expected.outputs, found.outputs - expected.optional_outputs),
+        ):
+            if promised != names:
+                reasons.append(f"{name}: {kind} are {sorted(names)} instead of {sorted(promised)}")
+    return reasons
+
+
+# TensorFlow's own initialiser, which is none of ours.
+_HIDDEN = "__saved_model_init_op"
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """The signatures of one SavedModel, as its file defines them."""
+
+    signatures: Mapping[str, Signature]
     metadata: Mapping[str, Any]
     """As TensorFlow Serving's `/metadata` shows them."""
 
     @classmethod
-    def read(cls, saved_model: Path) -> SignatureDefs:
-        """Read `saved_model.pb`; TensorFlow must be set up before."""
+    def read(cls, saved_model: Path) -> Definitions:
+        """Read a SavedModel's folder; TensorFlow must be set up before.
+
+        Raises:
+            OSError: there is no `saved_model.pb`.
+        """
         from google.protobuf import json_format
         from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-        content = saved_model_pb2.SavedModel.FromString(saved_model.read_bytes())
+        content = saved_model_pb2.SavedModel.FromString((saved_model / SAVED_MODEL).read_bytes())
         shown = meta_graph_pb2.MetaGraphDef()
-        inputs = {}
+        signatures = {}
         for name, definition in sorted(content.meta_graphs[0].signature_def.items()):
             if name == _HIDDEN:
                 continue
             shown.signature_def[name].CopyFrom(definition)
-            inputs[name] = {
+            inputs = {
                 key: _input(tensor, definition.defaults.get(key))
                 for key, tensor in sorted(definition.inputs.items())
             }
+            signatures[name] = Signature(inputs, frozenset(definition.outputs))
         options = inspect.signature(json_format.MessageToDict).parameters
         # protobuf renamed it; each of the two stacks has its own name.
         show_zeros = next(
@@ -281,7 +176,7 @@ class SignatureDefs:
         metadata = json_format.MessageToDict(
             shown, preserving_proto_field_name=True, **{show_zeros: True}
         )
-        return cls(inputs, metadata["signature_def"])
+        return cls(signatures, metadata["signature_def"])
 
 
 def _input(tensor: Any, default: Any) -> Input:

@@ -1,101 +1,237 @@
-"""The fresh process: loads a SavedModel as a server would, questions it, writes what it found.
+"""Checks of a SavedModel in a fresh process, which loads it as a server would and asks it.
 
     python -m reelflow.saved_model.probe MODEL_DIR REPORT_JSON
 
-Imports neither TFX nor Beam, so that whatever the model needs of them would come to light.
+Imports neither TFX nor Beam, so that a model that needs them fails here.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pyarrow.parquet as pq
-import tensorflow as tf
 
-from reelflow.base.columns import MOVIE_ID, TITLE, USER_ID, K
-from reelflow.saved_model import contract
-from reelflow.saved_model.files import CATALOGUE, GOLDEN
-from reelflow.saved_model.golden import Golden, call, compare, read
+from reelflow.base.columns import (
+    EXCLUSIONS,
+    HISTORY,
+    LIKE,
+    MOVIE_ID,
+    RANK_RAW,
+    RANK_UNSEEN,
+    RATING,
+    SCORE,
+    SOURCE,
+    TIMESTAMP,
+    TITLE,
+    USER_ID,
+    K,
+)
+from reelflow.saved_model import golden
+from reelflow.saved_model.catalogue import Catalogue
+from reelflow.saved_model.check import ProbeReport
+from reelflow.saved_model.client import Signatures, Values
+from reelflow.saved_model.contract import (
+    EVALUATE,
+    FROM_HISTORY,
+    FROM_POPULARITY,
+    FROM_USER,
+    KNOWN_MOVIE,
+    KNOWN_USER,
+    LOWEST,
+    RATE,
+    RECOMMEND,
+    SIMILAR,
+    missing_parts,
+)
+from reelflow.saved_model.files import GOLDEN
 
+# Control characters do not survive any of the readers, so that no user or movie has this id.
+UNKNOWN: Final = "\x01nobody"
 WARM_UP: Final = 10
 REQUESTS: Final = 50
 
+Ask = Callable[[str, Values], dict[str, Any]]
+"""Sends inputs (nested lists) to a signature by name and gives its outputs (nested lists)."""
 
-def probe(model_dir: Path) -> dict[str, Any]:
-    """Load and question a model.
 
-    Returns:
-        `reasons` against it (sentences; empty is good), `golden` (requests compared),
-        `load_seconds`, and `latency_ms` (`median` and `p95` of single-user requests; null if they
-        were not measured).
-    """
+@dataclass(frozen=True)
+class Subjects:
+    """Known ids for the questions to a model."""
+
+    user: str
+    """Id of a user that the model knows."""
+    titles: Mapping[str, str]
+    """Title by id of every movie, in vocabulary order."""
+    history: bool = True
+    """True if the model can answer from a request's history; a tower of user ids cannot."""
+
+    @property
+    def movies(self) -> list[str]:
+        """Ids of every movie, in vocabulary order."""
+        return list(self.titles)
+
+
+def probe(model_dir: Path) -> ProbeReport:
+    """Load a model and ask it everything that the contract promises."""
     start = time.perf_counter()
-    model = tf.saved_model.load(str(model_dir))
-    report: dict[str, Any] = {
-        "reasons": [],
-        "golden": 0,
-        "load_seconds": round(time.perf_counter() - start, 3),
-        "latency_ms": None,
-    }
-    signatures = model.signatures
-    report["reasons"] += contract.missing_parts(_parts(signatures))
-    golden = read(model_dir / GOLDEN)
-    users = contract.known_users(golden)
+    signatures = Signatures.load(model_dir)
+    load_seconds = round(time.perf_counter() - start, 3)
+    reasons = missing_parts(signatures.definitions.signatures)
+    requests = golden.read(model_dir / GOLDEN)
+    users = golden.known_users(requests)
     if not users:
-        report["reasons"].append(f"{GOLDEN} has no request of a known user")
-    if report["reasons"]:
-        return report
-
-    def ask(name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        return call(signatures[name], inputs)
-
-    report["golden"] = len(golden)
-    report["reasons"] += compare_all(golden, ask)
-    catalogue = pq.read_table(model_dir / CATALOGUE, columns=[MOVIE_ID, TITLE]).to_pydict()
-    pairs = zip(catalogue[MOVIE_ID], catalogue[TITLE], strict=True)
-    titles = {movie: title or "" for movie, title in pairs}
-    subjects = contract.Subjects(users[0], titles, contract.uses_history(golden))
-    report["reasons"] += contract.broken_promises(ask, subjects)
-    report["latency_ms"] = latency(ask, users)
-    return report
+        reasons.append(f"{GOLDEN} has no request of a known user")
+    if reasons:
+        return ProbeReport(reasons, load_seconds)
+    movies = Catalogue.load(model_dir).movies.values()
+    titles = {movie.movie_id: movie.title for movie in movies}
+    subjects = Subjects(users[0], titles, golden.uses_history(requests))
+    reasons += different_answers(requests, signatures.ask)
+    reasons += broken_promises(signatures.ask, subjects)
+    return ProbeReport(reasons, load_seconds, len(requests), latency(signatures.ask, users))
 
 
-def compare_all(golden: Sequence[Golden], ask: contract.Ask) -> list[str]:
-    """Differences between the answers of the training process and this one's."""
+def different_answers(requests: Sequence[golden.Golden], ask: Ask) -> list[str]:
+    """Differences between the answers of the training process and those of this one."""
     return [
         f"golden request {number}: {difference}"
-        for number, one in enumerate(golden, start=1)
-        for difference in compare(one, ask(one.signature, one.inputs))
+        for number, one in enumerate(requests, start=1)
+        for difference in golden.compare(one, ask(one.signature, one.inputs))
     ]
 
 
-def latency(ask: contract.Ask, users: Sequence[str]) -> dict[str, float]:
-    """Milliseconds that one request for ten movies takes, one user at a time."""
+def latency(ask: Ask, users: Sequence[str]) -> dict[str, float]:
+    """`median` and `p95` of the milliseconds that a request of one user for ten movies takes."""
     milliseconds = []
     for number in range(WARM_UP + REQUESTS):
         start = time.perf_counter()
-        ask(contract.RECOMMEND, {USER_ID: [users[number % len(users)]], K: 10})
+        ask(RECOMMEND, {USER_ID: [users[number % len(users)]], K: 10})
         milliseconds.append(1_000 * (time.perf_counter() - start))
     median, p95 = np.percentile(milliseconds[WARM_UP:], [50, 95])
     return {"median": round(float(median), 3), "p95": round(float(p95), 3)}
 
 
-def _parts(signatures: Mapping[str, Any]) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
-    """Names of the inputs and outputs of each signature."""
-    return {
-        name: (
-            frozenset(signature.structured_input_signature[1]),
-            frozenset(signature.structured_outputs),
+def broken_promises(ask: Ask, subjects: Subjects) -> Iterator[str]:
+    """Ask a few dozen questions and yield a sentence for each answer that breaks the contract."""
+    yield from _sources(ask, subjects)
+    yield from _lists(ask, subjects)
+    yield from _exclusions(ask, subjects)
+    yield from _seen(ask, subjects)
+    yield from _ratings(ask, subjects)
+    yield from _similar(ask, subjects)
+    yield from _ranks(ask, subjects)
+
+
+def _sources(ask: Ask, subjects: Subjects) -> Iterator[str]:
+    """Each row is answered for itself and names its source."""
+    movie = subjects.movies[0]
+    users = [subjects.user, UNKNOWN, UNKNOWN]
+    history = [[""], [movie], [""]]
+    answer = ask(RECOMMEND, {USER_ID: users, HISTORY: history, K: 3})
+    by_history = FROM_HISTORY if subjects.history else FROM_POPULARITY
+    expected = [FROM_USER, by_history, FROM_POPULARITY]
+    if answer[SOURCE] != expected:
+        yield (
+            "serving_default: a known user, an unknown one with a history and an unknown one "
+            f"without are answered from {answer[SOURCE]} instead of {expected}"
         )
-        for name, signature in signatures.items()
-    }
+
+
+def _lists(ask: Ask, subjects: Subjects) -> Iterator[str]:
+    """K movies, best first, none twice, under the catalogue's titles, padded when none are left."""
+    for user in (subjects.user, UNKNOWN):
+        for k in (1, 7, len(subjects.movies) + 2):
+            answer = ask(RECOMMEND, {USER_ID: [user], K: k})
+            name = "an unknown user" if user == UNKNOWN else f"user {user}"
+            for fault in _list_faults(answer, k, subjects):
+                yield f"serving_default: k = {k} for {name} gives {fault}"
+
+
+def _list_faults(answer: Values, k: int, subjects: Subjects) -> Iterator[str]:
+    ids, titles, scores = (answer[name][0] for name in (MOVIE_ID, TITLE, SCORE))
+    # A k beyond the catalogue may be cut to its size: no request should get endless padding.
+    allowed = {k, min(k, len(subjects.titles))}
+    if not len(ids) == len(titles) == len(scores) or len(ids) not in allowed:
+        yield f"{len(ids)} ids, {len(titles)} titles and {len(scores)} scores"
+        return
+    movies = [movie for movie in ids if movie]
+    if ids != movies + [""] * (len(ids) - len(movies)):
+        yield "gaps between the movies"
+    if len(set(movies)) != len(movies):
+        yield "a movie twice"
+    if any(movie not in subjects.titles for movie in movies):
+        yield "movies that are not in the catalogue"
+    elif any(subjects.titles[movie] != title for movie, title in zip(movies, titles, strict=False)):
+        yield "titles that are not the catalogue's"
+    if not all(np.isfinite(scores)) or any(a < b for a, b in pairwise(scores)):
+        yield "scores that are not in descending order"
+    if any(score != LOWEST for score in scores[len(movies) :]):
+        yield "padding without the lowest score"
+
+
+def _exclusions(ask: Ask, subjects: Subjects) -> Iterator[str]:
+    """Movies that the request excludes, or names as its history, are not recommended."""
+    for user in (subjects.user, UNKNOWN):
+        first = ask(RECOMMEND, {USER_ID: [user], K: 3})[MOVIE_ID][0]
+        if set(first) & set(_movies(ask, user, {EXCLUSIONS: [first]})):
+            yield "serving_default: excluded movies are recommended"
+        if user == UNKNOWN and set(first) & set(_movies(ask, user, {HISTORY: [first]})):
+            yield "serving_default: movies of the request's own history are recommended"
+
+
+def _movies(ask: Ask, user: str, inputs: Values) -> list[str]:
+    ids = ask(RECOMMEND, {USER_ID: [user], K: 10, **inputs})[MOVIE_ID][0]
+    return [movie for movie in ids if movie]
+
+
+def _seen(ask: Ask, subjects: Subjects) -> Iterator[str]:
+    """Every known user has rated a movie, so not all can be left over to recommend."""
+    everything = len(subjects.movies)
+    if len(_movies(ask, subjects.user, {K: everything})) >= everything:
+        yield f"serving_default: movies that user {subjects.user} has rated are recommended"
+
+
+def _ratings(ask: Ask, subjects: Subjects) -> Iterator[str]:
+    movie = subjects.movies[0]
+    answer = ask(
+        RATE, {USER_ID: [subjects.user, UNKNOWN, UNKNOWN], MOVIE_ID: [movie, movie, UNKNOWN]}
+    )
+    if not all(np.isfinite(answer[RATING])):
+        yield f"rate: ratings are {answer[RATING]}"
+    if not all(0.0 <= like <= 1.0 for like in answer.get(LIKE, ())):
+        yield f"rate: probabilities of a like are {answer[LIKE]}"
+    known = (answer[KNOWN_USER], answer[KNOWN_MOVIE])
+    if known != ([True, False, False], [True, True, False]):
+        yield f"rate: known_user and known_movie are {known[0]} and {known[1]}"
+
+
+def _similar(ask: Ask, subjects: Subjects) -> Iterator[str]:
+    movies = subjects.movies[:2]
+    answer = ask(SIMILAR, {MOVIE_ID: movies, K: 5})
+    sizes = {len(row) for name in (MOVIE_ID, TITLE, SCORE) for row in answer[name]}
+    if len(answer[MOVIE_ID]) != len(movies) or sizes != {5}:
+        yield f"similar: k = 5 for {len(movies)} movies gives lists of {sorted(sizes)}"
+    cosines = [score for row in answer[SCORE] for score in row if score != LOWEST]
+    if not all(-1.001 <= score <= 1.001 for score in cosines):
+        yield "similar: scores are no cosines"
+
+
+def _ranks(ask: Ask, subjects: Subjects) -> Iterator[str]:
+    """Ranks run from 1; a movie that the model does not know comes after all others."""
+    movies = [subjects.movies[0], UNKNOWN]
+    answer = ask(EVALUATE, {USER_ID: [subjects.user] * 2, MOVIE_ID: movies, TIMESTAMP: [2**31] * 2})
+    last = len(subjects.movies) + 1
+    for name in (RANK_RAW, RANK_UNSEEN):
+        known, unknown = answer[name]
+        if not 1 <= known < last or unknown != last:
+            yield f"evaluate: {name} of a known and an unknown movie are {known} and {unknown}"
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(json.dumps(probe(Path(sys.argv[1]))), encoding="utf-8")
+    probe(Path(sys.argv[1])).write(Path(sys.argv[2]))

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import Movie
+from reelflow.saved_model.catalogue import Movie
 from reelflow.serving import messages as m
 from reelflow.serving.batching import State, state
 from reelflow.serving.engine import Engine, Like, Pair, Wanted, Whom

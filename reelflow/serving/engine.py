@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,7 @@ from typing import Any, Final, cast
 from reelflow.base.columns import (
     COUNT,
     HISTORY,
-    LIKE,
     MOVIE_ID,
-    RATING,
     SCORE,
     SEEN,
     SOURCE,
@@ -24,7 +21,19 @@ from reelflow.base.columns import (
     K,
 )
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import Movie, Rated, ServedModel, Source
+from reelflow.saved_model import golden
+from reelflow.saved_model.catalogue import Movie
+from reelflow.saved_model.client import RatingPrediction, ServedModel, rating_predictions
+from reelflow.saved_model.contract import (
+    EXPLAIN,
+    OF_SERVER,
+    RATE,
+    RECOMMEND,
+    SCORE_ALL,
+    SIMILAR,
+    TIMELINE,
+    Source,
+)
 from reelflow.saved_model.files import GOLDEN, ModelInfo
 from reelflow.serving.filters import ANYTHING, Filters, Where, best
 from reelflow.serving.search import MovieSearch
@@ -135,7 +144,6 @@ class Profile:
 
 
 REASONS: Final = 3
-NEEDED: Final = ("score", "explain", "timeline")
 
 
 Measured = Callable[[Path], Mapping[str, float]]
@@ -158,7 +166,7 @@ class Engine:
         Raises:
             BadInput: it lacks the signatures for a server.
         """
-        missing = [name for name in NEEDED if name not in model.definitions.inputs]
+        missing = [name for name in OF_SERVER if name not in model.signatures]
         if missing:
             raise BadInput(
                 f"{model.path} lacks the signatures {', '.join(missing)}.",
@@ -171,9 +179,10 @@ class Engine:
         self.filters = Filters(self.movies)
         self.search = MovieSearch(self.movies)
         self.info = ModelInfo.read(model.path)
-        self.sample_users = _sample_users(_read(model, GOLDEN, []))
+        self.sample_users = _sample_users(model.path / GOLDEN)
         self._measured = measured
         self._metrics: Mapping[str, float] = {}
+        self.ask = model.signatures.call
 
     def metrics(self) -> Mapping[str, float]:
         """The version's metrics.
@@ -192,7 +201,7 @@ class Engine:
             self.similar([Like(movie)] * count)
             self.rate([Pair(user, movie)] * count)
             self.profile([Whom(user)] * count)
-            self.model.call("serving_default", {USER_ID: [user] * count})  # of `:predict`
+            self.ask(RECOMMEND, {USER_ID: [user] * count})  # of `:predict`
 
     def recommend(self, questions: Sequence[Wanted]) -> list[Picks]:
         """Score the catalogue for all users at once, then choose for each.
@@ -200,8 +209,8 @@ class Engine:
         Not by `serving_default`: filters, and movies that the user has seen, need the scores of
         movies that it leaves out. Without either the answers are the same, ties included.
         """
-        whole = self.model.call(
-            "score",
+        whole = self.ask(
+            SCORE_ALL,
             {USER_ID: [q.user_id for q in questions], HISTORY: _padded(q.liked for q in questions)},
         )
         chosen = []
@@ -236,7 +245,7 @@ class Engine:
         """Movies like others; with a filter the whole catalogue is asked for."""
         k = max(len(self.movies) if q.where else q.k for q in questions)
         movies = [q.movie_id for q in questions]
-        answer = self.model.call("similar", {MOVIE_ID: movies, K: min(k, len(self.movies))})
+        answer = self.ask(SIMILAR, {MOVIE_ID: movies, K: min(k, len(self.movies))})
         answers = []
         for row, question in enumerate(questions):
             fits = self.filters.mask(question.where)
@@ -250,22 +259,20 @@ class Engine:
             answers.append(found)
         return answers
 
-    def rate(self, questions: Sequence[Pair]) -> list[Rated]:
+    def rate(self, questions: Sequence[Pair]) -> list[RatingPrediction]:
         """Predicted stars, and the probability of a like where the model has one."""
         inputs = {
             USER_ID: [q.user_id for q in questions],
             MOVIE_ID: [q.movie_id for q in questions],
         }
-        answer = self.model.call("rate", inputs)
-        names = [RATING, "known_user", "known_movie", *([LIKE] if LIKE in answer else [])]
-        return [Rated(*row) for row in zip(*(answer[n].tolist() for n in names), strict=True)]
+        return rating_predictions(self.ask(RATE, inputs))
 
     def profile(self, questions: Sequence[Whom]) -> list[Profile]:
         """What the model knows about users, whose whole timelines count."""
         users = [q.user_id for q in questions]
-        first = self.model.call("timeline", {USER_ID: users, K: 1})
+        first = self.ask(TIMELINE, {USER_ID: users, K: 1})
         longest = int(max(1, *first[COUNT]))
-        ids = self.model.call("timeline", {USER_ID: users, K: longest})[MOVIE_ID]
+        ids = self.ask(TIMELINE, {USER_ID: users, K: longest})[MOVIE_ID]
         profiles = []
         for row, question in enumerate(questions):
             timeline = [self.movies[self.rows[id_.decode()]] for id_ in ids[row] if id_]
@@ -308,8 +315,8 @@ class Engine:
         ]
         if not cells:
             return reasons
-        answer = self.model.call(
-            "explain",
+        answer = self.ask(
+            EXPLAIN,
             {
                 USER_ID: [questions[row].user_id for row, _ in cells],
                 MOVIE_ID: [self.movies[chosen[row][place]].movie_id for row, place in cells],
@@ -338,17 +345,6 @@ def _padded(lists: Iterable[Sequence[str]]) -> list[list[str]]:
     return [row + [""] * (length - len(row)) for row in rows]
 
 
-def _read(model: ServedModel, name: str, otherwise: Any) -> Any:
-    """A JSON file beside the model; a model may lack it."""
-    file = model.path / name
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else otherwise
-
-
-def _sample_users(golden: Iterable[dict[str, Any]]) -> tuple[str, ...]:
-    """Users whom the model knows, from the requests that it was tested with."""
-    users: dict[str, None] = {}
-    for one in golden:
-        if one["signature"] == "serving_default":
-            pairs = zip(one["inputs"][USER_ID], one["outputs"][SOURCE], strict=True)
-            users |= {user: None for user, source in pairs if source == "user"}
-    return tuple(users)
+def _sample_users(file: Path) -> tuple[str, ...]:
+    """Users that the model knows, from its golden requests; empty without the file."""
+    return tuple(golden.known_users(golden.read(file))) if file.is_file() else ()

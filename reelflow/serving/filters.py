@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import Movie
+from reelflow.saved_model.catalogue import Movie
 
 Mask = npt.NDArray[np.bool_]
 

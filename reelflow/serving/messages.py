@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import Self
 
-from reelflow.saved_model.client import Movie, Source
+from reelflow.saved_model.catalogue import Movie
+from reelflow.saved_model.contract import Source
 from reelflow.serving.limits import Limits
 
 _LIMITS = Limits()

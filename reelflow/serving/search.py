@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from reelflow.saved_model.client import Movie
+from reelflow.saved_model.catalogue import Movie
 
 LEAST_LIKE: Final = 72.0
 """How alike, of 100, a part of a title must be to the text to be taken for it, mistyped."""

@@ -17,24 +17,24 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from reelflow.base.columns import K
-from reelflow.saved_model.contract import Input
+from reelflow.saved_model.client import to_lists
+from reelflow.saved_model.contract import OF_SERVER, RECOMMEND, Input, Signature
 from reelflow.serving.batching import state
 from reelflow.serving.engine import Engine
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.messages import ERRORS
 
-DEFAULT_SIGNATURE: Final = "serving_default"
 _KEYS: Final = {"instances", "inputs", "signature_name"}
 
 
 def parse(
-    request: Any, signatures: Mapping[str, Mapping[str, Input]], limits: Limits
+    request: Any, signatures: Mapping[str, Signature], limits: Limits
 ) -> tuple[str, bool, dict[str, Any]]:
     """Read a `:predict` request.
 
     Args:
         request: the parsed JSON.
-        signatures: inputs by signature and name.
+        signatures: of the model, by name.
         limits: the rows it may have.
 
     Returns:
@@ -50,12 +50,12 @@ def parse(
     strange = sorted(set(request) - _KEYS)
     if strange:
         raise Problem(400, f"Unknown keys: {', '.join(map(repr, strange))}.")
-    name = request.get("signature_name", DEFAULT_SIGNATURE) or DEFAULT_SIGNATURE
+    name = request.get("signature_name", RECOMMEND) or RECOMMEND
     if not isinstance(name, str) or name not in signatures:
         known = ", ".join(signatures)
         raise Problem(400, f"There is no signature {name!r}; there are {known}.")
     by_row = "instances" in request
-    expected = signatures[name]
+    expected = signatures[name].inputs
     given = (
         _columns(request["instances"], expected) if by_row else _named(request["inputs"], expected)
     )
@@ -76,7 +76,7 @@ def render(outputs: Mapping[str, Any], by_row: bool) -> dict[str, Any]:
         outputs: numpy arrays whose first axis are the rows.
         by_row: whether `predictions` are wanted instead of `outputs`.
     """
-    lists = {name: _plain(array) for name, array in outputs.items()}
+    lists = {name: to_lists(array, errors="replace") for name, array in outputs.items()}
     if not by_row:
         return {"outputs": lists if len(lists) > 1 else next(iter(lists.values()))}
     if len(lists) == 1:
@@ -148,13 +148,6 @@ def _leaves(name: str, values: Any, strings: bool, wanted: str) -> Any:
     raise Problem(400, f"{name}: {wanted} are wanted.")
 
 
-def _plain(array: Any) -> Any:
-    if array.dtype == object:
-        flat = [text.decode("utf-8", errors="replace") for text in array.ravel()]
-        array = np.array([*flat, None], dtype=object)[:-1].reshape(array.shape)
-    return array.tolist()
-
-
 # Answers to `:predict`: small requests that are alike by one call, others each by their own.
 
 
@@ -208,7 +201,7 @@ class Predict:
         import tensorflow as tf
 
         try:
-            return self.engine.model.call(self.name, inputs)
+            return self.engine.ask(self.name, inputs)
         except (tf.errors.InvalidArgumentError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
             raise Problem(400, f"The model refuses these inputs: {first}") from error
@@ -243,7 +236,7 @@ async def metadata(request: Request, version: str | None = None) -> JSONResponse
     """Inputs and outputs of all signatures."""
     engine = _engine(request, version)
     spec = {"name": MODEL, "signature_name": "", "version": str(engine.version)}
-    definitions = {"signature_def": engine.model.definitions.metadata}
+    definitions = {"signature_def": engine.model.signatures.definitions.metadata}
     return JSONResponse({"model_spec": spec, "metadata": {"signature_def": definitions}})
 
 
@@ -255,7 +248,7 @@ _BODY: Final = {
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "signature_name": {"type": "string", "default": "serving_default"},
+                        "signature_name": {"type": "string", "default": RECOMMEND},
                         "instances": {"type": "array", "description": "Row format.", "items": {}},
                         "inputs": {"description": "Columnar format."},
                     },
@@ -281,15 +274,12 @@ async def predict(request: Request, version: str | None = None) -> JSONResponse:
         content = json.loads(await request.body(), parse_constant=_no_number)
     except ValueError as error:  # a number of thousands of digits is one as well
         raise Problem(400, f"The body is not JSON: {error}") from None
-    name, by_row, inputs = parse(content, engine.model.definitions.inputs, limits)
-    if name in _OF_USERS and not state(request).histories:
+    name, by_row, inputs = parse(content, engine.model.signatures.definitions.signatures, limits)
+    if name in OF_SERVER and not state(request).histories:
         raise Problem(403, f"{name} is switched off: it would tell what users have rated.")
     predict_all = Predict.of(engine, name, limits, inputs)
     outputs = await state(request).batcher.ask(predict_all, inputs)
     return JSONResponse(render(outputs, by_row))
-
-
-_OF_USERS: Final = {"score", "explain", "timeline"}
 
 
 def _engine(request: Request, version: str | None) -> Engine:

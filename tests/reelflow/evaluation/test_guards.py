@@ -15,6 +15,7 @@ from reelflow.config import GateConfig
 from reelflow.evaluation import guards
 from reelflow.evaluation.metrics import Predictions
 from reelflow.evaluation.predictions import TestRows
+from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.files import Guard, ModelInfo
 from tests.encoded_data import Row, encoded
 
@@ -32,8 +33,8 @@ def rows(model: Trained) -> TestRows:
 
 
 @pytest.fixture(scope="module")
-def signatures(model: Trained) -> guards.Signatures:
-    return model.serving.signatures()
+def signatures(model: Trained) -> Signatures:
+    return Signatures(model.serving.signatures())
 
 
 def _predictions(stars: list[float]) -> Predictions:
@@ -46,9 +47,7 @@ def _test(rows: list[Row]) -> Any:
     return data.test, data
 
 
-def test_a_good_model_passes_all(
-    model: Trained, rows: TestRows, signatures: guards.Signatures
-) -> None:
+def test_a_good_model_passes_all(model: Trained, rows: TestRows, signatures: Signatures) -> None:
     info = ModelInfo(guards=[Guard("of_training", passed=True, detail="fine.")])
     found = guards.check(
         signatures, info, _predictions([1, 2, 3]), rows, model.data, GateConfig(), seed=0
@@ -66,7 +65,7 @@ def test_a_good_model_passes_all(
 
 
 def test_what_training_has_noted_counts(
-    model: Trained, rows: TestRows, signatures: guards.Signatures
+    model: Trained, rows: TestRows, signatures: Signatures
 ) -> None:
     failed = Guard("loss_below_chance", passed=False, detail="no.")
     info = ModelInfo(guards=[failed], tasks=["rating"])
@@ -133,28 +132,30 @@ def test_collapsed_embeddings_are_refused(scores: Scores, words: str, rows: Test
     def score(user_id: tf.Tensor, history: tf.Tensor) -> dict[str, tf.Tensor]:
         return {f.SCORE: tf.constant(scores(len(user_id), 20), tf.float32)}
 
-    guard = guards.scores_vary({"score": score}, rows)
+    guard = guards.scores_vary(Signatures({"score": score}), rows)
     assert not guard.passed
     assert words in guard.detail
 
 
 def test_ids_that_contradict_the_ranks_are_refused(
-    model: Trained, rows: TestRows, signatures: guards.Signatures
+    model: Trained, rows: TestRows, signatures: Signatures
 ) -> None:
     """A server whose ids are shifted by one: each is a movie, but another one."""
     movies = np.array([movie.movie_id.encode() for movie in model.board.movies], object)
 
+    own = model.serving.signatures()
+
     def shifted(**request: tf.Tensor) -> dict[str, tf.Tensor]:
-        answer = signatures["serving_default"](**request)[f.MOVIE_ID].numpy()
+        answer = own["serving_default"](**request)[f.MOVIE_ID].numpy()
         following = dict(zip(movies, np.roll(movies, 1), strict=True))
         return {f.MOVIE_ID: tf.constant([[following.get(i, b"") for i in row] for row in answer])}
 
     assert guards.ids_agree_with_ranks(signatures, rows, model.data).passed
-    wrong = {**signatures, "serving_default": shifted}
+    wrong = Signatures({**own, "serving_default": shifted})
     assert not guards.ids_agree_with_ranks(wrong, rows, model.data).passed
 
 
-def test_movies_seen_in_train_are_not_served(model: Trained, signatures: guards.Signatures) -> None:
+def test_movies_seen_in_train_are_not_served(model: Trained, signatures: Signatures) -> None:
     ids = np.array([row[:2] for row in model.board.train[:4]], object)
     rows = TestRows(ids[:, 0], ids[:, 1], model.data.train.take(np.arange(4)))
     guard = guards.ids_agree_with_ranks(signatures, rows, model.data)

@@ -15,6 +15,7 @@ from reelflow.evaluation.contest import Entry, measure
 from reelflow.evaluation.predictions import TestRows, ask
 from reelflow.model.fit import fit
 from reelflow.model.signatures import ServingModel
+from reelflow.saved_model.client import Signatures
 from tests.encoded_data import Row, encoded, user_vocabulary
 
 MODEL = ModelConfig(embedding_size=8, rating_embedding_size=4)
@@ -47,8 +48,8 @@ def test_seeds(tmp_path: Path) -> None:
             epochs=6, learning_rate=0.01, rating_learning_rate=0.01, batch_size=256, seed=seed
         )
         joint, _ = fit(data, MODEL, train, tmp_path)
-        evaluate = ServingModel(joint, data, users).signatures()["evaluate"]
-        predictions = ask(evaluate, rows, len(data.catalogue))
+        signatures = Signatures(ServingModel(joint, data, users).signatures())
+        predictions = ask(signatures, rows, len(data.catalogue))
         nothing = np.full((1, 1), -1, np.int32)
         return measure("a", predictions, nothing, rows.encoded, data, 1, None, None)
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reelflow.saved_model.golden import call
+from reelflow.saved_model.client import Signatures
 from tests.reelflow.trained import trained
 
 
 def _ask(name: str, **inputs: Any) -> dict[str, Any]:
-    return call(trained().serving.signatures()[name], inputs)
+    return Signatures(trained().serving.signatures()).ask(name, inputs)
 
 
 @pytest.mark.parametrize("history", [[[""]], [["", "first"]]])

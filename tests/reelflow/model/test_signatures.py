@@ -11,23 +11,21 @@ import tensorflow as tf
 
 from reelflow.model.ranking import LOWEST, exact_ranks, mask
 from reelflow.saved_model import golden
+from reelflow.saved_model.client import Signatures
+from reelflow.saved_model.contract import SIGNATURES
 from reelflow.saved_model.files import GOLDEN
 
 if TYPE_CHECKING:
     from tests.reelflow.trained import Trained
 
-Signatures = dict[str, Any]
-
 
 @pytest.fixture(scope="module")
 def signatures(saved_model: Path) -> Signatures:
-    """By name; the loaded object itself must live on."""
-    loaded = tf.saved_model.load(str(saved_model))
-    return {**loaded.signatures, "loaded": loaded}
+    return Signatures.load(saved_model)
 
 
 def _ask(signatures: Signatures, name: str = "serving_default", **inputs: Any) -> dict[str, Any]:
-    return golden.call(signatures[name], inputs)
+    return signatures.ask(name, inputs)
 
 
 def test_every_user_gets_the_right_movies(model: Trained, signatures: Signatures) -> None:
@@ -62,7 +60,7 @@ def test_reloaded_answers_are_those_of_before(saved_model: Path, signatures: Sig
         "evaluate",
     }
     for each in recorded:
-        _assert_same(golden.call(signatures[each.signature], each.inputs), each.outputs)
+        _assert_same(signatures.ask(each.signature, each.inputs), each.outputs)
 
 
 def test_the_graph_does_what_python_says(model: Trained, signatures: Signatures) -> None:
@@ -75,27 +73,15 @@ def test_the_graph_does_what_python_says(model: Trained, signatures: Signatures)
         "timestamp": [103, 103],
         "k": 3,
     }
-    for name, function in model.serving.signatures().items():
-        inputs = {key: given[key] for key in golden.input_dtypes(function)}
-        expected = golden.call(signatures[name], inputs)
+    in_python = Signatures(model.serving.signatures())
+    for name, signature in SIGNATURES.items():
+        inputs = {key: given[key] for key in signature.inputs}
+        expected = signatures.ask(name, inputs)
         tf.config.run_functions_eagerly(True)
         try:
-            _assert_same(golden.call(_OfTensors(function), inputs), expected)
+            _assert_same(in_python.ask(name, inputs), expected)
         finally:
             tf.config.run_functions_eagerly(False)
-
-
-class _OfTensors:
-    """A signature that makes tensors of its arguments, as a graph does."""
-
-    def __init__(self, function: Any) -> None:
-        self._function = function
-        self.get_concrete_function = function.get_concrete_function
-
-    def __call__(self, **arrays: Any) -> dict[str, tf.Tensor]:
-        tensors = {name: tf.constant(array) for name, array in arrays.items()}
-        outputs: dict[str, tf.Tensor] = self._function(**tensors)
-        return outputs
 
 
 def _assert_same(answer: golden.Values, expected: golden.Values) -> None:

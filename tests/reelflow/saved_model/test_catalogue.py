@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import Catalogue, Movie
+from reelflow.saved_model.catalogue import Catalogue, Movie
 
 MOVIES = [
     Movie("1", "Toy Story (1995)", ("Animation", "Comedy"), 1995),
@@ -25,7 +25,7 @@ CATALOGUE = Catalogue({movie.movie_id: movie for movie in MOVIES})
 
 @pytest.mark.parametrize("movie_id", ["1", "1984", "é"])
 def test_an_id_is_an_id(movie_id: str) -> None:
-    assert CATALOGUE.resolve(movie_id) == movie_id
+    assert CATALOGUE.find(movie_id).movie_id == movie_id
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def test_an_id_is_an_id(movie_id: str) -> None:
 )
 def test_a_title_is_bad_input_that_names_the_id(title: str, use: str) -> None:
     with pytest.raises(BadInput) as refusal:
-        CATALOGUE.resolve(title, "--movie")
+        CATALOGUE.find(title, "--movie")
     assert refusal.value.message == f"{title!r} is a title, where a movie's id is wanted; {use}"
 
 
 def test_without_an_option_the_id_alone_is_named() -> None:
     with pytest.raises(BadInput, match="use the id 8"):
-        CATALOGUE.resolve("Se7en")
+        CATALOGUE.find("Se7en")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_without_an_option_the_id_alone_is_named() -> None:
 )
 def test_near_titles_are_offered(text: str, near: str) -> None:
     with pytest.raises(BadInput) as refusal:
-        CATALOGUE.resolve(text, "--movie")
+        CATALOGUE.find(text, "--movie")
     assert refusal.value.message == f"There is no movie with the id {text!r}."
     assert refusal.value.remedy == f"Near it: {near}."
 
@@ -68,7 +68,7 @@ def test_near_titles_are_offered(text: str, near: str) -> None:
 @pytest.mark.parametrize("text", ["99", "", " ", "(1995)", "-1"])
 def test_a_wrong_number_is_near_to_nothing(text: str) -> None:
     with pytest.raises(BadInput) as refusal:
-        CATALOGUE.resolve(text)
+        CATALOGUE.find(text)
     assert refusal.value.remedy == "Ids are those of the ratings files (movie_id)."
 
 

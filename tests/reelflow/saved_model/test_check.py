@@ -7,22 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reelflow.saved_model import probe
-from reelflow.saved_model.check import Verdict, check, judge
+from reelflow.saved_model.check import ProbeReport, Verdict, check, judge
 from reelflow.saved_model.files import GOLDEN
 from reelflow.saved_model.golden import read, write
 
-REPORT = {
-    "reasons": [],
-    "golden": 6,
-    "load_seconds": 0.5,
-    "latency_ms": {"median": 2.0, "p95": 3.0},
-}
+REPORT = ProbeReport([], 0.5, golden=6, latency_ms={"median": 2.0, "p95": 3.0})
 
 
 def test_the_latency_bound_is_inclusive() -> None:
@@ -32,7 +28,7 @@ def test_the_latency_bound_is_inclusive() -> None:
 
 
 def test_reasons_json() -> None:
-    verdict = judge({**REPORT, "reasons": ["no"], "latency_ms": None}, 1.0)
+    verdict = judge(replace(REPORT, reasons=["no"], latency_ms=None), 1.0)
     assert json.loads(verdict.as_json()) == {
         "blessed": False,
         "reasons": ["no"],
@@ -44,9 +40,10 @@ def test_reasons_json() -> None:
 
 def test_probe_of_a_good_model(exported: Path) -> None:
     report = probe.probe(exported)
-    assert report["reasons"] == []
-    assert report["golden"] == 6
-    assert 0 < report["latency_ms"]["median"] <= report["latency_ms"]["p95"]
+    assert report.reasons == []
+    assert report.golden == 6
+    assert report.latency_ms is not None
+    assert 0 < report.latency_ms["median"] <= report.latency_ms["p95"]
 
 
 def test_probe_tells_answers_that_differ_from_training(exported: Path, tmp_path: Path) -> None:
@@ -54,7 +51,7 @@ def test_probe_tells_answers_that_differ_from_training(exported: Path, tmp_path:
     golden = read(model / GOLDEN)
     golden[3].outputs["rating"][0] += 0.1
     write(model / GOLDEN, golden)
-    (reason,) = probe.probe(model)["reasons"]
+    (reason,) = probe.probe(model).reasons
     assert reason.startswith("golden request 4: rate: rating[0] is")
 
 
@@ -62,8 +59,8 @@ def test_probe_needs_a_golden_request_of_a_known_user(exported: Path, tmp_path: 
     model = shutil.copytree(exported, tmp_path / "model")
     write(model / GOLDEN, read(model / GOLDEN)[3:])
     report = probe.probe(model)
-    assert "no request of a known user" in report["reasons"][0]
-    assert report["latency_ms"] is None
+    assert "no request of a known user" in report.reasons[0]
+    assert report.latency_ms is None
 
 
 def test_probe_tells_a_missing_signature(tmp_path: Path) -> None:
@@ -72,7 +69,7 @@ def test_probe_tells_a_missing_signature(tmp_path: Path) -> None:
     model = tiny_model.TinyModel()
     fewer = {name: f for name, f in model.signatures().items() if name != "similar"}
     tiny_model.export(tmp_path, model, fewer)
-    assert probe.probe(tmp_path)["reasons"] == ["signature similar is missing"]
+    assert probe.probe(tmp_path).reasons == ["signature similar is missing"]
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from reelflow.base.columns import LIKE, RATING
-from reelflow.saved_model.client import Rated, ServedModel
+from reelflow.saved_model.client import RatingPrediction, ServedModel
 from reelflow.serving.engine import Engine, Pair
 from tests import tiny_model
 
@@ -64,7 +64,7 @@ def test_explanations_are_the_models(recommend: Any, served: ServedModel) -> Non
     liked = ["4", "2", "8"]
     item = recommend(liked=liked, k=1, explain=True)["items"][0]
     inputs = {"user_id": [""], "movie_id": [item["movie_id"]], "history": [liked]}
-    own = served.call("explain", inputs)
+    own = served.signatures.call("explain", inputs)
     weights = dict(zip(own["movie_id"][0], own["weight"][0], strict=True))
     assert item["because"]
     for reason in item["because"]:
@@ -120,8 +120,8 @@ def test_rating(client: TestClient, served: ServedModel) -> None:
 def test_a_rating_has_the_probability_of_a_like_where_the_model_has_one() -> None:
     columns = {RATING: [4.5], "known_user": [True], "known_movie": [True], LIKE: [0.75]}
     answer = {name: np.array(values) for name, values in columns.items()}
-    engine: Any = SimpleNamespace(model=SimpleNamespace(call=lambda *_: answer))
-    assert Engine.rate(engine, [Pair("1", "2")]) == [Rated(4.5, True, True, 0.75)]
+    engine: Any = SimpleNamespace(ask=lambda *_: answer)
+    assert Engine.rate(engine, [Pair("1", "2")]) == [RatingPrediction(4.5, True, True, 0.75)]
 
 
 def test_similar(client: TestClient, served: ServedModel) -> None:

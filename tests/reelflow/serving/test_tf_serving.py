@@ -6,11 +6,9 @@ import json
 from typing import Any
 
 import pytest
-import tensorflow as tf
 from fastapi.testclient import TestClient
 
-from reelflow.saved_model import golden
-from reelflow.saved_model.client import ServedModel
+from reelflow.saved_model.client import ServedModel, Signatures
 from reelflow.serving.engine import Engine
 from reelflow.serving.limits import Limits
 from reelflow.serving.tf_serving import Predict, parse
@@ -26,9 +24,8 @@ def _close(one: Any, other: Any) -> bool:
 
 
 def _own(served: ServedModel, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
-    """From the SavedModel without any of the server's code."""
-    signature = tf.saved_model.load(str(served.path)).signatures[name]
-    return golden.call(signature, inputs)
+    """From the SavedModel without the server."""
+    return Signatures.load(served.path).ask(name, inputs)
 
 
 REQUESTS: list[tuple[str, dict[str, Any]]] = [
@@ -184,7 +181,7 @@ def test_small_requests_that_are_alike_are_answered_together(served: ServedModel
 
     def predict(name: str, body: dict[str, Any]) -> tuple[Predict, dict[str, Any]]:
         request = {"signature_name": name, "inputs": body}
-        _, _, arrays = parse(request, served.definitions.inputs, limits)
+        _, _, arrays = parse(request, served.signatures.definitions.signatures, limits)
         return Predict.of(engine, name, limits, arrays), arrays
 
     one, inputs = predict("serving_default", {"user_id": ["1"]})

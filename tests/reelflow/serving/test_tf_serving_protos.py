@@ -13,7 +13,6 @@ from tensorflow_serving.apis import (
 )
 
 from reelflow.saved_model.client import ServedModel
-from reelflow.saved_model.contract import SignatureDefs
 from reelflow.serving.tf_serving import parse
 from tests.tiny_model import REQUESTS
 
@@ -33,17 +32,17 @@ def test_metadata_is_a_signature_map(client: TestClient, served: ServedModel) ->
     metadata = client.get(f"{MODEL}/metadata").json()["metadata"]["signature_def"]
     found = get_model_metadata_pb2.SignatureDefMap()
     json_format.ParseDict(metadata, found)
-    assert found.signature_def.keys() == served.definitions.inputs.keys()
+    assert found.signature_def.keys() == served.signatures.definitions.signatures.keys()
     assert found.signature_def["rate"].inputs["user_id"].dtype == tf.string.as_datatype_enum
 
 
 def test_requests_become_the_tensors_that_a_predict_request_holds(served: ServedModel) -> None:
     from reelflow.serving.limits import Limits
 
-    definitions: SignatureDefs = served.definitions
+    definitions = served.signatures.definitions
     for one in REQUESTS:
         body = {"signature_name": one.signature, "inputs": dict(one.inputs)}
-        name, _, arrays = parse(body, definitions.inputs, Limits())
+        name, _, arrays = parse(body, definitions.signatures, Limits())
         request = predict_pb2.PredictRequest()
         request.model_spec.name = "reelflow"
         request.model_spec.signature_name = name
@@ -51,6 +50,7 @@ def test_requests_become_the_tensors_that_a_predict_request_holds(served: Served
             request.inputs[key].CopyFrom(tf.make_tensor_proto(array))
         again = predict_pb2.PredictRequest.FromString(request.SerializeToString())
         inputs = {key: tf.make_ndarray(tensor) for key, tensor in again.inputs.items()}
-        expected, found = served.call(name, one.inputs), served.call(name, inputs)
+        call = served.signatures.call
+        expected, found = call(name, one.inputs), call(name, inputs)
         for output in expected:
             np.testing.assert_array_equal(found[output], expected[output])

@@ -14,7 +14,7 @@ import pytest
 
 from reelflow.base.errors import BadInput
 from reelflow.registry.push import push
-from reelflow.saved_model.client import ServedModel
+from reelflow.saved_model.client import Signatures
 from reelflow.serving.app import create_app
 from reelflow.serving.limits import Limits
 from reelflow.serving.metrics import Metrics
@@ -107,13 +107,13 @@ def test_no_user_waits_for_a_signatures_first_call(
     exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: set[str] = set()
-    own = ServedModel.call
+    own = Signatures.call
 
-    def call(model: ServedModel, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    def call(model: Signatures, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         asked.add(signature)
         return own(model, signature, inputs)
 
-    monkeypatch.setattr(ServedModel, "call", call)
+    monkeypatch.setattr(Signatures, "call", call)
     Versions(exported, LIMITS, Metrics())
     assert asked == {*tiny_model.TinyModel().signatures()} - {"evaluate"}
 

@@ -1,4 +1,4 @@
-"""A pushed model in this process, and in one of its own."""
+"""The client of a SavedModel: signatures asked with arrays, and a pushed model."""
 
 from __future__ import annotations
 
@@ -8,12 +8,52 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import ServedModel, latest_version
+from reelflow.saved_model.client import ServedModel, Signatures, latest_version
+from reelflow.saved_model.contract import TIMELINE
 from tests import tiny_model
+
+
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([None], tf.string, "user_id"),
+        tf.TensorSpec(None, tf.int32, "k"),
+    ]
+)
+def _echo(user_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {
+        "text": tf.strings.join([user_id, "é"]),
+        "k": k + tf.zeros_like(tf.strings.length(user_id)),
+        "lists": tf.ones([tf.size(user_id), 2]) / 3,
+    }
+
+
+ECHO = Signatures({TIMELINE: _echo})
+
+
+def test_nested_lists_go_in_and_come_out_and_defaults_are_filled_in() -> None:
+    answer = ECHO.ask(TIMELINE, {"user_id": ["ä", ""]})
+    assert answer["text"] == ["äé", "é"]
+    assert answer["k"] == [10, 10]
+    assert answer["lists"][1] == pytest.approx([1 / 3, 1 / 3])
+
+
+def test_arrays_go_in_and_come_out() -> None:
+    users = np.array(["ä", ""], object)
+    answer = ECHO.call(TIMELINE, {"user_id": users, "k": tf.constant(3)})
+    assert answer["text"].tolist() == ["äé".encode(), "é".encode()]
+    assert answer["k"].dtype == np.int32
+    with pytest.raises(ValueError, match="dtype int32"):
+        ECHO.call(TIMELINE, {"user_id": users, "k": tf.constant(3, tf.int64)})
+
+
+def test_an_input_without_default_must_be_given() -> None:
+    with pytest.raises(KeyError, match="user_id"):
+        ECHO.call(TIMELINE, {"k": 3})
 
 
 def test_a_known_user_gets_the_best_unseen_movies(served: ServedModel) -> None:
