@@ -1,0 +1,92 @@
+"""One training run: guards, warm start, fit, and the SavedModel with its description."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reelflow.config import ModelConfig, SplitConfig, TrainConfig
+from reelflow.encoding.encoded import EncodedData
+from reelflow.model import guards
+from reelflow.model.export import export
+from reelflow.model.fit import Fitted, fit_and_refit
+from reelflow.model.signatures import ServingModel
+from reelflow.model.tasks import RETRIEVAL_LOSS
+from reelflow.model.warm_start import find_beginning
+from reelflow.saved_model.files import Guard, ModelInfo
+
+
+def train_and_export(
+    data: EncodedData,
+    users: list[str],
+    model: ModelConfig,
+    train: TrainConfig,
+    split: SplitConfig | None,
+    saved_model: Path,
+    *,
+    champion: Path | None = None,
+    tuned: Mapping[str, Any] | None = None,
+    log_dir: Path,
+) -> None:
+    """Train the joint model and write its SavedModel.
+
+    Args:
+        data: the encoded ratings.
+        users: the user vocabulary, in order.
+        model: the section `model`.
+        train: the section `train`.
+        split: the section `split`; needed with `train.warm_start`.
+        saved_model: the folder to write.
+        champion: SavedModel to start from with `train.warm_start`; None: there is none.
+        tuned: settings in `model` and `train` that the tuner chose.
+        log_dir: of TensorBoard's logs.
+
+    Raises:
+        BadInput: see `fit`.
+        ReelflowError: the encoded ratings are wrong.
+    """
+    checks = [guards.strictly_past_histories(data)]
+    guards.refuse(checks)
+    beginning = None
+    if train.warm_start:
+        assert split is not None, "a warm start needs the section split"
+        beginning = find_beginning(champion, data, users, model, split)
+    began = time.monotonic()
+    start = None if beginning is None else beginning.start
+    fitted = fit_and_refit(data, model, train, log_dir, start)
+    joint, history = fitted.joint, fitted.history
+    info = ModelInfo(
+        users=len(users),
+        movies=len(fitted.data.catalogue),
+        train_rows=len(fitted.data.train),
+        epochs=max(map(len, history.values())),
+        best_epochs=dict(fitted.first.best_epochs),
+        fit_seconds=round(time.monotonic() - began, 1),
+        parameters=joint.parameters,
+        tasks=joint.tasks,
+        history=history,
+        tuned=dict(tuned or {}),
+        warm_start=None if beginning is None else beginning.info(),
+        guards=[*checks, *_check_training(fitted, model, train)],
+        cross_weights=joint.rating_model.cross_weights() if joint.has_rating else None,
+        model=model.model_dump(mode="json"),
+        train=train.model_dump(mode="json"),
+        split=None if split is None else split.model_dump(mode="json"),
+    )
+    export(ServingModel(joint, fitted.data, users), fitted.data, users, info, saved_model)
+    if beginning is not None:
+        # The next run's validation ratings may be among this run's: keep weights that know none.
+        beginning.keep(fitted.first, saved_model)
+
+
+def _check_training(fitted: Fitted, model: ModelConfig, train: TrainConfig) -> list[Guard]:
+    """Check what was learned; the Evaluator refuses a model that does not pass."""
+    joint = fitted.joint
+    weights = {f"{i} {w.name}": w.numpy() for i, w in enumerate(joint.trainable_weights)}
+    checks = [guards.finite_weights(weights)]
+    if joint.has_retrieval:
+        losses = fitted.history[RETRIEVAL_LOSS]
+        checks.append(guards.loss_below_chance(losses, fitted.data, model, train))
+    return checks
