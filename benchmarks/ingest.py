@@ -70,7 +70,7 @@ def _timed(
     from tfx.components.example_gen.utils import make_default_input_config
     from tfx.utils import proto_utils
 
-    from reelflow.data.beam_args import DIRECT
+    from pipeline.beam_args import DIRECT
 
     with tempfile.TemporaryDirectory() as out:
         artifacts = {}

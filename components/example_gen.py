@@ -35,6 +35,7 @@ from reelflow.base.errors import BadInput
 from reelflow.base.notices import send_notice
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import files, schema
+from reelflow.data.arrow import one_chunk
 from reelflow.data.formats.recognise import Source, open_source, open_window
 from reelflow.data.ingest import outcome as outcomes
 from reelflow.data.ingest import shards
@@ -43,7 +44,7 @@ from reelflow.data.ingest.results import QUARANTINE_FILE
 from reelflow.data.ingest.split import plan_split
 from reelflow.data.ingest.work import Job, build_graph, gather_outcomes
 from reelflow.data.parse import Rules
-from reelflow.data.reading import one_chunk, plan_chunks
+from reelflow.data.reading import plan_chunks
 from reelflow.data.spans import Window, find_window, is_pattern
 
 DATA_KEY = "data"

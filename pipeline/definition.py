@@ -23,13 +23,13 @@ from components.serving_check import ServingCheck
 from components.span_drift import USED, SpanDrift
 from components.statistics_gen import RatingsStatisticsGen
 from components.tuner import TUNER, Tuner
+from pipeline.beam_args import DIRECT, beam_args, check_reach
 from reelflow.base import columns as f
 from reelflow.base.errors import BadInput
 from reelflow.config import Config
 from reelflow.config.layout import PIPELINE_NAME, Layout, code_hash
 from reelflow.config.tuning_space import MODEL, SPLIT, TRAIN
-from reelflow.data import schema
-from reelflow.data.beam_args import DIRECT, beam_args, check_reach
+from reelflow.data.schema import curated_schema
 from reelflow.data.spans import is_pattern
 
 # Dotted paths, which TFX imports where the node runs.
@@ -224,4 +224,4 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
 
 def _curated(name: str) -> BaseNode:
     """Import `schemas/<name>.pbtxt`."""
-    return CuratedSchema(text=schema.path(name).read_text())
+    return CuratedSchema(text=curated_schema(name).read_text())

@@ -87,7 +87,7 @@ def damaged(folder: Path) -> dict[str, list[bytes]]:
             "unknown_movie": b",".join([user, b"9" + movie + b"9999", stars, time]),
         }[reason]
 
-    reasons = [reason for reason in REASONS if reason]
+    reasons = [reason.name for reason in REASONS]
     found, extra = {}, []
     drawn = random.choice(len(good), [len(reasons), EACH], replace=False)
     for reason, rows in zip(reasons, drawn, strict=True):

@@ -9,7 +9,7 @@ from tfx.proto import example_gen_pb2
 
 from benchmarks.stock.columns import RATING
 from benchmarks.stock.trainer import EPOCHS, METRIC
-from reelflow.data.beam_args import DIRECT
+from pipeline.beam_args import DIRECT
 
 SPLITS = {"train": 8, "eval": 1, "test": 1}
 """Of ten hash buckets: the shares of our own default split."""

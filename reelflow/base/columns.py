@@ -1,7 +1,4 @@
-"""The only home of feature keys: every column, split and vocabulary of Reelflow is named here.
-
-Imports nothing heavy, so that every layer, the command line included, can use it.
-"""
+"""The names of all columns, splits and vocabularies."""
 
 from typing import Final
 
@@ -19,6 +16,18 @@ FEATURES: Final = "features"  # list of strings "name=value": the columns declar
 
 RATINGS_COLUMNS: Final = (USER_ID, MOVIE_ID, RATING, TIMESTAMP)
 MOVIES_COLUMNS: Final = (MOVIE_ID, TITLE, GENRES, YEAR)
+
+# Canonical columns of users' attributes, read only if the configuration opts in.
+GENDER: Final = "gender"  # string
+AGE: Final = "age"  # int64, years
+OCCUPATION: Final = "occupation"  # string
+ZIP_CODE: Final = "zip_code"  # string
+USER_ATTRIBUTES: Final = (GENDER, AGE, OCCUPATION, ZIP_CODE)
+
+# The place of a row in the ratings files, and why it is refused.
+FILE: Final = "file"  # int32, index of the ratings file in the source
+OFFSET: Final = "offset"  # int64, position of the row's first byte in the file's content
+REASON: Final = "reason"  # uint8, code of a reelflow.data.quarantine.Reason
 
 RATING_COUNT: Final = "rating_count"  # int64; ratings in train, in an exported catalogue only
 
@@ -49,7 +58,7 @@ GENRE_VOCABULARY: Final = "genre_vocabulary"
 FEATURE_VOCABULARY: Final = "feature_vocabulary"
 USER_FEATURE_VOCABULARY: Final = "user_feature_vocabulary"
 
-# What the preprocessing graph has to know of the configuration.
+# Options of the preprocessing graph, from the configuration.
 MOVIE_FEATURES: Final = "movie_features"
 USER_FEATURES: Final = "user_features"
 

@@ -16,7 +16,7 @@ from reelflow.data import schema
 from reelflow.data.formats.recognise import Source
 from reelflow.data.inputs import open_data
 from reelflow.data.parse import Rules, parse_block
-from reelflow.data.quarantine import REASONS, QuarantinedRow, find_rows
+from reelflow.data.quarantine import NAMES, QuarantinedRow, find_rows
 from reelflow.data.reading import plan_chunks, read_chunk
 
 _BLOCK_BYTES = 16 * 2**20
@@ -107,11 +107,11 @@ def _distinct(ratings: pa.Table, column: str) -> list[str]:
 
 def _first_of_each(rejected: pa.Table, counts: Counter[str], first: int) -> pa.Table:
     """Counts the refused rows and keeps those with which no reason has more than `first`."""
-    codes = rejected.column(schema.REASON).to_numpy()
+    codes = rejected.column(columns.REASON).to_numpy()
     chosen = []
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
-        seen = counts[REASONS[code]]
+        seen = counts[NAMES[code]]
         chosen.append(rows[: max(0, first - seen)])
-        counts[REASONS[code]] += len(rows)
+        counts[NAMES[code]] += len(rows)
     return rejected.take(pa.array(np.concatenate(chosen) if chosen else np.array([], np.int64)))

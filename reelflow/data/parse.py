@@ -1,4 +1,4 @@
-"""A block of a ratings file to Arrow columns of valid ratings, and the places of the others.
+"""Parsing: a block of a ratings file to valid ratings, and the places of the other rows.
 
 Vectorised: Python runs line by line only where a line holds a quote or cannot be decoded. For 1M
 ratings (23 MB) a block takes about 0.3 s on one core.
@@ -15,21 +15,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from reelflow.base import columns as features
-from reelflow.data import reading as li
-from reelflow.data import schema
+from reelflow.base import columns
+from reelflow.data import quarantine, schema
+from reelflow.data.arrow import one_chunk
 from reelflow.data.formats.adapter import Layout
-from reelflow.data.quarantine import (
-    CODES,
-    COLUMNS,
-    EMPTY_ID,
-    ENCODING,
-    RATING,
-    RATING_RANGE,
-    TIMESTAMP,
-    UNKNOWN_MOVIE,
+from reelflow.data.lines import (
+    Lines,
+    Mask,
+    Positions,
+    find_lines,
+    lines_of_count,
+    lines_with,
+    plainly_quoted,
+    quoted_values,
+    undecodable,
 )
-from reelflow.data.reading import one_chunk
+from reelflow.data.quarantine import Reason
 
 _SEPARATOR: Final = b"\x1f"  # stands for a delimiter of several bytes
 _QUOTE: Final = ord('"')
@@ -37,12 +38,26 @@ _RETURN: Final = ord("\r")
 _NEWLINE: Final = ord("\n")
 _MIN_BLOCK: Final = 2**20
 
+_NUMBER: Final = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
+_WHOLE: Final = r"^-?\d{1,18}$"
+_WHOLE_LENGTH: Final = 18
+
 Codes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
+class Rules:
+    """The definition of a valid rating."""
+
+    rating_min: float
+    rating_max: float
+    movie_ids: pa.Array | None
+    """String array of the movies that there are, or None if every movie is accepted."""
+
+
+@dataclass(frozen=True)
 class Parsed:
-    """What a block holds.
+    """The ratings of a block.
 
     Attributes:
         ratings: table of `schema.PARSED`, valid ratings in order of offset.
@@ -63,11 +78,11 @@ def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: 
         offset: position of the block in the file's content.
         file: index of the file in the source.
         layout: delimiter and columns of the file.
-        rules: what is a valid rating.
+        rules: the definition of a valid rating.
 
     Returns:
-        The valid ratings, and why the others are not. Where several reasons apply, the first in the
-        order of `reelflow.data.quarantine` counts. A row is the same wherever the blocks are cut.
+        The valid ratings, and the others with their reasons. Where several reasons apply, the first
+        of `reelflow.data.quarantine.REASONS` counts. A row is the same wherever blocks are cut.
     """
     offsets, reasons, table, rows = _read_rows(block, layout)
     table, invalid = validate(table, rules)
@@ -77,8 +92,8 @@ def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: 
         table = table.filter(pa.array(good))
     rows = rows[good]
     ratings = (
-        table.append_column(schema.FILE, pa.array(np.full(len(rows), file, np.int32)))
-        .append_column(schema.OFFSET, pa.array(offsets[rows] + offset))
+        table.append_column(columns.FILE, pa.array(np.full(len(rows), file, np.int32)))
+        .append_column(columns.OFFSET, pa.array(offsets[rows] + offset))
         .cast(schema.PARSED)
     )
     bad = np.flatnonzero(reasons)
@@ -93,45 +108,43 @@ def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: 
     return Parsed(ratings, rejected, len(offsets))
 
 
-def _read_rows(block: bytes, layout: Layout) -> tuple[li.Positions, Codes, pa.Table, li.Positions]:
+def _read_rows(block: bytes, layout: Layout) -> tuple[Positions, Codes, pa.Table, Positions]:
     """Split the lines into columns.
 
     Returns:
         Offsets of all lines [lines], reasons of those that cannot be read [lines], columns of the
         others as strings [rows], and the line of each of those [rows].
     """
-    lines = li.find_lines(block)
+    lines = find_lines(block)
     reasons = np.zeros(len(lines), np.uint8)
-    damaged = li.undecodable(lines, block)
-    reasons[damaged] = CODES[ENCODING]
-    quoted = (
-        li.lines_with(lines, block, _QUOTE) if layout.quoted else np.zeros(len(lines), np.bool_)
-    )
+    damaged = undecodable(lines, block)
+    reasons[damaged] = quarantine.ENCODING.code
+    quoted = lines_with(lines, block, _QUOTE) if layout.quoted else np.zeros(len(lines), np.bool_)
     offsets = lines.starts
 
     delimiter = layout.delimiter
     # pyarrow takes a carriage return inside a line for the line's end.
-    broken = li.lines_with(lines, block, _RETURN)
+    broken = lines_with(lines, block, _RETURN)
     if len(delimiter) > 1:
-        broken |= li.lines_with(lines, block, _SEPARATOR[0])
+        broken |= lines_with(lines, block, _SEPARATOR[0])
         block = block.replace(delimiter, _SEPARATOR)
-        lines, delimiter = li.find_lines(block), _SEPARATOR
+        lines, delimiter = find_lines(block), _SEPARATOR
     delimiters = np.flatnonzero(lines.data == delimiter[0])
     needless = np.zeros(0, np.int64)
     if quoted.any():
-        plain_quotes, needless = li.plainly_quoted(lines, delimiters)
+        plain_quotes, needless = plainly_quoted(lines, delimiters)
         quoted &= ~plain_quotes
-    broken |= ~quoted & ~li.lines_of_count(lines, delimiters, len(layout.columns) - 1)
-    reasons[broken & ~damaged] = CODES[COLUMNS]
+    broken |= ~quoted & ~lines_of_count(lines, delimiters, len(layout.columns) - 1)
+    reasons[broken & ~damaged] = quarantine.COLUMNS.code
 
     plain = np.flatnonzero((reasons == 0) & ~quoted)
     table = _read_plain(lines, plain, needless, delimiter, layout.columns)
     chosen = np.flatnonzero((reasons == 0) & quoted)
     if not len(chosen):
         return offsets, reasons, table, plain
-    cells = li.quoted_values(lines, block, chosen, delimiter.decode())
+    cells = quoted_values(lines, block, chosen, delimiter.decode())
     fits = np.array([row is not None and len(row) == len(layout.columns) for row in cells])
-    reasons[chosen[~fits]] = CODES[COLUMNS]
+    reasons[chosen[~fits]] = quarantine.COLUMNS.code
     rows = [row for row, fit in zip(cells, fits, strict=True) if fit and row is not None]
     table = pa.concat_tables([table, _quoted_table(rows, layout.columns)])
     position = np.concatenate([plain, chosen[fits]])
@@ -140,9 +153,9 @@ def _read_rows(block: bytes, layout: Layout) -> tuple[li.Positions, Codes, pa.Ta
 
 
 def _read_plain(
-    lines: li.Lines,
-    chosen: li.Positions,
-    needless: li.Positions,
+    lines: Lines,
+    chosen: Positions,
+    needless: Positions,
     delimiter: bytes,
     columns: tuple[str | None, ...],
 ) -> pa.Table:
@@ -150,9 +163,9 @@ def _read_plain(
 
     Quotes have no meaning in them; those that stand around whole values are `needless`.
     """
-    wanted = [column for column in columns if column is not None]
+    canonical = [column for column in columns if column is not None]
     if not len(chosen):
-        return pa.table([pa.array([], pa.string()) for _ in wanted], names=wanted)
+        return pa.table([pa.array([], pa.string()) for _ in canonical], names=canonical)
     data = lines.data
     if len(chosen) < len(lines) or len(needless):
         data = _gather(lines, chosen, needless)
@@ -168,15 +181,15 @@ def _read_plain(
             delimiter=delimiter.decode(), quote_char=False, ignore_empty_lines=True
         ),
         convert_options=pyarrow.csv.ConvertOptions(
-            include_columns=wanted,
-            column_types={column: pa.string() for column in wanted},
+            include_columns=canonical,
+            column_types={column: pa.string() for column in canonical},
             strings_can_be_null=False,
             check_utf8=False,
         ),
     )
 
 
-def _gather(lines: li.Lines, chosen: li.Positions, dropped: li.Positions) -> npt.NDArray[np.uint8]:
+def _gather(lines: Lines, chosen: Positions, dropped: Positions) -> npt.NDArray[np.uint8]:
     """The bytes of some lines, without some bytes, each with a newline behind it."""
     begin = np.zeros(len(lines.data) + 1, np.int8)
     begin[lines.starts[chosen]] = 1
@@ -193,28 +206,8 @@ def _gather(lines: li.Lines, chosen: li.Positions, dropped: li.Positions) -> npt
 
 def _quoted_table(rows: list[list[str]], columns: tuple[str | None, ...]) -> pa.Table:
     cells = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    wanted = {name: at for at, name in enumerate(columns) if name is not None}
-    return pa.table({name: pa.array(cells[at], pa.string()) for name, at in wanted.items()})
-
-
-# Which values are valid ratings, and their conversion from strings; all vectorised.
-
-
-_NUMBER: Final = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
-_WHOLE: Final = r"^-?\d{1,18}$"
-_WHOLE_LENGTH: Final = 18
-
-Mask = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a valid rating is."""
-
-    rating_min: float
-    rating_max: float
-    movie_ids: pa.Array | None
-    """String array of the movies that there are, or None if every movie is accepted."""
+    places = {name: at for at, name in enumerate(columns) if name is not None}
+    return pa.table({name: pa.array(cells[at], pa.string()) for name, at in places.items()})
 
 
 def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:
@@ -222,38 +215,42 @@ def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:
 
     Args:
         table: the canonical columns as strings, without nulls [rows]; `timestamp` may be missing.
-        rules: what a valid rating is.
+        rules: the definition of a valid rating.
 
     Returns:
         Table with user_id and movie_id dictionary<int32, string>, rating float32, timestamp int64
         [rows], whose values mean something in the valid rows only; and the reason of each row as an
-        index into `reelflow.data.quarantine.REASONS`, 0 for a valid one [rows].
+        `code` of a `reelflow.data.quarantine.Reason`, 0 for a valid one [rows].
     """
-    columns = {name: _trimmed(one_chunk(table.column(name))) for name in table.column_names}
+    cells = {name: _trimmed(one_chunk(table.column(name))) for name in table.column_names}
     reasons = np.zeros(table.num_rows, np.uint8)
-    users, user_empty = _ids(columns[features.USER_ID])
-    movies, movie_empty = _ids(columns[features.MOVIE_ID])
-    _blame(reasons, user_empty | movie_empty, EMPTY_ID)
+    users, user_empty = _ids(cells[columns.USER_ID])
+    movies, movie_empty = _ids(cells[columns.MOVIE_ID])
+    _refuse(reasons, user_empty | movie_empty, quarantine.EMPTY_ID)
 
-    rating = _numbers(columns[features.RATING])
-    _blame(reasons, ~np.isfinite(rating), RATING)
-    _blame(reasons, ~((rating >= rules.rating_min) & (rating <= rules.rating_max)), RATING_RANGE)
+    rating = _numbers(cells[columns.RATING])
+    _refuse(reasons, ~np.isfinite(rating), quarantine.RATING)
+    _refuse(
+        reasons,
+        ~((rating >= rules.rating_min) & (rating <= rules.rating_max)),
+        quarantine.RATING_RANGE,
+    )
 
-    if features.TIMESTAMP in columns:
-        timestamp, wrong = _whole_numbers(columns[features.TIMESTAMP])
-        _blame(reasons, wrong, TIMESTAMP)
+    if columns.TIMESTAMP in cells:
+        timestamp, wrong = _whole_numbers(cells[columns.TIMESTAMP])
+        _refuse(reasons, wrong, quarantine.TIMESTAMP)
     else:
         timestamp = pa.nulls(table.num_rows, pa.int64())
 
     if rules.movie_ids is not None:
         known = pc.is_in(movies.dictionary, value_set=rules.movie_ids)
-        _blame(reasons, ~_per_row(known, movies), UNKNOWN_MOVIE)
+        _refuse(reasons, ~_per_row(known, movies), quarantine.UNKNOWN_MOVIE)
     arrays = [users, movies, pa.array(rating.astype(np.float32)), timestamp]
-    return pa.table(arrays, names=list(features.RATINGS_COLUMNS)), reasons
+    return pa.table(arrays, names=list(columns.RATINGS_COLUMNS)), reasons
 
 
-def _blame(reasons: Codes, wrong: Mask, reason: str) -> None:
-    reasons[wrong & (reasons == 0)] = CODES[reason]
+def _refuse(reasons: Codes, wrong: Mask, reason: Reason) -> None:
+    reasons[wrong & (reasons == 0)] = reason.code
 
 
 def _trimmed(strings: pa.Array) -> pa.Array:
@@ -261,11 +258,11 @@ def _trimmed(strings: pa.Array) -> pa.Array:
     return pc.ascii_trim_whitespace(strings) if _holds(strings, b" \t") else strings
 
 
-def _holds(strings: pa.Array, wanted: bytes) -> bool:
-    """Whether any of the wanted bytes is anywhere in the strings."""
+def _holds(strings: pa.Array, searched: bytes) -> bool:
+    """Return True if any of the bytes is anywhere in the strings."""
     buffer = strings.buffers()[2]
     content = np.frombuffer(b"" if buffer is None else buffer, np.uint8)
-    return any(bool((content == byte).any()) for byte in wanted)
+    return any(bool((content == byte).any()) for byte in searched)
 
 
 def _ids(strings: pa.Array) -> tuple[pa.DictionaryArray, Mask]:

@@ -1,4 +1,7 @@
-"""The quarantine: refused rows with their file, line and reason, and their bytes as they were."""
+"""The quarantine: refused rows with their file, line and reason, and their bytes as they were.
+
+A new reason is one line of the table below, in the order in which reasons take precedence.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,42 @@ import pyarrow as pa
 
 from reelflow.data.formats.adapter import RatingsFile
 from reelflow.data.reading import read_whole
+
+
+class Reason(NamedTuple):
+    """A reason to refuse a row."""
+
+    code: int
+    """As in the column `reason` of `schema.REJECTED`; 0 stands for a good row."""
+    name: str
+    """As in the files and in the configuration's documents."""
+    words: str
+    """As in the report."""
+
+
+ENCODING: Final = Reason(1, "encoding", "broken text encoding")
+COLUMNS: Final = Reason(2, "columns", "wrong number of columns")  # or a quote that does not end
+EMPTY_ID: Final = Reason(3, "empty_id", "empty user or movie id")
+RATING: Final = Reason(4, "rating", "rating is no number")
+RATING_RANGE: Final = Reason(5, "rating_range", "rating out of range")
+TIMESTAMP: Final = Reason(6, "timestamp", "timestamp is no number")  # of at most 18 digits
+UNKNOWN_MOVIE: Final = Reason(7, "unknown_movie", "movie not in the catalogue")
+DUPLICATE: Final = Reason(8, "duplicate", "the same user and movie again")
+
+REASONS: Final = (
+    ENCODING,
+    COLUMNS,
+    EMPTY_ID,
+    RATING,
+    RATING_RANGE,
+    TIMESTAMP,
+    UNKNOWN_MOVIE,
+    DUPLICATE,
+)
+"""All reasons; where several apply to a row, the first one is given."""
+NAMES: Final = ("", *(reason.name for reason in REASONS))
+"""Names by code."""
+WORDS: Final = {reason.name: reason.words for reason in REASONS}
 
 HEADER: Final = b"file\tline\treason\trow\n"
 _BLOCK: Final = 16 * 2**20
@@ -58,7 +97,7 @@ def _rows_of_file(
         ends = np.append(newlines, len(block))[line_of]
         for at, end, line, reason in zip(local, ends, line_of, reasons[done:until], strict=True):
             number = lines_before + int(line) + 1
-            yield QuarantinedRow(file.name, number, REASONS[reason], block[at:end])
+            yield QuarantinedRow(file.name, number, NAMES[reason], block[at:end])
         done, lines_before = until, lines_before + len(newlines)
         if done == len(offsets):
             return
@@ -82,29 +121,3 @@ def read_quarantine(source: IO[bytes]) -> Iterator[QuarantinedRow]:
     for text in source:
         file, line, reason, row = text[:-1].split(b"\t", 3)
         yield QuarantinedRow(file.decode(), int(line), reason.decode(), row)
-
-
-# Why a row is refused. Where several apply, the first in this order is given.
-
-
-ENCODING: Final = "encoding"  # bytes that are not UTF-8
-COLUMNS: Final = "columns"  # wrong number of columns, or a quote that does not end
-EMPTY_ID: Final = "empty_id"  # user or movie missing
-RATING: Final = "rating"  # not a finite number
-RATING_RANGE: Final = "rating_range"  # outside of what the source allows
-TIMESTAMP: Final = "timestamp"  # not a whole number of at most 18 digits
-UNKNOWN_MOVIE: Final = "unknown_movie"  # not in the movies' file
-DUPLICATE: Final = "duplicate"  # user, movie, rating and timestamp were seen before
-
-REASONS: Final = (
-    "",  # code 0: the row is good
-    ENCODING,
-    COLUMNS,
-    EMPTY_ID,
-    RATING,
-    RATING_RANGE,
-    TIMESTAMP,
-    UNKNOWN_MOVIE,
-    DUPLICATE,
-)
-CODES: Final = {reason: code for code, reason in enumerate(REASONS)}

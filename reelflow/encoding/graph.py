@@ -9,17 +9,16 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from reelflow.base import columns as f
-from reelflow.data import schema
 from reelflow.encoding.encode import Columns, Graph
 from reelflow.encoding.encoded import Tokens
 
 _MOVIES_INPUTS = {f.MOVIE_ID: tf.string, f.GENRES: tf.string, f.YEAR: tf.int64}
 _USERS_INPUTS = {
     f.USER_ID: tf.string,
-    schema.GENDER: tf.string,
-    schema.AGE: tf.int64,
-    schema.OCCUPATION: tf.string,
-    schema.ZIP_CODE: tf.string,
+    f.GENDER: tf.string,
+    f.AGE: tf.int64,
+    f.OCCUPATION: tf.string,
+    f.ZIP_CODE: tf.string,
 }
 
 

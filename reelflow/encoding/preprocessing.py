@@ -12,7 +12,6 @@ import tensorflow_transform as tft
 
 from reelflow.base import columns as f
 from reelflow.base.common import SECONDS_PER_DAY
-from reelflow.data import schema
 
 AGE_BOUNDS = (18, 25, 35, 45, 50, 56)
 """Lower bounds of the age buckets of MovieLens 1M, in years."""
@@ -63,13 +62,13 @@ def _days(seconds: tf.SparseTensor) -> tf.SparseTensor:
 
 def _user_words(inputs: dict[str, tf.SparseTensor]) -> tf.SparseTensor:
     """Attributes of users, coarse enough not to identify one: `age=25-34`, `zip region=9`."""
-    ages = inputs[schema.AGE]
+    ages = inputs[f.AGE]
     buckets = tf.raw_ops.Bucketize(input=ages.values, boundaries=[float(a) for a in AGE_BOUNDS])
-    zips = inputs[schema.ZIP_CODE]
+    zips = inputs[f.ZIP_CODE]
     columns = {
-        schema.GENDER: inputs[schema.GENDER],
-        schema.AGE: _with_values(ages, tf.gather(tf.constant(AGE_NAMES), buckets)),
-        schema.OCCUPATION: inputs[schema.OCCUPATION],
+        f.GENDER: inputs[f.GENDER],
+        f.AGE: _with_values(ages, tf.gather(tf.constant(AGE_NAMES), buckets)),
+        f.OCCUPATION: inputs[f.OCCUPATION],
         "zip region": _with_values(zips, tf.strings.substr(zips.values, 0, ZIP_REGION)),
     }
     named = [

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from reelflow.base import columns as f
-from reelflow.data import schema
 
 USER_ACTIVITY: Final = "user_activity"
 MOVIE_POPULARITY: Final = "movie_popularity"
@@ -104,10 +103,10 @@ def user_groups(
     age: dict[str, int] = {}
     opted_in = False
     for batch in users:
-        if schema.GENDER not in batch.schema.names:
+        if f.GENDER not in batch.schema.names:
             continue
         opted_in = True
-        columns = (f.USER_ID, schema.GENDER, schema.AGE)
+        columns = (f.USER_ID, f.GENDER, f.AGE)
         lists = (batch.column(batch.schema.get_field_index(c)).to_pylist() for c in columns)
         for ids, genders, ages in zip(*lists, strict=True):
             user = ids[0].decode()

@@ -7,7 +7,7 @@ from pathlib import Path
 from tfx.types.standard_artifacts import Schema
 
 from components.schema import CuratedSchema
-from reelflow.data import schema
+from reelflow.data.schema import curated_schema
 
 
 def test_the_content_is_part_of_the_node() -> None:
@@ -16,7 +16,7 @@ def test_the_content_is_part_of_the_node() -> None:
 
 
 def test_the_artifact_is_the_file(tmp_path: Path) -> None:
-    file = schema.path("ratings")
+    file = curated_schema("ratings")
     artifact = Schema()
     artifact.uri = str(tmp_path)
     CuratedSchema.test_call(text=file.read_text(), schema=artifact)

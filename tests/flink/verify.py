@@ -27,8 +27,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipeline.beam_args import WORKER
 from reelflow.base.environment import prepare
-from reelflow.data.beam_args import WORKER
 from tests.flink.cluster import FLINK, JOB_SERVER_BEAM, Cluster, install
 
 ROOT = Path(__file__).parents[2]

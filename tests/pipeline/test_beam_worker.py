@@ -19,9 +19,9 @@ from apache_beam.runners.portability.local_job_service import LocalJobServicer
 from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 from google.protobuf import json_format, text_format
 
+from pipeline.beam_args import WORKER, beam_args
 from pipeline.beam_worker import provisioned
 from reelflow.config import BeamConfig, DataConfig
-from reelflow.data.beam_args import WORKER, beam_args
 from tests.components.test_example_gen import write_csv
 from tests.reelflow.data.ingest.runs import execute
 

@@ -11,12 +11,12 @@ from google.protobuf import json_format
 from tfx.orchestration.local import runner_utils
 from tfx.proto.orchestration import pipeline_pb2
 
+from pipeline.beam_args import DIRECT
 from pipeline.definition import PREPROCESSING_FN, RUN_FN, TUNER_FN, create_pipeline
 from pipeline.runs import launcher
 from reelflow.base.errors import BadInput
 from reelflow.config import Config
 from reelflow.config.layout import Layout
-from reelflow.data.beam_args import DIRECT
 
 NODES = [
     "RatingsExampleGen",

@@ -201,10 +201,10 @@ def read_users(text: Text) -> Iterator[User]:
         yield User(
             line=line,
             user_id=row[columns.USER_ID],
-            gender=row.get(schema.GENDER) or None,
-            age=whole_number(row.get(schema.AGE)),
-            occupation=row.get(schema.OCCUPATION) or None,
-            zip_code=row.get(schema.ZIP_CODE) or None,
+            gender=row.get(columns.GENDER) or None,
+            age=whole_number(row.get(columns.AGE)),
+            occupation=row.get(columns.OCCUPATION) or None,
+            zip_code=row.get(columns.ZIP_CODE) or None,
         )
 
 
@@ -246,10 +246,10 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     columns.TITLE: ("title", "movietitle", "filmtitle", "name"),
     columns.GENRES: ("genres", "genre"),
     columns.YEAR: ("year", "releaseyear"),
-    schema.GENDER: ("gender", "sex"),
-    schema.AGE: ("age",),
-    schema.OCCUPATION: ("occupation", "job"),
-    schema.ZIP_CODE: ("zipcode", "zip", "postcode", "postalcode"),
+    columns.GENDER: ("gender", "sex"),
+    columns.AGE: ("age",),
+    columns.OCCUPATION: ("occupation", "job"),
+    columns.ZIP_CODE: ("zipcode", "zip", "postcode", "postalcode"),
 }
 """Header names that are understood without a mapping: letters and digits in lower case."""
 

@@ -14,10 +14,9 @@ from reelflow.base import columns
 from reelflow.base import columns as features
 from reelflow.config import DataConfig
 from reelflow.data import schema
+from reelflow.data.arrow import one_chunk, single_values
 from reelflow.data.ingest.partition import Ratings
-from reelflow.data.ingest.shards import single_values
 from reelflow.data.ingest.split import TRAIN, Codes
-from reelflow.data.reading import one_chunk
 
 _ATTRIBUTES = schema.USERS.names[1:]
 _LISTS = (features.GENRES, features.FEATURES)

@@ -13,11 +13,11 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from reelflow.base import columns as f
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import schema
+from reelflow.data.arrow import one_chunk, single_values
 from reelflow.data.formats.recognise import Source, open_window
 from reelflow.data.ingest.results import Change, DriftReport
-from reelflow.data.ingest.shards import single_values
 from reelflow.data.parse import Rules, parse_block
-from reelflow.data.reading import one_chunk, plan_chunks, read_chunk
+from reelflow.data.reading import plan_chunks, read_chunk
 from reelflow.data.spans import Span, Window
 
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList

@@ -17,12 +17,13 @@ from reelflow.base import columns
 from reelflow.base.errors import BadInput
 from reelflow.config import SplitConfig, SplitKind
 from reelflow.data import schema
+from reelflow.data.arrow import from_ipc, to_ipc
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest.catalogue import movies_hash
 from reelflow.data.ingest.partition import Ratings, combine, hash_strings, mix
 from reelflow.data.ingest.results import QUARANTINE_FILE, IngestSummary, RowCounts
 from reelflow.data.ingest.split import Codes
-from reelflow.data.quarantine import REASONS, find_rows, write_quarantine
+from reelflow.data.quarantine import NAMES, find_rows, write_quarantine
 from reelflow.data.spans import Window
 
 _KEY: Final = b"outcome"
@@ -54,30 +55,15 @@ class Outcome:
         """Serialize."""
         rest = {k: v for k, v in vars(self).items() if k != "rejected"}
         table = self.rejected.replace_schema_metadata({_KEY: json.dumps(rest).encode()})
-        return table_bytes(table)
+        return to_ipc(table)
 
 
 def outcome_from_bytes(data: bytes) -> Outcome:
     """What `Outcome.to_bytes` made."""
-    table = table_from_bytes(data)
+    table = from_ipc(data)
     rest = json.loads(table.schema.metadata[_KEY])
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in rest.items()}
     return Outcome(rejected=table.replace_schema_metadata(None), **fields)
-
-
-def table_bytes(table: pa.Table) -> bytes:
-    """A table as an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pyarrow.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    data: bytes = sink.getvalue().to_pybytes()
-    return data
-
-
-def table_from_bytes(data: bytes) -> pa.Table:
-    """A table from an Arrow IPC stream, without copying its data."""
-    with pyarrow.ipc.open_stream(data) as reader:
-        return reader.read_all()
 
 
 def partition_outcome(
@@ -137,8 +123,8 @@ def merge_outcomes(outcomes: Iterable[Outcome]) -> Outcome:
 
 def quarantined(outcome: Outcome) -> dict[str, int]:
     """Rows refused by reason, without the reasons that did not occur."""
-    counts = np.bincount(outcome.rejected.column(schema.REASON).to_numpy(), minlength=len(REASONS))
-    return {reason: int(count) for reason, count in zip(REASONS, counts, strict=True) if count}
+    counts = np.bincount(outcome.rejected.column(columns.REASON).to_numpy(), minlength=len(NAMES))
+    return {reason: int(count) for reason, count in zip(NAMES, counts, strict=True) if count}
 
 
 def summarize(

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from reelflow.base import columns
 from reelflow.data import schema
-from reelflow.data.quarantine import CODES, DUPLICATE
-from reelflow.data.reading import one_chunk
+from reelflow.data.arrow import one_chunk
+from reelflow.data.quarantine import DUPLICATE
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -178,7 +178,7 @@ def arrange(parts: Iterable[pa.Table]) -> tuple[Ratings, pa.Table]:
     rating = _numpy(table, columns.RATING)
     has_time = table.column(columns.TIMESTAMP).null_count == 0
     timestamp = _numpy(table, columns.TIMESTAMP) if has_time else None
-    file, offset = _numpy(table, schema.FILE), _numpy(table, schema.OFFSET)
+    file, offset = _numpy(table, columns.FILE), _numpy(table, columns.OFFSET)
 
     key, order = _order(user, timestamp)
     repeated = order[_repeated(key[order], movie[order], rating[order])]
@@ -195,7 +195,7 @@ def arrange(parts: Iterable[pa.Table]) -> tuple[Ratings, pa.Table]:
         timestamp=None if timestamp is None else timestamp[order],
         file=file[order],
     )
-    reason = np.full(len(repeated), CODES[DUPLICATE], np.uint8)
+    reason = np.full(len(repeated), DUPLICATE.code, np.uint8)
     arrays = [pa.array(file[repeated]), pa.array(offset[repeated]), pa.array(reason)]
     return ratings, pa.table(arrays, schema=schema.REJECTED)
 

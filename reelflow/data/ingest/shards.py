@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from reelflow.base import columns as features
 from reelflow.data import files
+from reelflow.data.arrow import single_values
 from reelflow.data.ingest.partition import Ratings
 
 
@@ -103,15 +104,3 @@ def ratings_table(ratings: Ratings, rows: npt.NDArray[np.int64]) -> pa.Table:
         timestamp,
     ]
     return pa.table(columns, schema=RATINGS)
-
-
-def single_values(values: pa.Array) -> pa.ListArray:
-    """Each value as a list of one; each null as a null list [n]."""
-    if not values.null_count:
-        offsets = pa.array(np.arange(len(values) + 1, dtype=np.int32))
-        return pa.ListArray.from_arrays(offsets, values)
-    valid = values.is_valid().to_numpy(zero_copy_only=False)
-    ends = np.concatenate([[0], np.cumsum(valid)])
-    # A null offset makes the list that begins there null.
-    offsets = pa.array(ends, pa.int32(), mask=np.append(~valid, False))
-    return pa.ListArray.from_arrays(offsets, values.drop_null())

@@ -19,6 +19,7 @@ from reelflow.base import columns
 from reelflow.base.errors import BadInput
 from reelflow.config import SplitKind
 from reelflow.data import schema
+from reelflow.data.arrow import from_ipc, to_ipc
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest import shards
 from reelflow.data.ingest.catalogue import users_split
@@ -27,8 +28,6 @@ from reelflow.data.ingest.outcome import (
     merge_outcomes,
     outcome_from_bytes,
     partition_outcome,
-    table_bytes,
-    table_from_bytes,
 )
 from reelflow.data.ingest.partition import arrange, partition_by_user
 from reelflow.data.ingest.shards import write_whole
@@ -80,7 +79,7 @@ def parse_chunk(job: Job, chunk: Chunk) -> list[tuple[int, str]]:
             outcomes.append(Outcome(rejected=parsed.rejected, read=parsed.read))
             for partition, table in partition_by_user(parsed.ratings, job.partitions).items():
                 path = f"{job.folder}/spill-{partition:05d}-{chunk.index:08d}-{number:08d}.arrow"
-                write_whole(path, table_bytes(table), job.folder)
+                write_whole(path, to_ipc(table), job.folder)
                 spilled.append((partition, path))
     except BadInput as error:
         # From here it would reach the user as an error of Beam; the executor raises it again.
@@ -135,7 +134,7 @@ def gather_outcomes(job: Job) -> Outcome:
 
 
 def _read_spilled(paths: Iterable[str]) -> Iterator[pa.Table]:
-    return (table_from_bytes(_read(path)) for path in sorted(paths))
+    return (from_ipc(_read(path)) for path in sorted(paths))
 
 
 def _read(path: str) -> bytes:

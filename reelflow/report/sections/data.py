@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from reelflow.base import columns as f
 from reelflow.data.ingest.results import DriftReport, IngestSummary
+from reelflow.data.quarantine import WORDS
 from reelflow.encoding.encoded import EncodedData
 from reelflow.report.blocks import Block, Bullets, Fact, Facts, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars
@@ -19,16 +20,6 @@ MOST_GENRES = 20
 MOST_BARS = 24
 """Bars of the histogram of ratings."""
 TAIL_POINTS = 80
-REASONS = {
-    "columns": "wrong number of columns",
-    "rating": "rating is no number",
-    "rating_range": "rating out of range",
-    "timestamp": "timestamp is no number",
-    "empty_id": "empty user or movie id",
-    "unknown_movie": "movie not in the catalogue",
-    "duplicate": "the same user and movie again",
-    "encoding": "broken text encoding",
-}
 _COMPARED_WITH = {"drift": "the span before", "skew": "the train split"}
 
 Counts = npt.NDArray[np.int64]
@@ -108,7 +99,7 @@ def _spans(names: Sequence[str]) -> list[Fact]:
 def _quarantine(reasons: Mapping[str, int]) -> Block:
     if not reasons:
         return Text("No row had to be put in quarantine.", "good")
-    rows = [(REASONS.get(reason, reason), n) for reason, n in sorted(reasons.items())]
+    rows = [(WORDS.get(reason, reason), n) for reason, n in sorted(reasons.items())]
     return Table("Rows in quarantine, by reason", ("Reason", "Rows"), rows)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from reelflow.data.formats.adapter import Layout, RatingsFile
 from reelflow.data.parse import Parsed, Rules, parse_block
-from reelflow.data.quarantine import REASONS
+from reelflow.data.quarantine import NAMES
 from reelflow.data.reading import plan_chunks, read_chunk
 
 COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
@@ -29,7 +29,7 @@ def verdicts(block: bytes, layout: Layout = CSV, rules: Rules = RULES) -> list[s
     result = parsed(block, layout, rules)
     at = dict.fromkeys(result.ratings.column("offset").to_pylist(), "")
     for row in result.rejected.to_pylist():
-        at[row["offset"]] = REASONS[row["reason"]]
+        at[row["offset"]] = NAMES[row["reason"]]
     assert result.read == len(at)
     return [at[offset] for offset in sorted(at)]
 

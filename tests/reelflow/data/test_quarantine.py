@@ -12,7 +12,7 @@ import pytest
 from reelflow.data import schema
 from reelflow.data.formats.adapter import Layout, RatingsFile
 from reelflow.data.quarantine import (
-    CODES,
+    NAMES,
     QuarantinedRow,
     find_rows,
     read_quarantine,
@@ -29,7 +29,7 @@ def ratings_file(path: Path, content: bytes, gzipped: bool = False) -> RatingsFi
 
 def rejected(*rows: tuple[int, int, str]) -> pa.Table:
     files, offsets, reasons = zip(*rows, strict=True)
-    codes = [CODES[reason] for reason in reasons]
+    codes = [NAMES.index(reason) for reason in reasons]
     return pa.table([list(files), list(offsets), codes], schema=schema.REJECTED)
 
 

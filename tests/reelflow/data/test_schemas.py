@@ -16,7 +16,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from reelflow.base import columns as features
 from reelflow.data import schema as ratings_schema
-from reelflow.data import schema as schemas
+from reelflow.data.schema import curated_schema
 
 ROWS = 60
 Found = dict[str, set[tuple[str, int]]]
@@ -33,7 +33,7 @@ def test_describe_every_column_once() -> None:
 
 def test_refuse_an_unknown_name() -> None:
     with pytest.raises(FileNotFoundError, match="movies"):
-        schemas.path("movies")
+        curated_schema("movies")
 
 
 def test_no_feature_has_a_fixed_shape() -> None:
@@ -106,7 +106,7 @@ class TestStockComponents:
 
 
 def _schema(name: str) -> schema_pb2.Schema:
-    return text_format.Parse(schemas.path(name).read_text("utf-8"), schema_pb2.Schema())
+    return text_format.Parse(curated_schema(name).read_text("utf-8"), schema_pb2.Schema())
 
 
 def _names(name: str) -> list[str]:
@@ -185,7 +185,7 @@ def _validate(
     schema = standard_artifacts.Schema()
     schema.uri = str(folder / "schema")
     Path(schema.uri).mkdir()
-    shutil.copy(schemas.path(name), schema.uri)
+    shutil.copy(curated_schema(name), schema.uri)
     anomalies = standard_artifacts.ExampleAnomalies()
     anomalies.uri = str(folder / "anomalies")
     context = statistics_gen.Executor.Context(

@@ -14,15 +14,15 @@ from tfx.types.artifact import Artifact
 from components.artifacts import Drift, Quarantine
 from components.span_drift import SpanDrift
 from reelflow.config import DataConfig, SplitConfig
-from reelflow.data import schema as schemas
 from reelflow.data.ingest.drift import sample, statistics
+from reelflow.data.schema import curated_schema
 from reelflow.data.spans import Window
 from tests.ingested import ingest_summary
 
 
 def schema(name: str) -> schema_pb2.Schema:
     """One of `schemas/`."""
-    text: str = schemas.path(name).read_text()
+    text: str = curated_schema(name).read_text()
     return text_format.Parse(text, schema_pb2.Schema())
 
 
@@ -47,7 +47,7 @@ def execute(out: Path, window: Window) -> dict[str, Any]:
     stats = statistics(rows).SerializeToString()
     (out / "statistics" / "Split-train" / "FeatureStats.pb").write_bytes(stats)
     for name in ("ratings", "movies"):
-        text = schemas.path(name).read_text()
+        text = curated_schema(name).read_text()
         (out / f"{name}_schema" / "schema.pbtxt").write_text(text)
     sections = {
         "data": DataConfig().model_dump_json(),

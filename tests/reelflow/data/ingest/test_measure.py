@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 
 from reelflow.config import DataConfig, SplitConfig
-from reelflow.data import schema as schemas
+from reelflow.data.arrow import single_values
 from reelflow.data.ingest.drift import changes, sample, statistics
 from reelflow.data.ingest.gate import drift_reasons
 from reelflow.data.ingest.results import Change, DriftReport, IngestSummary
-from reelflow.data.ingest.shards import single_values
+from reelflow.data.schema import curated_schema
 from reelflow.data.spans import Span, Window, find_window
 from tests.ingested import ingest_summary
 
@@ -142,4 +142,4 @@ def test_the_executor_tells_and_the_first_span_has_no_rival(tmp_path: Path) -> N
 
 def test_every_comparator_is_in_a_schema() -> None:
     for name in ("ratings", "movies"):
-        assert "drift_comparator" in schemas.path(name).read_text()
+        assert "drift_comparator" in curated_schema(name).read_text()

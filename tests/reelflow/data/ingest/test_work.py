@@ -11,13 +11,14 @@ import tensorflow as tf
 from tfx.dsl.io.filesystem import NotFoundError
 
 from reelflow.config import DataConfig, SplitConfig
+from reelflow.data.arrow import one_chunk
 from reelflow.data.formats.recognise import open_source
 from reelflow.data.ingest import work
 from reelflow.data.ingest.shards import write_whole
 from reelflow.data.ingest.split import plan_split
 from reelflow.data.ingest.work import Job
 from reelflow.data.parse import Rules
-from reelflow.data.reading import one_chunk, plan_chunks
+from reelflow.data.reading import plan_chunks
 from tests.components.test_example_gen import write_csv
 
 

@@ -10,9 +10,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners import create_runner
 
+from pipeline.beam_args import WORKER, beam_args, check_reach
 from reelflow.base.errors import BadInput
 from reelflow.config import BeamConfig, loading
-from reelflow.data.beam_args import WORKER, beam_args, check_reach
 
 DATAFLOW = {
     "preset": "dataflow",
