@@ -32,8 +32,8 @@ def test_describe_every_column_once() -> None:
 
 
 def test_refuse_an_unknown_name() -> None:
-    with pytest.raises(FileNotFoundError, match="movies"):
-        curated_schema("movies")
+    with pytest.raises(FileNotFoundError, match="tags"):
+        curated_schema("tags")
 
 
 def test_no_feature_has_a_fixed_shape() -> None:

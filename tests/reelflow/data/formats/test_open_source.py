@@ -17,7 +17,7 @@ from tests.reelflow.data.formats import sources
 OWN = DataConfig(
     ratings="log-*.csv*",
     delimiter=";",
-    columns={"user_id": "customer", "movie_id": "film", "rating": "stars", "timestamp": "when"},
+    columns={"user_id": "customer", "movie_id": "movie", "rating": "stars", "timestamp": "when"},
 )
 
 
