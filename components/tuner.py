@@ -1,11 +1,8 @@
-"""Tuner's artifact I/O."""
+"""Tuner: trains models with other hyperparameters and hands on the best ones."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +14,13 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 from tfx.types.standard_component_specs import CUSTOM_CONFIG_KEY, TUNER_RESULTS_KEY
-from tfx.utils import io_utils, json_utils
+from tfx.utils import json_utils
 
 from components.trainer import artifact_folder
 from reelflow.config import ModelConfig, TrainConfig, TunerConfig, Value
-from reelflow.config.tuning_space import MODEL, TRAIN, keys, merged
+from reelflow.config.tuning_space import MODEL, TRAIN, merged
 from reelflow.encoding.encoded import EncodedData
+from reelflow.evaluation.trials import Trials
 from reelflow.evaluation.tuning import (
     Outcome,
     Search,
@@ -32,10 +30,12 @@ from reelflow.evaluation.tuning import (
     score,
     validation_rows,
 )
-from reelflow.evaluation.tuning_plot import parallel_coordinates
 from reelflow.model.fit import fit
+from reelflow.report.blocks import Page
+from reelflow.report.render import page
+from reelflow.report.sections.training import tuning_section
 
-TRIALS_FILE: Final = "trials.json"
+TUNER: Final = "tuner"
 PLOT_FILE: Final = "parallel_coordinates.html"
 
 
@@ -51,30 +51,39 @@ class Executor(tfx_tuner.Executor):
         """Search for the best hyperparameters."""
         search = tfx_tuner.search(input_dict, exec_properties, self._get_tmp_dir())
         assert isinstance(search, Search)
-        best = search.best  # raises if there is none
+        best = search.best  # raises if every trial failed
         tfx_tuner.write_best_hyperparameters(search, output_dict)
         tuner = TunerConfig.model_validate(
             json_utils.loads(exec_properties[CUSTOM_CONFIG_KEY])[TUNER]
         )
-        lower = search.oracle.objective.direction == "min"
-        report = {
-            "objective": tuner.objective,
-            "lower_is_better": lower,
-            "algorithm": tuner.algorithm,
-            "best": best.number,
-            "trials": [asdict(trial) for trial in search.found],
-        }
-        folder = artifact_utils.get_single_uri(output_dict[TUNER_RESULTS_KEY])
-        io_utils.write_string_file(os.path.join(folder, TRIALS_FILE), json.dumps(report, indent=2))
-        page = parallel_coordinates(search.found, keys(tuner.space), tuner.objective, lower)
-        io_utils.write_string_file(os.path.join(folder, PLOT_FILE), page)
+        trials = Trials(
+            objective=tuner.objective,
+            lower_is_better=search.oracle.objective.direction == "min",
+            algorithm=tuner.algorithm,
+            best=best.number,
+            trials=search.results,
+        )
+        folder = Path(artifact_utils.get_single_uri(output_dict[TUNER_RESULTS_KEY]))
+        folder.mkdir(parents=True, exist_ok=True)
+        trials.write(folder)
+        (folder / PLOT_FILE).write_text(plot(trials), encoding="utf-8")
 
 
-# Tuner: TFX's own component with an executor that keeps all trials.
+def plot(trials: Trials) -> str:
+    """The trials as parallel coordinates and as a table: one self-contained HTML page."""
+    successful = len(trials.successful)
+    content = Page(
+        title=f"{successful} trials by {trials.objective} on validation",
+        subtitle="",
+        verdict=f"Trial {trials.best} is the best.",
+        tone="plain",
+        sections=[tuning_section(trials.as_dict())],
+    )
+    return page(content)
 
 
 class Tuner(component.Tuner):
-    """Trains models with other hyperparameters and hands on the best ones.
+    """TFX's Tuner with an executor that keeps all trials.
 
     Outputs: `best_hyperparameters` (KerasTuner's, for the Trainer) and `tuner_results` (TFX's own
     file, `trials.json` and `parallel_coordinates.html`).
@@ -83,14 +92,8 @@ class Tuner(component.Tuner):
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
 
-# What TFX's Tuner calls: encoded ratings in, a search out.
-
-
-TUNER: Final = "tuner"
-
-
 def tuner_fn(args: FnArgs) -> TunerFnResult:
-    """Make the search.
+    """Make the search; TFX's Tuner calls this function by its name.
 
     Args:
         args: TFX's; `custom_config` has the sections `model`, `train` and `tuner`.
@@ -115,7 +118,7 @@ def make_search(
         data: the encoded ratings.
         model: the section `model`, changed by each trial.
         train: the section `train`, changed by each trial.
-        tuner: what to try, how often and to what end.
+        tuner: the search space, the number of trials and the objective.
         folder: for state and logs.
 
     Raises:

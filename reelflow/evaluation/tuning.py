@@ -1,7 +1,11 @@
-"""What a trial is worth, on validation ratings alone."""
+"""The search for better hyperparameters: KerasTuner chooses, Reelflow trains and measures.
+
+A trial's objective comes from validation ratings alone.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,34 +18,39 @@ import tensorflow as tf
 from keras_tuner.engine import base_tuner
 from pydantic import ValidationError
 
+from reelflow.base.columns import RATING_TASK, RETRIEVAL_TASK
 from reelflow.base.errors import BadInput, ReelflowError
+from reelflow.base.metrics import METRICS, Metric, gate_metrics
 from reelflow.base.notices import send_notice
 from reelflow.config import ModelConfig, TrainConfig, TunerConfig, Value
 from reelflow.config.tuning_space import EPOCHS, HYPERBAND_EPOCHS, hyperparameters
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.evaluation.metrics import row_columns, summarise
 from reelflow.evaluation.predictions import TestRows, ask
+from reelflow.evaluation.trials import Trial
 from reelflow.model.signatures import ServingModel
 from reelflow.model.tasks import JointModel
 from reelflow.model.timelines import sample_rows
 from reelflow.saved_model.client import Signatures
 
 Metrics = dict[str, float]
+"""`top_10`, `ndcg_10` and so on under the unseen protocol, and `rmse`."""
 
-RMSE: Final = "rmse"
 JOINT: Final = "joint"
-TOP_100: Final = "top_100"
+"""The objective that is made of the gate's metrics."""
+OBJECTIVE: Final = "objective"
+"""The objective's name within KerasTuner."""
 
 
 def validation_rows(data: EncodedData, train: TrainConfig) -> EncodedRatings:
-    """The ratings that every trial is measured on.
+    """A sample of the validation ratings of known users and movies: every trial is measured on it.
 
     Args:
         data: the encoded ratings.
         train: for the size of the sample and its seed.
 
     Raises:
-        BadInput: there is none whose user and movie are known.
+        BadInput: there are no such ratings.
     """
     rows = data.validation.only_known(data.sizes)
     if len(rows) == 0:
@@ -53,7 +62,7 @@ def validation_rows(data: EncodedData, train: TrainConfig) -> EncodedRatings:
 
 
 def measure(joint: JointModel, data: EncodedData, rows: EncodedRatings) -> Metrics:
-    """Exact ranks over the whole catalogue and RMSE, by the signature that would be exported.
+    """Measure a trained model by the signature that would be exported.
 
     A validation loss would not do: it says little about ranks, and how it compares depends on
     regularisation, dropout and temperature.
@@ -64,23 +73,36 @@ def measure(joint: JointModel, data: EncodedData, rows: EncodedRatings) -> Metri
         rows: held-out ratings of known users and movies.
 
     Returns:
-        `top_10`, `top_100`, `ndcg_10` and so on in the unseen protocol, and `rmse` in stars.
+        Metrics of exact ranks over the whole catalogue under the unseen protocol (`top_10`,
+        `ndcg_10` and so on), and those of the gate's metrics that are not ranked: `rmse`, in stars.
     """
     users = np.arange(data.sizes.users).astype(str).tolist()
     movies = np.array(data.catalogue.movie_id, object)
-    asked = TestRows(
+    test_rows = TestRows(
         user_id=rows.user_index.astype(str).astype(object),
         movie_id=movies[rows.movie_index],
         encoded=rows,
     )
     signatures = Signatures(ServingModel(joint, data, users).signatures())
-    summary = summarise(row_columns(ask(signatures, asked, len(movies)), rows.rating))
-    return {**summary.unseen, RMSE: summary.rmse}
+    summary = summarise(row_columns(ask(signatures, test_rows, len(movies)), rows.rating))
+    others = [gated.metric.key for gated in gate_metrics() if not gated.metric.ranked]
+    return {**summary.unseen, **{key: getattr(summary, key) for key in others}}
+
+
+def objective_metrics(tuner: TunerConfig, model: ModelConfig) -> list[Metric]:
+    """The metrics that the objective is made of.
+
+    `joint` takes the gate's metrics of all tasks that are switched on.
+    """
+    if tuner.objective != JOINT:
+        return [METRICS[tuner.objective]]
+    weights = {RETRIEVAL_TASK: model.retrieval_weight, RATING_TASK: model.rating_weight}
+    return [gated.metric for gated in gate_metrics() if weights[gated.metric.task]]
 
 
 def lower_is_better(tuner: TunerConfig, model: ModelConfig) -> bool:
-    """Whether the objective is an error."""
-    return _settled(tuner, model) == RMSE
+    """Return True if the objective is an error."""
+    return not any(metric.higher_is_better for metric in objective_metrics(tuner, model))
 
 
 def score(metrics: Metrics, tuner: TunerConfig, model: ModelConfig) -> float:
@@ -89,48 +111,24 @@ def score(metrics: Metrics, tuner: TunerConfig, model: ModelConfig) -> float:
     `joint` weighs a point of top-100 accuracy like a hundredth of a star of RMSE, as the gate's
     margins do.
     """
-    objective = _settled(tuner, model)
-    value = metrics[TOP_100] - metrics[RMSE] if objective == JOINT else metrics[objective]
-    return value if np.isfinite(value) else float("nan")
-
-
-def _settled(tuner: TunerConfig, model: ModelConfig) -> str:
-    """The objective, `joint` being that of the only task if one is switched off."""
-    if tuner.objective != JOINT or (model.retrieval_weight and model.rating_weight):
-        return tuner.objective
-    return TOP_100 if model.retrieval_weight else RMSE
-
-
-# The search itself: KerasTuner chooses, we train and measure.
-
-
-OBJECTIVE = "objective"
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One model that was trained, or could not be."""
-
-    number: int
-    """From 1, in order of time."""
-    hyperparameters: dict[str, Value]
-    """Dotted key of the configuration to value."""
-    objective: float | None
-    """None if the trial failed."""
-    metrics: Metrics
-    seconds: float
-    failure: str | None
+    parts, higher = objective_metrics(tuner, model), not lower_is_better(tuner, model)
+    value = sum(
+        metrics[metric.key] if metric.higher_is_better == higher else -metrics[metric.key]
+        for metric in parts
+    )
+    return value if math.isfinite(value) else math.nan
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What `evaluate` has to say of a model."""
+    """A trained model's objective and metrics."""
 
     objective: float
     metrics: Metrics
 
 
 Evaluate = Callable[[Mapping[str, Value]], Outcome]
+"""Trains and measures a model with given hyperparameters."""
 
 
 class Search(base_tuner.BaseTuner):
@@ -140,7 +138,7 @@ class Search(base_tuner.BaseTuner):
     """
 
     def __init__(self, oracle: keras_tuner.Oracle, evaluate: Evaluate, folder: Path) -> None:
-        """Prepares; nothing is run.
+        """Prepare the search.
 
         Args:
             oracle: chooses the trials.
@@ -148,7 +146,7 @@ class Search(base_tuner.BaseTuner):
             folder: where KerasTuner keeps its state.
         """
         super().__init__(oracle, directory=str(folder), project_name="search", overwrite=True)
-        self.found: list[Trial] = []
+        self.results: list[Trial] = []
         self._evaluate = evaluate
 
     @property
@@ -158,60 +156,61 @@ class Search(base_tuner.BaseTuner):
         Raises:
             ReelflowError: every trial failed.
         """
-        done = [trial for trial in self.found if trial.objective is not None]
-        if not done:
-            why = self.found[-1].failure if self.found else "there was none"
+        successful = [trial for trial in self.results if trial.objective is not None]
+        if not successful:
+            why = self.results[-1].failure if self.results else "there was none"
             raise ReelflowError(
-                f"None of the tuner's {len(self.found)} trials succeeded. The last one: {why}",
+                f"None of the tuner's {len(self.results)} trials succeeded. The last one: {why}",
                 "Narrow tuner.space, or set tuner.trials to 0.",
             )
         sign = 1 if self.oracle.objective.direction == "max" else -1
-        return max(done, key=lambda trial: sign * (trial.objective or 0.0))
+        return max(successful, key=lambda trial: sign * (trial.objective or 0.0))
 
     def run_trial(self, trial: Any, *_: object, **__: object) -> Metrics:
-        """Train and measures; KerasTuner calls it."""
+        """Train and measure one model; KerasTuner calls it."""
         values = dict(trial.hyperparameters.values)
-        shown = {key: value for key, value in values.items() if "/" not in key}
+        settings = {key: value for key, value in values.items() if "/" not in key}
         if HYPERBAND_EPOCHS in values:
-            shown[EPOCHS] = values[HYPERBAND_EPOCHS]
+            settings[EPOCHS] = values[HYPERBAND_EPOCHS]
         began = time.monotonic()
         outcome, failure = None, None
         try:
-            outcome = self._evaluate(shown)
+            outcome = self._evaluate(settings)
         except ValidationError as error:
             failure = error.errors()[0]["msg"].removeprefix("Value error, ")
         except (ReelflowError, ValueError, tf.errors.OpError) as error:
             failure = " ".join(str(error).split())
         except Exception as error:  # KerasTuner would go on as if nothing had happened
-            raise keras_tuner.errors.FatalError(f"Trial {len(self.found) + 1}: {error}") from error
+            raise keras_tuner.errors.FatalError(
+                f"Trial {len(self.results) + 1}: {error}"
+            ) from error
         objective = None if outcome is None else outcome.objective
-        if objective is not None and objective != objective:
+        if objective is not None and math.isnan(objective):
             objective, failure = None, "The objective is not a number: training has diverged."
         metrics = {} if outcome is None else outcome.metrics
         seconds = round(time.monotonic() - began, 1)
-        found = Trial(len(self.found) + 1, shown, objective, metrics, seconds, failure)
-        self.found.append(found)
-        send_notice(self._news(found))
+        result = Trial(len(self.results) + 1, settings, objective, metrics, seconds, failure)
+        self.results.append(result)
+        send_notice(self._progress(result))
         if failure is not None:
             raise keras_tuner.errors.FailedTrialError(failure)
         return {OBJECTIVE: float(objective or 0.0)}
 
-    def _news(self, trial: Trial) -> str:
-        which = f"trial {trial.number} of {self.oracle.max_trials}"
+    def _progress(self, trial: Trial) -> str:
+        name = f"trial {trial.number} of {self.oracle.max_trials}"
         if trial.objective is None:
-            return f"{which}: failed"
+            return f"{name}: failed"
         best = self.best
-        so_far = f"best {best.objective:.4f} (trial {best.number})"
-        return f"{which}: {trial.objective:.4f}, {so_far}"
+        return f"{name}: {trial.objective:.4f}, best {best.objective:.4f} (trial {best.number})"
 
 
 def oracle(
     tuner: TunerConfig, model: ModelConfig, train: TrainConfig, lower_is_better: bool
 ) -> keras_tuner.Oracle:
-    """What chooses the trials.
+    """KerasTuner's oracle, which chooses the trials.
 
-    Where the space has the configuration that is in place, it is the first trial, so that the
-    search cannot end below it; not with Hyperband, which has an order of its own.
+    If the configuration is in the space, it is the first trial, so that the search cannot end below
+    it; not with Hyperband, which has an order of its own.
 
     Raises:
         BadInput: the space is empty.
@@ -240,7 +239,7 @@ def oracle(
 
 
 class _ConfiguredFirst:
-    """Begins with given values."""
+    """Makes an oracle begin with the configuration's values."""
 
     def __init__(self, first: dict[str, Value] | None, **options: Any) -> None:
         super().__init__(**options)

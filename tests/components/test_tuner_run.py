@@ -10,11 +10,12 @@ import pytest
 from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
 from tfx.utils import json_utils
 
-from components.tuner import PLOT_FILE, TRIALS_FILE, TUNER, Executor, make_search
+from components.tuner import PLOT_FILE, TUNER, Executor, make_search, plot
 from reelflow.base import columns as f
 from reelflow.base.errors import BadInput
 from reelflow.config import Space, TrainConfig, TunerConfig
 from reelflow.config.tuning_space import MODEL, TRAIN
+from reelflow.evaluation.trials import Trial, Trials
 from reelflow.evaluation.tuning import measure, validation_rows
 from tests.encoded_data import checkerboard
 from tests.reelflow import trained
@@ -40,7 +41,7 @@ def test_the_better_learning_rate_wins(tmp_path: Path) -> None:
     search = make_search(checkerboard().data, trained.MODEL, trained.TRAIN, SETTINGS, tmp_path)
     search.search()
     assert search.best.hyperparameters == {"train.learning_rate": 0.02}
-    assert search.found[0].metrics.keys() >= {"top_100", "ndcg_10", "rmse"}
+    assert search.results[0].metrics.keys() >= {"top_100", "ndcg_10", "rmse"}
 
 
 def test_without_validation_there_is_no_search(tmp_path: Path) -> None:
@@ -48,6 +49,21 @@ def test_without_validation_there_is_no_search(tmp_path: Path) -> None:
     board.validation.clear()
     with pytest.raises(BadInput, match=r"validation ratings.*split\.validation"):
         make_search(board.data, trained.MODEL, TrainConfig(), SETTINGS, tmp_path)
+
+
+def test_the_plot_is_one_page_without_links() -> None:
+    rates = (0.001, 0.1, 0.01)
+    trials = [
+        Trial(number, {"train.learning_rate": rate, "model.loss": "bpr"}, 1 - rate, {}, 1.0, None)
+        for number, rate in enumerate(rates, start=1)
+    ]
+    failed = Trial(4, {"train.learning_rate": 1.0, "model.loss": "bpr"}, None, {}, 1.0, "boom")
+    html = plot(Trials("ndcg_10", False, "random", 1, [*trials, failed]))
+    assert "3 trials by ndcg_10" in html
+    assert html.count("<polyline") == 3
+    assert "learning rate" in html
+    assert "src=" not in html
+    assert "http" not in html.replace("http://www.w3.org/2000/svg", "")
 
 
 @pytest.mark.slow
@@ -79,10 +95,11 @@ def test_the_component_keeps_trials_plot_and_the_best(model: Trained, tmp_path: 
     context = Executor.Context(tmp_dir=str(tmp_path / "tmp"), unique_id="1")
     Executor(context).Do({"examples": [examples]}, outputs, properties)
     folder = tmp_path / standard_component_specs.TUNER_RESULTS_KEY
-    report = json.loads((folder / TRIALS_FILE).read_text())
-    best = report["trials"][report["best"] - 1]
-    assert (report["objective"], len(report["trials"])) == ("mrr", 2)
-    assert best["hyperparameters"] == {"train.learning_rate": 0.02}
+    trials = Trials.read(folder)
+    assert trials is not None
+    best = trials.best_trial
+    assert (trials.objective, len(trials.trials)) == ("mrr", 2)
+    assert best.hyperparameters == {"train.learning_rate": 0.02}
     assert "2 trials by mrr" in (folder / PLOT_FILE).read_text()
     [file] = (tmp_path / standard_component_specs.BEST_HYPERPARAMETERS_KEY).iterdir()
-    assert json.loads(file.read_text())["values"] == best["hyperparameters"]
+    assert json.loads(file.read_text())["values"] == best.hyperparameters

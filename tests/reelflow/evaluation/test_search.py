@@ -1,4 +1,4 @@
-"""The search: a function with a known best is searched, failures are noted, the plot is drawn."""
+"""The search: a function with a known best is searched, failures are noted."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.base.notices import notices_to
 from reelflow.config import ModelConfig, Range, Space, TrainConfig, TunerConfig, Value
 from reelflow.config.tuning_space import keys
-from reelflow.evaluation.tuning import TOP_100, Outcome, Search, lower_is_better, oracle, score
-from reelflow.evaluation.tuning_plot import parallel_coordinates
+from reelflow.evaluation.tuning import Outcome, Search, lower_is_better, oracle, score
 
 MODEL, TRAIN = ModelConfig(), TrainConfig()
 SPACE = Space(
@@ -41,8 +40,8 @@ def test_the_best_trial_is_found_and_told(algorithm: str, tmp_path: Path) -> Non
     heard: list[str] = []
     with notices_to(heard.append):
         search = _search(TunerConfig(**{**dict(TUNER), "algorithm": algorithm}), tmp_path)
-    assert [trial.number for trial in search.found] == list(range(1, 9))
-    best = max(search.found, key=lambda trial: trial.objective or 0)
+    assert [trial.number for trial in search.results] == list(range(1, 9))
+    best = max(search.results, key=lambda trial: trial.objective or 0)
     assert search.best == best
     [found] = search.get_best_hyperparameters()
     assert {k: v for k, v in found.values.items() if k in keys(SPACE)} == {
@@ -51,11 +50,11 @@ def test_the_best_trial_is_found_and_told(algorithm: str, tmp_path: Path) -> Non
     assert heard[0].startswith("trial 1 of 8: ")
     assert heard[-1].endswith(f"best {best.objective:.4f} (trial {best.number})")
     if algorithm == "hyperband":
-        assert {trial.hyperparameters["train.epochs"] for trial in search.found} != {20}
+        assert {trial.hyperparameters["train.epochs"] for trial in search.results} != {20}
 
 
 def test_the_configuration_in_place_comes_first(tmp_path: Path) -> None:
-    first = _search(TUNER, tmp_path).found[0].hyperparameters
+    first = _search(TUNER, tmp_path).results[0].hyperparameters
     assert first["train.learning_rate"] == TRAIN.learning_rate
     assert first["model.embedding_size"] == MODEL.embedding_size
     outside = Space(model={"embedding_size": (2, 3)}, train={})
@@ -67,14 +66,14 @@ def test_the_configuration_in_place_comes_first(tmp_path: Path) -> None:
 def test_the_seed_decides_what_is_tried(tmp_path: Path) -> None:
     def tried(seed: int) -> list[object]:
         tuner = TUNER.model_copy(update={"seed": seed})
-        return [trial.hyperparameters for trial in _search(tuner, tmp_path).found]
+        return [trial.hyperparameters for trial in _search(tuner, tmp_path).results]
 
     assert tried(1) == tried(1) != tried(2)
 
 
 def test_less_may_be_better(tmp_path: Path) -> None:
     search = _search(TUNER, tmp_path, lower=True)
-    assert search.best.objective == min(trial.objective or 0 for trial in search.found)
+    assert search.best.objective == min(trial.objective or 0 for trial in search.results)
 
 
 def test_a_trial_that_fails_is_noted_and_the_search_goes_on(tmp_path: Path) -> None:
@@ -88,13 +87,12 @@ def test_a_trial_that_fails_is_noted_and_the_search_goes_on(tmp_path: Path) -> N
 
     search = Search(oracle(TUNER, MODEL, TRAIN, False), fragile, tmp_path)
     search.search()
-    assert len(search.found) == 8
-    failures = [trial.failure for trial in search.found]
+    assert len(search.results) == 8
+    failures = [trial.failure for trial in search.results]
     assert "not a number" in str(failures[0])
     assert "No such thing" in str(failures[1])
     assert failures[2:] == [None] * 6
     assert search.best.number == 3
-    assert "6 trials" in parallel_coordinates(search.found, keys(SPACE), "ndcg_10", False)
 
 
 def test_nothing_but_failures_is_an_error(tmp_path: Path) -> None:
@@ -123,7 +121,7 @@ def test_values_that_do_not_go_together_are_one_line(tmp_path: Path) -> None:
 
     search = Search(oracle(TUNER, MODEL, TRAIN, False), impossible, tmp_path)
     search.search()
-    assert search.found[0].failure == "retrieval_weight and rating_weight must not both be 0"
+    assert search.results[0].failure == "retrieval_weight and rating_weight must not both be 0"
 
 
 def test_an_empty_space_is_refused() -> None:
@@ -132,17 +130,9 @@ def test_an_empty_space_is_refused() -> None:
         oracle(tuner, MODEL, TRAIN, lower_is_better=False)
 
 
-def test_the_plot_is_one_page_without_links(tmp_path: Path) -> None:
-    search = _search(TUNER, tmp_path)
-    page = parallel_coordinates(search.found, keys(SPACE), "ndcg_10", False)
-    assert "model.embedding size" in page
-    assert "src=" not in page.partition("<body>")[0]
-    assert "parcoords" in page
-
-
 def test_joint_is_the_objective_of_the_tasks_that_are_on() -> None:
     tuner = TunerConfig()
-    metrics = {TOP_100: 0.5, "rmse": 0.9, "mrr": 0.1}
+    metrics = {"top_100": 0.5, "rmse": 0.9, "mrr": 0.1}
     both, rating = MODEL, MODEL.model_copy(update={"retrieval_weight": 0.0})
     retrieval = MODEL.model_copy(update={"rating_weight": 0.0})
     assert score(metrics, tuner, both) == pytest.approx(-0.4)

@@ -1,0 +1,92 @@
+"""`trials.json`: the Tuner's search, as typed data with one reader and one writer.
+
+Imports neither KerasTuner nor TensorFlow. docs/architecture.md describes the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from reelflow.config import Value
+
+TRIALS_FILE: Final = "trials.json"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One model that was trained, or could not be."""
+
+    number: int
+    """From 1, in order of time."""
+    hyperparameters: dict[str, Value]
+    """Dotted key of the configuration to value."""
+    objective: float | None
+    """None if the trial failed."""
+    metrics: dict[str, float]
+    """On validation ratings, by name; ranking metrics under the unseen protocol."""
+    seconds: float
+    failure: str | None
+    """The reason for which it failed, for people."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """All of `trials.json`."""
+
+    objective: str
+    """`tuner.objective`."""
+    lower_is_better: bool
+    algorithm: str
+    best: int
+    """Number of the best trial."""
+    trials: list[Trial]
+
+    @property
+    def best_trial(self) -> Trial:
+        """The best trial."""
+        return self.trials[self.best - 1]
+
+    @property
+    def successful(self) -> list[Trial]:
+        """The trials that did not fail, in order of time."""
+        return [trial for trial in self.trials if trial.objective is not None]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of the file."""
+        return asdict(self)
+
+    def write(self, folder: Path) -> None:
+        """Write `trials.json` into an artifact's folder."""
+        text = json.dumps(self.as_dict(), indent=2)
+        (folder / TRIALS_FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Trials | None:
+        """Read `trials.json` of an artifact's folder; None if there is no such file.
+
+        Raises:
+            pydantic.ValidationError: it does not have the content that it should have.
+        """
+        file = folder / TRIALS_FILE
+        return cls.of(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Trials:
+        """The content of a file.
+
+        Raises:
+            pydantic.ValidationError: it does not have the content that it should have.
+        """
+        return _adapter().validate_python(content)
+
+
+@cache
+def _adapter() -> TypeAdapter[Trials]:
+    return TypeAdapter(Trials)
