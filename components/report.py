@@ -30,6 +30,7 @@ from reelflow.data import files
 from reelflow.data.ingest.gate import split_anomalies
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData
+from reelflow.evaluation.trials import Trials
 from reelflow.report import card, page, render
 from reelflow.report.inputs import Inputs, Outcome, SavedModel, read_json
 from reelflow.saved_model.files import ModelInfo
@@ -106,7 +107,7 @@ def Report(
             pushed=pushed_model.get_int_custom_property("pushed") == 1,
             version=pushed_model.get_string_custom_property("pushed_version") or None,
         ),
-        trials=read_json(Path(tuner_results.uri, "trials.json")) if tuner_results else None,
+        trials=Trials.read(Path(tuner_results.uri)) if tuner_results else None,
         drift=DriftReport.read(drift.uri) if drift else None,
         artifacts={name: source.uri for name, source in sources.items() if source},
     )

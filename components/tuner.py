@@ -71,13 +71,13 @@ class Executor(tfx_tuner.Executor):
 
 def plot(trials: Trials) -> str:
     """The trials as parallel coordinates and as a table: one self-contained HTML page."""
-    successful = len(trials.successful)
+    successful = len(trials.best_first)
     content = Page(
         title=f"{successful} trials by {trials.objective} on validation",
         subtitle="",
         verdict=f"Trial {trials.best} is the best.",
         tone="plain",
-        sections=[tuning_section(trials.as_dict())],
+        sections=[tuning_section(trials)],
     )
     return page(content)
 

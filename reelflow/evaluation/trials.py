@@ -6,6 +6,7 @@ Imports neither KerasTuner nor TensorFlow. docs/architecture.md describes the fi
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -35,6 +36,11 @@ class Trial:
     failure: str | None
     """The reason for which it failed, for people."""
 
+    @property
+    def value(self) -> float:
+        """The objective; not a number if the trial failed."""
+        return math.nan if self.objective is None else self.objective
+
 
 @dataclass(frozen=True)
 class Trials:
@@ -54,9 +60,10 @@ class Trials:
         return self.trials[self.best - 1]
 
     @property
-    def successful(self) -> list[Trial]:
-        """The trials that did not fail, in order of time."""
-        return [trial for trial in self.trials if trial.objective is not None]
+    def best_first(self) -> list[Trial]:
+        """The trials that did not fail, the best one first."""
+        successful = [trial for trial in self.trials if trial.objective is not None]
+        return sorted(successful, key=lambda t: t.value, reverse=not self.lower_is_better)
 
     def as_dict(self) -> dict[str, Any]:
         """The content of the file."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from reelflow.base import columns as f
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData, Float32
+from reelflow.evaluation.trials import Trials
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import EXPLAIN, RATE, RECOMMEND
 from reelflow.saved_model.files import ModelInfo
@@ -78,8 +79,8 @@ class Inputs:
     serving_check: Json
     """`reasons.json` of ServingCheck."""
     outcome: Outcome
-    trials: Json | None = None
-    """`trials.json` of the Tuner, if it ran."""
+    trials: Trials | None = None
+    """Of the Tuner, if it ran."""
     drift: DriftReport | None = None
     """Of SpanDrift, if the data have spans."""
     artifacts: Mapping[str, str] = field(default_factory=dict)

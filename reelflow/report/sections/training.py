@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from reelflow.base.common import format_duration
+from reelflow.evaluation.trials import Trial, Trials
 from reelflow.report.blocks import Block, Fact, Facts, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars
 from reelflow.report.charts.lines import Line, Lines
 from reelflow.report.charts.parallel import Axis, Parallel
-from reelflow.report.inputs import Json
 from reelflow.report.words import count, counted
 from reelflow.saved_model.files import CrossWeights, ModelInfo, WarmStart
 
@@ -101,40 +101,35 @@ def _crosses(crosses: CrossWeights) -> Figure:
     )
 
 
-def tuning_section(trials: Json) -> Section:
-    """Draw all trials as parallel coordinates, and list the best ones.
-
-    Args:
-        trials: the Tuner's `trials.json`.
-    """
-    done = [trial for trial in trials["trials"] if trial["objective"] is not None]
-    failed = len(trials["trials"]) - len(done)
+def tuning_section(trials: Trials) -> Section:
+    """Draw all trials as parallel coordinates, and list the best ones."""
+    ordered = trials.best_first
+    failed = len(trials.trials) - len(ordered)
     lead = (
-        f"{counted(len(trials['trials']), 'trial')} by {trials['algorithm']}, judged by "
-        f"{trials['objective']} on the validation split"
+        f"{counted(len(trials.trials), 'trial')} by {trials.algorithm}, judged by "
+        f"{trials.objective} on the validation split"
         + (f"; {failed} failed" if failed else "")
         + ". The line that stands out is the best trial; its settings trained the model."
     )
-    ordered = sorted(done, key=lambda t: t["objective"], reverse=not trials["lower_is_better"])
     blocks: list[Block] = (
-        [_trials_figure(trials, ordered), _trials_table(trials, ordered)]
+        [_trials_figure(trials.objective, ordered), _trials_table(trials.objective, ordered)]
         if ordered
         else [Text("No trial succeeded.", "bad")]
     )
     return Section("tuning", "Tuning", lead, blocks)
 
 
-def _trials_figure(trials: Json, ordered: Sequence[Json]) -> Figure:
+def _trials_figure(objective: str, ordered: Sequence[Trial]) -> Figure:
     axes, columns = [], []
-    for name in ordered[0]["hyperparameters"]:
-        axis, column = _axis(name, [trial["hyperparameters"][name] for trial in ordered])
+    for name in ordered[0].hyperparameters:
+        axis, column = _axis(name, [trial.hyperparameters[name] for trial in ordered])
         axes.append(axis)
         columns.append(column)
-    objective = [float(trial["objective"]) for trial in ordered]
-    rows = list(zip(*columns, objective, strict=True))
-    chart = Parallel([*axes, Axis(trials["objective"])], rows, best=0)
-    best = ", ".join(f"{k} {_setting(v)}" for k, v in ordered[0]["hyperparameters"].items())
-    alt = f"The best trial reaches {objective[0]:.4g} with {best}."
+    values = [trial.value for trial in ordered]
+    rows = list(zip(*columns, values, strict=True))
+    chart = Parallel([*axes, Axis(objective)], rows, best=0)
+    best = ", ".join(f"{k} {_setting(v)}" for k, v in ordered[0].hyperparameters.items())
+    alt = f"The best trial reaches {values[0]:.4g} with {best}."
     return Figure("All trials", chart, alt, wide=True)
 
 
@@ -149,18 +144,18 @@ def _axis(key: str, values: Sequence[Any]) -> tuple[Axis, list[float]]:
     return Axis(name, log=low > 0 and high / low > LOG_SPAN), numbers
 
 
-def _trials_table(trials: Json, ordered: Sequence[Json]) -> Table:
-    names = list(ordered[0]["hyperparameters"])
+def _trials_table(objective: str, ordered: Sequence[Trial]) -> Table:
+    names = list(ordered[0].hyperparameters)
     rows = [
         [
-            str(trial["number"]),
-            *(_setting(trial["hyperparameters"][name]) for name in names),
-            f"{trial['objective']:.4f}",
-            format_duration(trial["seconds"]),
+            str(trial.number),
+            *(_setting(trial.hyperparameters[name]) for name in names),
+            f"{trial.value:.4f}",
+            format_duration(trial.seconds),
         ]
         for trial in ordered[:MOST_ROWS]
     ]
-    header = ["Trial", *names, trials["objective"], "Time"]
+    header = ["Trial", *names, objective, "Time"]
     return Table("Trials, the best first", header, rows, folded=True)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from reelflow.data.ingest.results import Change, DriftReport
 from reelflow.encoding.encoded import EncodedData
+from reelflow.evaluation.trials import Trial, Trials
 from reelflow.report.inputs import Inputs, Outcome, Recommendation
 from reelflow.saved_model.files import ModelInfo
 from tests.encoded_data import Movie, encoded, user_vocabulary
@@ -117,27 +118,27 @@ DRIFT = DriftReport(
     changes=(Change("rating", "drift", "Jensen-Shannon", 0.31, 0.2),),
 )
 
-TRIALS: dict[str, Any] = {
-    "objective": "unseen/top_100",
-    "lower_is_better": False,
-    "algorithm": "random",
-    "best": 2,
-    "trials": [
-        {
-            "number": number,
-            "hyperparameters": {"train.learning_rate": rate, "model.loss": loss},
-            "objective": worth,
-            "metrics": {},
-            "seconds": 61.0,
-            "failure": None if worth else "boom",
-        }
-        for number, rate, loss, worth in [
+TRIALS = Trials(
+    objective="unseen/top_100",
+    lower_is_better=False,
+    algorithm="random",
+    best=2,
+    trials=[
+        Trial(
+            number=number,
+            hyperparameters={"train.learning_rate": rate, "model.loss": loss},
+            objective=objective,
+            metrics={},
+            seconds=61.0,
+            failure=None if objective else "boom",
+        )
+        for number, rate, loss, objective in [
             (1, 0.0001, "full_softmax", 0.3),
             (2, 0.1, "in_batch_softmax", 0.4),
             (3, 0.01, "full_softmax", None),
         ]
     ],
-}
+)
 
 
 def inputs(**changes: Any) -> Inputs:

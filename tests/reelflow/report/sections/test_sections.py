@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -279,7 +280,7 @@ def test_tuning_puts_the_best_first_and_counts_failures() -> None:
 
 
 def test_tuning_without_a_success_says_so() -> None:
-    failed = {**world.TRIALS, "trials": world.TRIALS["trials"][2:]}
+    failed = dataclasses.replace(world.TRIALS, trials=world.TRIALS.trials[2:])
     [text] = _all(tuning_section(failed), Text)
     assert text.tone == "bad"
 
