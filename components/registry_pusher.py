@@ -21,13 +21,22 @@ from components.artifacts import Quarantine, Registration, saved_model
 from components.artifacts import Report as ReportArtifact
 from components.registry_resolver import FILE, NAME, URI
 from reelflow.base import columns as f
+from reelflow.base.common import content_hash
 from reelflow.config import RegistryConfig
 from reelflow.data.ingest.results import IngestSummary
-from reelflow.registry import register
+from reelflow.evaluation.results import Results
+from reelflow.registry import store
 from reelflow.registry.package import package
-from reelflow.registry.push import content_hash
-from reelflow.registry.register import CHALLENGER, Entry, Registrar
+from reelflow.registry.register import (
+    CHALLENGER,
+    Entry,
+    Registrar,
+    git_commit,
+    metrics_of,
+    params_of,
+)
 from reelflow.registry.store import CHAMPION, NoAnswer, Version, address, shown
+from reelflow.saved_model.check import ServingResult
 
 MODEL: Final = "model"
 TRANSFORM_GRAPH: Final = "transform_graph"
@@ -49,8 +58,8 @@ class _Run:
     """What the artifacts say."""
 
     saved_model: Path
-    evaluation: dict[str, Any]
-    check: dict[str, Any]
+    results: Results
+    check: ServingResult
     pushed_version: str
     """Empty if the model was not pushed."""
     blessed: bool
@@ -61,8 +70,7 @@ class _Run:
         """What the model is to be: champion, challenger, or nothing."""
         if self.blessed:
             return CHAMPION if self.pushed_version else CHALLENGER
-        gate = self.evaluation["gate"]
-        if self.check.get("blessed") and register.only_the_champion_is_better(gate):
+        if self.check.blessed and self.results.gate.only_worse_than_champion:
             return CHALLENGER
         return None
 
@@ -124,9 +132,9 @@ class Executor(base_executor.BaseExecutor):
         if alias == CHALLENGER:
             if registrar.aliases().get(CHAMPION) != version.number:
                 registrar.challenge(version.number)
-        elif version.tags.get(register.PUSHED_VERSION) != run.pushed_version:
+        elif version.tags.get(store.PUSHED_VERSION) != run.pushed_version:
             registrar.promote(version.number)
-            registrar.tag(version.number, {register.PUSHED_VERSION: run.pushed_version})
+            registrar.tag(version.number, {store.PUSHED_VERSION: run.pushed_version})
         return version
 
     def _run_id(self) -> str:
@@ -142,8 +150,8 @@ def _read(inputs: dict[str, list[Artifact]]) -> _Run:
     was_pushed = pushed.get_int_custom_property("pushed") == 1
     return _Run(
         saved_model=saved_model(inputs[MODEL][0]),
-        evaluation=_json(inputs, EVALUATION, "metrics.json"),
-        check=_json(inputs, INFRA_BLESSING, "reasons.json"),
+        results=Results.read(_folder(inputs, EVALUATION)),
+        check=ServingResult.read(_folder(inputs, INFRA_BLESSING)),
         pushed_version=pushed.get_string_custom_property("pushed_version") if was_pushed else "",
         blessed=all(yes),
     )
@@ -162,22 +170,22 @@ def _entry(
     transform = tft.TFTransformOutput(str(_folder(inputs, TRANSFORM_GRAPH)))
     config: dict[str, Any] = json.loads(properties[CONFIG])
     tags = {
-        register.PIPELINE_RUN: run_id,
-        register.GIT: register.git_commit(),
-        register.CODE_HASH: properties[CODE],
-        register.DATA_HASH: data.data_hash,
-        register.USERS_HASH: _vocabulary_hash(transform, f.USER_VOCABULARY),
-        register.MOVIES_HASH: _vocabulary_hash(transform, f.MOVIE_VOCABULARY),
-        register.ROWS: str(data.rows.train),
-        **_verdict(run.blessed, run.evaluation["gate"]["reasons"]),
+        store.PIPELINE_RUN: run_id,
+        store.GIT: git_commit(),
+        store.CODE_HASH: properties[CODE],
+        store.DATA_HASH: data.data_hash,
+        store.USERS_HASH: _vocabulary_hash(transform, f.USER_VOCABULARY),
+        store.MOVIES_HASH: _vocabulary_hash(transform, f.MOVIE_VOCABULARY),
+        store.ROWS: str(data.rows.train),
+        **_verdict(run.blessed, run.results.gate.reasons),
     }
     return Entry(
         model=folder,
         model_hash=model_hash,
         run_name=run_id or model_hash[:12],
         description=f"{data.rows.train:,} train ratings, {data.format}.",
-        metrics=register.metrics_of(run.evaluation, run.check),
-        params=register.params_of(config),
+        metrics=metrics_of(run.results, run.check),
+        params=params_of(config),
         tags={key: value for key, value in tags.items() if value},
         files=sorted(path for path in report.iterdir() if path.is_file()),
         texts={"config.json": json.dumps(config, indent=2)},
@@ -185,7 +193,7 @@ def _entry(
 
 
 def _verdict(blessed: bool, reasons: list[str]) -> dict[str, str]:
-    return {register.BLESSED: "true" if blessed else "false", register.REASONS: "\n".join(reasons)}
+    return {store.BLESSED: "true" if blessed else "false", store.REASONS: "\n".join(reasons)}
 
 
 def _vocabulary_hash(transform: tft.TFTransformOutput, name: str) -> str:
@@ -205,11 +213,6 @@ def _with_consequences(error: NoAnswer, run: _Run) -> NoAnswer:
 
 def _folder(inputs: dict[str, list[Artifact]], key: str) -> Path:
     return Path(artifact_utils.get_single_uri(inputs[key]))
-
-
-def _json(inputs: dict[str, list[Artifact]], key: str, name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((_folder(inputs, key) / name).read_text(encoding="utf-8"))
-    return loaded
 
 
 # RegistryPusher: every model that earned it, in the MLflow Model Registry.

@@ -12,7 +12,7 @@ from tfx.types.artifact import Artifact
 
 from components.artifacts import saved_model
 from components.registry_resolver import HASH
-from reelflow.registry.push import content_hash
+from reelflow.base.common import content_hash
 
 REGISTERED: Final = "registered"
 CANDIDATE: Final = "candidate"

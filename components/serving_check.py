@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: TFX reads the annotations of function components.
 
 import os
+from pathlib import Path
 
 from absl import logging
 from tfx.types.standard_artifacts import InfraBlessing, Model
@@ -30,12 +31,12 @@ def ServingCheck(
         latency_ms_max: accepted median latency of one recommendation request, in milliseconds.
         timeout_seconds: after which the fresh process is ended and the model refused.
     """
-    verdict = check(
+    result = check(
         saved_model(model), latency_ms_max=latency_ms_max, timeout_seconds=timeout_seconds
     )
-    for reason in verdict.reasons:
+    for reason in result.reasons:
         logging.error("ServingCheck refuses the model: %s", reason)
-    marker = "INFRA_BLESSED" if verdict.blessed else "INFRA_NOT_BLESSED"
+    marker = "INFRA_BLESSED" if result.blessed else "INFRA_NOT_BLESSED"
     io_utils.write_string_file(os.path.join(blessing.uri, marker), "")
-    io_utils.write_string_file(os.path.join(blessing.uri, "reasons.json"), verdict.as_json())
-    blessing.set_int_custom_property("blessed", int(verdict.blessed))
+    result.write(Path(blessing.uri))
+    blessing.set_int_custom_property("blessed", int(result.blessed))

@@ -20,9 +20,10 @@ import tensorflow as tf
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
+from reelflow.base.common import content_hash
 from reelflow.data.quarantine import REASONS, QuarantinedRow, read_quarantine
 from reelflow.data.sample import write_sample
-from reelflow.registry.push import content_hash, versions
+from reelflow.registry.push import versions
 from reelflow.saved_model import golden
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.files import GOLDEN

@@ -16,7 +16,7 @@ from rich.text import Text
 from pipeline.cli.app import DEFAULT_OUTPUT, Output, console
 
 if TYPE_CHECKING:
-    from reelflow.registry.models import Models, Moved
+    from reelflow.registry.models import Models, Promotion
     from reelflow.registry.store import Version
 
 models_app = typer.Typer(
@@ -51,7 +51,7 @@ def list_models(
     if as_json:
         typer.echo(json.dumps(register, indent=2))
     elif not versions:
-        where = f"No models are registered as {models.registrar.name} in {models.where}."
+        where = f"No models are registered as {models.registrar.name} in {models.location}."
         console.print(Text(where), soft_wrap=True)
         console.print("`reelflow run` registers what passes the gate.", style="cyan")
     else:
@@ -178,29 +178,28 @@ def _table(versions: list[dict[str, Any]], served: tuple[int, str] | None) -> Ta
 
 
 def _facts(models: Models, version: Version, aliases: Mapping[str, int]) -> dict[str, Any]:
-    from reelflow.registry import register
+    from reelflow.registry.store import DATA_HASH, GIT
 
-    known, tags = models.registrar.facts(version), version.tags
-    blessed = tags.get(register.BLESSED)
+    known = models.registrar.facts(version)
     return {
         "version": version.number,
         "aliases": sorted(alias for alias, n in aliases.items() if n == version.number),
         "registered": datetime.fromtimestamp(version.created / 1000, timezone.utc).isoformat(
             timespec="seconds"
         ),
-        "blessed": None if blessed is None else blessed == "true",
-        "reasons": tags.get(register.REASONS, "").splitlines(),
-        "train_rows": int(tags[register.ROWS]) if register.ROWS in tags else None,
+        "blessed": version.blessed,
+        "reasons": version.reasons,
+        "train_rows": version.train_rows,
         "model_hash": version.model_hash or None,
-        "data_hash": tags.get(register.DATA_HASH),
-        "git_commit": tags.get(register.GIT),
+        "data_hash": version.tags.get(DATA_HASH),
+        "git_commit": version.tags.get(GIT),
         "metrics": dict(known.metrics),
         "params": dict(known.params),
         "artifacts": known.artifacts,
     }
 
 
-def _tell(models: Models, moved: Moved) -> None:
+def _tell(models: Models, moved: Promotion) -> None:
     number = moved.version.number
     if moved.before == number:
         said = f"Version {number} is the champion already."

@@ -112,7 +112,7 @@ def measured(layout: Layout, version: Path) -> Mapping[str, float]:
     Returns:
         Metrics by name; empty if no run has left this model, or its summary is not yet written.
     """
-    from reelflow.registry.push import content_hash
+    from reelflow.base.common import content_hash
 
     summaries = [
         json.loads(file.read_text(encoding="utf-8")) for file in layout.runs.glob("*/summary.json")

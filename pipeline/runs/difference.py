@@ -10,9 +10,9 @@ from pipeline.runs.history import Run
 from reelflow.base.common import flatten
 from reelflow.base.errors import BadInput
 from reelflow.base.metrics import METRICS, UNSEEN, all_paths, label_at, metric_at, value_at
-from reelflow.registry import register
+from reelflow.registry import store
 from reelflow.registry.register import Registrar
-from reelflow.registry.store import MODEL_HASH, Version
+from reelflow.registry.store import Version
 from reelflow.report.blocks import Cell, Page, Section, Table, Text
 from reelflow.report.words import SLICES, format_metric
 
@@ -142,14 +142,14 @@ def differences(
 
 
 _ORIGINS = {
-    "Train ratings": register.ROWS,
-    "Data": register.DATA_HASH,
-    "User vocabulary": register.USERS_HASH,
-    "Movie vocabulary": register.MOVIES_HASH,
-    "Code": register.CODE_HASH,
-    "Git commit": register.GIT,
-    "Run": register.PIPELINE_RUN,
-    "Model": MODEL_HASH,
+    "Train ratings": store.ROWS,
+    "Data": store.DATA_HASH,
+    "User vocabulary": store.USERS_HASH,
+    "Movie vocabulary": store.MOVIES_HASH,
+    "Code": store.CODE_HASH,
+    "Git commit": store.GIT,
+    "Run": store.PIPELINE_RUN,
+    "Model": store.MODEL_HASH,
 }
 
 
@@ -173,7 +173,7 @@ def difference(registrar: Registrar, a: Version, b: Version) -> list[Table | Tex
         differences("Configuration", first.params, second.params, "The configurations are equal."),
         differences("Origin", origin(a.tags), origin(b.tags), "Both have the same origin."),
     ]
-    if a.tags.get(register.DATA_HASH) != b.tags.get(register.DATA_HASH):
+    if a.tags.get(store.DATA_HASH) != b.tags.get(store.DATA_HASH):
         found.append(Text("The data differ: so do the test ratings behind the metrics."))
     return found
 

@@ -1,7 +1,8 @@
-"""Small helpers that several packages share: durations, nested mappings, file locks."""
+"""Small helpers that several packages share: durations, nested mappings, hashes, file locks."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,20 @@ def flatten(values: Mapping[str, Any], separator: str, prefix: str = "") -> dict
         else:
             leaves[path] = value
     return leaves
+
+
+def content_hash(path: Path) -> str:
+    """Return the SHA-256 over names and bytes of all files in a folder, or of one file's bytes.
+
+    The folder's own name and the files' times do not count, so that copies have the same hash.
+    """
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        for part in (file.relative_to(path).as_posix().encode(), file.read_bytes()):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""The registered models as the command line sees them, and moving the champion.
+"""Promotion and rollback of registered models.
 
-A promotion touches two things, the registry's alias and the serving folder. The folder comes first,
-since copying is what may fail; if the alias then cannot be moved, the folder is put back.
+A promotion changes two things, the registry's alias and the serving folder. The folder comes first,
+since copying may fail; if the alias then cannot be moved, the folder is put back.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from reelflow.base.common import content_hash
 from reelflow.base.errors import BadInput
 from reelflow.config import Config
 from reelflow.config.layout import Layout, RunFolder
 from reelflow.config.loading import load
-from reelflow.registry import register
-from reelflow.registry.push import content_hash, push, versions, withdraw
+from reelflow.registry import push
 from reelflow.registry.register import Registrar
 from reelflow.registry.store import CHAMPION, NoAnswer, Version, address, shown
 
 
 @dataclass(frozen=True)
-class Moved:
-    """What a promotion or a rollback did."""
+class Promotion:
+    """The changes of a promotion or a rollback."""
 
     before: int | None
-    """Number of the champion until now."""
+    """Number of the champion before."""
     version: Version
-    """The champion from now on."""
+    """The champion after it."""
     pushed: Path | None
-    """The new folder in the serving folder; none if that is not there, or served this already."""
+    """The new version in the serving folder; None if there is no such folder, or it served this."""
 
 
 class Models:
@@ -40,7 +40,7 @@ class Models:
     def __init__(
         self, registrar: Registrar, serving: Path, keep: int, serves: bool = False
     ) -> None:
-        """Remember all three; asks nobody yet.
+        """Take a model and a serving folder; the first request comes later.
 
         Args:
             registrar: of the model.
@@ -54,7 +54,7 @@ class Models:
 
     @classmethod
     def of(cls, layout: Layout, registry: str | None = None) -> Models:
-        """As the newest run in the output folder was configured, or else by default.
+        """Follow the configuration of the newest run in the output folder, or else the defaults.
 
         Args:
             layout: the output folder.
@@ -64,22 +64,22 @@ class Models:
         config = load(file) if file.is_file() else Config()
         uri = address(registry or config.registry.uri, layout.registry)
         registrar = Registrar(uri, config.registry.name)
-        # Where runs end their models serve, even if the first one waits to be promoted.
+        # An output folder with runs has a serving folder, even before the first promotion.
         serves = layout.runs.is_dir()
         return cls(registrar, layout.serving_of(config), config.push.keep, serves)
 
     @cached_property
-    def where(self) -> str:
+    def location(self) -> str:
         """The registry's name for messages, without passwords."""
         return shown(self.registrar.uri)
 
     @property
     def serves(self) -> bool:
-        """Whether a promotion has a serving folder to change."""
+        """True if a promotion has a serving folder to change."""
         return self._serves or self.serving.is_dir()
 
     def find(self, name: str) -> Version:
-        """The version that a user means.
+        """Return a version by number or alias.
 
         Args:
             name: a number or an alias.
@@ -87,40 +87,40 @@ class Models:
         Raises:
             BadInput: there is none of that name.
         """
-        registered = self.registrar.versions()
-        if not registered:
+        versions = {version.number: version for version in self.registrar.versions()}
+        if not versions:
             raise BadInput(
-                f"No models are registered as {self.registrar.name} in {self.where}.",
+                f"No models are registered as {self.registrar.name} in {self.location}.",
                 "Run `reelflow run` first, or name another registry with --registry.",
             )
-        number = self.registrar.aliases().get(name, name)
-        for version in registered:
-            if str(version.number) == str(number):
+        number = str(self.registrar.aliases().get(name, name))
+        for version in versions.values():
+            if str(version.number) == number:
                 return version
-        numbers = ", ".join(str(version.number) for version in registered)
+        numbers = ", ".join(map(str, versions))
         raise BadInput(
             f"{self.registrar.name} has no version {name}; there are {numbers}.",
             "`reelflow models list` shows them.",
         )
 
     def served(self) -> tuple[int, str] | None:
-        """Number and hash of what the serving folder serves; none if there is nothing."""
-        found = versions(self.serving)
-        return (found[-1], content_hash(self.serving / str(found[-1]))) if found else None
+        """Return number and hash of the version in the serving folder; None without one."""
+        pushed = push.versions(self.serving)
+        return (pushed[-1], content_hash(self.serving / str(pushed[-1]))) if pushed else None
 
     def disagreement(self) -> str | None:
-        """What is wrong if the serving folder serves another model than the champion, in words."""
+        """Return a sentence if the serving folder serves another model than the champion."""
         served, champion = self.served(), self.registrar.by_alias(CHAMPION)
         if served is None or champion is None or served[1] == champion.model_hash:
             return None
         others = [v.number for v in self.registrar.versions() if v.model_hash == served[1]]
-        what = f"version {others[-1]}" if others else "a model that is not registered"
+        model = f"version {others[-1]}" if others else "a model that is not registered"
         return (
-            f"{self.serving} serves {what}, but the champion is version {champion.number}. "
+            f"{self.serving} serves {model}, but the champion is version {champion.number}. "
             f"`reelflow models promote {champion.number}` makes the folder serve the champion."
         )
 
-    def promote(self, name: str) -> Moved:
+    def promote(self, name: str) -> Promotion:
         """Make a version champion, and the serving folder serve it.
 
         Raises:
@@ -131,11 +131,11 @@ class Models:
         self._check(version)
         return self._move(version, lambda: self.registrar.promote(version.number))
 
-    def rollback(self) -> Moved:
-        """Make the champion before the present one champion again, and serves it.
+    def rollback(self) -> Promotion:
+        """Make the champion before the present one champion again, and serve it.
 
         Raises:
-            BadInput: there was none before.
+            BadInput: there was no champion before.
             NoAnswer: the registry does not answer; nothing was changed.
         """
         champions = self.registrar.champions()
@@ -147,31 +147,29 @@ class Models:
         return self._move(self.find(str(champions[-2])), self.registrar.step_back)
 
     def _check(self, version: Version) -> None:
-        """Only what gate and ServingCheck let pass may serve."""
-        blessed = version.tags.get(register.BLESSED)
-        if blessed == "true":
+        """Refuse a version that gate and ServingCheck did not let pass."""
+        if version.blessed:
             return
-        if blessed is None:
+        if version.blessed is None:
             raise BadInput(
                 f"Version {version.number} was not registered by Reelflow: no gate has seen it.",
                 "Let `reelflow run` train, measure and register a model.",
             )
-        reasons = version.tags.get(register.REASONS, "").splitlines()
         raise BadInput(
-            "\n".join([f"Version {version.number} was refused by the gate:", *reasons]),
+            "\n".join([f"Version {version.number} was refused by the gate:", *version.reasons]),
             "If a bound was wrong, change it and run again: data and model come from the cache.",
         )
 
-    def _move(self, version: Version, move: Callable[[], None]) -> Moved:
+    def _move(self, version: Version, move: Callable[[], None]) -> Promotion:
         before = self.registrar.aliases().get(CHAMPION)
         pushed = self._serve(version)
         try:
             move()
         except NoAnswer as error:
             if pushed is not None:
-                withdraw(pushed)
+                push.withdraw(pushed)
             raise NoAnswer(f"{error.message} Nothing was changed.", error.remedy) from error
-        return Moved(before, version, pushed)
+        return Promotion(before, version, pushed)
 
     def _serve(self, version: Version) -> Path | None:
         """Push a version as the newest, unless it is that already."""
@@ -187,4 +185,4 @@ class Models:
                     "not those that were registered. Nothing was changed.",
                     "Promote another version, or restore the registry's artifacts.",
                 )
-            return push(copy, self.serving, keep=self._keep)
+            return push.push(copy, self.serving, keep=self._keep)

@@ -1,8 +1,10 @@
-"""Versioned folders of models, as TensorFlow Serving watches them: pushed whole or not at all."""
+"""The serving folder: versioned folders of models, as TensorFlow Serving watches them.
+
+A version appears as a whole or not at all.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -10,7 +12,7 @@ import time
 from pathlib import Path
 
 from reelflow.base.common import SECONDS_PER_DAY
-from reelflow.saved_model.files import SAVED_MODEL
+from reelflow.saved_model.files import SAVED_MODEL, version_of
 
 _INCOMING = ".incoming-"
 _OUTGOING = ".outgoing-"
@@ -20,14 +22,14 @@ _ABANDONED_SECONDS = SECONDS_PER_DAY  # no push takes a day: its process was kil
 def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:
     """Copy a model to `base/<version>` in one step, then remove the oldest versions.
 
-    The copy is made in a hidden folder beside the versions and renamed when it is whole and on
-    disk, so that a server never sees half a version, whatever happens on the way.
+    The copy is made in a hidden folder beside the versions and renamed when it is complete and on
+    disk, so that a server never sees half a version, even if the process is killed.
 
     Args:
         model: folder of the SavedModel.
         base: the serving folder; made if missing.
         keep: versions to keep, the new one included; at least 1.
-        now: seconds since 1970; none means the clock.
+        now: seconds since 1970; None for the clock.
 
     Returns:
         The new version's folder. Versions are whole numbers that always grow: the time, or one more
@@ -57,18 +59,14 @@ def versions(base: Path) -> list[int]:
     """The version numbers in a serving folder, ascending."""
     if not base.is_dir():
         return []
-    return sorted(int(entry.name) for entry in base.iterdir() if _is_version(entry.name))
+    return sorted(v for entry in base.iterdir() if (v := version_of(entry)) is not None)
 
 
 def withdraw(version: Path) -> None:
-    """Take a version away as it came, at once; servers go back to the highest that is left."""
+    """Remove a version in one step; servers go back to the highest that is left."""
     hidden = Path(tempfile.mkdtemp(prefix=_OUTGOING, dir=version.parent))
     os.rename(version, hidden / "model")
     shutil.rmtree(hidden)
-
-
-def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdigit()
 
 
 def _take_version(copy: Path, base: Path, now: int) -> Path:
@@ -98,7 +96,7 @@ def _remove_abandoned(base: Path) -> None:
 
 
 def _to_disk(folder: Path, *, recursive: bool = True) -> None:
-    """Make the system write a folder, with what is in it, before going on."""
+    """Flush a folder, and with `recursive` its content, to disk."""
     paths = [folder, *folder.rglob("*")] if recursive else [folder]
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
@@ -106,23 +104,3 @@ def _to_disk(folder: Path, *, recursive: bool = True) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-# What tells one model from another: the bytes of its files, wherever they lie.
-
-
-def content_hash(folder: Path) -> str:
-    """SHA-256 over names and bytes of all files in a folder, or of one file's bytes.
-
-    Times and places do not count.
-    """
-    digest = hashlib.sha256()
-    for file in _files(folder):
-        for part in (file.relative_to(folder).as_posix().encode(), file.read_bytes()):
-            digest.update(len(part).to_bytes(8, "big"))
-            digest.update(part)
-    return digest.hexdigest()
-
-
-def _files(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())

@@ -1,4 +1,4 @@
-"""Writing to the model registry: versions, and who is champion.
+"""Writing to the model registry: versions, and the aliases `champion` and `challenger`.
 
 Every change is one call of MLflow or a sequence that can be broken off anywhere and begun again:
 an entry that is registered already is found by its hash.
@@ -11,12 +11,13 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from reelflow.base.common import flatten
+from reelflow.evaluation.results import Results
 from reelflow.registry.store import (
     CHAMPION,
     MODEL_HASH,
@@ -26,13 +27,14 @@ from reelflow.registry.store import (
     as_version,
     sqlite_file,
 )
+from reelflow.saved_model.check import ServingResult
 
 CHALLENGER: Final = "challenger"
-"""Alias of the newest version that was good enough to look at, and is not champion."""
+"""Alias of the newest version that passed or that only the champion surpasses."""
 CHAMPIONS: Final = "reelflow.champions"
 """Tag of the registered model: numbers of the champions, the present one last."""
 REMEMBERED: Final = 50
-"""Champions that the tag holds."""
+"""Most champions that the tag holds."""
 BATCH: Final = 100
 """Parameters that MLflow takes at a time."""
 _MODEL: Final = "model"
@@ -41,7 +43,7 @@ _DESCRIPTION: Final = "Movie recommenders by Reelflow. The alias champion serves
 
 @dataclass(frozen=True)
 class Entry:
-    """All that the registry gets to know of a model."""
+    """The content of a new version."""
 
     model: Path
     """The folder with `MLmodel` (reelflow/registry/package.py)."""
@@ -59,12 +61,48 @@ class Entry:
 
 @dataclass(frozen=True)
 class Facts:
-    """What an entry's run tells."""
+    """The record of a version in its run of MLflow's."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     artifacts: str = ""
     """URI of the folder with report, model card and model."""
+
+
+def metrics_of(results: Results, check: ServingResult) -> dict[str, float]:
+    """Return the model's metrics by path, `unseen/top_100`, those of baselines below their names.
+
+    Values that are not finite are left out; `latency_ms` is the median of ServingCheck.
+    """
+    metrics = flatten(asdict(results.metrics), "/")
+    for name, summary in results.baselines.items():
+        metrics |= flatten(asdict(summary), "/", f"{name}/")
+    metrics["latency_ms"] = check.latency_ms.get("median")
+    return {
+        path: float(value)
+        for path, value in metrics.items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
+
+
+def params_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return a configuration as MLflow's parameters, `train.epochs`, without what is not set."""
+    return {
+        path: str(value)
+        for path, value in flatten(config, ".").items()
+        if value is not None and value != ""
+    }
+
+
+def git_commit(folder: Path = Path(__file__).parent) -> str | None:
+    """Return the commit of the source, with `-dirty` if files differ; None without git."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"]
+    command += ["--exclude=*"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):  # git is not installed
+        return None
+    return answer.stdout.strip() or None
 
 
 class Registrar(Registry):
@@ -78,12 +116,12 @@ class Registrar(Registry):
             return sorted(map(as_version, self._search()), key=lambda version: version.number)
 
     def find(self, model_hash: str) -> Version | None:
-        """The version that has this very model."""
-        found = [version for version in self.versions() if version.model_hash == model_hash]
-        return found[-1] if found else None
+        """Return the newest version with this model; None if it is not registered."""
+        matches = [version for version in self.versions() if version.model_hash == model_hash]
+        return matches[-1] if matches else None
 
     def facts(self, version: Version) -> Facts:
-        """What the run of a version tells of it; nothing if it has no run."""
+        """Return the record of a version; an empty one if it has no run."""
         if version.run_id is None:
             return Facts()
         with self.asking():
@@ -91,7 +129,7 @@ class Registrar(Registry):
         return Facts(dict(run.data.metrics), dict(run.data.params), str(run.info.artifact_uri))
 
     def register(self, entry: Entry) -> Version:
-        """Make a version of a model that has none, with a run of MLflow's that tells of it.
+        """Make a version of a model that has none, with a run of MLflow's that describes it.
 
         Raises:
             NoAnswer: nothing was registered.
@@ -124,7 +162,7 @@ class Registrar(Registry):
                 self.client.set_model_version_tag(self.name, str(number), key, value)
 
     def champions(self) -> list[int]:
-        """Numbers of the champions, the present one last; the alias has the last word."""
+        """Return the numbers of the champions, the present one last, which the alias decides."""
         aliases = self.aliases()
         if CHAMPION not in aliases:
             return []
@@ -135,12 +173,12 @@ class Registrar(Registry):
         return numbers if numbers[-1:] == [aliases[CHAMPION]] else [*numbers, aliases[CHAMPION]]
 
     def promote(self, number: int) -> None:
-        """Make a version the champion; does nothing if it is."""
+        """Make a version the champion, unless it is already."""
         champions = self.champions()
         if champions[-1:] == [number]:
             return
         self._point(CHAMPION, number)
-        # The alias is what counts: the rest puts itself right when the registry answers again.
+        # The alias counts: the rest puts itself right when the registry answers again.
         with suppress(NoAnswer):
             self._remember([*champions, number])
             if self.aliases().get(CHALLENGER) == number:
@@ -156,7 +194,7 @@ class Registrar(Registry):
         champions = self.champions()
         if len(champions) < 2:
             raise ValueError("there is no champion to go back to")
-        self._remember(champions[:-1])  # first: until the alias moves, it has the last word
+        self._remember(champions[:-1])  # first: until the alias moves, it decides
         self._point(CHAMPION, champions[-2])
 
     def challenge(self, number: int) -> None:
@@ -191,11 +229,11 @@ class Registrar(Registry):
 
     def _experiment(self) -> str:
         """Id of the experiment that has the model's name."""
-        found = self.client.get_experiment_by_name(self.name)
-        if found is not None:
-            return str(found.experiment_id)
+        experiment = self.client.get_experiment_by_name(self.name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
         file = sqlite_file(self.uri)
-        # Without a server nobody else says where artifacts go: they lie beside the database.
+        # Without a server, which has a place for artifacts, they lie beside the database.
         location = None if file is None else (file.absolute().parent / "artifacts").as_uri()
         return str(self.client.create_experiment(self.name, artifact_location=location))
 
@@ -225,74 +263,3 @@ def _batches(items: Any) -> Iterator[list[tuple[str, str]]]:
     rest = iter(items)
     while part := list(islice(rest, BATCH)):
         yield part
-
-
-# What the registry is told of a model: metrics, parameters, hashes, and where its code was.
-
-
-GIT: Final = "mlflow.source.git.commit"
-"""MLflow's own tag for the commit."""
-DATA_HASH: Final = "reelflow.data_hash"
-USERS_HASH: Final = "reelflow.user_vocabulary_hash"
-MOVIES_HASH: Final = "reelflow.movie_vocabulary_hash"
-CODE_HASH: Final = "reelflow.code_hash"
-ROWS: Final = "reelflow.train_rows"
-PIPELINE_RUN: Final = "reelflow.run_id"
-BLESSED: Final = "reelflow.blessed"
-"""Tag of a version: `true` if gate and ServingCheck let it pass, else `false`."""
-REASONS: Final = "reelflow.reasons"
-"""Tag of a version: why the gate refused it, one reason a line."""
-PUSHED_VERSION: Final = "reelflow.pushed_version"
-"""Tag of a version: its number in the serving folder when it was last pushed by a run."""
-
-AGAINST_CHAMPION: Final = "_against_champion"
-"""How the names of the gate's bounds end that come from the champion (components/evaluator)."""
-
-
-def only_the_champion_is_better(gate: Mapping[str, Any]) -> bool:
-    """Whether a refused model keeps every bound but those that come from the champion.
-
-    Args:
-        gate: the section of `metrics.json`; `broken` has the names of bounds and guards.
-    """
-    broken = gate.get("broken", [])
-    return bool(broken) and all(name.endswith(AGAINST_CHAMPION) for name in broken)
-
-
-def metrics_of(evaluation: Mapping[str, Any], check: Mapping[str, Any]) -> dict[str, float]:
-    """The model's metrics by path, `unseen/top_100`, the baselines' below their names.
-
-    Args:
-        evaluation: the Evaluator's `metrics.json`.
-        check: ServingCheck's `reasons.json`.
-    """
-    flat = flatten(evaluation["metrics"], "/")
-    for name, figures in evaluation.get("baselines", {}).items():
-        flat |= flatten(figures, "/", f"{name}/")
-    if check.get("latency_ms") is not None:
-        flat["latency_ms"] = check["latency_ms"]
-    return {
-        path: float(value)
-        for path, value in flat.items()
-        if isinstance(value, int | float) and math.isfinite(value)
-    }
-
-
-def params_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """The configuration as MLflow's parameters, `train.epochs`; what is not set is left out."""
-    return {
-        path: str(value)
-        for path, value in flatten(config, ".").items()
-        if value is not None and value != ""
-    }
-
-
-def git_commit(folder: Path = Path(__file__).parent) -> str | None:
-    """The commit of the source, with `-dirty` if files differ; none outside a git checkout."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"]
-    command += ["--exclude=*"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):  # there is no git here
-        return None
-    return answer.stdout.strip() or None

@@ -1,7 +1,7 @@
-"""Models in the MLflow Model Registry: found by alias or number, and downloaded.
+"""Reading from the MLflow Model Registry: versions by alias or number, and their files.
 
-MLflow takes seconds to import: that happens when a registry is first asked, and not at all where
-the registry is a file that nobody has written yet.
+MLflow takes seconds to import: that happens with the first request, and not at all where the
+registry is a file that does not exist yet.
 """
 
 from __future__ import annotations
@@ -22,9 +22,25 @@ from reelflow.saved_model.files import SAVED_MODEL
 
 SCHEME: Final = "models:/"
 CHAMPION: Final = "champion"
-"""Alias of the version that serves, and that new models are held against."""
+"""Alias of the version that serves and that new models are compared with."""
 MODEL_HASH: Final = "reelflow.model_hash"
-"""Tag of a version: SHA-256 of its SavedModel (reelflow/registry/push.py)."""
+"""Tag of a version: SHA-256 of its SavedModel (`content_hash`)."""
+
+# Further tags of versions.
+GIT: Final = "mlflow.source.git.commit"
+"""MLflow's own tag for the commit."""
+DATA_HASH: Final = "reelflow.data_hash"
+USERS_HASH: Final = "reelflow.user_vocabulary_hash"
+MOVIES_HASH: Final = "reelflow.movie_vocabulary_hash"
+CODE_HASH: Final = "reelflow.code_hash"
+ROWS: Final = "reelflow.train_rows"
+PIPELINE_RUN: Final = "reelflow.run_id"
+BLESSED: Final = "reelflow.blessed"
+"""`true` if gate and ServingCheck let the version pass, else `false`."""
+REASONS: Final = "reelflow.reasons"
+"""The gate's reasons for its refusal, one a line."""
+PUSHED_VERSION: Final = "reelflow.pushed_version"
+"""The version's number in the serving folder when it was last pushed by a run."""
 
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _SQLITE = "sqlite:///"
@@ -43,7 +59,7 @@ _DEFAULTS = {
 
 
 def set_up_mlflow() -> None:
-    """Set what MLflow reads when it is imported; whoever has set it already is heeded."""
+    """Set variables that MLflow reads when it is imported, unless the environment has them."""
     for variable, value in _DEFAULTS.items():
         os.environ.setdefault(variable, value)
 
@@ -52,8 +68,8 @@ def address(configured: str | None, file: Path) -> str:
     """The registry's URI.
 
     Args:
-        configured: what configuration or command line name.
-        file: the sqlite file to use if neither they nor MLFLOW_TRACKING_URI name another registry.
+        configured: URI of the configuration or the command line, if there is one.
+        file: the sqlite file to use if neither that nor MLFLOW_TRACKING_URI names a registry.
     """
     return configured or os.environ.get(_URI_VARIABLE) or f"{_SQLITE}{file}"
 
@@ -66,12 +82,12 @@ def shown(uri: str, text: str | None = None) -> str:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The file behind an sqlite URI; none for other registries."""
+    """Return the file of an sqlite URI; None for other registries."""
     return Path(unquote(uri[len(_SQLITE) :])) if uri.startswith(_SQLITE) else None
 
 
 class NoAnswer(ReelflowError):
-    """The registry cannot be reached or used: exit code 1, as nothing is wrong with the input."""
+    """The registry cannot be reached or used; exit code 1, as nothing is wrong with the input."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +103,31 @@ class Version:
 
     @property
     def model_hash(self) -> str:
-        """SHA-256 of the SavedModel; empty if somebody else registered it."""
+        """SHA-256 of the SavedModel; empty if another program registered it."""
         return self.tags.get(MODEL_HASH, "")
+
+    @property
+    def blessed(self) -> bool | None:
+        """True if gate and ServingCheck let it pass; None if another program registered it."""
+        blessed = self.tags.get(BLESSED)
+        return None if blessed is None else blessed == "true"
+
+    @property
+    def reasons(self) -> list[str]:
+        """The gate's reasons for its refusal, as sentences."""
+        return self.tags.get(REASONS, "").splitlines()
+
+    @property
+    def train_rows(self) -> int | None:
+        """Ratings of the train split."""
+        return int(self.tags[ROWS]) if ROWS in self.tags else None
 
 
 class Registry:
     """One registered model in one registry, for reading."""
 
     def __init__(self, uri: str, name: str) -> None:
-        """Remember both; asks nobody yet.
+        """Remember the two; the first request comes later.
 
         Args:
             uri: of MLflow's tracking server or database.
@@ -106,7 +138,7 @@ class Registry:
 
     @property
     def untouched(self) -> bool:
-        """Whether it is a file that does not exist yet, so that it holds nothing."""
+        """True if it is a file that does not exist yet, so that it holds nothing."""
         file = sqlite_file(self.uri)
         return file is not None and not file.is_file()
 
@@ -123,7 +155,7 @@ class Registry:
         """Turn MLflow's own errors into ours.
 
         Raises:
-            NoAnswer: with what MLflow says of it.
+            NoAnswer: MLflow has failed; the message has its first line.
         """
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
@@ -139,7 +171,7 @@ class Registry:
             ) from error
 
     def aliases(self) -> dict[str, int]:
-        """Version numbers by alias; empty if there is no such registered model."""
+        """Return version numbers by alias; empty if there is no such registered model."""
         if self.untouched:
             return {}
         from mlflow.exceptions import MlflowException
@@ -154,7 +186,7 @@ class Registry:
         return {alias: int(number) for alias, number in model.aliases.items()}
 
     def version(self, number: int) -> Version:
-        """One version by its number.
+        """Return one version by its number.
 
         Raises:
             NoAnswer: there is none.
@@ -163,19 +195,19 @@ class Registry:
             return as_version(self.client.get_model_version(self.name, str(number)))
 
     def by_alias(self, alias: str) -> Version | None:
-        """The version that an alias stands for; none if it stands for none."""
+        """Return the version of an alias; None if there is no such alias."""
         number = self.aliases().get(alias)
         return None if number is None else self.version(number)
 
     def download(self, number: int, folder: Path) -> None:
-        """Copy a version's SavedModel, as a whole or not at all.
+        """Copy a version's SavedModel; the folder appears as a whole or not at all.
 
         Args:
             number: of the version.
             folder: the SavedModel's; its parent is made if missing.
 
         Raises:
-            BadInput: the version is no model of ours.
+            BadInput: the version holds no SavedModel.
         """
         with self.asking():
             import mlflow
@@ -198,13 +230,13 @@ class Registry:
                 os.replace(models[0].parent, folder)
 
 
-def as_version(found: Any) -> Version:
-    """MLflow's ModelVersion as ours."""
+def as_version(version: Any) -> Version:
+    """Return MLflow's ModelVersion as a `Version`."""
     return Version(
-        number=int(found.version),
-        created=int(found.creation_timestamp),
-        tags=dict(found.tags),
-        run_id=found.run_id or None,
+        number=int(version.version),
+        created=int(version.creation_timestamp),
+        tags=dict(version.tags),
+        run_id=version.run_id or None,
     )
 
 
@@ -215,34 +247,34 @@ class Alias:
     """
 
     def __init__(self, uri: str, cache: Path, registry: str) -> None:
-        """Take the URI apart; asks nobody yet.
+        """Take the URI apart; the first request comes later.
 
         Args:
             uri: `models:/NAME@ALIAS`.
-            cache: where downloaded versions are kept.
+            cache: folder for downloaded versions.
             registry: URI of the registry.
 
         Raises:
             BadInput: the URI is of another form.
         """
-        found = _ALIAS.fullmatch(uri)
-        if not found:
+        match = _ALIAS.fullmatch(uri)
+        if not match:
             raise BadInput(f"{uri} does not name a model by an alias.", _REMEDY)
-        name, self._alias = found.groups()
+        name, self._alias = match.groups()
         self._uri, self._cache = uri, cache / name
         self._registry = Registry(registry, name)
 
-    def wanted(self) -> Path:
-        """The SavedModel's folder.
+    def folder(self) -> Path:
+        """Return the folder of the alias's present version, downloaded if need be.
 
         Raises:
-            ReelflowError: the registry does not answer, or has no such model or alias, or it is no
-                model of ours.
+            ReelflowError: the registry does not answer, or has no such model or alias, or the
+                version holds no SavedModel.
         """
         version = self._registry.by_alias(self._alias)
         if version is None:
             raise BadInput(f"{self._uri}: {shown(self._registry.uri)} has no such alias.", _REMEDY)
-        # Numbers begin anew in another registry, or one that was begun again.
+        # Numbers start anew in another registry, or in one that was made again.
         folder = self._cache / str(version.created) / str(version.number)
         if not folder.is_dir():
             self._registry.download(version.number, folder)

@@ -10,6 +10,9 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Final
+
+REASONS_FILE: Final = "reasons.json"
 
 _PROJECT = Path(__file__).parents[2]
 _PROBE = "reelflow.saved_model.probe"
@@ -40,11 +43,11 @@ class ProbeReport:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Result of ServingCheck, with the names of `reasons.json`."""
+class ServingResult:
+    """Result of ServingCheck: the content of `reasons.json`."""
 
     reasons: tuple[str, ...] = ()
-    """Reasons for which the model must not be served; empty if it may."""
+    """Sentences against the model; empty if it may be served."""
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     """`median` and `p95` of a single-user request; empty if it was not measured."""
     load_seconds: float | None = None
@@ -57,8 +60,8 @@ class Verdict:
         """True if there is no reason against the model."""
         return not self.reasons
 
-    def as_json(self) -> str:
-        """Return the content of `reasons.json`."""
+    def write(self, folder: Path) -> None:
+        """Write `reasons.json` into an artifact's folder, which is made if need be."""
         content = {
             "blessed": self.blessed,
             "reasons": list(self.reasons),
@@ -66,10 +69,27 @@ class Verdict:
             "load_seconds": self.load_seconds,
             "golden": self.golden,
         }
-        return json.dumps(content, indent=2, ensure_ascii=False)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        (folder / REASONS_FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> ServingResult:
+        """Read `reasons.json` of an artifact's folder.
+
+        Raises:
+            OSError: there is no such file.
+        """
+        content = json.loads((folder / REASONS_FILE).read_text(encoding="utf-8"))
+        return cls(
+            reasons=tuple(content["reasons"]),
+            latency_ms=content.get("latency_ms") or {},
+            load_seconds=content.get("load_seconds"),
+            golden=content.get("golden", 0),
+        )
 
 
-def check(model_dir: Path, *, latency_ms_max: float, timeout_seconds: float) -> Verdict:
+def check(model_dir: Path, *, latency_ms_max: float, timeout_seconds: float) -> ServingResult:
     """Load and ask a SavedModel in a process of its own.
 
     Args:
@@ -92,15 +112,17 @@ def check(model_dir: Path, *, latency_ms_max: float, timeout_seconds: float) -> 
                 errors="replace",
             )
         except subprocess.TimeoutExpired:
-            return Verdict((f"the model did not answer within {timeout_seconds:g} seconds",))
+            return ServingResult((f"the model did not answer within {timeout_seconds:g} seconds",))
         if process.returncode != 0:
             lines = "\n".join(process.stdout.strip().splitlines()[-_LAST_LINES:])
-            return Verdict((f"the model cannot be loaded and questioned on its own:\n{lines}",))
+            return ServingResult(
+                (f"the model cannot be loaded and questioned on its own:\n{lines}",)
+            )
         return judge(ProbeReport.read(report), latency_ms_max)
 
 
-def judge(report: ProbeReport, latency_ms_max: float) -> Verdict:
-    """Return the verdict on a probe's report."""
+def judge(report: ProbeReport, latency_ms_max: float) -> ServingResult:
+    """Return the result of a probe's report under a bound of the latency."""
     reasons = list(report.reasons)
     latency = report.latency_ms or {}
     if latency and latency["median"] > latency_ms_max:
@@ -108,7 +130,7 @@ def judge(report: ProbeReport, latency_ms_max: float) -> Verdict:
             f"a recommendation takes {latency['median']:.1f} ms (median), "
             f"push.latency_ms_max allows {latency_ms_max:g} ms"
         )
-    return Verdict(tuple(reasons), latency, report.load_seconds, report.golden)
+    return ServingResult(tuple(reasons), latency, report.load_seconds, report.golden)
 
 
 def _environment() -> dict[str, str]:

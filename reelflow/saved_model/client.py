@@ -40,7 +40,7 @@ from reelflow.saved_model.contract import (
     Definitions,
     Source,
 )
-from reelflow.saved_model.files import SAVED_MODEL
+from reelflow.saved_model.files import SAVED_MODEL, version_of
 
 Arrays = dict[str, npt.NDArray[Any]]
 """Numpy arrays by name; strings are `object` arrays of bytes."""
@@ -156,12 +156,6 @@ class RatingPrediction:
     known_movie: bool
     like: float | None = None
     """Probability that the user likes the movie, of models that have one."""
-
-
-def version_of(folder: Path) -> int | None:
-    """The version of a pushed model, which is its folder's name; None for other names."""
-    name = folder.name
-    return int(name) if name.isascii() and name.isdigit() else None
 
 
 def latest_version(serving_dir: Path) -> Path:

@@ -129,3 +129,9 @@ class ModelInfo(_Part):
     def trained_tasks(self) -> Sequence[str]:
         """Tasks that the model was trained on; both if the file does not name them."""
         return TASKS if self.tasks is None else self.tasks
+
+
+def version_of(folder: Path) -> int | None:
+    """The version of a pushed model, which is its folder's name; None for other names."""
+    name = folder.name
+    return int(name) if name.isascii() and name.isdigit() else None

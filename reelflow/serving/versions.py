@@ -86,7 +86,7 @@ class Versions:
 
     def _wanted(self) -> Path:
         if isinstance(self._source, Alias):
-            return self._source.wanted()
+            return self._source.folder()
         if (self._source / SAVED_MODEL).is_file():
             return self._source
         return latest_version(self._source)

@@ -17,8 +17,10 @@ from components import artifacts
 from components import registry_pusher as module
 from components.registry_pusher import RegistryPusher
 from reelflow.config import RegistryConfig
+from reelflow.evaluation.results import Results, Summary, Verdict
 from reelflow.registry.register import CHALLENGER, Registrar
 from reelflow.registry.store import CHAMPION, NoAnswer
+from reelflow.saved_model.check import ServingResult
 from tests import registries, tiny_model
 from tests.ingested import ingest_summary
 
@@ -67,8 +69,19 @@ class Run:
         ingest_summary(train=80, data_hash="data", format="generic").write(
             self.inputs[module.QUARANTINE][0].uri
         )
-        self._json(module.EVALUATION, "metrics.json", gate=gate, metrics={"rmse": 0.9})
-        self._json(module.INFRA_BLESSING, "reasons.json", blessed=infra, latency_ms=2.0)
+        Results(
+            rows=1,
+            all_rows=1,
+            metrics=Summary(raw={}, unseen={"top_100": 0.5}, rmse=0.9, mae=0.7),
+            champion=None,
+            baselines={},
+            slices=[],
+            gate=Verdict(blessed=blessed, **gate),
+            out_of_vocabulary={},
+        ).write(folder / module.EVALUATION)
+        latency = {"median": 2.0, "p95": 3.0}
+        check = ServingResult(() if infra else ("too slow",), latency)
+        check.write(folder / module.INFRA_BLESSING)
         (folder / module.REPORT / "report.html").write_text("page")
         self._set(module.MODEL_BLESSING, "blessed", int(blessed))
         self._set(module.INFRA_BLESSING, "blessed", int(infra))
@@ -97,9 +110,6 @@ class Run:
         said: dict[str, Any] = json.loads(Path(output.uri, "registration.json").read_text())
         assert output.get_int_custom_property("version") == said.get("version", 0)
         return said
-
-    def _json(self, key: str, name: str, **content: Any) -> None:
-        Path(self.inputs[key][0].uri, name).write_text(json.dumps(content))
 
     def _set(self, key: str, name: str, value: int) -> None:
         self.inputs[key][0].set_int_custom_property(name, value)
@@ -139,7 +149,12 @@ def test_a_pushed_model_is_champion_and_all_is_known_of_it(
     users, movies = (version.tags[f"reelflow.{k}_vocabulary_hash"] for k in ("user", "movie"))
     assert users != movies
     known = registrar.facts(version)
-    assert known.metrics == {"rmse": 0.9, "latency_ms": 2.0}
+    assert known.metrics == {
+        "unseen/top_100": 0.5,
+        "rmse": 0.9,
+        "mae": 0.7,
+        "latency_ms": 2.0,
+    }
     assert known.params == {"train.epochs": "3"}
     files = {info.path for info in registrar.client.list_artifacts(version.run_id)}
     assert files == {"model", "report.html", "config.json"}

@@ -11,8 +11,8 @@ from tfx.types import standard_artifacts
 
 from components import registry_resolver
 from components.registry_resolver import RegistryResolver
+from reelflow.base.common import content_hash
 from reelflow.config import RegistryConfig
-from reelflow.registry.push import content_hash
 from reelflow.registry.register import Registrar
 from tests import registries
 

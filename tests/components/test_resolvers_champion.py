@@ -10,7 +10,7 @@ from tfx.types.artifact import Artifact
 
 from components.registry_resolver import HASH
 from components.resolvers import ChampionStrategy
-from reelflow.registry.push import content_hash
+from reelflow.base.common import content_hash
 
 
 def _model(folder: Path, number: int, content: str) -> Artifact:

@@ -12,7 +12,7 @@ from tfx.types.artifact import Artifact
 
 from components.registry_resolver import HASH
 from components.resolvers import WarmStartStrategy
-from reelflow.registry.push import content_hash
+from reelflow.base.common import content_hash
 
 Event = metadata_store_pb2.Event
 

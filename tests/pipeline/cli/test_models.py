@@ -10,8 +10,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
+from reelflow.base.common import content_hash
 from reelflow.config.layout import PIPELINE_NAME, Layout
-from reelflow.registry.push import content_hash, push
+from reelflow.registry.push import push
 from tests import registries
 
 

@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 
 from pipeline.cli.app import app
 from pipeline.cli.serve import measured
+from reelflow.base.common import content_hash
 from reelflow.config.layout import Layout
-from reelflow.registry.push import content_hash, push
+from reelflow.registry.push import push
 
 
 def test_without_a_model_run_first(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from reelflow.base.common import content_hash
 from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
 from reelflow.registry.models import Models
-from reelflow.registry.push import content_hash, push, versions
+from reelflow.registry.push import push, versions
 from reelflow.registry.register import Registrar
 from reelflow.registry.store import NoAnswer
 from tests import registries
@@ -146,7 +147,7 @@ def test_an_output_folder_names_its_own_registry(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     layout = Layout.of(tmp_path)
     models = Models.of(layout)
-    assert models.where == f"sqlite:///{tmp_path}/registry/mlflow.db"
+    assert models.location == f"sqlite:///{tmp_path}/registry/mlflow.db"
     assert models.serving == layout.serving
     with pytest.raises(BadInput, match="No models are registered as reelflow"):
         models.find("champion")
@@ -156,6 +157,6 @@ def test_an_output_folder_names_its_own_registry(
     layout.run("r1").config.write_text(text)
     layout.point_latest_to("r1")
     models = Models.of(layout)
-    assert (models.where, models.registrar.name) == ("http://server", "movies")
+    assert (models.location, models.registrar.name) == ("http://server", "movies")
     assert models.serving == Path("/elsewhere")
-    assert Models.of(layout, "http://other").where == "http://other"
+    assert Models.of(layout, "http://other").location == "http://other"

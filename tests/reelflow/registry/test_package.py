@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reelflow.base.common import content_hash
 from reelflow.registry.package import FOLDER, package
-from reelflow.registry.push import content_hash
 from tests import tiny_model
 
 pytestmark = pytest.mark.slow

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from reelflow.registry.register import CHALLENGER, CHAMPIONS, Registrar
+from reelflow.evaluation.results import Results, Summary, Verdict
+from reelflow.registry.register import (
+    CHALLENGER,
+    CHAMPIONS,
+    Registrar,
+    git_commit,
+    metrics_of,
+    params_of,
+)
 from reelflow.registry.store import CHAMPION, NoAnswer
+from reelflow.saved_model.check import ServingResult
 from tests import registries
 
 
@@ -142,3 +152,64 @@ def test_the_history_is_bounded(three: Registrar) -> None:
     three.promote(3)
     assert len(three.champions()) == 50
     assert three.champions()[-2:] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("broken", "challenger"),
+    [
+        ([], False),
+        (["rmse_against_champion"], True),
+        (["rmse_against_champion", "top_100_accuracy_against_champion"], True),
+        (["rmse_against_champion", "rmse"], False),
+        (["top_100_accuracy_against_popularity"], False),
+        (["scores_vary"], False),
+    ],
+)
+def test_a_challenger_keeps_all_but_the_champions_bounds(
+    broken: list[str], challenger: bool
+) -> None:
+    verdict = Verdict(blessed=not broken, reasons=[""] * len(broken), broken=broken)
+    assert verdict.only_worse_than_champion is challenger
+
+
+def test_metrics_by_path() -> None:
+    model = Summary(raw={}, unseen={"top_100": 0.5}, rmse=0.9, mae=float("nan"), like={"auc": None})
+    baseline = Summary(raw={}, unseen={}, rmse=1.0, mae=0.8)
+    results = Results(
+        rows=1,
+        all_rows=1,
+        metrics=model,
+        champion=None,
+        baselines={"ease": baseline},
+        slices=[],
+        gate=Verdict(blessed=True, reasons=[]),
+        out_of_vocabulary={},
+    )
+    metrics = {"unseen/top_100": 0.5, "rmse": 0.9, "ease/rmse": 1.0, "ease/mae": 0.8}
+    assert metrics_of(results, ServingResult(("no",))) == metrics
+    checked = ServingResult(latency_ms={"median": 3.0, "p95": 4.0})
+    assert metrics_of(results, checked) == {**metrics, "latency_ms": 3.0}
+
+
+def test_parameters_by_key() -> None:
+    config = {"train": {"epochs": 3, "cap": None}, "tuner": {"space": {"model": {"a": [1, 2]}}}}
+    assert params_of(config) == {"train.epochs": "3", "tuner.space.model.a": "[1, 2]"}
+
+
+def test_the_commit_and_whether_files_differ(tmp_path: Path) -> None:
+    assert git_commit(tmp_path) is None
+
+    def git(*words: str) -> str:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        command = ["git", "-C", str(tmp_path), *identity, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init")
+    (tmp_path / "file").write_text("one")
+    git("add", "file")
+    git("commit", "-m", "first")
+    git("tag", "v1")
+    commit = git("rev-parse", "HEAD")
+    assert git_commit(tmp_path) == commit
+    (tmp_path / "file").write_text("two")
+    assert git_commit(tmp_path) == f"{commit}-dirty"

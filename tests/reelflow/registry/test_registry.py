@@ -56,11 +56,11 @@ def test_another_registry_with_the_same_numbers_is_another_model(
     other = tiny_model.export(tmp_path / "other", tiny_model.TinyModel(seed=1))
     registries.register(registrar, exported, "a")
     registrar.promote(1)
-    first = _alias(registrar, tmp_path / "cache").wanted()
+    first = _alias(registrar, tmp_path / "cache").folder()
     begun_again = registries.registrar(tmp_path / "again")
     registries.register(begun_again, other, "b")
     begun_again.promote(1)
-    second = _alias(begun_again, tmp_path / "cache").wanted()
+    second = _alias(begun_again, tmp_path / "cache").folder()
     assert first.name == second.name == "1"
     weights = "variables/variables.data-00000-of-00001"
     assert (first / weights).read_bytes() != (second / weights).read_bytes()
@@ -75,7 +75,7 @@ def test_what_names_no_alias_is_refused(uri: str, tmp_path: Path) -> None:
 def test_what_is_not_registered_is_refused(registrar: Registrar, tmp_path: Path) -> None:
     for uri in ("models:/nothing@champion", f"models:/{NAME}@champion"):
         with pytest.raises(BadInput, match=r"models:/"):
-            Alias(uri, tmp_path, registrar.uri).wanted()
+            Alias(uri, tmp_path, registrar.uri).folder()
 
 
 def test_what_is_no_model_of_ours_is_refused(registrar: Registrar, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_what_is_no_model_of_ours_is_refused(registrar: Registrar, tmp_path: Pat
     registrar.client.create_model_version(NAME, str(folder))
     registrar.client.set_registered_model_alias(NAME, "champion", "1")
     with pytest.raises(BadInput, match=r"saved_model\.pb"):
-        _alias(registrar, tmp_path / "cache").wanted()
+        _alias(registrar, tmp_path / "cache").folder()
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 

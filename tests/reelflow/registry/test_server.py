@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.registry.push import content_hash
+from reelflow.base.common import content_hash
 from reelflow.registry.register import Registrar
 from reelflow.registry.store import Alias
 from tests import registries
@@ -72,8 +72,8 @@ def test_register_promote_step_back_and_follow(server: str, tmp_path: Path) -> N
     assert [version.model_hash for version in registrar.versions()] == hashes
     assert registrar.facts(version).params == {"train.epochs": "1"}
     assert registrar.facts(version).artifacts.startswith("mlflow-artifacts:/")
-    alias = Alias("models:/films@champion", tmp_path / "cache", server)
-    assert (alias.wanted() / "saved_model.pb").read_text() == "second"
+    alias = Alias("models:/movies@champion", tmp_path / "cache", server)
+    assert (alias.folder() / "saved_model.pb").read_text() == "second"
     registrar.step_back()
     assert registrar.champions() == [1]
-    assert (alias.wanted() / "saved_model.pb").read_text() == "first"
+    assert (alias.folder() / "saved_model.pb").read_text() == "first"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from reelflow.saved_model import probe
-from reelflow.saved_model.check import ProbeReport, Verdict, check, judge
+from reelflow.saved_model.check import ProbeReport, ServingResult, check, judge
 from reelflow.saved_model.files import GOLDEN
 from reelflow.saved_model.golden import read, write
 
@@ -27,9 +27,11 @@ def test_the_latency_bound_is_inclusive() -> None:
     assert reason == "a recommendation takes 2.0 ms (median), push.latency_ms_max allows 1.5 ms"
 
 
-def test_reasons_json() -> None:
-    verdict = judge(replace(REPORT, reasons=["no"], latency_ms=None), 1.0)
-    assert json.loads(verdict.as_json()) == {
+def test_reasons_json(tmp_path: Path) -> None:
+    result = judge(replace(REPORT, reasons=["no"], latency_ms=None), 1.0)
+    result.write(tmp_path)
+    assert ServingResult.read(tmp_path) == result
+    assert json.loads((tmp_path / "reasons.json").read_text()) == {
         "blessed": False,
         "reasons": ["no"],
         "latency_ms": {},
@@ -74,9 +76,9 @@ def test_probe_tells_a_missing_signature(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_fresh_process_blesses_a_good_model(exported: Path) -> None:
-    verdict = check(exported, latency_ms_max=10_000, timeout_seconds=120)
-    assert verdict.reasons == ()
-    assert verdict.latency_ms["median"] > 0
+    result = check(exported, latency_ms_max=10_000, timeout_seconds=120)
+    assert result.reasons == ()
+    assert result.latency_ms["median"] > 0
 
 
 @pytest.mark.slow
@@ -122,9 +124,9 @@ def test_executor(
 
     asked: dict[str, Any] = {}
 
-    def judged(model_dir: Path, **options: float) -> Verdict:
+    def judged(model_dir: Path, **options: float) -> ServingResult:
         asked.update(options, model_dir=model_dir)
-        return Verdict(reasons)
+        return ServingResult(reasons)
 
     monkeypatch.setattr(serving_check, "check", judged)
     model: Any = standard_artifacts.Model()

@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from reelflow.base.common import content_hash
 from reelflow.registry.models import Models
-from reelflow.registry.push import content_hash, push
+from reelflow.registry.push import push
 from reelflow.registry.store import Alias
 from reelflow.serving.limits import Limits
 from tests import registries, tiny_model
