@@ -30,6 +30,7 @@ from reelflow.data import files
 from reelflow.data.ingest.gate import split_anomalies
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData
+from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trials
 from reelflow.report import card, page, render
 from reelflow.report.inputs import Inputs, Outcome, SavedModel, read_json
@@ -100,7 +101,7 @@ def Report(
         users=[word.decode() for word in vocabularies.vocabulary_by_name(f.USER_VOCABULARY)],
         model=SavedModel(exported),
         info=ModelInfo.read(exported),
-        evaluation=read_json(Path(evaluation.uri, "metrics.json")),
+        results=Results.read(Path(evaluation.uri)),
         serving_check=read_json(Path(infra_blessing.uri, "reasons.json")),
         outcome=Outcome(
             blessed=artifacts.is_blessed(model_blessing),

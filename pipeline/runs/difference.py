@@ -14,7 +14,8 @@ from reelflow.registry import store
 from reelflow.registry.register import Registrar
 from reelflow.registry.store import Version
 from reelflow.report.blocks import Cell, Page, Section, Table, Text
-from reelflow.report.words import SLICES, format_metric
+from reelflow.report.sections.slices import SLICES
+from reelflow.report.words import format_metric
 
 if sys.version_info >= (3, 11):
     import tomllib

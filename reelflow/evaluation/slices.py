@@ -20,9 +20,12 @@ AGE: Final = "age"
 NO_GENRE: Final = "(none)"
 UNKNOWN: Final = "(unknown)"
 
-_ACTIVITY_EDGES: Final = (1, 20, 50, 200)
-_POPULARITY_EDGES: Final = (1, 5, 20, 100)
-_AGE_EDGES: Final = (18, 25, 35, 45, 56)
+_EDGES: Final = {
+    USER_ACTIVITY: (0, 1, 20, 50, 200),
+    MOVIE_POPULARITY: (0, 1, 5, 20, 100),
+    AGE: (0, 18, 25, 35, 45, 56),
+}
+"""Least value of each bucket, by slice key."""
 
 Labels = npt.NDArray[np.str_]
 Mask = npt.NDArray[np.bool_]
@@ -30,19 +33,19 @@ Mask = npt.NDArray[np.bool_]
 
 def user_activity(train_counts: npt.NDArray[np.int32]) -> Labels:
     """Bucket of the user's train ratings, int [rows] to text [rows]; `0` is a cold user."""
-    return _buckets(train_counts, _ACTIVITY_EDGES, "0")
+    return _buckets(train_counts, USER_ACTIVITY)
 
 
 def movie_popularity(train_counts: npt.NDArray[np.int32]) -> Labels:
     """Bucket of the movie's train ratings, int [rows] to text [rows]; `0` is a cold movie."""
-    return _buckets(train_counts, _POPULARITY_EDGES, "0")
+    return _buckets(train_counts, MOVIE_POPULARITY)
 
 
 def age_group(ages: Sequence[int | None]) -> Labels:
     """Bucket of ages in years, [rows]; an age that is not known is a group of its own."""
     known = np.array([age is not None for age in ages], np.bool_)
     years = np.array([age or 0 for age in ages], np.int32)
-    buckets = _buckets(years, _AGE_EDGES, f"0-{_AGE_EDGES[0] - 1}")
+    buckets = _buckets(years, AGE)
     return np.where(known, buckets, UNKNOWN)
 
 
@@ -77,13 +80,17 @@ def all_slices(
     return {(key, value): mask for key, masks in groups.items() for value, mask in masks.items()}
 
 
-def _buckets(counts: npt.NDArray[np.int32], edges: tuple[int, ...], below: str) -> Labels:
-    names = [
-        below,
-        *(f"{a}-{b - 1}" for a, b in pairwise(edges)),
-        f"{edges[-1]}+",
-    ]
-    labels: Labels = np.array(names)[np.digitize(counts, edges)]
+def bucket_labels(key: str) -> tuple[str, ...]:
+    """Return the labels of a slice key's buckets in order; none for keys without buckets."""
+    edges = _EDGES.get(key)
+    if edges is None:
+        return ()
+    ranges = [f"{a}-{b - 1}" if b - a > 1 else f"{a}" for a, b in pairwise(edges)]
+    return (*ranges, f"{edges[-1]}+")
+
+
+def _buckets(counts: npt.NDArray[np.int32], key: str) -> Labels:
+    labels: Labels = np.array(bucket_labels(key))[np.digitize(counts, _EDGES[key][1:])]
     return labels
 
 

@@ -9,21 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reelflow.base.metrics import METRICS, UNSEEN, label_at, value_at
+from reelflow.base.metrics import METRICS, UNSEEN, label_at
+from reelflow.evaluation.slices import AGE, GENDER
 from reelflow.report import render
 from reelflow.report.blocks import Table
 from reelflow.report.inputs import Inputs
 from reelflow.report.sections.gate import verdict
-from reelflow.report.sections.slices import LISTED, by_key, short_label, value_of
+from reelflow.report.sections.slices import LISTED, SLICES, by_key, short_label, slice_label
 from reelflow.report.words import (
-    SLICES,
     contestants,
     count,
     counted,
     format_interval,
     format_metric,
     percent,
-    slice_label,
 )
 
 MARKDOWN_FILE: Final = "model_card.md"
@@ -118,8 +117,7 @@ def _data(inputs: Inputs) -> Part:
 
 
 def _metrics(inputs: Inputs) -> Part:
-    evaluation = inputs.evaluation
-    model, *others = contestants(evaluation)
+    model, *others = contestants(inputs.results)
     rows = [
         [
             label_at(path),
@@ -131,7 +129,7 @@ def _metrics(inputs: Inputs) -> Part:
     ]
     header = ["Metric", model.label, "95 % interval", *(other.label for other in others)]
     paragraph = (
-        f"On {count(evaluation['rows'])} test ratings, ranked among the whole catalogue. Unseen "
+        f"On {count(inputs.results.rows)} test ratings, ranked among the whole catalogue. Unseen "
         "leaves out movies that the user had rated before, raw does not. Intervals are a bootstrap "
         "over users."
     )
@@ -140,15 +138,15 @@ def _metrics(inputs: Inputs) -> Part:
 
 def _groups(inputs: Inputs) -> Part:
     tables = []
-    for key, parts in by_key(inputs.evaluation).items():
+    for key, parts in by_key(inputs.results).items():
         rows = []
         for part in parts:
             cells: list[str] = []
             for path in GROUPED:
-                ends = (part.get("intervals") or {}).get(path)
-                cells.append(format_metric(path, value_at(part, path)))
+                ends = part.intervals.get(path)
+                cells.append(format_metric(path, part.value(path)))
                 cells.append(format_interval(path, ends) if ends else "–")
-            rows.append([value_of(part), count(part["rows"]), *cells])
+            rows.append([part.label, count(part.rows), *cells])
         labels = [text for path in GROUPED for text in (short_label(path), "95 %")]
         header = (SLICES.get(key, key), "Ratings", *labels)
         tables.append(Table(f"By {slice_label(key)}", header, rows))
@@ -156,7 +154,7 @@ def _groups(inputs: Inputs) -> Part:
 
 
 def _limits(inputs: Inputs) -> Part:
-    unknown = inputs.evaluation.get("out_of_vocabulary") or {}
+    unknown = inputs.results.out_of_vocabulary
     items = [
         "The users who rated movies, and the movies that they rated, are no fair sample of those "
         "who watch movies: the model repeats the tastes of the users who rate most.",
@@ -177,8 +175,7 @@ def _limits(inputs: Inputs) -> Part:
 
 
 def _privacy(inputs: Inputs) -> Part:
-    keys = set(by_key(inputs.evaluation))
-    used = "gender" in keys or "age" in keys
+    used = {GENDER, AGE} & {part.key for part in inputs.results.slices}
     return Part(
         "Privacy",
         (),

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from reelflow.base import columns as f
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData, Float32
+from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trials
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import EXPLAIN, RATE, RECOMMEND
@@ -74,7 +75,7 @@ class Inputs:
     model: Recommender
     info: ModelInfo
     """`model.json`."""
-    evaluation: Json
+    results: Results
     """`metrics.json`."""
     serving_check: Json
     """`reasons.json` of ServingCheck."""

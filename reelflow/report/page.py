@@ -21,12 +21,12 @@ REPORT_FILE: Final = "report.html"
 LINKS: Final = (("Model card", "model_card.html"),)
 
 SECTIONS: Final[Mapping[str, Callable[[Inputs], Section | None]]] = {
-    "overview": lambda i: overview_section(i.evaluation, i.serving_check),
-    "gate": lambda i: gate_section(i.evaluation, i.serving_check, i.outcome),
-    "ranking": lambda i: ranking_section(i.evaluation),
-    "rating": lambda i: rating_section(i.evaluation),
-    "calibration": lambda i: calibration_section(i.evaluation),
-    "slices": lambda i: slices_section(i.evaluation),
+    "overview": lambda i: overview_section(i.results, i.serving_check),
+    "gate": lambda i: gate_section(i.results, i.serving_check, i.outcome),
+    "ranking": lambda i: ranking_section(i.results),
+    "rating": lambda i: rating_section(i.results),
+    "calibration": lambda i: calibration_section(i.results),
+    "slices": lambda i: slices_section(i.results),
     "examples": lambda i: examples_section(i.data, i.users, i.model.recommend),
     "map": lambda i: map_section(i.model.directions, i.data),
     "data": lambda i: data_section(i.data, i.quarantine, i.anomalies, i.sample_rates),

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from reelflow.base.metrics import RAW, UNSEEN, metric_at, value_at
+from reelflow.base.metrics import RAW, UNSEEN, metric_at
+from reelflow.evaluation.results import Intervals, Results, Summary
 
 PROTOCOLS: Final = {UNSEEN: "movies already rated left out", RAW: "all movies in the running"}
-SLICES: Final = {
-    "user_activity": "Ratings of the user in training",
-    "movie_popularity": "Ratings of the movie in training",
-    "genre": "Genre",
-    "gender": "Gender",
-    "age": "Age in years",
-}
-"""Label of each slice key."""
 BASELINES: Final = {
     "popularity": "Popularity",
     "item_knn": "ItemKNN",
@@ -45,11 +38,6 @@ def percent(value: float | None, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f} %"
 
 
-def slice_label(key: str) -> str:
-    """Return a slice key's label within a sentence."""
-    return SLICES.get(key, key.replace("_", " ")).lower()
-
-
 def format_metric(path: str, value: float | None) -> str:
     """Return a metric with its unit.
 
@@ -75,27 +63,25 @@ def format_interval(path: str, ends: Sequence[float]) -> str:
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model's figures in a comparison."""
+    """A model in a comparison."""
 
     label: str
-    metrics: Mapping[str, Any]
-    intervals: Mapping[str, Sequence[float]]
-    """By metric path."""
+    metrics: Summary
+    intervals: Intervals
 
     def value(self, path: str) -> float | None:
         """Return a metric; None if the model has no such metric."""
-        return value_at(self.metrics, path)
+        return self.metrics.value(path)
 
 
-def contestants(evaluation: Mapping[str, Any]) -> list[Contestant]:
+def contestants(results: Results) -> list[Contestant]:
     """Return the model, the champion if there is one, and the baselines."""
-    intervals = evaluation.get("intervals") or {}
-    found = [Contestant("This model", evaluation["metrics"], intervals.get("model") or {})]
-    if evaluation.get("champion"):
-        found.append(
-            Contestant("Champion", evaluation["champion"], intervals.get("champion") or {})
-        )
-    for name, metrics in (evaluation.get("baselines") or {}).items():
-        ends = (intervals.get("baselines") or {}).get(name) or {}
-        found.append(Contestant(BASELINES.get(name, name), metrics, ends))
-    return found
+    ends = results.intervals
+    models = [Contestant("This model", results.metrics, ends.model or {})]
+    if results.champion is not None:
+        models.append(Contestant("Champion", results.champion, ends.champion or {}))
+    models += [
+        Contestant(BASELINES.get(name, name), metrics, ends.baselines.get(name, {}))
+        for name, metrics in results.baselines.items()
+    ]
+    return models

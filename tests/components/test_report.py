@@ -47,7 +47,7 @@ def _inputs(folder: Path, saved_model: Path, model: Trained) -> dict[str, Artifa
     model.board.data.save(folder / "encoded")
     (folder / "model/Format-Serving").symlink_to(saved_model)
     contents: dict[str, Any] = {
-        "evaluation/metrics.json": world.evaluation(),
+        "evaluation/metrics.json": world.metrics_json(),
         "infra_blessing/reasons.json": {"blessed": True, "reasons": [], "latency_ms": {}},
         "tuner_results/trials.json": world.TRIALS,
     }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from reelflow.base.columns import RATING_TASK
 from reelflow.base.metrics import METRICS, label_at, metric_at
+from reelflow.evaluation.results import Bin, Results
 from reelflow.report.blocks import Block, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars, Range, Ranges
 from reelflow.report.charts.lines import Line, Lines
-from reelflow.report.inputs import Json
 from reelflow.report.words import PROTOCOLS, contestants, count, format_metric, percent
 
 DRAWN = (METRICS["top_10"], METRICS["top_100"])
@@ -15,19 +15,19 @@ FEW = 30
 """Rows below which a bin says little and is left out of the calibration curve."""
 
 
-def ranking_section(evaluation: Json) -> Section:
+def ranking_section(results: Results) -> Section:
     """Show ranking metrics under both protocols, with intervals.
 
     Args:
-        evaluation: `metrics.json`.
+        results: `metrics.json`.
     """
     blocks: list[Block] = [
-        _ranges(evaluation, metric.path(protocol)) for protocol in PROTOCOLS for metric in DRAWN
+        _ranges(results, metric.path(protocol)) for protocol in PROTOCOLS for metric in DRAWN
     ]
     for protocol, description in PROTOCOLS.items():
         paths = [metric.path(protocol) for metric in METRICS.values() if metric.ranked]
-        blocks.append(_table(evaluation, f"{protocol.capitalize()}: {description}", paths))
-    blocks.append(_sizes(evaluation))
+        blocks.append(_table(results, f"{protocol.capitalize()}: {description}", paths))
+    blocks.append(_sizes(results))
     lead = (
         "For each test rating: at which place of the whole catalogue does the model put the movie "
         "that the user turned to? Top-k accuracy is the share of test ratings whose movie is among "
@@ -37,27 +37,27 @@ def ranking_section(evaluation: Json) -> Section:
     return Section("ranking", "Finding movies", lead, blocks)
 
 
-def rating_section(evaluation: Json) -> Section:
+def rating_section(results: Results) -> Section:
     """Show the errors of predicted ratings, with intervals.
 
     Args:
-        evaluation: `metrics.json`.
+        results: `metrics.json`.
     """
     paths = [metric.key for metric in METRICS.values() if metric.task == RATING_TASK]
     lead = (
         "How far predicted stars are from the stars that users gave in the test split. RMSE "
         "punishes large errors more, MAE is the mean error. Lower is better."
     )
-    figures = [_ranges(evaluation, path) for path in paths]
-    table = _table(evaluation, "Errors of predicted ratings", paths)
+    figures = [_ranges(results, path) for path in paths]
+    table = _table(results, "Errors of predicted ratings", paths)
     return Section("rating", "Predicting stars", lead, [*figures, table])
 
 
-def _ranges(evaluation: Json, path: str) -> Figure:
+def _ranges(results: Results, path: str) -> Figure:
     """Draw one metric of all models."""
     scale, unit = (100.0, "%") if metric_at(path).unit == "share" else (1.0, "stars")
     rows, words = [], []
-    models = contestants(evaluation)
+    models = contestants(results)
     for model in models:
         value = model.value(path)
         if value is None:
@@ -68,9 +68,9 @@ def _ranges(evaluation: Json, path: str) -> Figure:
     return Figure(label_at(path), Ranges(rows, unit), ", ".join(words) + ".")
 
 
-def _table(evaluation: Json, caption: str, paths: list[str]) -> Table:
+def _table(results: Results, caption: str, paths: list[str]) -> Table:
     """List the metrics of all models, without those that this model lacks."""
-    models = contestants(evaluation)
+    models = contestants(results)
     rows = [
         [metric_at(path).label, *(format_metric(path, model.value(path)) for model in models)]
         for path in paths
@@ -79,42 +79,40 @@ def _table(evaluation: Json, caption: str, paths: list[str]) -> Table:
     return Table(caption, ["Metric", *(model.label for model in models)], rows)
 
 
-def _sizes(evaluation: Json) -> Text:
-    rows, all_rows = evaluation["rows"], evaluation.get("all_rows", evaluation["rows"])
-    words = f"Measured on {count(rows)} test ratings"
-    words += f", drawn from {count(all_rows)}" if rows < all_rows else ""
-    unknown = evaluation.get("out_of_vocabulary") or {}
-    shares = [f"{percent(unknown[k], 2)} of the {k}" for k in ("users", "movies") if k in unknown]
+def _sizes(results: Results) -> Text:
+    words = f"Measured on {count(results.rows)} test ratings"
+    words += f", drawn from {count(results.all_rows)}" if results.rows < results.all_rows else ""
+    shares = [f"{percent(v, 2)} of the {k}" for k, v in results.out_of_vocabulary.items()]
     tail = f" Training did not know {' and '.join(shares)} of these." if shares else ""
     return Text(f"{words}. Ties count against the model.{tail}")
 
 
-def calibration_section(evaluation: Json) -> Section:
+def calibration_section(results: Results) -> Section:
     """Compare predicted with given ratings, bin by bin.
 
     Args:
-        evaluation: `metrics.json`; an older one has no `calibration`.
+        results: `metrics.json`; an older one has no `calibration`.
     """
     lead = (
         "Test ratings grouped by what the model predicted, against what users gave on average. On "
         "the dashed line predictions can be taken at their word; above it the model is too modest, "
         "below it too generous. Whiskers are two standard errors."
     )
-    bins = evaluation.get("calibration") or []
+    bins = results.calibration
     blocks = (
         _calibration(bins) if bins else [Text("There are no finite predictions to group.", "bad")]
     )
     return Section("calibration", "Calibration", lead, blocks)
 
 
-def _calibration(bins: list[dict[str, float]]) -> list[Block]:
-    rows = sum(part["rows"] for part in bins)
-    error = sum(part["rows"] * abs(part["actual"] - part["predicted"]) for part in bins) / rows
-    drawn = [part for part in bins if part["rows"] >= FEW] or bins
-    predicted, actual = ([part[key] for part in drawn] for key in ("predicted", "actual"))
+def _calibration(bins: list[Bin]) -> list[Block]:
+    rows = sum(part.rows for part in bins)
+    error = sum(part.rows * abs(part.actual - part.predicted) for part in bins) / rows
+    drawn = [part for part in bins if part.rows >= FEW] or bins
+    predicted, actual = [part.predicted for part in drawn], [part.actual for part in drawn]
     ends = [min(predicted + actual), max(predicted + actual)]
     lines = [
-        Line("model", predicted, actual, [2 * part["error"] for part in drawn]),
+        Line("model", predicted, actual, [2 * part.error for part in drawn]),
         Line("perfectly calibrated", ends, ends, dashed=True),
     ]
     return [
@@ -127,19 +125,18 @@ def _calibration(bins: list[dict[str, float]]) -> list[Block]:
         Figure(
             "How often the model predicts what",
             Bars(
-                [f"{part['predicted']:.1f}" for part in bins],
-                [part["rows"] for part in bins],
+                [f"{part.predicted:.1f}" for part in bins],
+                [part.rows for part in bins],
                 "ratings",
                 True,
                 "predicted stars",
             ),
-            f"Predictions lie between {bins[0]['predicted']:.1f} and "
-            f"{bins[-1]['predicted']:.1f} stars.",
+            f"Predictions lie between {bins[0].predicted:.1f} and {bins[-1].predicted:.1f} stars.",
         ),
         Table(
             "Predicted and given stars by bin",
             ("Predicted", "Given", "Ratings"),
-            [(f"{p['predicted']:.2f}", f"{p['actual']:.2f}", int(p["rows"])) for p in bins],
+            [(f"{p.predicted:.2f}", f"{p.actual:.2f}", p.rows) for p in bins],
             folded=True,
         ),
     ]

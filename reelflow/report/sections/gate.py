@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reelflow.base.metrics import METRICS, RAW, UNSEEN, label_at, metric_at, value_at
+from reelflow.base.metrics import METRICS, RAW, UNSEEN, label_at, metric_at
+from reelflow.evaluation.results import BoundRecord, Results
 from reelflow.report.blocks import Block, Bullets, Fact, Facts, Section, Table, Text, Tone
 from reelflow.report.inputs import Json, Outcome
 from reelflow.report.words import contestants, format_interval, format_metric
@@ -16,23 +17,23 @@ MAIN = (
 """Paths of the metrics that have tiles."""
 
 
-def overview_section(evaluation: Json, serving_check: Json) -> Section:
+def overview_section(results: Results, serving_check: Json) -> Section:
     """Show tiles of the main metrics against champion and baselines.
 
     Args:
-        evaluation: `metrics.json`.
+        results: `metrics.json`.
         serving_check: `reasons.json` of ServingCheck.
     """
-    facts = [_metric(evaluation, path) for path in MAIN]
+    facts = [_metric(results, path) for path in MAIN]
     if latency := serving_check.get("latency_ms"):
         note = f"{latency['p95']:.1f} ms at the 95th percentile"
         facts.append(Fact("One request", f"{latency['median']:.1f} ms", note))
     return Section("overview", "At a glance", "", [Facts(facts)])
 
 
-def _metric(evaluation: Json, path: str) -> Fact:
+def _metric(results: Results, path: str) -> Fact:
     """Show the model's and the others' values; the tone is good if the model is the best."""
-    model, *others = contestants(evaluation)
+    model, *others = contestants(results)
     value = model.value(path)
     values = {other.label: other.value(path) for other in others}
     best = value is not None and all(
@@ -45,26 +46,25 @@ def _metric(evaluation: Json, path: str) -> Fact:
     return Fact(label_at(path), format_metric(path, value), "\n".join(notes), tone)
 
 
-def gate_section(evaluation: Json, serving_check: Json, outcome: Outcome) -> Section:
+def gate_section(results: Results, serving_check: Json, outcome: Outcome) -> Section:
     """Show the verdict with its reasons, every bound, and ServingCheck's result.
 
     Args:
-        evaluation: `metrics.json`.
+        results: `metrics.json`.
         serving_check: `reasons.json` of ServingCheck.
         outcome: the gate's and the Pusher's decisions.
     """
-    gate = evaluation.get("gate") or {}
     blocks: list[Block] = [
         Text("Every bound was kept.", "good")
         if outcome.blessed
         else Text(verdict(outcome, serving_check), "bad")
     ]
-    if gate.get("reasons"):
-        blocks.append(Bullets(gate["reasons"], "bad"))
+    if results.gate.reasons:
+        blocks.append(Bullets(results.gate.reasons, "bad"))
     if serving_check and not serving_check.get("blessed"):
         reasons = serving_check.get("reasons") or ["ServingCheck gave no reason."]
         blocks.append(Bullets(reasons, "bad"))
-    if rows := [_bound(bound, evaluation) for bound in gate.get("bounds") or []]:
+    if rows := [_bound(bound, results) for bound in results.gate.bounds]:
         header = ("What", "Model", "Bound", "Kept by", "Where the bound comes from")
         blocks.append(Table("The bounds", header, rows))
     if latency := serving_check.get("latency_ms"):
@@ -95,16 +95,17 @@ def verdict(outcome: Outcome, serving_check: Json) -> str:
     return "The model passed the gate and waits to be promoted. What was in production stays."
 
 
-def _bound(bound: Json, evaluation: Json) -> list[str]:
-    path = METRICS[bound["metric"]].path(evaluation["gate"].get("protocol", UNSEEN))
-    value = value_at(evaluation["metrics"], path)
-    lower = bound["lower"] is not None
-    limit = bound["lower"] if lower else bound["upper"]
-    room = None if value is None else (value - limit if lower else limit - value)
+def _bound(bound: BoundRecord, results: Results) -> list[str]:
+    path = METRICS[bound.metric].path(results.gate.protocol)
+    value = results.metrics.value(path)
+    sign, limit = ("≤", bound.upper) if bound.lower is None else ("≥", bound.lower)
+    room = None
+    if value is not None and limit is not None:
+        room = limit - value if bound.lower is None else value - limit
     return [
         label_at(path),
         format_metric(path, value),
-        f"{'≥' if lower else '≤'} {format_metric(path, limit)}",
+        f"{sign} {format_metric(path, limit)}",
         format_metric(path, room),
-        bound["reason"],
+        bound.reason,
     ]

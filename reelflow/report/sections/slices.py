@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from typing import Final
 
-from reelflow.base.metrics import METRICS, RAW, UNSEEN, metric_at, protocol_at, value_at
-from reelflow.report.blocks import Block, Figure, Section, Table
+from reelflow.base.metrics import METRICS, RAW, UNSEEN, metric_at, protocol_at
+from reelflow.evaluation.results import Results, Slice
+from reelflow.evaluation.slices import (
+    AGE,
+    GENDER,
+    GENRE,
+    MOVIE_POPULARITY,
+    USER_ACTIVITY,
+    bucket_labels,
+)
+from reelflow.report.blocks import Block, Cell, Figure, Section, Table
 from reelflow.report.charts.bars import Range, Ranges
-from reelflow.report.inputs import Json
-from reelflow.report.words import SLICES, count, format_metric, percent, slice_label
+from reelflow.report.words import count, format_metric, percent
 
+SLICES: Final = {
+    USER_ACTIVITY: "Ratings of the user in training",
+    MOVIE_POPULARITY: "Ratings of the movie in training",
+    GENRE: "Genre",
+    GENDER: "Gender",
+    AGE: "Age in years",
+}
+"""Label of each slice key."""
 DRAWN = (METRICS["top_100"].path(UNSEEN), METRICS["rmse"].key)
 LISTED = (
     METRICS["top_10"].path(UNSEEN),
@@ -21,11 +36,11 @@ LISTED = (
 )
 
 
-def slices_section(evaluation: Json) -> Section:
+def slices_section(results: Results) -> Section:
     """Show two figures and a table for each slice key.
 
     Args:
-        evaluation: `metrics.json`.
+        results: `metrics.json`.
     """
     lead = (
         "The same metrics for parts of the test ratings. The upright line is the value over all of "
@@ -33,32 +48,26 @@ def slices_section(evaluation: Json) -> Section:
         "are what to look at for fairness; movies with few ratings are always harder to find."
     )
     blocks: list[Block] = []
-    for key, parts in by_key(evaluation).items():
-        blocks += [_figure(evaluation, key, parts, path) for path in DRAWN]
+    for key, parts in by_key(results).items():
+        blocks += [_figure(results, key, parts, path) for path in DRAWN]
         blocks.append(_table(key, parts))
     return Section("slices", "For whom it works", lead, blocks)
 
 
-def by_key(evaluation: Json) -> dict[str, list[Json]]:
-    """Return the slices of each slice key, by the numbers that their values begin with."""
-    found: dict[str, list[Json]] = {}
-    for part in evaluation.get("slices") or []:
-        for key in part["slice"]:
-            found.setdefault(key, []).append(part)
-    return {key: _ordered(parts) for key, parts in found.items()}
+def by_key(results: Results) -> dict[str, list[Slice]]:
+    """Return the slices of each slice key: buckets in their order, others by the alphabet."""
+    keys: dict[str, list[Slice]] = {}
+    for part in results.slices:
+        keys.setdefault(part.key, []).append(part)
+    for key, parts in keys.items():
+        rank = {label: i for i, label in enumerate(bucket_labels(key))}
+        parts.sort(key=lambda part: (rank.get(part.label, len(rank)), part.label))
+    return keys
 
 
-def value_of(part: Json) -> str:
-    """What distinguishes the slice."""
-    return str(next(iter(part["slice"].values())))
-
-
-def _ordered(parts: Iterable[Json]) -> list[Json]:
-    def place(part: Json) -> tuple[float, str]:
-        number = re.match(r"\d+", value_of(part))
-        return (float(number.group()) if number else 1e9, value_of(part))
-
-    return sorted(parts, key=place)
+def slice_label(key: str) -> str:
+    """Return a slice key's label within a sentence."""
+    return SLICES.get(key, key.replace("_", " ")).lower()
 
 
 def short_label(path: str) -> str:
@@ -67,19 +76,19 @@ def short_label(path: str) -> str:
     return metric_at(path).short + (f", {protocol}" if protocol else "")
 
 
-def _figure(evaluation: Json, key: str, parts: list[Json], path: str) -> Figure:
+def _figure(results: Results, key: str, parts: list[Slice], path: str) -> Figure:
     metric = metric_at(path)
     scale, unit = (100.0, "%") if metric.unit == "share" else (1.0, "stars")
     rows = []
     for part in parts:
-        value = value_at(part, path) or 0.0
-        low, high = (part.get("intervals") or {}).get(path, (value, value))
-        note = f"{count(part['rows'])} ratings"
-        rows.append(Range(value_of(part), scale * value, scale * low, scale * high, note))
+        value = part.value(path) or 0.0
+        low, high = part.intervals.get(path, (value, value))
+        note = f"{count(part.rows)} ratings"
+        rows.append(Range(part.label, scale * value, scale * low, scale * high, note))
     sign = 1 if metric.higher_is_better else -1
     best = max(rows, key=lambda row: sign * row.value)
     worst = min(rows, key=lambda row: sign * row.value)
-    overall = value_at(evaluation["metrics"], path)
+    overall = results.metrics.value(path)
     reference = None if overall is None else scale * overall
     return Figure(
         f"{metric.label} by {slice_label(key)}",
@@ -89,14 +98,14 @@ def _figure(evaluation: Json, key: str, parts: list[Json], path: str) -> Figure:
     )
 
 
-def _table(key: str, parts: list[Json]) -> Table:
-    total = sum(part["rows"] for part in parts)
-    rows = [
+def _table(key: str, parts: list[Slice]) -> Table:
+    total = sum(part.rows for part in parts)
+    rows: list[list[Cell]] = [
         [
-            value_of(part),
-            part["rows"],
-            percent(part["rows"] / total),
-            *(format_metric(path, value_at(part, path)) for path in LISTED),
+            part.label,
+            part.rows,
+            percent(part.rows / total),
+            *(format_metric(path, part.value(path)) for path in LISTED),
         ]
         for part in parts
     ]

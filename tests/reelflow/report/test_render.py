@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from reelflow.evaluation.results import Results
 from reelflow.report import card, render
 from reelflow.report.blocks import Figure, Page, Section, Table
 from reelflow.report.charts.bars import Bars, Range, Ranges
@@ -104,14 +105,14 @@ def test_the_end_of_the_run_is_added_once(html: str) -> None:
 
 def test_a_diverged_model_can_be_drawn() -> None:
     nan = float("nan")
-    broken = world.evaluation(
+    broken = world.metrics_json(
         metrics=world.metrics(0.0, nan),
         intervals={"model": {"rmse": [float("inf"), float("inf")]}},
         calibration=[],
     )
     broken["slices"][0]["rmse"] = float("inf")
     inputs = world.inputs(
-        evaluation=broken,
+        results=Results.of(broken),
         info=ModelInfo(history={"rating_loss": [nan, nan], "val_rating_loss": [nan, nan]}),
         outcome=Outcome(blessed=False, pushed=False),
     )
@@ -165,8 +166,8 @@ def test_the_card_says_what_belongs_in_it() -> None:
     assert "| Top-100 accuracy, unseen | 50.0 % | 48.0 to 52.0 % | 48.0 % | 25.0 % |" in text
     assert "### By ratings of the user in training" in text
     assert "No attributes of users" in text
-    gendered = world.evaluation(slices=[world.a_slice("gender", "F", 5, 0.4, 1.0)])
-    text = card.as_markdown(card.build(world.inputs(evaluation=gendered)))
+    gendered = world.results(slices=[world.a_slice("gender", "F", 5, 0.4, 1.0)])
+    text = card.as_markdown(card.build(world.inputs(results=gendered)))
     assert "Gender and age were used" in text
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from reelflow.data.ingest.results import Change, DriftReport
 from reelflow.encoding.encoded import EncodedData
+from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trial, Trials
 from reelflow.report.inputs import Inputs, Outcome, Recommendation
 from reelflow.saved_model.files import ModelInfo
@@ -63,8 +64,13 @@ def a_slice(key: str, value: str, rows: int, top_100: float, rmse: float) -> dic
     }
 
 
-def evaluation(**changes: Any) -> dict[str, Any]:
-    """`metrics.json`."""
+def results(**changes: Any) -> Results:
+    """`metrics.json` as its model."""
+    return Results.of(metrics_json(**changes))
+
+
+def metrics_json(**changes: Any) -> dict[str, Any]:
+    """Content of `metrics.json`."""
     return {
         "rows": 1000,
         "all_rows": 2000,
@@ -161,7 +167,7 @@ def inputs(**changes: Any) -> Inputs:
             },
             model={"embedding_size": 8},
         ),
-        "evaluation": evaluation(),
+        "results": results(),
         "serving_check": {
             "blessed": True,
             "reasons": [],

@@ -53,11 +53,11 @@ def _facts(section: Section) -> dict[str, str]:
 
 
 def _overview(inputs: Inputs) -> Section:
-    return overview_section(inputs.evaluation, inputs.serving_check)
+    return overview_section(inputs.results, inputs.serving_check)
 
 
 def _gate(inputs: Inputs) -> Section:
-    return gate_section(inputs.evaluation, inputs.serving_check, inputs.outcome)
+    return gate_section(inputs.results, inputs.serving_check, inputs.outcome)
 
 
 def _verdict(inputs: Inputs) -> str:
@@ -79,7 +79,7 @@ def test_overview_holds_the_model_against_the_others() -> None:
     accuracy = facts.facts[0]
     assert accuracy.tone == "good"
     assert accuracy.note == "95 %: 48.0 to 52.0 %\nChampion 48.0 %\nPopularity 25.0 %"
-    worse = world.inputs(evaluation=world.evaluation(champion=world.metrics(0.6, 0.8)))
+    worse = world.inputs(results=world.results(champion=world.metrics(0.6, 0.8)))
     [facts] = _all(_overview(worse), Facts)
     assert {fact.tone for fact in facts.facts} == {"plain"}
 
@@ -140,7 +140,7 @@ def test_training_shows_the_strongest_crosses_and_survives_an_empty_description(
 
 
 def test_ranking_compares_everybody_under_both_protocols() -> None:
-    found = ranking_section(world.evaluation())
+    found = ranking_section(world.results())
     chart = _figure(found, "Top-100 accuracy, unseen").chart
     assert isinstance(chart, Ranges)
     assert [row.label for row in chart.rows] == ["This model", "Champion", "Popularity"]
@@ -152,7 +152,7 @@ def test_ranking_compares_everybody_under_both_protocols() -> None:
 
 
 def test_rating_shows_both_errors_without_intervals_if_there_are_none() -> None:
-    found = rating_section(world.evaluation(champion=None, intervals=None))
+    found = rating_section(world.results(champion=None, intervals={}))
     chart = _figure(found, "RMSE").chart
     assert isinstance(chart, Ranges)
     assert [(row.low, row.value, row.high) for row in chart.rows] == [(0.9,) * 3, (1.0,) * 3]
@@ -161,14 +161,14 @@ def test_rating_shows_both_errors_without_intervals_if_there_are_none() -> None:
 
 
 def test_calibration_says_how_far_off() -> None:
-    found = calibration_section(world.evaluation())
+    found = calibration_section(world.results())
     assert _all(found, Figure)[0].title == "On average 0.20 stars off"
-    [text] = _all(calibration_section(world.evaluation(calibration=[])), Text)
+    [text] = _all(calibration_section(world.results(calibration=[])), Text)
     assert text.tone == "bad"
 
 
 def test_slices_are_in_order_and_name_best_and_worst() -> None:
-    found = slices_section(world.evaluation())
+    found = slices_section(world.results())
     figure = _figure(found, "Top-100 accuracy by ratings of the user")
     assert isinstance(figure.chart, Ranges)
     assert [row.label for row in figure.chart.rows] == ["1-19", "200+"]
@@ -252,9 +252,9 @@ def test_gate_lists_bounds_with_room() -> None:
 
 
 def test_gate_gives_every_reason_of_a_refusal() -> None:
-    refused = world.evaluation()
-    refused["gate"] = {**refused["gate"], "blessed": False, "reasons": ["RMSE is too high."]}
-    inputs = world.inputs(evaluation=refused, outcome=Outcome(blessed=False, pushed=False))
+    reasons = {"blessed": False, "reasons": ["RMSE is too high."]}
+    refused = world.results(gate={**world.metrics_json()["gate"], **reasons})
+    inputs = world.inputs(results=refused, outcome=Outcome(blessed=False, pushed=False))
     assert "refused by the gate" in _verdict(inputs)
     [bullets] = _all(_gate(inputs), Bullets)
     assert list(bullets.items) == ["RMSE is too high."]
