@@ -15,7 +15,7 @@ from reelflow.model.rating import FrozenRatings, RatingModel, bias_ratings, free
 from reelflow.model.retrieval import RetrievalTask, recent_popularity
 from reelflow.model.timelines import Timelines
 from reelflow.model.towers import CandidateTower, QueryTower
-from reelflow.model.weights import Weights, below
+from reelflow.model.weights import Weights, prefixed
 
 RETRIEVAL_LOSS = "retrieval_loss"
 RATING_LOSS = "rating_loss"
@@ -78,8 +78,8 @@ class JointModel(tfrs.Model):
         """Task to the weights that it trained: what a later model can begin with."""
         found: dict[str, Weights] = {}
         if self.has_retrieval or self._config.rating_share_embeddings:
-            query = below("query", self.query_tower.named_weights())
-            candidate = below("candidate", self.candidate_tower.named_weights())
+            query = prefixed("query", self.query_tower.named_weights())
+            candidate = prefixed("candidate", self.candidate_tower.named_weights())
             found[f.RETRIEVAL_TASK] = {**query, **candidate}
         if self.has_rating:
             found[f.RATING_TASK] = self.rating_model.named_weights()

@@ -11,7 +11,7 @@ from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedCatalogue, EncodedData, Tokens
 from reelflow.model.layers import Bags, dense_layers
-from reelflow.model.weights import GENRES, MOVIES, USERS, WORDS, Weight, whole
+from reelflow.model.weights import GENRES, MOVIES, USERS, WORDS, Weight, numbered
 
 UNKNOWN_USER_RATE = 0.1
 """Share of training rows whose user is hidden, so that histories alone make good queries too."""
@@ -150,10 +150,10 @@ class QueryTower(keras.layers.Layer):
 
     def named_weights(self) -> dict[str, Weight]:
         """What a later model can begin with: all but what was learned of users' attributes."""
-        found = whole("layers", [] if self._layers is None else self._layers.weights)
+        found = numbered("layers", [] if self._layers is None else self._layers.weights)
         if self._user is not None:
             stranger = bool(self.history_length)
-            found["user"] = Weight(self._user.embeddings, USERS, stranger=stranger)
+            found["user"] = Weight(self._user.embeddings, USERS, has_unknown_row=stranger)
         if self.history_length:
             found["history"] = Weight(self._history.embeddings, MOVIES)
             found["position_weights"] = Weight(self._position_weights)
@@ -259,7 +259,7 @@ class CandidateTower(keras.layers.Layer):
 
     def named_weights(self) -> dict[str, Weight]:
         """What a later model can begin with; all of its weights."""
-        found = whole("layers", [] if self._layers is None else self._layers.weights)
+        found = numbered("layers", [] if self._layers is None else self._layers.weights)
         found["movie"] = Weight(self._movie, MOVIES)
         if self._biases is not None:
             found["bias"] = Weight(self._biases[0], MOVIES)

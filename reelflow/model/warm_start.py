@@ -146,7 +146,7 @@ class Start:
         """Where each row would begin if it were new, broadcastable to the table."""
         if weight.rows is None or weight.rows in (w.USER_DAYS, w.MOVIE_BINS):
             return np.zeros_like(moved)
-        if weight.stranger and kept[-1]:
+        if weight.has_unknown_row and kept[-1]:
             return np.broadcast_to(moved[-1], moved.shape)
         named = len(self.rows.words[weight.rows])  # without the stranger's row, if there is one
         if not kept[:named].any():

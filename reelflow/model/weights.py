@@ -1,4 +1,7 @@
-"""Trained weights by name, with what their rows are of: what a later model can begin with."""
+"""Trained weights by name, with the meaning of their rows, for a later model to start with.
+
+Apart from the warm start, so that the towers and the rating models need not import it.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ USERS: Final = "users"
 MOVIES: Final = "movies"
 GENRES: Final = "genres"
 WORDS: Final = "words"
-"""Of the movies' declared features."""
+"""Words of the movies' declared features."""
 YEARS: Final = "years"
 USER_DAYS: Final = "user_days"
 MOVIE_BINS: Final = "movie_bins"
+UNNAMED: Final = "unnamed"
+"""Rows of a vocabulary that is not kept, so that another model cannot match them."""
 
 
 @dataclass(frozen=True)
@@ -24,22 +29,21 @@ class Weight:
 
     variable: tf.Variable
     rows: str | None = None
-    """What each row is of, one of the names above; None: it is no table and is taken as a whole."""
+    """Vocabulary of the rows, one of the names above; None if the variable is copied whole."""
     columns: str | None = None
-    """The same of the columns, where they follow a vocabulary."""
-    stranger: bool = False
-    """Whether the last row is learned for those whom the model does not know: newcomers begin with
-    it."""
+    """Vocabulary of the columns, if they have one."""
+    has_unknown_row: bool = False
+    """True if the last row is trained for unknown words; new words begin with it."""
 
 
 Weights = Mapping[str, Weight]
 
 
-def whole(name: str, variables: Iterable[tf.Variable]) -> dict[str, Weight]:
-    """Weights without rows of anything, as those of dense layers, numbered in their order."""
+def numbered(name: str, variables: Iterable[tf.Variable]) -> dict[str, Weight]:
+    """Name the weights of layers without vocabularies: `name/0`, `name/1` and so on."""
     return {f"{name}/{at}": Weight(variable) for at, variable in enumerate(variables)}
 
 
-def below(name: str, weights: Weights) -> dict[str, Weight]:
-    """The same weights with a name before theirs."""
+def prefixed(name: str, weights: Weights) -> dict[str, Weight]:
+    """Put `name/` before the names of weights."""
     return {f"{name}/{key}": weight for key, weight in weights.items()}

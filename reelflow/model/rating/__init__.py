@@ -1,4 +1,4 @@
-"""Rating models: which stars a user would give a movie, or whether the user would like it."""
+"""Rating models: the stars that a user would give a movie, or the probability of a like."""
 
 from reelflow.model.rating.frozen import FrozenRatings
 from reelflow.model.rating.model import RatingModel, bias_ratings, freeze

@@ -1,4 +1,4 @@
-"""How stars change with time: a user's mood of the day, a user's drift, a movie's ageing."""
+"""Day effects of the rating model: a user's day, a user's drift, a movie's age."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from reelflow.model.weights import MOVIE_BINS, USER_DAYS, USERS, Weight
 BINS = 30
 """Bins of equal length for the movies' biases, over the time of the train split."""
 POWER = 0.4
-"""Of the days between a rating and the user's mean day (Koren 2009, section 3)."""
+"""Exponent of the days between a rating and the user's mean day (Koren 2009, section 3)."""
 DRIFT_SCALE = 10.0
-"""Drift is counted in units of this, so that its weights are as large as other biases."""
+"""Unit of drift, which makes its weights as large as other biases."""
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """The days on which users have rated in train."""
+    """The days on which each user has rated in train."""
 
     first: int
     """Time of the first train rating, in seconds; day 0 begins with it."""
     span: int
     """Days from the first to the last train rating, both counted."""
     keys: npt.NDArray[np.int64]
-    """[pairs], ascending: `user_index * span + day` of each pair of a user and one of its days."""
+    """`user_index * span + day` of each pair of a user and one of its days, ascending, [pairs]."""
 
     @classmethod
     def of(cls, train: EncodedRatings) -> Calendar:
-        """Of the train split, which has timestamps."""
+        """Collect the days of a train split with timestamps."""
         first = int(train.timestamp.min())
         days = (train.timestamp - first) // SECONDS_PER_DAY
         span = int(days.max()) + 1
@@ -42,7 +42,7 @@ class Calendar:
 
 
 class DayEffects(keras.layers.Layer):
-    """b_u(day) + alpha_u dev_u(day) + b_i(bin).
+    """Biases that depend on time: b_u(day) + alpha_u dev_u(day) + b_i(bin).
 
     Koren 2009, "Collaborative filtering with temporal dynamics", section 3, without the splines.
     A day on which the user did not rate in train has no bias of its own; times outside of train
@@ -71,7 +71,7 @@ class DayEffects(keras.layers.Layer):
         )
 
     def named_weights(self) -> dict[str, Weight]:
-        """What a later model can begin with."""
+        """Return all weights, for a later model to start with."""
         return {
             "user_day": Weight(self.user_day, USER_DAYS),
             "drift": Weight(self.drift, USERS),
@@ -79,16 +79,16 @@ class DayEffects(keras.layers.Layer):
         }
 
     def latest(self, users: tf.Tensor) -> tf.Tensor:
-        """The time of each user's last train rating, seconds, int64 [batch].
+        """Return the time of each user's last train rating, seconds, int64 [batch].
 
-        The unknown user's is that of train: it is a user of today.
+        That of the unknown user is the last of all.
         """
         return tf.gather(self._last, users)
 
     def call(
         self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """What the time adds to a pair's utility, float32 [batch].
+        """Return what time adds to the utilities of pairs, float32 [batch].
 
         Args:
             users: int [batch]; either may be the unknown one.

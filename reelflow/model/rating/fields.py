@@ -1,4 +1,4 @@
-"""Fields of a pair, each an embedding: the user, the movie, and what is known of the two."""
+"""Embedded fields of a pair for the network heads: user, movie, and their attributes."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ import tf_keras as keras
 
 from reelflow.encoding.encoded import EncodedData, Int32, Tokens
 from reelflow.model.towers import CandidateTower, QueryTower, genre_shares
-from reelflow.model.weights import GENRES, MOVIES, USERS, YEARS, Weight
+from reelflow.model.weights import GENRES, MOVIES, UNNAMED, USERS, YEARS, Weight
 
 UNKNOWN_RATE = 0.02
-"""Share of training rows whose user, and of those whose movie, is hidden: they train the row that
-strangers get."""
+"""Share of training rows whose user is hidden, and of those whose movie is, to train the rows of
+the unknown ones."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field; its owner, a user or a movie, has one category of it or a mean of several."""
+    """A categorical attribute of users or movies: one category an owner, or a mean of several."""
 
     name: str
     of_user: bool
-    """Whose it is: the user's, or else the movie's."""
+    """True for an attribute of users, False for one of movies."""
     categories: int
     table: Int32 | npt.NDArray[np.float32]
-    """For each owner, the unknown one last: its category, int32 [owners + 1], or the weights of all
-    categories, float32 [owners + 1, categories]."""
+    """Category of each owner, int32 [owners + 1], or the weights of all categories, float32
+    [owners + 1, categories]; the last owner is the unknown one."""
     identity: bool = False
-    """Whether it says who the owner is, which is hidden now and then; the last category is the
-    stranger's."""
-    words: str = ""
-    """What its categories are, as `reelflow.model.weights` names it."""
+    """True if it identifies the owner, and is hidden in some training rows; the last category is
+    then the unknown owner's."""
+    vocabulary: str = UNNAMED
+    """Vocabulary of the categories, as `reelflow.model.weights` names it."""
 
 
 def user_field(data: EncodedData) -> Field:
-    """The user's own embedding."""
+    """Make the field of the user's identity."""
     users = data.sizes.users
     table = np.arange(users + 1, dtype=np.int32)
-    return Field("user", True, users + 1, table, identity=True, words=USERS)
+    return Field("user", True, users + 1, table, identity=True, vocabulary=USERS)
 
 
 def movie_field(data: EncodedData) -> Field:
-    """The movie's own embedding; movies that nobody rated share the unknown movie's."""
+    """Make the field of the movie's identity; movies without ratings count as unknown."""
     movies = len(data.catalogue)
     rows = np.where(data.rating_counts > 0, np.arange(movies), movies)
     rows = np.append(rows, movies).astype(np.int32)
-    return Field("movie", False, movies + 1, rows, identity=True, words=MOVIES)
+    return Field("movie", False, movies + 1, rows, identity=True, vocabulary=MOVIES)
 
 
 def genre_fields(data: EncodedData, count: int) -> list[Field]:
-    """The movie's first `count` genres, a field each; the last category is none."""
+    """Make a field of each of the movie's first `count` genres; the last category is none."""
     movies, none = len(data.catalogue), data.sizes.genres
     counts = data.catalogue.genre_counts
     starts = np.cumsum(counts) - counts
@@ -62,33 +62,33 @@ def genre_fields(data: EncodedData, count: int) -> list[Field]:
         table = np.full(movies + 1, none, np.int32)
         has = np.flatnonzero(counts > place)
         table[has] = data.catalogue.genre_indices[starts[has] + place]
-        fields.append(Field(f"genre_{place + 1}", False, none + 1, table, words=GENRES))
+        fields.append(Field(f"genre_{place + 1}", False, none + 1, table, vocabulary=GENRES))
     return fields
 
 
 def genres_field(data: EncodedData) -> Field:
-    """All genres of the movie, their mean."""
+    """Make one field of all genres of the movie, their mean."""
     shares = genre_shares(data.catalogue, data.sizes.genres).numpy()
     table = np.pad(shares, [(0, 1), (0, 0)])
-    return Field("genres", False, data.sizes.genres, table, words=GENRES)
+    return Field("genres", False, data.sizes.genres, table, vocabulary=GENRES)
 
 
 def year_field(data: EncodedData) -> Field:
-    """The release year, a category each; the last one is none."""
+    """Make the field of the release year; the last category is none."""
     years = data.catalogue.year
     known = sorted({year for year in years if year is not None})
     places = {year: place for place, year in enumerate(known)}
     table = [len(known) if year is None else places[year] for year in years]
     rows = np.array([*table, len(known)], np.int32)
-    return Field("year", False, len(known) + 1, rows, words=YEARS)
+    return Field("year", False, len(known) + 1, rows, vocabulary=YEARS)
 
 
 def token_fields(tokens: Tokens | None, of_user: bool) -> list[Field]:
-    """A field for each feature of words, such as `occupation`; of several words the first counts.
+    """Make a field of each feature, such as `occupation`; an owner's first word of it counts.
 
     Args:
-        tokens: of all users or of all movies; None gives no field.
-        of_user: whose they are.
+        tokens: features of all users or of all movies; None gives no field.
+        of_user: True for features of users.
     """
     if tokens is None:
         return []
@@ -105,11 +105,11 @@ def token_fields(tokens: Tokens | None, of_user: bool) -> list[Field]:
 
 
 class FieldEmbeddings(keras.layers.Layer):
-    """A table of embeddings a field, of the rating model's own."""
+    """Embeddings of the rating model's own, one table a field."""
 
     def __init__(self, fields: Sequence[Field], size: int, l2: float) -> None:
         super().__init__(name="fields")
-        # The user's fields first: so it is in the exported tables, too.
+        # The user's fields first, as in the exported tables.
         self.fields = sorted(fields, key=lambda field: not field.of_user)
         self._l2 = l2
         initializer = keras.initializers.RandomNormal(stddev=0.05)
@@ -144,14 +144,14 @@ class FieldEmbeddings(keras.layers.Layer):
         return embedded
 
     def named_weights(self) -> dict[str, Weight]:
-        """What a later model can begin with."""
+        """Return the tables, for a later model to start with."""
         return {
-            field.name: Weight(table, field.words, stranger=field.identity)
+            field.name: Weight(table, field.vocabulary, has_unknown_row=field.identity)
             for field, table in zip(self.fields, self._embeddings, strict=True)
         }
 
     def tables(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """All users' and all movies' embeddings, float32 [owners + 1, fields, size] each."""
+        """Embed all users and all movies, float32 [owners + 1, fields, size] each."""
         sides = []
         for of_user in (True, False):
             places = [at for at, field in enumerate(self.fields) if field.of_user is of_user]
@@ -160,16 +160,16 @@ class FieldEmbeddings(keras.layers.Layer):
         return sides[0], sides[1]
 
     def _embed(self, at: int, owners: tf.Tensor) -> tf.Tensor:
-        found = tf.gather(self._tables[at], owners)
-        if found.dtype == tf.float32:
-            return tf.matmul(found, self._embeddings[at])
-        return tf.gather(self._embeddings[at], found)
+        categories = tf.gather(self._tables[at], owners)
+        if categories.dtype == tf.float32:
+            return tf.matmul(categories, self._embeddings[at])
+        return tf.gather(self._embeddings[at], categories)
 
 
 class TowerEmbeddings(keras.layers.Layer):
-    """The retrieval towers' embeddings, trained by both tasks, as in TFRS's multi-task tutorial.
+    """The retrieval towers' outputs, trained by both tasks, as in TFRS's multi-task tutorial.
 
-    For towers that know users by their ids alone: a user has one embedding then, whatever the time.
+    For query towers without history: a user then has one embedding, whatever the time.
     """
 
     def __init__(
@@ -185,11 +185,11 @@ class TowerEmbeddings(keras.layers.Layer):
         return tf.stack([query, self._candidate_tower(movies)[:, :-1]], axis=1)
 
     def named_weights(self) -> dict[str, Weight]:
-        """Nothing of its own."""
+        """Return nothing, as the weights are the towers'."""
         return {}
 
     def tables(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """All users' and all movies' embeddings; the unknown movie's is the mean of the others."""
+        """Embed all users and all movies; the unknown movie is the mean of the others."""
         users = tf.range(self._users + 1)
         movies = self._candidate_tower.catalogue()[:, :-1]
         movies = tf.concat([movies, tf.reduce_mean(movies, axis=0, keepdims=True)], axis=0)

@@ -1,12 +1,14 @@
-"""What a rating head's utility means: stars, levels of stars, or the chance of a like.
+"""Outputs of the rating model: from utilities to stars, likes and the loss.
 
-A head gives one number a pair, the *utility* (float32 [batch]). An output turns it into a loss,
-into stars, and, where it can, into the probability that the user likes the movie.
+A head gives one number a pair, its *utility* (float32 [batch]). An output turns it into stars, into
+the loss, and some also into the probability that the user likes the movie.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import numpy as np
 import tensorflow as tf
@@ -17,42 +19,46 @@ from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import Float32
 
 MOST_LEVELS = 50
-"""Different ratings that an ordinal output takes for levels."""
-_FAR = 1e9
+"""Distinct ratings that the ordinal output accepts at most."""
+_INFINITE = 1e9
 
 
 class Output(keras.layers.Layer):
-    """From utilities to what is wanted of them."""
+    """Maps utilities to stars, to scores for ranking, and to the loss."""
 
     gives_likes: bool = False
-    """Whether `likes` has an answer."""
+    """True if `likes` is implemented."""
 
     def __init__(self, ratings: Float32, intercept: float) -> None:
         super().__init__(name="output")
         self.intercept = intercept
-        """The utility of an average pair, which heads learn to deviate from."""
+        """Utility of an average pair, which the head's utility is added to."""
         self._lowest, self._highest = float(ratings.min()), float(ratings.max())
 
     def loss(
         self, utilities: tf.Tensor, ratings: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Mean loss; outside of training that of the stars, which early stopping looks at."""
+        """Return the mean squared error of the stars, a scalar, for early stopping to compare."""
         return tf.reduce_mean(tf.math.squared_difference(self.stars(utilities), ratings))
 
     @abstractmethod
     def stars(self, utilities: tf.Tensor) -> tf.Tensor:
-        """Expected stars, float32 [batch]."""
+        """Return expected stars, float32 [batch]."""
 
     def scores(self, utilities: tf.Tensor) -> tf.Tensor:
-        """What movies are ranked by: the stars."""
+        """Return the scores that movies are ranked by: the stars."""
         return self.stars(utilities)
 
     def likes(self, utilities: tf.Tensor) -> tf.Tensor:
-        """The probability of a like, float32 [batch]."""
-        raise NotImplementedError("this output knows no probabilities")
+        """Return the probability of a like, float32 [batch].
+
+        Raises:
+            NotImplementedError: the output does not give likes.
+        """
+        raise NotImplementedError("this output gives no probabilities")
 
     def clip(self, stars: tf.Tensor) -> tf.Tensor:
-        """Stars inside the scale that train has."""
+        """Clip stars to the scale of the train ratings."""
         return tf.clip_by_value(stars, self._lowest, self._highest)
 
 
@@ -63,7 +69,7 @@ class MeanOutput(Output):
         super().__init__(ratings, float(np.mean(ratings, dtype=np.float64)))
 
     def stars(self, utilities: tf.Tensor) -> tf.Tensor:
-        """The utilities themselves."""
+        """Return the utilities themselves."""
         return utilities
 
 
@@ -71,9 +77,9 @@ class OrdinalOutput(Output):
     """Stars as ordered levels, with learned thresholds between them.
 
     Ordered logistic regression (McCullagh 1980, "Regression models for ordinal data"; Koren & Sill
-    2011, "OrdRec", use it for ratings): P(stars > level s) = sigmoid(utility - threshold s). It is
-    not told that the step from 1 to 2 stars is as large as that from 4 to 5. The prediction is the
-    expectation, so it never leaves the scale.
+    2011, "OrdRec", use it for ratings): P(stars > level s) = sigmoid(utility - threshold s). It
+    does not assume that the step from 1 to 2 stars is as large as that from 4 to 5. The prediction
+    is the expectation, so it never leaves the scale.
     """
 
     gives_likes = True
@@ -92,7 +98,7 @@ class OrdinalOutput(Output):
                 "model.rating_output = 'ordinal' needs ratings of at least two levels.",
                 "Set model.rating_output to 'mean'.",
             )
-        # At the start every pair has the distribution of all ratings.
+        # Initially every pair has the distribution of all ratings.
         above = 1.0 - np.cumsum(counts)[:-1] / counts.sum()
         start = -np.log(above / (1.0 - above))
         self._levels = tf.constant(levels, tf.float32)
@@ -100,7 +106,7 @@ class OrdinalOutput(Output):
         self._first = self.add_weight(
             name="first", shape=[1], initializer=keras.initializers.Constant(start[0])
         )
-        # Softplus of these: thresholds keep their order whatever is learned.
+        # Thresholds are sums of the softplus of these, and so keep their order in training.
         gaps = np.log(np.expm1(np.maximum(np.diff(start), 1e-3)))
         self._gaps = self.add_weight(
             name="gaps",
@@ -110,16 +116,16 @@ class OrdinalOutput(Output):
         self._liked_from = int(np.searchsorted(levels, like_threshold))
 
     def thresholds(self) -> tf.Tensor:
-        """Between each level and the next one, ascending, float32 [levels - 1]."""
+        """Return the thresholds between consecutive levels, ascending, float32 [levels - 1]."""
         return tf.concat([self._first, self._first + tf.cumsum(tf.nn.softplus(self._gaps))], axis=0)
 
     def loss(
         self, utilities: tf.Tensor, ratings: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Mean negative log-likelihood of the levels in training, in nats."""
+        """Return the negative log-likelihood of the levels, in nats; squared error in validation."""
         if not training:
             return super().loss(utilities, ratings)
-        thresholds = tf.concat([[-_FAR], self.thresholds(), [_FAR]], axis=0)
+        thresholds = tf.concat([[-_INFINITE], self.thresholds(), [_INFINITE]], axis=0)
         levels = tf.searchsorted(self._levels, ratings)
         low = tf.gather(thresholds, levels) - utilities
         high = tf.gather(thresholds, levels + 1) - utilities
@@ -128,13 +134,13 @@ class OrdinalOutput(Output):
         return -tf.reduce_mean(tf.math.log_sigmoid(high) + tf.math.log_sigmoid(-low) + inside)
 
     def stars(self, utilities: tf.Tensor) -> tf.Tensor:
-        """Expectations over the levels."""
+        """Return the expectation over the levels, float32 [batch]."""
         above = tf.sigmoid(utilities[..., None] - self.thresholds())
         return self._lowest + tf.reduce_sum(above * self._steps, axis=-1)
 
     def likes(self, utilities: tf.Tensor) -> tf.Tensor:
-        """The probability of a level from the threshold of a like on."""
-        thresholds = tf.concat([[-_FAR], self.thresholds(), [_FAR]], axis=0)
+        """Return the probability of a level at or above the threshold of a like."""
+        thresholds = tf.concat([[-_INFINITE], self.thresholds(), [_INFINITE]], axis=0)
         return tf.sigmoid(utilities - thresholds[self._liked_from])
 
 
@@ -163,34 +169,29 @@ class LikeOutput(Output):
     def loss(
         self, utilities: tf.Tensor, ratings: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Mean cross-entropy, in validation too."""
+        """Return the mean cross-entropy in nats, in validation too."""
         liked = tf.cast(ratings >= self._threshold, tf.float32)
         return tf.reduce_mean(
             tf.nn.sigmoid_cross_entropy_with_logits(labels=liked, logits=utilities)
         )
 
     def stars(self, utilities: tf.Tensor) -> tf.Tensor:
-        """Expected stars."""
+        """Return expected stars, float32 [batch]."""
         likes = tf.sigmoid(utilities)
         return self._disliked_stars + likes * (self._liked_stars - self._disliked_stars)
 
     def scores(self, utilities: tf.Tensor) -> tf.Tensor:
-        """Movies are ranked by the probability of a like."""
+        """Return the scores that movies are ranked by: the probabilities of a like."""
         return self.likes(utilities)
 
     def likes(self, utilities: tf.Tensor) -> tf.Tensor:
-        """The probability of a like."""
+        """Return the probability of a like, float32 [batch]."""
         return tf.sigmoid(utilities)
 
 
-def make_output(ratings: Float32, config: ModelConfig) -> Output:
-    """The output that the configuration asks for, its scale taken from the train ratings.
-
-    Raises:
-        BadInput: the ratings do not suit it.
-    """
-    if config.rating_head == "like":
-        return LikeOutput(ratings, config.like_threshold)
-    if config.rating_output == "ordinal":
-        return OrdinalOutput(ratings, config.like_threshold)
-    return MeanOutput(ratings)
+RATING_OUTPUTS: Final[Mapping[str, Callable[[Float32, ModelConfig], Output]]] = {
+    "mean": lambda ratings, config: MeanOutput(ratings),
+    "ordinal": lambda ratings, config: OrdinalOutput(ratings, config.like_threshold),
+    "like": lambda ratings, config: LikeOutput(ratings, config.like_threshold),
+}
+"""Name in `model.rating_output`, or the name that a head asks for, to the output."""

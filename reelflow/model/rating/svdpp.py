@@ -1,4 +1,4 @@
-"""Matrix factorisation with biases, genres and implicit feedback of both sides."""
+"""The head `svdpp`: matrix factorisation with biases, genres and implicit feedback."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import tf_keras as keras
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.layers import Bags
-from reelflow.model.rating.frozen import Factors
+from reelflow.model.rating.heads import Factors, RatingHead
 from reelflow.model.towers import genre_shares
 from reelflow.model.weights import GENRES, MOVIES, USERS, Weight
 
 
-class SvdPlusPlus(keras.layers.Layer):
-    """Biases, factors, genres and implicit feedback of both sides.
+class SvdPlusPlus(RatingHead):
+    """SVD++ with genres and the implicit feedback of both sides.
 
     SVD++ (Koren 2008, "Factorization meets the neighborhood", eq. 15) with the same implicit term
-    for movies (who rated them) and a bias of each user for each genre:
+    for movies (their raters) and a bias of each user for each genre:
 
     b_u + b_i + g_u . genres_i + (p_u + bag_u(y)) . (q_i + bag_i(x) + W genres_i)
 
@@ -49,9 +49,12 @@ class SvdPlusPlus(keras.layers.Layer):
         return self.add_weight(name=name, shape=[rows, size], initializer=initializer)
 
     def call(self, users: tf.Tensor, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Utilities, float32 [batch], of known `users` and `movies`, int [batch].
+        """Return utilities less the intercept of known `users` and `movies`, int [batch] each.
 
         In training the pair itself is left out of both bags, and L2 losses are added.
+
+        Returns:
+            float32 [batch].
         """
         genres = tf.gather(self._genres, movies)
         parts = [tf.gather(t, users) for t in (self.user_bias, self.user_genres, self.user)]
@@ -73,7 +76,7 @@ class SvdPlusPlus(keras.layers.Layer):
         )
 
     def named_weights(self) -> dict[str, Weight]:
-        """What a later model can begin with."""
+        """Return all weights, for a later model to start with."""
         return {
             "user_bias": Weight(self.user_bias, USERS),
             "movie_bias": Weight(self.movie_bias, MOVIES),
@@ -84,9 +87,6 @@ class SvdPlusPlus(keras.layers.Layer):
             "raters": Weight(self.raters, USERS),
             "genres": Weight(self.genres, GENRES),
         }
-
-    def cross_weights(self) -> None:
-        """None: there is no cross network."""
 
     def freeze(self) -> Factors:
         """Take all sums once, for export and for scoring many pairs.
@@ -116,5 +116,5 @@ class SvdPlusPlus(keras.layers.Layer):
 
 
 def _mean_square(rows: list[tf.Tensor]) -> tf.Tensor:
-    """Mean over the batch of the squared norms, summed over the tensors [batch, size]."""
+    """Return the mean over the batch of squared norms, summed over tensors [batch, size]."""
     return tf.add_n([tf.reduce_mean(tf.reduce_sum(tf.square(r), axis=1)) for r in rows])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -23,12 +23,23 @@ from reelflow.model.rating.fields import (
     user_field,
     year_field,
 )
+from reelflow.model.rating.model import RATING_HEADS
+from reelflow.model.rating.outputs import RATING_OUTPUTS
 from reelflow.model.tasks import JointModel
 from tests.encoded_data import Movie, Row, encoded, random_rows
 
 TRAIN = TrainConfig(
     epochs=60, rating_learning_rate=0.02, rating_decay=1.0, batch_size=64, patience=60
 )
+
+
+def test_names_of_heads_and_outputs() -> None:
+    heads, outputs = (
+        get_args(ModelConfig.model_fields[key].annotation)
+        for key in ("rating_head", "rating_output")
+    )
+    assert tuple(RATING_HEADS) == heads
+    assert set(RATING_OUTPUTS) == {*outputs, *(h.output for h in RATING_HEADS.values() if h.output)}
 
 
 def taste() -> tuple[EncodedData, list[Row]]:

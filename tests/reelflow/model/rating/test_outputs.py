@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig
-from reelflow.model.rating.outputs import LikeOutput, MeanOutput, OrdinalOutput, make_output
+from reelflow.model.rating.model import make_output
+from reelflow.model.rating.outputs import LikeOutput, MeanOutput, OrdinalOutput
 
 RATINGS = np.array([0.5, 1, 1, 2, 3, 3, 3, 4.5, 5, 5], np.float32)
 LEVELS = [0.5, 1, 2, 3, 4.5, 5]
