@@ -122,7 +122,7 @@ class OrdinalOutput(Output):
     def loss(
         self, utilities: tf.Tensor, ratings: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Return the negative log-likelihood of the levels, in nats; squared error in validation."""
+        """Return the negative log-likelihood of levels, in nats; squared error in validation."""
         if not training:
             return super().loss(utilities, ratings)
         thresholds = tf.concat([[-_INFINITE], self.thresholds(), [_INFINITE]], axis=0)
