@@ -23,7 +23,7 @@ from reelflow.encoding.encode import encode
 from reelflow.encoding.encoded import EncodedData
 from reelflow.encoding.graph import load_graph
 from reelflow.evaluation.metrics import row_columns, summarise
-from reelflow.evaluation.predictions import TestRows, ask_baseline
+from reelflow.evaluation.predictions import TestRows, baseline_predictions
 from tests.encoded_data import Movie
 from tests.reelflow.data.ingest.runs import Run, execute
 from tests.reelflow.encoding.learned import learn
@@ -227,7 +227,7 @@ def test_ranks_and_metrics(world: World) -> None:
     ids = [np.array([row[name][0] for row in raw_rows], object) for name in (f.USER_ID, f.MOVIE_ID)]
     baseline = Popularity()
     baseline.fit(world.data)
-    found = ask_baseline(baseline, TestRows(*ids, world.data.test), world.data)
+    found = baseline_predictions(baseline, TestRows(*ids, world.data.test), world.data)
     train = world.plain(f.TRAIN)
     stars_of, seen = defaultdict(list), defaultdict(set)
     for row in train:

@@ -30,8 +30,14 @@ from reelflow.config.layout import Layout
 from reelflow.encoding.encode import training_data
 from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation.contest import LIST_LENGTH, Entry, measure
-from reelflow.evaluation.predictions import TestRows, ask_baseline, ask_model
-from reelflow.evaluation.recommendations import lists_of_baseline, lists_of_model
+from reelflow.evaluation.predictions import (
+    TestRows,
+    baseline_predictions,
+    baseline_recommendations,
+    model_predictions,
+    model_recommendations,
+)
+from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.files import ModelInfo
 
 if TYPE_CHECKING:
@@ -137,8 +143,8 @@ class Contest:
         users = np.unique(self.rows.encoded.user_index)
         entry = measure(
             name,
-            ask_baseline(baseline, self.rows, self.data),
-            lists_of_baseline(baseline, users, self.data, LIST_LENGTH),
+            baseline_predictions(baseline, self.rows, self.data),
+            baseline_recommendations(baseline, users, self.data, LIST_LENGTH),
             self.rows.encoded,
             self.data,
             seed=self._base.split.seed,
@@ -157,13 +163,13 @@ class Contest:
                 state = event.state
         trained = read_run(self._layout.metadata, run_id).output(TRAINER, "model")
         model = trained.uri / "Format-Serving"
-        info = ModelInfo.read(model)
+        info, signatures = ModelInfo.read(model), Signatures.load(model)
         # The same users as the baselines', by the ids that models know.
         _, first = np.unique(self.rows.encoded.user_index, return_index=True)
         entry = measure(
             name,
-            ask_model(model, self.rows, len(self.data.catalogue)),
-            lists_of_model(model, self.rows.user_id[first], self.data, LIST_LENGTH),
+            model_predictions(signatures, self.rows, len(self.data.catalogue)),
+            model_recommendations(signatures, self.rows.user_id[first], self.data, LIST_LENGTH),
             self.rows.encoded,
             self.data,
             seed=self._base.split.seed,

@@ -32,9 +32,9 @@ from reelflow.evaluation.metrics import (
 from reelflow.evaluation.predictions import (
     NotComparable,
     TestRows,
-    ask,
-    ask_baseline,
-    ask_champion,
+    baseline_predictions,
+    champion_predictions,
+    model_predictions,
     train_counts,
 )
 from reelflow.evaluation.results import AllIntervals, Intervals, Results, Slice, Summary, Verdict
@@ -105,13 +105,14 @@ def compare(
         return replace(summarise(columns), like=likes), intervals(columns, users, seed)
 
     signatures = Signatures.load(model)
-    predictions = ask(signatures, rows, movies)
+    predictions = model_predictions(signatures, rows, movies)
     guards = check(signatures, info, predictions, rows, data, gate, seed)
     summary, ranges = measured(predictions)
     champion_summary, champion_ranges, left_out = None, None, []
     if champion is not None:
         try:
-            champion_summary, champion_ranges = measured(ask_champion(champion, rows, movies))
+            answers = champion_predictions(champion, rows, movies)
+            champion_summary, champion_ranges = measured(answers)
         except NotComparable as reason:
             left_out = [
                 f"The champion cannot be compared, and nothing is held against it: {reason}."
@@ -120,7 +121,9 @@ def compare(
     for name in gate.baselines:
         baseline = BASELINES[name]()
         baseline.fit(data)
-        baselines[name], baseline_ranges[name] = measured(ask_baseline(baseline, rows, data))
+        baselines[name], baseline_ranges[name] = measured(
+            baseline_predictions(baseline, rows, data)
+        )
 
     champion_info = ModelInfo() if champion is None else ModelInfo.read(champion)
     bounds = gating.bounds(

@@ -9,8 +9,16 @@ import numpy as np
 
 from reelflow.encoding.encoded import EncodedData, EncodedRatings, Int32
 from reelflow.evaluation.bootstrap import interval, resample
-from reelflow.evaluation.metrics import LIKED, Floats, Predictions, by_path, like_hits, row_columns
-from reelflow.evaluation.recommendations import coverage, novelty
+from reelflow.evaluation.metrics import (
+    LIKED,
+    Floats,
+    Predictions,
+    by_path,
+    coverage,
+    like_hits,
+    novelty,
+    row_columns,
+)
 from reelflow.evaluation.results import Intervals
 
 LIST_LENGTH: Final = 10

@@ -12,12 +12,11 @@ import pyarrow as pa
 from scipy.stats import rankdata
 
 from reelflow.base.metrics import CUTOFFS, METRICS, RAW, UNSEEN
-from reelflow.encoding.encoded import Float32
+from reelflow.encoding.encoded import Float32, Int32, Int64
 from reelflow.evaluation.results import Bin, Likes, Summary
 from reelflow.evaluation.slices import Labels, Mask
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 T = TypeVar("T")
 
 WEIGHT: Final = "rows"
@@ -38,16 +37,16 @@ MAX_BINS: Final = 40
 class Predictions:
     """A model's answers for the test rows; every array has shape [rows]."""
 
-    stars: npt.NDArray[np.float32]
-    rank_raw: Ints
+    stars: Float32
+    rank_raw: Int32
     """Rank of the row's movie among all movies, from 1, ties against the model."""
-    rank_unseen: Ints
+    rank_unseen: Int32
     """The same without the movies of the user's train history."""
-    likes: npt.NDArray[np.float32] | None = None
+    likes: Float32 | None = None
     """Probability that the user likes the movie, of models that have one."""
 
 
-def ranking_columns(ranks: Ints) -> dict[str, Floats]:
+def ranking_columns(ranks: Int32) -> dict[str, Floats]:
     """Each ranking metric's value for each row, float64 [rows].
 
     `top_k` is 1 where the movie is among the first k (with one movie to find, that is Recall@k as
@@ -59,7 +58,7 @@ def ranking_columns(ranks: Ints) -> dict[str, Floats]:
     return columns
 
 
-def row_columns(predictions: Predictions, ratings: npt.NDArray[np.float32]) -> dict[str, Floats]:
+def row_columns(predictions: Predictions, ratings: Float32) -> dict[str, Floats]:
     """All metrics' values for each row: `raw/...`, `unseen/...`, `squared_error`, `absolute_error`.
 
     A prediction that is not a number counts as infinitely wrong.
@@ -209,3 +208,32 @@ def calibration(stars: Float32, ratings: Float32) -> list[Bin]:
         error = float(given.std(ddof=1) / np.sqrt(rows)) if rows > 1 else 0.0
         found.append(Bin(rows, float(predicted[inside].mean()), float(given.mean()), error))
     return found
+
+
+def coverage(lists: Int32, movies: int) -> float:
+    """Share of the catalogue that is recommended to at least one user.
+
+    Args:
+        lists: `movie_index` of recommendations, [users, k]; -1 where there is none.
+        movies: size of the catalogue.
+    """
+    return len(np.unique(lists[lists >= 0])) / movies
+
+
+def novelty(lists: Int32, rating_counts: Int64, users: int) -> float:
+    """Mean self-information of the recommended movies, in bits.
+
+    -log2 of the share of users who rated the movie in train (Zhou et al. 2010, "Solving the
+    apparent diversity-accuracy dilemma of recommender systems"): 0 for a movie that all users have
+    rated. A movie without ratings counts as rated by one user, as novel as a movie can be.
+
+    Args:
+        lists: as for `coverage`.
+        rating_counts: number of train ratings of each movie, [movies].
+        users: number of users in train.
+    """
+    movies = lists[lists >= 0]
+    if len(movies) == 0:
+        return 0.0
+    shares = np.maximum(rating_counts[movies], 1) / max(users, 1)
+    return float(-np.mean(np.log2(shares)))

@@ -1,10 +1,11 @@
-"""What models and baselines say of the test rows."""
+"""Predictions and recommendations of models and baselines for the users of the test rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,28 +15,30 @@ from reelflow.base import columns as f
 from reelflow.baselines import Baseline
 from reelflow.encoding.encoded import EncodedData, EncodedRatings, Int32, Int64
 from reelflow.evaluation.metrics import Predictions
-from reelflow.model.ranking import exact_ranks
+from reelflow.model.ranking import exact_ranks, mask, top_k
 from reelflow.model.timelines import Timelines
 from reelflow.saved_model.client import Signatures
-from reelflow.saved_model.contract import EVALUATE, SIGNATURES
+from reelflow.saved_model.contract import EVALUATE, RECOMMEND, SIGNATURES
 
-BLOCK_CELLS = 1 << 24
-"""Scores that a block of rows holds at a time: 64 MiB of float32."""
+BLOCK_CELLS: Final = 1 << 24
+"""Scores in memory at a time: 64 MiB of float32."""
+
+Texts = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
 class TestRows:
-    """The test split twice: as raw ids for models, as integers for baselines; the same rows."""
+    """The test split twice, the same rows: raw ids for models, integers for baselines."""
 
-    user_id: npt.NDArray[np.object_]
-    movie_id: npt.NDArray[np.object_]
+    user_id: Texts
+    movie_id: Texts
     encoded: EncodedRatings
 
     def __len__(self) -> int:
         return len(self.encoded)
 
     def take(self, rows: Int64) -> TestRows:
-        """The given rows, in the given order."""
+        """The rows at these positions, in this order."""
         return TestRows(self.user_id[rows], self.movie_id[rows], self.encoded.take(rows))
 
     def drawn(self, count: int, seed: int) -> Int64:
@@ -49,23 +52,18 @@ class TestRows:
         return self if len(self) <= count else self.take(self.drawn(count, seed))
 
 
-def ask_model(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
-    """Send all rows through the exported model's own `evaluate` signature.
+def model_predictions(signatures: Signatures, rows: TestRows, movies: int) -> Predictions:
+    """Send all rows through a model's signature `evaluate`.
 
-    What is measured is what will be served; another model (the champion) answers from its own
-    vocabulary, catalogue and histories.
+    The evaluation thus measures what is served: a model answers from its own vocabulary, catalogue
+    and histories.
 
     Args:
-        saved_model: folder of the SavedModel.
+        signatures: of the model, exported or not yet.
         rows: the test rows.
         movies: size of the catalogue, to bound memory.
     """
-    return ask(Signatures.load(saved_model), rows, movies)
-
-
-def ask(signatures: Signatures, rows: TestRows, movies: int) -> Predictions:
-    """Send all rows through the signature `evaluate` of a model, exported or not yet."""
-    parts = [
+    answers = [
         signatures.call(
             EVALUATE,
             {
@@ -77,67 +75,21 @@ def ask(signatures: Signatures, rows: TestRows, movies: int) -> Predictions:
         )
         for block in _blocks(rows, movies)
     ]
-    ours = _joined([(p[f.RATING], p[f.RANK_RAW], p[f.RANK_UNSEEN]) for p in parts])
-    if not parts or f.LIKE not in parts[0]:
-        return ours
-    return replace(ours, likes=np.concatenate([p[f.LIKE] for p in parts]))
-
-
-def ask_baseline(baseline: Baseline, rows: TestRows, data: EncodedData) -> Predictions:
-    """Ranks and stars of a fitted baseline, by the same exact ranking as the model's."""
-    movies = len(data.catalogue)
-    timelines = Timelines(
-        data.train.movie_index, data.train.timestamp, data.offsets, unknown=movies
-    )
-    parts = []
-    for block in _blocks(rows, movies):
-        users, wanted = block.encoded.user_index, block.encoded.movie_index
-        known = wanted < movies
-        scores = tf.constant(baseline.scores(users))
-        raw, unseen = exact_ranks(
-            scores, np.where(known, wanted, 0), timelines.seen(tf.constant(users))
-        )
-        last = np.int32(movies + 1)
-        stars = baseline.stars(users, wanted)
-        parts.append((stars, tf.where(known, raw, last), tf.where(known, unseen, last)))
-    return _joined(parts)
-
-
-def train_counts(data: EncodedData, rows: TestRows) -> tuple[Int32, Int32]:
-    """How many train ratings each row's user and movie have, int [rows] each; 0 if unknown."""
-    counts = []
-    for train, wanted in (
-        (data.train.user_index, rows.encoded.user_index),
-        (data.train.movie_index, rows.encoded.movie_index),
-    ):
-        size = int(max(train.max(initial=0), wanted.max(initial=0))) + 1
-        counts.append(np.bincount(train, minlength=size)[wanted].astype(np.int32))
-    return counts[0], counts[1]
-
-
-def _blocks(rows: TestRows, movies: int) -> list[TestRows]:
-    size = max(1, min(1024, BLOCK_CELLS // max(movies, 1)))
-    return [rows.take(np.arange(i, min(i + size, len(rows)))) for i in range(0, len(rows), size)]
-
-
-def _joined(parts: list[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]) -> Predictions:
-    columns = zip(*parts, strict=True)
-    stars, raw, unseen = (np.concatenate([np.asarray(p) for p in column]) for column in columns)
-    return Predictions(stars=stars, rank_raw=raw, rank_unseen=unseen)
-
-
-# The champion on the candidate's test rows, as far as it can be asked at all.
+    predictions = _joined([(a[f.RATING], a[f.RANK_RAW], a[f.RANK_UNSEEN]) for a in answers])
+    if not answers or f.LIKE not in answers[0]:
+        return predictions
+    return replace(predictions, likes=np.concatenate([a[f.LIKE] for a in answers]))
 
 
 class NotComparable(Exception):
-    """The champion does not understand these test rows; says why in words."""
+    """The champion cannot be evaluated on the candidate's test rows; the text says why."""
 
 
-def ask_champion(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
-    """Send all rows through the champion's own `evaluate` signature.
+def champion_predictions(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
+    """Send all rows through the champion's signature `evaluate`.
 
     A registry keeps models for years: this one may come from another version of Reelflow or of
-    TensorFlow. It answers from its own vocabulary, catalogue and histories.
+    TensorFlow.
 
     Args:
         saved_model: folder of the SavedModel.
@@ -145,7 +97,7 @@ def ask_champion(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
         movies: size of the catalogue, to bound memory.
 
     Raises:
-        NotComparable: it does not load, or has another `evaluate` than models have today.
+        NotComparable: it does not load, or its `evaluate` differs from the contract's.
     """
     try:
         signatures = Signatures.load(saved_model)
@@ -161,10 +113,108 @@ def ask_champion(saved_model: Path, rows: TestRows, movies: int) -> Predictions:
                 f"its `evaluate` answers with {_listed(its.outputs)}, "
                 f"not with {_listed(today.outputs)}"
             )
-        return ask(signatures, rows, movies)
+        return model_predictions(signatures, rows, movies)
     except (OSError, TypeError, ValueError, tf.errors.OpError) as error:
         words = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise NotComparable(f"it cannot be asked: {words}") from error
+
+
+def baseline_predictions(baseline: Baseline, rows: TestRows, data: EncodedData) -> Predictions:
+    """Ranks and stars of a fitted baseline, by the same exact ranking as the model's.
+
+    Args:
+        baseline: fitted on `data`.
+        rows: the test rows; a movie that is not in the catalogue ranks behind all others.
+        data: the encoded ratings.
+    """
+    movies, timelines = len(data.catalogue), _timelines(data)
+    parts = []
+    for block in _blocks(rows, movies):
+        users, targets = block.encoded.user_index, block.encoded.movie_index
+        known = targets < movies
+        scores, seen = tf.constant(baseline.scores(users)), timelines.seen(tf.constant(users))
+        raw, unseen = exact_ranks(scores, np.where(known, targets, 0), seen)
+        last = np.int32(movies + 1)
+        stars = baseline.stars(users, targets)
+        parts.append((stars, tf.where(known, raw, last), tf.where(known, unseen, last)))
+    return _joined(parts)
+
+
+def model_recommendations(signatures: Signatures, users: Texts, data: EncodedData, k: int) -> Int32:
+    """The movies that a model recommends, by its own signature.
+
+    Args:
+        signatures: of the exported model.
+        users: user ids, [users].
+        data: for the catalogue.
+        k: movies a user.
+
+    Returns:
+        `movie_index`, int32 [users, k]; -1 where there is none.
+    """
+    index = {movie_id.encode(): i for i, movie_id in enumerate(data.catalogue.movie_id)}
+    size = _block_size(len(data.catalogue))
+    blocks = [
+        signatures.call(RECOMMEND, {f.USER_ID: users[i : i + size], f.K: k})[f.MOVIE_ID]
+        for i in range(0, len(users), size)
+    ]
+    lists = [[index.get(movie_id, -1) for movie_id in row] for block in blocks for row in block]
+    return np.array(lists, np.int32)
+
+
+def baseline_recommendations(baseline: Baseline, users: Int32, data: EncodedData, k: int) -> Int32:
+    """The movies with a baseline's highest scores that the users have not rated in train.
+
+    Args:
+        baseline: fitted on `data`.
+        users: `user_index`, [users].
+        data: the encoded ratings.
+        k: movies a user.
+
+    Returns:
+        `movie_index`, int32 [users, k]; -1 where there is none.
+    """
+    size, timelines = _block_size(len(data.catalogue)), _timelines(data)
+    lists = []
+    for i in range(0, len(users), size):
+        block = users[i : i + size]
+        scores = mask(tf.constant(baseline.scores(block)), timelines.seen(tf.constant(block)))
+        _, best = top_k(scores, tf.constant(k))
+        lists.append(best.numpy())
+    return np.concatenate(lists)
+
+
+def train_counts(data: EncodedData, rows: TestRows) -> tuple[Int32, Int32]:
+    """Numbers of train ratings of each row's user and movie, int32 [rows] each; 0 if unknown."""
+    counts = []
+    for train, tested in (
+        (data.train.user_index, rows.encoded.user_index),
+        (data.train.movie_index, rows.encoded.movie_index),
+    ):
+        size = int(max(train.max(initial=0), tested.max(initial=0))) + 1
+        counts.append(np.bincount(train, minlength=size)[tested].astype(np.int32))
+    return counts[0], counts[1]
+
+
+def _timelines(data: EncodedData) -> Timelines:
+    train = data.train
+    return Timelines(train.movie_index, train.timestamp, data.offsets, unknown=len(data.catalogue))
+
+
+def _block_size(movies: int) -> int:
+    return max(1, min(1024, BLOCK_CELLS // max(movies, 1)))
+
+
+def _blocks(rows: TestRows, movies: int) -> list[TestRows]:
+    size = _block_size(movies)
+    return [rows.take(np.arange(i, min(i + size, len(rows)))) for i in range(0, len(rows), size)]
+
+
+def _joined(parts: list[tuple[Any, Any, Any]]) -> Predictions:
+    """Stars, raw and unseen ranks of blocks, one after the other."""
+    columns = zip(*parts, strict=True)
+    stars, raw, unseen = (np.concatenate([np.asarray(p) for p in column]) for column in columns)
+    return Predictions(stars=stars, rank_raw=raw, rank_unseen=unseen)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -42,7 +42,7 @@ def movie_popularity(train_counts: npt.NDArray[np.int32]) -> Labels:
 
 
 def age_group(ages: Sequence[int | None]) -> Labels:
-    """Bucket of ages in years, [rows]; an age that is not known is a group of its own."""
+    """Bucket of ages in years, [rows] to text [rows]; None is a group of its own."""
     known = np.array([age is not None for age in ages], np.bool_)
     years = np.array([age or 0 for age in ages], np.int32)
     buckets = _buckets(years, AGE)
@@ -59,7 +59,7 @@ def by_genre(genres: Sequence[Sequence[str]], movies: npt.NDArray[np.int32]) -> 
 
     Args:
         genres: of each movie, [movies].
-        movies: `movie_index` of the rows; a movie that the catalogue does not have is in no genre.
+        movies: `movie_index` of the rows; a movie outside the catalogue is in no genre.
     """
     names = sorted({genre for of_movie in genres for genre in of_movie})
     columns = {name: i for i, name in enumerate([*names, NO_GENRE])}
@@ -74,7 +74,13 @@ def by_genre(genres: Sequence[Sequence[str]], movies: npt.NDArray[np.int32]) -> 
 def all_slices(
     labels: Mapping[str, Labels], genres: Sequence[Sequence[str]], movies: npt.NDArray[np.int32]
 ) -> dict[tuple[str, str], Mask]:
-    """(slice key, value) to the rows inside, for everything that the report slices by."""
+    """(slice key, value) to the rows inside, bool [rows], by the labels' keys and by genre.
+
+    Args:
+        labels: slice key to the row's value, text [rows].
+        genres: as for `by_genre`.
+        movies: as for `by_genre`.
+    """
     groups = {key: by_label(values) for key, values in labels.items()}
     groups[GENRE] = by_genre(genres, movies)
     return {(key, value): mask for key, masks in groups.items() for value, mask in masks.items()}
@@ -94,17 +100,17 @@ def _buckets(counts: npt.NDArray[np.int32], key: str) -> Labels:
     return labels
 
 
-# Groups of users by gender and age, for the slices of runs that opted in to user attributes.
-
-
 def user_groups(
     users: Iterable[pa.RecordBatch], user_ids: npt.NDArray[np.object_]
 ) -> dict[str, Labels]:
-    """Slice key to the group of each row's user, text [rows].
+    """Groups of users by gender and age, in runs that opted in to user attributes.
 
     Args:
         users: the catalogue's `users` split; without attributes there are no groups.
-        user_ids: who each row is of, [rows]. Users that train does not have are `(unknown)`.
+        user_ids: user id of each row, [rows]. Users that train does not have are `(unknown)`.
+
+    Returns:
+        Slice key to the group of each row's user, text [rows].
     """
     gender: dict[str, str] = {}
     age: dict[str, int] = {}

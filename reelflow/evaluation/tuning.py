@@ -26,7 +26,7 @@ from reelflow.config import ModelConfig, TrainConfig, TunerConfig, Value
 from reelflow.config.tuning_space import EPOCHS, HYPERBAND_EPOCHS, hyperparameters
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.evaluation.metrics import row_columns, summarise
-from reelflow.evaluation.predictions import TestRows, ask
+from reelflow.evaluation.predictions import TestRows, model_predictions
 from reelflow.evaluation.trials import Trial
 from reelflow.model.signatures import ServingModel
 from reelflow.model.tasks import JointModel
@@ -84,7 +84,8 @@ def measure(joint: JointModel, data: EncodedData, rows: EncodedRatings) -> Metri
         encoded=rows,
     )
     signatures = Signatures(ServingModel(joint, data, users).signatures())
-    summary = summarise(row_columns(ask(signatures, test_rows, len(movies)), rows.rating))
+    predictions = model_predictions(signatures, test_rows, len(movies))
+    summary = summarise(row_columns(predictions, rows.rating))
     others = [gated.metric.key for gated in gate_metrics() if not gated.metric.ranked]
     return {**summary.unseen, **{key: getattr(summary, key) for key in others}}
 

@@ -1,4 +1,4 @@
-"""Metrics by hand."""
+"""Metrics by hand: ranks, errors, likes, calibration, coverage and novelty."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ import math
 import numpy as np
 import pytest
 
-from reelflow.evaluation.metrics import Predictions, ranking_columns, row_columns, summarise
+from reelflow.evaluation.metrics import (
+    MAX_BINS,
+    Predictions,
+    calibration,
+    coverage,
+    like_hits,
+    like_metrics,
+    novelty,
+    ranking_columns,
+    row_columns,
+    summarise,
+)
+from reelflow.evaluation.results import Bin
 from tests.reelflow.evaluation.figures import predictions, stars
 
 
@@ -57,3 +69,100 @@ def test_means_of_some_rows() -> None:
 def test_what_is_no_number_is_infinitely_wrong(said: float) -> None:
     found = summarise(row_columns(_predictions([1, 1], [1, 1], [said, 3.0]), np.full(2, 3.0, "f")))
     assert found.rmse == found.mae == float("inf")
+
+
+def _said(stars: list[float], likes: list[float] | None = None) -> Predictions:
+    ranks = np.ones(len(stars), np.int32)
+    probabilities = None if likes is None else np.array(likes, np.float32)
+    return Predictions(np.array(stars, np.float32), ranks, ranks, probabilities)
+
+
+def _ratings(*stars: float) -> np.ndarray:
+    return np.array(stars, np.float32)
+
+
+def test_liked_is_from_three_and_a_half_stars() -> None:
+    hits = like_hits(_said([3.5, 3.4, 5.0, np.nan]), _ratings(3.5, 5, 1, 1))
+    assert hits.tolist() == [1, 0, 0, 0]
+
+
+def test_a_probability_decides_where_there_is_one() -> None:
+    hits = like_hits(_said([1, 1, 5, 5], [0.5, 0.49, 0.2, 0.9]), _ratings(4, 4, 1, 1))
+    assert hits.tolist() == [1, 0, 1, 0]
+
+
+def test_metrics_by_hand() -> None:
+    """Told as liked: the first three, of whom two are; of three liked, one is missed."""
+    ratings = _ratings(5, 1, 4, 4.5, 2)
+    found = like_metrics(_said([4.5, 4.0, 3.6, 3.0, 1.0]), ratings)
+    assert found["accuracy"] == pytest.approx(3 / 5)
+    assert found["precision"] == pytest.approx(2 / 3)
+    assert found["recall"] == pytest.approx(2 / 3)
+    # Pairs (liked, disliked) in the right order: 5 over both, 4 and 4.5 over the last one.
+    assert found["auc"] == pytest.approx(4 / 6)
+    assert found["threshold"] == 3.5
+
+
+def test_ties_count_half_and_no_number_comes_last() -> None:
+    assert like_metrics(_said([3, 3, 3, 3]), _ratings(5, 5, 1, 1))["auc"] == 0.5
+    assert like_metrics(_said([np.nan, 3.0]), _ratings(5, 1))["auc"] == 0.0
+
+
+def test_what_cannot_be_counted_is_none() -> None:
+    found = like_metrics(_said([1.0, 2.0]), _ratings(1, 2))
+    assert (found["precision"], found["recall"], found["auc"]) == (None, None, None)
+    assert found["accuracy"] == 1.0
+
+
+def test_the_threshold_is_the_models() -> None:
+    assert like_metrics(_said([2.6, 2.4]), _ratings(2.5, 2.0), 2.5)["accuracy"] == 1.0
+
+
+def _floats(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+def test_near_predictions_share_a_bin() -> None:
+    found = calibration(_floats(3.0, 3.125, 4.0), _floats(2, 4, 5))
+    assert found == [Bin(2, 3.0625, 3.0, 1.0), Bin(1, 4.0, 5.0, 0.0)]
+
+
+def test_every_row_is_in_one_bin_and_bins_ascend() -> None:
+    random = np.random.default_rng(0)
+    predicted = random.uniform(0.5, 5, 500).astype(np.float32)
+    found = calibration(predicted, predicted)
+    assert sum(part.rows for part in found) == 500
+    means = [part.predicted for part in found]
+    assert means == sorted(means)
+    assert np.allclose(means, [part.actual for part in found])
+
+
+def test_long_scales_have_no_more_bins_than_short_ones() -> None:
+    predicted = np.linspace(0, 1000, 5000, dtype=np.float32)
+    assert len(calibration(predicted, predicted)) <= MAX_BINS + 1
+
+
+def test_what_is_no_number_is_left_out() -> None:
+    assert calibration(_floats(np.nan, np.inf), _floats(3, 3)) == []
+
+
+LISTS = np.array([[0, 1], [0, -1]], np.int32)
+
+
+def test_coverage_is_the_share_of_movies_recommended() -> None:
+    assert coverage(LISTS, movies=4) == 0.5
+
+
+def test_novelty_is_mean_self_information() -> None:
+    # Movie 0 is known to all 8 users: 0 bits, twice; movie 1 to two of them: 2 bits.
+    assert novelty(LISTS, np.array([8, 2, 1, 0]), users=8) == pytest.approx(2 / 3)
+
+
+def test_a_movie_that_nobody_rated_is_as_novel_as_can_be() -> None:
+    assert novelty(np.array([[3]], np.int32), np.array([8, 2, 1, 0]), users=8) == 3.0
+
+
+def test_empty_lists() -> None:
+    nothing = np.full((2, 3), -1, np.int32)
+    assert coverage(nothing, 4) == 0
+    assert novelty(nothing, np.ones(4, np.int64), 8) == 0

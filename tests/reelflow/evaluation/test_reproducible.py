@@ -12,7 +12,7 @@ from reelflow.config import ModelConfig, TrainConfig
 from reelflow.data.sample import write_sample
 from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation.contest import Entry, measure
-from reelflow.evaluation.predictions import TestRows, ask
+from reelflow.evaluation.predictions import TestRows, model_predictions
 from reelflow.model.fit import fit
 from reelflow.model.signatures import ServingModel
 from reelflow.saved_model.client import Signatures
@@ -49,7 +49,7 @@ def test_seeds(tmp_path: Path) -> None:
         )
         joint, _ = fit(data, MODEL, train, tmp_path)
         signatures = Signatures(ServingModel(joint, data, users).signatures())
-        predictions = ask(signatures, rows, len(data.catalogue))
+        predictions = model_predictions(signatures, rows, len(data.catalogue))
         nothing = np.full((1, 1), -1, np.int32)
         return measure("a", predictions, nothing, rows.encoded, data, 1, None, None)
 
