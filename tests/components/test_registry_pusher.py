@@ -27,14 +27,14 @@ from tests.ingested import ingest_summary
 pytestmark = pytest.mark.slow
 
 KINDS = {
-    module.MODEL: standard_artifacts.Model,
-    module.TRANSFORM_GRAPH: standard_artifacts.TransformGraph,
-    module.QUARANTINE: artifacts.Quarantine,
-    module.EVALUATION: standard_artifacts.ModelEvaluation,
-    module.MODEL_BLESSING: standard_artifacts.ModelBlessing,
-    module.INFRA_BLESSING: standard_artifacts.InfraBlessing,
-    module.PUSHED_MODEL: standard_artifacts.PushedModel,
-    module.REPORT: artifacts.Report,
+    "model": standard_artifacts.Model,
+    "transform_graph": standard_artifacts.TransformGraph,
+    "quarantine": artifacts.Quarantine,
+    "evaluation": standard_artifacts.ModelEvaluation,
+    "model_blessing": standard_artifacts.ModelBlessing,
+    "infra_blessing": standard_artifacts.InfraBlessing,
+    "pushed_model": standard_artifacts.PushedModel,
+    "report": artifacts.Report,
 }
 CONFIG = {"train": {"epochs": 3}}
 BETTER_CHAMPION = {"broken": ["rmse_against_champion"], "reasons": ["RMSE is worse."]}
@@ -67,7 +67,7 @@ class Run:
             self.inputs[key] = [artifact]
         shutil.copytree(_exported(seed), folder / "model" / "Format-Serving")
         ingest_summary(train=80, data_hash="data", format="generic").write(
-            self.inputs[module.QUARANTINE][0].uri
+            self.inputs["quarantine"][0].uri
         )
         Results(
             rows=1,
@@ -78,17 +78,17 @@ class Run:
             slices=[],
             gate=Verdict(blessed=blessed, **gate),
             out_of_vocabulary={},
-        ).write(folder / module.EVALUATION)
+        ).write(folder / "evaluation")
         latency = {"median": 2.0, "p95": 3.0}
         check = ServingResult(() if infra else ("too slow",), latency)
-        check.write(folder / module.INFRA_BLESSING)
-        (folder / module.REPORT / "report.html").write_text("page")
-        self._set(module.MODEL_BLESSING, "blessed", int(blessed))
-        self._set(module.INFRA_BLESSING, "blessed", int(infra))
+        check.write(folder / "infra_blessing")
+        (folder / "report" / "report.html").write_text("page")
+        self._set("model_blessing", "blessed", int(blessed))
+        self._set("infra_blessing", "blessed", int(infra))
         was_pushed = blessed and infra and pushed is not None
-        self._set(module.PUSHED_MODEL, "pushed", int(was_pushed))
+        self._set("pushed_model", "pushed", int(was_pushed))
         if was_pushed:
-            self.inputs[module.PUSHED_MODEL][0].set_string_custom_property("pushed_version", pushed)
+            self.inputs["pushed_model"][0].set_string_custom_property("pushed_version", pushed)
         self._folder = folder
 
     def register(self, registrar: Registrar) -> dict[str, Any]:
