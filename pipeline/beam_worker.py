@@ -1,4 +1,4 @@
-"""`reelflow-beam-worker`: what Flink and Spark start on a worker machine for `beam.preset`.
+"""`reelflow-beam-worker`: the program that Flink and Spark start on a worker for `beam.preset`.
 
 It does what Beam's own container entry point does (Beam's "container contract"), for machines
 where Reelflow is installed and there are no containers: ask the engine for the pipeline's options
@@ -21,9 +21,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         grpc.RpcError: the engine that started it is gone.
     """
-    chosen = _options(sys.argv[1:] if argv is None else argv)
+    options = _options(sys.argv[1:] if argv is None else argv)
     prepare()
-    os.environ.update(provisioned(chosen.id, chosen.provision_endpoint))
+    os.environ.update(provisioned(options.id, options.provision_endpoint))
     from apache_beam.runners.worker import sdk_worker_main
 
     # A worker whose engine was killed has nothing to stop it but the end of its connection.
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def provisioned(worker_id: str, endpoint: str) -> dict[str, str]:
-    """The variables that Beam's Python worker reads, from the engine's provision service.
+    """Return the variables that Beam's Python worker reads, from the engine's provision service.
 
     Args:
         worker_id: under which the engine expects the worker to report.
@@ -57,8 +57,8 @@ def provisioned(worker_id: str, endpoint: str) -> dict[str, str]:
             wait_for_ready=True,
         ).info
 
-    def text(found: endpoints_pb2.ApiServiceDescriptor) -> str:
-        return text_format.MessageToString(found, as_one_line=True)
+    def text(endpoint: endpoints_pb2.ApiServiceDescriptor) -> str:
+        return text_format.MessageToString(endpoint, as_one_line=True)
 
     variables = {
         "WORKER_ID": worker_id,
@@ -76,7 +76,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="reelflow-beam-worker", description=__doc__)
     parser.add_argument("--id", required=True, help="the worker's id")
     parser.add_argument("--provision_endpoint", required=True, help="host:port")
-    # The contract has more, all of which the provision service tells as well.
+    # The contract has more options; the provision service answers with the same values.
     return parser.parse_known_args(argv)[0]
 
 

@@ -1,4 +1,4 @@
-"""What `tfx pipeline create --engine local` and `tfx run create --engine local` load.
+"""The runner of `tfx pipeline create --engine local` and `tfx run create --engine local`.
 
 Takes its settings from the environment, since `tfx` has no options for them:
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pipeline.runs.launcher import find_reelflow_error
+from pipeline.runs.failures import find_reelflow_error
 from reelflow.base.environment import prepare
 from reelflow.base.errors import ReelflowError
 from reelflow.config.layout import Layout
@@ -23,7 +23,7 @@ from reelflow.data.inputs import effective_config
 
 
 def start_again_with_keras_2() -> None:
-    """Start this process anew if TensorFlow has taken Keras 3 before it could be told of Keras 2.
+    """Start this process anew if TensorFlow was imported with Keras 3 already.
 
     The `tfx` command imports TensorFlow first and loads this file afterwards.
     """
@@ -34,7 +34,7 @@ def start_again_with_keras_2() -> None:
 
 
 def main() -> None:
-    """Run the pipeline and writes its summary.
+    """Run the pipeline and write its summary.
 
     Raises:
         ReelflowError: wrong settings, unusable data, or a component that refused to go on.
@@ -45,8 +45,8 @@ def main() -> None:
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
     from pipeline.definition import create_pipeline
+    from pipeline.runs.finish import finish_run
     from pipeline.runs.lineage import newest_run_id, read_run
-    from pipeline.runs.summary import write_summary
 
     layout = Layout.of(os.environ.get("REELFLOW_OUTPUT") or "output")
     config = effective_config(
@@ -58,26 +58,26 @@ def main() -> None:
     try:
         LocalDagRunner().run(create_pipeline(config, str(layout.output)))
     except Exception as failure:
-        ours = find_reelflow_error(failure)
+        error = find_reelflow_error(failure)
         if (run_id := newest_run_id(layout.metadata)) != before:
-            write_summary(layout, config, run_id, ours.message if ours else str(failure))
-        if ours is None:
+            finish_run(layout, config, run_id, error.message if error else str(failure))
+        if error is None:
             raise
-        raise ours from failure
+        raise error from failure
     run_id = newest_run_id(layout.metadata)
     if run_id in (None, before):  # `tfx pipeline create` looks at the pipeline and runs nothing
         return
     # LocalDagRunner goes on after a node that could not get its inputs.
     failed = [node.node for node in read_run(layout.metadata, run_id).nodes if node.failed]
-    error = f"{', '.join(failed)} failed." if failed else None
-    write_summary(layout, config, run_id, error)
-    if error:
-        raise ReelflowError(error, "The output above has the reason.")
+    message = f"{', '.join(failed)} failed." if failed else None
+    finish_run(layout, config, run_id, message)
+    if message:
+        raise ReelflowError(message, "The output above has the reason.")
     print(f"Summary: {layout.latest / 'summary.json'}")
 
 
 def exit_code() -> int:
-    """Run `main`; our own errors are shown in one line each, without a traceback."""
+    """Run `main` and return the exit code; print a `ReelflowError` without a traceback."""
     try:
         main()
     except ReelflowError as error:

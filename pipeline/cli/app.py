@@ -1,43 +1,21 @@
-"""What all sub-commands share: the console, the `--output` option and the way errors are shown."""
+"""The `reelflow` command: a sub-command's file is imported when it is called.
+
+Importing all of them takes longer than `reelflow --help` may take.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 from typer.core import TyperGroup
 from typer.main import get_group
 
 from reelflow.base.errors import ReelflowError
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
-
-DEFAULT_OUTPUT = Path("output")
-
-Output = Annotated[
-    Path,
-    typer.Option("--output", help="Folder of runs, artifacts and pushed models.", metavar="DIR"),
-]
-
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-
-
-def show_error(error: ReelflowError) -> None:
-    """What is wrong, then what to do about it, on stderr."""
-    errors.print(Text.assemble(("error: ", "bold red"), error.message), soft_wrap=True)
-    if error.remedy:
-        errors.print(Text(error.remedy, style="cyan"), soft_wrap=True)
-
-
-# The group behind `reelflow`: imports a sub-command when it is called, and shows our errors.
-# Importing all of them takes longer than `reelflow --help` may take.
-
+"""Exit code after Ctrl-C, the same as in shells."""
 
 SUBCOMMANDS = {
     "run": ("pipeline.cli.run:run", "Train a recommender and push it if it earns it."),
@@ -79,14 +57,14 @@ SUBCOMMANDS = {
     "data": ("pipeline.cli.data:data_app", "Inspect and download ratings."),
     "config": ("pipeline.cli.config:config_app", "Show the configuration."),
 }
-"""Name of a sub-command to where its function or its own `Typer` is, and its line in the help."""
+"""Name of a sub-command to module and name of its function or `Typer`, and its line in the help."""
 
 
 class Commands(TyperGroup):
-    """Lists all sub-commands, loads the one that is called, turns errors into exit codes."""
+    """Group that loads a sub-command when it is called and turns errors into exit codes."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # typer brings its own Context
-        """Name, sub-command and its arguments; what was registered only stands for it."""
+        """Return name, sub-command and its arguments; the registered one is a placeholder."""
         name, _, rest = super().resolve_command(ctx, args)
         return name, None if name is None else load(name), rest
 
@@ -99,27 +77,28 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except ReelflowError as error:
-            show_error(error)
+            from pipeline.cli.output import print_error
+
+            print_error(error)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
+            from pipeline.cli.output import errors
+
             errors.print("Interrupted.")
             raise typer.Exit(INTERRUPTED) from None
 
 
 def load(name: str) -> Any:
-    """The sub-command of that name, ready to be called."""
+    """Import the sub-command of that name, ready to be called."""
     module, _, attribute = SUBCOMMANDS[name][0].partition(":")
-    found = getattr(import_module(module), attribute)
+    function = getattr(import_module(module), attribute)
     # rich help takes twice as long to import as everything else together
     app = typer.Typer(rich_markup_mode=None)
-    if isinstance(found, typer.Typer):
-        app.add_typer(found, name=name)
+    if isinstance(function, typer.Typer):
+        app.add_typer(function, name=name)
     else:
-        app.command(name)(found)
+        app.command(name)(function)
     return get_group(app).commands[name]
-
-
-# Puts the sub-commands together; `reelflow --help` must answer at once, so nothing heavy here.
 
 
 app = typer.Typer(
@@ -133,8 +112,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"reelflow {version('reelflow')}")
@@ -151,9 +130,9 @@ def _options(
     """Options of the command itself."""
 
 
-def _stand_in() -> None:
-    """In the list for a sub-command, which is imported only when it is called."""
+def _placeholder() -> None:
+    """Stand in the list for a sub-command that is not imported yet."""
 
 
 for _name, (_, _help) in SUBCOMMANDS.items():
-    app.command(_name, help=_help)(_stand_in)
+    app.command(_name, help=_help)(_placeholder)

@@ -1,37 +1,44 @@
-"""`reelflow compare`: configurations and baselines on one split, in one table."""
+"""`reelflow compare` and `reelflow sweep`: configurations on one split, in one table."""
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.cli.app import DEFAULT_OUTPUT, Output, console, errors
-from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides
-from pipeline.cli.progress import Progress, progress_on
-from pipeline.cli.session import alone_in, as_ours, captured, let_log_speak
-from pipeline.runs.comparison import in_words, stability, with_seeds
+from pipeline.cli.options import (
+    DEFAULT_OUTPUT,
+    ConfigFile,
+    DataFolder,
+    Dataset,
+    Output,
+    Overrides,
+)
+from pipeline.cli.output import console, errors, labelled
+from pipeline.cli.progress import Progress, progress_on, show_events
+from pipeline.runs.comparison import LEGEND, Comparison, with_seeds
+from pipeline.runs.failures import as_reelflow_error
+from pipeline.runs.process import captured, locked_output, log_at_info
 from reelflow.base.common import format_duration
 from reelflow.base.errors import BadInput, ReelflowError
-from reelflow.base.notices import notices_to
 from reelflow.config.layout import Layout
 from reelflow.config.loading import DEFAULT, listed
 
 if TYPE_CHECKING:
-    from pipeline.runs.comparison import Contest
+    from pipeline.runs.contest import Contest
     from reelflow.config import Config
 
-
-NONE = "none"
-WIDE = 240
+NO_BASELINE = "none"
+SWEEP_PRESET = "joint-basic"
+"""The preset to sweep by default: its tasks share embeddings, so that there is a trade-off."""
+_FILE_WIDTH = 240
 """Columns of the table where stdout is no terminal."""
 
 _LOG = logging.getLogger(__name__)
@@ -71,202 +78,19 @@ def compare(
     is compared; with --baselines alone, only baselines are. What was trained before comes from the
     cache.
 
-    Who fails is named below the table, with the reason, and the exit code is not 0.
+    Failures are named below the table, with the reason, and the exit code is not 0.
 
     Nothing is pushed. The table is kept in OUTPUT/compare as Markdown and JSON.
     """
     layout = Layout.of(output)
     names = baseline_names(baselines)
-    compared = contestants(layout, configs or [], presets or [], data, dataset, overrides or [])
+    compared = compared_configs(
+        layout, configs or [], presets or [], data, dataset, overrides or []
+    )
     base = next(iter(compared.values()))
     if not configs and not presets and baselines is not None and names:
         compared = {}
-    groups = with_seeds(compared, seeds)
-    hold(layout, base, groups, names, "")
-
-
-def hold(
-    layout: Layout,
-    base: Config,
-    groups: dict[str, dict[str, Config]],
-    baselines: Sequence[str],
-    prefix: str,
-) -> None:
-    """Run a contest, prints its table and keeps it.
-
-    Args:
-        layout: the output folder.
-        base: whose data and split are everybody's.
-        groups: name to the same configuration with one or more seeds, by name.
-        baselines: names of baselines.
-        prefix: of the name under which the table is kept, before the time.
-
-    Raises:
-        ReelflowError: nobody could be measured.
-        Exit: somebody could not.
-    """
-    began = time.monotonic()
-    compared = {name: config for group in groups.values() for name, config in group.items()}
-    started = prefix + datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    saved = layout.comparison(started)
-    log = saved.with_suffix(".log")
-    with alone_in(layout), captured(log) as terminal:
-        with progress_on(Console(file=terminal, highlight=False, width=None)) as progress:
-            contest = _run(base, compared, baselines, layout, f"compare-{started}", progress)
-        failures = {name: as_ours(error, name) for name, error in contest.failures.items()}
-        if not contest.entries and failures:
-            raise next(iter(failures.values()))
-        about = about_contest(contest, base)
-        about["failures"] = {
-            name: error.message.removeprefix(f"{name} failed: ") for name, error in failures.items()
-        }
-        found = stability(contest.entries, {name: list(group) for name, group in groups.items()})
-        about["seeds"] = list(in_words(found))
-        _save(contest, about, saved)
-    from pipeline.runs.comparison import LEGEND, on_screen
-
-    # A file has no width: every contestant's figures stay on one line.
-    wide = console if console.is_terminal else Console(highlight=False, width=WIDE)
-    wide.print()
-    wide.print(on_screen(contest.entries))
-    wide.print(Text(LEGEND, style="dim"), soft_wrap=not console.is_terminal)
-    for words in about["seeds"]:
-        console.print(Text("Seeds   ", style="bold").append(words, style=""), soft_wrap=True)
-    console.print(Text("Table   ", style="bold").append(str(saved), style=""), soft_wrap=True)
-    spent = format_duration(time.monotonic() - began)
-    console.print(Text(f"{spent} in all; log: {log}", style="dim"), soft_wrap=True)
-    for name, reason in about["failures"].items():
-        errors.print(Text(f"{name} failed: {reason}", style="red"), soft_wrap=True)
-    if failures:
-        raise typer.Exit(max(error.exit_code for error in failures.values()))
-
-
-def baseline_names(text: str | None) -> list[str]:
-    """The baselines behind `--baselines`.
-
-    Raises:
-        BadInput: there is none of that name; the message has the nearest one.
-    """
-    from reelflow.config import BASELINES, no_baseline
-
-    if text is None:
-        return list(BASELINES)
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if names == [NONE]:
-        return []
-    for name in names:
-        if name not in BASELINES:
-            raise BadInput(f"--baselines: {no_baseline(name)}.")
-    return list(dict.fromkeys(names))
-
-
-def contestants(
-    layout: Layout,
-    sources: Sequence[str],
-    presets: Sequence[str],
-    data: Path | None,
-    dataset: str | None,
-    overrides: Sequence[str],
-) -> dict[str, Config]:
-    """Name to configuration: files, then presets, all with the data and the split of the first.
-
-    Raises:
-        BadInput: two would have the same name, or something is wrong with one of them.
-    """
-    from reelflow.config.loading import load
-    from reelflow.data.inputs import effective_config
-
-    wanted: list[tuple[str, str | None, str | None]] = [
-        *((Path(source).stem, source, None) for source in sources),
-        *((preset, None, preset) for preset in dict.fromkeys(presets)),
-    ]
-    wanted = wanted or [(DEFAULT, None, None)]
-    names = [name for name, _, _ in wanted]
-    if len(set(names)) < len(names):
-        raise BadInput(
-            f"--config: two are called {max(names, key=names.count)}.", "Rename one of the files."
-        )
-    _, source, preset = wanted[0]
-    first = effective_config(layout, source, data, dataset, overrides, preset)
-    everybody = [first, *(load(s, overrides, p) for _, s, p in wanted[1:])]
-    # All read the same rows; who asks for further columns gets them, and the others may.
-    columns = {
-        "use_users": any(config.data.use_users for config in everybody),
-        "movie_features": tuple(
-            dict.fromkeys(name for config in everybody for name in config.data.movie_features)
-        ),
-    }
-    shared = {
-        "data": first.data.model_copy(update=columns),
-        "split": first.split,
-        "beam": first.beam,
-    }
-    everybody = [config.model_copy(update=shared) for config in everybody]
-    return dict(zip(names, everybody, strict=True))
-
-
-def _run(
-    base: Config,
-    configs: dict[str, Config],
-    baselines: Sequence[str],
-    layout: Layout,
-    run_id: str,
-    progress: Progress,
-) -> Contest:
-    """Run the contest inside the capture; everything heavy is imported here.
-
-    Raises:
-        ReelflowError: for every failure; what is not ours is in the log with its traceback.
-    """
-    progress.starting("Starting TensorFlow and TFX")
-    node = "The start"
-    try:
-        from pipeline.runs.comparison import Contest
-        from pipeline.runs.launcher import NodeStarted
-
-        let_log_speak()
-        contest = Contest(base, configs, baselines, layout, run_id)
-        progress.nodes(contest.steps)
-        with notices_to(progress.noted):
-            for event in contest.run():
-                node = event.node
-                if isinstance(event, NodeStarted):
-                    progress.started(node)
-                else:
-                    progress.finished(event)
-    except Exception as failure:
-        _LOG.exception("%s failed.", node)
-        ours: ReelflowError = as_ours(failure, node)
-        raise ours from failure
-    return contest
-
-
-def _save(contest: Contest, about: Mapping[str, Any], page: Path) -> None:
-    """Write the page, and beside it the same as JSON."""
-    from pipeline.runs.comparison import as_json, as_markdown
-
-    text = json.dumps(as_json(contest.entries, about), indent=2)
-    page.with_suffix(".json").write_text(text, encoding="utf-8")
-    page.write_text(as_markdown(contest.entries, about), encoding="utf-8")
-
-
-def about_contest(contest: Contest, base: Config) -> dict[str, Any]:
-    """What was compared on what."""
-    return {
-        "split": base.split.model_dump(mode="json"),
-        "rows": len(contest.rows),
-        "users_tested": len(set(contest.rows.user_id.tolist())),
-        "train_rows": len(contest.data.train),
-        "users": contest.data.sizes.users,
-        "movies": len(contest.data.catalogue),
-    }
-
-
-# `reelflow sweep`: the same model with retrieval and rating weighed against each other.
-
-
-PRESET = "joint-basic"
-"""The preset to sweep by default: its tasks share embeddings, so that there is a trade-off."""
+    _compare(layout, base, with_seeds(compared, seeds), names, "")
 
 
 def sweep(
@@ -276,7 +100,7 @@ def sweep(
     source: ConfigFile = None,
     preset: Annotated[
         str, typer.Option("--preset", help=f"There are {listed()}.", metavar="NAME")
-    ] = PRESET,
+    ] = SWEEP_PRESET,
     data: DataFolder = None,
     dataset: Dataset = None,
     overrides: Overrides = None,
@@ -296,14 +120,78 @@ def sweep(
     layout = Layout.of(output)
     shares = weights_of(weights)
     base = effective_config(layout, source, data, dataset, overrides or (), preset)
-    hold(layout, base, with_seeds(weighed(base, shares), 1), [], "sweep-")
+    _compare(layout, base, with_seeds(weighed(base, shares), 1), [], "sweep-")
+
+
+def baseline_names(text: str | None) -> list[str]:
+    """Return the names of baselines behind `--baselines`.
+
+    Raises:
+        BadInput: there is none of that name; the message has the nearest one.
+    """
+    from reelflow.config import BASELINES, no_baseline
+
+    if text is None:
+        return list(BASELINES)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names == [NO_BASELINE]:
+        return []
+    for name in names:
+        if name not in BASELINES:
+            raise BadInput(f"--baselines: {no_baseline(name)}.")
+    return list(dict.fromkeys(names))
+
+
+def compared_configs(
+    layout: Layout,
+    sources: Sequence[str],
+    presets: Sequence[str],
+    data: Path | None,
+    dataset: str | None,
+    overrides: Sequence[str],
+) -> dict[str, Config]:
+    """Return name to configuration: files, then presets, all with data and split of the first.
+
+    Raises:
+        BadInput: two would have the same name, or something is wrong with one of them.
+    """
+    from reelflow.config.loading import load
+    from reelflow.data.inputs import effective_config
+
+    named: list[tuple[str, str | None, str | None]] = [
+        *((Path(source).stem, source, None) for source in sources),
+        *((preset, None, preset) for preset in dict.fromkeys(presets)),
+    ]
+    named = named or [(DEFAULT, None, None)]
+    names = [name for name, _, _ in named]
+    if len(set(names)) < len(names):
+        raise BadInput(
+            f"--config: two are called {max(names, key=names.count)}.", "Rename one of the files."
+        )
+    _, source, preset = named[0]
+    first = effective_config(layout, source, data, dataset, overrides, preset)
+    configs = [first, *(load(s, overrides, p) for _, s, p in named[1:])]
+    # All read the same rows and all columns that one of them uses.
+    columns = {
+        "use_users": any(config.data.use_users for config in configs),
+        "movie_features": tuple(
+            dict.fromkeys(name for config in configs for name in config.data.movie_features)
+        ),
+    }
+    shared = {
+        "data": first.data.model_copy(update=columns),
+        "split": first.split,
+        "beam": first.beam,
+    }
+    configs = [config.model_copy(update=shared) for config in configs]
+    return dict(zip(names, configs, strict=True))
 
 
 def weights_of(text: str) -> list[float]:
-    """Weights from their list, ascending, each once.
+    """Return the weights of a list with commas, ascending, each once.
 
     Raises:
-        BadInput: one is no number from 0 to 1, or there is none.
+        BadInput: the list is empty, or has something else than numbers from 0 to 1.
     """
     try:
         shares = sorted({float(part) for part in text.split(",") if part.strip()})
@@ -315,10 +203,94 @@ def weights_of(text: str) -> list[float]:
 
 
 def weighed(base: Config, shares: list[float]) -> dict[str, Config]:
-    """Name to configuration, one for each weight of retrieval."""
-    found = {}
+    """Return name to configuration, one for each weight of retrieval."""
+    configs = {}
     for share in shares:
         weights = {"retrieval_weight": share, "rating_weight": 1.0 - share}
         model = base.model.model_copy(update=weights)
-        found[f"retrieval-{share:g}"] = base.model_copy(update={"model": model})
-    return found
+        configs[f"retrieval-{share:g}"] = base.model_copy(update={"model": model})
+    return configs
+
+
+def _compare(
+    layout: Layout,
+    base: Config,
+    groups: Mapping[str, Mapping[str, Config]],
+    baselines: Sequence[str],
+    prefix: str,
+) -> None:
+    """Measure all, print the table and save it.
+
+    Args:
+        layout: the output folder.
+        base: data and split for all.
+        groups: configuration to its seeds' names and configurations.
+        baselines: names of baselines.
+        prefix: of the name under which the table is saved, before the time.
+
+    Raises:
+        ReelflowError: nothing could be measured.
+        Exit: something could not be measured.
+    """
+    began = time.monotonic()
+    started = prefix + datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    page = layout.comparison(started)
+    log = page.with_suffix(".log")
+    with locked_output(layout), captured(log) as terminal:
+        with progress_on(Console(file=terminal, highlight=False, width=None)) as progress:
+            contest = _run(base, groups, baselines, layout, f"compare-{started}", progress)
+        failures = [as_reelflow_error(error, name) for name, error in contest.failures.items()]
+        if failures and not contest.entries:
+            raise failures[0]
+        comparison = contest.comparison()
+        comparison.save(page)
+    _print(comparison)
+    console.print(_line("Table", str(page)), soft_wrap=True)
+    spent = format_duration(time.monotonic() - began)
+    console.print(Text(f"{spent} in all; log: {log}", style="dim"), soft_wrap=True)
+    for name, reason in comparison.failures.items():
+        errors.print(Text(f"{name} failed: {reason}", style="red"), soft_wrap=True)
+    if failures:
+        raise typer.Exit(max(error.exit_code for error in failures))
+
+
+def _run(
+    base: Config,
+    groups: Mapping[str, Mapping[str, Config]],
+    baselines: Sequence[str],
+    layout: Layout,
+    run_id: str,
+    progress: Progress,
+) -> Contest:
+    """Run the contest inside the capture; everything heavy is imported here.
+
+    Raises:
+        ReelflowError: for every failure; one that is not ours is in the log with its traceback.
+    """
+    progress.starting("Starting TensorFlow and TFX")
+    try:
+        from pipeline.runs.contest import Contest
+
+        log_at_info()
+        contest = Contest(base, groups, baselines, layout, run_id)
+        progress.nodes(contest.steps)
+        show_events(progress, contest.run())
+    except Exception as failure:
+        error: ReelflowError = as_reelflow_error(failure, "The start")
+        _LOG.exception("%s", error.message)
+        raise error from failure
+    return contest
+
+
+def _print(comparison: Comparison) -> None:
+    # A file has no width: the figures of every entry stay on one line.
+    wide = console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)
+    wide.print()
+    wide.print(comparison.as_table())
+    wide.print(Text(LEGEND, style="dim"), soft_wrap=not console.is_terminal)
+    for sentence in comparison.seeds:
+        console.print(_line("Seeds", sentence), soft_wrap=True)
+
+
+def _line(label: str, value: str) -> Text:
+    return labelled(label, value, width=8)

@@ -1,44 +1,13 @@
-"""`reelflow config`: what a run would do."""
+"""`reelflow config`: the effective configuration."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from pipeline.cli.app import console
-from reelflow.config.loading import listed
+from pipeline.cli.options import ConfigFile, Overrides, Preset
+from pipeline.cli.output import console
 
 config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
-
-ConfigFile = Annotated[
-    str | None,
-    typer.Option("--config", help="TOML file, or the name of a bundled one.", metavar="FILE"),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option("--preset", help=f"A known model design: {listed()}.", metavar="NAME"),
-]
-DataFolder = Annotated[
-    Path | None, typer.Option("--data", help="Folder of ratings files.", metavar="DIR")
-]
-Dataset = Annotated[
-    str | None,
-    typer.Option("--dataset", help="A downloaded set (`reelflow data download`).", metavar="NAME"),
-]
-Span = Annotated[
-    str | None,
-    typer.Option(
-        "--span",
-        help="Newest span of the data to read: latest, a number or a date.",
-        metavar="SPAN",
-    ),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Override one key; may be repeated.", metavar="SECTION.KEY=VALUE"),
-]
 
 
 @config_app.callback()

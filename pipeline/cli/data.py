@@ -1,4 +1,4 @@
-"""`reelflow data`: look at ratings, fetch the public sets."""
+"""`reelflow data`: inspection of ratings, download of the public sets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from pipeline.cli.app import console
-from pipeline.cli.config import ConfigFile, Overrides
+from pipeline.cli.options import ConfigFile, Overrides
+from pipeline.cli.output import console, labelled
 
 if TYPE_CHECKING:
     from reelflow.data.inspection import Inspection
@@ -25,16 +25,16 @@ def inspect(
     config: ConfigFile = None,
     overrides: Overrides = None,
 ) -> None:
-    """Show what a folder holds and which rows would be refused, without running anything."""
+    """Show a folder's ratings and the rows that would be refused, without running anything."""
     from reelflow.config.loading import load
     from reelflow.data.inputs import absolute
-    from reelflow.data.inspection import inspect as look
+    from reelflow.data.inspection import inspect as inspect_folder
 
     effective = load(config, overrides or [])
     path = absolute(str(folder))
     with _bar("Reading", _size(path)) as advance:
-        found = look(effective, path, progress=advance)
-    _show(found)
+        inspection = inspect_folder(effective, path, progress=advance)
+    _show(inspection)
 
 
 @data_app.command()
@@ -45,19 +45,19 @@ def download(
     ] = Path("data"),
 ) -> None:
     """Download a public set of ratings; `reelflow run --dataset NAME` then uses it."""
-    from reelflow.data.download import download as fetch
+    from reelflow.data.download import download as download_set
     from reelflow.data.download import licence_notice
 
     console.print(Text(licence_notice(name), style="dim"))
     done = 0
     with _bar(f"Downloading {name}", None) as advance:
 
-        def tell(so_far: int, total: int | None) -> None:
+        def show_progress(so_far: int, total: int | None) -> None:
             nonlocal done
             advance(so_far - done, total)
             done = so_far
 
-        folder = fetch(name, to, progress=tell)
+        folder = download_set(name, to, progress=show_progress)
     console.print(Text(f"{name} is in {folder}", style="bold"), soft_wrap=True)
     if to == Path("data"):
         console.print(f"Next: reelflow run --dataset {name}", soft_wrap=True)
@@ -67,10 +67,10 @@ def download(
 
 @contextlib.contextmanager
 def _bar(label: str, total: int | None) -> Iterator[Callable[..., None]]:
-    """A progress bar in bytes on a terminal, nothing elsewhere.
+    """Show a progress bar in bytes on a terminal, nothing elsewhere.
 
     Yields:
-        What is to be called with the bytes since the last call and, once it is known, the total.
+        A function of the bytes since its last call and, once it is known, the total.
     """
     from rich import progress
 
@@ -96,44 +96,45 @@ def _bar(label: str, total: int | None) -> Iterator[Callable[..., None]]:
 
 
 def _size(folder: str) -> int | None:
-    """Bytes of all files of a folder, as a guess at the work; none if it is not on this machine."""
+    """Return the bytes of all files in a folder; None if it is not on this machine."""
     path = Path(folder)
     if not path.is_dir():
         return None
     return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
 
 
-def _show(found: Inspection) -> None:
-    source = found.source
+def _show(inspection: Inspection) -> None:
+    source = inspection.source
     names = [file.name for file in source.ratings_files]
     lines = {
         "Format": source.format.value + (" (synthetic)" if source.synthetic else ""),
         "Ratings": ", ".join(names),
         "Movies": Path(source.movies_file).name if source.movies_file else "no file",
         "Users": Path(source.users_file).name if source.users_file else "no file, or not opted in",
-        "Rows": f"{found.read:,} read, {found.kept:,} valid, from {found.users:,} users",
-        "Titles": _titles(found),
+        "Rows": f"{inspection.read:,} read, {inspection.kept:,} valid, "
+        f"from {inspection.users:,} users",
+        "Titles": _titles(inspection),
         "Range": f"{source.rating_min:g} to {source.rating_max:g} stars",
         "Time": "timestamps" if source.has_timestamps else "no timestamps",
     }
     for label, value in lines.items():
-        console.print(Text.assemble((f"{label:<12}", "bold"), value), soft_wrap=True)
-    refused = sum(found.quarantined.values())
+        console.print(labelled(label, value), soft_wrap=True)
+    refused = sum(inspection.quarantined.values())
     if not refused:
-        console.print(Text.assemble((f"{'Quarantine':<12}", "bold"), "no row"))
+        console.print(labelled("Quarantine", "no row"))
         return
-    share = f"{refused:,} rows ({refused / found.read:.2%})"
-    console.print(Text.assemble((f"{'Quarantine':<12}", "bold"), share))
-    for reason, count in found.quarantined.items():
+    share = f"{refused:,} rows ({refused / inspection.read:.2%})"
+    console.print(labelled("Quarantine", share))
+    for reason, count in inspection.quarantined.items():
         console.print(Text.assemble((f"  {reason}  ", "yellow"), f"{count:,}"))
-        for row in found.preview:
+        for row in inspection.preview:
             if row.reason == reason:
                 shown = row.row.decode("utf-8", errors="backslashreplace")
                 line = Text(f"    {row.file}:{row.line}  {shown}", style="dim")
                 console.print(line, soft_wrap=True)
 
 
-def _titles(found: Inspection) -> str:
-    if found.movies is None:
-        return f"{found.rated:,} movies rated; without a movies' file titles are not known"
-    return f"{found.movies:,} movies, {found.rated:,} of them rated"
+def _titles(inspection: Inspection) -> str:
+    if inspection.movies is None:
+        return f"{inspection.rated:,} movies rated; without a movies' file titles are not known"
+    return f"{inspection.movies:,} movies, {inspection.rated:,} of them rated"

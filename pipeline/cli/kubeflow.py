@@ -1,4 +1,4 @@
-"""`reelflow kubeflow`: the pipeline as a package, on a server, on a schedule."""
+"""`reelflow kubeflow`: compile the pipeline to a package, submit it, schedule it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from pipeline.cli.app import console
-from pipeline.cli.config import ConfigFile, Overrides, Preset
+from pipeline.cli.options import ConfigFile, Overrides, Preset
+from pipeline.cli.output import console
 from reelflow.base.errors import BadInput, ReelflowError
 
 if TYPE_CHECKING:
@@ -20,16 +20,6 @@ if TYPE_CHECKING:
 kubeflow_app = typer.Typer(
     help="Compile the pipeline for Kubeflow Pipelines 2, and run it there.", no_args_is_help=True
 )
-
-
-@kubeflow_app.callback()
-def _needs_the_sdk() -> None:
-    """Compile the pipeline for Kubeflow Pipelines 2, and run it there."""
-    if find_spec("kfp") is None:
-        raise ReelflowError(
-            "The kfp SDK is not installed: none fits TFX on this Python.",
-            "Compile and submit with Python 3.10 or 3.11; the tasks themselves do not need it.",
-        )
 
 
 PACKAGE = Path("reelflow.yaml")
@@ -75,6 +65,16 @@ Experiment = Annotated[
 ]
 
 
+@kubeflow_app.callback()
+def _needs_the_sdk() -> None:
+    """Compile the pipeline for Kubeflow Pipelines 2, and run it there."""
+    if find_spec("kfp") is None:
+        raise ReelflowError(
+            "The kfp SDK is not installed: none fits TFX on this Python.",
+            "Compile and submit with Python 3.10 or 3.11; the tasks themselves do not need it.",
+        )
+
+
 @kubeflow_app.command()
 def compile(  # the sub-command's name
     config: ConfigFile = None,
@@ -86,7 +86,7 @@ def compile(  # the sub-command's name
         Path, typer.Option("--package", help="File to write, ending in .yaml.")
     ] = PACKAGE,
 ) -> None:
-    """Write the package: one container task for every node, and what each is given."""
+    """Write the package: one container task for every node, with its resources."""
     import json
 
     from reelflow.base.environment import prepare
@@ -98,7 +98,7 @@ def compile(  # the sub-command's name
     effective = load(config, changes, preset)
     prepare()
     with console.status("Starting TensorFlow and TFX"):
-        from pipeline.kubeflow.compile import compile_package
+        from pipeline.kubeflow.package import compile_package
 
         graph = compile_package(effective, package, name)
     console.print(f"{package}: {len(graph.upstream)} nodes, image {effective.kubeflow.image}")
@@ -122,7 +122,7 @@ def submit(
     parameters = _parameters(package, data, span, overrides)
     client = _client(host, namespace, token, ca_cert)
     title = run or f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
-    _tell("run", client.submit(package, name, experiment, title, parameters))
+    _print_submitted("run", client.submit(package, name, experiment, title, parameters))
 
 
 @kubeflow_app.command()
@@ -162,21 +162,23 @@ def schedule(
     when = Schedule(cron_of(cron), max_concurrency, catch_up, start, end, enabled=not paused)
     parameters = _parameters(package, data, span, overrides)
     client = _client(host, namespace, token, ca_cert)
-    _tell("recurring run", client.schedule(package, name, experiment, job, parameters, when))
+    _print_submitted(
+        "recurring run", client.schedule(package, name, experiment, job, parameters, when)
+    )
 
 
 def _parameters(
     package: Path, data: str | None, span: str | None, overrides: list[str] | None
 ) -> dict[str, Any]:
-    """The run's parameters that were given, tried on the package's configuration.
+    """Return the parameters on the command line, after a try on the package's configuration.
 
     Raises:
-        BadInput: no package, or parameters that every task would refuse.
+        BadInput: the file is no package, or every task would refuse the parameters.
     """
     from pipeline.kubeflow.parameters import packaged
 
-    given = {"data": data, "span": span, "overrides": overrides}
-    parameters = {key: value for key, value in given.items() if value}
+    options = {"data": data, "span": span, "overrides": overrides}
+    parameters = {key: value for key, value in options.items() if value}
     packaged(package, **parameters).effective_config()
     return parameters
 
@@ -187,6 +189,6 @@ def _client(host: str, namespace: str | None, token: str | None, ca_cert: str | 
     return Client(Server(host, namespace, token, ca_cert))
 
 
-def _tell(what: str, made: Submitted) -> None:
-    console.print(Text(f"{what} {made.id}, version {made.version}"), soft_wrap=True)
-    console.print(Text(made.link, style="dim"), soft_wrap=True)
+def _print_submitted(kind: str, submitted: Submitted) -> None:
+    console.print(Text(f"{kind} {submitted.id}, version {submitted.version}"), soft_wrap=True)
+    console.print(Text(submitted.link, style="dim"), soft_wrap=True)

@@ -1,19 +1,30 @@
-"""`reelflow models`: what is registered, which model serves, and changing that."""
+"""`reelflow models`: the registered models, and which of them serves."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.app import DEFAULT_OUTPUT, Output, console
+from pipeline.cli.options import DEFAULT_OUTPUT, AsJson, Output
+from pipeline.cli.output import (
+    METRICS_LEGEND,
+    console,
+    labelled,
+    new_table,
+    number,
+    percentage,
+    print_blocks,
+    print_json,
+)
+from pipeline.runs.process import locked_output
+from reelflow.base.metrics import all_paths, label_at
+from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
     from reelflow.registry.models import Models, Promotion
@@ -32,7 +43,6 @@ Registry = Annotated[
         metavar="URI",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 _VERSION = typer.Argument(help="A version's number, champion or challenger.", metavar="VERSION")
 Name = Annotated[str, _VERSION]
 
@@ -42,22 +52,23 @@ _COLOURS = {"champion": "bold green", "challenger": "yellow"}
 
 @models_app.command("list")
 def list_models(
-    output: Output = DEFAULT_OUTPUT, registry: Registry = None, as_json: Json = False
+    output: Output = DEFAULT_OUTPUT, registry: Registry = None, as_json: AsJson = False
 ) -> None:
     """List the registered versions, the newest first, and which one serves."""
     models, _ = _models(output, registry)
     versions, aliases = models.registrar.versions(), models.registrar.aliases()
-    register = [_facts(models, version, aliases) for version in versions[::-1]]
+    listed = [_as_json(models, version, aliases) for version in versions[::-1]]
     if as_json:
-        typer.echo(json.dumps(register, indent=2))
+        print_json(listed)
     elif not versions:
         where = f"No models are registered as {models.registrar.name} in {models.location}."
         console.print(Text(where), soft_wrap=True)
         console.print("`reelflow run` registers what passes the gate.", style="cyan")
     else:
-        console.print(_table(register, models.served()))
-        console.print("[dim]Top-100 accuracy with movies already rated left out; RMSE in stars.[/]")
-        _warn(models)
+        console.print(_table(listed, models.served()))
+        console.print(METRICS_LEGEND)
+        if (warning := models.disagreement()) is not None:
+            console.print(Text(warning, style="yellow"), soft_wrap=True)
 
 
 @models_app.command()
@@ -65,51 +76,50 @@ def show(
     version: Name = "champion",
     output: Output = DEFAULT_OUTPUT,
     registry: Registry = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show all that is known of a version: metrics, configuration, hashes, verdict."""
-    from pipeline.cli.runs import show as show_blocks
-    from pipeline.runs.difference import PATHS, origin
-    from reelflow.base.metrics import label_at
+    from pipeline.runs.difference import origin
     from reelflow.report.blocks import Table as Block
     from reelflow.report.words import format_metric
 
     models, _ = _models(output, registry)
-    found = models.find(version)
-    register = _facts(models, found, models.registrar.aliases())
+    registered = models.find(version)
+    content = _as_json(models, registered, models.registrar.aliases())
     if as_json:
-        typer.echo(json.dumps(register, indent=2))
+        print_json(content)
         return
-    metrics, params = register["metrics"], register["params"]
-    rows = [
-        (label_at(path), format_metric(path, metrics[path])) for path in PATHS if path in metrics
-    ]
-    lines = [("Version", f"{found.number}"), ("Alias", ", ".join(register["aliases"]) or "none")]
-    lines += [("Registered", register["registered"]), *origin(found.tags).items()]
-    if artifacts := register["artifacts"].removeprefix("file://"):
-        lines += [("Artifacts", artifacts), ("Report", f"{artifacts}/report.html")]
-    for name, value in lines:
-        console.print(Text.assemble((f"{name:<18}", "bold"), str(value)), soft_wrap=True)
-    if register["reasons"]:
+    lines = {
+        "Version": str(registered.number),
+        "Alias": ", ".join(content["aliases"]) or "none",
+        "Registered": content["registered"],
+        **origin(registered.tags),
+    }
+    if artifacts := content["artifacts"].removeprefix("file://"):
+        lines |= {"Artifacts": artifacts, "Report": f"{artifacts}/report.html"}
+    for label, value in lines.items():
+        console.print(labelled(label, value, width=18), soft_wrap=True)
+    if content["reasons"]:
         console.print(Text("Refused by the gate", style="bold red"))
-        for reason in register["reasons"]:
+        for reason in content["reasons"]:
             console.print(Text(f"  {reason}"), soft_wrap=True)
-    show_blocks([Block("Metrics", ("Metric", "Value"), rows)])
-    show_blocks([Block("Configuration", ("Key", "Value"), sorted(params.items()))])
+    metrics, params = content["metrics"], content["params"]
+    paths = [path for path in all_paths() if path in metrics]
+    rows = [(label_at(path), format_metric(path, metrics[path])) for path in paths]
+    print_blocks([Block("Metrics", ("Metric", "Value"), rows)])
+    print_blocks([Block("Configuration", ("Key", "Value"), sorted(params.items()))])
 
 
 @models_app.command()
 def promote(version: Name, output: Output = DEFAULT_OUTPUT, registry: Registry = None) -> None:
     """Make a version champion, and let the serving folder serve it.
 
-    Only versions that the gate let pass. A server that is running takes it over without a failed
+    Only a version that has passed the gate. A running server takes it over without a failed
     request.
     """
-    from pipeline.cli.session import alone_in
-
     models, layout = _models(output, registry)
-    with alone_in(layout):
-        _tell(models, models.promote(version))
+    with locked_output(layout):
+        _print_change(models, models.promote(version))
 
 
 @models_app.command()
@@ -118,11 +128,9 @@ def rollback(output: Output = DEFAULT_OUTPUT, registry: Registry = None) -> None
 
     Once more goes one further back.
     """
-    from pipeline.cli.session import alone_in
-
     models, layout = _models(output, registry)
-    with alone_in(layout):
-        _tell(models, models.rollback())
+    with locked_output(layout):
+        _print_change(models, models.rollback())
 
 
 @models_app.command()
@@ -133,8 +141,7 @@ def diff(
     registry: Registry = None,
 ) -> None:
     """Compare two versions: metrics, configuration, data, code."""
-    from pipeline.cli.runs import show as show_blocks
-    from pipeline.runs.difference import difference
+    from pipeline.runs.difference import compare_versions
 
     models, _ = _models(output, registry)
     first, second = models.find(a), models.find(b)
@@ -142,11 +149,10 @@ def diff(
         Text(f"A is version {first.number}, B is version {second.number}", style="bold"),
         soft_wrap=True,
     )
-    show_blocks(difference(models.registrar, first, second))
+    print_blocks(compare_versions(models.registrar, first, second))
 
 
-def _models(output: Path, registry: str | None) -> tuple[Models, Any]:
-    from reelflow.config.layout import Layout
+def _models(output: Path, registry: str | None) -> tuple[Models, Layout]:
     from reelflow.registry.models import Models
 
     layout = Layout.of(output)
@@ -154,33 +160,32 @@ def _models(output: Path, registry: str | None) -> tuple[Models, Any]:
 
 
 def _table(versions: list[dict[str, Any]], served: tuple[int, str] | None) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = new_table()
     table.add_column("Version", justify="right", no_wrap=True)
     for name in ("Alias", "Gate", "Registered"):
         table.add_column(name, no_wrap=True)
     for name in ("Ratings", "Top-100", "RMSE", "Served as"):
         table.add_column(name, justify="right", no_wrap=True)
-    for register in versions:
-        accuracy, error = (register["metrics"].get(path) for path in (_TOP_100, _RMSE))
-        alias, rows = ", ".join(register["aliases"]), register["train_rows"]
-        moment = datetime.fromisoformat(register["registered"]).astimezone()
+    for version in versions:
+        alias, rows = ", ".join(version["aliases"]), version["train_rows"]
+        moment = datetime.fromisoformat(version["registered"]).astimezone()
         table.add_row(
-            str(register["version"]),
+            str(version["version"]),
             Text(alias, style=_COLOURS.get(alias, "")),
-            {True: "passed", False: "refused", None: "–"}[register["blessed"]],
+            {True: "passed", False: "refused", None: "–"}[version["blessed"]],
             moment.strftime("%Y-%m-%d %H:%M"),
             "–" if rows is None else f"{rows:,}",
-            "–" if accuracy is None else f"{100 * accuracy:.1f} %",
-            "–" if error is None else f"{error:.4f}",
-            str(served[0]) if served and served[1] == register["model_hash"] else "",
+            percentage(version["metrics"].get(_TOP_100)),
+            number(version["metrics"].get(_RMSE)),
+            str(served[0]) if served and served[1] == version["model_hash"] else "",
         )
     return table
 
 
-def _facts(models: Models, version: Version, aliases: Mapping[str, int]) -> dict[str, Any]:
+def _as_json(models: Models, version: Version, aliases: Mapping[str, int]) -> dict[str, Any]:
     from reelflow.registry.store import DATA_HASH, GIT
 
-    known = models.registrar.facts(version)
+    facts = models.registrar.facts(version)
     return {
         "version": version.number,
         "aliases": sorted(alias for alias, n in aliases.items() if n == version.number),
@@ -193,28 +198,22 @@ def _facts(models: Models, version: Version, aliases: Mapping[str, int]) -> dict
         "model_hash": version.model_hash or None,
         "data_hash": version.tags.get(DATA_HASH),
         "git_commit": version.tags.get(GIT),
-        "metrics": dict(known.metrics),
-        "params": dict(known.params),
-        "artifacts": known.artifacts,
+        "metrics": dict(facts.metrics),
+        "params": dict(facts.params),
+        "artifacts": facts.artifacts,
     }
 
 
-def _tell(models: Models, moved: Promotion) -> None:
-    number = moved.version.number
-    if moved.before == number:
-        said = f"Version {number} is the champion already."
+def _print_change(models: Models, change: Promotion) -> None:
+    version = change.version.number
+    if change.before == version:
+        text = f"Version {version} is the champion already."
     else:
-        before = "" if moved.before is None else f", before it was version {moved.before}"
-        said = f"Version {number} is champion{before}."
-    console.print(Text(said, style="bold"), soft_wrap=True)
-    if moved.pushed is not None:
-        console.print(Text(f"The serving folder serves it as {moved.pushed}."), soft_wrap=True)
+        before = "" if change.before is None else f", before it was version {change.before}"
+        text = f"Version {version} is champion{before}."
+    console.print(Text(text, style="bold"), soft_wrap=True)
+    if change.pushed is not None:
+        console.print(Text(f"The serving folder serves it as {change.pushed}."), soft_wrap=True)
     elif not models.serves:
         text = f"{models.serving} is not there: only the registry was changed."
         console.print(Text(text), soft_wrap=True)
-
-
-def _warn(models: Models) -> None:
-    wrong = models.disagreement()
-    if wrong is not None:
-        console.print(Text(wrong, style="yellow"), soft_wrap=True)

@@ -1,9 +1,9 @@
-"""Shows a run while it goes on: a live table on a terminal, plain lines in a log."""
+"""Display of a run that goes on: a live table on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,10 +13,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.runs.failures import as_reelflow_error
 from reelflow.base.common import format_duration
+from reelflow.base.notices import notices_to
 
 if TYPE_CHECKING:  # importing the launcher would import TFX
-    from pipeline.runs.launcher import NodeFinished
+    from pipeline.runs.launcher import NodeFinished, NodeStarted
 
 _MARKS = {
     "waiting": Text("·", style="dim"),
@@ -27,35 +29,56 @@ _MARKS = {
 
 
 class Progress(Protocol):
-    """What `reelflow run` tells while it runs."""
+    """Display of the nodes of a run and their states."""
 
     def __enter__(self) -> Progress: ...
 
     def __exit__(self, *details: object) -> None: ...
 
     def starting(self, what: str) -> None:
-        """Something before the first node takes its time."""
+        """Show what is done before the first node begins."""
 
     def nodes(self, ids: Sequence[str]) -> None:
-        """The nodes to come, in order."""
+        """Set the nodes to come, in order."""
 
     def started(self, node: str) -> None:
-        """A node begins."""
+        """Show that a node begins."""
 
     def noted(self, text: str) -> None:
-        """What the running node has to say while it works."""
+        """Show a notice of the running node."""
 
     def finished(self, event: NodeFinished) -> None:
-        """A node has ended."""
+        """Show that a node has ended."""
 
 
 def progress_on(console: Console) -> Progress:
-    """The display that suits the console."""
+    """Return the live display for a terminal, the plain one for a file."""
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)
 
 
+def show_events(progress: Progress, events: Iterable[NodeStarted | NodeFinished]) -> None:
+    """Show the events of a run, and the notices of its nodes. Imports TFX.
+
+    Raises:
+        ReelflowError: raised by a node; any other failure of a node comes as `StepFailed`.
+    """
+    from pipeline.runs.launcher import NodeStarted
+
+    node = "The start"
+    try:
+        with notices_to(progress.noted):
+            for event in events:
+                node = event.node
+                if isinstance(event, NodeStarted):
+                    progress.started(node)
+                else:
+                    progress.finished(event)
+    except Exception as failure:
+        raise as_reelflow_error(failure, node) from failure
+
+
 class PlainProgress:
-    """One line a node, without control characters."""
+    """One line for each node, without control characters."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -68,23 +91,23 @@ class PlainProgress:
         pass
 
     def starting(self, what: str) -> None:
-        """Say it."""
+        """Print a line."""
         self._print(f"{what} ...")
 
     def nodes(self, ids: Sequence[str]) -> None:
-        """Note how many there are."""
+        """Set the number of nodes."""
         self._total = len(ids)
 
     def started(self, node: str) -> None:
-        """Counts; the line comes when the node has ended."""
+        """Count the node; its line is printed when it has ended."""
         self._count += 1
 
     def noted(self, text: str) -> None:
-        """A line of its own."""
+        """Print the notice in a line of its own."""
         self._print(f"{'':{2 * len(str(self._total)) + 4}}{text}")
 
     def finished(self, event: NodeFinished) -> None:
-        """Name, state, time and rows."""
+        """Print name, state, time and rows."""
         rows = "" if event.rows is None else f", {event.rows:,} rows"
         number = f"{self._count:>{len(str(self._total))}}/{self._total}"
         spent = format_duration(event.seconds)
@@ -105,7 +128,7 @@ class _Row:
 
 
 class LiveProgress:
-    """A table that is redrawn in place; the running node's clock ticks."""
+    """Table that is redrawn in place, with the running node's clock."""
 
     def __init__(self, console: Console) -> None:
         self._rows: dict[str, _Row] = {}
@@ -132,7 +155,7 @@ class LiveProgress:
         self._live.stop()
 
     def starting(self, what: str) -> None:
-        """A line with a spinner until the nodes are known."""
+        """Show a line with a spinner until the nodes are known."""
         self._notice = what
 
     def nodes(self, ids: Sequence[str]) -> None:
@@ -151,7 +174,7 @@ class LiveProgress:
                 row.note = text
 
     def finished(self, event: NodeFinished) -> None:
-        """Show what the node came to."""
+        """Show state, time and rows of the node."""
         note = self._rows[event.node].note
         self._rows[event.node] = _Row(event.state, 0.0, event.seconds, event.rows, note)
 

@@ -1,16 +1,18 @@
-"""What the sub-commands that ask a pushed model share: finding it, and how answers are shown."""
+"""`reelflow recommend`, `rate` and `similar`: requests to a pushed model."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
-from pipeline.cli.app import DEFAULT_OUTPUT, Output, console
+from pipeline.cli.options import DEFAULT_OUTPUT, AsJson, Output
+from pipeline.cli.output import console, new_table, print_json
+from reelflow.config.layout import Layout
 from reelflow.saved_model.files import SAVED_MODEL
 
 if TYPE_CHECKING:
@@ -28,57 +30,6 @@ Model = Annotated[
         metavar="DIR",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
-
-def load(model: Path | None, output: Path) -> ServedModel:
-    """Load the named model, or else the newest one pushed in the output folder.
-
-    Raises:
-        BadInput: there is none.
-    """
-    from reelflow.config.layout import Layout
-    from reelflow.saved_model.client import ServedModel, latest_version
-
-    folder = model or Layout.of(output).serving
-    if not (folder / SAVED_MODEL).is_file():
-        folder = latest_version(folder)
-    return ServedModel.load(folder)
-
-
-def print_json(content: Mapping[str, Any]) -> None:
-    """One JSON object on stdout."""
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
-
-
-def movies_table(items: Iterable[Item], catalogue: Catalogue, score: str) -> Table:
-    """Movies with place, title, genres, score and id.
-
-    Args:
-        items: best first.
-        catalogue: where the genres are.
-        score: heading of the score's column.
-    """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", justify="right", style="dim")
-    table.add_column("movie", style="bold", overflow="fold")
-    table.add_column("genres", style="dim", overflow="fold")
-    table.add_column(score, justify="right")
-    table.add_column("movie_id", justify="right", style="cyan", no_wrap=True)
-    for place, item in enumerate(items, start=1):
-        genres = ", ".join(catalogue.movies[item.movie_id].genres)
-        cells = (str(place), item.title, genres, f"{item.score:.3f}", item.movie_id)
-        table.add_row(*map(Text, cells))
-    return table
-
-
-# `reelflow recommend`: movies for one user, from a pushed model alone.
-
-
 _SOURCES = {
     "user": "from what the model knows of the user",
     "history": "unknown to the model: from the movies given with --liked",
@@ -99,13 +50,13 @@ def recommend(
     ] = None,
     output: Output = DEFAULT_OUTPUT,
     model: Model = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Recommend movies that a user has not rated.
 
     A user whom the model does not know gets movies like those given with --liked, or popular ones.
     """
-    loaded = load(model, output)
+    loaded = _load(model, output)
     answer = loaded.recommend(
         user,
         k=k,
@@ -116,16 +67,11 @@ def recommend(
         print_json({"user": user, "model": str(loaded.path), **asdict(answer)})
         return
 
-    from rich.text import Text
-
     console.print(Text(f"Movies for user {user}", style="bold"))
     console.print(Text(_SOURCES[answer.source], style="dim"), soft_wrap=True)
-    console.print(movies_table(answer.items, loaded.catalogue, "score"))
+    console.print(_movies_table(answer.items, loaded.catalogue, "score"))
     if len(answer.items) < k:
         console.print(Text(f"No more than {len(answer.items)} movies are left.", style="dim"))
-
-
-# `reelflow rate`: the rating one user would give one movie, from a pushed model alone.
 
 
 def rate(
@@ -133,29 +79,27 @@ def rate(
     movie: Annotated[str, typer.Option("--movie", help="The movie's id.", metavar="ID")],
     output: Output = DEFAULT_OUTPUT,
     model: Model = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Predict the rating that a user would give a movie, in stars."""
-    loaded = load(model, output)
-    found = loaded.catalogue.find(movie, "--movie")
-    answer = loaded.rate(user, found.movie_id)
+    loaded = _load(model, output)
+    match = loaded.catalogue.find(movie, "--movie")
+    answer = loaded.rate(user, match.movie_id)
     if as_json:
         print_json(
             {
                 "user": user,
-                "movie_id": found.movie_id,
-                "title": found.title,
+                "movie_id": match.movie_id,
+                "title": match.title,
                 "model": str(loaded.path),
                 **asdict(answer),
             }
         )
         return
 
-    from rich.text import Text
-
     console.print(
         Text(f"User {user} would give"),
-        Text(found.title, style="bold"),
+        Text(match.title, style="bold"),
         Text(f"{answer.rating:.2f} stars", style="bold green"),
     )
     if answer.like is not None:
@@ -166,26 +110,56 @@ def rate(
         )
 
 
-# `reelflow similar`: movies like one movie, from a pushed model alone.
-
-
 def similar(
     movie: Annotated[str, typer.Option("--movie", help="The movie's id.", metavar="ID")],
     k: Annotated[int, typer.Option("--k", min=1, help="How many movies.")] = 10,
     output: Output = DEFAULT_OUTPUT,
     model: Model = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the movies that are most like a movie."""
-    loaded = load(model, output)
-    found = loaded.catalogue.find(movie, "--movie")
-    items = loaded.similar(found.movie_id, k)
+    loaded = _load(model, output)
+    match = loaded.catalogue.find(movie, "--movie")
+    items = loaded.similar(match.movie_id, k)
     if as_json:
-        content = {"movie_id": found.movie_id, "title": found.title, "model": str(loaded.path)}
+        content = {"movie_id": match.movie_id, "title": match.title, "model": str(loaded.path)}
         print_json({**content, "items": [asdict(item) for item in items]})
         return
 
-    from rich.text import Text
+    console.print(Text("Movies like"), Text(match.title, style="bold"))
+    console.print(_movies_table(items, loaded.catalogue, "cosine"))
 
-    console.print(Text("Movies like"), Text(found.title, style="bold"))
-    console.print(movies_table(items, loaded.catalogue, "cosine"))
+
+def _load(model: Path | None, output: Path) -> ServedModel:
+    """Load the named model, or else the newest one pushed in the output folder.
+
+    Raises:
+        BadInput: there is none.
+    """
+    from reelflow.saved_model.client import ServedModel, latest_version
+
+    folder = model or Layout.of(output).serving
+    if not (folder / SAVED_MODEL).is_file():
+        folder = latest_version(folder)
+    return ServedModel.load(folder)
+
+
+def _movies_table(items: Iterable[Item], catalogue: Catalogue, score: str) -> Table:
+    """Return movies with place, title, genres, score and id.
+
+    Args:
+        items: best first.
+        catalogue: has the genres.
+        score: heading of the scores.
+    """
+    table = new_table()
+    table.add_column("", justify="right", style="dim")
+    table.add_column("movie", style="bold", overflow="fold")
+    table.add_column("genres", style="dim", overflow="fold")
+    table.add_column(score, justify="right")
+    table.add_column("movie_id", justify="right", style="cyan", no_wrap=True)
+    for place, item in enumerate(items, start=1):
+        genres = ", ".join(catalogue.movies[item.movie_id].genres)
+        values = (str(place), item.title, genres, f"{item.score:.3f}", item.movie_id)
+        table.add_row(*map(Text, values))
+    return table

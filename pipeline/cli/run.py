@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,19 +12,28 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.cli.app import DEFAULT_OUTPUT, INTERRUPTED, Output, console, errors, show_error
-from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides, Preset, Span
-from pipeline.cli.outcome import show
-from pipeline.cli.progress import Progress, progress_on
-from pipeline.cli.session import Interrupts, alone_in, as_ours, captured, let_log_speak
-from pipeline.runs.history import waits
+from pipeline.cli.app import INTERRUPTED
+from pipeline.cli.options import (
+    DEFAULT_OUTPUT,
+    ConfigFile,
+    DataFolder,
+    Dataset,
+    Output,
+    Overrides,
+    Preset,
+    Span,
+)
+from pipeline.cli.outcome import print_outcome
+from pipeline.cli.output import console, errors, print_error
+from pipeline.cli.progress import Progress, progress_on, show_events
+from pipeline.runs.failures import as_reelflow_error
+from pipeline.runs.process import Interrupts, captured, locked_output, log_at_info
+from pipeline.runs.summary import RunSummary
 from reelflow.base.common import format_duration
 from reelflow.base.errors import ReelflowError
-from reelflow.base.notices import notices_to
 from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
-    from pipeline.runs.summary import Summary
     from reelflow.config import Config
     from reelflow.saved_model.client import Recommendations
 
@@ -35,12 +43,8 @@ REFUSED = 3
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass
-class _Outcome:
-    """What there is to tell after a run."""
-
-    summary: Summary
-    examples: list[tuple[str, Recommendations]]
+Examples = list[tuple[str, "Recommendations"]]
+"""User id and recommendations."""
 
 
 def run(
@@ -76,32 +80,31 @@ def run(
     effective = effective_config(layout, config, data, dataset, changes, preset)
     run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     folder = layout.run(run_id)
-    with alone_in(layout):
-        _headline(effective, layout)
+    failure: ReelflowError | KeyboardInterrupt | None = None
+    with locked_output(layout):
+        _print_headline(effective, layout)
         with captured(folder.log) as terminal:
             out = Console(file=terminal, highlight=False, width=None)
             try:
                 with Interrupts() as interrupts, progress_on(out) as progress:
-                    outcome = _run(effective, layout, run_id, progress, interrupts)
-            except (ReelflowError, KeyboardInterrupt) as failure:
-                ended: _Outcome | ReelflowError | KeyboardInterrupt = failure
-            else:
-                ended = outcome
-    if isinstance(ended, KeyboardInterrupt):
+                    summary, examples = _run(effective, layout, run_id, progress, interrupts)
+            except (ReelflowError, KeyboardInterrupt) as error:
+                failure = error
+    if isinstance(failure, KeyboardInterrupt):
         errors.print("Interrupted. Finished steps come from the cache next time.", soft_wrap=True)
         code = INTERRUPTED
-    elif isinstance(ended, ReelflowError):
-        show_error(ended)
-        code = ended.exit_code
+    elif failure is not None:
+        print_error(failure)
+        code = failure.exit_code
     else:
-        show(console, ended.summary, effective, ended.examples, layout)
-        code = 0 if ended.summary["pushed"] or waits(ended.summary) else REFUSED
+        print_outcome(console, summary, effective, examples, layout)
+        code = 0 if summary.pushed or summary.awaits_promotion else REFUSED
     spent = format_duration(time.monotonic() - began)
     console.print(Text(f"{spent} in all; log: {folder.log}", style="dim"), soft_wrap=True)
     raise typer.Exit(code)
 
 
-def _headline(config: Config, layout: Layout) -> None:
+def _print_headline(config: Config, layout: Layout) -> None:
     synthetic = config.data.path == str(layout.sample)
     source = "the built-in sample (synthetic)" if synthetic else str(config.data.path)
     console.print(f"[bold]Reelflow[/bold]  {source}  [dim]→[/dim]  {layout.output}", soft_wrap=True)
@@ -109,50 +112,42 @@ def _headline(config: Config, layout: Layout) -> None:
 
 def _run(
     config: Config, layout: Layout, run_id: str, progress: Progress, interrupts: Interrupts
-) -> _Outcome:
+) -> tuple[RunSummary, Examples]:
     """Run the pipeline inside the capture; everything heavy is imported here.
 
     Raises:
-        ReelflowError: for every failure; what is not ours is in the log with its traceback.
+        ReelflowError: for every failure; one that is not ours is in the log with its traceback.
+        KeyboardInterrupt: Ctrl-C was pressed.
     """
     progress.starting("Starting TensorFlow and TFX")
-    node = "The start"
+    step = "The start"
     try:
         from pipeline.definition import create_pipeline
         from pipeline.runs import launcher
-        from pipeline.runs.launcher import forget_removed
 
-        let_log_speak()
-        pipeline = create_pipeline(config, str(layout.output))
-        ir = launcher.compile_pipeline(pipeline, run_id)
-        forget_removed(ir, config, layout)
+        log_at_info()
+        ir = launcher.compile_pipeline(create_pipeline(config, str(layout.output)), run_id)
+        launcher.rerun_missing_pushes(ir, config, layout)
         progress.nodes(launcher.node_ids(ir))
-        with notices_to(progress.noted):
-            for event in launcher.run(ir):
-                node = event.node
-                if isinstance(event, launcher.NodeStarted):
-                    progress.started(node)
-                else:
-                    progress.finished(event)
+        show_events(progress, launcher.run(ir))
 
-        from pipeline.runs.summary import recommend_to_examples, write_summary
+        from pipeline.runs.finish import finish_run, recommend_to_examples
 
-        node = "The summary"
+        step = "The summary"
         progress.starting("Asking the model for examples")
-        summary = write_summary(layout, config, run_id)
-        return _Outcome(summary, recommend_to_examples(layout, run_id))
+        return finish_run(layout, config, run_id), recommend_to_examples(layout, run_id)
     except Exception as failure:
         if interrupts.seen:
             raise KeyboardInterrupt from failure
-        _LOG.exception("%s failed.", node)
-        error = as_ours(failure, node)
-        _write_failed(config, layout, run_id, error)
+        error = as_reelflow_error(failure, step)
+        _LOG.exception("%s", error.message)
+        _finish_failed(config, layout, run_id, error)
         raise error from failure
 
 
-def _write_failed(config: Config, layout: Layout, run_id: str, error: ReelflowError) -> None:
+def _finish_failed(config: Config, layout: Layout, run_id: str, error: ReelflowError) -> None:
     try:
-        from pipeline.runs.summary import write_summary
+        from pipeline.runs.finish import finish_run
     except ImportError:  # the failure itself: this installation cannot import MLMD
         return
-    write_summary(layout, config, run_id, error.message)
+    finish_run(layout, config, run_id, error.message)

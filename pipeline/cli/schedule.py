@@ -1,8 +1,7 @@
-"""`reelflow schedule`: train again by the clock, on this machine."""
+"""`reelflow schedule`: runs on the newest data, by a timer of this machine."""
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from dataclasses import asdict, dataclass, replace
@@ -10,14 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.app import DEFAULT_OUTPUT, Output, console
-from pipeline.cli.config import ConfigFile, DataFolder, Dataset, Overrides, Preset, Span
+from pipeline.cli.options import (
+    DEFAULT_OUTPUT,
+    AsJson,
+    ConfigFile,
+    DataFolder,
+    Dataset,
+    Output,
+    Overrides,
+    Preset,
+    Span,
+)
+from pipeline.cli.output import console, new_table, print_json
 from pipeline.schedule.clock import Every, Job, clock, job_name
 from reelflow.base.common import format_duration
+from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
@@ -32,8 +41,8 @@ _COLOURS = {"pushed": "green", "refused": "yellow", "failed": "red"}
 
 
 @dataclass(frozen=True)
-class _Texts:
-    """Choices of the options, which typer wants as text."""
+class _Choices:
+    """Options whose values are one of a few words."""
 
     every: Every
     clock: Literal["systemd", "cron"] | None
@@ -57,20 +66,20 @@ def schedule(
     ] = "03:00",
     with_clock: Annotated[
         str | None,
-        typer.Option("--with", help="systemd or cron; by default what there is."),
+        typer.Option("--with", help="systemd or cron; by default the one of this machine."),
     ] = None,
     install: Annotated[bool, typer.Option("--install", help="Install it, too.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Remove what was installed.")] = False,
 ) -> None:
     """Print, or install, a timer that runs `reelflow run` on the newest data.
 
-    A turn with nothing new trains nothing. Two turns never overlap, and whatever comes of one, the
-    model that was pushed before serves on. `reelflow schedule status` shows the turns.
+    A turn without new data trains nothing. Two turns never overlap, and the model that was pushed
+    before serves on whatever their results. `reelflow schedule status` shows the turns.
     """
     if context.invoked_subcommand is not None:
         return
     layout = Layout.of(output)
-    chosen = _Texts(
+    chosen = _Choices(
         _one_of("--every", every, ("hour", "day", "week", "month")),
         None if with_clock is None else _one_of("--with", with_clock, ("systemd", "cron")),
     )
@@ -78,7 +87,7 @@ def schedule(
         _remove(layout, chosen)
         return
     settings = _latest(_settings(config, preset, data, dataset, span, overrides), layout)
-    settings.effective(layout)  # what cannot run today is told today
+    settings.effective(layout)  # fails now rather than at the first turn
     arguments = [*settings.arguments(), "--output", str(layout.output)]
     job = Job(
         output=layout.output,
@@ -87,16 +96,16 @@ def schedule(
         every=chosen.every,
         at=at,
     )
-    found = clock(chosen.clock or (None if install else "systemd"))
-    typer.echo(found.text(job), nl=False)
+    timer = clock(chosen.clock or (None if install else "systemd"))
+    typer.echo(timer.text(job), nl=False)
     if not install:
         if chosen.clock is None:
             typer.echo(f"\n# or as a line for cron:\n{clock('cron').text(job)}", nl=False)
         console.print("\nNothing is installed; --install does it.", style="dim")
         return
-    console.print(f"\nInstalled: {found.install(job)}", soft_wrap=True)
+    console.print(f"\nInstalled: {timer.install(job)}", soft_wrap=True)
     status_command = shlex.join(["reelflow", "schedule", "status", "--output", str(output)])
-    console.print(f"What comes of it: {status_command}", soft_wrap=True)
+    console.print(f"Results: {status_command}", soft_wrap=True)
 
 
 @schedule_app.command("run")
@@ -109,25 +118,25 @@ def turn(
     overrides: Overrides = None,
     output: Output = DEFAULT_OUTPUT,
 ) -> None:
-    """Take one turn now: run if there is something new, and note what came of it.
+    """Take one turn now: run if there are new data, and note the result.
 
     Exit code: that of `reelflow run`, or 0 if there was nothing to do.
     """
     from pipeline.schedule.turn import take_turn
 
     settings = _settings(config, preset, data, dataset, span, overrides)
-    taken = take_turn(Layout.of(output), settings)
-    console.print(_sentence(taken), soft_wrap=True)
-    code = taken.exit_code or 0
+    result = take_turn(Layout.of(output), settings)
+    console.print(_line(result), soft_wrap=True)
+    code = result.exit_code or 0
     raise typer.Exit(code if code >= 0 else 128 - code)
 
 
 @schedule_app.command()
 def status(
     output: Output = DEFAULT_OUTPUT,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show what came of the scheduled turns, the newest first."""
+    """Show the results of the scheduled turns, the newest first."""
     from pipeline.schedule.history import History
     from pipeline.schedule.turn import is_at_work
 
@@ -141,7 +150,7 @@ def status(
             "current": None if current is None else asdict(current),
             "turns": [asdict(turn) for turn in turns],
         }
-        typer.echo(json.dumps(facts, indent=2))
+        print_json(facts)
         return
     if current is not None:
         state = "at work" if at_work else "killed"
@@ -167,8 +176,7 @@ def _settings(
 
 
 def _latest(settings: Settings, layout: Layout) -> Settings:
-    """As given; of data that have spans, the latest."""
-    from reelflow.base.errors import BadInput
+    """Return the settings, with the latest span where the data have spans and none is named."""
     from reelflow.data.spans import LATEST
 
     if settings.span is not None:
@@ -177,33 +185,31 @@ def _latest(settings: Settings, layout: Layout) -> Settings:
     try:
         latest.effective(layout)
     except BadInput:
-        return settings  # a plain folder; or something else is wrong, and will be said
+        return settings  # a folder without spans, or a mistake that the caller finds
     return latest
 
 
-def _remove(layout: Layout, chosen: _Texts) -> None:
-    found = clock(chosen.clock).remove(job_name(layout.output))
-    if found is None:
+def _remove(layout: Layout, chosen: _Choices) -> None:
+    removed = clock(chosen.clock).remove(job_name(layout.output))
+    if removed is None:
         console.print(f"Nothing is installed for {layout.output}.", soft_wrap=True)
     else:
-        console.print(f"Removed: {found}", soft_wrap=True)
+        console.print(f"Removed: {removed}", soft_wrap=True)
 
 
 def _one_of(option: str, value: str, choices: tuple[Any, ...]) -> Any:
-    from reelflow.base.errors import BadInput
-
     if value not in choices:
         raise BadInput(f"{option} {value}: not one of these.", f"There are {', '.join(choices)}.")
     return value
 
 
-def _sentence(turn: Turn) -> Text:
+def _line(turn: Turn) -> Text:
     words = [turn.state, turn.message, f"log: {turn.log}" if turn.log else ""]
     return Text(f"{turn.started}  {'  '.join(word for word in words if word)}")
 
 
 def _table(turns: list[Turn]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = new_table()
     for name in ("Started", "State", "Span", "Code", "Time", "Run, or why not"):
         table.add_column(name, justify="right" if name in ("Code", "Time") else "left")
     for turn in turns:

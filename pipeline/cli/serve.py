@@ -1,27 +1,35 @@
-"""`reelflow serve`: the pushed model over HTTP, with a page to look at."""
+"""`reelflow serve`: the pushed model over HTTP, with a page."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.app import DEFAULT_OUTPUT, Output, console
+from pipeline.cli.options import DEFAULT_OUTPUT, Output
+from pipeline.cli.output import console, labelled
+from pipeline.runs.summary import RunSummary, read_summary
+from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
-    from reelflow.config.layout import Layout
     from reelflow.registry.store import Alias
 
-_SHOWN = ("top_10", "top_100", "ndcg_10")
+_MEASURED = {
+    "unseen_top_10": "unseen/top_10",
+    "unseen_top_100": "unseen/top_100",
+    "unseen_ndcg_10": "unseen/ndcg_10",
+    "rmse": "rmse",
+    "mae": "mae",
+}
+"""Name in the server's answers to path of the metric."""
 
 
 def serve(
     host: Annotated[
-        str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for everybody.")
+        str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all networks.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 for any.")] = 8501,
     output: Output = DEFAULT_OUTPUT,
@@ -40,9 +48,7 @@ def serve(
     ] = 2.0,
     histories: Annotated[
         bool,
-        typer.Option(
-            "--histories/--no-histories", help="Whether answers may tell what users have rated."
-        ),
+        typer.Option("--histories/--no-histories", help="Show in answers what users have rated."),
     ] = True,
 ) -> None:
     """Serve the newest pushed model: a page, a JSON API and TensorFlow Serving's REST paths.
@@ -51,9 +57,6 @@ def serve(
     The registry is MLflow's, found by MLFLOW_TRACKING_URI, or else the one in --output. Stop with
     Ctrl-C or SIGTERM.
     """
-    from rich.text import Text
-
-    from reelflow.config.layout import Layout
     from reelflow.serving.app import create_app
     from reelflow.serving.limits import Limits
     from reelflow.serving.metrics import Metrics
@@ -77,20 +80,20 @@ def serve(
         )
         where = url(listening)
 
-        def tell() -> None:
-            console.print(Text.assemble(("Page            ", "bold"), where))
-            console.print(Text.assemble(("API             ", "bold"), f"{where}docs"))
-            console.print(Text.assemble(("TF Serving API  ", "bold"), f"{where}v1/models/reelflow"))
+        def print_addresses() -> None:
+            console.print(labelled("Page", where, width=16))
+            console.print(labelled("API", f"{where}docs", width=16))
+            console.print(labelled("TF Serving API", f"{where}v1/models/reelflow", width=16))
 
-        run(app, listening, limits, tell)
+        run(app, listening, limits, print_addresses)
     console.print("Stopped.", style="dim")
 
 
 def source(model: str | None, layout: Layout) -> Path | Alias:
-    """What `--model` names: a folder, an alias in the registry, or what was pushed in the output.
+    """Return the folder or registry alias of `--model`, or the output's serving folder.
 
     Raises:
-        BadInput: it begins as a registry's URI does, and is none.
+        BadInput: it begins like a registry's URI, and is none.
     """
     from reelflow.registry.store import SCHEME, Alias, address
 
@@ -102,10 +105,10 @@ def source(model: str | None, layout: Layout) -> Path | Alias:
 
 
 def measured(layout: Layout, version: Path) -> Mapping[str, float]:
-    """What a version was measured at, from the summary of a run that pushed or registered it.
+    """Return a version's metrics, from the summary of the run that pushed or registered it.
 
     Args:
-        layout: where the runs are; the folder may have been moved since.
+        layout: of the runs; the folder may have been moved since.
         version: the version's folder. After a rollback it holds the model of an earlier number, and
             one from the registry has the registry's number.
 
@@ -114,21 +117,17 @@ def measured(layout: Layout, version: Path) -> Mapping[str, float]:
     """
     from reelflow.base.common import content_hash
 
-    summaries = [
-        json.loads(file.read_text(encoding="utf-8")) for file in layout.runs.glob("*/summary.json")
-    ]
     model_hash = content_hash(version) if version.is_dir() else None
-    for summary in summaries:
-        if _left(summary, version, model_hash) and (metrics := summary.get("metrics")):
-            shown = {f"unseen_{name}": metrics["unseen"].get(name) for name in _SHOWN}
-            shown |= {name: metrics.get(name) for name in ("rmse", "mae")}
-            return {name: value for name, value in shown.items() if value is not None}
+    for file in layout.runs.glob("*/summary.json"):
+        summary = read_summary(file)
+        if summary and summary.metrics and _has_left(summary, version, model_hash):
+            values = {name: summary.metrics.value(path) for name, path in _MEASURED.items()}
+            return {name: value for name, value in values.items() if value is not None}
     return {}
 
 
-def _left(summary: Mapping[str, Any], version: Path, model_hash: str | None) -> bool:
-    """Whether a run left this model: by its bytes if they are known, or else by its number."""
-    registered, pushed = summary.get("registered"), summary.get("pushed")
-    if registered:
-        return bool(registered["model_hash"] == model_hash)
-    return pushed is not None and Path(pushed).name == version.name
+def _has_left(summary: RunSummary, version: Path, model_hash: str | None) -> bool:
+    """Return True if a run left this model: by its bytes if they are known, or by its number."""
+    if summary.registered:
+        return summary.registered.model_hash == model_hash
+    return summary.pushed is not None and Path(summary.pushed).name == version.name

@@ -1,6 +1,6 @@
 """A graph as a package of Kubeflow Pipelines 2: one container task for every node.
 
-Needs the kfp SDK and no TFX.
+Needs the kfp SDK; TFX is imported only to compile the graph.
 """
 
 # No `from __future__ import annotations`: the kfp SDK reads the annotations of functions.
@@ -12,19 +12,54 @@ from typing import Any, List  # noqa: UP035
 
 from kfp import compiler, components, dsl, kubernetes
 
-from pipeline.kubeflow.task import VARIABLES, Graph
+from pipeline.kubeflow.graph import Graph
+from pipeline.kubeflow.parameters import METADATA_VARIABLES
 from reelflow.base.errors import BadInput
 from reelflow.config import Config, KubeflowConfig, TaskConfig
+from reelflow.config.layout import PIPELINE_NAME
 
 SUMMARY = "Summary"
 """The task after all nodes: it writes the run's summary."""
 
 _MODULES = {SUMMARY: "pipeline.kubeflow.summary"}
 _BACKOFF_SECONDS = 30
+_OPTIONAL = {"Tuner"}  # in the graph only with tuner.trials; may be configured without
+
+
+def compile_package(config: Config, file: Path, name: str = PIPELINE_NAME) -> Graph:
+    """Compile the graph of a configuration and write its package. Imports TFX.
+
+    Args:
+        config: its `data.path` is the default of the run's parameter `data`.
+        file: the package's file; ends in `.yaml`.
+        name: the pipeline's name on the server.
+
+    Raises:
+        BadInput: the configuration makes no graph, or gives resources to an unknown component.
+    """
+    graph = compile_graph(config)
+    write_package(graph, config, name, file)
+    return graph
+
+
+def compile_graph(config: Config) -> Graph:
+    """Compile the graph of a configuration, also of one without ratings. Imports TFX.
+
+    Raises:
+        BadInput: the configuration makes no graph.
+    """
+    from pipeline.definition import create_pipeline
+    from pipeline.runs import launcher
+
+    if config.data.path is None:  # every run names its ratings
+        data = config.data.model_copy(update={"path": "/ratings"})
+        config = config.model_copy(update={"data": data})
+    pipeline = create_pipeline(config, config.kubeflow.output)
+    return Graph.of(launcher.compile_pipeline(pipeline, run_id="compiled"))
 
 
 def write_package(graph: Graph, config: Config, name: str, file: Path) -> None:
-    """Write the package and has the SDK read it back.
+    """Write the package of a compiled graph and let the SDK read it back.
 
     Args:
         graph: nodes and dependencies.
@@ -33,7 +68,7 @@ def write_package(graph: Graph, config: Config, name: str, file: Path) -> None:
         file: ends in `.yaml`.
 
     Raises:
-        BadInput: the configuration names a component that the graph has not.
+        BadInput: the configuration names a component that is not in the graph.
     """
     unknown = config.kubeflow.components.keys() - graph.upstream.keys() - _OPTIONAL
     if unknown:
@@ -44,9 +79,6 @@ def write_package(graph: Graph, config: Config, name: str, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     compiler.Compiler().compile(_pipeline(graph, config, name), str(file))
     components.load_component_from_file(str(file))
-
-
-_OPTIONAL = {"Tuner"}  # there only with tuner.trials, and its needs may be known before
 
 
 def _pipeline(graph: Graph, config: Config, name: str) -> Any:
@@ -63,7 +95,7 @@ def _pipeline(graph: Graph, config: Config, name: str) -> Any:
     ) -> None:
         tasks: dict[str, dsl.PipelineTask] = {}
 
-        def add(node: str, upstream: Sequence[str], own: TaskConfig) -> None:
+        def add(node: str, upstream: Sequence[str], resources: TaskConfig) -> None:
             task = _component(node, graph, kubeflow)(
                 run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
                 config=config,
@@ -71,7 +103,7 @@ def _pipeline(graph: Graph, config: Config, name: str) -> Any:
                 span=span,
                 overrides=overrides,
             )
-            _equip(task, own, kubeflow)
+            _equip(task, resources, kubeflow)
             tasks[node] = task.set_display_name(node).after(*(tasks[up] for up in upstream))
 
         for node in _sorted(graph):
@@ -83,7 +115,7 @@ def _pipeline(graph: Graph, config: Config, name: str) -> Any:
 
 
 def _sorted(graph: Graph) -> list[str]:
-    """The nodes, each after those that it waits for."""
+    """Return the nodes, each after those that it waits for."""
     done: list[str] = []
     while len(done) < len(graph.upstream):
         ready = [n for n, up in graph.upstream.items() if n not in done and set(up) <= set(done)]
@@ -94,7 +126,7 @@ def _sorted(graph: Graph) -> list[str]:
 
 
 def _component(node: str, graph: Graph, kubeflow: KubeflowConfig) -> Callable[..., Any]:
-    """A component of its own for every node: its command line names the node."""
+    """Return the container component of a node: its command line names the node."""
 
     def task(
         run_id: str,
@@ -123,18 +155,20 @@ def _component(node: str, graph: Graph, kubeflow: KubeflowConfig) -> Callable[..
     return dsl.container_component(task)
 
 
-def _equip(task: dsl.PipelineTask, own: TaskConfig, kubeflow: KubeflowConfig) -> None:
-    """Resources, retries, volumes and secrets; Kubeflow's cache is off, TFX has its own."""
+def _equip(task: dsl.PipelineTask, resources: TaskConfig, kubeflow: KubeflowConfig) -> None:
+    """Set resources, retries, volumes and secrets; Kubeflow's cache is off, TFX has its own."""
     task.set_caching_options(False)
-    task.set_cpu_request(f"{own.cpu:g}").set_cpu_limit(f"{own.cpu:g}")
-    task.set_memory_request(own.memory).set_memory_limit(own.memory)
-    if own.accelerator:
-        task.set_accelerator_type(own.accelerator).set_accelerator_limit(own.accelerators)
-    if own.retries:
-        task.set_retry(own.retries, f"{_BACKOFF_SECONDS}s", 2.0)
+    task.set_cpu_request(f"{resources.cpu:g}").set_cpu_limit(f"{resources.cpu:g}")
+    task.set_memory_request(resources.memory).set_memory_limit(resources.memory)
+    if resources.accelerator:
+        task.set_accelerator_type(resources.accelerator).set_accelerator_limit(
+            resources.accelerators
+        )
+    if resources.retries:
+        task.set_retry(resources.retries, f"{_BACKOFF_SECONDS}s", 2.0)
     for claim, path in kubeflow.volumes.items():
         kubernetes.mount_pvc(task, pvc_name=claim, mount_path=path)
-    kubernetes.use_secret_as_env(task, kubeflow.metadata_secret, VARIABLES)
+    kubernetes.use_secret_as_env(task, kubeflow.metadata_secret, METADATA_VARIABLES)
     for variable, place in kubeflow.secrets.items():
         secret, _, key = place.partition("/")
         kubernetes.use_secret_as_env(task, secret, {key: variable})

@@ -1,13 +1,15 @@
-"""What a task is told on its command line, by the package and by the run's parameters."""
+"""The parameters of a task: command line, environment, and the package's defaults."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from yaml import YAMLError
@@ -19,6 +21,18 @@ from reelflow.config.loading import load
 from reelflow.config.reference import render
 from reelflow.data.inputs import absolute
 from reelflow.data.spans import is_pattern
+
+if TYPE_CHECKING:
+    from ml_metadata.proto import metadata_store_pb2
+
+METADATA_VARIABLES = {
+    "host": "REELFLOW_METADATA_HOST",
+    "port": "REELFLOW_METADATA_PORT",
+    "database": "REELFLOW_METADATA_DATABASE",
+    "user": "REELFLOW_METADATA_USER",
+    "password": "REELFLOW_METADATA_PASSWORD",
+}
+"""Key in the secret of ML Metadata's connection to environment variable of every task."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ class TaskArguments:
 
     @classmethod
     def parse(cls, arguments: Sequence[str] | None = None) -> TaskArguments:
-        """Read the command line, this process's by default; exits with 2 if it is wrong."""
+        """Read a command line, this process's by default; exit with 2 if it is wrong."""
         parser = argparse.ArgumentParser(prog="python -m pipeline.kubeflow.task")
         parser.add_argument("--node", default="")
         for name in ("graph", "run-id", "config"):
@@ -53,17 +67,17 @@ class TaskArguments:
         for name in ("data", "span"):
             parser.add_argument(f"--{name}", default="")
         parser.add_argument("--overrides", default="[]", help="a JSON list of section.key=value")
-        known = vars(parser.parse_args(arguments))
+        values = vars(parser.parse_args(arguments))
         try:
-            overrides = json.loads(known.pop("overrides"))
+            overrides = json.loads(values.pop("overrides"))
         except json.JSONDecodeError as error:
             parser.error(f"--overrides: no JSON: {error}")
         if not isinstance(overrides, list) or not all(isinstance(x, str) for x in overrides):
             parser.error("--overrides: not a list of texts")
-        return cls(overrides=tuple(overrides), **known)
+        return cls(overrides=tuple(overrides), **values)
 
     def effective_config(self) -> Config:
-        """The package's configuration with the run's parameters over it.
+        """Return the package's configuration with the run's parameters over it.
 
         Raises:
             BadInput: a parameter is wrong, or no ratings are named.
@@ -95,12 +109,12 @@ class TaskArguments:
         return config.model_copy(update={"data": data})
 
 
-def packaged(package: Path, **given: object) -> TaskArguments:
-    """What the tasks of a package will be told.
+def packaged(package: Path, **parameters: object) -> TaskArguments:
+    """Return the arguments that a package's tasks get in a run.
 
     Args:
         package: the compiled package.
-        given: the run's parameters, over the package's defaults.
+        parameters: the run's parameters, over the package's defaults.
 
     Raises:
         BadInput: this is no package of ours.
@@ -120,10 +134,41 @@ def packaged(package: Path, **given: object) -> TaskArguments:
             f"{package}: no package of Reelflow ({type(error).__name__}).",
             "Make one by `reelflow kubeflow compile`.",
         ) from None
-    known = {"span": "", "overrides": (), **values, **given}
-    return TaskArguments(node="", graph="", run_id="", **known)
+    merged = {"span": "", "overrides": (), **values, **parameters}
+    return TaskArguments(node="", graph="", run_id="", **merged)
 
 
 def layout_of(config: Config) -> Layout:
-    """The output folder on the volume that the run's tasks share."""
+    """Return the output folder on the volume that the run's tasks share."""
     return Layout.of(config.kubeflow.output)
+
+
+def connection_config(
+    environment: Mapping[str, str] = os.environ,
+) -> metadata_store_pb2.ConnectionConfig:
+    """Return how to connect to ML Metadata in MySQL. Imports TFX.
+
+    Args:
+        environment: has the variables of `METADATA_VARIABLES`, which come from a secret.
+
+    Raises:
+        BadInput: a variable is missing, or the port is no number.
+    """
+    from tfx.orchestration import metadata
+
+    missing = [name for name in METADATA_VARIABLES.values() if not environment.get(name)]
+    if missing:
+        raise BadInput(
+            f"{', '.join(missing)}: not set.",
+            "The tasks take them from the secret that kubeflow.metadata_secret names.",
+        )
+    values = {key: environment[name] for key, name in METADATA_VARIABLES.items()}
+    if not values["port"].isascii() or not values["port"].isdigit():
+        raise BadInput(f"{METADATA_VARIABLES['port']}: {values['port']} is no port.")
+    return metadata.mysql_metadata_connection_config(
+        host=values["host"],
+        port=int(values["port"]),
+        database=values["database"],
+        username=values["user"],
+        password=values["password"],
+    )

@@ -1,7 +1,7 @@
-"""`python -m pipeline.kubeflow.summary`: the last task, which tells what came of the run.
+"""`python -m pipeline.kubeflow.summary`: the task after all nodes, which writes the run's summary.
 
-It leaves in the volume's `runs/<run id>/` what `reelflow run` leaves, so that `reelflow runs` and
-`reelflow report` work there. A model that the gate refused is no failed task.
+It leaves in the volume's `runs/<run id>/` the files that `reelflow run` leaves, so that `reelflow
+runs` and `reelflow report` work there. A model that the gate refused is no failed task.
 """
 
 from __future__ import annotations
@@ -9,42 +9,39 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from pipeline.kubeflow.parameters import TaskArguments, layout_of
-from pipeline.kubeflow.task import show
+from pipeline.kubeflow.parameters import TaskArguments, connection_config, layout_of
+from pipeline.kubeflow.task import print_error
 from reelflow.base.environment import prepare
 from reelflow.base.errors import ReelflowError
 
 
 def summarize_run(arguments: TaskArguments) -> None:
-    """Write the summary and prints the verdict.
+    """Write the summary and print the gate's verdict.
 
     Raises:
         ReelflowError: wrong parameters, or ML Metadata does not know the run.
     """
     prepare()
-    from pipeline.kubeflow.task import connection_config, settle_run
-    from pipeline.runs.summary import write_summary
+    from pipeline.kubeflow.execution import recorded_run
+    from pipeline.runs.finish import finish_run
 
-    config, _ = settle_run(arguments)
-    summary = write_summary(
-        layout_of(config), config, arguments.run_id, database=connection_config()
-    )
-    gate = summary["gate"] or {"reasons": ["There was no gate."]}
-    for reason in gate["reasons"]:
+    config, _ = recorded_run(arguments)
+    summary = finish_run(layout_of(config), config, arguments.run_id, database=connection_config())
+    for reason in summary.gate.reasons if summary.gate else ["There was no gate."]:
         print(reason)
-    print(f"Pushed: {summary['pushed']}" if summary["pushed"] else "Nothing was pushed.")
+    print(f"Pushed: {summary.pushed}" if summary.pushed else "Nothing was pushed.")
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run `summarize_run`; our own errors are shown in one line each.
+    """Write the summary for a command line, this process's by default.
 
     Returns:
-        The container's exit code.
+        The container's exit code; a `ReelflowError` is printed in one line, without a traceback.
     """
     try:
         summarize_run(TaskArguments.parse(words))
     except ReelflowError as error:
-        return show(error)
+        return print_error(error)
     return 0
 
 

@@ -1,7 +1,7 @@
 """The graph as a job of Vertex AI Pipelines, by TFX's own `KubeflowV2DagRunner`. Imports TFX.
 
-The runner knows less than the graph asks for; what is replaced here so that it compiles, and what
-then still differs when it runs, is in kubeflow/README.md.
+The runner supports less than the graph uses: kubeflow/README.md lists the replacements made here
+and the differences that remain.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def vertex_job(config: Config, bucket: str, image: str) -> dict[str, Any]:
 
 
 def _resolve_as_tfx_does(node: resolver.Resolver) -> None:
-    """Vertex AI has two ways to look an artifact up, and no room for one's own."""
+    """Replace our strategy by TFX's: Vertex AI takes no custom one."""
     node._strategy_class = tfx.dsl.experimental.LatestBlessedModelStrategy
     for channels in (node._input_dict, node._output_dict):
         for name in channels.keys() - set(_CHAMPION):
@@ -58,16 +58,16 @@ def _resolve_as_tfx_does(node: resolver.Resolver) -> None:
 
 @contextlib.contextmanager
 def _types_that_vertex_takes() -> Iterator[None]:
-    """Types of one's own have a namespace there, and no declared properties."""
-    own: list[Any] = [
+    """Give our artifact types a namespace and no declared properties for a while."""
+    types: list[Any] = [
         kind
         for kind in vars(artifacts).values()
         if isinstance(kind, type) and issubclass(kind, artifact.Artifact)
         if kind is not artifact.Artifact
     ]
-    before = [(kind, kind.TYPE_NAME, kind.PROPERTIES) for kind in own]
+    before = [(kind, kind.TYPE_NAME, kind.PROPERTIES) for kind in types]
     try:
-        for kind in own:
+        for kind in types:
             kind.TYPE_NAME, kind.PROPERTIES = f"reelflow.{kind.TYPE_NAME}", {}
         yield
     finally:

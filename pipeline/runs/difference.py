@@ -1,15 +1,17 @@
-"""Two runs side by side: metrics, configuration and data, as tables for terminal and page."""
+"""Two runs, or two registered versions, side by side, as tables for terminal and page."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.runs.history import Run
+from pipeline.runs.summary import RunSummary
 from reelflow.base.common import flatten
 from reelflow.base.errors import BadInput
-from reelflow.base.metrics import METRICS, UNSEEN, all_paths, label_at, metric_at, value_at
+from reelflow.base.metrics import all_paths, label_at, metric_at
+from reelflow.evaluation.results import Slice
 from reelflow.registry import store
 from reelflow.registry.register import Registrar
 from reelflow.registry.store import Version
@@ -22,126 +24,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-PATHS = all_paths()
-MAIN = (METRICS["top_100"].path(UNSEEN), METRICS["rmse"].key)
-"""Metrics of the verdict and of slices."""
-DATA = ("rows", "rows_read", "users", "movies", "quarantined", "splits", "format", "files")
-
-
-def page(a: Run, b: Run) -> Page:
-    """Everything that differs between two runs.
-
-    Raises:
-        BadInput: one of them has no metrics.
-    """
-    for run in (a, b):
-        if not run.summary.get("metrics"):
-            why = run.summary.get("error") or "it did not come to an end"
-            raise BadInput(f"Run {run.run_id} has no metrics: {why}")
-    same = a.summary["data_hash"] == b.summary["data_hash"]
-    warning = "" if same else " The data differ: so do the test ratings behind the metrics."
-    return Page(
-        title="Two runs",
-        subtitle=f"A is {a.run_id} ({a.state}), B is {b.run_id} ({b.state})",
-        verdict=_verdict(a, b) + warning,
-        tone="plain",
-        sections=[
-            Section("metrics", "Metrics", "The difference is B less A.", [metrics(a, b)]),
-            Section("slices", "By slice", "", [slices(a, b)]),
-            Section("config", "Configuration", "", [configuration(a, b)]),
-            Section("data", "Data", "", [data(a, b)]),
-        ],
-    )
-
-
-def metrics(a: Run, b: Run) -> Table:
-    """Every metric of both models with the difference, and whether that is better."""
-    rows = [(label_at(path), *compared(path, a.metric(path), b.metric(path))) for path in PATHS]
-    return Table("Metrics", ("Metric", "A", "B", "Difference", "B is"), rows)
-
-
-def slices(a: Run, b: Run) -> Table:
-    """The slices that both have."""
-    mine, others = _slices(a), _slices(b)
-    rows = [
-        (f"{SLICES.get(key, key)} {value}", label_at(path), *compared(path, *found))
-        for (key, value, path), first in mine.items()
-        if (found := (first, others.get((key, value, path))))[1] is not None
-    ]
-    header = ("Slice", "Metric", "A", "B", "Difference", "B is")
-    return Table("Slices that both runs have", header, rows, folded=True)
-
-
-def configuration(a: Run, b: Run) -> Table | Text:
-    """The keys whose values differ."""
-    return differences("Configuration", _config(a), _config(b), "The configurations are equal.")
-
-
-def data(a: Run, b: Run) -> Table | Text:
-    """The counts and hashes that differ."""
-    found = []
-    for run in (a, b):
-        about = run.summary.get("data") or {}
-        facts = _flat({key: about.get(key) for key in DATA})
-        found.append({**facts, "data hash": str(run.summary.get("data_hash"))})
-    return differences("Data", found[0], found[1], "The data are the same.")
-
-
-def compared(path: str, a: float | None, b: float | None) -> tuple[Cell, ...]:
-    """Both values of a metric, the difference, and whether B is better."""
-    if a is None or b is None:
-        return format_metric(path, a), format_metric(path, b), None, ""
-    change = b - a
-    first, second, zero, shown = (format_metric(path, value) for value in (a, b, 0.0, change))
-    if change == 0 or shown.strip("-") == zero:
-        return first, second, zero, "equal"
-    better = (change > 0) == metric_at(path).higher_is_better
-    sign = "+" if change > 0 else ""
-    return first, second, sign + shown, "better" if better else "worse"
-
-
-def _verdict(a: Run, b: Run) -> str:
-    words = []
-    for path in MAIN:
-        first, second, change, judged = compared(path, a.metric(path), b.metric(path))
-        tail = f" ({change}, {judged})" if change else ""
-        words.append(f"{label_at(path)} {first} to {second}{tail}")
-    return f"From A to B: {'; '.join(words)}."
-
-
-def _slices(run: Run) -> dict[tuple[str, str, str], float]:
-    found = {}
-    for part in run.summary.get("slices") or []:
-        [(key, value)] = part["slice"].items()
-        for path in MAIN:
-            if (figure := value_at(part, path)) is not None:
-                found[key, value, path] = figure
-    return found
-
-
-def _config(run: Run) -> dict[str, str]:
-    if not run.folder.config.is_file():
-        return {}
-    return _flat(tomllib.loads(run.folder.config.read_text(encoding="utf-8")))
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, str]:
-    leaves = flatten(values, ".")
-    return {k: f"{v:,}" if type(v) is int else str(v) for k, v in leaves.items()}
-
-
-def differences(
-    caption: str, a: Mapping[str, str], b: Mapping[str, str], equal: str
-) -> Table | Text:
-    """The keys whose values differ, or `equal` if none do."""
-    names = dict.fromkeys([*a, *b])
-    rows = [(n, a.get(n), b.get(n)) for n in names if a.get(n) != b.get(n)]
-    return Table(caption, ("Key", "A", "B"), rows) if rows else Text(equal)
-
-
-# Two registered versions side by side: metrics, configuration, and what they were made from.
-
-
+HEADLINE = ("unseen/top_100", "rmse")
+"""Paths of the metrics in the verdict and the slices."""
+_DATA = {"rows", "rows_read", "users", "movies", "quarantined", "splits", "format", "files"}
 _ORIGINS = {
     "Train ratings": store.ROWS,
     "Data": store.DATA_HASH,
@@ -152,33 +37,145 @@ _ORIGINS = {
     "Run": store.PIPELINE_RUN,
     "Model": store.MODEL_HASH,
 }
+"""Label to tag of a registered version."""
 
 
-def difference(registrar: Registrar, a: Version, b: Version) -> list[Table | Text]:
-    """Tables of what differs.
+def compare_runs(a: Run, b: Run) -> Page:
+    """Return a page of all differences between two runs.
+
+    Raises:
+        BadInput: one of them has no metrics.
+    """
+    first, second = _measured(a), _measured(b)
+    same = first.data_hash == second.data_hash
+    warning = "" if same else " The data differ: so do the test ratings behind the metrics."
+    metrics = Table(
+        "Metrics",
+        ("Metric", "A", "B", "Difference", "B is"),
+        [(label_at(p), *_compared(p, a.metric(p), b.metric(p))) for p in all_paths()],
+    )
+    config = _differences("Configuration", _config(a), _config(b), "The configurations are equal.")
+    data = _differences("Data", _data(first), _data(second), "The data are the same.")
+    return Page(
+        title="Two runs",
+        subtitle=f"A is {a.run_id} ({a.state}), B is {b.run_id} ({b.state})",
+        verdict=_verdict(a, b) + warning,
+        tone="plain",
+        sections=[
+            Section("metrics", "Metrics", "The difference is B less A.", [metrics]),
+            Section("slices", "By slice", "", [_slice_table(first, second)]),
+            Section("config", "Configuration", "", [config]),
+            Section("data", "Data", "", [data]),
+        ],
+    )
+
+
+def compare_versions(registrar: Registrar, a: Version, b: Version) -> list[Table | Text]:
+    """Return tables of the differences between two registered versions.
 
     Args:
-        registrar: where both are.
+        registrar: has both.
         a: one version.
         b: another; differences of metrics are B less A.
     """
     first, second = registrar.facts(a), registrar.facts(b)
-    one, other = first.metrics, second.metrics
-    rows: list[tuple[Cell, ...]] = [
-        (label_at(path), *compared(path, one.get(path), other.get(path)))
-        for path in PATHS
-        if path in one or path in other
+    rows = [
+        (label_at(path), *_compared(path, first.metrics.get(path), second.metrics.get(path)))
+        for path in all_paths()
+        if path in first.metrics or path in second.metrics
     ]
-    found: list[Table | Text] = [
+    tables: list[Table | Text] = [
         Table("Metrics", ("Metric", "A", "B", "Difference", "B is"), rows),
-        differences("Configuration", first.params, second.params, "The configurations are equal."),
-        differences("Origin", origin(a.tags), origin(b.tags), "Both have the same origin."),
+        _differences("Configuration", first.params, second.params, "The configurations are equal."),
+        _differences("Origin", origin(a.tags), origin(b.tags), "Both have the same origin."),
     ]
     if a.tags.get(store.DATA_HASH) != b.tags.get(store.DATA_HASH):
-        found.append(Text("The data differ: so do the test ratings behind the metrics."))
-    return found
+        tables.append(Text("The data differ: so do the test ratings behind the metrics."))
+    return tables
 
 
 def origin(tags: Mapping[str, str]) -> dict[str, str]:
-    """What a version was made from, by its tags, under names for people."""
+    """Return hashes, run and commit that a version was made from, by label, from its tags."""
     return {label: tags[key] for label, key in _ORIGINS.items() if tags.get(key)}
+
+
+def _measured(run: Run) -> RunSummary:
+    """Return the summary of a run with metrics.
+
+    Raises:
+        BadInput: the run has none.
+    """
+    if run.summary is None or not run.summary.metrics:
+        reason = run.error or "it did not come to an end"
+        raise BadInput(f"Run {run.run_id} has no metrics: {reason}")
+    return run.summary
+
+
+def _verdict(a: Run, b: Run) -> str:
+    parts = []
+    for path in HEADLINE:
+        first, second, change, judgement = _compared(path, a.metric(path), b.metric(path))
+        part = f"{label_at(path)} {first} to {second}"
+        parts.append(part + (f" ({change}, {judgement})" if change else ""))
+    return f"From A to B: {'; '.join(parts)}."
+
+
+def _compared(path: str, a: float | None, b: float | None) -> tuple[Cell, ...]:
+    """Return both values of a metric, the difference, and `better`, `worse` or `equal`."""
+    if a is None or b is None:
+        return format_metric(path, a), format_metric(path, b), None, ""
+    change = b - a
+    first, second, zero, shown = (format_metric(path, value) for value in (a, b, 0.0, change))
+    if change == 0 or shown.strip("-") == zero:
+        return first, second, zero, "equal"
+    sign = "+" if change > 0 else ""
+    judgement = "better" if metric_at(path).better(b, a) else "worse"
+    return first, second, sign + shown, judgement
+
+
+def _slice_table(a: RunSummary, b: RunSummary) -> Table:
+    """Return the headline metrics of the slices that both runs have."""
+    first, second = _slices(a.slices), _slices(b.slices)
+    rows = [
+        (f"{SLICES.get(key, key)} {value}", label_at(path), *_compared(path, x, second[slice_path]))
+        for slice_path, x in first.items()
+        if slice_path in second
+        for key, value, path in [slice_path]
+    ]
+    header = ("Slice", "Metric", "A", "B", "Difference", "B is")
+    return Table("Slices that both runs have", header, rows, folded=True)
+
+
+def _slices(slices: Iterable[Slice]) -> dict[tuple[str, str, str], float]:
+    """Return slice key, slice value and metric path to the metric."""
+    return {
+        (part.key, part.label, path): metric
+        for part in slices
+        for path in HEADLINE
+        if (metric := part.value(path)) is not None
+    }
+
+
+def _config(run: Run) -> dict[str, str]:
+    if not run.folder.config.is_file():
+        return {}
+    return _flat(tomllib.loads(run.folder.config.read_text(encoding="utf-8")))
+
+
+def _data(summary: RunSummary) -> dict[str, str]:
+    counts = _flat(summary.data.model_dump(include=_DATA)) if summary.data else {}
+    return {**counts, "data hash": str(summary.data_hash)}
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, str]:
+    leaves = flatten(values, ".")
+    return {k: f"{v:,}" if type(v) is int else str(v) for k, v in leaves.items()}
+
+
+def _differences(
+    caption: str, a: Mapping[str, str], b: Mapping[str, str], equal: str
+) -> Table | Text:
+    """Return a table of the keys whose values differ, or the text `equal` if none do."""
+    keys = dict.fromkeys([*a, *b])
+    rows = [(key, a.get(key), b.get(key)) for key in keys if a.get(key) != b.get(key)]
+    return Table(caption, ("Key", "A", "B"), rows) if rows else Text(equal)

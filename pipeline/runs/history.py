@@ -1,19 +1,18 @@
-"""The runs of an output folder: what came of each, and which one a user means."""
+"""The runs of an output folder: their states, and the run that a user names."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Literal
 
+from pipeline.runs.summary import RunSummary, read_summary
 from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout, RunFolder
 
 State = Literal["pushed", "waiting", "refused", "failed", "unfinished"]
 LATEST = "latest"
-SHOWN = 8
+_NAMED = 8
 """Runs that a message names at most."""
 
 
@@ -22,65 +21,61 @@ class Run:
     """One folder in `OUTPUT/runs/`."""
 
     folder: RunFolder
-    summary: dict[str, Any] = field(default_factory=dict)
-    """`summary.json`; empty if the run was interrupted or still goes on."""
+    summary: RunSummary | None = None
+    """None if the run was interrupted or still goes on."""
 
     @property
     def run_id(self) -> str:
-        """Its name."""
+        """The folder's name."""
         return self.folder.path.name
 
     @property
     def state(self) -> State:
-        """What came of it."""
-        if not self.summary:
+        """The result of the run."""
+        if self.summary is None:
             return "unfinished"
-        if self.summary["error"]:
+        if self.summary.error:
             return "failed"
-        if self.summary["pushed"]:
+        if self.summary.pushed:
             return "pushed"
-        return "waiting" if waits(self.summary) else "refused"
+        return "waiting" if self.summary.awaits_promotion else "refused"
+
+    @property
+    def error(self) -> str | None:
+        """The reason of a failed run."""
+        return self.summary.error if self.summary else None
 
     @property
     def finished(self) -> datetime:
-        """When the summary was written, or else when the folder last changed; local time."""
-        if self.summary:
-            return datetime.fromisoformat(self.summary["finished"]).astimezone()
+        """Local time of the summary, or else of the folder's last change."""
+        if self.summary is not None:
+            return datetime.fromisoformat(self.summary.finished).astimezone()
         changed = self.folder.path.stat().st_mtime
         return datetime.fromtimestamp(changed, timezone.utc).astimezone()
 
     @property
     def seconds(self) -> float | None:
-        """Time in components; none if nothing is known."""
-        times = self.summary.get("seconds")
+        """Time in nodes; None if no node has ended."""
+        times = self.summary.seconds if self.summary else {}
         return sum(times.values()) if times else None
 
     def metric(self, path: str) -> float | None:
-        """`unseen/top_100` or `rmse` of the run's model."""
-        found: Any = self.summary.get("metrics")
-        for key in path.split("/"):
-            found = found.get(key) if isinstance(found, dict) else None
-        return None if found is None else float(found)
-
-
-def waits(summary: Mapping[str, Any]) -> bool:
-    """Whether the run's model passed and waits for `reelflow models promote`."""
-    gate, check = summary.get("gate") or {}, summary.get("serving_check") or {}
-    passed = bool(gate.get("blessed") and check.get("blessed"))
-    return passed and not summary["pushed"] and bool(summary.get("registered"))
+        """Return a metric of the run's model, by a path such as `unseen/top_100` or `rmse`."""
+        metrics = self.summary.metrics if self.summary else None
+        return metrics.value(path) if metrics else None
 
 
 def list_runs(layout: Layout) -> list[Run]:
-    """All runs, the newest first."""
+    """Return all runs, the newest first."""
     if not layout.runs.is_dir():
         return []
     folders = [layout.run(path.name) for path in layout.runs.iterdir() if path.is_dir()]
-    runs = [Run(folder, _summary(folder)) for folder in folders]
+    runs = [Run(folder, read_summary(folder.summary)) for folder in folders]
     return sorted(runs, key=lambda run: (run.finished, run.run_id), reverse=True)
 
 
 def find_run(layout: Layout, name: str = LATEST) -> Run:
-    """The run that a user means.
+    """Return the run that a user names.
 
     Args:
         layout: the output folder.
@@ -96,19 +91,12 @@ def find_run(layout: Layout, name: str = LATEST) -> Run:
         target = layout.latest.resolve().name
         return next((run for run in runs if run.run_id == target), runs[0])
     exact = [run for run in runs if run.run_id == name]
-    found = exact or [run for run in runs if run.run_id.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(run.run_id for run in (found or runs)[:SHOWN])
-    if found:
+    matches = exact or [run for run in runs if run.run_id.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    names = ", ".join(run.run_id for run in (matches or runs)[:_NAMED])
+    if matches:
         raise BadInput(f"Several runs begin with {name}: {names}.", "Give more of the name.")
     raise BadInput(
         f"{layout.output} has no run {name}; there are {names}.", "`reelflow runs` lists them all."
     )
-
-
-def _summary(folder: RunFolder) -> dict[str, Any]:
-    if not folder.summary.is_file():
-        return {}
-    loaded: dict[str, Any] = json.loads(folder.summary.read_text(encoding="utf-8"))
-    return loaded

@@ -1,12 +1,11 @@
-"""Runs a compiled pipeline node by node and says what happens.
+"""Execution of a compiled pipeline, node by node, with an event for each. Imports TFX.
 
-TFX's own `LocalDagRunner` does the same in silence, and goes on after a node whose inputs could
-not be resolved. Imports TFX: let nothing that must start quickly import this module.
+TFX's own `LocalDagRunner` does the same without events, and goes on after a node whose inputs could
+not be resolved.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
+from pipeline.node_names import PUSHER, REGISTRY_PUSHER
+from pipeline.runs.failures import find_reelflow_error
 from reelflow.base.errors import ReelflowError
 from reelflow.config import Config
 from reelflow.config.layout import Layout
@@ -57,7 +58,7 @@ class NodeFinished:
 
 
 def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
-    """Compile to the intermediate representation of one run."""
+    """Compile a pipeline to the intermediate representation of one run."""
     ir = compiler.Compiler().compile(pipeline)
     runtime_parameter_utils.substitute_runtime_parameter(
         ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
@@ -66,19 +67,19 @@ def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_p
 
 
 def without_cache(ir: pipeline_pb2.Pipeline, node_id: str) -> None:
-    """Make a node, if there is one, run even if its inputs have not changed."""
+    """Let a node, if the pipeline has it, run even if its inputs have not changed."""
     for node in (n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id):
         node.execution_options.caching_options.enable_cache = False
 
 
 def node_ids(ir: pipeline_pb2.Pipeline, last: str | None = None) -> list[str]:
-    """The nodes in the order in which they run, all of them or up to `last`."""
+    """Return the ids of the nodes in the order in which they run, all or up to `last`."""
     ids = [node.pipeline_node.node_info.id for node in ir.nodes]
     return ids if last is None else ids[: ids.index(last) + 1]
 
 
 def connection(ir: pipeline_pb2.Pipeline) -> metadata.Metadata:
-    """MLMD as the pipeline names it; a context manager."""
+    """Return the connection to the pipeline's MLMD, a context manager."""
     config = runner_utils.extract_local_deployment_config(ir).metadata_connection_config
     return metadata.Metadata(getattr(config, config.WhichOneof("connection_config")))
 
@@ -91,7 +92,7 @@ def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
 
     Raises:
         ReelflowError: the node could not get its inputs.
-        Exception: whatever the executor raised.
+        Exception: any failure of the executor.
     """
     deployment = runner_utils.extract_local_deployment_config(ir)
     node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id)
@@ -122,10 +123,10 @@ def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
 
 
 def run(ir: pipeline_pb2.Pipeline, last: str | None = None) -> Iterator[NodeStarted | NodeFinished]:
-    """Run every node in order, or those up to `last`, and stops after the first failure.
+    """Run every node in order, or those up to `last`, and stop after the first failure.
 
-    Executions that a killed run left open belong to that run's own context in MLMD and hold
-    nothing up; whatever it had finished comes from the cache.
+    Executions that a killed run left open belong to that run's own context in MLMD and block
+    nothing; the nodes that it had finished come from the cache.
 
     Yields:
         `NodeStarted` and `NodeFinished` of every node.
@@ -141,89 +142,34 @@ def run(ir: pipeline_pb2.Pipeline, last: str | None = None) -> Iterator[NodeStar
             finished = launch_node(ir, node_id)
         except Exception as failure:
             yield NodeFinished(node_id, "failed", time.monotonic() - started)
-            ours = find_reelflow_error(failure)
-            if ours is None:
+            error = find_reelflow_error(failure)
+            if error is None:
                 raise
-            raise ours from failure
+            raise error from failure
         yield finished
 
 
 def _rows(store: metadata_store.MetadataStore, execution_id: int) -> int | None:
-    """Rows of an execution's largest output, by their property `rows`; none if none is counted."""
+    """Return the largest property `rows` of an execution's outputs; None if no output has it."""
     events = store.get_events_by_execution_ids([execution_id])
     ids = [e.artifact_id for e in events if e.type == metadata_store_pb2.Event.OUTPUT]
-    found = [
+    rows = [
         properties["rows"].int_value
         for artifact in (store.get_artifacts_by_id(ids) if ids else ())
         for properties in (artifact.properties, artifact.custom_properties)
         if "rows" in properties and properties["rows"].WhichOneof("value") == "int_value"
     ]
-    return max(found, default=None)
+    return max(rows, default=None)
 
 
-# Finds what a person can mend inside what TFX and Beam raise.
-
-
-# Beam's workers answer with a traceback as text; its last line is "module.Class: message".
-_RAISED = re.compile(r"^(?:[\w.]+\.)?(\w+): (.+?)(?: \[while running '[^\n]*'\])?$", re.MULTILINE)
-_STEP = re.compile(r" \[while running '[^\n]*'\]\Z")
-
-
-def find_reelflow_error(failure: BaseException) -> ReelflowError | None:
-    """The `ReelflowError` behind a failure, if there is one.
-
-    The innermost wins: Beam raises a copy that has the step's name at its end and lacks the remedy.
-    """
-    chain = list(_chain(failure))
-    for error in reversed(chain):
-        if isinstance(error, ReelflowError) and not _STEP.search(error.message):
-            return error
-    classes = {cls.__name__: cls for cls in _subclasses(ReelflowError)}
-    for error in chain:
-        for name, message in reversed(_RAISED.findall(str(error))):
-            if name in classes:
-                return _rebuilt(classes[name], message)
-        if isinstance(error, ReelflowError):
-            return _rebuilt(type(error), _STEP.sub("", error.message))
-    return None
-
-
-def _rebuilt(cls: type[ReelflowError], message: str) -> ReelflowError:
-    """An error of the same exit code; a subclass may want other arguments than the message."""
-    error = ReelflowError(message)
-    error.exit_code = cls.exit_code
-    return error
-
-
-def _chain(failure: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    error: BaseException | None = failure
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _subclasses(cls: type[ReelflowError]) -> Iterator[type[ReelflowError]]:
-    yield cls
-    for sub in cls.__subclasses__():
-        yield from _subclasses(sub)
-
-
-# What the cache knows of, and somebody has removed since. Imports TFX.
-
-
-PUSHER, REGISTRY_PUSHER = "Pusher", "RegistryPusher"
-
-
-def forget_removed(
+def rerun_missing_pushes(
     ir: pipeline_pb2.Pipeline, config: Config, layout: Layout, node: str | None = None
 ) -> None:
-    """Make nodes run again whose results lie outside the artifacts and are not there any more.
+    """Run pushers again whose results, outside the artifacts, are in the cache but gone from disk.
 
     Args:
         ir: the compiled pipeline, which is changed.
-        config: says where models go.
+        config: names serving folder and registry.
         layout: the output folder.
         node: the only node to look after; all of them by default.
     """

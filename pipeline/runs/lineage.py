@@ -1,4 +1,4 @@
-"""What MLMD remembers of a pipeline run: its nodes, their states, times and outputs."""
+"""A pipeline run as MLMD has recorded it: nodes, states, times and outputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Output:
-    """An artifact that a node put out, or took over from the cache."""
+    """An artifact that a node has written, or taken from the cache."""
 
     type: str
     uri: Path
@@ -32,10 +32,15 @@ class Output:
     name: str = ""
     """Its name among the outputs of its node."""
 
+    @property
+    def saved_model(self) -> Path:
+        """Folder of the SavedModel, of the Trainer's output `model`."""
+        return self.uri / "Format-Serving"
+
 
 @dataclass(frozen=True)
 class NodeRun:
-    """One execution of a run; `state` is `running` if the process was killed or still works."""
+    """One execution of a run; its state is `running` while it works and after it was killed."""
 
     node: str
     state: str
@@ -44,7 +49,7 @@ class NodeRun:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended badly."""
+        """True if the node raised an error."""
         return self.state == "failed"
 
 
@@ -56,13 +61,20 @@ class PipelineRun:
     nodes: list[NodeRun]
 
     def find(self, artifact_type: str, node: str | None = None) -> Output | None:
-        """The last output of a type, `ModelBlessing` for instance, of any node or of one."""
+        """Return the last output of a type such as `ModelBlessing`, of any node or of one."""
         return next((output for output in self._outputs(artifact_type, node)), None)
 
     def output(self, node: str, name: str) -> Output:
-        """The output of a node by its name."""
-        outputs = (o for run in self.nodes if run.node == node for o in run.outputs)
-        return next(output for output in outputs if output.name == name)
+        """Return the output of a node by its name.
+
+        Raises:
+            KeyError: the run has no such output.
+        """
+        for run in self.nodes:
+            for output in run.outputs:
+                if (run.node, output.name) == (node, name):
+                    return output
+        raise KeyError(f"{node} has no output {name}")
 
     def _outputs(self, artifact_type: str, node: str | None) -> Iterator[Output]:
         for run in reversed(self.nodes):
@@ -71,7 +83,7 @@ class PipelineRun:
 
 
 def read_run(database: Database, run_id: str | None = None) -> PipelineRun:
-    """One run from MLMD, the newest by default.
+    """Read a run from MLMD, the newest by default.
 
     Raises:
         ReelflowError: MLMD knows no such run.
@@ -87,14 +99,14 @@ def read_run(database: Database, run_id: str | None = None) -> PipelineRun:
 
 
 def newest_run_id(database: Database) -> str | None:
-    """The run that began last; none if nothing ever ran."""
+    """Return the id of the run that began last; None before the first run."""
     runs = _runs(database).values()
     newest = max(runs, key=lambda run: run.create_time_since_epoch, default=None)
     return None if newest is None else str(newest.name)
 
 
 def has_run(database: Database, run_id: str) -> bool:
-    """Whether a run got as far as its first node."""
+    """Return True if a run got as far as its first node."""
     return run_id in _runs(database)
 
 
@@ -130,8 +142,8 @@ def _node_run(
 
 def _outputs(store: metadata_store.MetadataStore, execution_id: int) -> list[Output]:
     events = store.get_events_by_execution_ids([execution_id])
-    kind = metadata_store_pb2.Event.OUTPUT
-    names = {event.artifact_id: event.path.steps[0].key for event in events if event.type == kind}
+    output = metadata_store_pb2.Event.OUTPUT
+    names = {e.artifact_id: e.path.steps[0].key for e in events if e.type == output}
     return [
         Output(artifact.type, Path(artifact.uri), _properties(artifact), names[artifact.id])
         for artifact in (store.get_artifacts_by_id(list(names)) if names else ())

@@ -22,7 +22,6 @@ from tests.kubeflow import cluster, mariadb
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = "Trainer"
-LOOKS_UP = "Resolver"  # ends the names of nodes that have to look again in every run
 
 
 def main() -> None:
@@ -102,10 +101,11 @@ def check(first: cluster.Run, second: cluster.Run, secret: dict[str, str], volum
     Raises:
         AssertionError: something is not as it should be.
     """
-    from pipeline.kubeflow.task import VARIABLES, connection_config
+    from pipeline.kubeflow.parameters import METADATA_VARIABLES, connection_config
+    from pipeline.node_names import LOOKUPS
     from pipeline.runs.lineage import read_run
 
-    database = connection_config({VARIABLES[key]: value for key, value in secret.items()})
+    database = connection_config({METADATA_VARIABLES[key]: value for key, value in secret.items()})
     runs = [read_run(database, made.run_id) for made in (first, second)]
 
     assert [attempt.code for attempt in first.of(KILLED)] == [-9, 0]
@@ -116,7 +116,7 @@ def check(first: cluster.Run, second: cluster.Run, secret: dict[str, str], volum
     assert "earlier attempt was cut off" in first.of(KILLED)[1].log.read_text(errors="replace")
     cached = {node.node for node in runs[1].nodes if node.state == "cached"}
     others = {node.node for node in runs[1].nodes} - cached
-    missed = {node for node in others if not node.endswith(LOOKS_UP)}
+    missed = others - LOOKUPS
     assert not missed, f"not from the cache: {missed}"
 
     pushed = runs[0].find("PushedModel")

@@ -43,3 +43,16 @@ def test_a_mistyped_sub_command() -> None:
     answer = CliRunner().invoke(app, ["rnu"])
     assert answer.exit_code == 2
     assert "Did you mean 'run'?" in answer.output
+
+
+def test_entry_points_and_sub_commands_import_no_tensorflow() -> None:
+    """TensorFlow must be told of Keras 2 first, and `--help` must answer at once."""
+    modules = {target.partition(":")[0] for target, _ in SUBCOMMANDS.values()}
+    modules |= {f"pipeline.{name}" for name in ("kubeflow.task", "kubeflow.summary")}
+    modules |= {"pipeline.local_runner", "pipeline.beam_worker"}
+    heavy = {"tensorflow", "tfx", "apache_beam", "mlflow"}
+    code = f"import sys, {', '.join(sorted(modules))}; print(*sorted({heavy} & set(sys.modules)))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "\n"

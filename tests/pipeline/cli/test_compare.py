@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
-from pipeline.cli.compare import baseline_names, contestants
+from pipeline.cli.compare import baseline_names, compared_configs
 from reelflow.base.errors import BadInput
 from reelflow.config import BASELINES
 from reelflow.config.layout import Layout
@@ -35,23 +35,23 @@ def test_two_configurations_of_one_name(tmp_path: Path) -> None:
     assert result.exit_code == 2
 
 
-def test_contestants_are_called_by_preset_and_share_data_and_split(tmp_path: Path) -> None:
+def test_configurations_are_called_by_preset_and_share_data_and_split(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("[split]\nseed = 7\n")
     source = str(tmp_path / "mine.toml")
-    found = contestants(Layout.of(tmp_path), [source], ["best", "best"], None, None, [])
+    found = compared_configs(Layout.of(tmp_path), [source], ["best", "best"], None, None, [])
     assert list(found) == ["mine", "best"]
     assert {config.split.seed for config in found.values()} == {7}
 
 
 def test_columns_that_one_asks_for_are_read_for_all(tmp_path: Path) -> None:
-    found = contestants(Layout.of(tmp_path), [], ["best", "features"], None, None, [])
+    found = compared_configs(Layout.of(tmp_path), [], ["best", "features"], None, None, [])
     assert {config.data.movie_features for config in found.values()} == {("director", "star")}
     assert all(config.data.use_users for config in found.values())
     assert [config.model.user_features for config in found.values()] == [False, True]
 
 
 def test_without_configurations_the_default_preset_is_compared(tmp_path: Path) -> None:
-    assert list(contestants(Layout.of(tmp_path), [], [], None, None, [])) == ["best"]
+    assert list(compared_configs(Layout.of(tmp_path), [], [], None, None, [])) == ["best"]
 
 
 def test_an_unknown_preset_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline.cli.outcome import show
+from pipeline.cli.outcome import print_outcome
+from pipeline.runs.summary import GateSummary, RunSummary
 from reelflow.config import Config
 from reelflow.config.layout import Layout
 
@@ -17,12 +18,18 @@ METRICS = {
     "raw": {"top_100": 0.3},
     "unseen": {"top_10": 0.2, "top_100": 0.41, "ndcg_10": 0.1},
     "rmse": 0.875,
+    "mae": 0.7,
 }
+BASELINE = {**METRICS, "unseen": {"top_100": 0.25}, "rmse": 0.95}
+CHAMPION = {**METRICS, "unseen": {"top_100": 0.39}, "rmse": 0.9}
 
 
 def _shown(examples: list[Any] | None = None, **changes: Any) -> str:
     summary = {
+        "run_id": "r1",
+        "finished": "2026-01-02T03:04:05+00:00",
         "data": {
+            "format": "movielens-csv",
             "rows": 1000,
             "users": 10,
             "movies": 20,
@@ -30,9 +37,9 @@ def _shown(examples: list[Any] | None = None, **changes: Any) -> str:
             "synthetic": True,
         },
         "metrics": METRICS,
-        "baselines": {"popularity": {"unseen": {"top_100": 0.25}}},
+        "baselines": {"popularity": BASELINE},
         "out_of_vocabulary": {"users": 0.25, "movies": 0.0},
-        "champion": {"unseen": {"top_100": 0.39}, "rmse": 0.9},
+        "champion": CHAMPION,
         "gate": {"blessed": True, "reasons": []},
         "serving_check": {"blessed": True, "reasons": []},
         "pushed": "/out/serving/reelflow/7",
@@ -42,7 +49,8 @@ def _shown(examples: list[Any] | None = None, **changes: Any) -> str:
     }
     out = io.StringIO()
     console = Console(file=out, width=120)
-    show(console, summary, Config(), examples or [], Layout.of(Path("/out")))
+    parsed = RunSummary.model_validate(summary)
+    print_outcome(console, parsed, Config(), examples or [], Layout.of(Path("/out")))
     return out.getvalue()
 
 
@@ -51,7 +59,7 @@ def test_figures_stand_beside_bound_baseline_and_champion() -> None:
     [accuracy] = [line for line in out.splitlines() if "top-100 accuracy, unseen" in line]
     assert accuracy.split()[3:] == ["0.4100", "≥", "0.0500", "0.2500", "0.3900"]
     [rmse] = [line for line in out.splitlines() if line.startswith(" RMSE  ")]
-    assert rmse.split()[1:] == ["0.8750", "≤", "1.2000", "–", "0.9000"]
+    assert rmse.split()[1:] == ["0.8750", "≤", "1.2000", "0.9500", "0.9000"]
     assert "3 rows in quarantine (2 rating, 1 columns)" in out
     assert "synthetic" in out
     assert "/out/serving/reelflow/7" in out
@@ -99,7 +107,7 @@ def test_examples_show_titles() -> None:
 
 def test_what_is_not_gated_has_no_bound_and_is_said() -> None:
     words = "Top-100 accuracy (unseen) is not gated: no retrieval task."
-    out = _shown(gate={"blessed": True, "reasons": [], "not_gated": [words]})
+    out = _shown(gate=GateSummary(blessed=True, not_gated=[words], ungated=["top_100"]))
     [accuracy] = [line for line in out.splitlines() if "top-100 accuracy, unseen" in line]
     assert "≥" not in accuracy
     assert words in out

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli.app import app
-from pipeline.runs import summary as summary_module
+from pipeline.runs import finish
 from reelflow.config.layout import Layout
 from tests.pipeline import standin
 
@@ -183,7 +183,7 @@ def test_ctrl_c_ends_cleanly(
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(summary_module, "summarize", interrupted)
+    monkeypatch.setattr(finish, "summarize", interrupted)
     assert _run(layout, data) == 130
     assert capfd.readouterr().err.startswith("Interrupted.")
 

@@ -20,6 +20,7 @@ from pipeline.cli.serve import measured
 from reelflow.base.common import content_hash
 from reelflow.config.layout import Layout
 from reelflow.registry.push import push
+from tests.pipeline.run_folders import leave_run, metrics
 
 
 def test_without_a_model_run_first(tmp_path: Path) -> None:
@@ -39,12 +40,11 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 def test_metrics_are_those_of_the_run_that_pushed_the_version(tmp_path: Path) -> None:
     layout = Layout.of(tmp_path)
     for run, version, rmse in (("a", 7, 0.9), ("b", 8, 0.8), ("c", None, 0.7)):
-        layout.run(run).path.mkdir(parents=True)
-        metrics = {"unseen": {"top_10": 0.1, "mrr": 0.2}, "rmse": rmse}
         pushed = f"/elsewhere/serving/reelflow/{version}" if version else None
-        layout.run(run).summary.write_text(json.dumps({"metrics": metrics, "pushed": pushed}))
+        leave_run(layout, run, metrics=metrics(0.2, rmse), pushed=pushed)
     (layout.runs / "unfinished").mkdir()
-    assert measured(layout, layout.serving / "8") == {"unseen_top_10": 0.1, "rmse": 0.8}
+    expected = {"unseen_top_10": 0.1, "unseen_top_100": 0.2, "rmse": 0.8, "mae": 0.8}
+    assert measured(layout, layout.serving / "8") == expected
     assert measured(layout, layout.serving / "9") == {}
 
 
@@ -53,12 +53,11 @@ def test_a_registered_model_keeps_its_metrics_under_any_number(tmp_path: Path) -
     version = layout.serving / "9"
     version.mkdir(parents=True)
     (version / "saved_model.pb").write_text("model")
+    registered = {"registry": "r", "name": "n", "alias": "champion", "version": 1}
     for run, model_hash, rmse in (("a", content_hash(version), 0.9), ("b", "another", 0.8)):
-        layout.run(run).path.mkdir(parents=True)
-        summary = {"metrics": {"unseen": {}, "rmse": rmse}, "pushed": "/x/9"}
-        summary["registered"] = {"model_hash": model_hash}
-        layout.run(run).summary.write_text(json.dumps(summary))
-    assert measured(layout, version) == {"rmse": 0.9}
+        entry = {**registered, "model_hash": model_hash}
+        leave_run(layout, run, metrics=metrics(0.2, rmse), pushed="/x/9", registered=entry)
+    assert measured(layout, version)["rmse"] == 0.9
 
 
 def _while_stopping(process: subprocess.Popen[str], page: str) -> bytes:

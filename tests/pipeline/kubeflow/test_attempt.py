@@ -11,7 +11,7 @@ from reelflow.config.loading import load
 
 launcher = pytest.importorskip("pipeline.runs.launcher")  # imports TFX
 
-from pipeline.kubeflow.task import take_over  # noqa: E402
+from pipeline.kubeflow.execution import prepare_execution  # noqa: E402
 from pipeline.runs.lineage import read_run  # noqa: E402
 from reelflow.config.layout import Layout  # noqa: E402
 from tests.pipeline import standin  # noqa: E402
@@ -40,7 +40,7 @@ def _ir(layout: Layout) -> Any:
 def _attempt(layout: Layout, node: str) -> tuple[str, str | None]:
     """What was there before, and what came of launching the node; none if it was not."""
     ir = _ir(layout)
-    before = take_over(ir, node)
+    before = prepare_execution(ir, node)
     return before, None if before == "finished" else launcher.launch_node(ir, node).state
 
 
@@ -85,7 +85,7 @@ def test_a_failed_attempt_is_taken_over(layout: Layout) -> None:
 
 def test_what_is_finished_stays_finished(layout: Layout) -> None:
     for node in ("ChampionResolver", "Reader"):
-        assert _attempt(layout, node) == ("nothing", "done")
+        assert _attempt(layout, node) == ("none", "done")
         assert _attempt(layout, node) == ("finished", None)
     assert _executions(layout) == [("ChampionResolver", "done"), ("Reader", "done")]
-    assert _attempt(layout, "Evaluator") == ("nothing", "done")
+    assert _attempt(layout, "Evaluator") == ("none", "done")

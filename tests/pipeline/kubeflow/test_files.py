@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.kubeflow.task import VARIABLES
+from pipeline.kubeflow.parameters import METADATA_VARIABLES
 from reelflow.config import KubeflowConfig
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,7 +27,7 @@ def test_the_manifests_are_what_the_configuration_names() -> None:
     assert ("Service", "reelflow-metadata") in found
     text = (FOLDER / "manifests" / "metadata.yaml").read_text()
     keys = set(re.findall(rf"name: {config.metadata_secret}, key: (\w+)", text))
-    assert keys <= set(VARIABLES)
+    assert keys <= set(METADATA_VARIABLES)
     assert "password" in keys
 
 
@@ -39,7 +39,7 @@ def test_the_readme_makes_all_secrets() -> None:
     text = (FOLDER / "README.md").read_text()
     config = KubeflowConfig()
     assert f"secret generic {config.metadata_secret} " in text
-    for key in VARIABLES:
+    for key in METADATA_VARIABLES:
         assert f"--from-literal={key}=" in text
     for place in config.secrets.values():
         secret, _, key = place.partition("/")

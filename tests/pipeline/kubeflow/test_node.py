@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.kubeflow import summary, task
-from pipeline.kubeflow.task import connection_config, graph_of
+from pipeline.kubeflow import execution, summary, task
+from pipeline.kubeflow.graph import Graph
+from pipeline.kubeflow.parameters import connection_config
 from pipeline.runs.lineage import read_run
 from reelflow.base.errors import BadInput
 from reelflow.config import Config
@@ -34,9 +35,9 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     config.sqlite.connection_mode = (
         metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
     )
-    monkeypatch.setattr(task, "create_pipeline", standin.create_pipeline)
-    monkeypatch.setattr(task, "connection_config", lambda: config)
-    monkeypatch.setattr("pipeline.kubeflow.task.connection_config", lambda: config)
+    monkeypatch.setattr(execution, "create_pipeline", standin.create_pipeline)
+    monkeypatch.setattr(execution, "connection_config", lambda: config)
+    monkeypatch.setattr(summary, "connection_config", lambda: config)
     return layout
 
 
@@ -45,7 +46,7 @@ def _words(layout: Layout, name: str, run: str = "run-1", **given: Any) -> list[
     config = Config.model_validate(
         {"data": {"path": path}, "kubeflow": {"output": str(layout.output)}}
     )
-    graph = graph_of(task.compile_run(config, "any")).fingerprint
+    graph = Graph.of(execution.compile_run(config, "any")).fingerprint
     options = {"node": name, "graph": graph, "run-id": run, "config": config.model_dump_json()}
     options |= {"overrides": json.dumps(given.pop("overrides", [])), **given}
     return [f"--{key}={value}" for key, value in options.items()]
@@ -90,7 +91,7 @@ def test_a_removed_model_is_pushed_again(layout: Layout) -> None:
 
 def test_the_first_task_settles_the_run(layout: Layout, capsys: pytest.CaptureFixture[str]) -> None:
     assert task.main(_words(layout, "Reader")) == 0
-    # The same run with another parameter: what the first task has task stays.
+    # The same run with another parameter: what the first task has recorded stays.
     assert task.main(_words(layout, "ChampionResolver", overrides=["gate.rmse_max=0.5"])) == 0
     assert "rmse_max = 1.2" in layout.run("run-1").config.read_text()
     assert [path.name for path in layout.runs.iterdir()] == ["run-1"]

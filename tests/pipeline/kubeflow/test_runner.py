@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("kfp")
-runner = pytest.importorskip("pipeline.kubeflow.compile")  # imports TFX
+runner = pytest.importorskip("pipeline.kubeflow.package")  # imports TFX
 
 from pipeline.kubeflow.package import SUMMARY  # noqa: E402
 from reelflow.config.loading import load  # noqa: E402

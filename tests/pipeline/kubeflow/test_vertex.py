@@ -13,7 +13,7 @@ from google.protobuf import json_format  # noqa: E402
 from kfp.pipeline_spec import pipeline_spec_pb2  # noqa: E402
 
 from components.artifacts import Quarantine  # noqa: E402
-from pipeline.kubeflow.compile import compile_graph  # noqa: E402
+from pipeline.kubeflow.package import compile_graph  # noqa: E402
 from reelflow.config.loading import load  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.kubeflow]

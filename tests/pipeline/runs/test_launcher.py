@@ -16,8 +16,8 @@ launcher = pytest.importorskip("pipeline.runs.launcher")  # imports TFX
 from ml_metadata.metadata_store import metadata_store  # noqa: E402
 from ml_metadata.proto import metadata_store_pb2  # noqa: E402
 
+from pipeline.runs.finish import summarize  # noqa: E402
 from pipeline.runs.lineage import newest_run_id, read_run  # noqa: E402
-from pipeline.runs.summary import summarize  # noqa: E402
 from tests.pipeline import standin  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -60,14 +60,15 @@ def test_nodes_run_in_order_and_then_come_from_the_cache(config: Config, layout:
 
     assert newest_run_id(layout.metadata) == "r2"
     summary = summarize(read_run(layout.metadata, "r2"), config)
-    assert summary["cached"] == ["Reader", "Evaluator", "Pusher"]
-    assert summary["data"]["quarantined"] == {"rating": 1}
-    assert summary["gate"] == {
+    assert summary.cached == ["Reader", "Evaluator", "Pusher"]
+    assert summary.data is not None
+    assert summary.data.quarantined == {"rating": 1}
+    assert summary.model_dump()["gate"] == {
         "blessed": True,
         "reasons": ["RMSE 0.9 keeps the bound 1.2"],
         "not_gated": [],
     }
-    assert summary["pushed"] == str(layout.serving / "1")
+    assert summary.pushed == str(layout.serving / "1")
 
 
 def test_rows_are_reported(config: Config, layout: Layout) -> None:

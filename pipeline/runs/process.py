@@ -1,4 +1,4 @@
-"""What commands share that run TFX: one at a time in a folder, its words in the log."""
+"""Process-wide settings of a run: lock of the output folder, interrupts, output to a log."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TextIO
 
 from reelflow.base.common import file_lock
-from reelflow.base.errors import BadInput, ReelflowError
+from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
 
 
 @contextmanager
-def alone_in(layout: Layout) -> Iterator[None]:
-    """Hold the output folder: two runs at a time would push over each other.
+def locked_output(layout: Layout) -> Iterator[None]:
+    """Lock the output folder: two runs at a time would push over each other.
 
     Raises:
-        BadInput: another process holds it, or it cannot be made.
+        BadInput: another process has locked it, or it cannot be made.
     """
     try:
         layout.output.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def alone_in(layout: Layout) -> Iterator[None]:
 
 
 class Interrupts:
-    """Remembers Ctrl-C: inside a library's import it may come out as any other exception."""
+    """Note of Ctrl-C, which a library's import may turn into any other exception."""
 
     def __init__(self) -> None:
         self.seen = False
@@ -54,19 +54,8 @@ class Interrupts:
         raise KeyboardInterrupt
 
 
-def as_ours(failure: Exception, node: str) -> ReelflowError:
-    """Our own errors as they are; anything else in one line that leads to the log."""
-    if isinstance(failure, ReelflowError):
-        return failure
-    first = (str(failure).strip().splitlines() or [""])[0]
-    return ReelflowError(
-        f"{node} failed: {type(failure).__name__}: {first}",
-        "This is a fault of the program or the machine: the log has the whole story.",
-    )
-
-
-def let_log_speak() -> None:
-    """TFX tells what it does at level INFO: wanted in the log, where nobody is disturbed."""
+def log_at_info() -> None:
+    """Let TFX and the libraries log at level INFO, which they drop by default."""
     from absl import logging as absl_logging
 
     absl_logging.set_verbosity(absl_logging.INFO)
@@ -74,15 +63,12 @@ def let_log_speak() -> None:
     logging.getLogger().setLevel(logging.INFO)
 
 
-# Keeps the libraries' chatter out of the terminal: it goes to the run's log.
-
-
 @contextmanager
 def captured(log: Path) -> Iterator[TextIO]:
     """Send file descriptors 1 and 2 to `log`, children and C++ code included.
 
     Yields:
-        The terminal (or whatever stdout was), for our own words.
+        The stdout of before, usually the terminal.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

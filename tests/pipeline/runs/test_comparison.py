@@ -1,4 +1,4 @@
-"""The table of `reelflow compare`."""
+"""The table of `reelflow compare`, and the stability of a configuration across seeds."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import json
 import numpy as np
 from rich.console import Console
 
-from pipeline.runs.comparison import LEGEND, ROWS, as_json, as_markdown, cells, on_screen
+from pipeline.runs.comparison import (
+    LEGEND,
+    ROWS,
+    Comparison,
+    cells,
+    stability,
+    stability_sentences,
+    with_seeds,
+)
+from reelflow.config import Config
 from reelflow.evaluation.contest import Entry
 
 LISTS = ("coverage_10", "novelty_10")
-ABOUT = {
-    "split": {"kind": "random", "seed": 42},
-    "rows": 1000,
-    "users_tested": 90,
-    "train_rows": 8000,
-    "users": 100,
-    "movies": 50,
-}
 
 
 def _entry(name: str, value: float, seconds: float | None = 1.0) -> Entry:
@@ -31,6 +32,17 @@ def _entry(name: str, value: float, seconds: float | None = 1.0) -> Entry:
 
 
 ENTRIES = [_entry("low", 0.25), _entry("high", 0.5, None)]
+COMPARISON = Comparison(
+    split={"kind": "random", "seed": 42},
+    rows=1000,
+    users_tested=90,
+    train_rows=8000,
+    users=100,
+    movies=50,
+    failures={},
+    seeds=[],
+    entries=ENTRIES,
+)
 
 
 def test_the_best_is_bold() -> None:
@@ -53,7 +65,7 @@ def test_as_good_as_the_best_is_bold_too() -> None:
 
 
 def test_markdown() -> None:
-    page = as_markdown(ENTRIES, ABOUT)
+    page = COMPARISON.as_markdown()
     assert "1,000 test ratings of 90 users" in page
     assert "| metric | low | high |" in page
     assert "| top-100, unseen | 0.2500 ±.010 | **0.5000 ±.010** |" in page
@@ -61,7 +73,7 @@ def test_markdown() -> None:
 
 
 def test_json_is_complete() -> None:
-    loaded = json.loads(json.dumps(as_json(ENTRIES, ABOUT)))
+    loaded = json.loads(json.dumps(COMPARISON.as_json()))
     assert loaded["rows"] == 1000
     low, high = loaded["entries"]
     assert (low["name"], high["fit_seconds"]) == ("low", None)
@@ -70,7 +82,41 @@ def test_json_is_complete() -> None:
 
 def test_on_screen() -> None:
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(on_screen(ENTRIES))
+    console.print(COMPARISON.as_table())
     text = console.export_text()
     assert "low" in text
     assert "0.5000 ±.010" in text
+
+
+def _measured(name: str, value: float) -> Entry:
+    metrics, bounds = {"rmse": value, "coverage_10": value}, {"rmse": (value - 0.1, value + 0.1)}
+    return Entry(name, metrics, bounds, None, None, {})
+
+
+def test_each_configuration_with_the_next_seeds() -> None:
+    found = with_seeds({"best": Config()}, 3)["best"]
+    assert list(found) == ["best", "best-seed43", "best-seed44"]
+    assert [config.train.seed for config in found.values()] == [42, 43, 44]
+    assert with_seeds({"best": Config()}, 1) == {"best": {"best": Config()}}
+
+
+def test_another_seed_inside_or_outside() -> None:
+    entries = [
+        _measured("a", 1.0),
+        _measured("a-seed43", 1.05),
+        _measured("b", 1.0),
+        _measured("b-seed43", 2),
+    ]
+    groups = {"a": ["a", "a-seed43", "a-seed44"], "b": ["b", "b-seed43"], "c": ["c"]}
+    found = stability(entries, groups)
+    assert found == {"a": {"a-seed43": []}, "b": {"b-seed43": ["rmse"]}}
+    assert list(stability_sentences(found)) == [
+        "a: another seed stays inside the 95 % interval in every metric.",
+        "b: outside the interval of the first seed: b-seed43: rmse.",
+    ]
+
+
+def test_a_single_seed_is_not_compared() -> None:
+    assert (
+        list(stability_sentences(stability([_measured("a", 1.0)], {"a": ["a", "a-seed43"]}))) == []
+    )

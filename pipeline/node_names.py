@@ -1,0 +1,13 @@
+"""Ids of the pipeline's nodes that runs, reports and Kubeflow refer to. Imports nothing."""
+
+from typing import Final
+
+EXAMPLE_GEN: Final = "RatingsExampleGen"
+ENCODER: Final = "RatingsEncoder"
+TUNER: Final = "Tuner"
+TRAINER: Final = "Trainer"
+PUSHER: Final = "Pusher"
+REGISTRY_PUSHER: Final = "RegistryPusher"
+
+LOOKUPS: Final = frozenset({"RegistryResolver", "BeginningResolver", "ChampionResolver"})
+"""Nodes that only look something up: a run of theirs is no sign of work to do."""

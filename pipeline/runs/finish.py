@@ -1,0 +1,280 @@
+"""The end of a run: summary, configuration, report and example recommendations. Imports MLMD.
+
+Everything is read from MLMD and the artifacts, so that `reelflow run` and `tfx run create` leave
+the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Callable
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pipeline.node_names import TRAINER
+from pipeline.runs.lineage import Database, PipelineRun, has_run, read_run
+from pipeline.runs.summary import (
+    BestTrial,
+    DataSummary,
+    GateSummary,
+    Registration,
+    RunSummary,
+    ServingCheckSummary,
+    TunerSummary,
+    write_summary,
+)
+from reelflow.base import columns
+from reelflow.base.metrics import GATE_METRICS
+from reelflow.config import Config
+from reelflow.config.layout import Layout, RunFolder
+from reelflow.config.loading import config_hash
+from reelflow.config.reference import render
+from reelflow.data.ingest.results import DriftReport, IngestSummary
+from reelflow.evaluation.results import METRICS_FILE, Results
+from reelflow.evaluation.trials import TRIALS_FILE, Trials
+from reelflow.report.render import complete
+from reelflow.report.sections.lineage import RunFacts, run_section
+from reelflow.saved_model.check import REASONS_FILE, ServingResult
+from reelflow.saved_model.files import ModelInfo
+
+if TYPE_CHECKING:
+    from reelflow.saved_model.client import Recommendations
+
+T = TypeVar("T")
+
+EXAMPLE_MOVIES = 5
+_REGISTRATION_FILE = "registration.json"
+_DISTRIBUTIONS = {
+    "reelflow": "reelflow",
+    "tfx": "tfx",
+    "tensorflow": "tensorflow",
+    "beam": "apache-beam",
+    "tfrs": "tensorflow-recommenders",
+}
+
+
+def finish_run(
+    layout: Layout,
+    config: Config,
+    run_id: str | None = None,
+    error: str | None = None,
+    database: Database | None = None,
+) -> RunSummary:
+    """Write a run's summary, configuration and report, and point `latest` to the run.
+
+    A run that failed has a summary too: with `error`, and null for the steps that it did not reach.
+    `latest` is always the newest run, whatever its result; models are in the serving folder.
+
+    Args:
+        layout: the output folder.
+        config: the effective configuration.
+        run_id: the run; the newest one that MLMD knows by default.
+        error: the reason of a failed run.
+        database: MLMD; in the output folder by default.
+    """
+    run = _read_run(database or layout.metadata, run_id, error)
+    summary = summarize(run, config, error)
+    folder = layout.run(run.run_id)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.config.write_text(render(config), encoding="utf-8")
+    if (results := run.find("TunerResults")) is not None:
+        shutil.copytree(results.uri, folder.tuner, dirs_exist_ok=True)
+    write_summary(summary, folder.summary)
+    copy_report(run, folder, summary, render(config))
+    layout.point_latest_to(run.run_id)
+    return summary
+
+
+def summarize(run: PipelineRun, config: Config, error: str | None = None) -> RunSummary:
+    """Return the summary of a run, from its artifacts."""
+    ingested = _read_file(run, "ReelflowQuarantine", IngestSummary.FILE, IngestSummary.read)
+    drift = _read_file(run, "ReelflowDrift", DriftReport.FILE, DriftReport.read)
+    results = _read_file(run, "ModelEvaluation", METRICS_FILE, Results.read)
+    check = _read_file(run, "InfraBlessing", REASONS_FILE, ServingResult.read)
+    return RunSummary(
+        run_id=run.run_id,
+        finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        error=error,
+        data=_data(ingested) if ingested else None,
+        drift=drift.content() if drift else None,
+        warm_start=_warm_start(run),
+        tuner=_tuner(run),
+        metrics=results.metrics if results else None,
+        baselines=results.baselines if results else {},
+        champion=results.champion if results else None,
+        slices=results.slices if results else [],
+        guards=results.guards if results else [],
+        out_of_vocabulary=results.out_of_vocabulary if results else None,
+        gate=_gate(run, results),
+        serving_check=_check(check) if check else None,
+        pushed=_pushed(run),
+        registered=_read_file(run, "ReelflowRegistration", _REGISTRATION_FILE, _registered),
+        seconds={node.node: node.seconds for node in run.nodes},
+        cached=[node.node for node in run.nodes if node.state == "cached"],
+        versions=versions(),
+        config_hash=config_hash(config),
+        data_hash=ingested.data_hash if ingested else None,
+    )
+
+
+def versions() -> dict[str, str | None]:
+    """Return the versions that a run's result depends on; None for what is not installed."""
+    installed: dict[str, str | None] = {"python": platform.python_version()}
+    for name, distribution in _DISTRIBUTIONS.items():
+        try:
+            installed[name] = metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            installed[name] = None
+    return installed
+
+
+def _read_run(database: Database, run_id: str | None, error: str | None) -> PipelineRun:
+    """Read the run from MLMD, which does not know one that failed before its first node."""
+    if error is not None and run_id is not None and not has_run(database, run_id):
+        return PipelineRun(run_id, [])
+    return read_run(database, run_id)
+
+
+def _read_file(
+    run: PipelineRun, artifact_type: str, name: str, read: Callable[[Path], T | None]
+) -> T | None:
+    """Read a file of an artifact by its folder; None if the run did not get there."""
+    output = run.find(artifact_type)
+    return read(output.uri) if output and (output.uri / name).is_file() else None
+
+
+def _data(ingested: IngestSummary) -> DataSummary:
+    return DataSummary(
+        rows=ingested.rows.kept,
+        rows_read=ingested.rows.read,
+        users=ingested.users,
+        movies=ingested.movies,
+        quarantined=ingested.quarantined,
+        absent_features=ingested.absent_features,
+        splits=ingested.rows.splits,
+        format=ingested.format,
+        synthetic=ingested.synthetic,
+        span=ingested.span,
+        spans=ingested.spans,
+        files=ingested.files,
+    )
+
+
+def _warm_start(run: PipelineRun) -> dict[str, Any] | None:
+    """Read `warm_start` of the trained model's `model.json`."""
+    trained = run.find("Model", TRAINER)
+    start = None if trained is None else ModelInfo.read(trained.saved_model).warm_start
+    return None if start is None else start.as_json()
+
+
+def _tuner(run: PipelineRun) -> TunerSummary | None:
+    trials = _read_file(run, "TunerResults", TRIALS_FILE, Trials.read)
+    if trials is None:
+        return None
+    best = trials.best_trial
+    return TunerSummary(
+        trials=len(trials.trials),
+        failed=sum(trial.objective is None for trial in trials.trials),
+        objective=trials.objective,
+        best=BestTrial(
+            number=best.number, objective=best.value, hyperparameters=best.hyperparameters
+        ),
+    )
+
+
+def _check(result: ServingResult) -> ServingCheckSummary:
+    return ServingCheckSummary(
+        blessed=result.blessed,
+        reasons=list(result.reasons),
+        latency_ms=dict(result.latency_ms),
+        load_seconds=result.load_seconds,
+        golden=result.golden,
+    )
+
+
+def _gate(run: PipelineRun, results: Results | None) -> GateSummary | None:
+    blessing = run.find("ModelBlessing")
+    if blessing is None:
+        return None
+    verdict = results.gate if results else None
+    return GateSummary(
+        blessed=blessing.properties.get("blessed") == 1,
+        reasons=verdict.reasons if verdict else [],
+        not_gated=verdict.not_gated if verdict else [],
+        ungated=[key for key in GATE_METRICS if key not in verdict.gated]
+        if verdict and verdict.bounds
+        else [],
+    )
+
+
+def _registered(folder: Path) -> Registration | None:
+    """Read `registration.json`; None if the model was not registered."""
+    content = json.loads((folder / _REGISTRATION_FILE).read_text(encoding="utf-8"))
+    return Registration(**content) if content.get("version") else None
+
+
+def _pushed(run: PipelineRun) -> str | None:
+    pushed = run.find("PushedModel")
+    if pushed is None or pushed.properties.get("pushed") != 1:
+        return None
+    destination = str(pushed.properties.get("pushed_destination", ""))
+    return str(Path(destination.removeprefix("file://"))) if destination else None
+
+
+def copy_report(run: PipelineRun, folder: RunFolder, summary: RunSummary, config: str) -> None:
+    """Copy report and model card into the run's folder, with a section about the run itself.
+
+    Args:
+        run: from MLMD; if it has no report, nothing is copied.
+        folder: the run's; it exists.
+        summary: of the run.
+        config: the effective configuration as TOML.
+    """
+    report = run.find("ReelflowReport")
+    if report is None or not (report.uri / folder.report.name).is_file():
+        return
+    shutil.copytree(report.uri, folder.path, dirs_exist_ok=True)
+    facts = RunFacts(
+        run_id=run.run_id,
+        finished=summary.finished,
+        seconds=summary.seconds,
+        cached=summary.cached,
+        versions=summary.versions,
+        config_hash=summary.config_hash,
+        config=config,
+    )
+    html = folder.report.read_text(encoding="utf-8")
+    folder.report.write_text(complete(html, run_section(facts)), encoding="utf-8")
+
+
+def recommend_to_examples(layout: Layout, run_id: str) -> list[tuple[str, Recommendations]]:
+    """Return user id and recommendations of a few users in train. Loads TensorFlow."""
+    run = read_run(layout.metadata, run_id)
+    trained = run.find("Model", TRAINER)
+    if trained is None:
+        return []
+    from reelflow.saved_model.client import ServedModel
+
+    model = ServedModel.load(trained.saved_model)
+    return [(user, model.recommend(user, k=EXAMPLE_MOVIES)) for user in _example_users(run)]
+
+
+def _example_users(run: PipelineRun) -> list[str]:
+    """Return ids of users from the beginning, the middle and the end of the catalogue's list."""
+    import pyarrow.parquet as pq
+
+    for node in run.nodes:
+        for output in node.outputs:
+            files = sorted((output.uri / f"Split-{columns.USERS}").glob("*.parquet"))
+            if not files:
+                continue
+            column = pq.read_table(files[0], columns=[columns.USER_ID])[columns.USER_ID]
+            count = len(column)
+            rows = sorted({0, count // 2, count - 1}) if count else []
+            users = [column[row].as_py()[0] for row in rows]
+            return [user.decode() if isinstance(user, bytes) else user for user in users]
+    return []
