@@ -1,4 +1,4 @@
-"""RegistryResolver's driver, which asks the registry, and its executor, which downloads."""
+"""RegistryResolver: the registry's champion as an artifact, wherever the run happens."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HASH: Final = "model_hash"
 
 
 def registry_of(exec_properties: dict[str, Any]) -> Registry:
-    """The registry that a node's properties name, with the environment's help."""
+    """Return the registry that a node's properties name, or else the environment."""
     uri = address(exec_properties[URI] or None, Path(exec_properties[FILE]))
     return Registry(uri, exec_properties[NAME])
 
@@ -46,25 +46,25 @@ class Driver(base_driver.BaseDriver, portable_driver.BaseDriver):
     """
 
     def __init__(self, handle: metadata.Metadata) -> None:
-        """Both of TFX's generations of drivers want to be initialised."""
+        """Initialize both of TFX's generations of drivers."""
         base_driver.BaseDriver.__init__(self, handle)
         portable_driver.BaseDriver.__init__(self, handle)
 
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        """Number, time and hash of the registry's champion, as properties of the execution.
+        """Return number, time and hash of the registry's champion as execution properties.
 
         Raises:
             NoAnswer: the registry cannot be asked.
         """
         champion = registry_of(execution_info.exec_properties).by_alias(CHAMPION)
-        found = {
+        properties = {
             VERSION: champion.number if champion else 0,
-            # In milliseconds, which are more than ML Metadata has room for in MySQL's integers.
+            # A text: milliseconds are more than ML Metadata's integers in MySQL hold.
             CREATED: str(champion.created) if champion else "",
             HASH: champion.model_hash if champion else "",
         }
         result = driver_output_pb2.DriverOutput()
-        for name, value in found.items():
+        for name, value in properties.items():
             data_types_utils.set_metadata_value(result.exec_properties[name], value)
         return result
 
@@ -82,7 +82,7 @@ class Executor(base_executor.BaseExecutor):
 
         Raises:
             NoAnswer: the registry cannot be asked.
-            BadInput: the champion is no model of ours.
+            BadInput: the champion is no model of Reelflow's.
         """
         registry, number = registry_of(exec_properties), exec_properties[VERSION]
         if not number:
@@ -97,11 +97,8 @@ class Executor(base_executor.BaseExecutor):
         model.set_string_custom_property(HASH, exec_properties[HASH])
 
 
-# RegistryResolver: the registry's champion as an artifact, wherever the run happens.
-
-
 class RegistryResolverSpec(ComponentSpec):
-    """What goes in and out."""
+    """Inputs, outputs and parameters."""
 
     PARAMETERS: ClassVar = {
         URI: ExecutionParameter(type=str),
@@ -115,7 +112,7 @@ class RegistryResolverSpec(ComponentSpec):
 class RegistryResolver(base_component.BaseComponent):
     """Brings in the version that the registry's alias `champion` stands for.
 
-    The output `model` is empty if there is none; whoever takes it must declare the input optional.
+    The output `model` is empty if there is none: a node that takes it must declare it optional.
     The registry is asked in every run. An unchanged champion is the same artifact again, so that
     what depends on it comes from the cache.
     """
@@ -129,7 +126,7 @@ class RegistryResolver(base_component.BaseComponent):
 
         Args:
             registry: the registry and the name in it.
-            file: the sqlite file that is the registry if nobody names another.
+            file: the sqlite file that is the registry if no other is named.
         """
         spec = RegistryResolverSpec(
             uri=registry.uri or "",
