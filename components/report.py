@@ -33,7 +33,8 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trials
 from reelflow.report import card, page, render
-from reelflow.report.inputs import Inputs, Outcome, SavedModel, read_json
+from reelflow.report.inputs import Inputs, Outcome, SavedModel
+from reelflow.saved_model.check import ServingResult
 from reelflow.saved_model.files import ModelInfo
 
 
@@ -102,7 +103,7 @@ def Report(
         model=SavedModel(exported),
         info=ModelInfo.read(exported),
         results=Results.read(Path(evaluation.uri)),
-        serving_check=read_json(Path(infra_blessing.uri, "reasons.json")),
+        serving_check=ServingResult.read(Path(infra_blessing.uri)),
         outcome=Outcome(
             blessed=artifacts.is_blessed(model_blessing),
             pushed=pushed_model.get_int_custom_property("pushed") == 1,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from reelflow.base import columns as f
+from reelflow.base.columns import MOVIE_ID, RATING, TITLE, USER_ID, WEIGHT, K
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData, Float32
 from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trials
+from reelflow.saved_model.check import ServingResult
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import EXPLAIN, RATE, RECOMMEND
 from reelflow.saved_model.files import ModelInfo
-
-Json = Mapping[str, Any]
 
 REASONS = 2
 """Movies of the history that an explanation names."""
@@ -55,9 +53,9 @@ class Outcome:
     version: str | None = None
     """Number of the pushed version."""
 
-    def passed(self, serving_check: Json) -> bool:
+    def passed(self, serving_check: ServingResult) -> bool:
         """Return True if the gate and ServingCheck accepted the model."""
-        return self.pushed or (self.blessed and bool(serving_check.get("blessed")))
+        return self.pushed or (self.blessed and serving_check.blessed)
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,7 @@ class Inputs:
     """`model.json`."""
     results: Results
     """`metrics.json`."""
-    serving_check: Json
-    """`reasons.json` of ServingCheck."""
+    serving_check: ServingResult
     outcome: Outcome
     trials: Trials | None = None
     """Of the Tuner, if it ran."""
@@ -86,14 +83,6 @@ class Inputs:
     """Of SpanDrift, if the data have spans."""
     artifacts: Mapping[str, str] = field(default_factory=dict)
     """URI of each artifact by its name."""
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a file's JSON object; an empty one if there is no such file."""
-    if not path.is_file():
-        return {}
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return loaded
 
 
 class SavedModel:
@@ -110,28 +99,21 @@ class SavedModel:
 
     def recommend(self, user: str, k: int) -> list[Recommendation]:
         """Return the k best movies for a user, with reasons and predicted ratings."""
-        found = self._signatures.call(RECOMMEND, {f.USER_ID: [user], f.K: k})
-        movies = [movie for movie in found[f.MOVIE_ID][0] if movie]
+        ask = self._signatures.ask
+        movies = [movie for movie in ask(RECOMMEND, {USER_ID: [user], K: k})[MOVIE_ID][0] if movie]
         if not movies:
             return []
-        pairs = {f.USER_ID: [user] * len(movies), f.MOVIE_ID: movies}
-        stars = self._signatures.call(RATE, pairs)[f.RATING]
-        reasons = self._reasons(pairs, len(movies))
-        return [
-            Recommendation(movie.decode(), titles, float(rating))
-            for movie, titles, rating in zip(movies, reasons, stars, strict=True)
-        ]
+        pairs = {USER_ID: [user] * len(movies), MOVIE_ID: movies}
+        ratings = ask(RATE, pairs)[RATING]
+        reasons: list[tuple[str, ...]] = [()] * len(movies)
+        if EXPLAIN in self._signatures:
+            answer = ask(EXPLAIN, pairs)
+            rows = zip(answer[TITLE], answer[WEIGHT], strict=True)
+            reasons = [_first_titles(titles, weights) for titles, weights in rows]
+        return [Recommendation(*answer) for answer in zip(movies, reasons, ratings, strict=True)]
 
-    def _reasons(self, pairs: dict[str, Any], movies: int) -> Sequence[tuple[str, ...]]:
-        if EXPLAIN not in self._signatures:
-            return [()] * movies
-        answer = self._signatures.call(EXPLAIN, pairs)
-        titles, weights = answer[f.TITLE], answer[f.WEIGHT]
-        return [
-            tuple(
-                title.decode()
-                for title, weight in zip(row[:REASONS], shares[:REASONS], strict=True)
-                if weight > 0
-            )
-            for row, shares in zip(titles, weights, strict=True)
-        ]
+
+def _first_titles(titles: Sequence[str], weights: Sequence[float]) -> tuple[str, ...]:
+    """Return the titles that explain most; weights are in descending order, padding has none."""
+    pairs = zip(titles[:REASONS], weights[:REASONS], strict=True)
+    return tuple(title for title, weight in pairs if weight > 0)

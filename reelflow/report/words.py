@@ -18,6 +18,7 @@ BASELINES: Final = {
     "ials": "iALS",
     "biased_mf": "Biased MF",
 }
+"""Label of each baseline."""
 _SUFFIXES: Final = {"share": " %", "stars": " stars", "score": ""}
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +19,7 @@ def _inputs(folder: Path, saved_model: Path, model: Trained) -> dict[str, Artifa
     from tfx.types import artifact_utils, standard_artifacts
 
     from components.artifacts import Drift, Quarantine
+    from reelflow.saved_model.check import ServingResult
     from tests.ingested import ingest_summary
     from tests.reelflow.report import world
 
@@ -46,13 +46,9 @@ def _inputs(folder: Path, saved_model: Path, model: Trained) -> dict[str, Artifa
     ingest_summary().write(folder / "quarantine")
     model.board.data.save(folder / "encoded")
     (folder / "model/Format-Serving").symlink_to(saved_model)
-    contents: dict[str, Any] = {
-        "evaluation/metrics.json": world.metrics_json(),
-        "infra_blessing/reasons.json": {"blessed": True, "reasons": [], "latency_ms": {}},
-        "tuner_results/trials.json": world.TRIALS,
-    }
-    for path, content in contents.items():
-        (folder / path).write_text(json.dumps(content))
+    world.results().write(folder / "evaluation")
+    world.TRIALS.write(folder / "tuner_results")
+    ServingResult().write(folder / "infra_blessing")
     world.DRIFT.write(folder / "drift")
     for name in ("model_blessing", "infra_blessing"):
         inputs[name].set_int_custom_property("blessed", 1)

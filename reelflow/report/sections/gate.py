@@ -5,8 +5,9 @@ from __future__ import annotations
 from reelflow.base.metrics import METRICS, RAW, UNSEEN, label_at, metric_at
 from reelflow.evaluation.results import BoundRecord, Results
 from reelflow.report.blocks import Block, Bullets, Fact, Facts, Section, Table, Text, Tone
-from reelflow.report.inputs import Json, Outcome
+from reelflow.report.inputs import Outcome
 from reelflow.report.words import contestants, format_interval, format_metric
+from reelflow.saved_model.check import ServingResult
 
 MAIN = (
     METRICS["top_100"].path(UNSEEN),
@@ -17,15 +18,15 @@ MAIN = (
 """Paths of the metrics that have tiles."""
 
 
-def overview_section(results: Results, serving_check: Json) -> Section:
+def overview_section(results: Results, serving_check: ServingResult) -> Section:
     """Show tiles of the main metrics against champion and baselines.
 
     Args:
         results: `metrics.json`.
-        serving_check: `reasons.json` of ServingCheck.
+        serving_check: the check of the exported model.
     """
     facts = [_metric(results, path) for path in MAIN]
-    if latency := serving_check.get("latency_ms"):
+    if latency := serving_check.latency_ms:
         note = f"{latency['p95']:.1f} ms at the 95th percentile"
         facts.append(Fact("One request", f"{latency['median']:.1f} ms", note))
     return Section("overview", "At a glance", "", [Facts(facts)])
@@ -46,12 +47,12 @@ def _metric(results: Results, path: str) -> Fact:
     return Fact(label_at(path), format_metric(path, value), "\n".join(notes), tone)
 
 
-def gate_section(results: Results, serving_check: Json, outcome: Outcome) -> Section:
+def gate_section(results: Results, serving_check: ServingResult, outcome: Outcome) -> Section:
     """Show the verdict with its reasons, every bound, and ServingCheck's result.
 
     Args:
         results: `metrics.json`.
-        serving_check: `reasons.json` of ServingCheck.
+        serving_check: the check of the exported model.
         outcome: the gate's and the Pusher's decisions.
     """
     blocks: list[Block] = [
@@ -61,17 +62,16 @@ def gate_section(results: Results, serving_check: Json, outcome: Outcome) -> Sec
     ]
     if results.gate.reasons:
         blocks.append(Bullets(results.gate.reasons, "bad"))
-    if serving_check and not serving_check.get("blessed"):
-        reasons = serving_check.get("reasons") or ["ServingCheck gave no reason."]
-        blocks.append(Bullets(reasons, "bad"))
+    if serving_check.reasons:
+        blocks.append(Bullets(serving_check.reasons, "bad"))
     if rows := [_bound(bound, results) for bound in results.gate.bounds]:
         header = ("What", "Model", "Bound", "Kept by", "Where the bound comes from")
         blocks.append(Table("The bounds", header, rows))
-    if latency := serving_check.get("latency_ms"):
+    if latency := serving_check.latency_ms:
         blocks.append(
             Text(
                 "The exported model was loaded in a fresh process and gave the training process's "
-                f"own answers to {serving_check.get('golden', 0)} golden requests. One request "
+                f"own answers to {serving_check.golden} golden requests. One request "
                 f"takes {latency['median']:.1f} ms in the median, {latency['p95']:.1f} ms at the "
                 "95th percentile."
             )
@@ -83,14 +83,14 @@ def gate_section(results: Results, serving_check: Json, outcome: Outcome) -> Sec
     return Section("gate", "The gate", lead, blocks)
 
 
-def verdict(outcome: Outcome, serving_check: Json) -> str:
+def verdict(outcome: Outcome, serving_check: ServingResult) -> str:
     """Return in one sentence whether the model was pushed, and what refused it otherwise."""
     if outcome.pushed:
         version = f" as version {outcome.version}" if outcome.version else ""
         return f"The model passed the gate and was pushed{version}."
     if not outcome.blessed:
         return "The model was refused by the gate. Whatever was in production stays."
-    if serving_check and not serving_check.get("blessed"):
+    if not serving_check.blessed:
         return "The metrics were good enough, but ServingCheck refused the exported model."
     return "The model passed the gate and waits to be promoted. What was in production stays."
 

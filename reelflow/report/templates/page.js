@@ -3,13 +3,13 @@
 for (const box of document.querySelectorAll("[data-map]")) {
   const { points, groups } = JSON.parse(document.getElementById(box.dataset.map).textContent);
   const canvas = box.querySelector("canvas");
-  const told = box.querySelector(".told");
+  const status = box.querySelector(".status");
   const search = box.querySelector("input[type=search]");
   const pen = canvas.getContext("2d");
   const hidden = new Set();
-  const everything = { x: 0, y: 0, scale: 1 };
+  const overview = { x: 0, y: 0, scale: 1 };
   const other = groups.length - 1;
-  let view = { ...everything };
+  let view = { ...overview };
   let chosen = -1;
 
   const styled = (name) => getComputedStyle(box).getPropertyValue(name).trim();
@@ -66,7 +66,7 @@ for (const box of document.querySelectorAll("[data-map]")) {
   function choose(index) {
     if (index === chosen) return;
     chosen = index;
-    told.textContent = index < 0 ? "" : `${points[index][2]} · ${points[index][5]}`;
+    status.textContent = index < 0 ? "" : `${points[index][2]} · ${points[index][5]}`;
     draw();
   }
 
@@ -90,7 +90,7 @@ for (const box of document.querySelectorAll("[data-map]")) {
     view.x += across / view.scale - across / scale;
     view.y += up / view.scale - up / scale;
     view.scale = scale;
-    if (scale === 1) view = { ...everything };
+    if (scale === 1) view = { ...overview };
     draw();
   }
 
@@ -140,21 +140,21 @@ for (const box of document.querySelectorAll("[data-map]")) {
     button.addEventListener("click", () => {
       const factor = Number(button.dataset.zoom);
       if (factor) return zoom(factor);
-      view = { ...everything };
+      view = { ...overview };
       draw();
     });
   }
 
   search.addEventListener("input", () => {
-    const wanted = search.value.trim().toLowerCase();
-    if (!wanted) return choose(-1);
-    const starts = points.findIndex((point) => point[2].toLowerCase().startsWith(wanted));
-    const found = starts >= 0 ? starts
-      : points.findIndex((point) => point[2].toLowerCase().includes(wanted));
-    if (found >= 0) {
-      view = { x: points[found][0], y: points[found][1], scale: Math.max(view.scale, 3) };
+    const query = search.value.trim().toLowerCase();
+    if (!query) return choose(-1);
+    const starts = points.findIndex((point) => point[2].toLowerCase().startsWith(query));
+    const match = starts >= 0 ? starts
+      : points.findIndex((point) => point[2].toLowerCase().includes(query));
+    if (match >= 0) {
+      view = { x: points[match][0], y: points[match][1], scale: Math.max(view.scale, 3) };
     }
-    choose(found);
+    choose(match);
     draw();
   });
   const names = box.querySelector("datalist");

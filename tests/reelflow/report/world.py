@@ -11,6 +11,7 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trial, Trials
 from reelflow.report.inputs import Inputs, Outcome, Recommendation
+from reelflow.saved_model.check import ServingResult
 from reelflow.saved_model.files import ModelInfo
 from tests.encoded_data import Movie, encoded, user_vocabulary
 from tests.ingested import ingest_summary
@@ -168,12 +169,7 @@ def inputs(**changes: Any) -> Inputs:
             model={"embedding_size": 8},
         ),
         "results": results(),
-        "serving_check": {
-            "blessed": True,
-            "reasons": [],
-            "latency_ms": {"median": 1.0, "p95": 2.0},
-            "golden": 7,
-        },
+        "serving_check": ServingResult(latency_ms={"median": 1.0, "p95": 2.0}, golden=7),
         "outcome": Outcome(blessed=True, pushed=True, version="17"),
     }
     return Inputs(**{**values, **changes})
