@@ -1,4 +1,4 @@
-"""The application: routes, errors, the page, and what runs beside them."""
+"""The application: routes, errors, the page, and the tasks that run beside them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from reelflow.serving import api, tf_serving
-from reelflow.serving.batching import State
-from reelflow.serving.guard import Guard
+from reelflow.serving.context import ServerState
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.metrics import Metrics
+from reelflow.serving.middleware import RequestMiddleware
 from reelflow.serving.versions import Versions
 
 PAGE: Final = Path(__file__).parent / "page"
@@ -40,13 +40,13 @@ def create_app(
     """Put the server together.
 
     Args:
-        versions: what is served.
-        limits: bounds of requests; none means the defaults.
-        metrics: where figures are kept, shared with `versions`.
-        histories: whether answers may tell what users have rated.
-        reload_seconds: time between two looks for a new version; 0 means never to look.
+        versions: source of the model.
+        limits: bounds of requests; None for the defaults.
+        metrics: counters, shared with `versions`; None for new ones.
+        histories: True if answers may contain what users have rated.
+        reload_seconds: time between two looks for a new version; 0 for never.
     """
-    server = State(versions, limits or Limits(), metrics or Metrics(), histories)
+    server = ServerState(versions, limits or Limits(), metrics or Metrics(), histories)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -68,7 +68,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.server = server
-    app.add_middleware(Guard, limits=server.limits, metrics=server.metrics)
+    app.add_middleware(RequestMiddleware, limits=server.limits, metrics=server.metrics)
     app.include_router(api.router)
     app.include_router(tf_serving.router)
     app.add_exception_handler(Problem, _problem)
@@ -85,8 +85,7 @@ def create_app(
 
 async def _metrics(request: Request) -> Response:
     """Requests, latencies, batches and loads in Prometheus' text format."""
-    server: State = request.app.state.server
-    return Response(server.metrics.text(), media_type="text/plain; version=0.0.4")
+    return Response(ServerState.of(request).metrics.text(), media_type="text/plain; version=0.0.4")
 
 
 def _file(name: str) -> Callable[[], Awaitable[FileResponse]]:
@@ -102,7 +101,7 @@ async def _problem(_: Request, problem: Exception) -> JSONResponse:
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    """Which value is wrong and why; never the value itself, which may be no JSON."""
+    """Name the fields that are wrong and the reasons, not the values, which may be no JSON."""
     assert isinstance(error, RequestValidationError)
     texts = [
         f"{'.'.join(str(part) for part in one['loc'][1:]) or one['loc'][0]}: "
@@ -112,7 +111,7 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": "; ".join(texts)}, 422)
 
 
-# What FastAPI says of a body that was sent as something else than JSON, as curl does by itself.
+# Clearer words for a body that is sent with another content type, as curl does by default.
 _CLEARER: Final = {
     "model_attributes_type": "a JSON object is wanted, with Content-Type: application/json"
 }
@@ -124,5 +123,5 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _fault(_: Request, error: Exception) -> JSONResponse:
-    """The traceback goes to the log (Starlette raises the error on), not to the client."""
+    """Answer without the traceback, which Starlette writes to the log."""
     return JSONResponse({"error": f"A fault of the server: {type(error).__name__}."}, 500)

@@ -1,4 +1,7 @@
-"""What can be asked of an engine and what it answers, free of HTTP and of TensorFlow."""
+"""One loaded model that answers the requests of many users by one call of each signature.
+
+Free of HTTP; `api` turns its requests and answers into JSON.
+"""
 
 from __future__ import annotations
 
@@ -35,23 +38,50 @@ from reelflow.saved_model.contract import (
     Source,
 )
 from reelflow.saved_model.files import GOLDEN, ModelInfo
-from reelflow.serving.filters import ANYTHING, Filters, Where, best
+from reelflow.serving.filters import NO_FILTER, FilterIndex, MovieFilter, best
 from reelflow.serving.search import MovieSearch
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RecommendationRequest:
     """Recommendations for one user."""
 
     user_id: str = ""
-    """Empty for somebody whom the model need not know."""
+    """Empty for a user that is described by `liked` alone."""
     liked: tuple[str, ...] = ()
     """Ids of movies that the user likes, the newest last, beside those the model knows of."""
     k: int = 10
     exclusions: tuple[str, ...] = ()
-    where: Where = ANYTHING
+    movie_filter: MovieFilter = NO_FILTER
     include_seen: bool = False
     explain: bool = False
+
+
+@dataclass(frozen=True)
+class SimilarMoviesRequest:
+    """Movies that are similar to one movie."""
+
+    movie_id: str
+    k: int = 10
+    movie_filter: MovieFilter = NO_FILTER
+
+
+@dataclass(frozen=True)
+class RatingRequest:
+    """A predicted rating of a movie by a user."""
+
+    user_id: str
+    movie_id: str
+
+
+@dataclass(frozen=True)
+class ProfileRequest:
+    """The profile of a user by id, by movies, or both."""
+
+    user_id: str = ""
+    liked: tuple[str, ...] = ()
+    k: int = 20
+    """Number of movies in the answer."""
 
 
 @dataclass(frozen=True)
@@ -63,63 +93,37 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Pick:
+class Recommendation:
     """A recommended movie."""
 
     movie: Movie
     score: float
     rating: float
-    """Predicted stars; for a user whom the model does not know, those of an average user."""
+    """Predicted stars; those of an average user if the model does not know the user."""
     seen: bool
     because: tuple[Reason, ...] = ()
-    """Movies that speak for it, the most first; empty unless asked for."""
+    """Movies that speak for it, the strongest first; empty unless requested."""
 
 
 @dataclass(frozen=True)
-class Picks:
-    """Recommendations, best first; fewer than asked for when no more are left."""
+class RecommendationList:
+    """Recommendations, best first; fewer than requested when no more are left."""
 
     source: Source
-    items: tuple[Pick, ...]
+    items: tuple[Recommendation, ...]
 
 
 @dataclass(frozen=True)
-class Like:
-    """Movies like one movie."""
-
-    movie_id: str
-    k: int = 10
-    where: Where = ANYTHING
-
-
-@dataclass(frozen=True)
-class Near:
-    """A movie and its cosine with the one asked about."""
+class SimilarMovie:
+    """A movie and its cosine with the requested one."""
 
     movie: Movie
     score: float
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A user and a movie, for a predicted rating."""
-
-    user_id: str
-    movie_id: str
-
-
-@dataclass(frozen=True)
-class Whom:
-    """A user by id, by movies, or both, for a profile."""
-
-    user_id: str = ""
-    liked: tuple[str, ...] = ()
-    k: int = 20
-
-
-@dataclass(frozen=True)
-class Share:
-    """How many of a user's movies have something in common."""
+class MovieGroup:
+    """Number of a user's movies that share a genre or a decade."""
 
     name: str
     movies: int
@@ -127,41 +131,39 @@ class Share:
 
 @dataclass(frozen=True)
 class Profile:
-    """What the model knows about a user."""
+    """The model's knowledge of a user."""
 
     known: bool
     count: int
     """Ratings by the user in the model's training data."""
     movies: tuple[Movie, ...]
-    """The last of them, and those named in the request; the newest first."""
-    genres: tuple[Share, ...]
+    """The newest of them, and those of the request; the newest first."""
+    genres: tuple[MovieGroup, ...]
     """Of all its movies, the most frequent first."""
-    decades: tuple[Share, ...]
+    decades: tuple[MovieGroup, ...]
     """Of all its movies with a year, in order of time."""
 
 
-# A loaded model that answers many questions by one call of each signature.
-
-
 REASONS: Final = 3
+"""Movies of the history that an explanation names."""
 
-
-Measured = Callable[[Path], Mapping[str, float]]
+MetricsOf = Callable[[Path], Mapping[str, float]]
+"""Returns the metrics of a version by its folder; empty if it has none (yet)."""
 
 
 class Engine:
-    """Everything the server knows while one version is served.
+    """The model of one version with its catalogue, filters and search.
 
-    The methods that take a sequence take questions of several requests and answer them in order.
-    What they are asked about must exist: requests are checked against the same engine before.
+    The methods that take a sequence answer the requests of several users in order. Movies and
+    genres in them must exist: `api` checks requests against the same engine before.
     """
 
-    def __init__(self, model: ServedModel, measured: Measured = lambda _: {}) -> None:
+    def __init__(self, model: ServedModel, metrics_of: MetricsOf = lambda _: {}) -> None:
         """Take a loaded model.
 
         Args:
             model: with all signatures that Trainer exports.
-            measured: finds the metrics of a version by its folder; empty if it has none (yet).
+            metrics_of: finds the metrics of a version.
 
         Raises:
             BadInput: it lacks the signatures for a server.
@@ -176,61 +178,61 @@ class Engine:
         self.version = model.version
         self.movies = tuple(model.catalogue.movies.values())
         self.rows = {movie.movie_id: row for row, movie in enumerate(self.movies)}
-        self.filters = Filters(self.movies)
+        self.filters = FilterIndex(self.movies)
         self.search = MovieSearch(self.movies)
         self.info = ModelInfo.read(model.path)
         self.sample_users = _sample_users(model.path / GOLDEN)
-        self._measured = measured
+        self._metrics_of = metrics_of
         self._metrics: Mapping[str, float] = {}
         self.ask = model.signatures.call
 
     def metrics(self) -> Mapping[str, float]:
-        """The version's metrics.
+        """Return the version's metrics.
 
         Looked for until they are there: a run pushes first and writes its summary afterwards.
         """
-        self._metrics = self._metrics or self._measured(self.model.path)
+        self._metrics = self._metrics or self._metrics_of(self.model.path)
         return self._metrics
 
     def warm_up(self, batch: int) -> None:
-        """Ask everything once, so that no user waits for TensorFlow's first call."""
+        """Call every signature once, so that no user waits for TensorFlow's first call."""
         user = next(iter(self.sample_users), "")
         movie = self.movies[0].movie_id
         for count in (1, batch):
-            self.recommend([Wanted(user, (movie,), explain=True)] * count)
-            self.similar([Like(movie)] * count)
-            self.rate([Pair(user, movie)] * count)
-            self.profile([Whom(user)] * count)
+            self.recommend([RecommendationRequest(user, (movie,), explain=True)] * count)
+            self.similar([SimilarMoviesRequest(movie)] * count)
+            self.rate([RatingRequest(user, movie)] * count)
+            self.profile([ProfileRequest(user)] * count)
             self.ask(RECOMMEND, {USER_ID: [user] * count})  # of `:predict`
 
-    def recommend(self, questions: Sequence[Wanted]) -> list[Picks]:
+    def recommend(self, requests: Sequence[RecommendationRequest]) -> list[RecommendationList]:
         """Score the catalogue for all users at once, then choose for each.
 
         Not by `serving_default`: filters, and movies that the user has seen, need the scores of
         movies that it leaves out. Without either the answers are the same, ties included.
         """
-        whole = self.ask(
+        answer = self.ask(
             SCORE_ALL,
-            {USER_ID: [q.user_id for q in questions], HISTORY: _padded(q.liked for q in questions)},
+            {USER_ID: [r.user_id for r in requests], HISTORY: _padded(r.liked for r in requests)},
         )
         chosen = []
-        for row, question in enumerate(questions):
-            allowed = self.filters.mask(question.where)
-            if not question.include_seen:
-                allowed &= ~whole[SEEN][row]
-            allowed[[self.rows[movie] for movie in question.exclusions]] = False
-            chosen.append(best(whole[SCORE][row], allowed, question.k))
-        stars = self._stars(questions, chosen)
-        reasons = self._reasons(questions, chosen)
+        for row, request in enumerate(requests):
+            allowed = self.filters.mask(request.movie_filter)
+            if not request.include_seen:
+                allowed &= ~answer[SEEN][row]
+            allowed[[self.rows[movie] for movie in request.exclusions]] = False
+            chosen.append(best(answer[SCORE][row], allowed, request.k))
+        stars = self._stars(requests, chosen)
+        reasons = self._reasons(requests, chosen)
         return [
-            Picks(
-                cast(Source, whole[SOURCE][row].decode()),
+            RecommendationList(
+                cast(Source, answer[SOURCE][row].decode()),
                 tuple(
-                    Pick(
+                    Recommendation(
                         self.movies[movie],
-                        float(whole[SCORE][row, movie]),
+                        float(answer[SCORE][row, movie]),
                         float(rating),
-                        bool(whole[SEEN][row, movie]),
+                        bool(answer[SEEN][row, movie]),
                         because,
                     )
                     for movie, rating, because in zip(
@@ -238,45 +240,45 @@ class Engine:
                     )
                 ),
             )
-            for row in range(len(questions))
+            for row in range(len(requests))
         ]
 
-    def similar(self, questions: Sequence[Like]) -> list[list[Near]]:
-        """Movies like others; with a filter the whole catalogue is asked for."""
-        k = max(len(self.movies) if q.where else q.k for q in questions)
-        movies = [q.movie_id for q in questions]
+    def similar(self, requests: Sequence[SimilarMoviesRequest]) -> list[list[SimilarMovie]]:
+        """Return the nearest movies that fit; with a filter the catalogue is ranked as a whole."""
+        k = max(len(self.movies) if r.movie_filter else r.k for r in requests)
+        movies = [r.movie_id for r in requests]
         answer = self.ask(SIMILAR, {MOVIE_ID: movies, K: min(k, len(self.movies))})
         answers = []
-        for row, question in enumerate(questions):
-            fits = self.filters.mask(question.where)
-            found: list[Near] = []
+        for row, request in enumerate(requests):
+            fits = self.filters.mask(request.movie_filter)
+            matches: list[SimilarMovie] = []
             for movie, score in zip(answer[MOVIE_ID][row], answer[SCORE][row], strict=True):
-                if len(found) == question.k or not movie:
+                if len(matches) == request.k or not movie:
                     break
                 place = self.rows[movie.decode()]
                 if fits[place]:
-                    found.append(Near(self.movies[place], float(score)))
-            answers.append(found)
+                    matches.append(SimilarMovie(self.movies[place], float(score)))
+            answers.append(matches)
         return answers
 
-    def rate(self, questions: Sequence[Pair]) -> list[RatingPrediction]:
-        """Predicted stars, and the probability of a like where the model has one."""
+    def rate(self, requests: Sequence[RatingRequest]) -> list[RatingPrediction]:
+        """Predict stars, and the probability of a like where the model has one."""
         inputs = {
-            USER_ID: [q.user_id for q in questions],
-            MOVIE_ID: [q.movie_id for q in questions],
+            USER_ID: [r.user_id for r in requests],
+            MOVIE_ID: [r.movie_id for r in requests],
         }
         return rating_predictions(self.ask(RATE, inputs))
 
-    def profile(self, questions: Sequence[Whom]) -> list[Profile]:
-        """What the model knows about users, whose whole timelines count."""
-        users = [q.user_id for q in questions]
+    def profile(self, requests: Sequence[ProfileRequest]) -> list[Profile]:
+        """Return what the model knows of users, from all of their ratings."""
+        users = [r.user_id for r in requests]
         first = self.ask(TIMELINE, {USER_ID: users, K: 1})
         longest = int(max(1, *first[COUNT]))
         ids = self.ask(TIMELINE, {USER_ID: users, K: longest})[MOVIE_ID]
         profiles = []
-        for row, question in enumerate(questions):
+        for row, request in enumerate(requests):
             timeline = [self.movies[self.rows[id_.decode()]] for id_ in ids[row] if id_]
-            named = [self.movies[self.rows[movie]] for movie in reversed(question.liked)]
+            named = [self.movies[self.rows[movie]] for movie in reversed(request.liked)]
             movies = list(dict.fromkeys([*named, *timeline]))
             genres = Counter(genre for movie in movies for genre in movie.genres)
             decades = Counter(f"{movie.year // 10}0s" for movie in movies if movie.year is not None)
@@ -285,17 +287,19 @@ class Engine:
                 Profile(
                     known=count > 0,
                     count=count,
-                    movies=tuple(movies[: question.k]),
-                    genres=tuple(Share(*pair) for pair in genres.most_common()),
-                    decades=tuple(Share(*pair) for pair in sorted(decades.items())),
+                    movies=tuple(movies[: request.k]),
+                    genres=tuple(MovieGroup(*pair) for pair in genres.most_common()),
+                    decades=tuple(MovieGroup(*pair) for pair in sorted(decades.items())),
                 )
             )
         return profiles
 
-    def _stars(self, questions: Sequence[Wanted], chosen: Sequence[Any]) -> list[list[float]]:
+    def _stars(
+        self, requests: Sequence[RecommendationRequest], chosen: Sequence[Any]
+    ) -> list[list[float]]:
         pairs = [
-            Pair(question.user_id, self.movies[movie].movie_id)
-            for question, movies in zip(questions, chosen, strict=True)
+            RatingRequest(request.user_id, self.movies[movie].movie_id)
+            for request, movies in zip(requests, chosen, strict=True)
             for movie in movies
         ]
         rated = [one.rating for one in self.rate(pairs)] if pairs else []
@@ -303,14 +307,14 @@ class Engine:
         return [rated[start:end] for start, end in pairwise(ends)]
 
     def _reasons(
-        self, questions: Sequence[Wanted], chosen: Sequence[Any]
+        self, requests: Sequence[RecommendationRequest], chosen: Sequence[Any]
     ) -> list[list[tuple[Reason, ...]]]:
-        """For each chosen movie the movies that add most to its score, as the model tells."""
+        """Return the movies that add most to the score of each chosen movie, by row and place."""
         reasons: list[list[tuple[Reason, ...]]] = [[()] * len(movies) for movies in chosen]
         cells = [
             (row, place)
-            for row, question in enumerate(questions)
-            if question.explain
+            for row, request in enumerate(requests)
+            if request.explain
             for place in range(len(chosen[row]))
         ]
         if not cells:
@@ -318,9 +322,9 @@ class Engine:
         answer = self.ask(
             EXPLAIN,
             {
-                USER_ID: [questions[row].user_id for row, _ in cells],
+                USER_ID: [requests[row].user_id for row, _ in cells],
                 MOVIE_ID: [self.movies[chosen[row][place]].movie_id for row, place in cells],
-                HISTORY: _padded(questions[row].liked for row, _ in cells),
+                HISTORY: _padded(requests[row].liked for row, _ in cells),
             },
         )
         for number, (row, place) in enumerate(cells):
@@ -339,7 +343,7 @@ class Engine:
 
 
 def _padded(lists: Iterable[Sequence[str]]) -> list[list[str]]:
-    """List of ids as rows of one length, at least 1."""
+    """Return lists of ids as rows of one length, at least 1."""
     rows = [list(ids) for ids in lists]
     length = max(1, *(len(row) for row in rows))
     return [row + [""] * (length - len(row)) for row in rows]

@@ -1,4 +1,4 @@
-"""Which movies of a catalogue an answer may hold: by genre, year and place in the catalogue."""
+"""Filters of answers by genre and year, and the k best scores among the movies that fit."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Where:
-    """What a movie must be like."""
+class MovieFilter:
+    """Conditions on the movies of an answer."""
 
     genres: tuple[str, ...] = ()
-    """At least one of these, case aside; none means any movie."""
+    """At least one of these, in any case; empty for any movie."""
     year_from: int | None = None
     year_to: int | None = None
-    """Bounds of the release year, themselves included; a movie without a year is in no bounds."""
+    """Bounds of the release year, inclusive; a movie without a year fits no bounds."""
 
     def __bool__(self) -> bool:
-        """Whether it asks for anything."""
-        return self != ANYTHING
+        """Return True if there is any condition."""
+        return self != NO_FILTER
 
 
-ANYTHING: Final = Where()
+NO_FILTER: Final = MovieFilter()
 
 
-class Filters:
+class FilterIndex:
     """The catalogue's genres and years as arrays, in the catalogue's order."""
 
     def __init__(self, movies: Sequence[Movie]) -> None:
@@ -50,41 +50,41 @@ class Filters:
 
     @property
     def years(self) -> tuple[int, int] | None:
-        """The oldest and the newest release year, if any movie has one."""
+        """The oldest and the newest release year; None if no movie has one."""
         known = self._years[self._years >= 0]
         return (int(known.min()), int(known.max())) if len(known) else None
 
-    def check(self, where: Where) -> None:
-        """Make sure that a filter can be applied.
+    def check(self, movie_filter: MovieFilter) -> None:
+        """Check that a filter can be applied.
 
         Raises:
             BadInput: no movie of the catalogue has such a genre.
         """
-        for genre in where.genres:
+        for genre in movie_filter.genres:
             if genre.casefold() not in self._genre_masks:
                 known = ", ".join(self.genres) or "none, the catalogue has no genres"
                 raise BadInput(f"There is no genre {genre!r}.", f"Genres are: {known}.")
 
-    def mask(self, where: Where) -> Mask:
-        """Which movies fit, bool [movies]; a genre that no movie has fits none."""
+    def mask(self, movie_filter: MovieFilter) -> Mask:
+        """Return True for movies that fit, bool [movies]; an unknown genre fits none."""
         fits = np.ones(self._movies, np.bool_)
-        if where.genres:
+        if movie_filter.genres:
             fits[:] = False
-            for genre in where.genres:
+            for genre in movie_filter.genres:
                 fits |= self._genre_masks.get(genre.casefold(), np.False_)
-        if where.year_from is not None or where.year_to is not None:
+        if movie_filter.year_from is not None or movie_filter.year_to is not None:
             fits &= self._years >= 0
-        if where.year_from is not None:
-            fits &= self._years >= where.year_from
-        if where.year_to is not None:
-            fits &= self._years <= where.year_to
+        if movie_filter.year_from is not None:
+            fits &= self._years >= movie_filter.year_from
+        if movie_filter.year_to is not None:
+            fits &= self._years <= movie_filter.year_to
         return fits
 
 
 def best(scores: npt.NDArray[np.float32], allowed: Mask, k: int) -> npt.NDArray[np.int64]:
-    """Rows of the k best scores among the allowed ones, best first, earlier rows first in a tie.
+    """Return the rows of the k best allowed scores, best first, earlier rows first in a tie.
 
-    The same order as TensorFlow's `top_k`, without sorting the whole catalogue.
+    This is the same order as TensorFlow's `top_k`, without sorting the whole catalogue.
     """
     rows = np.flatnonzero(allowed)
     values = scores[rows]

@@ -1,4 +1,4 @@
-"""What one request may ask for: every size and time that the server bounds."""
+"""Bounds of requests, and the error that a client gets beyond them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds; what lies beyond them is answered with 4xx, or 503 when the server is busy."""
+    """Bounds of sizes and times; beyond them the answer is 4xx, or 503 when the server is busy."""
 
     body_bytes: int = 1 << 20
     """Bytes of a request's body."""
     drained_bytes: int = 64 << 20
-    """Bytes of a body too large that are read and dropped, so that its sender hears why."""
+    """Bytes of a body too large that are read and dropped, so that its sender gets the answer."""
     body_seconds: float = 10.0
     """Time in which a body must have arrived."""
     json_depth: int = 16
@@ -31,25 +31,22 @@ class Limits:
     batch: int = 32
     """Requests that are answered by one call of the model."""
     waiting: int = 256
-    """Requests that may wait for the model; more are sent away with 503."""
+    """Requests that may wait for the model; further ones get 503."""
     threads: int = 2
     """Batches that are computed at once."""
     answer_seconds: float = 10.0
-    """Time in which the model must have answered; afterwards 504."""
+    """Time in which the model must have answered; later the client gets 504."""
     drain_seconds: int = 10
     """Time that requests under way have to end when the server is stopped."""
     connections: int = 512
-    """Connections at once; more are sent away with 503."""
-
-
-# What a client did wrong, or must hear: an HTTP status and a sentence.
+    """Connections at once; further ones get 503."""
 
 
 class Problem(Exception):
     """An answer other than 2xx, raised anywhere below a route."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        """Take the HTTP status, what to tell the client, and further headers."""
+        """Take the HTTP status, the message for the client, and further headers."""
         super().__init__(message)
         self.status = status
         self.message = message
@@ -57,15 +54,15 @@ class Problem(Exception):
 
     @property
     def body(self) -> dict[str, Any]:
-        """The answer's JSON; TensorFlow Serving reports errors in the same form."""
+        """The JSON of the answer; TensorFlow Serving reports errors in the same form."""
         return {"error": self.message}
 
 
 def busy() -> Problem:
-    """More requests wait than may."""
+    """Return the problem of a full queue."""
     return Problem(503, "The server is busy; try again shortly.", {"Retry-After": "1"})
 
 
 def late(seconds: float) -> Problem:
-    """The model did not answer in time."""
+    """Return the problem of an answer that took too long."""
     return Problem(504, f"The model did not answer within {seconds:g} seconds.")

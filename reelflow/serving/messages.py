@@ -19,13 +19,13 @@ Year = Annotated[int, Field(ge=0, le=9999)]
 
 
 class Strict(BaseModel):
-    """A request: a key that does not exist is a mistake."""
+    """A request; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Filtered(Strict):
-    """What movies in an answer must be like."""
+    """Conditions on the movies of an answer."""
 
     genres: Annotated[list[Id], Field(max_length=50)] = Field(
         [], description="At least one of these genres; none means any movie."
@@ -35,7 +35,7 @@ class Filtered(Strict):
 
 
 class RecommendRequest(Filtered):
-    """Whom to recommend movies to, and which movies may be recommended."""
+    """The user of recommendations, and conditions on the movies."""
 
     user_id: Id | None = Field(
         None, description="A user; without one, `liked` counts, or else what is popular."
@@ -48,7 +48,7 @@ class RecommendRequest(Filtered):
 
 
 class SimilarRequest(Filtered):
-    """Which movies may be named as similar."""
+    """Conditions on similar movies."""
 
     k: Count = Field(10, description="How many movies.")
 
@@ -63,7 +63,7 @@ class MovieMessage(BaseModel):
 
     @classmethod
     def of(cls, movie: Movie, **more: Any) -> Self:
-        """A movie as a message; `more` are the fields that a subclass adds."""
+        """Return a movie as a message; `more` are the fields that a subclass adds."""
         return cls(
             movie_id=movie.movie_id,
             title=movie.title,
@@ -82,7 +82,7 @@ class ReasonMessage(BaseModel):
 
 
 class RecommendedMovie(MovieMessage):
-    """A movie with what the model thinks of it for this user."""
+    """A movie with score and predicted rating for this user."""
 
     score: float = Field(description="Comparable within one answer only.")
     predicted_rating: float = Field(description="Stars; an average user's if unknown.")
@@ -101,7 +101,7 @@ class Recommendations(BaseModel):
 
 
 class SimilarMovie(MovieMessage):
-    """A movie with how like the other it is."""
+    """A movie with its similarity to the requested one."""
 
     score: float = Field(description="Cosine of the two movies' embeddings.")
 
@@ -135,14 +135,14 @@ class PredictedRating(BaseModel):
 
 
 class ShareMessage(BaseModel):
-    """How many of a user's movies have something in common."""
+    """Number of a user's movies that share a genre or a decade."""
 
     name: str
     films: int
 
 
 class ProfileMessage(BaseModel):
-    """What the model knows about a user."""
+    """The model's knowledge of a user."""
 
     model_version: int
     known: bool = Field(description="Whether the user has ratings in the model's training data.")
@@ -153,7 +153,7 @@ class ProfileMessage(BaseModel):
 
 
 class Users(BaseModel):
-    """Some users whom the model knows, to try it with."""
+    """Some users that the model knows, to try it with."""
 
     model_version: int
     user_ids: list[str]
@@ -180,13 +180,13 @@ class Version(BaseModel):
 
 
 class State(BaseModel):
-    """Whether the server is well."""
+    """State of the server."""
 
     status: str
 
 
 class Error(BaseModel):
-    """Why there is no answer."""
+    """An error, in words."""
 
     error: str
 

@@ -11,13 +11,13 @@ from prometheus_client import (
     generate_latest,
 )
 
-disable_created_metrics()  # a second line for every figure, which nobody reads
+disable_created_metrics()  # a second, useless line for every figure
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
 class Metrics:
-    """All that is counted."""
+    """The counters, gauges and histograms of one server."""
 
     def __init__(self) -> None:
         """Start at zero."""
@@ -58,5 +58,5 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """In Prometheus' text format."""
+        """Return all figures in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""Movie search for typing: by the beginnings of words first, then with typing errors forgiven."""
+"""Movie search while typing: by beginnings of words first, then with typing errors allowed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Final
 from reelflow.saved_model.catalogue import Movie
 
 LEAST_LIKE: Final = 72.0
-"""How alike, of 100, a part of a title must be to the text to be taken for it, mistyped."""
+"""Similarity of 100 from which a part of a title counts as the text, mistyped."""
 VERY_LIKE: Final = 85.0
-"""The same where other titles hold the text as it is."""
-_FUZZY_FROM: Final = 3  # characters: fewer are too little to be mistyped
+"""The same where other titles contain the text itself."""
+_FUZZY_FROM: Final = 3  # characters: shorter texts are taken literally
 _YEAR = re.compile(r"\s*\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
 _LEADING = re.compile(r"^(?:the|an?) ")
 _ARTICLE = re.compile(r"^(.*), (the|a|an|le|la|les|l'|der|die|das|el|il|los)$")
 
 
 class MovieSearch:
-    """Titles made ready for searching; popular movies come first among equals."""
+    """An index of titles; popular movies come first among equals."""
 
     def __init__(self, movies: Sequence[Movie]) -> None:
         """Take movies in any order."""
@@ -30,57 +30,57 @@ class MovieSearch:
         self._words = [f" {title}" for title in self._titles]
 
     def find(self, text: str, limit: int) -> list[Movie]:
-        """Movies whose titles begin with the text, hold words that do, or look like it."""
-        wanted = searchable(text)
-        if not wanted:
+        """Return movies whose titles or words in them begin with the text, or that look like it."""
+        query = searchable(text)
+        if not query:
             return self._movies[:limit]
         starts = [
             row
             for row, (title, bare) in enumerate(zip(self._titles, self._bare, strict=True))
-            if title.startswith(wanted) or bare.startswith(wanted)
+            if title.startswith(query) or bare.startswith(query)
         ]
-        found = dict.fromkeys(starts[:limit])
-        if len(found) < limit:
-            beginnings = [f" {word}" for word in wanted.split()]
-            found |= dict.fromkeys(
+        matches = dict.fromkeys(starts[:limit])
+        if len(matches) < limit:
+            beginnings = [f" {word}" for word in query.split()]
+            matches |= dict.fromkeys(
                 row
                 for row, words in enumerate(self._words)
                 if all(beginning in words for beginning in beginnings)
             )
-        if len(found) < limit and len(wanted) >= _FUZZY_FROM:
-            found |= dict.fromkeys(self._alike(wanted, VERY_LIKE if found else LEAST_LIKE))
-        return [self._movies[row] for row in list(found)[:limit]]
+        if len(matches) < limit and len(query) >= _FUZZY_FROM:
+            matches |= dict.fromkeys(self._alike(query, VERY_LIKE if matches else LEAST_LIKE))
+        return [self._movies[row] for row in list(matches)[:limit]]
 
-    def _alike(self, wanted: str, cutoff: float) -> list[int]:
-        """Rows of titles with a part like the text, those with a word that begins like it first."""
+    def _alike(self, query: str, cutoff: float) -> list[int]:
+        """Return rows of titles with a part like the text, words that begin like it first."""
         from rapidfuzz import fuzz, process
 
         long_enough = {
-            row: title for row, title in enumerate(self._titles) if len(title) >= len(wanted) - 1
+            row: title for row, title in enumerate(self._titles) if len(title) >= len(query) - 1
         }
         hits = process.extract(
-            wanted, long_enough, scorer=fuzz.partial_ratio, limit=50, score_cutoff=cutoff
+            query, long_enough, scorer=fuzz.partial_ratio, limit=50, score_cutoff=cutoff
         )
 
-        def of_a_word(title: str) -> float:
+        def best_word(title: str) -> float:
             starts = [0, *(match.end() for match in re.finditer(" ", title))]
-            return max(fuzz.ratio(wanted, title[start : start + len(wanted)]) for start in starts)
+            return max(fuzz.ratio(query, title[start : start + len(query)]) for start in starts)
 
-        hits.sort(key=lambda hit: -hit[1] - of_a_word(hit[0]))
+        hits.sort(key=lambda hit: -hit[1] - best_word(hit[0]))
         return [row for _, _, row in hits]
 
 
 def searchable(title: str) -> str:
-    """Small letters without accents, punctuation or year, the article in front.
+    """Return a title in small letters without accents, punctuation or year, article first.
 
     `Matrix, The (1999)` becomes `the matrix`, `Amélie` becomes `amelie`.
     """
-    plain = unicodedata.normalize("NFKD", title.casefold())
-    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    year = _YEAR.search(plain)
+    text = unicodedata.normalize("NFKD", title.casefold())
+    text = "".join(letter for letter in text if not unicodedata.combining(letter))
+    year = _YEAR.search(text)
     if year and year.start() > 0:
-        plain = plain[: year.start()]
-    article = _ARTICLE.match(plain.strip())
+        text = text[: year.start()]
+    article = _ARTICLE.match(text.strip())
     if article:
-        plain = f"{article[2]} {article[1]}"
-    return " ".join(re.sub(r"[^\w\s]", " ", plain.replace("'", "")).split())
+        text = f"{article[2]} {article[1]}"
+    return " ".join(re.sub(r"[^\w\s]", " ", text.replace("'", "")).split())

@@ -1,4 +1,4 @@
-"""Runs the application on a port until it is told to stop, then lets requests under way end."""
+"""Run the application on a port until a signal stops it, then let requests under way end."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _BACKLOG = 1024
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take a port before anything else, so that a taken one is known at once.
+    """Bind a port, before the model is loaded, so that one in use is reported at once.
 
     Args:
         host: name or address, IPv4 or IPv6.
         port: 0 lets the system choose.
 
     Raises:
-        BadInput: it cannot be had.
+        BadInput: the port cannot be bound.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -39,7 +39,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url(listening: socket.socket) -> str:
-    """Where a browser on this machine finds the server."""
+    """Return the URL of the server for a browser on this machine."""
     host, port = listening.getsockname()[:2]
     everywhere = host in ("0.0.0.0", "::")
     name = "localhost" if everywhere else f"[{host}]" if ":" in host else host
@@ -73,22 +73,22 @@ def run(
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
-        self._tell = started
+        self._on_started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._tell()
+            self._on_started()
 
 
 @contextmanager
 def _stopping_is_success() -> Iterator[None]:
-    """Uvicorn raises the signal that stopped it once more; after a clean end that is no failure."""
-    kept = {
+    """Ignore the signal that uvicorn raises again after a clean stop, which is no failure."""
+    handlers = {
         number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)
     }
     try:
         yield
     finally:
-        for number, handler in kept.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)

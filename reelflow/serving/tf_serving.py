@@ -1,6 +1,7 @@
-"""TensorFlow Serving's JSON for tensors: row format (`instances`), columnar format (`inputs`).
+"""TensorFlow Serving's REST paths, so that clients written for it work unchanged.
 
-https://www.tensorflow.org/tfx/serving/api_rest says what both look like.
+Tensors come as JSON in row format (`instances`) or columnar format (`inputs`):
+https://www.tensorflow.org/tfx/serving/api_rest.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fastapi.responses import JSONResponse
 from reelflow.base.columns import K
 from reelflow.saved_model.client import to_lists
 from reelflow.saved_model.contract import OF_SERVER, RECOMMEND, Input, Signature
-from reelflow.serving.batching import state
+from reelflow.serving.context import ServerState
 from reelflow.serving.engine import Engine
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.messages import ERRORS
@@ -38,10 +39,10 @@ def parse(
         limits: the rows it may have.
 
     Returns:
-        The signature's name, whether the row format was used, and numpy arrays by input name.
+        The signature's name, True if the row format was used, and numpy arrays by input name.
 
     Raises:
-        Problem: 400, with what is wrong.
+        Problem: 400, the request is malformed.
     """
     if not isinstance(request, dict):
         raise Problem(400, "The request must be a JSON object.")
@@ -56,16 +57,16 @@ def parse(
         raise Problem(400, f"There is no signature {name!r}; there are {known}.")
     by_row = "instances" in request
     expected = signatures[name].inputs
-    given = (
+    columns = (
         _columns(request["instances"], expected) if by_row else _named(request["inputs"], expected)
     )
-    unknown = sorted(set(given) - set(expected))
+    unknown = sorted(set(columns) - set(expected))
     if unknown:
         raise Problem(400, f"{name} has no input {unknown[0]!r}; it has {', '.join(expected)}.")
-    missing = [key for key, one in expected.items() if key not in given and one.default is None]
+    missing = [key for key, one in expected.items() if key not in columns and one.default is None]
     if missing:
         raise Problem(400, f"{name} needs the input {missing[0]!r}.")
-    arrays = {key: _array(key, values, expected[key], limits) for key, values in given.items()}
+    arrays = {key: _array(key, values, expected[key], limits) for key, values in columns.items()}
     return name, by_row, arrays
 
 
@@ -74,7 +75,7 @@ def render(outputs: Mapping[str, Any], by_row: bool) -> dict[str, Any]:
 
     Args:
         outputs: numpy arrays whose first axis are the rows.
-        by_row: whether `predictions` are wanted instead of `outputs`.
+        by_row: True for `predictions`, False for `outputs`.
     """
     lists = {name: to_lists(array, errors="replace") for name, array in outputs.items()}
     if not by_row:
@@ -86,7 +87,7 @@ def render(outputs: Mapping[str, Any], by_row: bool) -> dict[str, Any]:
 
 
 def _columns(instances: Any, expected: Mapping[str, Input]) -> dict[str, Any]:
-    """Rows turned into columns; a row of a signature with one input may be the bare value."""
+    """Turn rows into columns; a row of a signature with one input may be the bare value."""
     if not isinstance(instances, list) or not instances:
         raise Problem(400, "'instances' must be a list that is not empty.")
     bare = not isinstance(instances[0], dict) or set(instances[0]) == {"b64"}
@@ -110,8 +111,8 @@ def _named(inputs: Any, expected: Mapping[str, Input]) -> dict[str, Any]:
 
 def _array(name: str, values: Any, expected: Input, limits: Limits) -> Any:
     """A numpy array of the input's dtype and rank."""
-    wanted = "strings" if expected.dtype is object else "whole numbers"
-    nested = np.array(_leaves(name, values, expected.dtype is object, wanted), dtype=object)
+    kind = "strings" if expected.dtype is object else "whole numbers"
+    nested = np.array(_leaves(name, values, expected.dtype is object, kind), dtype=object)
     if expected.rank is not None and nested.ndim != expected.rank:
         raise Problem(
             400, f"{name}: {expected.rank} axes are wanted, not {nested.ndim}, and no ragged lists."
@@ -124,15 +125,15 @@ def _array(name: str, values: Any, expected: Input, limits: Limits) -> Any:
         array = nested.astype(expected.dtype)
     except OverflowError:
         raise Problem(400, f"{name}: a number is out of range.") from None
-    if name == "k" and array.size and not 1 <= array.min() <= array.max() <= limits.k:
+    if name == K and array.size and not 1 <= array.min() <= array.max() <= limits.k:
         raise Problem(400, f"k must be from 1 to {limits.k}.")
     return array
 
 
-def _leaves(name: str, values: Any, strings: bool, wanted: str) -> Any:
-    """The same nested lists with every leaf checked; strings as UTF-8."""
+def _leaves(name: str, values: Any, strings: bool, kind: str) -> Any:
+    """Return the same nested lists with checked leaves, strings as UTF-8."""
     if isinstance(values, list):
-        return [_leaves(name, value, strings, wanted) for value in values]
+        return [_leaves(name, value, strings, kind) for value in values]
     if strings and isinstance(values, str):
         try:
             return values.encode("utf-8")
@@ -145,32 +146,29 @@ def _leaves(name: str, values: Any, strings: bool, wanted: str) -> Any:
             raise Problem(400, f"{name}: {{'b64': ...}} is not base64.") from None
     if not strings and isinstance(values, int) and not isinstance(values, bool):
         return values
-    raise Problem(400, f"{name}: {wanted} are wanted.")
-
-
-# Answers to `:predict`: small requests that are alike by one call, others each by their own.
+    raise Problem(400, f"{name}: {kind} are wanted.")
 
 
 SMALL: Final = 4
-"""Rows of a request that may be joined with others."""
+"""Most rows of a request that is joined with others."""
 
 Arrays = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Predict:
-    """Answers requests; the batcher joins those for which two of these are equal."""
+class PredictBatch:
+    """Answer `:predict` requests; the batcher joins requests for which this is equal."""
 
     engine: Engine
     name: str
-    """Of the signature."""
+    """Name of the signature."""
     limits: Limits
-    alike: tuple[object, ...]
-    """What requests must have in common to be joined."""
+    key: tuple[object, ...]
+    """Equal for requests that one call can answer: number of rows, k and shapes."""
 
     @classmethod
-    def of(cls, engine: Engine, name: str, limits: Limits, inputs: Arrays) -> Predict:
-        """For a request that has passed `tensors.parse`."""
+    def of(cls, engine: Engine, name: str, limits: Limits, inputs: Arrays) -> PredictBatch:
+        """Return the batch of a request that has passed `parse`; a large one is its own batch."""
         arrays = [array for key, array in inputs.items() if key != K]
         rows = {len(array) for array in arrays}
         k = inputs.get(K)
@@ -179,23 +177,23 @@ class Predict:
         shapes = tuple((key, inputs[key].shape[1:]) for key in sorted(inputs) if key != K)
         return cls(engine, name, limits, (*rows, None if k is None else int(k), shapes))
 
-    def __call__(self, questions: Sequence[Arrays]) -> list[Arrays]:
-        """Answer in order.
+    def __call__(self, requests: Sequence[Arrays]) -> list[Arrays]:
+        """Return the answers in order.
 
         Raises:
             Problem: 400, the model refuses the inputs, or the answer is too large.
         """
-        joined = questions[0]
-        if len(questions) > 1:
+        joined = requests[0]
+        if len(requests) > 1:
             joined = {
-                key: first if key == K else np.concatenate([q[key] for q in questions])
+                key: first if key == K else np.concatenate([r[key] for r in requests])
                 for key, first in joined.items()
             }
         outputs = self._ask(joined)
-        if sum(array.size for array in outputs.values()) > self.limits.cells * len(questions):
+        if sum(array.size for array in outputs.values()) > self.limits.cells * len(requests):
             raise Problem(400, f"An answer may have {self.limits.cells:,} cells: ask for less.")
-        parts = {key: np.array_split(array, len(questions)) for key, array in outputs.items()}
-        return [{key: part[at] for key, part in parts.items()} for at in range(len(questions))]
+        parts = {key: np.array_split(array, len(requests)) for key, array in outputs.items()}
+        return [{key: part[at] for key, part in parts.items()} for at in range(len(requests))]
 
     def _ask(self, inputs: Arrays) -> Arrays:
         import tensorflow as tf
@@ -205,9 +203,6 @@ class Predict:
         except (tf.errors.InvalidArgumentError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
             raise Problem(400, f"The model refuses these inputs: {first}") from error
-
-
-# TensorFlow Serving's REST paths, so that clients written for it work unchanged.
 
 
 MODEL: Final = "reelflow"
@@ -269,16 +264,16 @@ _BODY: Final = {
 async def predict(request: Request, version: str | None = None) -> JSONResponse:
     """Row (`instances`) or columnar (`inputs`) format; `signature_name` chooses the signature."""
     engine = _engine(request, version)
-    limits = state(request).limits
+    limits = ServerState.of(request).limits
     try:
         content = json.loads(await request.body(), parse_constant=_no_number)
     except ValueError as error:  # a number of thousands of digits is one as well
         raise Problem(400, f"The body is not JSON: {error}") from None
     name, by_row, inputs = parse(content, engine.model.signatures.definitions.signatures, limits)
-    if name in OF_SERVER and not state(request).histories:
+    if name in OF_SERVER and not ServerState.of(request).histories:
         raise Problem(403, f"{name} is switched off: it would tell what users have rated.")
-    predict_all = Predict.of(engine, name, limits, inputs)
-    outputs = await state(request).batcher.ask(predict_all, inputs)
+    predict_all = PredictBatch.of(engine, name, limits, inputs)
+    outputs = await ServerState.of(request).batcher.ask(predict_all, inputs)
     return JSONResponse(render(outputs, by_row))
 
 
@@ -288,7 +283,7 @@ def _engine(request: Request, version: str | None) -> Engine:
     Raises:
         Problem: 400 if `version` is no number, 404 if another version is served.
     """
-    engine = state(request).versions.engine
+    engine = ServerState.of(request).versions.engine
     if version is None:
         return engine
     if not (version.isascii() and version.isdigit() and len(version) <= _LONGEST_VERSION):

@@ -1,4 +1,4 @@
-"""Which version is served: the highest pushed or an alias's, exchanged without a pause."""
+"""The version that is served: the highest pushed or that of an alias, exchanged without a pause."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reelflow.base.errors import ReelflowError
 from reelflow.registry.store import Alias
 from reelflow.saved_model.client import ServedModel, latest_version
 from reelflow.saved_model.files import SAVED_MODEL
-from reelflow.serving.engine import Engine, Measured
+from reelflow.serving.engine import Engine, MetricsOf
 from reelflow.serving.limits import Limits
 from reelflow.serving.metrics import Metrics
 
@@ -20,7 +20,7 @@ log = logging.getLogger("reelflow.serving")
 
 
 class Versions:
-    """The engine in use, and the watch over the folder or the alias that it comes from.
+    """The engine in use, which follows a folder or an alias.
 
     A new version is loaded and warmed up beside the old one, then takes its place by an assignment.
     Requests keep the engine that they began with, so none fails. A version that does not load is
@@ -33,7 +33,7 @@ class Versions:
         source: Path | Alias,
         limits: Limits,
         metrics: Metrics,
-        measured: Measured = lambda _: {},
+        metrics_of: MetricsOf = lambda _: {},
     ) -> None:
         """Load the first version.
 
@@ -41,8 +41,8 @@ class Versions:
             source: a folder with one model, or with several versions in folders with whole numbers
                 as names; or an alias in a model registry.
             limits: the size of a batch, for warming up.
-            metrics: where loads are counted.
-            measured: finds the metrics of a version by its folder.
+            metrics: counts loads.
+            metrics_of: finds the metrics of a version.
 
         Raises:
             BadInput: there is no model, or it cannot be served.
@@ -50,9 +50,9 @@ class Versions:
         self._source = source
         self._limits = limits
         self._metrics = metrics
-        self._measured = measured
+        self._metrics_of = metrics_of
         self._refused: tuple[Path, object] | None = None
-        self.engine = self._load(self._wanted())
+        self.engine = self._load(self._source_folder())
         self._serve(self.engine)
 
     async def watch(self, seconds: float) -> None:
@@ -62,29 +62,29 @@ class Versions:
             await asyncio.to_thread(self.refresh)
 
     def refresh(self) -> bool:
-        """Exchange the engine if another version is to be served; whether it was."""
+        """Exchange the engine if another version is to be served; return True if it was."""
         try:
-            wanted = self._wanted()
+            folder = self._source_folder()
         except (ReelflowError, OSError) as error:  # between two versions; disk or registry are away
             log.debug("keeping version %s: %s", self.engine.version, error)
             return False
-        if wanted == self.engine.model.path:
+        if folder == self.engine.model.path:
             return False
-        state = _state(wanted)
-        if (wanted, state) == self._refused:
+        state = _files_state(folder)
+        if (folder, state) == self._refused:
             return False
         try:
-            fresh = self._load(wanted)
+            engine = self._load(folder)
         except Exception:
-            # Whatever is wrong with a new model, the old one must go on.
-            self._refused = (wanted, state)
+            # Any fault of a new model must leave the old one in use.
+            self._refused = (folder, state)
             self._metrics.loads.labels("failed").inc()
-            log.exception("keeping version %s, as %s does not load", self.engine.version, wanted)
+            log.exception("keeping version %s, as %s does not load", self.engine.version, folder)
             return False
-        self._serve(fresh)
+        self._serve(engine)
         return True
 
-    def _wanted(self) -> Path:
+    def _source_folder(self) -> Path:
         if isinstance(self._source, Alias):
             return self._source.folder()
         if (self._source / SAVED_MODEL).is_file():
@@ -92,7 +92,7 @@ class Versions:
         return latest_version(self._source)
 
     def _load(self, path: Path) -> Engine:
-        engine = Engine(ServedModel.load(path), self._measured)
+        engine = Engine(ServedModel.load(path), self._metrics_of)
         engine.warm_up(self._limits.batch)
         return engine
 
@@ -102,11 +102,11 @@ class Versions:
         self._metrics.loads.labels("loaded").inc()
         self._metrics.version.set(engine.version)
         self._metrics.loaded.set(time.time())
-        _settle()
+        _free_old_version()
         log.info("serving version %s, %s movies", engine.version, f"{len(engine.movies):,}")
 
 
-def _settle() -> None:
+def _free_old_version() -> None:
     """Drop the old version now, and spare requests Python's walks through the new one.
 
     TensorFlow's objects form cycles, so that an old version would stay in memory; and there are so
@@ -117,7 +117,7 @@ def _settle() -> None:
     gc.freeze()
 
 
-def _state(folder: Path) -> object:
-    """What changes when files of a folder do."""
+def _files_state(folder: Path) -> object:
+    """Return sizes and times of a folder's files, to notice changes."""
     files = [path.stat() for path in sorted(folder.rglob("*")) if path.is_file()]
     return [(file.st_size, file.st_mtime_ns) for file in files]

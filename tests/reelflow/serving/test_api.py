@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from reelflow.base.columns import LIKE, RATING
 from reelflow.saved_model.client import RatingPrediction, ServedModel
-from reelflow.serving.engine import Engine, Pair
+from reelflow.serving.engine import Engine, RatingRequest
 from tests import tiny_model
 
 API = "/api/v1"
@@ -121,7 +121,9 @@ def test_a_rating_has_the_probability_of_a_like_where_the_model_has_one() -> Non
     columns = {RATING: [4.5], "known_user": [True], "known_movie": [True], LIKE: [0.75]}
     answer = {name: np.array(values) for name, values in columns.items()}
     engine: Any = SimpleNamespace(ask=lambda *_: answer)
-    assert Engine.rate(engine, [Pair("1", "2")]) == [RatingPrediction(4.5, True, True, 0.75)]
+    assert Engine.rate(engine, [RatingRequest("1", "2")]) == [
+        RatingPrediction(4.5, True, True, 0.75)
+    ]
 
 
 def test_similar(client: TestClient, served: ServedModel) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import Movie
-from reelflow.serving.filters import Filters, Where, best
+from reelflow.saved_model.catalogue import Movie
+from reelflow.serving.filters import FilterIndex, MovieFilter, best
 
 MOVIES = [
     Movie("1", "a", ("Comedy", "Drama"), 1990),
@@ -20,27 +20,27 @@ MOVIES = [
 @pytest.mark.parametrize(
     ("where", "fits"),
     [
-        (Where(), "1234"),
-        (Where(("COMEDY",)), "14"),
-        (Where(("Comedy", "Drama")), "124"),
-        (Where(year_from=1990), "123"),
-        (Where(year_to=1999), "13"),
-        (Where(("drama",), 1990, 1990), "1"),
-        (Where(("Western",)), ""),
+        (MovieFilter(), "1234"),
+        (MovieFilter(("COMEDY",)), "14"),
+        (MovieFilter(("Comedy", "Drama")), "124"),
+        (MovieFilter(year_from=1990), "123"),
+        (MovieFilter(year_to=1999), "13"),
+        (MovieFilter(("drama",), 1990, 1990), "1"),
+        (MovieFilter(("Western",)), ""),
     ],
 )
-def test_mask(where: Where, fits: str) -> None:
-    mask = Filters(MOVIES).mask(where)
+def test_mask(where: MovieFilter, fits: str) -> None:
+    mask = FilterIndex(MOVIES).mask(where)
     assert "".join(f.movie_id for f, fit in zip(MOVIES, mask, strict=True) if fit) == fits
 
 
 def test_what_the_catalogue_has() -> None:
-    filters = Filters(MOVIES)
+    filters = FilterIndex(MOVIES)
     assert filters.genres == ["Comedy", "Drama"]
     assert filters.years == (1990, 2000)
-    assert Filters([]).years is None
+    assert FilterIndex([]).years is None
     with pytest.raises(BadInput, match="Genres are: Comedy, Drama"):
-        filters.check(Where(("Western",)))
+        filters.check(MovieFilter(("Western",)))
 
 
 def test_best_is_a_stable_sort_cut_off() -> None:

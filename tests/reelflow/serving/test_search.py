@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reelflow.saved_model.client import Movie
+from reelflow.saved_model.catalogue import Movie
 from reelflow.serving.search import MovieSearch, searchable
 
 TITLES = [

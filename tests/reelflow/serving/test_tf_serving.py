@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from reelflow.saved_model.client import ServedModel, Signatures
 from reelflow.serving.engine import Engine
 from reelflow.serving.limits import Limits
-from reelflow.serving.tf_serving import Predict, parse
+from reelflow.serving.tf_serving import PredictBatch, parse
 
 MODEL = "/v1/models/reelflow"
 
@@ -179,10 +179,10 @@ def test_what_is_no_json(client: TestClient, body: bytes) -> None:
 def test_small_requests_that_are_alike_are_answered_together(served: ServedModel) -> None:
     engine, limits = Engine(served), Limits()
 
-    def predict(name: str, body: dict[str, Any]) -> tuple[Predict, dict[str, Any]]:
+    def predict(name: str, body: dict[str, Any]) -> tuple[PredictBatch, dict[str, Any]]:
         request = {"signature_name": name, "inputs": body}
         _, _, arrays = parse(request, served.signatures.definitions.signatures, limits)
-        return Predict.of(engine, name, limits, arrays), arrays
+        return PredictBatch.of(engine, name, limits, arrays), arrays
 
     one, inputs = predict("serving_default", {"user_id": ["1"]})
     alike, more_inputs = predict("serving_default", {"user_id": ["nobody"]})

@@ -1,4 +1,4 @@
-"""What every request passes before a route sees it: bounded, in time, UTF-8, not too deep; counted.
+"""Middleware around the application: bounds of bodies, security headers, counts for Prometheus.
 
 Plain ASGI, because a body that is too large must be stopped while it arrives.
 """
@@ -26,8 +26,8 @@ _HEADERS = (
 _BRACKETS = re.compile(rb'"(?:[^"\\]+|\\.)*\\?(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
-class Guard:
-    """Bounds request bodies, adds security headers and counts, around the whole application."""
+class RequestMiddleware:
+    """Refuse bodies that are too large, slow, deep or no UTF-8; add headers; count requests."""
 
     def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics) -> None:
         """Wrap an ASGI application."""
@@ -36,13 +36,13 @@ class Guard:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request; what is no HTTP goes through untouched."""
+        """Handle one request; other protocols than HTTP pass unchanged."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         start, status = time.perf_counter(), 500
 
-        async def watched(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -54,9 +54,9 @@ class Guard:
             try:
                 body = await self._body(receive)
             except Problem as problem:
-                await _refuse(problem, watched)
+                await _refuse(problem, send_with_headers)
                 return
-            await self._app(scope, _replay(body, receive), watched)
+            await self._app(scope, _replay(body, receive), send_with_headers)
         finally:
             self._metrics.open.dec()
             route = getattr(scope.get("route"), "path", "other")
@@ -64,7 +64,7 @@ class Guard:
             self._metrics.seconds.labels(route).observe(time.perf_counter() - start)
 
     async def _body(self, receive: Receive) -> bytes:
-        """The whole body.
+        """Return the body.
 
         Raises:
             Problem: it is too large, too slow, not UTF-8 or too deep.
@@ -87,7 +87,7 @@ class Guard:
         return body
 
     async def _read(self, receive: Receive) -> tuple[bytes, int]:
-        """Body and size; of a body that is too large only the size, so that memory is bounded."""
+        """Return body and size; of a body that is too large a part, so that memory is bounded."""
         chunks, size, more = [], 0, True
         while more and size <= self._limits.drained_bytes:
             message = await receive()
@@ -113,21 +113,21 @@ def _depths(body: bytes) -> Iterator[int]:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give the body once more, then whatever comes after it (the client's leaving)."""
-    given = False
+    """Return a `receive` that gives the body first and then later messages, as a disconnect."""
+    sent = False
 
-    async def again() -> Message:
-        nonlocal given
-        if given:
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
             return await receive()
-        given = True
+        sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return again
+    return replay
 
 
 def _method(scope: Scope) -> str:
-    """The method, unless it is invented: labels must be few."""
+    """Return the method, or `other` for an unknown one, since labels must be few."""
     method: str = scope["method"]
     return method if method in {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"} else "other"
 

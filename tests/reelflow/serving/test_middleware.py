@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from reelflow.serving.guard import Guard
 from reelflow.serving.limits import Limits
 from reelflow.serving.metrics import Metrics
+from reelflow.serving.middleware import RequestMiddleware
 
 PATHS = ["/api/v1/recommendations", "/v1/models/reelflow:predict", "/nothing"]
 
@@ -73,7 +73,7 @@ def _request(receive: Any, limits: Limits) -> list[dict[str, Any]]:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/"}
-    asyncio.run(Guard(_nothing, limits, Metrics())(scope, receive, send))
+    asyncio.run(RequestMiddleware(_nothing, limits, Metrics())(scope, receive, send))
     return sent
 
 
