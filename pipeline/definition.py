@@ -164,7 +164,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         examples=examples,
         encoded=encoded,
         catalogue=catalogue,
-        gate=config.gate,
+        gate=config.gate.model_dump_json(),
         seed=seed,
     )
     # TFMA gets one batch that this process holds already: there is nothing to distribute.

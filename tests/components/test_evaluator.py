@@ -14,7 +14,6 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, channel, standard_artifacts
 from tfx.types.artifact import Artifact
 
-from components import evaluator as module
 from components.evaluator import Evaluator
 from reelflow.base import columns as f
 from reelflow.config import GateConfig
@@ -38,8 +37,8 @@ class Evaluated:
 
     def __init__(self, folder: Path, inputs: dict[str, list[Artifact]], gate: GateConfig) -> None:
         kinds = {
-            module.EVALUATION: standard_artifacts.ModelEvaluation,
-            module.BLESSING: standard_artifacts.ModelBlessing,
+            "evaluation": standard_artifacts.ModelEvaluation,
+            "blessing": standard_artifacts.ModelBlessing,
         }
         outputs = {}
         for name, kind in kinds.items():
@@ -48,8 +47,8 @@ class Evaluated:
         context = base_beam_executor.BaseBeamExecutor.Context(
             beam_pipeline_args=[RUNNER], tmp_dir=str(folder / "tmp"), unique_id="1"
         )
-        properties = {module.GATE: gate.model_dump_json(), module.SEED: 1}
-        module.Executor(context).Do(inputs, outputs, properties)
+        properties = {"gate": gate.model_dump_json(), "seed": 1}
+        Evaluator.EXECUTOR_SPEC.executor_class(context).Do(inputs, outputs, properties)
         self.evaluation, self.blessing = (outputs[name][0] for name in kinds)
         report = Path(self.evaluation.uri) / METRICS_FILE
         self.report: dict[str, Any] = json.loads(report.read_text())
@@ -70,9 +69,9 @@ def inputs(
     examples = _artifact(standard_artifacts.Examples, folder / "examples")
     examples.split_names = artifact_utils.encode_split_names(list(f.RATING_SPLITS))
     return {
-        module.MODEL: [_artifact(standard_artifacts.Model, folder / "model", 7)],
-        module.EXAMPLES: [examples],
-        module.ENCODED: [_artifact(standard_artifacts.Examples, folder / "encoded")],
+        "model": [_artifact(standard_artifacts.Model, folder / "model", 7)],
+        "examples": [examples],
+        "encoded": [_artifact(standard_artifacts.Examples, folder / "encoded")],
     }
 
 
@@ -96,9 +95,9 @@ def test_a_model_that_keeps_its_bounds_is_blessed(
 def test_a_model_that_does_not_is_refused_with_reasons(
     inputs: dict[str, list[Artifact]], tmp_path: Path
 ) -> None:
-    champion = _artifact(standard_artifacts.Model, Path(inputs[module.MODEL][0].uri), 3)
+    champion = _artifact(standard_artifacts.Model, Path(inputs["model"][0].uri), 3)
     gate = GateConfig(rmse_max=0.01, rmse_margin=0, top_100_accuracy_margin=0)
-    found = Evaluated(tmp_path, {**inputs, module.CHAMPION: [champion]}, gate)
+    found = Evaluated(tmp_path, {**inputs, "baseline_model": [champion]}, gate)
     reasons = found.report["gate"]["reasons"]
     assert found.report["gate"]["blessed"] is False
     assert len(reasons) == 2  # as good as its champion, and no better than popularity
@@ -115,7 +114,7 @@ def test_the_gate_travels_as_text() -> None:
     kinds |= dict.fromkeys(("examples", "encoded"), standard_artifacts.Examples)
     channels = {name: channel.Channel(type=kind) for name, kind in kinds.items()}
     gate = GateConfig(rmse_max=0.7)
-    node = Evaluator(**channels, gate=gate, seed=5)
-    assert GateConfig.model_validate_json(node.exec_properties[module.GATE]) == gate
-    assert node.exec_properties[module.SEED] == 5
-    assert set(node.outputs) == {module.EVALUATION, module.BLESSING}
+    node = Evaluator(**channels, gate=gate.model_dump_json(), seed=5)
+    assert GateConfig.model_validate_json(node.exec_properties["gate"]) == gate
+    assert node.exec_properties["seed"] == 5
+    assert set(node.outputs) == {"evaluation", "blessing"}
