@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reelflow.base.metrics import METRICS, UNSEEN, label_at
+from reelflow.base.metrics import label_at
 from reelflow.evaluation.slices import AGE, GENDER
 from reelflow.report import render
 from reelflow.report.blocks import Table
@@ -22,13 +22,12 @@ from reelflow.report.words import (
     counted,
     format_interval,
     format_metric,
+    headline_paths,
     percent,
 )
 
 MARKDOWN_FILE: Final = "model_card.md"
 HTML_FILE: Final = "model_card.html"
-GROUPED = (METRICS["top_100"].path(UNSEEN), METRICS["rmse"].key)
-"""Paths of the metrics of groups."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +141,12 @@ def _groups(inputs: Inputs) -> Part:
         rows = []
         for part in parts:
             cells: list[str] = []
-            for path in GROUPED:
+            for path in headline_paths():
                 ends = part.intervals.get(path)
                 cells.append(format_metric(path, part.value(path)))
                 cells.append(format_interval(path, ends) if ends else "–")
             rows.append([part.label, count(part.rows), *cells])
-        labels = [text for path in GROUPED for text in (short_label(path), "95 %")]
+        labels = [text for path in headline_paths() for text in (short_label(path), "95 %")]
         header = (SLICES.get(key, key), "Ratings", *labels)
         tables.append(Table(f"By {slice_label(key)}", header, rows))
     return Part("Metrics by group", (), (), tables)

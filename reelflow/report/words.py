@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from reelflow.base.metrics import RAW, UNSEEN, metric_at
+from reelflow.base.metrics import RAW, UNSEEN, gate_metrics, metric_at
 from reelflow.evaluation.results import Intervals, Results, Summary
 
 PROTOCOLS: Final = {UNSEEN: "movies already rated left out", RAW: "all movies in the running"}
@@ -19,7 +19,24 @@ BASELINES: Final = {
     "biased_mf": "Biased MF",
 }
 """Label of each baseline."""
-_SUFFIXES: Final = {"share": " %", "stars": " stars", "score": ""}
+
+
+class UnitFormat(NamedTuple):
+    """Format of metrics of one unit."""
+
+    symbol: str
+    scale: float
+    """Factor from the metric to the number that is shown."""
+    digits: int
+    not_finite: str
+    """Shown for numbers that are not finite."""
+
+
+UNITS: Final = {
+    "share": UnitFormat("%", 100.0, 1, "–"),
+    "stars": UnitFormat("stars", 1.0, 3, "not a number"),
+    "score": UnitFormat("", 1.0, 4, "–"),
+}
 
 
 def count(value: float) -> str:
@@ -46,20 +63,28 @@ def format_metric(path: str, value: float | None) -> str:
         path: `unseen/top_100` or `rmse`.
         value: None if the model has no such metric.
     """
-    unit = metric_at(path).unit
-    if value is None or (not math.isfinite(value) and unit != "stars"):
+    unit = unit_of(path)
+    if value is None:
         return "–"
     if not math.isfinite(value):
-        return "not a number"
-    if unit == "share":
-        return percent(value)
-    return f"{value:.3f} stars" if unit == "stars" else f"{value:.4f}"
+        return unit.not_finite
+    return f"{unit.scale * value:.{unit.digits}f} {unit.symbol}".rstrip()
 
 
 def format_interval(path: str, ends: Sequence[float]) -> str:
     """Return a metric's interval, lower and upper end, with the unit once."""
     low, high = (format_metric(path, end) for end in ends)
-    return f"{low.removesuffix(_SUFFIXES[metric_at(path).unit])} to {high}"
+    return f"{low.removesuffix(unit_of(path).symbol).rstrip()} to {high}"
+
+
+def unit_of(path: str) -> UnitFormat:
+    """Return the format of a metric."""
+    return UNITS[metric_at(path).unit]
+
+
+def headline_paths() -> list[str]:
+    """Return the paths of the gate's metrics, ranked without the movies already rated."""
+    return [gated.metric.path(UNSEEN) for gated in gate_metrics()]
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reelflow.base.columns import RATING_TASK
 from reelflow.base.metrics import METRICS, label_at, metric_at
-from reelflow.evaluation.results import Bin, Results
+from reelflow.evaluation.results import Bin, Intervals, Results
 from reelflow.report.blocks import Block, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars, Range, Ranges
 from reelflow.report.charts.lines import Line, Lines
-from reelflow.report.words import PROTOCOLS, contestants, count, format_metric, percent
+from reelflow.report.words import PROTOCOLS, contestants, count, format_metric, percent, unit_of
 
 DRAWN = (METRICS["top_10"], METRICS["top_100"])
 FEW = 30
@@ -55,17 +57,22 @@ def rating_section(results: Results) -> Section:
 
 def _ranges(results: Results, path: str) -> Figure:
     """Draw one metric of all models."""
-    scale, unit = (100.0, "%") if metric_at(path).unit == "share" else (1.0, "stars")
     rows, words = [], []
     models = contestants(results)
     for model in models:
         value = model.value(path)
-        if value is None:
-            continue
-        low, high = (scale * end for end in model.intervals.get(path, (value, value)))
-        rows.append(Range(model.label, scale * value, low, high, strong=model is models[0]))
-        words.append(f"{model.label} {format_metric(path, value)}")
-    return Figure(label_at(path), Ranges(rows, unit), ", ".join(words) + ".")
+        if value is not None:
+            row = metric_range(path, model.label, value, model.intervals)
+            rows.append(replace(row, strong=model is models[0]))
+            words.append(f"{model.label} {format_metric(path, value)}")
+    return Figure(label_at(path), Ranges(rows, unit_of(path).symbol), ", ".join(words) + ".")
+
+
+def metric_range(path: str, label: str, value: float, intervals: Intervals) -> Range:
+    """Return the row of a chart with a metric in the unit that is shown, and its interval."""
+    scale = unit_of(path).scale
+    low, high = intervals.get(path, (value, value))
+    return Range(label, scale * value, scale * low, scale * high)
 
 
 def _table(results: Results, caption: str, paths: list[str]) -> Table:

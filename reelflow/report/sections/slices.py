@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from reelflow.base.metrics import METRICS, RAW, UNSEEN, metric_at, protocol_at
@@ -15,8 +16,9 @@ from reelflow.evaluation.slices import (
     bucket_labels,
 )
 from reelflow.report.blocks import Block, Cell, Figure, Section, Table
-from reelflow.report.charts.bars import Range, Ranges
-from reelflow.report.words import count, format_metric, percent
+from reelflow.report.charts.bars import Ranges
+from reelflow.report.sections.accuracy import metric_range
+from reelflow.report.words import count, format_metric, headline_paths, percent, unit_of
 
 SLICES: Final = {
     USER_ACTIVITY: "Ratings of the user in training",
@@ -26,7 +28,6 @@ SLICES: Final = {
     AGE: "Age in years",
 }
 """Label of each slice key."""
-DRAWN = (METRICS["top_100"].path(UNSEEN), METRICS["rmse"].key)
 LISTED = (
     METRICS["top_10"].path(UNSEEN),
     METRICS["top_100"].path(UNSEEN),
@@ -49,7 +50,7 @@ def slices_section(results: Results) -> Section:
     )
     blocks: list[Block] = []
     for key, parts in by_key(results).items():
-        blocks += [_figure(results, key, parts, path) for path in DRAWN]
+        blocks += [_figure(results, key, parts, path) for path in headline_paths()]
         blocks.append(_table(key, parts))
     return Section("slices", "For whom it works", lead, blocks)
 
@@ -77,24 +78,24 @@ def short_label(path: str) -> str:
 
 
 def _figure(results: Results, key: str, parts: list[Slice], path: str) -> Figure:
-    metric = metric_at(path)
-    scale, unit = (100.0, "%") if metric.unit == "share" else (1.0, "stars")
-    rows = []
-    for part in parts:
-        value = part.value(path) or 0.0
-        low, high = part.intervals.get(path, (value, value))
-        note = f"{count(part.rows)} ratings"
-        rows.append(Range(part.label, scale * value, scale * low, scale * high, note))
+    metric, unit = metric_at(path), unit_of(path)
+    rows = [
+        replace(
+            metric_range(path, part.label, part.value(path) or 0.0, part.intervals),
+            note=f"{count(part.rows)} ratings",
+        )
+        for part in parts
+    ]
     sign = 1 if metric.higher_is_better else -1
     best = max(rows, key=lambda row: sign * row.value)
     worst = min(rows, key=lambda row: sign * row.value)
     overall = results.metrics.value(path)
-    reference = None if overall is None else scale * overall
+    reference = None if overall is None else unit.scale * overall
     return Figure(
         f"{metric.label} by {slice_label(key)}",
-        Ranges(rows, unit, reference),
-        f"Best for {best.label} with {best.value:.3g} {unit}, "
-        f"worst for {worst.label} with {worst.value:.3g} {unit}.",
+        Ranges(rows, unit.symbol, reference),
+        f"Best for {best.label} with {best.value:.3g} {unit.symbol}, "
+        f"worst for {worst.label} with {worst.value:.3g} {unit.symbol}.",
     )
 
 
