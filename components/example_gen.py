@@ -36,7 +36,7 @@ from reelflow.base.notices import send_notice
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import files, schema
 from reelflow.data.arrow import one_chunk
-from reelflow.data.formats.recognise import Source, open_source, open_window
+from reelflow.data.formats.source import Source, open_source, open_window
 from reelflow.data.ingest import outcome as outcomes
 from reelflow.data.ingest import shards
 from reelflow.data.ingest.catalogue import absent_features, movies_from_ids, movies_split

@@ -15,7 +15,7 @@ from reelflow.config.layout import Layout
 from reelflow.config.loading import bundled, load
 from reelflow.data.download import NAMES, NETFLIX, SAMPLE
 from reelflow.data.files import is_remote
-from reelflow.data.formats.recognise import Source, open_source, open_window
+from reelflow.data.formats.source import Source, open_source, open_window
 from reelflow.data.spans import Window, find_window, guess_pattern, is_pattern
 
 DATA_SETS = Path("data")

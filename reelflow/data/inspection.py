@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from reelflow.base import columns
 from reelflow.config import Config
 from reelflow.data import schema
-from reelflow.data.formats.recognise import Source
+from reelflow.data.formats.source import Source
 from reelflow.data.inputs import open_data
 from reelflow.data.parse import Rules, parse_block
 from reelflow.data.quarantine import NAMES, QuarantinedRow, find_rows

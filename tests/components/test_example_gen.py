@@ -14,7 +14,7 @@ from reelflow.base.columns import RATING_SPLITS
 from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, Format, SplitConfig
 from reelflow.data import files
-from reelflow.data.formats.recognise import open_window
+from reelflow.data.formats.source import open_window
 from reelflow.data.spans import find_window
 from tests.reelflow.data.formats import sources
 from tests.reelflow.data.ingest.runs import Run, execute

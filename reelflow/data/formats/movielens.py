@@ -1,4 +1,9 @@
-"""The MovieLens CSV releases (latest-small, latest, 20M, 25M, 32M): `ratings.csv`, `movies.csv`."""
+"""The MovieLens releases.
+
+- CSV (latest-small, latest, 20M, 25M, 32M): `ratings.csv`, `movies.csv`.
+- 1M: `ratings.dat`, `movies.dat` and `users.dat`, delimiter `::`, Latin-1.
+- 100K: `u.data` with tabs, `u.item` and `u.user` with bars, Latin-1, genres as flags.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,12 @@ from reelflow.base import columns
 from reelflow.config import Format
 from reelflow.data.formats import tables
 from reelflow.data.formats.adapter import Adapter, Movie, Text, User
+
+_GENRES = (
+    "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|"
+    "Horror|Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western"
+).split("|")
+_ITEM_COLUMNS = 5 + len(_GENRES)
 
 MOVIELENS_CSV = Adapter(
     format=Format.MOVIELENS_CSV,
@@ -29,11 +40,8 @@ MOVIELENS_CSV = Adapter(
 )
 
 
-# MovieLens 1M: `ratings.dat`, `movies.dat` and `users.dat` by `::`, Latin-1.
-
-
 def _read_movies_dat(text: Text) -> Iterator[Movie]:
-    for line, (movie_id, title, genres) in tables.plain_rows(text, 3):
+    for line, (movie_id, title, genres) in tables.unquoted_rows(text, 3):
         yield Movie(
             line=line,
             movie_id=movie_id.strip(),
@@ -44,7 +52,7 @@ def _read_movies_dat(text: Text) -> Iterator[Movie]:
 
 
 def _read_users_dat(text: Text) -> Iterator[User]:
-    for line, (user_id, gender, age, occupation, zip_code) in tables.plain_rows(text, 5):
+    for line, (user_id, gender, age, occupation, zip_code) in tables.unquoted_rows(text, 5):
         yield User(
             line=line,
             user_id=user_id.strip(),
@@ -69,18 +77,8 @@ MOVIELENS_1M = Adapter(
 )
 
 
-# MovieLens 100K: `u.data` by tabs, `u.item` and `u.user` by bars, Latin-1, genres as flags.
-
-
-_GENRES = (
-    "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|"
-    "Horror|Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western"
-).split("|")
-_ITEM_COLUMNS = 5 + len(_GENRES)
-
-
 def _read_item(text: Text) -> Iterator[Movie]:
-    for line, row in tables.plain_rows(text, _ITEM_COLUMNS):
+    for line, row in tables.unquoted_rows(text, _ITEM_COLUMNS):
         flags = row[5:]
         named = "|".join(
             name for name, flag in zip(_GENRES, flags, strict=True) if flag.strip() == "1"
@@ -96,7 +94,7 @@ def _read_item(text: Text) -> Iterator[Movie]:
 
 
 def _read_user(text: Text) -> Iterator[User]:
-    for line, (user_id, age, gender, occupation, zip_code) in tables.plain_rows(text, 5):
+    for line, (user_id, age, gender, occupation, zip_code) in tables.unquoted_rows(text, 5):
         yield User(
             line=line,
             user_id=user_id.strip(),

@@ -14,7 +14,7 @@ _HEADER = "Movie_ID,Year,Name"
 
 
 def _read_movies(text: Text) -> Iterator[Movie]:
-    rows = tables.plain_rows(text, 3, maxsplit=2)
+    rows = tables.unquoted_rows(text, 3, maxsplit=2)
     _, names = next(rows, (1, []))
     if [name.strip() for name in names] != _HEADER.split(","):
         raise BadInput(

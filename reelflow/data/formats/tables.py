@@ -1,12 +1,11 @@
-"""Files of movies and users to Arrow tables, with the checks that every format shares."""
+"""Movies and users: their files to Arrow tables, with the checks that every format shares."""
 
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -15,37 +14,39 @@ from reelflow.base import columns
 from reelflow.base.errors import BadInput
 from reelflow.data import files, schema
 from reelflow.data.formats.adapter import Adapter, Movie, Text, User
+from reelflow.data.formats.headers import find_columns
 
-_NO_GENRES = frozenset({"", "(no genres listed)", "unknown"})
-_MEND = "Mend or remove the line."
-_TITLE_YEAR = re.compile(r"\((\d{4})(?:\s*[-–]\s*(?:\d{4})?)?\)[\s\"]*$")
+_NO_GENRES: Final = frozenset({"", "(no genres listed)", "unknown"})
+_USER_COLUMNS: Final = tuple(schema.USERS.names)
+_MEND: Final = "Mend or remove the line."
+_TITLE_YEAR: Final = re.compile(r"\((\d{4})(?:\s*[-–]\s*(?:\d{4})?)?\)[\s\"]*$")
 
 
 def title_year(title: str) -> int | None:
-    """The release year that ends a title, as in `Heat (1995)`; of a span of years, the first."""
+    """Return the year that ends a title, as in `Heat (1995)`; of a span of years, the first."""
     match = _TITLE_YEAR.search(title)
     return int(match.group(1)) if match else None
 
 
 def split_genres(text: str) -> list[str]:
-    """`Action|Drama` to its parts, in order and once each; names for "none" give none."""
+    """Split `Action|Drama`, in order and without repetitions; names for "none" are left out."""
     return [part for part in split_values(text) if part.lower() not in _NO_GENRES]
 
 
 def split_values(text: str) -> list[str]:
-    """`Ida Lupino|Orson Welles` to its parts, in order and once each; empty ones are none."""
+    """Split `Ida Lupino|Orson Welles`, in order, without repetitions and empty parts."""
     parts = (part.strip() for part in text.split("|"))
     return list(dict.fromkeys(part for part in parts if part))
 
 
 def whole_number(text: str | None) -> int | None:
-    """An integer, also one written as `1995.0`, or None where there is none."""
+    """Return an integer, also one written as `1995.0`, or None if the text is none."""
     match = re.fullmatch(r"\s*(-?\d{1,18})(?:\.0*)?\s*", text or "")
     return int(match.group(1)) if match else None
 
 
-def plain_rows(text: Text, count: int, *, maxsplit: int = -1) -> Iterator[tuple[int, list[str]]]:
-    """Lines of a file without quoting, split at the delimiter; blank lines are skipped.
+def unquoted_rows(text: Text, count: int, *, maxsplit: int = -1) -> Iterator[tuple[int, list[str]]]:
+    """Split the lines of a file without quoting at the delimiter, and skip blank lines.
 
     Yields:
         Line number from 1, and the `count` values.
@@ -98,7 +99,7 @@ def _decoded(path: str, encodings: tuple[str, ...]) -> str:
 def movies_table(
     movies: Iterable[Movie], path: str, with_features: bool = False, required: bool = True
 ) -> pa.Table:
-    """Movies to a table of `schema.MOVIES`, in their order; with the column of features if asked.
+    """Make a table of `schema.MOVIES` in the movies' order, if asked with their features.
 
     Raises:
         BadInput: no movie at all though one is `required`, one without an id, or one that is there
@@ -108,7 +109,7 @@ def movies_table(
     if not rows and not required:
         movies_schema = schema.MOVIES.append(schema.FEATURES) if with_features else schema.MOVIES
         return movies_schema.empty_table()
-    _check_ids([(row.line, row.movie_id) for row in rows], path, "film", "movie_id")
+    _check_ids([(row.line, row.movie_id) for row in rows], path, "movie", columns.MOVIE_ID)
     table = pa.table(
         [
             pa.array([row.movie_id for row in rows], pa.string()),
@@ -125,23 +126,23 @@ def movies_table(
 
 
 def users_table(users: Iterable[User], path: str) -> pa.Table:
-    """Users to a table of `schema.USERS`, in their order.
+    """Make a table of `schema.USERS` in the users' order.
 
     Raises:
         BadInput: no user at all, one without an id, or one that is there twice.
     """
     rows = list(users)
-    _check_ids([(row.line, row.user_id) for row in rows], path, "user", "user_id")
-    columns = zip(*(row[1:] for row in rows), strict=True)
-    arrays = [pa.array(cells, at.type) for cells, at in zip(columns, schema.USERS, strict=True)]
+    _check_ids([(row.line, row.user_id) for row in rows], path, "user", columns.USER_ID)
+    values = zip(*(row[1:] for row in rows), strict=True)
+    arrays = [pa.array(cells, at.type) for cells, at in zip(values, schema.USERS, strict=True)]
     return pa.table(arrays, schema=schema.USERS)
 
 
-def first_of_each(found: Sequence[pa.Table]) -> pa.Table:
-    """Tables one below the other, of rows with the same id (the first column) the first alone."""
-    if len(found) == 1:
-        return found[0]
-    table = pa.concat_tables(found).combine_chunks()
+def first_of_each(parts: Sequence[pa.Table]) -> pa.Table:
+    """Join tables; of rows with the same id (the first column) only the first is kept."""
+    if len(parts) == 1:
+        return parts[0]
+    table = pa.concat_tables(parts).combine_chunks()
     rows: dict[str, int] = {}
     for row, identity in enumerate(table.column(0).to_pylist()):
         rows.setdefault(identity, row)
@@ -162,14 +163,8 @@ def _check_ids(ids: list[tuple[int, str]], path: str, what: str, column: str) ->
             )
 
 
-# Movies and users in CSV files with a header: the CSV releases and a user's own files.
-
-
-_USER_COLUMNS = tuple(schema.USERS.names)
-
-
 def read_movies(text: Text) -> Iterator[Movie]:
-    """Movies with `movie_id`, and with `title`, `genres` (by `|`) and `year` if there are any.
+    """Read movies with `movie_id`, and with `title`, `genres` (by `|`) and `year` if there are any.
 
     Without a title the id is shown; without a year column the year that ends the title is taken.
 
@@ -192,7 +187,7 @@ def read_movies(text: Text) -> Iterator[Movie]:
 
 
 def read_users(text: Text) -> Iterator[User]:
-    """Users with `user_id` and those of gender, age, occupation and zip code that there are.
+    """Read users with `user_id` and, where there are any, gender, age, occupation, zip code.
 
     Raises:
         BadInput: the header has no user id, or a line is short.
@@ -209,16 +204,16 @@ def read_users(text: Text) -> Iterator[User]:
 
 
 def _rows(
-    text: Text, wanted: Sequence[str], required: Sequence[str]
+    text: Text, known: Sequence[str], required: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
-    """Line, canonical columns, and those columns declared as features that the file has."""
+    """Yield line, canonical columns, and the columns declared as features that the file has."""
     reader = csv.reader(io.StringIO(text.content, newline=""), delimiter=text.delimiter)
     names = [name.strip() for name in next(reader, [])]
     # The mapping is written for the ratings; here it counts where its names occur.
     mapping = {column: name for column, name in text.columns.items() if name in names}
-    found = find_columns(names, wanted, required, mapping, text.path)
-    plain = [name.lower() for name in names]
-    further = {name: plain.index(name.lower()) for name in text.features if name.lower() in plain}
+    positions = find_columns(names, known, required, mapping, text.path)
+    lower = [name.lower() for name in names]
+    further = {name: lower.index(name.lower()) for name in text.features if name.lower() in lower}
     line = reader.line_num + 1
     try:
         for values in reader:
@@ -227,93 +222,9 @@ def _rows(
                 cells = [value.strip() for value in values]
                 yield (
                     line,
-                    {column: cells[at] for column, at in found.items()},
+                    {column: cells[at] for column, at in positions.items()},
                     {name: cells[at] for name, at in further.items()},
                 )
             line = reader.line_num + 1
     except csv.Error as error:
-        raise BadInput(f"{text.path}, line {line}: {error}.", "Mend or remove the line.") from error
-
-
-# Header lines: which column of a CSV is which canonical column.
-
-
-ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
-    columns.USER_ID: ("userid", "user", "customerid", "uid"),
-    columns.MOVIE_ID: ("movieid", "movie", "filmid", "itemid", "film", "item"),
-    columns.RATING: ("rating", "ratings", "stars", "score"),
-    columns.TIMESTAMP: ("timestamp", "ratingtimestamp", "unixtime", "ts"),
-    columns.TITLE: ("title", "movietitle", "filmtitle", "name"),
-    columns.GENRES: ("genres", "genre"),
-    columns.YEAR: ("year", "releaseyear"),
-    columns.GENDER: ("gender", "sex"),
-    columns.AGE: ("age",),
-    columns.OCCUPATION: ("occupation", "job"),
-    columns.ZIP_CODE: ("zipcode", "zip", "postcode", "postalcode"),
-}
-"""Header names that are understood without a mapping: letters and digits in lower case."""
-
-
-def split_header(line: str, delimiter: str, quoted: bool = True) -> list[str]:
-    """The names in a header line, without surrounding blanks."""
-    if not quoted:
-        return [name.strip() for name in line.split(delimiter)]
-    names = next(csv.reader([line], delimiter=delimiter), [])
-    return [name.strip() for name in names]
-
-
-def find_columns(
-    names: Sequence[str],
-    wanted: Sequence[str],
-    required: Sequence[str],
-    mapping: Mapping[str, str],
-    path: str,
-) -> dict[str, int]:
-    """Positions of the wanted canonical columns.
-
-    Args:
-        names: the header's names.
-        wanted: canonical columns to look for.
-        required: those of `wanted` that must be there.
-        mapping: canonical column to header name, from the configuration.
-        path: the file, for messages.
-
-    Returns:
-        Canonical column to position, for the columns that were found.
-
-    Raises:
-        BadInput: a required column is missing; says which names there are, and the nearest.
-    """
-    found = {}
-    for column in wanted:
-        position = _position(names, column, mapping.get(column))
-        if position is not None:
-            found[column] = position
-    missing = [column for column in required if column not in found]
-    # A mapped column that is not required is asked for all the same.
-    missing += [c for c in wanted if c in mapping and c not in found and c not in missing]
-    if missing:
-        raise _wrong_header(names, missing, mapping, path)
-    return found
-
-
-def _position(names: Sequence[str], column: str, mapped: str | None) -> int | None:
-    if mapped is not None:
-        return names.index(mapped) if mapped in names else None
-    plain = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
-    return next((plain.index(alias) for alias in ALIASES[column] if alias in plain), None)
-
-
-def _wrong_header(
-    names: Sequence[str], missing: Sequence[str], mapping: Mapping[str, str], path: str
-) -> BadInput:
-    hints = []
-    for column in missing:
-        near = difflib.get_close_matches(mapping.get(column, column), names, n=1, cutoff=0.4)
-        hints.append(f'{column} = "{near[0] if near else "..."}"')
-    wanted = ", ".join(f"{c} (mapped to {mapping[c]})" if c in mapping else c for c in missing)
-    return BadInput(
-        f"{path}: the header has no column for {wanted}; it has: {', '.join(names)}.",
-        f"Say which is which in the configuration: [data.columns] {', '.join(hints)}"
-        ' (with data.format = "csv"), and check data.delimiter.',
-    )
+        raise BadInput(f"{text.path}, line {line}: {error}.", _MEND) from error

@@ -14,7 +14,7 @@ from reelflow.base import columns as f
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import schema
 from reelflow.data.arrow import one_chunk, single_values
-from reelflow.data.formats.recognise import Source, open_window
+from reelflow.data.formats.source import Source, open_window
 from reelflow.data.ingest.results import Change, DriftReport
 from reelflow.data.parse import Rules, parse_block
 from reelflow.data.reading import plan_chunks, read_chunk

@@ -9,7 +9,7 @@ import pytest
 from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import files
-from reelflow.data.formats.recognise import open_window
+from reelflow.data.formats.source import open_window
 from reelflow.data.spans import Window, find_window, guess_pattern, is_pattern
 
 HEADER = "userId,movieId,rating,timestamp\n"

@@ -10,7 +10,7 @@ import pytest
 
 from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, SplitConfig
-from reelflow.data.formats.recognise import open_source
+from reelflow.data.formats.source import open_source
 from tests.reelflow.data.formats import sources
 
 MOVIES = "movieId,title,genres\n"

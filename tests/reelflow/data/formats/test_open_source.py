@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reelflow.config import DataConfig, Format, SplitConfig
-from reelflow.data.formats.recognise import Source, open_source
+from reelflow.data.formats.source import Source, open_source
 from reelflow.data.parse import Rules, parse_block
 from reelflow.data.reading import plan_chunks, read_chunk
 from tests.reelflow.data.formats import sources

@@ -12,7 +12,7 @@ from tfx.dsl.io.filesystem import NotFoundError
 
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data.arrow import one_chunk
-from reelflow.data.formats.recognise import open_source
+from reelflow.data.formats.source import open_source
 from reelflow.data.ingest import work
 from reelflow.data.ingest.shards import write_whole
 from reelflow.data.ingest.split import plan_split
