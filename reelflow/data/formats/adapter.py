@@ -1,4 +1,4 @@
-"""What a format tells about its files, and what its readers take and give."""
+"""The description of a source format, and what its readers take and give."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reelflow.config import Format
 
 
 class Movie(NamedTuple):
-    """One film as an adapter reads it; `line` is where it begins, from 1."""
+    """One movie as an adapter reads it; `line` is where it begins, from 1."""
 
     line: int
     movie_id: str
@@ -34,7 +34,7 @@ class User(NamedTuple):
 
 @dataclass(frozen=True)
 class Text:
-    """A decoded file of films or users, with what is needed to read it and to name it."""
+    """A decoded file of movies or users, with what is needed to read it and to name it."""
 
     path: str
     content: str
@@ -42,7 +42,7 @@ class Text:
     columns: Mapping[str, str]
     """Canonical column to header name, where the configuration says so."""
     features: tuple[str, ...] = ()
-    """Further columns of the films' file that the configuration declares as features."""
+    """Further columns of the movies' file that the configuration declares as features."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class Adapter:
     ratings: str
     """Glob of the ratings files."""
     movies: str
-    """Glob of the films' file."""
+    """Glob of the movies' file."""
     users: str
     """Glob of the users' file; empty if the format has none."""
     delimiter: str
     """Of the ratings files."""
     read_movies: Callable[[Text], Iterator[Movie]]
-    """Reads the films' file."""
+    """Reads the movies' file."""
     read_users: Callable[[Text], Iterator[User]] | None = None
     """Reads the users' file."""
     columns: tuple[str | None, ...] | None = None
@@ -70,24 +70,24 @@ class Adapter:
     mapping: Mapping[str, str] = field(default_factory=dict)
     """Canonical column to header name, where the configuration says so."""
     quoted: bool = False
-    """Whether values may stand in double quotes."""
+    """True if values may stand in double quotes."""
     rating_min: float = 0.5
     """Lowest valid rating, unless the configuration says otherwise."""
     rating_max: float = 5.0
     """Highest valid rating, unless the configuration says otherwise."""
     encodings: tuple[str, ...] = ("utf-8-sig",)
-    """Of the films' and users' files; the first that fits is taken."""
+    """Of the movies' and users' files; the first that fits is taken."""
     movies_required: bool = True
-    """Whether the source is refused without a films' file."""
+    """True if the source is refused without a movies' file."""
     movie_features: tuple[str, ...] = ()
-    """Further columns of the films' file that the configuration declares as features."""
+    """Further columns of the movies' file that the configuration declares as features."""
     table_delimiter: str | None = None
-    """Of the films' and users' files, if another."""
+    """Of the movies' and users' files, if another."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the lines of a ratings file are to be read."""
+    """Delimiter and columns of a ratings file."""
 
     delimiter: bytes
     columns: tuple[str | None, ...]

@@ -21,7 +21,7 @@ ADAPTERS: Final[Mapping[Format, Adapter]] = {
         movielens.MOVIELENS_CSV,
     )
 }
-"""Formats by the order in which they are looked for; for `csv` see `generic.adapter`."""
+"""The formats, in the order in which they are looked for, but for `csv`: `generic.adapter`."""
 _SHOWN: Final = 20
 
 
