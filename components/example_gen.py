@@ -35,14 +35,13 @@ from reelflow.base.errors import BadInput
 from reelflow.base.notices import send_notice
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import files, schema
-from reelflow.data.arrow import one_chunk
 from reelflow.data.formats.source import Source, open_source, open_window
-from reelflow.data.ingest import outcome as outcomes
 from reelflow.data.ingest import shards
-from reelflow.data.ingest.catalogue import absent_features, movies_from_ids, movies_split
+from reelflow.data.ingest import tally as tallies
+from reelflow.data.ingest.catalogue import missing_features, movies_from_ids, movies_split
+from reelflow.data.ingest.conversion import Job, build_graph, gather_tallies
 from reelflow.data.ingest.results import QUARANTINE_FILE
 from reelflow.data.ingest.split import plan_split
-from reelflow.data.ingest.work import Job, build_graph, gather_outcomes
 from reelflow.data.parse import Rules
 from reelflow.data.reading import plan_chunks
 from reelflow.data.spans import Window, find_window, is_pattern
@@ -92,11 +91,7 @@ class Executor(BaseBeamExecutor):
         movies = source.read_movies()
         job = Job(
             source=source,
-            rules=Rules(
-                rating_min=source.rating_min,
-                rating_max=source.rating_max,
-                movie_ids=None if movies is None else one_chunk(movies.column(columns.MOVIE_ID)),
-            ),
+            rules=Rules.of(source, movies),
             plan=plan_split(split, source),
             attributes=user_attributes(source, data),
             with_features=bool(data.movie_features),
@@ -110,19 +105,19 @@ class Executor(BaseBeamExecutor):
         with self._make_beam_pipeline() as pipeline:
             build_graph(pipeline, job, chunks)
 
-        outcome = gather_outcomes(job)
-        if outcome.problem:
-            raise BadInput(*outcome.problem)
-        movies = movies_from_ids(outcome.movie_ids) if movies is None else movies
+        tally = gather_tallies(job)
+        if tally.problem:
+            raise BadInput(*tally.problem)
+        movies = movies_from_ids(tally.movie_ids) if movies is None else movies
         if window is not None:
             _check_unchanged(source, exec_properties[FINGERPRINT_PROPERTY_NAME])
-        absent = absent_features(data, movies, job.attributes)
-        summary = outcomes.summarize(source, outcome, movies, window, absent)
+        missing = missing_features(data, movies, job.attributes)
+        summary = tallies.summarize(source, tally, movies, window, missing)
         # TFX removes the outputs of a failed execution, so that evidence goes beside them.
         refused = not summary.rows.kept
         uri = f"{quarantine.uri.rstrip('/')}-refused" if refused else quarantine.uri
-        outcomes.write_summary(uri, summary, source, outcome)
-        outcomes.check_rows(summary, split, f"{uri}/{QUARANTINE_FILE}")
+        tallies.write_summary(uri, summary, source, tally)
+        tallies.check_rows(summary, split, f"{uri}/{QUARANTINE_FILE}")
         shards.write_shard(
             movies_split(movies, job.attributes is not None, job.with_features),
             shards.shard_path(catalogue.uri, columns.MOVIES, "movies", 0, 1),
@@ -135,7 +130,7 @@ class Executor(BaseBeamExecutor):
         if window is not None:
             examples.set_string_custom_property("span_name", window.newest.name)
         _describe(catalogue, columns.CATALOGUE_SPLITS)
-        quarantine.rows = outcome.rejected.num_rows
+        quarantine.rows = tally.rejected.num_rows
 
 
 def _check_unchanged(source: Source, fingerprint: str) -> None:

@@ -16,14 +16,14 @@ from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import json_utils
 
-from reelflow.data.ingest import statistics as sample
+from reelflow.data.ingest import statistics as subset
 
 ROWS: Final = "statistics_rows"
 SEED: Final = "seed"
 
 
 class Executor(stock.Executor):
-    """Descriptive statistics by TFDV, of an even sample of at most `statistics_rows` rows."""
+    """Descriptive statistics by TFDV, of at most `statistics_rows` evenly spread rows."""
 
     def Do(
         self,
@@ -31,7 +31,7 @@ class Executor(stock.Executor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Draw a sample, then let TFX's executor do its work.
+        """Choose rows, then let TFX's executor do its work.
 
         The share of the rows that was read is in the artifact's property `sample_rate_by_split`,
         where TFX has it as well; exact counts are in the quarantine's `report.json`.
@@ -41,16 +41,16 @@ class Executor(stock.Executor):
             split: sorted(fileio.glob(f"{artifact_utils.get_split_uri([examples], split)}/*"))
             for split in artifact_utils.decode_split_names(examples.split_names)
         }
-        rows = {split: sample.count_rows(paths) for split, paths in files.items()}
-        drawn = sample.shares(rows, exec_properties[ROWS])
+        rows = {split: subset.count_rows(paths) for split, paths in files.items()}
+        drawn = subset.shares(rows, exec_properties[ROWS])
         rates = {split: drawn[split] / rows[split] if rows[split] else 1.0 for split in rows}
         if drawn != rows:
             examples = copy.deepcopy(examples)
-            examples.uri = f"{self._get_tmp_dir().rstrip('/')}/sample"
+            examples.uri = f"{self._get_tmp_dir().rstrip('/')}/subset"
             for split, paths in files.items():
-                positions = sample.even_rows(rows[split], drawn[split], exec_properties[SEED])
+                positions = subset.even_rows(rows[split], drawn[split], exec_properties[SEED])
                 folder = artifact_utils.get_split_uri([examples], split)
-                sample.write_sample(paths, positions, f"{folder}/sample.parquet")
+                subset.write_subset(paths, positions, f"{folder}/subset.parquet")
         inputs = {**input_dict, specs.EXAMPLES_KEY: [examples]}
         super().Do(inputs, output_dict, exec_properties)
         if drawn != rows:
@@ -82,8 +82,8 @@ class RatingsStatisticsGen(BaseBeamComponent):
 
         Args:
             examples: ExampleGen's ratings, as Parquet.
-            rows: most rows to read, in all splits together, sampled evenly.
-            seed: of the sample.
+            rows: most rows to read, in all splits together, evenly spread.
+            seed: of the choice of rows.
         """
         spec = RatingsStatisticsGenSpec(
             examples=examples,

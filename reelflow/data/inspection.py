@@ -1,4 +1,4 @@
-"""What a data folder holds, without running a pipeline: counts, and a preview of the quarantine."""
+"""The inspection of a data folder without a pipeline: counts, and a preview of the quarantine."""
 
 from __future__ import annotations
 
@@ -15,21 +15,18 @@ from reelflow.config import Config
 from reelflow.data import schema
 from reelflow.data.formats.source import Source
 from reelflow.data.inputs import open_data
-from reelflow.data.parse import Rules, parse_block
+from reelflow.data.parse import Rules, parse_files
 from reelflow.data.quarantine import NAMES, QuarantinedRow, find_rows
-from reelflow.data.reading import plan_chunks, read_chunk
-
-_BLOCK_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is in a data folder.
+    """The content of a data folder.
 
     Attributes:
         source: format and files.
         read: rows, blank lines not counted.
-        kept: valid rows; exact duplicates are told apart by a run only.
+        kept: valid rows; exact duplicates are found by a run only.
         users: users with a valid rating.
         rated: movies with a valid rating.
         movies: movies in the movies' file; none if there is no such file.
@@ -59,33 +56,27 @@ def inspect(
         config: `data` and `split` say how to read the folder; its `data.path` is not looked at.
         folder: the data folder, or a pattern of spans.
         first: rows to preview per reason.
-        progress: is told the bytes read since the last call.
+        progress: called with the bytes read since the last call.
 
     Raises:
         BadInput: the folder cannot be read as ratings.
     """
     source = open_data(config, folder)
     movies = source.read_movies()
-    known = None if movies is None else movies.column(columns.MOVIE_ID).combine_chunks()
-    rules = Rules(source.rating_min, source.rating_max, known)
+    rules = Rules.of(source, movies)
     read = kept = 0
     users: set[str] = set()
     rated: set[str] = set()
     counts: Counter[str] = Counter()
     refused = []
-    for chunk in plan_chunks(source.ratings_files, config.data.chunk_bytes):
-        file = source.ratings_files[chunk.file]
-        for offset, block in read_chunk(file, chunk, _BLOCK_BYTES):
-            parsed = parse_block(
-                block, offset=offset, file=chunk.file, layout=file.layout, rules=rules
-            )
-            read += parsed.read
-            kept += parsed.ratings.num_rows
-            users.update(_distinct(parsed.ratings, columns.USER_ID))
-            rated.update(_distinct(parsed.ratings, columns.MOVIE_ID))
-            refused.append(_first_of_each(parsed.rejected, counts, first))
-            if progress:
-                progress(len(block))
+    for size, parsed in parse_files(source.ratings_files, rules, config.data.chunk_bytes):
+        read += parsed.read
+        kept += parsed.ratings.num_rows
+        users.update(_distinct(parsed.ratings, columns.USER_ID))
+        rated.update(_distinct(parsed.ratings, columns.MOVIE_ID))
+        refused.append(_first_of_each(parsed.rejected, counts, first))
+        if progress:
+            progress(size)
     rejected = pa.concat_tables([schema.REJECTED.empty_table(), *refused])
     return Inspection(
         source=source,
@@ -106,7 +97,7 @@ def _distinct(ratings: pa.Table, column: str) -> list[str]:
 
 
 def _first_of_each(rejected: pa.Table, counts: Counter[str], first: int) -> pa.Table:
-    """Counts the refused rows and keeps those with which no reason has more than `first`."""
+    """Count the refused rows, and keep at most `first` of each reason over all calls."""
     codes = rejected.column(columns.REASON).to_numpy()
     chosen = []
     for code in np.unique(codes):

@@ -6,6 +6,7 @@ ratings (23 MB) a block takes about 0.3 s on one core.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,8 @@ import pyarrow.csv
 from reelflow.base import columns
 from reelflow.data import quarantine, schema
 from reelflow.data.arrow import one_chunk
-from reelflow.data.formats.adapter import Layout
+from reelflow.data.formats.adapter import Layout, RatingsFile
+from reelflow.data.formats.source import Source
 from reelflow.data.lines import (
     Lines,
     Mask,
@@ -31,12 +33,14 @@ from reelflow.data.lines import (
     undecodable,
 )
 from reelflow.data.quarantine import Reason
+from reelflow.data.reading import plan_chunks, read_chunk
 
 _SEPARATOR: Final = b"\x1f"  # stands for a delimiter of several bytes
 _QUOTE: Final = ord('"')
 _RETURN: Final = ord("\r")
 _NEWLINE: Final = ord("\n")
 _MIN_BLOCK: Final = 2**20
+_BLOCK_BYTES: Final = 16 * 2**20
 
 _NUMBER: Final = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
 _WHOLE: Final = r"^-?\d{1,18}$"
@@ -53,6 +57,12 @@ class Rules:
     rating_max: float
     movie_ids: pa.Array | None
     """String array of the movies that there are, or None if every movie is accepted."""
+
+    @classmethod
+    def of(cls, source: Source, movies: pa.Table | None) -> Rules:
+        """Return the rules for a source whose catalogue has been read."""
+        ids = None if movies is None else one_chunk(movies.column(columns.MOVIE_ID))
+        return cls(source.rating_min, source.rating_max, ids)
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,26 @@ def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: 
         schema=schema.REJECTED,
     )
     return Parsed(ratings, rejected, len(offsets))
+
+
+def parse_files(
+    files: Sequence[RatingsFile], rules: Rules, chunk_bytes: int
+) -> Iterator[tuple[int, Parsed]]:
+    """Parse ratings files one after the other, a block in memory at a time.
+
+    Yields:
+        Bytes of the block, and its ratings.
+
+    Raises:
+        BadInput: a file cannot be read.
+    """
+    for chunk in plan_chunks(files, chunk_bytes):
+        file = files[chunk.file]
+        for offset, block in read_chunk(file, chunk, _BLOCK_BYTES):
+            yield (
+                len(block),
+                parse_block(block, offset=offset, file=chunk.file, layout=file.layout, rules=rules),
+            )
 
 
 def _read_rows(block: bytes, layout: Layout) -> tuple[Positions, Codes, pa.Table, Positions]:

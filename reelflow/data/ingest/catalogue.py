@@ -11,15 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelflow.base import columns
-from reelflow.base import columns as features
 from reelflow.config import DataConfig
 from reelflow.data import schema
 from reelflow.data.arrow import one_chunk, single_values
 from reelflow.data.ingest.partition import Ratings
 from reelflow.data.ingest.split import TRAIN, Codes
 
-_ATTRIBUTES = schema.USERS.names[1:]
-_LISTS = (features.GENRES, features.FEATURES)
+_LISTS = (columns.GENRES, columns.FEATURES)
 _TEXTS = pa.large_list(pa.large_binary())
 _INTEGERS = pa.large_list(pa.int64())
 
@@ -34,19 +32,19 @@ def catalogue_schema(with_attributes: bool, with_features: bool = False) -> pa.S
         with_features: have the movie columns that the configuration declares as features.
     """
     fields = [
-        (features.MOVIE_ID, _TEXTS),
-        (features.TITLE, _TEXTS),
-        (features.GENRES, _TEXTS),
-        (features.YEAR, _INTEGERS),
-        (features.USER_ID, _TEXTS),
-        (features.TIMESTAMP, _INTEGERS),
+        (columns.MOVIE_ID, _TEXTS),
+        (columns.TITLE, _TEXTS),
+        (columns.GENRES, _TEXTS),
+        (columns.YEAR, _INTEGERS),
+        (columns.USER_ID, _TEXTS),
+        (columns.TIMESTAMP, _INTEGERS),
     ]
     if with_attributes:
-        for name in _ATTRIBUTES:
+        for name in columns.USER_ATTRIBUTES:
             text = pa.types.is_string(schema.USERS.field(name).type)
             fields.append((name, _TEXTS if text else _INTEGERS))
     if with_features:
-        fields.append((features.FEATURES, _TEXTS))
+        fields.append((columns.FEATURES, _TEXTS))
     return pa.schema(fields)
 
 
@@ -58,11 +56,10 @@ def movies_from_ids(movie_ids: Sequence[str]) -> pa.Table:
 
 
 def movies_split(movies: pa.Table, with_attributes: bool, with_features: bool = False) -> pa.Table:
-    """Movies (`ratings.schema.MOVIES`) as rows of the catalogue."""
-    columns = {name: one_chunk(movies.column(name)) for name in movies.column_names}
+    """Movies (`schema.MOVIES`) as rows of the catalogue."""
+    cells = {name: one_chunk(movies.column(name)) for name in movies.column_names}
     lists = {
-        name: values if name in _LISTS else single_values(values)
-        for name, values in columns.items()
+        name: values if name in _LISTS else single_values(values) for name, values in cells.items()
     }
     return _with_nulls(lists, movies.num_rows, catalogue_schema(with_attributes, with_features))
 
@@ -75,70 +72,76 @@ def users_split(
     Args:
         ratings: sorted by user and time.
         splits: uint8 [rows].
-        attributes: table of `ratings.schema.USERS`, or None if attributes are not wanted.
-        with_features: whether the movies of the catalogue have declared features.
+        attributes: table of `schema.USERS`, or None without the opt-in.
+        with_features: the movies of the catalogue have declared features.
     """
     train = np.flatnonzero(splits == TRAIN)
     user = ratings.user[train]
     first = np.flatnonzero(np.diff(user, prepend=-1))
     last = np.append(first[1:], len(user)) - 1 if len(first) else first
     ids = ratings.users.take(pa.array(user[first]))
-    lists = {features.USER_ID: single_values(ids)}
+    lists = {columns.USER_ID: single_values(ids)}
     if ratings.timestamp is not None:
         times = ratings.timestamp[train]
         bounds = np.stack([times[first], times[last]], axis=1).ravel()
         offsets = pa.array(np.arange(len(ids) + 1, dtype=np.int32) * 2)
-        lists[features.TIMESTAMP] = pa.ListArray.from_arrays(offsets, pa.array(bounds))
+        lists[columns.TIMESTAMP] = pa.ListArray.from_arrays(offsets, pa.array(bounds))
     if attributes is not None:
-        at = pc.index_in(ids, value_set=one_chunk(attributes.column(features.USER_ID)))
-        found = attributes.take(at)
-        lists |= {name: single_values(one_chunk(found.column(name))) for name in _ATTRIBUTES}
-    columns = catalogue_schema(attributes is not None, with_features)
-    return _with_nulls(lists, len(ids), columns)
+        at = pc.index_in(ids, value_set=one_chunk(attributes.column(columns.USER_ID)))
+        known = attributes.take(at)
+        lists |= {
+            name: single_values(one_chunk(known.column(name))) for name in columns.USER_ATTRIBUTES
+        }
+    fields = catalogue_schema(attributes is not None, with_features)
+    return _with_nulls(lists, len(ids), fields)
 
 
-def _with_nulls(lists: dict[str, pa.Array], rows: int, columns: pa.Schema) -> pa.Table:
+def _with_nulls(lists: dict[str, pa.Array], rows: int, fields: pa.Schema) -> pa.Table:
     arrays = [
         _large(lists[field.name], field.type) if field.name in lists else pa.nulls(rows, field.type)
-        for field in columns
+        for field in fields
     ]
-    return pa.table(arrays, schema=columns)
+    return pa.table(arrays, schema=fields)
 
 
-def _large(lists: pa.ListArray, wanted: pa.DataType) -> pa.LargeListArray:
-    """List with 64-bit offsets and the wanted type of values, null lists kept."""
+def _large(lists: pa.ListArray, large_type: pa.DataType) -> pa.LargeListArray:
+    """List with 64-bit offsets and another type of values, null lists kept."""
     starts = np.asarray(lists.offsets.cast(pa.int64()))
     nulls = np.append(np.asarray(lists.is_null()), False)
-    values = lists.values.cast(wanted.value_type)
+    values = lists.values.cast(large_type.value_type)
     return pa.LargeListArray.from_arrays(pa.array(starts, pa.int64(), mask=nulls), values)
 
 
 def movies_hash(movies: pa.Table) -> str:
     """SHA-256 of the movies' content, whatever their order."""
-    rows = movies.sort_by(features.MOVIE_ID).to_pylist()
+    rows = movies.sort_by(columns.MOVIE_ID).to_pylist()
     text = json.dumps(rows, ensure_ascii=True, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# Features that the configuration asks for and the data do not have.
-
-
-def absent_features(data: DataConfig, movies: pa.Table, users: pa.Table | None) -> list[str]:
-    """Words for each of them, in the order of the configuration; none is refused for it.
+def missing_features(data: DataConfig, movies: pa.Table, users: pa.Table | None) -> list[str]:
+    """Name the features that the configuration asks for and the data do not have.
 
     Args:
-        data: which movie columns are declared, and whether users' attributes are wanted.
+        data: declares movie columns and opts in to users' attributes.
         movies: the movies, with the column of declared features if their file has been read.
-        users: table of `ratings.schema.USERS`, with no rows if there is no users' file.
+        users: table of `schema.USERS`, without rows if there is no users' file; None without the
+            opt-in.
+
+    Returns:
+        Words for each, in the order of the configuration.
     """
-    absent = []
+    missing = []
     if users is not None and not users.num_rows:
-        absent.append("users' attributes")
+        missing.append("users' attributes")
     elif users is not None:
-        names = schema.USERS.names[1:]
-        absent += [f"users' {n}" for n in names if users.column(n).null_count == users.num_rows]
-    found: set[str] = set()
+        missing += [
+            f"users' {n}"
+            for n in columns.USER_ATTRIBUTES
+            if users.column(n).null_count == users.num_rows
+        ]
+    present: set[str] = set()
     if columns.FEATURES in movies.column_names:
         words = pc.unique(pc.list_flatten(movies.column(columns.FEATURES))).to_pylist()
-        found = {word.partition("=")[0] for word in words}
-    return absent + [f"movies' {name}" for name in data.movie_features if name not in found]
+        present = {word.partition("=")[0] for word in words}
+    return missing + [f"movies' {name}" for name in data.movie_features if name not in present]

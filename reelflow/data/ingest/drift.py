@@ -14,10 +14,9 @@ from reelflow.base import columns as f
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import schema
 from reelflow.data.arrow import one_chunk, single_values
-from reelflow.data.formats.source import Source, open_window
+from reelflow.data.formats.source import open_window
 from reelflow.data.ingest.results import Change, DriftReport
-from reelflow.data.parse import Rules, parse_block
-from reelflow.data.reading import plan_chunks, read_chunk
+from reelflow.data.parse import Rules, parse_files
 from reelflow.data.spans import Span, Window
 
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
@@ -29,8 +28,6 @@ _MEASURES: Final = {
 """L-infinity: the largest change of one value's share. Jensen-Shannon: the divergence of the whole
 distribution. 0 is no change, 1 the largest there can be."""
 
-_BLOCK_BYTES: Final = 16 * 2**20
-
 
 def compare_spans(
     window: Window,
@@ -39,7 +36,7 @@ def compare_spans(
     trained: Statistics,
     schemas: Sequence[schema_pb2.Schema],
 ) -> DriftReport:
-    """Read samples of the two newest spans and compare them.
+    """Read evenly spread rows of the two newest spans and compare them.
 
     Args:
         window: the spans that the run reads.
@@ -55,7 +52,7 @@ def compare_spans(
     if not before:
         return DriftReport(newest=newest.name, previous=None)
     previous = before[-1]
-    rows = {span.name: sample(span, window, data, split) for span in (previous, newest)}
+    rows = {span.name: read_subset(span, window, data, split) for span in (previous, newest)}
     return DriftReport(
         newest=newest.name,
         previous=previous.name,
@@ -81,10 +78,10 @@ def changes(
     """Compare two spans by the schemas' comparators.
 
     Args:
-        newest: a sample of the newest span, as `sample` gives it.
-        previous: a sample of the span before.
+        newest: rows of the newest span, as `read_subset` gives them.
+        previous: rows of the span before.
         trained: statistics of the train split; None: no skew.
-        schemas: with the comparators; columns that the samples lack are left out.
+        schemas: with the comparators; columns that the rows lack are left out.
 
     Returns:
         Every comparison, the widest change first.
@@ -125,8 +122,8 @@ def _read(
     return found
 
 
-def sample(span: Span, window: Window, data: DataConfig, split: SplitConfig) -> pa.RecordBatch:
-    """Read an even sample of a span's valid ratings, with genres and years of the movies.
+def read_subset(span: Span, window: Window, data: DataConfig, split: SplitConfig) -> pa.RecordBatch:
+    """Read evenly spread valid ratings of a span, with genres and years of the movies.
 
     Args:
         span: one of the window's, or of those before it.
@@ -143,7 +140,8 @@ def sample(span: Span, window: Window, data: DataConfig, split: SplitConfig) -> 
     others = tuple(s for s in (*window.earlier, *window.spans) if s.number < span.number)
     source = open_window(data, Window((span,), others, window.above), split)
     movies = source.read_movies()
-    rows = _even(_ratings(source, movies, data), data.statistics_rows)
+    parts = parse_files(source.ratings_files, Rules.of(source, movies), data.chunk_bytes)
+    rows = _even((parsed.ratings for _, parsed in parts), data.statistics_rows)
     ids = rows.column(f.MOVIE_ID).cast(pa.string()).combine_chunks()
     columns = {
         f.USER_ID: single_values(one_chunk(rows.column(f.USER_ID).cast(pa.string()))),
@@ -157,26 +155,14 @@ def sample(span: Span, window: Window, data: DataConfig, split: SplitConfig) -> 
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
-def _ratings(source: Source, movies: pa.Table | None, data: DataConfig) -> Iterator[pa.Table]:
-    known = None if movies is None else one_chunk(movies.column(f.MOVIE_ID))
-    rules = Rules(source.rating_min, source.rating_max, known)
-    for chunk in plan_chunks(source.ratings_files, data.chunk_bytes):
-        file = source.ratings_files[chunk.file]
-        for offset, block in read_chunk(file, chunk, _BLOCK_BYTES):
-            parsed = parse_block(
-                block, offset=offset, file=chunk.file, layout=file.layout, rules=rules
-            )
-            yield parsed.ratings.select([f.USER_ID, f.MOVIE_ID, f.RATING])
-
-
 def _even(parts: Iterator[pa.Table], most: int) -> pa.Table:
-    """Every n-th row of all parts together, n the smallest power of two that gives few enough."""
-    columns = pa.schema([schema.PARSED.field(n) for n in (f.USER_ID, f.MOVIE_ID, f.RATING)])
-    kept, stride, position = columns.empty_table(), 1, 0
+    """Take every n-th row of all parts, n the smallest power of two that gives at most `most`."""
+    names = [f.USER_ID, f.MOVIE_ID, f.RATING]
+    kept, stride, position = schema.PARSED.empty_table().select(names), 1, 0
     for part in parts:
         rows = np.arange(-position % stride, part.num_rows, stride)
         position += part.num_rows
-        kept = pa.concat_tables([kept, part.take(pa.array(rows))])
+        kept = pa.concat_tables([kept, part.select(names).take(pa.array(rows))])
         while kept.num_rows > most:
             stride *= 2
             kept = kept.take(pa.array(np.arange(0, kept.num_rows, 2)))

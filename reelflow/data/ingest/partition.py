@@ -1,4 +1,7 @@
-"""Stable 64-bit hashes: the same on every machine and in every version."""
+"""Ratings by partitions of users, and the stable hashes that distribute them.
+
+The 64-bit hashes are the same on every machine and in every version.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _MIX_2: Final = np.uint64(0x94D049BB133111EB)
 
 
 def mix(value: Hashes) -> Hashes:
-    """The step of splitmix64 (Steele, Lea and Flood, 2014), element by element; uint64 [n]."""
+    """Return the step of splitmix64 (Steele, Lea and Flood, 2014), element by element; uint64 [n]."""
     mixed = value + _GOLDEN
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX_1
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX_2
@@ -32,12 +35,12 @@ def mix(value: Hashes) -> Hashes:
 
 
 def combine(first: Hashes, second: Hashes) -> Hashes:
-    """Hash of a pair of hashes, in which the order matters; uint64 [n]."""
+    """Hash pairs of hashes, whose order matters; uint64 [n]."""
     return mix(mix(first) ^ second)
 
 
 def seeded(seed: int) -> Hashes:
-    """Hash of a seed, uint64 [1]."""
+    """Hash a seed, uint64 [1]."""
     return mix(np.array([seed % 2**64], np.uint64))
 
 
@@ -69,18 +72,15 @@ def hash_strings(strings: pa.Array) -> Hashes:
 
 
 def unit_interval(hashes: Hashes) -> npt.NDArray[np.float64]:
-    """Hash as numbers from 0 to below 1, float64 [n]."""
+    """Return hashes as numbers from 0 to below 1, float64 [n]."""
     return (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-# Parsed ratings to user partitions: all ratings of a user are in the same one.
 
 
 def partition_by_user(ratings: pa.Table, partitions: int) -> dict[int, pa.Table]:
     """Distribute ratings by a stable hash of the user.
 
     Args:
-        ratings: table of `ratings.schema.PARSED` [rows].
+        ratings: table of `schema.PARSED` [rows].
         partitions: number of partitions.
 
     Returns:
@@ -122,12 +122,9 @@ def partition_by_user(ratings: pa.Table, partitions: int) -> dict[int, pa.Table]
 
 
 def _bounds(partition_of: npt.NDArray[np.uint16], partitions: int) -> npt.NDArray[np.int64]:
-    """Where each partition begins once sorted, int64 [partitions + 1]."""
+    """Return the first row of each partition once sorted, int64 [partitions + 1]."""
     counts = np.bincount(partition_of, minlength=partitions)
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-
-
-# One partition's ratings in their final order, without exact duplicates.
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,7 @@ class Ratings:
 
     Attributes:
         users: string [users], distinct and sorted.
-        movies: string [movies], distinct, in no order that means anything.
+        movies: string [movies], distinct, in no particular order.
         user: int32 [rows], index into `users`; ascending.
         movie: int32 [rows], index into `movies`.
         rating: float32 [rows].
@@ -160,10 +157,10 @@ def arrange(parts: Iterable[pa.Table]) -> tuple[Ratings, pa.Table]:
     """Join, sort and deduplicate the parts of one partition.
 
     Args:
-        parts: tables of `ratings.schema.PARSED`, in the order of files and offsets; none is fine.
+        parts: tables of `schema.PARSED`, in the order of files and offsets; none is fine.
 
     Returns:
-        The ratings, and a table of `ratings.schema.REJECTED` with their exact duplicates: of rows
+        The ratings, and a table of `schema.REJECTED` with their exact duplicates: of rows
         that agree in user, movie, rating and timestamp the first by file and offset is kept.
     """
     tables = [schema.PARSED.empty_table(), *parts]

@@ -1,4 +1,7 @@
-"""Which split each rating belongs to: the same whatever the order of files and workers."""
+"""Splitting ratings into train, validation and test, whatever the order of files and workers.
+
+The temporal split cuts by counts that are merged, not by rows that are gathered.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,17 @@ from reelflow.data.formats.source import Source
 from reelflow.data.ingest.partition import Ratings, combine, hash_strings, seeded, unit_interval
 
 Codes = npt.NDArray[np.uint8]
-"""Index into `features.RATING_SPLITS`, one a row."""
+"""Index into `columns.RATING_SPLITS`, one a row."""
+
+LIMIT: Final = 2**18
+"""Buckets that counts may have; 25 years of ratings are told apart by at most an hour."""
 
 TRAIN, VALIDATION, TEST = range(len(columns.RATING_SPLITS))
 
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """What assigning the ratings of one partition needs to know of the whole."""
+    """The rules for assigning the ratings of one partition to splits."""
 
     config: SplitConfig
     file_splits: tuple[str | None, ...] = ()
@@ -33,7 +39,7 @@ class SplitPlan:
 
 
 def plan_split(config: SplitConfig, source: Source) -> SplitPlan:
-    """The plan for a source; the cuts of `temporal` are not known yet.
+    """Make the plan for a source; the cuts of `temporal` are not known yet.
 
     Raises:
         BadInput: the split goes by time and the source has no timestamps.
@@ -49,7 +55,7 @@ def plan_split(config: SplitConfig, source: Source) -> SplitPlan:
 
 
 def temporal_shares(config: SplitConfig) -> tuple[float, float]:
-    """Shares of the rows that lie before validation and before test."""
+    """Return the shares of the rows that lie before validation and before test."""
     before_test = 1.0 - config.test_share
     return before_test - config.validation_share, before_test
 
@@ -59,10 +65,10 @@ def assign_splits(ratings: Ratings, plan: SplitPlan) -> Codes:
 
     Args:
         ratings: all ratings of some users, in order.
-        plan: how to split.
+        plan: the rules.
 
     Returns:
-        uint8 [rows], index into `features.RATING_SPLITS`.
+        uint8 [rows], index into `columns.RATING_SPLITS`.
     """
     config = plan.config
     if config.kind is SplitKind.RANDOM:
@@ -76,7 +82,7 @@ def assign_splits(ratings: Ratings, plan: SplitPlan) -> Codes:
 
 
 def _draws(ratings: Ratings, seed: int) -> npt.NDArray[np.float64]:
-    """A number from 0 to 1 for each rating, from seed, user and movie alone."""
+    """Draw a number from 0 to 1 for each rating, by seed, user and movie alone."""
     users = combine(seeded(seed), hash_strings(ratings.users))
     movies = hash_strings(ratings.movies)
     return unit_interval(combine(users[ratings.user], movies[ratings.movie]))
@@ -95,7 +101,7 @@ def _by_share(ratings: Ratings, config: SplitConfig) -> Codes:
 def _last_of_user(user: npt.NDArray[np.int32], validation: int, test: int) -> Codes:
     """The last `test` of each user to test, the `validation` before them to validation.
 
-    Users who would have no train rating left stay in train as a whole.
+    Users without a train rating left stay in train with all their ratings.
     """
     counts = np.bincount(user) if len(user) else np.zeros(0, np.int64)
     from_end = np.cumsum(counts)[user] - 1 - np.arange(len(user))
@@ -123,19 +129,12 @@ def _timestamps(ratings: Ratings) -> npt.NDArray[np.int64]:
     return ratings.timestamp
 
 
-# Where the temporal split cuts, from counts that are merged rather than rows that are gathered.
-
-
-LIMIT: Final = 2**18
-"""Buckets that counts may have; 25 years of ratings are told apart by at most an hour."""
-
-
 @dataclass(frozen=True)
 class TimeCounts:
     """Rows by time, in buckets of `2**shift` seconds that begin at multiples of it.
 
     The shift is the smallest that needs no more than `LIMIT` buckets. A part never needs a larger
-    one than the whole, so that merged counts do not depend on how the rows were distributed.
+    one than all rows together, so that merged counts do not depend on how the rows were distributed.
 
     Attributes:
         shift: logarithm of a bucket's width.
@@ -160,7 +159,7 @@ def count_times(timestamps: npt.NDArray[np.int64], limit: int = LIMIT) -> TimeCo
 
 
 def merge_counts(counts: Iterable[TimeCounts], limit: int = LIMIT) -> TimeCounts:
-    """Counts of all rows together; of none if there are no counts."""
+    """Add counts up; the result is empty if there are none."""
     parts = list(counts)
     shift = max((part.shift for part in parts), default=0)
     aligned = [part.buckets >> (shift - part.shift) for part in parts]
@@ -182,7 +181,7 @@ def _coarsened(
 
 
 def find_cuts(counts: TimeCounts, shares: Iterable[float]) -> list[int]:
-    """Timestamps before which about these shares of the rows lie.
+    """Find the timestamps before which about these shares of the rows lie.
 
     Args:
         counts: of all rows.

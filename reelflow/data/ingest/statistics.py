@@ -1,4 +1,4 @@
-"""An even sample of a Parquet split, so that statistics cost the same whatever the size."""
+"""Evenly spread rows of a Parquet split, so that statistics cost the same whatever the size."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 
 
 def even_rows(total: int, count: int, seed: int) -> npt.NDArray[np.int64]:
-    """Positions at equal distances, the first one drawn by seed.
+    """Choose positions at equal distances, the first one drawn by seed.
 
     Args:
         total: rows there are.
-        count: rows wanted, at most `total`.
+        count: rows to choose, at most `total`.
         seed: of the first position.
 
     Returns:
@@ -28,7 +28,7 @@ def even_rows(total: int, count: int, seed: int) -> npt.NDArray[np.int64]:
 
 
 def shares(rows: dict[str, int], most: int) -> dict[str, int]:
-    """How many rows to take of each split, in proportion, at least one of each that has any."""
+    """Return the rows to take of each split, in proportion, at least one of each that has any."""
     total = sum(rows.values())
     if total <= most:
         return dict(rows)
@@ -36,11 +36,11 @@ def shares(rows: dict[str, int], most: int) -> dict[str, int]:
 
 
 def count_rows(paths: Sequence[str]) -> int:
-    """Rows of Parquet files, by their footers."""
+    """Count the rows of Parquet files by their footers."""
     return sum(pq.read_metadata(path).num_rows for path in paths)
 
 
-def write_sample(paths: Sequence[str], positions: npt.NDArray[np.int64], destination: str) -> None:
+def write_subset(paths: Sequence[str], positions: npt.NDArray[np.int64], destination: str) -> None:
     """Copy some rows of Parquet files to one, a row group in memory at a time.
 
     Args:

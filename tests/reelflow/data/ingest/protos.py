@@ -14,7 +14,7 @@ from tfx.types.artifact import Artifact
 from components.artifacts import Drift, Quarantine
 from components.span_drift import SpanDrift
 from reelflow.config import DataConfig, SplitConfig
-from reelflow.data.ingest.drift import sample, statistics
+from reelflow.data.ingest.drift import read_subset, statistics
 from reelflow.data.schema import curated_schema
 from reelflow.data.spans import Window
 from tests.ingested import ingest_summary
@@ -43,7 +43,7 @@ def execute(out: Path, window: Window) -> dict[str, Any]:
     trained = artifacts["statistics"]
     trained.split_names = artifact_utils.encode_split_names(["train"])
     (out / "statistics" / "Split-train").mkdir()
-    rows = sample(window.spans[0], window, DataConfig(), SplitConfig())
+    rows = read_subset(window.spans[0], window, DataConfig(), SplitConfig())
     stats = statistics(rows).SerializeToString()
     (out / "statistics" / "Split-train" / "FeatureStats.pb").write_bytes(stats)
     for name in ("ratings", "movies"):

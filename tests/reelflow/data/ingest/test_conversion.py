@@ -11,12 +11,11 @@ import tensorflow as tf
 from tfx.dsl.io.filesystem import NotFoundError
 
 from reelflow.config import DataConfig, SplitConfig
-from reelflow.data.arrow import one_chunk
 from reelflow.data.formats.source import open_source
-from reelflow.data.ingest import work
-from reelflow.data.ingest.shards import write_whole
+from reelflow.data.ingest import conversion
+from reelflow.data.ingest.conversion import Job
+from reelflow.data.ingest.shards import write_atomically
 from reelflow.data.ingest.split import plan_split
-from reelflow.data.ingest.work import Job
 from reelflow.data.parse import Rules
 from reelflow.data.reading import plan_chunks
 from tests.components.test_example_gen import write_csv
@@ -32,10 +31,9 @@ def job(tmp_path: Path) -> Job:
     source = open_source(DataConfig(), str(data), SplitConfig())
     movies = source.read_movies()
     assert movies is not None
-    rules = Rules(source.rating_min, source.rating_max, one_chunk(movies.column("movie_id")))
     return Job(
         source=source,
-        rules=rules,
+        rules=Rules.of(source, movies),
         plan=plan_split(SplitConfig(), source),
         attributes=None,
         with_features=False,
@@ -50,7 +48,7 @@ def job(tmp_path: Path) -> Job:
 def _parse(job: Job) -> dict[int, list[str]]:
     spilled: dict[int, list[str]] = {0: [], 1: []}
     for chunk in plan_chunks(job.source.ratings_files, job.chunk_bytes):
-        for partition, path in work.parse_chunk(job, chunk):
+        for partition, path in conversion.parse_chunk(job, chunk):
             spilled[partition].append(path)
     return spilled
 
@@ -63,33 +61,33 @@ def _files(job: Job) -> dict[str, bytes]:
 def test_doing_it_again_changes_no_byte(job: Job) -> None:
     spilled = _parse(job)
     for partition, paths in spilled.items():
-        work.finish_partition(job, partition, paths, None)
+        conversion.finish_partition(job, partition, paths, None)
     once = _files(job)
     assert _parse(job) == spilled
     for partition, paths in spilled.items():
-        work.finish_partition(job, partition, reversed(paths), None)
+        conversion.finish_partition(job, partition, reversed(paths), None)
     assert _files(job) == once
-    assert work.gather_outcomes(job).read == 3_000
+    assert conversion.gather_tallies(job).read == 3_000
 
 
 def test_nobody_reads_what_a_killed_worker_left(job: Job) -> None:
     """Killed in the middle of a write: what is there already stays whole, for whoever reads it."""
     spilled = _parse(job)
-    work.finish_partition(job, 0, spilled[0], None)
+    conversion.finish_partition(job, 0, spilled[0], None)
     before = _files(job)
     with (
         mock.patch.object(tf.io.gfile, "rename", side_effect=SystemExit),
         pytest.raises(SystemExit),
     ):
-        work.finish_partition(job, 0, spilled[0], None)
+        conversion.finish_partition(job, 0, spilled[0], None)
     after = _files(job)
     left = set(after) - set(before)
     assert {name: after[name] for name in before} == before
     # What is unfinished lies in the working folder, which goes when the node has ended.
     assert all(name.startswith("work/unfinished-") for name in left)
     assert len(left) == 1
-    work.finish_partition(job, 1, spilled[1], None)
-    assert work.gather_outcomes(job).rows[0] > 0
+    conversion.finish_partition(job, 1, spilled[1], None)
+    assert conversion.gather_tallies(job).rows[0] > 0
     for shard in (Path(job.examples_uri) / "Split-train").iterdir():
         assert pq.read_table(shard).num_rows > 0
 
@@ -97,5 +95,5 @@ def test_nobody_reads_what_a_killed_worker_left(job: Job) -> None:
 def test_a_late_worker_makes_nothing_anew(tmp_path: Path) -> None:
     """When its node has ended, the working folder is gone, and so the write comes to nothing."""
     with pytest.raises((NotFoundError, tf.errors.NotFoundError)):
-        write_whole(str(tmp_path / "shard"), b"late", str(tmp_path / "gone"))
+        write_atomically(str(tmp_path / "shard"), b"late", str(tmp_path / "gone"))
     assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ import pytest
 
 from reelflow.config import DataConfig
 from reelflow.data import schema
-from reelflow.data.ingest.catalogue import absent_features
+from reelflow.data.ingest.catalogue import missing_features
 from tests.reelflow.data.ingest.runs import execute
 
 RATINGS = "userId,movieId,rating,timestamp\n" + "".join(
@@ -52,5 +52,5 @@ def test_data_without_any_of_it_pass(movies: bool, tmp_path: Path) -> None:
 
 
 def test_who_asks_for_nothing_lacks_nothing() -> None:
-    assert absent_features(DataConfig(), schema.MOVIES.empty_table(), None) == []
-    assert absent_features(DataConfig(), pa.table({"movie_id": []}), None) == []
+    assert missing_features(DataConfig(), schema.MOVIES.empty_table(), None) == []
+    assert missing_features(DataConfig(), pa.table({"movie_id": []}), None) == []

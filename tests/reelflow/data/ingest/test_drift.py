@@ -12,7 +12,7 @@ import pytest
 
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data.arrow import single_values
-from reelflow.data.ingest.drift import changes, sample, statistics
+from reelflow.data.ingest.drift import changes, read_subset, statistics
 from reelflow.data.ingest.gate import drift_reasons
 from reelflow.data.ingest.results import Change, DriftReport, IngestSummary
 from reelflow.data.schema import curated_schema
@@ -68,14 +68,14 @@ def test_a_span_is_sampled_evenly(tmp_path: Path) -> None:
         (folder / "movies.csv").write_text(f"movieId,title,genres\nm{number},A (1990),Drama\n")
     window = find_window(str(tmp_path / "{SPAN}"), count=1)
     data = DataConfig(statistics_rows=1_000, chunk_bytes=20_000)
-    rows = sample(window.newest, window, data, SplitConfig())
+    rows = read_subset(window.newest, window, data, SplitConfig())
     assert 500 < rows.num_rows <= 1_000
     users = [user for (user,) in rows.column(0).to_pylist()]
     numbers = np.array([int(user[1:]) for user in users])
     assert np.unique(np.diff(numbers)).tolist() == [8]
     assert set(map(tuple, rows.column(3).to_pylist())) == {("Drama",)}
     assert rows.column(4)[0].as_py() == [1990]
-    before = sample(window.earlier[0], window, DataConfig(), SplitConfig())
+    before = read_subset(window.earlier[0], window, DataConfig(), SplitConfig())
     assert before.num_rows == 5_000
 
 

@@ -1,4 +1,7 @@
-"""What became of a chunk or a partition: small enough that one process can gather them all."""
+"""The tally of a chunk or a partition, and the `quarantine` artifact made of all of them.
+
+A tally is small enough that one process can gather those of all workers.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +29,17 @@ from reelflow.data.ingest.split import Codes
 from reelflow.data.quarantine import NAMES, find_rows, write_quarantine
 from reelflow.data.spans import Window
 
-_KEY: Final = b"outcome"
+_KEY: Final = b"tally"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Tally:
     """Counts that add up over chunks and partitions.
 
     Attributes:
-        rejected: table of `ratings.schema.REJECTED`.
+        rejected: table of `schema.REJECTED`.
         read: rows read.
-        rows: rows kept in each of `features.RATING_SPLITS`.
+        rows: rows kept in each of `columns.RATING_SPLITS`.
         users: distinct users kept.
         movie_ids: movies that were rated; only if the source has no movies' file.
         content: two sums of row hashes modulo 2**64, so that the order of the rows does not matter.
@@ -53,34 +56,32 @@ class Outcome:
 
     def to_bytes(self) -> bytes:
         """Serialize."""
-        rest = {k: v for k, v in vars(self).items() if k != "rejected"}
-        table = self.rejected.replace_schema_metadata({_KEY: json.dumps(rest).encode()})
+        counts = {k: v for k, v in vars(self).items() if k != "rejected"}
+        table = self.rejected.replace_schema_metadata({_KEY: json.dumps(counts).encode()})
         return to_ipc(table)
 
 
-def outcome_from_bytes(data: bytes) -> Outcome:
-    """What `Outcome.to_bytes` made."""
+def tally_from_bytes(data: bytes) -> Tally:
+    """Read what `Tally.to_bytes` made."""
     table = from_ipc(data)
-    rest = json.loads(table.schema.metadata[_KEY])
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in rest.items()}
-    return Outcome(rejected=table.replace_schema_metadata(None), **fields)
+    counts = json.loads(table.schema.metadata[_KEY])
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in counts.items()}
+    return Tally(rejected=table.replace_schema_metadata(None), **fields)
 
 
-def partition_outcome(
-    ratings: Ratings, splits: Codes, duplicates: pa.Table, movies: bool
-) -> Outcome:
-    """What became of the ratings of one partition.
+def tally_partition(ratings: Ratings, splits: Codes, duplicates: pa.Table, movies: bool) -> Tally:
+    """Count the ratings of one partition.
 
     Args:
-        ratings: those that were kept.
+        ratings: the ratings that are kept.
         splits: uint8 [rows], their splits.
-        duplicates: those that were not, as `ratings.schema.REJECTED`.
-        movies: whether to list the movies.
+        duplicates: table of `schema.REJECTED`.
+        movies: list the movies that were rated.
     """
     rows = np.bincount(splits, minlength=len(columns.RATING_SPLITS))
     # The dictionaries may hold ids of refused rows alone.
     rated = ratings.movies.take(pa.array(np.unique(ratings.movie))) if movies else None
-    return Outcome(
+    return Tally(
         rejected=duplicates,
         rows=tuple(int(count) for count in rows),
         users=len(np.unique(ratings.user)),
@@ -99,10 +100,10 @@ def _content(ratings: Ratings) -> tuple[int, int]:
     return int(row.sum()), int(mix(row).sum())
 
 
-def merge_outcomes(outcomes: Iterable[Outcome]) -> Outcome:
-    """Add outcomes up; of several problems the first is kept, in the order given."""
-    parts = list(outcomes)
-    return Outcome(
+def merge_tallies(tallies: Iterable[Tally]) -> Tally:
+    """Add tallies up; of several problems the first is kept, in the order given."""
+    parts = list(tallies)
+    return Tally(
         rejected=pa.concat_tables(
             [schema.REJECTED.empty_table(), *(part.rejected for part in parts)]
         ),
@@ -118,33 +119,30 @@ def merge_outcomes(outcomes: Iterable[Outcome]) -> Outcome:
     )
 
 
-# The `quarantine` artifact, and the refusal of data that nothing can be learned from.
-
-
-def quarantined(outcome: Outcome) -> dict[str, int]:
-    """Rows refused by reason, without the reasons that did not occur."""
-    counts = np.bincount(outcome.rejected.column(columns.REASON).to_numpy(), minlength=len(NAMES))
+def quarantined(tally: Tally) -> dict[str, int]:
+    """Return the rows refused by reason, without the reasons that did not occur."""
+    counts = np.bincount(tally.rejected.column(columns.REASON).to_numpy(), minlength=len(NAMES))
     return {reason: int(count) for reason, count in zip(NAMES, counts, strict=True) if count}
 
 
 def summarize(
     source: Source,
-    outcome: Outcome,
+    tally: Tally,
     movies: pa.Table,
     window: Window | None = None,
     absent_features: Sequence[str] = (),
 ) -> IngestSummary:
-    """The content of `report.json`.
+    """Make the content of `report.json`.
 
     Args:
         source: what was read.
-        outcome: of all chunks and partitions.
+        tally: of all chunks and partitions.
         movies: the catalogue, of `schema.MOVIES`.
         window: the spans that were read, if the data have spans.
         absent_features: see `IngestSummary`.
     """
-    splits = dict(zip(columns.RATING_SPLITS, outcome.rows, strict=True))
-    content = f"{outcome.content[0]:016x}{outcome.content[1]:016x}{movies_hash(movies)}"
+    splits = dict(zip(columns.RATING_SPLITS, tally.rows, strict=True))
+    content = f"{tally.content[0]:016x}{tally.content[1]:016x}{movies_hash(movies)}"
     return IngestSummary(
         format=source.format.value,
         synthetic=source.synthetic,
@@ -152,16 +150,16 @@ def summarize(
         spans=[] if window is None else window.names,
         window=window,
         files=[file.name for file in source.ratings_files],
-        rows=RowCounts(read=outcome.read, kept=sum(outcome.rows), **splits),
-        users=outcome.users,
+        rows=RowCounts(read=tally.read, kept=sum(tally.rows), **splits),
+        users=tally.users,
         movies=movies.num_rows,
-        quarantined=quarantined(outcome),
+        quarantined=quarantined(tally),
         data_hash=hashlib.sha256(content.encode()).hexdigest(),
         absent_features=list(absent_features),
     )
 
 
-def write_summary(folder: str, summary: IngestSummary, source: Source, outcome: Outcome) -> None:
+def write_summary(folder: str, summary: IngestSummary, source: Source, tally: Tally) -> None:
     """Write `report.json` and `quarantine.tsv` into a folder.
 
     Raises:
@@ -169,7 +167,7 @@ def write_summary(folder: str, summary: IngestSummary, source: Source, outcome: 
     """
     tf.io.gfile.makedirs(folder)
     with tf.io.gfile.GFile(f"{folder}/{QUARANTINE_FILE}", "wb") as file:
-        write_quarantine(find_rows(outcome.rejected, source.ratings_files), file)
+        write_quarantine(find_rows(tally.rejected, source.ratings_files), file)
     summary.write(folder)
 
 

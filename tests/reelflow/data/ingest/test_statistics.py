@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reelflow.data.ingest.statistics import count_rows, even_rows, shares, write_sample
+from reelflow.data.ingest.statistics import count_rows, even_rows, shares, write_subset
 
 
 @pytest.mark.parametrize(("total", "count"), [(10, 10), (10, 1), (1000, 7), (999, 998), (0, 0)])
@@ -42,6 +42,6 @@ def test_the_rows_asked_for_and_no_others_are_copied(tmp_path: Path) -> None:
         pq.write_table(pa.table({"x": column}), paths[-1], row_group_size=4)
     assert count_rows(paths) == 20
     positions = np.array([0, 6, 7, 12, 19])
-    write_sample(paths, positions, str(tmp_path / "sample" / "sample.parquet"))
+    write_subset(paths, positions, str(tmp_path / "sample" / "sample.parquet"))
     found = pq.read_table(tmp_path / "sample" / "sample.parquet").to_pydict()["x"]
     assert found == [[x] for x in positions]

@@ -1,8 +1,8 @@
-"""What the workers do: a chunk to spill files, and a partition's spill files to shards.
+"""The conversion by Beam: chunks to spill files, and the spill files of a partition to shards.
 
-Workers hand each other file names only. Rows go through files in a working folder that all of
+Workers pass each other file names only. Rows go through files in a working folder that all of
 them reach, so that memory is bounded by the size of a chunk and of a partition. A file's name and
-its bytes follow from the work alone: what an engine does twice changes nothing.
+bytes follow from its chunk or partition alone: a step that an engine repeats changes nothing.
 """
 
 from __future__ import annotations
@@ -23,14 +23,8 @@ from reelflow.data.arrow import from_ipc, to_ipc
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest import shards
 from reelflow.data.ingest.catalogue import users_split
-from reelflow.data.ingest.outcome import (
-    Outcome,
-    merge_outcomes,
-    outcome_from_bytes,
-    partition_outcome,
-)
 from reelflow.data.ingest.partition import arrange, partition_by_user
-from reelflow.data.ingest.shards import write_whole
+from reelflow.data.ingest.shards import write_atomically
 from reelflow.data.ingest.split import (
     SplitPlan,
     TimeCounts,
@@ -40,21 +34,27 @@ from reelflow.data.ingest.split import (
     merge_counts,
     temporal_shares,
 )
+from reelflow.data.ingest.tally import (
+    Tally,
+    merge_tallies,
+    tally_from_bytes,
+    tally_partition,
+)
 from reelflow.data.parse import Rules, parse_block
 from reelflow.data.reading import Chunk, read_chunk
 
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker has to know."""
+    """The conversion of one source, as every worker gets it."""
 
     source: Source
     rules: Rules
     plan: SplitPlan
     attributes: pa.Table | None
-    """User attributes of `ratings.schema.USERS`, if the configuration opts in."""
+    """Table of `schema.USERS`, if the configuration opts in."""
     with_features: bool
-    """Whether the catalogue has a column of declared movie features."""
+    """True if the catalogue has a column of declared movie features."""
     partitions: int
     chunk_bytes: int
     folder: str
@@ -70,28 +70,28 @@ def parse_chunk(job: Job, chunk: Chunk) -> list[tuple[int, str]]:
         Partition and path of each spill file. Names sort in the order of files and offsets.
     """
     file = job.source.ratings_files[chunk.file]
-    spilled, outcomes = [], []
+    spilled, tallies = [], []
     try:
         for number, (offset, block) in enumerate(read_chunk(file, chunk, job.chunk_bytes)):
             parsed = parse_block(
                 block, offset=offset, file=chunk.file, layout=file.layout, rules=job.rules
             )
-            outcomes.append(Outcome(rejected=parsed.rejected, read=parsed.read))
+            tallies.append(Tally(rejected=parsed.rejected, read=parsed.read))
             for partition, table in partition_by_user(parsed.ratings, job.partitions).items():
                 path = f"{job.folder}/spill-{partition:05d}-{chunk.index:08d}-{number:08d}.arrow"
-                write_whole(path, to_ipc(table), job.folder)
+                write_atomically(path, to_ipc(table), job.folder)
                 spilled.append((partition, path))
     except BadInput as error:
         # From here it would reach the user as an error of Beam; the executor raises it again.
         rejected = schema.REJECTED.empty_table()
-        outcomes.append(Outcome(rejected=rejected, problem=(error.message, error.remedy)))
-    path = f"{job.folder}/outcome-chunk-{chunk.index:08d}.arrow"
-    write_whole(path, merge_outcomes(outcomes).to_bytes(), job.folder)
+        tallies.append(Tally(rejected=rejected, problem=(error.message, error.remedy)))
+    path = f"{job.folder}/tally-chunk-{chunk.index:08d}.arrow"
+    write_atomically(path, merge_tallies(tallies).to_bytes(), job.folder)
     return spilled
 
 
 def count_partition(paths: Iterable[str]) -> TimeCounts:
-    """Rows of a partition by time, duplicates not counted."""
+    """Count the rows of a partition by time, without duplicates."""
     ratings, _ = arrange(_read_spilled(paths))
     times = np.zeros(0, np.int64) if ratings.timestamp is None else ratings.timestamp
     return count_times(times)
@@ -100,10 +100,10 @@ def count_partition(paths: Iterable[str]) -> TimeCounts:
 def finish_partition(
     job: Job, partition: int, paths: Iterable[str], times: TimeCounts | None
 ) -> None:
-    """Write a partition's shards of `examples` and of the catalogue's users, and its outcome.
+    """Write a partition's shards of `examples` and of the catalogue's users, and its tally.
 
     Args:
-        job: what to do.
+        job: the conversion.
         partition: from 0.
         paths: its spill files; there may be none.
         times: counts of all partitions, for the temporal split.
@@ -122,15 +122,15 @@ def finish_partition(
     path = shards.shard_path(job.catalogue_uri, columns.USERS, "users", partition, job.partitions)
     shards.write_shard(users, path, job.folder)
     movies = job.rules.movie_ids is None
-    outcome = partition_outcome(ratings, splits, duplicates, movies)
-    path = f"{job.folder}/outcome-partition-{partition:05d}.arrow"
-    write_whole(path, outcome.to_bytes(), job.folder)
+    tally = tally_partition(ratings, splits, duplicates, movies)
+    path = f"{job.folder}/tally-partition-{partition:05d}.arrow"
+    write_atomically(path, tally.to_bytes(), job.folder)
 
 
-def gather_outcomes(job: Job) -> Outcome:
-    """The outcome of all chunks and partitions."""
-    paths = sorted(tf.io.gfile.glob(f"{job.folder}/outcome-*.arrow"))
-    return merge_outcomes(outcome_from_bytes(_read(path)) for path in paths)
+def gather_tallies(job: Job) -> Tally:
+    """Return the tally of all chunks and partitions."""
+    paths = sorted(tf.io.gfile.glob(f"{job.folder}/tally-*.arrow"))
+    return merge_tallies(tally_from_bytes(_read(path)) for path in paths)
 
 
 def _read_spilled(paths: Iterable[str]) -> Iterator[pa.Table]:
@@ -141,9 +141,6 @@ def _read(path: str) -> bytes:
     with tf.io.gfile.GFile(path, "rb") as file:
         data: bytes = file.read()
     return data
-
-
-# The Beam graph: chunks to spill files, spill files by partition, partitions to shards.
 
 
 def _parse(chunk: Chunk, job: Job) -> list[tuple[int, str]]:
@@ -166,8 +163,8 @@ def build_graph(pipeline: beam.Pipeline, job: Job, chunks: Sequence[Chunk]) -> N
     """Add the conversion of a source to a Beam pipeline.
 
     Args:
-        pipeline: what to add to.
-        job: what to do.
+        pipeline: the Beam pipeline to add to.
+        job: the conversion.
         chunks: the source in pieces.
     """
     spilled = (
