@@ -27,7 +27,7 @@ _MIX_2: Final = np.uint64(0x94D049BB133111EB)
 
 
 def mix(value: Hashes) -> Hashes:
-    """Return the step of splitmix64 (Steele, Lea and Flood, 2014), element by element; uint64 [n]."""
+    """Return the step of splitmix64 (Steele, Lea and Flood, 2014), elementwise; uint64 [n]."""
     mixed = value + _GOLDEN
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX_1
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX_2

@@ -134,7 +134,7 @@ class TimeCounts:
     """Rows by time, in buckets of `2**shift` seconds that begin at multiples of it.
 
     The shift is the smallest that needs no more than `LIMIT` buckets. A part never needs a larger
-    one than all rows together, so that merged counts do not depend on how the rows were distributed.
+    one than all rows together, so that merged counts do not depend on how rows are distributed.
 
     Attributes:
         shift: logarithm of a bucket's width.
