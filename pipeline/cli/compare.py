@@ -29,7 +29,7 @@ from pipeline.runs.process import captured, locked_output, log_at_info
 from reelflow.base.common import format_duration
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config.layout import Layout
-from reelflow.config.loading import DEFAULT, listed
+from reelflow.config.loading import DEFAULT_PRESET, preset_list
 
 if TYPE_CHECKING:
     from pipeline.runs.contest import Contest
@@ -55,7 +55,7 @@ def compare(
     ] = None,
     presets: Annotated[
         list[str] | None,
-        typer.Option("--preset", help=f"May be repeated; there are {listed()}.", metavar="NAME"),
+        typer.Option("--preset", help=f"May be repeated; there are {preset_list()}.", metavar="NAME"),
     ] = None,
     baselines: Annotated[
         str | None,
@@ -99,7 +99,7 @@ def sweep(
     ] = "0,0.25,0.5,0.75,1",
     source: ConfigFile = None,
     preset: Annotated[
-        str, typer.Option("--preset", help=f"There are {listed()}.", metavar="NAME")
+        str, typer.Option("--preset", help=f"There are {preset_list()}.", metavar="NAME")
     ] = SWEEP_PRESET,
     data: DataFolder = None,
     dataset: Dataset = None,
@@ -129,7 +129,7 @@ def baseline_names(text: str | None) -> list[str]:
     Raises:
         BadInput: there is none of that name; the message has the nearest one.
     """
-    from reelflow.config import BASELINES, no_baseline
+    from reelflow.config import BASELINES, unknown_baseline
 
     if text is None:
         return list(BASELINES)
@@ -138,7 +138,7 @@ def baseline_names(text: str | None) -> list[str]:
         return []
     for name in names:
         if name not in BASELINES:
-            raise BadInput(f"--baselines: {no_baseline(name)}.")
+            raise BadInput(f"--baselines: {unknown_baseline(name)}.")
     return list(dict.fromkeys(names))
 
 
@@ -162,7 +162,7 @@ def compared_configs(
         *((Path(source).stem, source, None) for source in sources),
         *((preset, None, preset) for preset in dict.fromkeys(presets)),
     ]
-    named = named or [(DEFAULT, None, None)]
+    named = named or [(DEFAULT_PRESET, None, None)]
     names = [name for name, _, _ in named]
     if len(set(names)) < len(names):
         raise BadInput(

@@ -19,9 +19,9 @@ def _group() -> None:
 def show(config: ConfigFile = None, preset: Preset = None, overrides: Overrides = None) -> None:
     """Print the effective configuration as TOML, every key explained."""
     from reelflow.config.loading import load
-    from reelflow.config.reference import render
+    from reelflow.config.loading import to_toml
 
-    text = render(load(config, overrides or [], preset))
+    text = to_toml(load(config, overrides or [], preset))
     if console.is_terminal:
         from rich.syntax import Syntax
 

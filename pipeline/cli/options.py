@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reelflow.config.loading import listed
+from reelflow.config.loading import preset_list
 
 DEFAULT_OUTPUT = Path("output")
 
@@ -21,7 +21,7 @@ ConfigFile = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option("--preset", help=f"A known model design: {listed()}.", metavar="NAME"),
+    typer.Option("--preset", help=f"A known model design: {preset_list()}.", metavar="NAME"),
 ]
 DataFolder = Annotated[
     Path | None, typer.Option("--data", help="Folder of ratings files.", metavar="DIR")

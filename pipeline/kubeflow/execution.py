@@ -28,8 +28,8 @@ from reelflow.base.errors import ReelflowError
 from reelflow.config import Config
 from reelflow.config.layout import RunFolder
 from reelflow.config.loading import load
-from reelflow.config.reference import render
-from reelflow.data.inputs import settle
+from reelflow.config.loading import to_toml
+from reelflow.data.inputs import resolve_paths
 
 Earlier = Literal["none", "unfinished", "finished"]
 """State of an earlier execution of a node in the same run."""
@@ -48,7 +48,7 @@ def recorded_run(arguments: TaskArguments) -> tuple[Config, pipeline_pb2.Pipelin
     layout = layout_of(config)
     folder = layout.run(arguments.run_id)
     if not folder.config.is_file():
-        config = settle(config, layout)
+        config = resolve_paths(config, layout)
         _record(folder, config, ir_hash(compile_run(config, arguments.run_id)))
     config = load(folder.config)
     ir = compile_run(config, arguments.run_id)
@@ -81,7 +81,7 @@ def _record(folder: RunFolder, config: Config, digest: str) -> None:
     folder.path.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(prefix=".", dir=folder.path.parent))
     hidden.chmod(0o755)
-    (hidden / folder.config.name).write_text(render(config), encoding="utf-8")
+    (hidden / folder.config.name).write_text(to_toml(config), encoding="utf-8")
     (hidden / _HASH_FILE).write_text(f"{digest}\n", encoding="utf-8")
     try:
         os.rename(hidden, folder.path)  # refuses a folder that is there and not empty

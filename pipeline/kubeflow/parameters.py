@@ -17,8 +17,7 @@ from yaml import YAMLError
 from reelflow.base.errors import BadInput
 from reelflow.config import Config
 from reelflow.config.layout import Layout
-from reelflow.config.loading import load
-from reelflow.config.reference import render
+from reelflow.config.loading import load, to_toml
 from reelflow.data.inputs import absolute
 from reelflow.data.spans import is_pattern
 
@@ -93,7 +92,7 @@ class TaskArguments:
             raise BadInput(f"The run's parameter `config` cannot be read: {error}") from None
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "config.toml")
-            file.write_text(render(packaged, comments=False), encoding="utf-8")
+            file.write_text(to_toml(packaged, comments=False), encoding="utf-8")
             config = load(file, [*changes, *self.overrides])
         if config.data.path is None:
             raise BadInput(

@@ -32,7 +32,7 @@ from reelflow.base.metrics import GATE_METRICS
 from reelflow.config import Config
 from reelflow.config.layout import Layout, RunFolder
 from reelflow.config.loading import config_hash
-from reelflow.config.reference import render
+from reelflow.config.loading import to_toml
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.evaluation.results import METRICS_FILE, Results
 from reelflow.evaluation.trials import TRIALS_FILE, Trials
@@ -80,11 +80,11 @@ def finish_run(
     summary = summarize(run, config, error)
     folder = layout.run(run.run_id)
     folder.path.mkdir(parents=True, exist_ok=True)
-    folder.config.write_text(render(config), encoding="utf-8")
+    folder.config.write_text(to_toml(config), encoding="utf-8")
     if (results := run.find("TunerResults")) is not None:
         shutil.copytree(results.uri, folder.tuner, dirs_exist_ok=True)
     write_summary(summary, folder.summary)
-    copy_report(run, folder, summary, render(config))
+    copy_report(run, folder, summary, to_toml(config))
     layout.point_latest_to(run.run_id)
     return summary
 

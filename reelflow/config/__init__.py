@@ -25,7 +25,7 @@ from reelflow.config.operations import (
     PushConfig,
     RegistryConfig,
     TaskConfig,
-    no_baseline,
+    unknown_baseline,
 )
 from reelflow.config.section import Section
 
@@ -50,15 +50,15 @@ __all__ = [
     "TunerConfig",
     "Value",
     "Values",
-    "no_baseline",
+    "unknown_baseline",
 ]
 
 
 class Config(Section):
-    """Everything that decides what a run does."""
+    """The whole configuration of a run."""
 
     data: DataConfig = DataConfig()
-    """Where the ratings come from."""
+    """The ratings."""
     split: SplitConfig = SplitConfig()
     """Train, validation and test."""
     model: ModelConfig = ModelConfig()
@@ -68,15 +68,15 @@ class Config(Section):
     tuner: TunerConfig = TunerConfig()
     """The search for better hyperparameters."""
     gate: GateConfig = GateConfig()
-    """What a model must clear."""
+    """Bounds that a model must keep."""
     beam: BeamConfig = BeamConfig()
-    """Where Beam runs."""
+    """Beam's engine."""
     push: PushConfig = PushConfig()
-    """Where a blessed model goes."""
+    """The serving folder."""
     registry: RegistryConfig = RegistryConfig()
-    """Where models are registered."""
+    """The model registry."""
     kubeflow: KubeflowConfig = KubeflowConfig()
-    """What the tasks of a run on Kubeflow Pipelines are given."""
+    """The tasks of a run on Kubeflow Pipelines."""
 
     @model_validator(mode="after")
     def _space(self) -> Config:
@@ -87,7 +87,7 @@ class Config(Section):
 
 
 def _check(section: Section, name: str, space: dict[str, Values]) -> None:
-    """Every value of the space must be one that the section would take.
+    """Refuse a space with a value that the section would not take.
 
     Raises:
         ValueError: naming the key.

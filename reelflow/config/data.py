@@ -1,4 +1,4 @@
-"""Where the ratings come from and what is accepted."""
+"""The sections `data` and `split`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FeatureName = Annotated[str, Field(pattern=r"^[^=|]+$")]
 
 
 class Format(str, Enum):
-    """The source formats that `ratings/` has adapters for."""
+    """Source formats; `reelflow/data/formats/` has an adapter for each."""
 
     AUTO = "auto"
     MOVIELENS_100K = "movielens-100k"
@@ -74,7 +74,7 @@ class DataConfig(Section):
     @field_validator("span", mode="before")
     @classmethod
     def _text(cls, value: object) -> object:
-        """TOML has numbers and dates of its own."""
+        """Return numbers and dates, which TOML has of its own, as text."""
         return str(value) if isinstance(value, (int, date)) else value
 
     @model_validator(mode="after")
@@ -83,9 +83,6 @@ class DataConfig(Section):
         if None not in bounds and bounds[0] >= bounds[1]:  # type: ignore[operator]
             raise ValueError("rating_min must be below rating_max")
         return self
-
-
-# Train, validation and test.
 
 
 class SplitKind(str, Enum):

@@ -1,4 +1,4 @@
-"""Where everything lies inside the output folder."""
+"""The paths inside the output folder, and the hash of the code."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from reelflow.config import Config
 
 
-PIPELINE_NAME = "reelflow"
+PIPELINE_NAME: Final = "reelflow"
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """What one run leaves in `OUTPUT/runs/<run id>/`."""
+    """The files of one run, in `OUTPUT/runs/<run id>/`."""
 
     path: Path
 
     @property
     def summary(self) -> Path:
-        """What came of the run, for programs."""
+        """The outcome of the run, for programs."""
         return self.path / "summary.json"
 
     @property
@@ -33,7 +33,7 @@ class RunFolder:
 
     @property
     def tuner(self) -> Path:
-        """What the tuner tried: `trials.json` and `parallel_coordinates.html`, if it ran."""
+        """The tuner's trials, if it ran."""
         return self.path / "tuner"
 
     @property
@@ -43,7 +43,7 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        """Everything that TensorFlow, Beam and TFX had to say."""
+        """The messages of TensorFlow, Beam and TFX."""
         return self.path / "log.txt"
 
 
@@ -94,12 +94,12 @@ class Layout:
 
     @property
     def latest(self) -> Path:
-        """Link to the newest run's folder, whatever came of the run."""
+        """Link to the newest run's folder, of a failed run too."""
         return self.output / "latest"
 
     @property
     def lock(self) -> Path:
-        """Held by the process that runs here."""
+        """File that the process at work in this folder locks."""
         return self.output / ".lock"
 
     def run(self, run_id: str) -> RunFolder:
@@ -122,8 +122,8 @@ class Layout:
         os.replace(fresh, self.latest)
 
 
-_CODE = ("components", "reelflow", "pipeline/definition.py")
-_NOT_OF_A_NODE = "reelflow/serving"
+_CODE: Final = ("components", "reelflow", "pipeline/definition.py")
+_NOT_OF_A_NODE: Final = "reelflow/serving"
 
 
 def code_hash(root: Path = Path(__file__).parents[2]) -> str:

@@ -1,4 +1,4 @@
-"""The two-tower retrieval model and the rating model."""
+"""The sections `model`, `train` and `tuner`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ModelConfig(Section):
     embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
     """Size of the embeddings of users, movies and features that the towers add up."""
     query: Literal["user_id", "history", "both"] = "both"
-    """What the query tower knows a user by: an embedding of its own, its last movies, or both."""
+    """The query tower's input: an embedding of the user, the user's last movies, or both."""
     history_length: Annotated[int, Field(ge=1, le=1000)] = 20
     """Last movies that the history tower looks at, with learned position weights."""
     genres: bool = True
@@ -30,7 +30,7 @@ class ModelConfig(Section):
     """Give the query tower the users' attributes: age bucket, gender, occupation and zip region;
     needs the opt-in data.use_users."""
     movie_bias: bool = True
-    """Give each movie a bias of its own: how much it is watched, whoever asks."""
+    """Give each movie a bias of its own: how much it is watched, by any user."""
     query_layers: Layers = ()
     """Units of the dense layers on top of the query tower's sum; the last one's output is the
     query, so it must be as large as the candidate tower's. None: the sum is the query."""
@@ -39,14 +39,14 @@ class ModelConfig(Section):
     layer_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of every dense layer's input dropped in training."""
     tower_l2: Annotated[float, Field(ge=0)] = 0.0
-    """L2 on what both towers give (squared norms, mean over the batch) and on dense layers."""
+    """L2 on the towers' outputs (squared norms, mean over the batch) and on dense layers."""
     loss: Literal["full_softmax", "in_batch_softmax", "bpr"] = "full_softmax"
     """Retrieval loss: over the whole catalogue, over the movies of the batch, or pairwise against
     sampled movies (BPR)."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    """What scores are divided by in the retrieval loss; below 1 sharpens it."""
+    """Divisor of the scores in the retrieval loss; below 1 sharpens it."""
     negatives: Literal["uniform", "popularity"] = "uniform"
-    """Where `bpr` draws its negatives from: all movies alike, or as often as they are rated."""
+    """Distribution of the negatives of `bpr`: all movies alike, or as often as they are rated."""
     negative_count: Annotated[int, Field(ge=1, le=1000)] = 1
     """Negatives of `bpr` for each rating."""
     logq: bool = True
@@ -59,8 +59,8 @@ class ModelConfig(Section):
     query_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of the query embedding dropped in training."""
     retrieval_reduction: Literal["mean", "sum"] = "mean"
-    """Retrieval loss of a batch: the mean of its ratings' losses, or their sum, as TFRS's own task
-    has it; weighs against the rating loss, and matters to `adagrad`."""
+    """Retrieval loss of a batch: the mean of its ratings' losses, or their sum, as in TFRS's own
+    task; weighs against the rating loss, and matters to `adagrad`."""
     retrieval_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the retrieval task in the joint loss; 0 switches it off."""
     rating_weight: Annotated[float, Field(ge=0)] = 1.0
@@ -129,23 +129,20 @@ class ModelConfig(Section):
         return usual[self.rating_head] if self.rating_layers is None else self.rating_layers
 
 
-# The training loop.
-
-
 class TrainConfig(Section):
     """The training loop."""
 
     epochs: Annotated[int, Field(ge=1)] = 20
     """Passes over the train split for each task, at most."""
     optimizer: Literal["adam", "adagrad"] = "adam"
-    """What moves the weights."""
+    """Optimizer of the weights."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.003
     """Step size of the optimizer."""
     rating_learning_rate: Annotated[float, Field(gt=0)] = 0.002
     """Step size for the rating task in its first epoch; where it shares embeddings with the
     retrieval task (and so its steps), `learning_rate` counts."""
     rating_decay: Annotated[float, Field(gt=0, le=1)] = 0.75
-    """What the rating task's step size is multiplied by after each epoch; 1 keeps it."""
+    """Factor of the rating task's step size after each epoch; 1 keeps it."""
     batch_size: Annotated[int, Field(ge=1)] = 1024
     """Ratings per step."""
     patience: Annotated[int, Field(ge=1)] = 2
@@ -161,14 +158,11 @@ class TrainConfig(Section):
     """Begin with the champion's weights instead of random ones, where they fit; the model then
     keeps its own weights for the run after it, which makes it larger."""
     warm_start_share: Annotated[float, Field(gt=0, le=1)] = 0.2
-    """What is left of the movies' vectors at a warm start, so that new ratings can still be
-    learned; users' vectors and biases stay; 1 leaves all as they are."""
+    """Factor of the movies' vectors at a warm start, so that new ratings can still be learned;
+    users' vectors and biases stay; 1 leaves all as they are."""
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
     """Rating models to train with this many seeds, one after the other, and to average; training
     the rating model, its size and its answers take as many times longer."""
-
-
-# The search for better hyperparameters.
 
 
 Value = bool | int | float | str
@@ -194,7 +188,7 @@ class Range(Section):
 
     @property
     def whole(self) -> bool:
-        """Whether only whole numbers are meant."""
+        """True if only whole numbers are meant."""
         return isinstance(self.min, int) and isinstance(self.max, int)
 
 
@@ -235,9 +229,9 @@ class TunerConfig(Section):
     trials: Annotated[int, Field(ge=0)] = 0
     """Models to train before the final one, at most; 0 leaves the Tuner out of the graph."""
     algorithm: Literal["random", "bayesian", "hyperband"] = "random"
-    """How the next trial is chosen; `hyperband` decides on the epochs itself."""
+    """Choice of the next trial; `hyperband` decides on the epochs itself."""
     objective: Literal["joint", "top_10", "top_100", "ndcg_10", "mrr", "rmse"] = "joint"
-    """What is best on validation, over the whole catalogue with seen movies masked; `joint` is
+    """Metric to improve on validation, over the whole catalogue with seen movies masked; `joint` is
     top-100 accuracy less RMSE in stars, of the tasks that are switched on."""
     seed: Annotated[int, Field(ge=1)] = 42
     """Seed of the choice of trials; all of them train with `train.seed`."""

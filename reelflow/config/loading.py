@@ -1,4 +1,4 @@
-"""Reads the configuration: preset, file, overrides, each over the one before, into a `Config`."""
+"""Reading the configuration from preset, file and overrides, and writing it as TOML."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import difflib
 import hashlib
 import json
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import annotated_types
+import tomli_w
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -24,11 +26,16 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_CONFIGS = Path(__file__).parent / "bundled"
-_DATES = (datetime.date, datetime.time)  # datetime is a date
+DEFAULT_PRESET: Final = "best"
+"""The preset that changes nothing: the defaults."""
 
-# Where things lie, and where they run, says nothing about what a run does.
-_PLACES: dict[str, set[str] | bool] = {
+_CONFIGS: Final = Path(__file__).parent / "bundled"
+_PRESETS: Final = Path(__file__).parent / "presets"
+_DATES: Final = (datetime.date, datetime.time)  # datetime is a date
+_WIDTH: Final = 98  # characters of a comment in TOML
+
+# Paths and machines do not decide what a run does.
+_PLACES: Final[dict[str, set[str] | bool]] = {
     "data": {"path"},
     "push": {"directory"},
     "registry": {"uri"},
@@ -36,9 +43,16 @@ _PLACES: dict[str, set[str] | bool] = {
     "beam": True,
 }
 
+_BOUNDS: Final = {
+    annotated_types.Ge: ("ge", "at least {:g}"),
+    annotated_types.Gt: ("gt", "above {:g}"),
+    annotated_types.Le: ("le", "at most {:g}"),
+    annotated_types.Lt: ("lt", "below {:g}"),
+}
 
-def bundled() -> list[str]:
-    """Names of the configurations that come with Reelflow."""
+
+def bundled_names() -> list[str]:
+    """Return the names of the configurations that come with Reelflow."""
     return sorted(path.stem for path in _CONFIGS.glob("*.toml"))
 
 
@@ -47,35 +61,35 @@ def load(
     overrides: Sequence[str] = (),
     preset: str | None = None,
 ) -> Config:
-    """The defaults, over them a preset, over it a file, over that the overrides.
+    """Read the defaults, over them a preset, over it a file, over that the overrides.
 
     Args:
-        source: a TOML file, or a name of `bundled()`.
+        source: a TOML file, or a name of `bundled_names()`.
         overrides: `section.key=value`, the value in TOML; what is no TOML is taken as text.
-        preset: a name of `reelflow.config.loading.presets()`.
+        preset: a name of `preset_names()`.
 
     Raises:
         BadInput: naming file, key, value and what would be right.
     """
-    values: dict[str, Any] = _read(find_preset(preset)) if preset is not None else {}
+    values: dict[str, Any] = _read(preset_file(preset)) if preset is not None else {}
     name = "the configuration"
     if source is not None:
-        path = find(source)
+        path = find_config(source)
         name = str(source)
-        values = _over(values, _read(path))
+        values = _merge(values, _read(path))
     origins: dict[str, str] = {}
     for override in overrides:
         key, value = _parse(override)
-        _put(values, key, value)
+        _set(values, key, value)
         origins[key] = "--set"
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise describe(error, values, name, origins) from None
+        raise _describe(error, values, name, origins) from None
 
 
-def find(source: str | Path) -> Path:
-    """The TOML file behind what `--config` was given.
+def find_config(source: str | Path) -> Path:
+    """Return the TOML file that `--config` names.
 
     Raises:
         BadInput: neither a file nor a bundled name.
@@ -83,16 +97,42 @@ def find(source: str | Path) -> Path:
     path = Path(source).expanduser()
     if path.is_file():
         return path
-    if str(source) in bundled():
+    if str(source) in bundled_names():
         return _CONFIGS / f"{source}.toml"
     raise BadInput(
         f"{source}: there is no such configuration file.",
-        f"Name a TOML file, or one of the bundled ones: {', '.join(bundled())}.",
+        f"Name a TOML file, or one of the bundled ones: {', '.join(bundled_names())}.",
     )
 
 
+def preset_names() -> list[str]:
+    """Return the names of the presets, the default one first."""
+    names = sorted(path.stem for path in _PRESETS.glob("*.toml"))
+    return [DEFAULT_PRESET, *(name for name in names if name != DEFAULT_PRESET)]
+
+
+def preset_file(name: str) -> Path:
+    """Return the TOML file of a preset.
+
+    Raises:
+        BadInput: there is none of that name; the message has the nearest one.
+    """
+    if name in preset_names():
+        return _PRESETS / f"{name}.toml"
+    close = difflib.get_close_matches(name, preset_names(), n=1)
+    hint = f"; did you mean {close[0]}?" if close else "."
+    raise BadInput(
+        f"--preset {name}: there is no such preset{hint}", f"There are: {preset_list()}."
+    )
+
+
+def preset_list() -> str:
+    """Return the names of all presets in one line."""
+    return ", ".join(preset_names())
+
+
 def config_hash(config: Config) -> str:
-    """Hash of all that decides what a run does: everything but where things lie."""
+    """Hash everything that decides what a run does: all but paths and machines."""
     values = config.model_dump(mode="json", exclude=_PLACES)
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -107,8 +147,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: not UTF-8: {error}.", "Save the file as UTF-8.") from None
 
 
-def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Two configurations in one; where both set a key, the second one's value."""
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Merge two configurations; where both set a key, the second one's value counts."""
     merged = {**below, **above}
     for section in below.keys() & above.keys():
         if isinstance(below[section], dict) and isinstance(above[section], dict):
@@ -137,7 +177,7 @@ def _value(text: str) -> Any:
     return text if len(parsed) > 1 or isinstance(value, _DATES) else value
 
 
-def _put(values: dict[str, Any], key: str, value: Any) -> None:
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
     *sections, last = key.split(".")
     for section in sections:
         inner = values.setdefault(section, {})
@@ -147,27 +187,16 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
-# Words for what is wrong with a configuration: file, key, value, what is allowed, what to do.
-
-
-_BOUNDS = {
-    annotated_types.Ge: ("ge", "at least {:g}"),
-    annotated_types.Gt: ("gt", "above {:g}"),
-    annotated_types.Le: ("le", "at most {:g}"),
-    annotated_types.Lt: ("lt", "below {:g}"),
-}
-
-
-def describe(
+def _describe(
     error: ValidationError, values: Mapping[str, Any], name: str, origins: Mapping[str, str]
 ) -> BadInput:
-    """One line for every thing that is wrong.
+    """Describe every problem in one line: file, key, value, and the allowed values.
 
     Args:
-        error: what pydantic found.
-        values: what was read, file and overrides together.
+        error: pydantic's.
+        values: the values of file and overrides together.
         name: the file, as the user named it.
-        origins: what set a key instead of the file, by dotted key.
+        origins: dotted key to the option that set it instead of the file.
     """
     problems: dict[str, str] = {}
     # A check of ours says more than what each member of a union has to say.
@@ -180,7 +209,7 @@ def describe(
 
 
 def documented_keys() -> Iterator[tuple[str, FieldInfo]]:
-    """Every dotted key of the configuration, in order."""
+    """Yield every dotted key of the configuration, in order."""
     for section, field in Config.model_fields.items():
         model = field.annotation
         assert isinstance(model, type)
@@ -239,7 +268,7 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def _nearest(key: str) -> str:
-    """A suggestion for an unknown key, from its own section first."""
+    """Suggest a key for an unknown one, from its own section first."""
     keys = [name for name, _ in documented_keys()]
     section, _, last = key.rpartition(".")
     inside = [name.partition(".")[2] for name in keys if name.startswith(f"{section}.")]
@@ -255,31 +284,46 @@ def _nearest(key: str) -> str:
     return f"The sections are {', '.join(Config.model_fields)}."
 
 
-DEFAULT = "best"
-"""The preset that changes nothing: the defaults."""
+def to_toml(config: Config, comments: bool = True) -> str:
+    """Write a configuration as TOML that explains itself and can be read back.
 
-_PRESETS = Path(__file__).parent / "presets"
-
-
-def presets() -> list[str]:
-    """Names of the presets, the default one first."""
-    names = sorted(path.stem for path in _PRESETS.glob("*.toml"))
-    return [DEFAULT, *(name for name in names if name != DEFAULT)]
-
-
-def find_preset(name: str) -> Path:
-    """The TOML file of a preset.
-
-    Raises:
-        BadInput: there is none of that name; the message has the nearest one.
+    Args:
+        config: the effective configuration.
+        comments: put every key's description above it, and keys without a value as a comment.
     """
-    if name in presets():
-        return _PRESETS / f"{name}.toml"
-    close = difflib.get_close_matches(name, presets(), n=1)
-    hint = f"; did you mean {close[0]}?" if close else "."
-    raise BadInput(f"--preset {name}: there is no such preset{hint}", f"There are: {listed()}.")
+    return "\n".join(_lines(config, comments)).strip() + "\n"
 
 
-def listed() -> str:
-    """All names in one line."""
-    return ", ".join(presets())
+def _lines(config: Config, comments: bool) -> Iterator[str]:
+    for section in Config.model_fields:
+        model = getattr(config, section)
+        yield f"\n[{section}]"
+        yield from _section(model, comments)
+
+
+def _section(model: BaseModel, comments: bool) -> Iterator[str]:
+    values = model.model_dump(mode="json")
+    for key, field in type(model).model_fields.items():
+        value = values[key]
+        if comments:
+            yield from textwrap.wrap(
+                " ".join((field.description or "").split()),
+                width=_WIDTH,
+                initial_indent="# ",
+                subsequent_indent="# ",
+            )
+        if value is None:
+            if comments:
+                yield f"# {key} = (not set)"
+        else:
+            yield _pair(key, value)
+
+
+def _pair(key: str, value: object) -> str:
+    if isinstance(value, dict):  # on one line, unlike tomli_w, and lists too
+        inline = ", ".join(_pair(k, v) for k, v in value.items() if v is not None)
+        return f"{key} = {{ {inline} }}" if inline else f"{key} = {{}}"
+    if isinstance(value, list):
+        items = ", ".join(_pair("x", item).removeprefix("x = ") for item in value)
+        return f"{key} = [{items}]"
+    return tomli_w.dumps({key: value}).strip()

@@ -1,4 +1,4 @@
-"""What a model must clear before it is pushed."""
+"""The sections `gate`, `push`, `registry`, `beam` and `kubeflow`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ BASELINES: Final = ("popularity", "item_knn", "ease", "ials", "biased_mf")
 """Names of the baselines in `reelflow.baselines`, which is too heavy to import here."""
 
 
-def no_baseline(name: str) -> str:
-    """What to say of a name that no baseline has."""
+def unknown_baseline(name: str) -> str:
+    """Describe the mistake in a baseline's name."""
     close = difflib.get_close_matches(name, BASELINES, n=1)
     hint = f"the nearest is {close[0]}" if close else f"there are {', '.join(BASELINES)}"
     return f"there is no baseline {name!r}; {hint}"
@@ -25,7 +25,7 @@ def no_baseline(name: str) -> str:
 def _check_baselines(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in BASELINES:
-            raise ValueError(f"gate.baselines: {no_baseline(name)}")
+            raise ValueError(f"gate.baselines: {unknown_baseline(name)}")
     return names
 
 
@@ -33,29 +33,26 @@ class GateConfig(Section):
     """What a model must clear before it is pushed. Margins are absolute."""
 
     protocol: Literal["raw", "unseen"] = "unseen"
-    """Which ranks the accuracy bounds look at: seen movies kept (`raw`) or masked (`unseen`)."""
+    """Ranks that the accuracy bounds look at: seen movies kept (`raw`) or masked (`unseen`)."""
     top_100_accuracy_min: Share = 0.05
     """Top-100 accuracy, at least."""
     rmse_max: Annotated[float, Field(gt=0)] = 1.2
     """RMSE of predicted ratings, in stars, at most."""
     top_100_accuracy_margin: Share = 0.01
-    """How far top-100 accuracy may fall below the champion's."""
+    """Distance that top-100 accuracy may fall below the champion's."""
     rmse_margin: Annotated[float, Field(ge=0)] = 0.01
-    """How far RMSE may rise above the champion's, in stars."""
+    """Distance that RMSE may rise above the champion's, in stars."""
     baselines: Annotated[tuple[str, ...], AfterValidator(_check_baselines)] = ("popularity",)
     """Baselines whose top-100 accuracy the model must beat: popularity, item_knn, ease, ials,
     biased_mf."""
     baseline_margin: Share = 0.0
-    """By how much the model's top-100 accuracy must beat every baseline's."""
+    """Lead of the model's top-100 accuracy over every baseline's, at least."""
     max_shared_pairs: Share = 0.01
     """Share of test rows whose user has rated the same movie in train, at most."""
     untrained_tasks: bool = False
     """Hold a model to the bounds of a task that it was not trained on, too."""
     max_test_rows: Annotated[int, Field(ge=1_000)] = 1_000_000
     """Rows of the test split to evaluate, at most, sampled by seed; the report states it."""
-
-
-# Where the model of a run goes.
 
 
 class PushConfig(Section):
@@ -67,9 +64,6 @@ class PushConfig(Section):
     """Median latency of one recommendation request that ServingCheck accepts, in milliseconds."""
     keep: Annotated[int, Field(ge=1)] = 10
     """Versions to keep in the serving folder; older ones are removed after a push."""
-
-
-# Where models are registered.
 
 
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://.+")
@@ -102,11 +96,8 @@ class RegistryConfig(Section):
     `reelflow models promote challenger` lets it serve."""
 
 
-# Where Beam runs: ExampleGen, the statistics and Transform.
-
-
 _WORKERS = ("worker_command", "worker_pool", "container")
-# Which keys mean something to which engine, beside `preset` and `args`.
+# The keys that each engine uses, beside `preset` and `args`.
 _USED = {
     "direct": (),
     "flink": (
@@ -157,19 +148,19 @@ class BeamConfig(Section):
     @model_validator(mode="after")
     def _settings_fit(self) -> BeamConfig:
         default = type(self).model_fields
-        given = [key for key in default if getattr(self, key) != default[key].default]
+        changed = [key for key in default if getattr(self, key) != default[key].default]
         engine = f"beam.preset = {self.preset!r}"
-        for key in given:
+        for key in changed:
             if key not in ("preset", "args", *_USED[self.preset]):
                 fitting = [name for name, used in _USED.items() if key in used]
                 raise ValueError(f"beam.{key} is for {' and '.join(fitting)}, but {engine}")
-        missing = [key for key in _NEEDED.get(self.preset, ()) if key not in given]
+        missing = [key for key in _NEEDED.get(self.preset, ()) if key not in changed]
         if missing:
             raise ValueError(f"{engine} needs {' and '.join(f'beam.{key}' for key in missing)}")
         if self.preset in ("flink", "spark") and not self.master and not self.job_endpoint:
             raise ValueError(f"{engine} needs beam.master, or beam.job_endpoint")
         for one, other in (("master", "job_endpoint"), ("job_server_jar", "job_endpoint")):
-            if one in given and other in given:
+            if one in changed and other in changed:
                 raise ValueError(f"beam.{one} and beam.{other} exclude each other")
         for key in ("job_endpoint", "worker_pool"):
             value = getattr(self, key)
@@ -178,13 +169,10 @@ class BeamConfig(Section):
         bucket = self.temp_location
         if bucket is not None and not bucket.startswith("gs://"):
             raise ValueError(f"beam.temp_location = {bucket!r} must be in a gs:// bucket")
-        workers = [f"beam.{key}" for key in _WORKERS if key in given]
+        workers = [f"beam.{key}" for key in _WORKERS if key in changed]
         if len(workers) > 1:
             raise ValueError(f"{' and '.join(workers)} exclude each other")
         return self
-
-
-# What each task of a Kubeflow run is given.
 
 
 Cpu = Annotated[float, Field(gt=0)]
@@ -195,7 +183,7 @@ MountPath = Annotated[str, Field(pattern=r"^/.")]
 
 
 class TaskConfig(Section):
-    """What one component has other than the rest; what is not set is as in `[kubeflow]`."""
+    """Resources of one component's task; keys that are not set are as in `[kubeflow]`."""
 
     cpu: Cpu | None = None
     """Processors, as request and as limit."""
@@ -204,20 +192,20 @@ class TaskConfig(Section):
     accelerator: str | None = None
     """Kind of accelerator, as the cluster names it."""
     accelerators: Annotated[int, Field(ge=1)] | None = None
-    """How many accelerators."""
+    """Number of accelerators."""
     retries: Retries | None = None
-    """How often a task that fails is started again."""
+    """Restarts of a task that fails, at most."""
 
 
 class KubeflowConfig(Section):
-    """What the tasks of a run on Kubeflow Pipelines are given; `reelflow run` has no use for it."""
+    """The tasks of a run on Kubeflow Pipelines; `reelflow run` does not use it."""
 
     image: str = "reelflow:latest"
     """Image of every task, with tag or digest; kubeflow/Dockerfile makes it."""
     output: MountPath = "/reelflow"
     """Output folder inside the containers; it has to lie on a volume that all tasks share."""
     volumes: dict[str, MountPath] = Field(default={"reelflow": "/reelflow"})
-    """Persistent volume claims, and where every task finds them."""
+    """Persistent volume claims, and where every task mounts them."""
     metadata_secret: str = "reelflow-metadata"
     """Secret with `host`, `port`, `database`, `user` and `password` of the metadata's MySQL."""
     secrets: dict[str, SecretKey] = Field(
@@ -231,9 +219,9 @@ class KubeflowConfig(Section):
     accelerator: str | None = None
     """Kind of accelerator of every task, as the cluster names it (`nvidia.com/gpu`)."""
     accelerators: Annotated[int, Field(ge=1)] = 1
-    """How many accelerators a task has, if `accelerator` is set."""
+    """Number of accelerators of a task, if `accelerator` is set."""
     retries: Retries = 2
-    """How often a task that fails is started again."""
+    """Restarts of a task that fails, at most."""
     components: dict[str, TaskConfig] = Field(
         default={
             "Trainer": TaskConfig(cpu=2.0, memory="8Gi"),
@@ -243,7 +231,7 @@ class KubeflowConfig(Section):
     """Components that need other than that: `Trainer = { cpu = 4, memory = "16Gi" }`."""
 
     def task(self, component: str) -> TaskConfig:
-        """What a component's task is given, every default filled in."""
+        """Return the resources of a component's task, every default filled in."""
         own = self.components.get(component, TaskConfig()).model_dump(exclude_none=True)
         common = self.model_dump(include=set(TaskConfig.model_fields))
         return TaskConfig.model_validate({**common, **own})

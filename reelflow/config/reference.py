@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import json
 import sys
-import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import tomli_w
-from pydantic import BaseModel
 
 from reelflow.config import Config
 
@@ -47,7 +43,7 @@ Schema = Mapping[str, Any]
 
 
 def reference() -> str:
-    """The page, in Markdown."""
+    """Return the page, in Markdown."""
     schema, defaults = Config.model_json_schema(), Config().model_dump(mode="json")
     parts = [_HEAD]
     for section, content in schema["properties"].items():
@@ -63,7 +59,7 @@ def reference() -> str:
 def _rows(
     model: Schema, schema: Schema, defaults: Mapping[str, Any], above: str = ""
 ) -> Iterator[str]:
-    """A line a key; of a section within the section, a line for each of its keys."""
+    """Yield a line for each key, those of a section inside the section included."""
     for key, field in model["properties"].items():
         inner = _resolved(field, schema)
         if "properties" in inner:
@@ -75,12 +71,12 @@ def _rows(
 
 def _resolved(field: Schema, schema: Schema) -> Schema:
     name = field.get("$ref", "").rpartition("/")[2]
-    found: Schema = schema["$defs"][name] if name else field
-    return found
+    resolved: Schema = schema["$defs"][name] if name else field
+    return resolved
 
 
 def _kind(field: Schema, schema: Schema) -> str:
-    """What may stand there, in words."""
+    """Describe the allowed values."""
     one = _resolved(field, schema)
     if "anyOf" in one:
         kinds = [_kind(part, schema) for part in one["anyOf"] if part.get("type") != "null"]
@@ -109,60 +105,9 @@ def _default(value: object) -> str:
 
 
 def _prose(text: str) -> str:
-    """One line, without what would end a table's cell."""
+    """Return one line that can stand in a table's cell."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
 if __name__ == "__main__":
     Path(sys.argv[1]).write_text(reference(), encoding="utf-8")
-
-
-# Writes a configuration as TOML that explains itself and can be read back.
-
-
-_WIDTH = 98
-
-
-def render(config: Config, comments: bool = True) -> str:
-    """The effective configuration in TOML.
-
-    Args:
-        config: what to write.
-        comments: put every key's description above it, and keys without a value as a comment.
-    """
-    return "\n".join(_lines(config, comments)).strip() + "\n"
-
-
-def _lines(config: Config, comments: bool) -> Iterator[str]:
-    for section in Config.model_fields:
-        model = getattr(config, section)
-        yield f"\n[{section}]"
-        yield from _section(model, comments)
-
-
-def _section(model: BaseModel, comments: bool) -> Iterator[str]:
-    values = model.model_dump(mode="json")
-    for key, field in type(model).model_fields.items():
-        value = values[key]
-        if comments:
-            yield from textwrap.wrap(
-                " ".join((field.description or "").split()),
-                width=_WIDTH,
-                initial_indent="# ",
-                subsequent_indent="# ",
-            )
-        if value is None:
-            if comments:
-                yield f"# {key} = (not set)"
-        else:
-            yield _pair(key, value)
-
-
-def _pair(key: str, value: object) -> str:
-    if isinstance(value, dict):  # on one line, unlike tomli_w, and lists too
-        inline = ", ".join(_pair(k, v) for k, v in value.items() if v is not None)
-        return f"{key} = {{ {inline} }}" if inline else f"{key} = {{}}"
-    if isinstance(value, list):
-        items = ", ".join(_pair("x", item).removeprefix("x = ") for item in value)
-        return f"{key} = [{items}]"
-    return tomli_w.dumps({key: value}).strip()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
-
-import keras_tuner
+from typing import TYPE_CHECKING, TypeVar
 
 from reelflow.config import ModelConfig, Range, Space, TrainConfig, Value, Values
+
+if TYPE_CHECKING:
+    import keras_tuner
 
 T = TypeVar("T")
 
@@ -17,42 +18,44 @@ SPLIT = "split"
 EPOCHS = f"{TRAIN}.epochs"
 
 HYPERBAND_EPOCHS = "tuner/epochs"
-"""What Hyperband calls the epochs of a trial; all its own names begin with `tuner/`."""
+"""Hyperband's name for the epochs of a trial; all its own names begin with `tuner/`."""
 
 
 def hyperparameters(
     space: Space, model: ModelConfig, train: TrainConfig, without: str | None = None
 ) -> keras_tuner.HyperParameters:
-    """KerasTuner's search space, each name a dotted key of the configuration.
+    """Return KerasTuner's search space, each name a dotted key of the configuration.
 
     Args:
-        space: what to try.
-        model: what is in place; where the space has these values, they are the defaults.
+        space: the values to try.
+        model: its values are the defaults where the space has them.
         train: likewise.
         without: a key to leave out.
     """
-    found = keras_tuner.HyperParameters()
+    import keras_tuner  # brings TensorFlow
+
+    parameters = keras_tuner.HyperParameters()
     now = {**_dotted(MODEL, model.model_dump()), **_dotted(TRAIN, train.model_dump())}
     for key, values in keys(space).items():
         if key == without:
             continue
         default = now[key] if inside(now[key], values) else None
         if not isinstance(values, Range):
-            found.Choice(key, list(values), default=default)
+            parameters.Choice(key, list(values), default=default)
             continue
         sampling = "log" if values.log else "linear"
-        kind = found.Int if values.whole else found.Float
+        kind = parameters.Int if values.whole else parameters.Float
         kind(key, values.min, values.max, sampling=sampling, default=default)
-    return found
+    return parameters
 
 
 def keys(space: Space) -> dict[str, Values]:
-    """Dotted key to values."""
+    """Return the values to try by dotted key."""
     return {**_dotted(MODEL, space.model), **_dotted(TRAIN, space.train)}
 
 
 def inside(value: object, values: Values) -> bool:
-    """Whether the space has a value."""
+    """Return True if the values to try include a value."""
     if isinstance(values, Range):
         return isinstance(value, int | float) and values.min <= value <= values.max
     return value in values
@@ -61,7 +64,7 @@ def inside(value: object, values: Values) -> bool:
 def merged(
     values: Mapping[str, Value], model: ModelConfig, train: TrainConfig
 ) -> tuple[ModelConfig, TrainConfig]:
-    """The configuration with the values of a trial in place of its own.
+    """Return the configuration with the values of a trial in place of its own.
 
     Args:
         values: dotted key to value; names of KerasTuner's own are passed over.

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from reelflow.base.errors import BadInput
 from reelflow.config import Config
 from reelflow.config.layout import Layout
-from reelflow.config.loading import bundled, load
+from reelflow.config.loading import bundled_names, load
 from reelflow.data.download import NAMES, NETFLIX, SAMPLE
 from reelflow.data.files import is_remote
 from reelflow.data.formats.source import Source, open_source, open_window
@@ -75,7 +75,7 @@ def _data_set(name: str) -> tuple[Path | None, str]:
             remedy = "It is not published any more; if you have it, put its files there."
         raise BadInput(f"{folder}: the data set {name} is not here.", remedy)
     # The releases as CSV share a configuration.
-    return folder, name if name in bundled() else "movielens"
+    return folder, name if name in bundled_names() else "movielens"
 
 
 def settle(config: Config, layout: Layout) -> Config:

@@ -8,11 +8,10 @@ import pytest
 
 from reelflow.base.errors import BadInput
 from reelflow.config import Config, loading
-from reelflow.config.loading import DEFAULT, presets
-from reelflow.config.reference import render
+from reelflow.config.loading import DEFAULT_PRESET, preset_names, to_toml
 
 
-@pytest.mark.parametrize("name", loading.bundled())
+@pytest.mark.parametrize("name", loading.bundled_names())
 def test_bundled_configurations_load(name: str) -> None:
     assert loading.load(name).data.format.value in (name, "movielens-csv")
 
@@ -107,9 +106,9 @@ def test_unreadable_files(tmp_path: Path, content: bytes, words: str) -> None:
         loading.load(path)
 
 
-@pytest.mark.parametrize("name", presets())
+@pytest.mark.parametrize("name", preset_names())
 def test_presets_load(name: str) -> None:
-    assert (loading.load(preset=name) == Config()) is (name == DEFAULT)
+    assert (loading.load(preset=name) == Config()) is (name == DEFAULT_PRESET)
 
 
 def test_a_preset_lies_below_the_file_and_the_file_below_overrides(
@@ -117,7 +116,7 @@ def test_a_preset_lies_below_the_file_and_the_file_below_overrides(
 ) -> None:
     preset = "[train]\nepochs = 1\nseed = 1\npatience = 9\n[model]\nlogq = false\n"
     (tmp_path / "mine.toml").write_text(preset, encoding="utf-8")
-    monkeypatch.setattr("reelflow.config.loading._FOLDER", tmp_path)
+    monkeypatch.setattr("reelflow.config.loading._PRESETS", tmp_path)
     path = tmp_path / "my.cfg"
     path.write_text("[train]\nepochs = 2\nseed = 2\n", encoding="utf-8")
     config = loading.load(path, ["train.epochs=3"], "mine")
@@ -128,7 +127,7 @@ def test_a_preset_lies_below_the_file_and_the_file_below_overrides(
 def test_an_unknown_preset_is_refused_with_the_nearest() -> None:
     with pytest.raises(BadInput, match="bets: there is no such preset; did you mean best") as error:
         loading.load(preset="bets")
-    assert error.value.remedy == f"There are: {', '.join(presets())}."
+    assert error.value.remedy == f"There are: {', '.join(preset_names())}."
 
 
 def test_a_missing_file_lists_the_bundled_names() -> None:
@@ -141,12 +140,12 @@ def test_what_is_rendered_can_be_read_back(tmp_path: Path, comments: bool) -> No
     overrides = ['data.columns.user_id=a "b"', "data.delimiter='\t'", "push.directory=/x"]
     config = loading.load("netflix", overrides)
     path = tmp_path / "config.toml"
-    path.write_text(render(config, comments), encoding="utf-8")
+    path.write_text(to_toml(config, comments), encoding="utf-8")
     assert loading.load(path) == config
 
 
 def test_rendering_explains_every_key() -> None:
-    text = render(Config())
+    text = to_toml(Config())
     assert "# Passes over the train split for each task, at most.\nepochs = " in text
     assert "# path = (not set)" in text
 

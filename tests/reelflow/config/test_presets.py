@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reelflow.config.loading import load, presets
+from reelflow.config.loading import load, preset_names
 from reelflow.encoding.encoded import Tokens
 from reelflow.model.export import export
 from reelflow.model.fit import fit
@@ -29,7 +29,7 @@ DATA = replace(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", presets())
+@pytest.mark.parametrize("name", preset_names())
 def test_a_preset_trains_exports_and_answers(name: str, tmp_path: Path) -> None:
     config = load(preset=name, overrides=["train.epochs=2", "train.batch_size=32"])
     joint, history = fit(DATA, config.model, config.train, tmp_path / "logs")
