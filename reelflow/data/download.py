@@ -1,4 +1,7 @@
-"""The public rating sets that Reelflow knows by name, and what their owners ask of their users."""
+"""The public rating sets: their licences, and a download that is resumable and checked.
+
+A set is complete or not there at all. Zip files are unpacked without trusting their paths.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,17 @@ from typing import Final
 
 from reelflow.base.errors import BadInput, ReelflowError
 
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes so far, those of an earlier attempt included, and all bytes if known."""
+
+_ATTEMPTS: Final = 3  # in a row without a single new byte
+_PAUSE: Final = 1.0  # seconds before another attempt, growing
+_CHUNK: Final = 256 * 1024  # bytes
+_TIMEOUT: Final = 60.0  # seconds without an answer
+_CUT: Final = (OSError, http.client.HTTPException)  # what a bad connection raises
+
+_LOG = logging.getLogger(__name__)
+
 BASE_URL: Final = "https://files.grouplens.org/datasets/movielens"
 CITATION: Final = (
     "F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context. "
@@ -33,9 +47,9 @@ class PublicSet:
     """A set of ratings that GroupLens publishes as one zip file."""
 
     name: str
-    """What Reelflow calls it, and the folder it is unpacked into."""
+    """Name in Reelflow, and of the folder that it is unpacked into."""
     stem: str
-    """What GroupLens calls it: the zip file's name without `.zip`."""
+    """Name of GroupLens's zip file, without `.zip`."""
     megabytes: int
     """Size of the zip file, about."""
     md5: str | None = None
@@ -57,7 +71,7 @@ _SETS: Final = (
     PublicSet("movielens-25m", "ml-25m", 262, "6b51fb2759a8657d3bfcbfc42b592ada"),
     PublicSet("movielens-32m", "ml-32m", 239),
 )
-PUBLIC_SETS: Final = {chosen.name: chosen for chosen in _SETS}
+PUBLIC_SETS: Final = {public.name: public for public in _SETS}
 
 NETFLIX: Final = "netflix"  # not published any more: only for those who have it
 SAMPLE: Final = "sample"  # built in, see reelflow/data/sample/__init__.py
@@ -65,8 +79,8 @@ NAMES: Final = (*PUBLIC_SETS, NETFLIX)
 """Every set that can be used by name, the built-in sample apart."""
 
 
-def find(name: str) -> PublicSet:
-    """The set of that name.
+def find_set(name: str) -> PublicSet:
+    """Return the set of that name.
 
     Raises:
         BadInput: there is no such set, or it cannot be downloaded.
@@ -81,7 +95,7 @@ def find(name: str) -> PublicSet:
             "If you have them, put Netflix_Dataset_Rating.csv and Netflix_Dataset_Movie.csv into a "
             "folder and run: reelflow run --data FOLDER",
         )
-    known = {**dict.fromkeys(PUBLIC_SETS), **{chosen.stem: chosen.name for chosen in _SETS}}
+    known = {**dict.fromkeys(PUBLIC_SETS), **{public.stem: public.name for public in _SETS}}
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"Did you mean {known[near[0]] or near[0]}? " if near else ""
     raise BadInput(
@@ -90,119 +104,26 @@ def find(name: str) -> PublicSet:
 
 
 def licence_notice(name: str) -> str:
-    """What must be known before the set is used, in a few lines.
+    """Describe the conditions of a set in a few lines.
 
     Raises:
         BadInput: there is no such set, or it cannot be downloaded.
     """
-    chosen = find(name)
+    public = find_set(name)
     passing_on = (
         "Passing it on is allowed under the same conditions."
-        if chosen.may_be_passed_on
+        if public.may_be_passed_on
         else "Passing it on needs permission from GroupLens."
     )
     return (
-        f"{chosen.name} is {chosen.file} (about {chosen.megabytes} MB) by GroupLens, University of "
+        f"{public.name} is {public.file} (about {public.megabytes} MB) by GroupLens, University of "
         "Minnesota. It may be used for "
         "research, with acknowledgement and without implying endorsement. Commercial use needs "
         f"permission from GroupLens. {passing_on} It comes without any warranty.\n"
-        f"The README inside has the full conditions; so has {BASE_URL}/{chosen.stem}-README."
-        f"{'txt' if chosen.stem in {'ml-100k', 'ml-1m'} else 'html'}\n"
+        f"The README inside has the full conditions; so has {BASE_URL}/{public.stem}-README."
+        f"{'txt' if public.stem in {'ml-100k', 'ml-1m'} else 'html'}\n"
         f"Cite: {CITATION}"
     )
-
-
-# Unpacks a downloaded zip file without trusting it.
-
-
-def unzip(archive: Path, folder: Path, *, source: str) -> None:
-    """Unpack into `folder`, which appears only when all is there; CRCs are verified on the way.
-
-    The one top folder that archives of data sets have is left out: `ml-1m/movies.dat` becomes
-    `folder/movies.dat`.
-
-    Args:
-        archive: the zip file.
-        folder: must not exist, or be empty.
-        source: where the zip file came from, for messages.
-
-    Raises:
-        ReelflowError: no zip file, damaged, leads out of the folder, or there is no room.
-    """
-    unpacking = folder.with_name(f".{folder.name}.unpacking")
-    shutil.rmtree(unpacking, ignore_errors=True)  # of an attempt that was interrupted
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = _members(opened, source)
-            _check_room(folder.parent, sum(member.file_size for member, _ in members))
-            for member, path in members:
-                target = unpacking / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with opened.open(member) as data, target.open("wb") as out:
-                    shutil.copyfileobj(data, out, 1 << 20)
-        if folder.is_dir():
-            folder.rmdir()
-        unpacking.rename(folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        archive.unlink()
-        raise ReelflowError(
-            f"{source}: is no intact zip file ({error}); it was removed.",
-            "Run the download again.",
-        ) from error
-    except OSError as error:
-        raise ReelflowError(
-            f"{folder}: cannot be written: {error.strerror or error}.",
-            "Make room or choose another folder, and run this again.",
-        ) from error
-    finally:
-        shutil.rmtree(unpacking, ignore_errors=True)
-
-
-def _members(opened: zipfile.ZipFile, source: str) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
-    """The files inside with their paths, without folders and a top folder that all share."""
-    found = []
-    for member in opened.infolist():
-        path = PurePosixPath(member.filename)
-        link = stat.S_ISLNK(member.external_attr >> 16)
-        odd = "\\" in member.filename or ":" in member.filename
-        if link or odd or path.is_absolute() or ".." in path.parts:
-            raise ReelflowError(
-                f"{source}: holds {member.filename!r}, which leads out of the folder: refused.",
-                "Nothing was unpacked. Make sure that the address is the right one.",
-            )
-        if not member.is_dir() and path.parts[0] != "__MACOSX":
-            found.append((member, path))
-    if not found:
-        raise zipfile.BadZipFile("it is empty")
-    if len({path.parts[0] for _, path in found}) == 1 and all(len(p.parts) > 1 for _, p in found):
-        return [(member, PurePosixPath(*path.parts[1:])) for member, path in found]
-    return found
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise ReelflowError(
-            f"{folder}: {needed / 1e6:.0f} MB are needed to unpack and {free / 1e6:.0f} MB free.",
-            "Make room and run this again.",
-        )
-
-
-# Fetches the public rating sets: resumable, checked, and complete or not there at all.
-
-
-__all__ = ["NAMES", "Progress", "download", "licence_notice"]
-
-Progress = Callable[[int, int | None], None]
-"""Is told the bytes so far, those of an earlier attempt included, and all bytes if known."""
-
-_ATTEMPTS: Final = 3  # in a row without a single new byte
-_PAUSE: Final = 1.0  # seconds before another attempt, growing
-_CHUNK: Final = 256 * 1024  # bytes
-_TIMEOUT: Final = 60.0  # seconds without an answer
-_CUT: Final = (OSError, http.client.HTTPException)  # what a bad connection raises
-
-_LOG = logging.getLogger(__name__)
 
 
 def download(
@@ -226,18 +147,18 @@ def download(
         BadInput: there is no such set, or it cannot be downloaded.
         ReelflowError: the server, the file or the disk failed; the message says what to do.
     """
-    chosen = find(name)
-    folder = to / chosen.name
+    public = find_set(name)
+    folder = to / public.name
     if folder.is_dir() and any(folder.iterdir()):
         return folder
-    part = to / f"{chosen.file}.part"
-    url = f"{base_url.rstrip('/')}/{chosen.file}"
+    part = to / f"{public.file}.part"
+    url = f"{base_url.rstrip('/')}/{public.file}"
     try:
         to.mkdir(parents=True, exist_ok=True)
         part.touch()
     except OSError as error:
         raise _disk(to, error) from error
-    md5 = chosen.md5 or _published_md5(f"{url}.md5", chosen)
+    md5 = public.md5 or _published_md5(f"{url}.md5", public)
     _fetch(url, part, progress or (lambda done, total: None))
     _check(part, md5, url)
     unzip(part, folder, source=url)
@@ -246,12 +167,12 @@ def download(
 
 
 def _fetch(url: str, part: Path, progress: Progress) -> None:
-    """Append to `part` until it is whole; tries again where the connection breaks."""
+    """Append to `part` until it is complete, and try again where the connection breaks."""
     idle = 0
     while True:
         before = part.stat().st_size
         try:
-            if _fetch_on(url, part, progress):
+            if _fetch_once(url, part, progress):
                 return
             cause: Exception = ConnectionError("the connection was closed early")
         except urllib.error.HTTPError as error:
@@ -266,8 +187,8 @@ def _fetch(url: str, part: Path, progress: Progress) -> None:
         time.sleep(_PAUSE * idle)
 
 
-def _fetch_on(url: str, part: Path, progress: Progress) -> bool:
-    """One connection: append what follows the bytes at hand. True if the file is whole."""
+def _fetch_once(url: str, part: Path, progress: Progress) -> bool:
+    """Append over one connection the bytes that are missing; return True if none is left."""
     done = part.stat().st_size
     request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
     if done:
@@ -300,8 +221,8 @@ def _fetch_on(url: str, part: Path, progress: Progress) -> bool:
     return total is None or done == total
 
 
-def _published_md5(url: str, chosen: PublicSet) -> str | None:
-    """The checksum in the `.md5` file beside the zip file; none if there is no such file."""
+def _published_md5(url: str, public: PublicSet) -> str | None:
+    """Return the checksum in the `.md5` file beside the zip file, None without such a file."""
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
             text = response.read(1024).decode("ascii", errors="replace")
@@ -312,10 +233,10 @@ def _published_md5(url: str, chosen: PublicSet) -> str | None:
         raise _server(url, error) from error
     except _CUT as error:
         raise _server(url, error) from error
-    found = re.search(r"\b[0-9a-f]{32}\b", text.lower())
-    if found is None:
-        raise ReelflowError(f"{url}: holds no checksum for {chosen.file}.", "Try again later.")
-    return found.group()
+    match = re.search(r"\b[0-9a-f]{32}\b", text.lower())
+    if match is None:
+        raise ReelflowError(f"{url}: holds no checksum for {public.file}.", "Try again later.")
+    return match.group()
 
 
 def _check(part: Path, md5: str | None, url: str) -> None:
@@ -340,7 +261,7 @@ def _check_space(folder: Path, needed: int) -> None:
     if needed > free:
         raise ReelflowError(
             f"{folder}: {needed / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free.",
-            "Make room, or download to another disk.",
+            "Make room or choose another disk, and run this again.",
         )
 
 
@@ -359,3 +280,67 @@ def _server(url: str, error: Exception) -> ReelflowError:
         "Check the network and run this again: it goes on from where it stopped. Or download the "
         "file by hand, unpack it and run: reelflow run --data FOLDER",
     )
+
+
+def unzip(archive: Path, folder: Path, *, source: str) -> None:
+    """Unpack into `folder`, which appears only when all is there; CRCs are verified on the way.
+
+    The one top folder that archives of data sets have is left out: `ml-1m/movies.dat` becomes
+    `folder/movies.dat`.
+
+    Args:
+        archive: the zip file.
+        folder: must not exist, or be empty.
+        source: where the zip file came from, for messages.
+
+    Raises:
+        ReelflowError: no zip file, damaged, leads out of the folder, or there is no room.
+    """
+    unpacking = folder.with_name(f".{folder.name}.unpacking")
+    shutil.rmtree(unpacking, ignore_errors=True)  # of an attempt that was interrupted
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = _members(opened, source)
+            _check_space(folder.parent, sum(member.file_size for member, _ in members))
+            for member, path in members:
+                target = unpacking / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with opened.open(member) as data, target.open("wb") as out:
+                    shutil.copyfileobj(data, out, 1 << 20)
+        if folder.is_dir():
+            folder.rmdir()
+        unpacking.rename(folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        archive.unlink()
+        raise ReelflowError(
+            f"{source}: is no intact zip file ({error}); it was removed.",
+            "Run the download again.",
+        ) from error
+    except OSError as error:
+        raise ReelflowError(
+            f"{folder}: cannot be written: {error.strerror or error}.",
+            "Make room or choose another folder, and run this again.",
+        ) from error
+    finally:
+        shutil.rmtree(unpacking, ignore_errors=True)
+
+
+def _members(opened: zipfile.ZipFile, source: str) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
+    """Return the files inside with their paths, without folders and a common top folder."""
+    files = []
+    for member in opened.infolist():
+        path = PurePosixPath(member.filename)
+        link = stat.S_ISLNK(member.external_attr >> 16)
+        odd = "\\" in member.filename or ":" in member.filename
+        if link or odd or path.is_absolute() or ".." in path.parts:
+            raise ReelflowError(
+                f"{source}: holds {member.filename!r}, which leads out of the folder: refused.",
+                "Nothing was unpacked. Make sure that the address is the right one.",
+            )
+        if not member.is_dir() and path.parts[0] != "__MACOSX":
+            files.append((member, path))
+    if not files:
+        raise zipfile.BadZipFile("it is empty")
+    if len({path.parts[0] for _, path in files}) == 1 and all(len(p.parts) > 1 for _, p in files):
+        return [(member, PurePosixPath(*path.parts[1:])) for member, path in files]
+    return files

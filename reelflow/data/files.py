@@ -24,17 +24,17 @@ _UNREADABLE: Final = {
 
 
 def is_remote(path: str) -> bool:
-    """Whether the path has a scheme, as `gs://bucket/folder`."""
+    """Return True if the path has a scheme, as `gs://bucket/folder`."""
     return "://" in path
 
 
 def join(folder: str, name: str) -> str:
-    """The path of `name` in `folder`, local or remote."""
+    """Return the path of `name` in `folder`, local or remote."""
     return f"{folder.rstrip('/')}/{name}" if is_remote(folder) else os.path.join(folder, name)
 
 
 def list_folder(folder: str) -> tuple[list[str], list[str]]:
-    """Names of the visible files and of the sub-folders of a folder, each sorted.
+    """Return the names of the visible files and of the sub-folders, each sorted.
 
     Raises:
         BadInput: there is no such folder, it is a file, or it cannot be read.
@@ -58,7 +58,7 @@ def list_folder(folder: str) -> tuple[list[str], list[str]]:
 
 
 def exists(folder: str) -> bool:
-    """Whether there is such a folder with files, or a local one at all."""
+    """Return True if there is such a local folder, or a remote one with files."""
     return bool(_remote_names(folder)) if is_remote(folder) else os.path.isdir(folder)
 
 
@@ -71,7 +71,7 @@ def _remote_names(folder: str) -> list[str]:
 
 
 def folders_like(glob_pattern: str) -> dict[str, set[str]]:
-    """Folders that hold files, with the names of these.
+    """Return the folders that hold files, with the names of these.
 
     Args:
         glob_pattern: of the folders, `*` for what varies; local or remote.
@@ -85,18 +85,18 @@ def folders_like(glob_pattern: str) -> dict[str, set[str]]:
     else:
         everything = glob.escape(glob_pattern).replace("[*]", "*")
         paths = [p for p in glob.glob(os.path.join(everything, "*")) if os.path.isfile(p)]
-    found: dict[str, set[str]] = {}
+    folders: dict[str, set[str]] = {}
     for path in paths:
         folder, _, name = path.rpartition("/")
-        found.setdefault(folder, set()).add(name)
-    return found
+        folders.setdefault(folder, set()).add(name)
+    return folders
 
 
 def fingerprint(paths: Iterable[str]) -> str:
-    """A hash of names, sizes and times of change: another one if any file has changed.
+    """Hash names, sizes and times of change, so that any changed file gives another hash.
 
     Raises:
-        BadInput: a file is not there any more.
+        BadInput: a file has gone.
     """
     lines = []
     for path in sorted(paths):
@@ -104,8 +104,8 @@ def fingerprint(paths: Iterable[str]) -> str:
             if is_remote(path):
                 from apache_beam.io.filesystems import FileSystems
 
-                found = FileSystems.match([path])[0].metadata_list[0]
-                lines.append(f"{path} {found.size_in_bytes} {found.last_updated_in_seconds}")
+                data = FileSystems.match([path])[0].metadata_list[0]
+                lines.append(f"{path} {data.size_in_bytes} {data.last_updated_in_seconds}")
             else:
                 status = os.stat(path)
                 lines.append(f"{path} {status.st_size} {status.st_mtime_ns}")
@@ -113,7 +113,7 @@ def fingerprint(paths: Iterable[str]) -> str:
 
 
 def size_of(path: str) -> int:
-    """Size of a file in bytes, as stored."""
+    """Return the size of a file in bytes, as stored."""
     if is_remote(path):
         from apache_beam.io.filesystems import FileSystems
 
@@ -161,7 +161,7 @@ def reading(path: str) -> Iterator[None]:
 
 
 def is_gzip(path: str) -> bool:
-    """Whether the file is a gzip stream, by its first bytes rather than its name.
+    """Return True if the file is a gzip stream, by its first bytes rather than its name.
 
     Raises:
         BadInput: the file is compressed in a way that Reelflow does not read, or cannot be read.

@@ -1,4 +1,4 @@
-"""Settles which ratings a run reads, before anything heavy is imported."""
+"""The ratings that a run reads, resolved before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reelflow.data.formats.source import Source, open_source, open_window
 from reelflow.data.spans import Window, find_window, guess_pattern, is_pattern
 
 DATA_SETS = Path("data")
-"""Where `reelflow data download` puts the public sets, seen from the working directory."""
+"""Folder of the downloaded public sets, seen from the working directory."""
 
 
 def effective_config(
@@ -30,7 +30,7 @@ def effective_config(
     overrides: Sequence[str] = (),
     preset: str | None = None,
 ) -> Config:
-    """The configuration of a run, checked and with absolute paths.
+    """Return the configuration of a run, checked and with absolute paths.
 
     Args:
         layout: the output folder.
@@ -42,7 +42,7 @@ def effective_config(
         preset: a known model design, below all of these.
 
     Raises:
-        BadInput: something of this is wrong or missing.
+        BadInput: an option or a file is wrong or missing.
     """
     if data is not None and dataset is not None:
         raise BadInput("--data and --dataset exclude each other.", "Give one of them.")
@@ -53,11 +53,11 @@ def effective_config(
         overrides = [*overrides, f"data.path={json.dumps(str(data))}"]
     elif source is None and not any(text.startswith("data.path=") for text in overrides):
         source = SAMPLE
-    return settle(load(source, overrides, preset), layout)
+    return resolve_paths(load(source, overrides, preset), layout)
 
 
 def _data_set(name: str) -> tuple[Path | None, str]:
-    """The folder of a downloaded set (none for the sample) and its bundled configuration.
+    """Return the folder of a downloaded set (None: the sample) and its bundled configuration.
 
     Raises:
         BadInput: no such set, or it was not downloaded.
@@ -78,8 +78,8 @@ def _data_set(name: str) -> tuple[Path | None, str]:
     return folder, name if name in bundled_names() else "movielens"
 
 
-def settle(config: Config, layout: Layout) -> Config:
-    """The same configuration with absolute paths; writes the sample if there are no data.
+def resolve_paths(config: Config, layout: Layout) -> Config:
+    """Make the configuration's paths absolute; write the sample if there is no data path.
 
     Raises:
         BadInput: the folder is missing, or its files are none that Reelflow can read.
@@ -103,15 +103,15 @@ def settle(config: Config, layout: Layout) -> Config:
 
 
 def absolute(path: str) -> str:
-    """A path on this machine made absolute, `~` allowed; a remote one as it is."""
+    """Make a path on this machine absolute, `~` allowed; leave a remote one as it is."""
     return path if is_remote(path) else os.path.abspath(os.path.expanduser(path))
 
 
 def open_data(config: Config, path: str) -> Source:
-    """The files that a run would read now; of a path with placeholders those of its spans.
+    """Open the files that a run would read now; of a path with placeholders those of its spans.
 
     Args:
-        config: how to read them; its own path is not looked at.
+        config: how to read them; its own path is not used.
         path: the folder.
 
     Raises:
@@ -123,7 +123,7 @@ def open_data(config: Config, path: str) -> Source:
 
 
 def window_of(config: Config, path: str) -> Window:
-    """The spans that a run would read now.
+    """Return the spans that a run would read now.
 
     Raises:
         BadInput: there is no such span.

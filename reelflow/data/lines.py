@@ -59,7 +59,7 @@ def find_lines(block: bytes) -> Lines:
 
 
 def lines_of_count(lines: Lines, positions: Positions, count: int) -> Mask:
-    """Which lines hold exactly `count` of the sorted byte positions, bool [lines]."""
+    """Mark the lines that hold exactly `count` of the sorted byte positions, bool [lines]."""
     if count and len(positions) == count * len(lines):
         # Nearly always every line is as it should be, which is quicker to see than to count.
         table = positions.reshape(-1, count)
@@ -70,7 +70,7 @@ def lines_of_count(lines: Lines, positions: Positions, count: int) -> Mask:
 
 
 def lines_with(lines: Lines, block: bytes, byte: int) -> Mask:
-    """Which lines hold a byte, bool [lines]."""
+    """Mark the lines that hold a byte, bool [lines]."""
     mask = np.zeros(len(lines), np.bool_)
     if bytes([byte]) in block:
         mask[lines.holding(np.flatnonzero(lines.data == byte))] = True
@@ -78,7 +78,7 @@ def lines_with(lines: Lines, block: bytes, byte: int) -> Mask:
 
 
 def undecodable(lines: Lines, block: bytes) -> Mask:
-    """Which lines are not UTF-8, bool [lines]."""
+    """Mark the lines that are not UTF-8, bool [lines]."""
     mask = np.zeros(len(lines), np.bool_)
     if block.isascii():
         return mask
@@ -93,15 +93,15 @@ def undecodable(lines: Lines, block: bytes) -> Mask:
     return mask
 
 
-def plainly_quoted(lines: Lines, delimiters: Positions) -> tuple[Mask, Positions]:
-    """Lines in which quotes do no more than to stand around whole values.
+def simply_quoted(lines: Lines, delimiters: Positions) -> tuple[Mask, Positions]:
+    """Find the lines in which quotes only stand around complete values.
 
     Args:
         lines: the lines of a block.
         delimiters: sorted positions of all delimiters.
 
     Returns:
-        bool [lines], those that mean the same without their quotes; the positions of these, int64.
+        bool [lines], lines that mean the same without their quotes; the positions of these, int64.
     """
     quotes = np.flatnonzero(lines.data == _QUOTE)
     line = np.searchsorted(lines.starts, quotes, side="right") - 1
@@ -115,17 +115,17 @@ def plainly_quoted(lines: Lines, delimiters: Positions) -> tuple[Mask, Positions
     behind = last | (lines.data[np.minimum(quotes + 1, len(lines.data) - 1)] == delimiter)
     passed = np.searchsorted(delimiters, quotes)
     partner = np.minimum(np.arange(len(quotes)) + 1, len(quotes) - 1)
-    whole = np.where(opening, before & (passed == passed[partner]), behind)
+    complete = np.where(opening, before & (passed == passed[partner]), behind)
 
-    plain = (counts > 0) & (counts % 2 == 0)
-    plain[line[~whole]] = False
-    return plain, quotes[plain[line]]
+    simple = (counts > 0) & (counts % 2 == 0)
+    simple[line[~complete]] = False
+    return simple, quotes[simple[line]]
 
 
 def quoted_values(
     lines: Lines, block: bytes, chosen: Positions, delimiter: str
 ) -> list[list[str] | None]:
-    """Values of lines that hold quotes; None for a line whose quotes do not match.
+    """Split lines that hold quotes; None for a line whose quotes do not match.
 
     Doubled quotes stand for one. A quoted value ends in its own line.
     """

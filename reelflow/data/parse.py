@@ -28,8 +28,8 @@ from reelflow.data.lines import (
     find_lines,
     lines_of_count,
     lines_with,
-    plainly_quoted,
     quoted_values,
+    simply_quoted,
     undecodable,
 )
 from reelflow.data.quarantine import Reason
@@ -162,8 +162,8 @@ def _read_rows(block: bytes, layout: Layout) -> tuple[Positions, Codes, pa.Table
     delimiters = np.flatnonzero(lines.data == delimiter[0])
     needless = np.zeros(0, np.int64)
     if quoted.any():
-        plain_quotes, needless = plainly_quoted(lines, delimiters)
-        quoted &= ~plain_quotes
+        simple, needless = simply_quoted(lines, delimiters)
+        quoted &= ~simple
     broken |= ~quoted & ~lines_of_count(lines, delimiters, len(layout.columns) - 1)
     reasons[broken & ~damaged] = quarantine.COLUMNS.code
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from reelflow.data.formats.adapter import RatingsFile
-from reelflow.data.reading import read_whole
+from reelflow.data.reading import read_file
 
 
 class Reason(NamedTuple):
@@ -89,7 +89,7 @@ def _rows_of_file(
     file: RatingsFile, offsets: npt.NDArray[np.int64], reasons: npt.NDArray[np.uint8]
 ) -> Iterator[QuarantinedRow]:
     done, lines_before = 0, 0
-    for start, block in read_whole(file, _BLOCK):
+    for start, block in read_file(file, _BLOCK):
         newlines = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
         until = int(np.searchsorted(offsets, start + len(block)))
         local = offsets[done:until] - start

@@ -69,8 +69,8 @@ def _blocks(
     else:
         content.seek(chunk.start)
     while chunk.end is None or offset < chunk.end:
-        wanted = block_bytes if chunk.end is None else min(block_bytes, chunk.end - offset)
-        block = content.read(wanted)
+        size = block_bytes if chunk.end is None else min(block_bytes, chunk.end - offset)
+        block = content.read(size)
         if not block:
             return
         if not block.endswith(b"\n"):
@@ -79,8 +79,8 @@ def _blocks(
         offset += len(block)
 
 
-def read_whole(file: RatingsFile, block_bytes: int) -> Iterator[tuple[int, bytes]]:
-    """Read a file from its first byte, header included; as `read_chunk`."""
-    whole = Chunk(0, 0, 0, None)
+def read_file(file: RatingsFile, block_bytes: int) -> Iterator[tuple[int, bytes]]:
+    """Read a file from its first byte, header included, as `read_chunk` reads a chunk."""
+    chunk = Chunk(0, 0, 0, None)
     with files.open_content(file.path, file.gzipped) as content:
-        yield from _blocks(content, file, whole, block_bytes)
+        yield from _blocks(content, file, chunk, block_bytes)

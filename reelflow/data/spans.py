@@ -35,7 +35,7 @@ class Span:
     number: int
     """As named; of a date the days since 1970-01-01, as TFX counts them."""
     name: str
-    """As people know it: `42` or `2026-11-21`."""
+    """As shown: `42` or `2026-11-21`."""
     folder: str
 
 
@@ -44,9 +44,9 @@ class Window:
     """The spans that a run reads, in order of time."""
 
     spans: tuple[Span, ...]
-    """Whose ratings are read; at least one."""
+    """Spans whose ratings are read; at least one."""
     earlier: tuple[Span, ...]
-    """Older ones, whose movies and users count, but not their ratings."""
+    """Older spans, whose movies and users count, but not their ratings."""
     above: str
     """The folder above all spans, which may hold the movies' and the users' file."""
 
@@ -57,21 +57,21 @@ class Window:
 
     @property
     def names(self) -> list[str]:
-        """Of the spans whose ratings are read."""
+        """Names of the spans whose ratings are read."""
         return [span.name for span in self.spans]
 
     def to_json(self) -> str:
-        """For a parameter of a node."""
+        """Return JSON, for a parameter of a node."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Window:
-        """What `to_json` made."""
-        found = json.loads(text)
+        """Read what `to_json` made."""
+        values = json.loads(text)
         spans, earlier = (
-            tuple(Span(**span) for span in found[key]) for key in ("spans", "earlier")
+            tuple(Span(**span) for span in values[key]) for key in ("spans", "earlier")
         )
-        return cls(spans, earlier, found["above"])
+        return cls(spans, earlier, values["above"])
 
     def __str__(self) -> str:
         """`span 42`, or `3 spans, 2026-11-19 to 2026-11-21`."""
@@ -81,7 +81,7 @@ class Window:
 
 
 def is_pattern(path: str) -> bool:
-    """Whether a data path has placeholders."""
+    """Return True if a data path has placeholders."""
     return _PLACEHOLDER.search(path) is not None
 
 
@@ -91,7 +91,7 @@ def find_window(
     count: int | Literal["all"] = ALL,
     marker: str | None = None,
 ) -> Window:
-    """The spans to read.
+    """Find the spans to read.
 
     Args:
         path: the data path, with placeholders.
@@ -103,23 +103,23 @@ def find_window(
         BadInput: the pattern is wrong or fits no folder, or the span is not there or not complete.
     """
     _check(path)
-    found, incomplete = _find(path.rstrip("/"), marker)
-    if not found:
-        raise _nothing(path, incomplete, marker)
-    last = len(found) - 1
+    complete, incomplete = _find(path.rstrip("/"), marker)
+    if not complete:
+        raise _no_span(path, incomplete, marker)
+    last = len(complete) - 1
     if span not in (None, LATEST):
-        last = _position(str(span), found, incomplete, path, marker)
+        last = _position(str(span), complete, incomplete, path, marker)
     first = 0 if count == ALL else max(0, last + 1 - count)
     before = path[: path.index("{")]
     return Window(
-        spans=tuple(found[first : last + 1]),
-        earlier=tuple(found[:first]),
+        spans=tuple(complete[first : last + 1]),
+        earlier=tuple(complete[:first]),
         above=before.rpartition("/")[0] or ("/" if before.startswith("/") else "."),
     )
 
 
 def guess_pattern(folder: str) -> str:
-    """The pattern behind a folder that holds spans: `FOLDER/{YYYY}-{MM}-{DD}` or `FOLDER/{SPAN}`.
+    """Return the pattern of a folder's spans: `FOLDER/{YYYY}-{MM}-{DD}` or `FOLDER/{SPAN}`.
 
     Raises:
         BadInput: its sub-folders are neither dates nor numbers.
@@ -151,7 +151,7 @@ def _check(path: str) -> None:
 
 
 def _expression(path: str) -> re.Pattern[str]:
-    """What a span's folder has to match as a whole."""
+    """Return the expression that a span's folder has to match from end to end."""
     parts, at = [], 0
     for match in _PLACEHOLDER.finditer(path):
         name, width = match[1], match[2]
@@ -162,16 +162,16 @@ def _expression(path: str) -> re.Pattern[str]:
 
 
 def _find(path: str, marker: str | None) -> tuple[list[Span], list[Span]]:
-    """Complete spans and others, ascending, each by its newest version."""
+    """Return complete spans and others, ascending, each by its newest version."""
     expression = _expression(path)
     newest: dict[int, tuple[int, Span, bool]] = {}
     for folder, names in sorted(files.folders_like(_PLACEHOLDER.sub("*", path)).items()):
         match = expression.fullmatch(folder)
         if match is None:
             continue
-        found = match.groupdict()
-        number, name = _number(found, folder)
-        version = int(found.get("VERSION") or 0)
+        values = match.groupdict()
+        number, name = _number(values, folder)
+        version = int(values.get("VERSION") or 0)
         complete = marker is None or marker in names
         before = newest.get(number)
         if before is not None and before[0] == version:
@@ -186,21 +186,21 @@ def _find(path: str, marker: str | None) -> tuple[list[Span], list[Span]]:
     return [s for _, s, complete in spans if complete], [s for _, s, c in spans if not c]
 
 
-def _number(found: Mapping[str, str], folder: str) -> tuple[int, str]:
-    if "SPAN" in found:
-        return int(found["SPAN"]), str(int(found["SPAN"]))
+def _number(values: Mapping[str, str], folder: str) -> tuple[int, str]:
+    if "SPAN" in values:
+        return int(values["SPAN"]), str(int(values["SPAN"]))
     try:
-        day = date(*(int(found[part]) for part in _DATE))
+        day = date(*(int(values[part]) for part in _DATE))
     except ValueError:
         raise BadInput(f"{folder}: there is no such day.", "Rename or move the folder.") from None
     return (day - _EPOCH).days, day.isoformat()
 
 
 def _position(
-    span: str, found: Sequence[Span], incomplete: Sequence[Span], path: str, marker: str | None
+    span: str, complete: Sequence[Span], incomplete: Sequence[Span], path: str, marker: str | None
 ) -> int:
-    number = _asked(span, by_date="{YYYY}" in path)
-    for position, candidate in enumerate(found):
+    number = _parsed_number(span, by_date="{YYYY}" in path)
+    for position, candidate in enumerate(complete):
         if candidate.number == number:
             return position
     for candidate in incomplete:
@@ -209,14 +209,15 @@ def _position(
                 f"Span {candidate.name} is not complete: {candidate.folder} has no {marker}.",
                 "Wait until it has arrived, or unset data.span_marker.",
             )
-    nearest = sorted(sorted(found, key=lambda s: abs(s.number - number))[:SHOWN], key=_by_number)
+    by_distance = sorted(complete, key=lambda s: abs(s.number - number))
+    nearest = sorted(by_distance[:SHOWN], key=lambda s: s.number)
     raise BadInput(
         f"There is no span {span} in {path}.",
-        f"There are {len(found)}; the nearest: {_listed([s.name for s in nearest])}.",
+        f"There are {len(complete)}; the nearest: {_listed([s.name for s in nearest])}.",
     )
 
 
-def _asked(span: str, by_date: bool) -> int:
+def _parsed_number(span: str, by_date: bool) -> int:
     if by_date:
         try:
             digits = span.replace("-", "")
@@ -228,7 +229,7 @@ def _asked(span: str, by_date: bool) -> int:
     return int(span)
 
 
-def _nothing(path: str, incomplete: Sequence[Span], marker: str | None) -> BadInput:
+def _no_span(path: str, incomplete: Sequence[Span], marker: str | None) -> BadInput:
     if incomplete:
         return BadInput(
             f"No span of {path} is complete: {_listed([s.folder for s in incomplete])} "
@@ -241,10 +242,6 @@ def _nothing(path: str, incomplete: Sequence[Span], marker: str | None) -> BadIn
         "{SPAN} stands for a number, {YYYY}-{MM}-{DD} for a date as "
         f"{example.isoformat()}; folders whose names begin or end otherwise do not count.",
     )
-
-
-def _by_number(span: Span) -> int:
-    return span.number
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -15,6 +15,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from reelflow.base.common import SECONDS_PER_DAY
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -30,8 +32,7 @@ LIKED: Final = slice(4, 12)  # and those that decide what the user thinks of it
 TASTE: Final = 2.2  # how strongly a user's place decides what is watched
 BEGIN: Final = 946_684_800  # 2000-01-01, in seconds since 1970
 YEARS: Final = 18  # that the ratings span
-DAY: Final = 86_400
-YEAR: Final = 365.25 * DAY
+YEAR: Final = 365.25 * SECONDS_PER_DAY
 END: Final = BEGIN + int(YEARS * YEAR)
 SESSION: Final = 25  # movies in a session, on average
 ROUNDS: Final = 12  # of drawing movies before the last few are taken at random
@@ -54,7 +55,7 @@ class Movies:
 
 
 def make_movies(count: int, rng: np.random.Generator) -> Movies:
-    """A catalogue of `count` movies; about one in fifty is never watched by anybody."""
+    """A catalogue of `count` movies; about one in fifty is never watched."""
     niches = int(np.clip(count // MOVIES_PER_NICHE, 4, NICHES_MAX))
     genre_place = rng.normal(size=(len(GENRES), DIMENSIONS)) / np.sqrt(DIMENSIONS)
     # Drama and Comedy are common, Film-Noir is rare.
@@ -156,7 +157,7 @@ def _rate_block(
         draw = _draw if round_ < ROUNDS else _draw_rest
         user, movie, when, near = draw(movies, missing, taste, clock, rng)
         key = np.concatenate([kept_key, user * size + movie])
-        # The first time counts, as nobody rates a movie twice; then no more than is missing.
+        # The first time counts, as no user rates a movie twice; then no more than is missing.
         _, first = np.unique(key, return_index=True)
         first.sort()
         order = first[np.argsort(key[first] // size, kind="stable")]
@@ -193,7 +194,9 @@ def _draw(
     steps = rng.normal(size=(len(session_user), DIMENSIONS)) * 0.16
     place = taste[session_user] + _cumulative_within(steps, session_user)
     # About a month between sessions, less for those who have many to come before the end.
-    gap = np.minimum(30 * DAY, 0.4 * (END - clock) / (1 + slots / SESSION))[session_user]
+    gap = np.minimum(30 * SECONDS_PER_DAY, 0.4 * (END - clock) / (1 + slots / SESSION))[
+        session_user
+    ]
     start = clock[session_user] + _cumulative_within(
         np.ceil(gap * rng.exponential(size=len(gap))).astype(np.int64), session_user
     )
@@ -202,7 +205,7 @@ def _draw(
     when = start[session] + _cumulative_within(pauses, session)
     last = np.flatnonzero(np.diff(session_user, append=-1))
     taste[session_user[last]] = place[last]
-    clock[session_user[last]] = start[last] + DAY // 24
+    clock[session_user[last]] = start[last] + SECONDS_PER_DAY // 24
 
     niche = _pick_niches(movies, place, session[run_begins], rng)[np.cumsum(run_begins) - 1]
     movie = np.searchsorted(movies.popularity, niche + rng.random(len(niche)), side="right")
