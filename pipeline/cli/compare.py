@@ -55,7 +55,9 @@ def compare(
     ] = None,
     presets: Annotated[
         list[str] | None,
-        typer.Option("--preset", help=f"May be repeated; there are {preset_list()}.", metavar="NAME"),
+        typer.Option(
+            "--preset", help=f"May be repeated; there are {preset_list()}.", metavar="NAME"
+        ),
     ] = None,
     baselines: Annotated[
         str | None,

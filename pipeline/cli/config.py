@@ -18,8 +18,7 @@ def _group() -> None:
 @config_app.command()
 def show(config: ConfigFile = None, preset: Preset = None, overrides: Overrides = None) -> None:
     """Print the effective configuration as TOML, every key explained."""
-    from reelflow.config.loading import load
-    from reelflow.config.loading import to_toml
+    from reelflow.config.loading import load, to_toml
 
     text = to_toml(load(config, overrides or [], preset))
     if console.is_terminal:

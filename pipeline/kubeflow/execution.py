@@ -27,8 +27,7 @@ from pipeline.runs import launcher
 from reelflow.base.errors import ReelflowError
 from reelflow.config import Config
 from reelflow.config.layout import RunFolder
-from reelflow.config.loading import load
-from reelflow.config.loading import to_toml
+from reelflow.config.loading import load, to_toml
 from reelflow.data.inputs import resolve_paths
 
 Earlier = Literal["none", "unfinished", "finished"]

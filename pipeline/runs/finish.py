@@ -31,8 +31,7 @@ from reelflow.base import columns
 from reelflow.base.metrics import GATE_METRICS
 from reelflow.config import Config
 from reelflow.config.layout import Layout, RunFolder
-from reelflow.config.loading import config_hash
-from reelflow.config.loading import to_toml
+from reelflow.config.loading import config_hash, to_toml
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.evaluation.results import METRICS_FILE, Results
 from reelflow.evaluation.trials import TRIALS_FILE, Trials
