@@ -1,1 +1,1 @@
-"""What runs: the graph, the runs, the schedule, Kubeflow, and the command line."""
+"""The pipeline: graph, runs, schedule, Kubeflow, and the command line."""

@@ -190,11 +190,11 @@ def _latest(settings: Settings, layout: Layout) -> Settings:
 
 
 def _remove(layout: Layout, chosen: _Choices) -> None:
-    removed = clock(chosen.clock).remove(job_name(layout.output))
-    if removed is None:
+    place = clock(chosen.clock).remove(job_name(layout.output))
+    if place is None:
         console.print(f"Nothing is installed for {layout.output}.", soft_wrap=True)
     else:
-        console.print(f"Removed: {removed}", soft_wrap=True)
+        console.print(f"Removed: {place}", soft_wrap=True)
 
 
 def _one_of(option: str, value: str, choices: tuple[Any, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""The clocks that call a scheduled turn: a systemd user timer, or a line for cron."""
+"""Timers of the machine for scheduled turns: a systemd user timer, or a line for cron."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ _CRON: dict[Every, str] = {
 
 @dataclass(frozen=True)
 class Job:
-    """What is called, where and when."""
+    """A command with its folder and its times."""
 
     output: Path
     command: tuple[str, ...]
@@ -46,14 +46,14 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The same for the same output folder, another one for another."""
+        """Name that depends on the output folder alone."""
         return job_name(self.output)
 
     def when(self, forms: dict[Every, str]) -> str:
-        """In the words of a clock.
+        """Return the times in a timer's syntax.
 
         Raises:
-            BadInput: `at` is no time.
+            BadInput: `at` is no time of the day.
         """
         match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", self.at)
         if match is None:
@@ -61,31 +61,31 @@ class Job:
         return forms[self.every].format(hour=int(match[1]), minute=int(match[2]))
 
 
-class Clock:
-    """Something that calls a command at times."""
+class Clock(ABC):
+    """A service that calls a command at times."""
 
     @abstractmethod
     def text(self, job: Job) -> str:
-        """What would be installed, for a person to read or to install by hand."""
+        """Return the text to install, which can be installed by hand as well."""
 
     @abstractmethod
     def install(self, job: Job) -> str:
-        """Install the job, in place of an earlier one of the same name; says where."""
+        """Install the job in place of an earlier one of its name, and return the place."""
 
     @abstractmethod
     def remove(self, name: str) -> str | None:
-        """Remove a job; says what, or nothing if there was none."""
+        """Remove a job and return its place; None if it is not installed."""
 
 
 class Systemd(Clock):
     """A timer of the user's own systemd."""
 
     def text(self, job: Job) -> str:
-        """Both unit files, each under its path."""
+        """Return both unit files, each under its path."""
         return "\n".join(f"# {path}\n{text}" for path, text in self._units(job).items())
 
     def install(self, job: Job) -> str:
-        """Write the units and starts the timer.
+        """Write the units and start the timer.
 
         Raises:
             ReelflowError: systemd refuses.
@@ -98,7 +98,7 @@ class Systemd(Clock):
         return str(self._path(job.name, "timer"))
 
     def remove(self, name: str) -> str | None:
-        """Stop the timer and deletes the units."""
+        """Stop the timer and delete the units."""
         timer = self._path(name, "timer")
         if not timer.is_file():
             return None
@@ -110,16 +110,16 @@ class Systemd(Clock):
 
     def _units(self, job: Job) -> dict[Path, str]:
         # systemd expands % in every value and $ in commands.
-        plain = {key: str(value).replace("%", "%%") for key, value in vars(job).items()}
+        escaped = {key: str(value).replace("%", "%%") for key, value in vars(job).items()}
         command = " ".join(_quoted(word) for word in job.command)
         service = (
-            f"[Unit]\nDescription=Reelflow trains again: {plain['output']}\n\n"
-            f"[Service]\nType=oneshot\nWorkingDirectory={plain['folder']}\n"
+            f"[Unit]\nDescription=Reelflow trains again: {escaped['output']}\n\n"
+            f"[Service]\nType=oneshot\nWorkingDirectory={escaped['folder']}\n"
             f"ExecStart={command}\n"
             "# A model that the gate refuses is no fault of the service.\nSuccessExitStatus=3\n"
         )
         timer = (
-            f"[Unit]\nDescription=When Reelflow trains again: {plain['output']}\n\n"
+            f"[Unit]\nDescription=When Reelflow trains again: {escaped['output']}\n\n"
             f"[Timer]\nOnCalendar={job.when(_SYSTEMD)}\n"
             "# What the machine slept through is made up for.\nPersistent=true\n\n"
             "[Install]\nWantedBy=timers.target\n"
@@ -132,10 +132,10 @@ class Systemd(Clock):
 
 
 class Cron(Clock):
-    """A line in the user's crontab, told from others by its last word."""
+    """A line in the user's crontab, recognised by its last word."""
 
     def text(self, job: Job) -> str:
-        """The line."""
+        """Return the line."""
         words = " ".join(shlex.quote(word) for word in job.command)
         line = f"cd {shlex.quote(str(job.folder))} && {words}".replace("%", "\\%")
         return f"{job.when(_CRON)} {line} # {job.name}\n"
@@ -150,7 +150,7 @@ class Cron(Clock):
         return f"the crontab, # {job.name}"
 
     def remove(self, name: str) -> str | None:
-        """Take the line out."""
+        """Remove the line."""
         others = self._others(name)
         if len(others) == len(self._lines()):
             return None
@@ -162,24 +162,24 @@ class Cron(Clock):
 
     def _lines(self) -> list[str]:
         # Without a crontab, the command fails.
-        found = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
-        return found.stdout.splitlines() if found.returncode == 0 else []
+        listed = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
+        return listed.stdout.splitlines() if listed.returncode == 0 else []
 
     def _write(self, lines: Sequence[str]) -> None:
         _call(["crontab", "-"], "".join(f"{line}\n" for line in lines))
 
 
 def job_name(output: Path) -> str:
-    """`reelflow-output-1a2b3c`, by the folder's own name and a hash of where it is."""
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", output.name).strip("-") or "output"
-    return f"reelflow-{plain}-{hashlib.sha256(str(output).encode()).hexdigest()[:6]}"
+    """Return `reelflow-output-1a2b3c`, from the folder's name and a hash of its path."""
+    word = re.sub(r"[^A-Za-z0-9]+", "-", output.name).strip("-") or "output"
+    return f"reelflow-{word}-{hashlib.sha256(str(output).encode()).hexdigest()[:6]}"
 
 
 def clock(name: Literal["systemd", "cron"] | None) -> Clock:
-    """The clock of that name, or the one that this machine has.
+    """Return the clock of a name, or the one of this machine.
 
     Raises:
-        BadInput: it has none.
+        BadInput: the machine has none.
     """
     if name is None:
         name = "systemd" if _systemd_answers() else "cron"
@@ -195,8 +195,8 @@ def clock(name: Literal["systemd", "cron"] | None) -> Clock:
 def _systemd_answers() -> bool:
     if shutil.which("systemctl") is None:
         return False
-    asked = ["systemctl", "--user", "show-environment"]
-    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+    command = ["systemctl", "--user", "show-environment"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _quoted(word: str) -> str:

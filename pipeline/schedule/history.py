@@ -1,4 +1,4 @@
-"""What came of every scheduled turn: one line of JSON each, in `OUTPUT/schedule/`."""
+"""Results of the scheduled turns: one line of JSON each, in `OUTPUT/schedule/`."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from typing import Final, Literal
 State = Literal["pushed", "refused", "failed", "unchanged", "skipped"]
 
 DECIDED: Final = ("pushed", "refused")
-"""States after which the same data need not be trained on again."""
+"""States after which the same data are not trained on again."""
 STATES: Mapping[int, State] = {0: "pushed", 3: "refused"}
-"""Exit code of `reelflow run` to what it means; every other one is a failure."""
+"""Exit code of `reelflow run` to state; every other code is a failure."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One time that the clock struck."""
+    """One call by the timer."""
 
     started: str
     """Local time with its offset, ISO 8601."""
     state: State
-    """`unchanged`: there was nothing new; `skipped`: another run was at work."""
+    """`unchanged`: there were no new data; `skipped`: another run was at work."""
     exit_code: int | None = None
-    """Of `reelflow run`; none if it was not called, or was killed with this process."""
+    """Of `reelflow run`; None if it was not called, or was killed with this process."""
     seconds: float = 0.0
     span: str | None = None
     """The newest span that was read, if the data have spans."""
     run_id: str | None = None
     """Folder in `OUTPUT/runs/`, if the run got as far."""
     log: str | None = None
-    """What the command printed."""
+    """File with the output of the command."""
     message: str = ""
     key: str = ""
     """Hash of files, configuration and code."""
@@ -49,12 +49,12 @@ class History:
 
     @property
     def lock(self) -> Path:
-        """Held by the process whose turn it is."""
+        """Locked by the process whose turn it is."""
         return self.folder / ".lock"
 
     @property
     def logs(self) -> Path:
-        """A file for every turn in which something ran."""
+        """A file for every turn that called `reelflow run`."""
         return self.folder / "logs"
 
     @property
@@ -66,7 +66,7 @@ class History:
         return self.folder / "current.json"
 
     def turns(self) -> list[Turn]:
-        """All turns that have ended, the newest last."""
+        """Return all turns that have ended, the newest last."""
         if not self._file.is_file():
             return []
         lines = self._file.read_text(encoding="utf-8").splitlines()
@@ -74,15 +74,15 @@ class History:
         return [Turn(**json.loads(line)) for line in lines if line.endswith("}")]
 
     def current(self) -> Turn | None:
-        """The turn that has begun and has not ended: at work, or killed."""
+        """Return the turn that has begun and has not ended: at work, or killed."""
         if not self._current.is_file():
             return None
         return Turn(**json.loads(self._current.read_text(encoding="utf-8")))
 
     def begin(self, turn: Turn) -> None:
-        """Note that a turn begins; call it with the lock held.
+        """Record that a turn begins; the caller has locked the folder.
 
-        A turn that was begun before and never ended was killed, and is noted as failed.
+        An earlier turn without an end was killed, and is recorded as failed.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
         if (killed := self.current()) is not None:
@@ -92,22 +92,22 @@ class History:
         os.replace(partial, self._current)
 
     def end(self, turn: Turn) -> None:
-        """Note what came of the turn that was begun."""
+        """Record the result of the turn that has begun."""
         self.add(turn)
         self._current.unlink(missing_ok=True)
 
     def add(self, turn: Turn) -> None:
-        """Note a turn."""
+        """Record a turn."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        whole = not self._file.is_file() or self._file.read_bytes()[-1:] in (b"", b"\n")
+        complete = not self._file.is_file() or self._file.read_bytes()[-1:] in (b"", b"\n")
         with self._file.open("a", encoding="utf-8") as file:
-            file.write(("" if whole else "\n") + json.dumps(asdict(turn)) + "\n")
+            file.write(("" if complete else "\n") + json.dumps(asdict(turn)) + "\n")
 
     def last_decided(self) -> Turn | None:
-        """The newest turn whose run ended as it should: pushed or refused."""
+        """Return the newest turn whose run came to a verdict: pushed or refused."""
         return next((turn for turn in reversed(self.turns()) if turn.state in DECIDED), None)
 
 
 def now() -> datetime:
-    """Local time with its offset."""
+    """Return the local time with its offset."""
     return datetime.now(timezone.utc).astimezone()

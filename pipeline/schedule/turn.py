@@ -1,4 +1,4 @@
-"""One turn of the schedule: is there anything new, run, and note what came of it."""
+"""One turn of the schedule: run if there are new data, and record the result."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from reelflow.data.inputs import effective_config, open_data, window_of
 from reelflow.data.spans import is_pattern
 
 REELFLOW: Final = (sys.executable, "-c", "from pipeline.cli import main; main()")
-"""The command itself, whatever the PATH of the process that calls us."""
+"""The `reelflow` command, independent of PATH."""
 KEPT_LOGS: Final = 200
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What `reelflow run` is called with, in its own words; none: its defaults."""
+    """Options of `reelflow run`; None for its defaults."""
 
     config: str | None = None
     preset: str | None = None
@@ -38,7 +38,7 @@ class Settings:
     overrides: tuple[str, ...] = ()
 
     def arguments(self) -> list[str]:
-        """As they stand on the command line."""
+        """Return the options as a command line."""
         options = {
             "--config": self.config,
             "--preset": self.preset,
@@ -46,11 +46,11 @@ class Settings:
             "--dataset": self.dataset,
             "--span": self.span,
         }
-        given = [word for name, value in options.items() if value for word in (name, value)]
-        return [*given, *(word for text in self.overrides for word in ("--set", text))]
+        words = [word for name, value in options.items() if value for word in (name, value)]
+        return [*words, *(word for text in self.overrides for word in ("--set", text))]
 
     def effective(self, layout: Layout) -> Config:
-        """The configuration that the run would have.
+        """Return the configuration that the run would have.
 
         Raises:
             BadInput: the data or the configuration cannot be used.
@@ -63,18 +63,18 @@ class Settings:
 
 
 def take_turn(layout: Layout, settings: Settings, command: Sequence[str] = REELFLOW) -> Turn:
-    """Run once if there is something new.
+    """Run once if there are new data.
 
-    The run is a process of its own, so that nothing that happens to it, not even running out of
-    memory, keeps its outcome from being noted.
+    The run is a process of its own, so that its result is recorded whatever happens to it, even if
+    it runs out of memory.
 
     Args:
         layout: the output folder.
         settings: of the run.
-        command: what to call with `run` and its arguments.
+        command: gets `run` and its arguments.
 
     Returns:
-        What came of it, as it is noted.
+        The result, as it is recorded.
     """
     history, started = History(layout.output / "schedule"), now()
     turn = Turn(started=started.isoformat(timespec="seconds"), state="failed")
@@ -100,10 +100,10 @@ def _run(
         turn = replace(turn, span=_newest_span(config), key=key_of(config))
     except ReelflowError as error:
         return replace(turn, exit_code=error.exit_code, log=None, message=str(error))
-    before = history.last_decided()
-    if before is not None and before.key == turn.key:
+    last = history.last_decided()
+    if last is not None and last.key == turn.key:
         newest = f"span {turn.span}" if turn.span else "the files"
-        message = f"No newer data than {newest} of {before.started}; nothing to do."
+        message = f"No newer data than {newest} of {last.started}; nothing to do."
         return replace(turn, state="unchanged", log=None, message=message)
     arguments = [*command, "run", *settings.arguments(), "--output", str(layout.output)]
     began, runs_before = time.monotonic(), _run_ids(layout)
@@ -121,7 +121,7 @@ def _run(
 
 
 def key_of(config: Config) -> str:
-    """A hash of all that decides what a run does: files, configuration, code.
+    """Return a hash of all that decides what a run does: files, configuration, code.
 
     Raises:
         BadInput: the data cannot be used.

@@ -59,7 +59,7 @@ class Attempt:
 
 @dataclass
 class Run:
-    """What came of a run."""
+    """The result of a run."""
 
     run_id: str
     attempts: list[Attempt] = field(default_factory=list)

@@ -53,7 +53,7 @@ class Standin:
     refuse: tuple[int, str] | None = None
 
     def made(self) -> list[str]:
-        """What was asked for other than by GET: method and path below the API."""
+        """Requests other than GET: method and path below the API."""
         return [f"{c.method} {c.path.removeprefix(_API)}" for c in self.calls if c.method != "GET"]
 
     def bodies(self, path: str) -> list[Any]:
@@ -61,7 +61,7 @@ class Standin:
         return [c.body for c in self.calls if c.method == "POST" and c.path == _API + path]
 
     def answer(self, call: Call) -> dict[str, Any]:
-        """What the server says."""
+        """The server's answer."""
         parts = call.path.removeprefix(_API).split("/")
         if parts == ["healthz"]:
             return {"multi_user": False}

@@ -1,4 +1,4 @@
-"""What the `tfx` command loads, on a stand-in pipeline; test_tfx_cli.py has the real one."""
+"""The runner of the `tfx` command, on a stand-in pipeline; test_tfx_cli.py has the real one."""
 
 from __future__ import annotations
 

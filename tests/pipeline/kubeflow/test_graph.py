@@ -1,4 +1,4 @@
-"""What a package and a container must agree on."""
+"""The graph that a package and its containers must agree on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the graph TFX's runner for Vertex AI can express."""
+"""The graph by TFX's runner for Vertex AI."""
 
 from __future__ import annotations
 

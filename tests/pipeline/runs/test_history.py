@@ -1,4 +1,4 @@
-"""Which runs there are, and which one is meant."""
+"""The list of runs, and the run that a user names."""
 
 from __future__ import annotations
 

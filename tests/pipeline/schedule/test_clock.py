@@ -1,4 +1,4 @@
-"""What is installed, where, and that it goes again."""
+"""Timers are installed and removed."""
 
 from __future__ import annotations
 

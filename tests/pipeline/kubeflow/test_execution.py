@@ -38,7 +38,7 @@ def _ir(layout: Layout) -> Any:
 
 
 def _attempt(layout: Layout, node: str) -> tuple[str, str | None]:
-    """What was there before, and what came of launching the node; none if it was not."""
+    """The earlier execution, and the state after launching the node; None if it was not."""
     ir = _ir(layout)
     before = prepare_execution(ir, node)
     return before, None if before == "finished" else launcher.launch_node(ir, node).state
