@@ -9,5 +9,8 @@ TRAINER: Final = "Trainer"
 PUSHER: Final = "Pusher"
 REGISTRY_PUSHER: Final = "RegistryPusher"
 
+SUMMARY: Final = "Summary"
+"""Kubeflow's task after all nodes; it is no node of the graph."""
+
 LOOKUPS: Final = frozenset({"RegistryResolver", "BeginningResolver", "ChampionResolver"})
 """Nodes that only look something up: a run of theirs is no sign of work to do."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -24,7 +24,7 @@ from pipeline.cli.options import (
     Span,
 )
 from pipeline.cli.output import console, new_table, print_json
-from pipeline.schedule.clock import Every, Job, clock, job_name
+from pipeline.schedule.clock import Every, Job, Kind, clock, job_name
 from reelflow.base.common import format_duration
 from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
@@ -38,14 +38,6 @@ schedule_app = typer.Typer(
 )
 
 _COLOURS = {"pushed": "green", "refused": "yellow", "failed": "red"}
-
-
-@dataclass(frozen=True)
-class _Choices:
-    """Options whose values are one of a few words."""
-
-    every: Every
-    clock: Literal["systemd", "cron"] | None
 
 
 @schedule_app.callback()
@@ -79,12 +71,10 @@ def schedule(
     if context.invoked_subcommand is not None:
         return
     layout = Layout.of(output)
-    chosen = _Choices(
-        _one_of("--every", every, ("hour", "day", "week", "month")),
-        None if with_clock is None else _one_of("--with", with_clock, ("systemd", "cron")),
-    )
+    period: Every = _one_of("--every", every, ("hour", "day", "week", "month"))
+    kind: Kind | None = _one_of("--with", with_clock, ("systemd", "cron", None))
     if remove:
-        _remove(layout, chosen)
+        _remove(layout, kind)
         return
     settings = _latest(_settings(config, preset, data, dataset, span, overrides), layout)
     settings.effective(layout)  # fails now rather than at the first turn
@@ -93,13 +83,13 @@ def schedule(
         output=layout.output,
         command=(str(Path(sys.executable).with_name("reelflow")), "schedule", "run", *arguments),
         folder=Path.cwd(),
-        every=chosen.every,
+        every=period,
         at=at,
     )
-    timer = clock(chosen.clock or (None if install else "systemd"))
+    timer = clock(kind or (None if install else "systemd"))
     typer.echo(timer.text(job), nl=False)
     if not install:
-        if chosen.clock is None:
+        if kind is None:
             typer.echo(f"\n# or as a line for cron:\n{clock('cron').text(job)}", nl=False)
         console.print("\nNothing is installed; --install does it.", style="dim")
         return
@@ -189,17 +179,18 @@ def _latest(settings: Settings, layout: Layout) -> Settings:
     return latest
 
 
-def _remove(layout: Layout, chosen: _Choices) -> None:
-    place = clock(chosen.clock).remove(job_name(layout.output))
+def _remove(layout: Layout, kind: Kind | None) -> None:
+    place = clock(kind).remove(job_name(layout.output))
     if place is None:
         console.print(f"Nothing is installed for {layout.output}.", soft_wrap=True)
     else:
         console.print(f"Removed: {place}", soft_wrap=True)
 
 
-def _one_of(option: str, value: str, choices: tuple[Any, ...]) -> Any:
+def _one_of(option: str, value: str | None, choices: tuple[Any, ...]) -> Any:
     if value not in choices:
-        raise BadInput(f"{option} {value}: not one of these.", f"There are {', '.join(choices)}.")
+        names = ", ".join(filter(None, choices))
+        raise BadInput(f"{option} {value}: not one of these.", f"There are {names}.")
     return value
 
 

@@ -14,16 +14,13 @@ from kfp import compiler, components, dsl, kubernetes
 
 from pipeline.kubeflow.graph import Graph
 from pipeline.kubeflow.parameters import METADATA_VARIABLES
+from pipeline.node_names import SUMMARY, TUNER
 from reelflow.base.errors import BadInput
 from reelflow.config import Config, KubeflowConfig, TaskConfig
 from reelflow.config.layout import PIPELINE_NAME
 
-SUMMARY = "Summary"
-"""The task after all nodes: it writes the run's summary."""
-
-_MODULES = {SUMMARY: "pipeline.kubeflow.summary"}
 _BACKOFF_SECONDS = 30
-_OPTIONAL = {"Tuner"}  # in the graph only with tuner.trials; may be configured without
+_OPTIONAL = {TUNER}  # in the graph only with tuner.trials; may be configured without
 
 
 def compile_package(config: Config, file: Path, name: str = PIPELINE_NAME) -> Graph:
@@ -146,7 +143,7 @@ def _component(node: str, graph: Graph, kubeflow: KubeflowConfig) -> Callable[..
         }
         return dsl.ContainerSpec(
             image=kubeflow.image,
-            command=["python", "-m", _MODULES.get(node, "pipeline.kubeflow.task")],
+            command=["python", "-m", "pipeline.kubeflow.task"],
             args=[word for option in options.items() for word in option],
         )
 

@@ -39,7 +39,7 @@ class TaskArguments:
     """The command line of a task.
 
     Attributes:
-        node: the node to run; empty for the run's summary.
+        node: the node to run, or `Summary`.
         graph: fingerprint of the package's graph.
         run_id: Kubeflow's id of the run.
         config: the configuration as JSON.

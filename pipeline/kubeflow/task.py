@@ -1,8 +1,9 @@
-"""`python -m pipeline.kubeflow.task`: one node of the graph, run by a task's container.
+"""`python -m pipeline.kubeflow.task`: the program of a task's container, for one node of the graph.
 
 The container compiles the graph from the package's configuration and the run's parameters, compares
 it with the package's graph, and launches its node with TFX's launcher
-(docs/adr/0014-kubeflow-tasks-compile-the-graph.md). TFX is imported inside the functions, after
+(docs/adr/0014-kubeflow-tasks-compile-the-graph.md). The task after all nodes leaves in the volume's
+`runs/<run id>/` the files that `reelflow run` leaves. TFX is imported inside the functions, after
 `prepare` has set the process up for TensorFlow.
 """
 
@@ -12,11 +13,11 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.kubeflow.graph import Graph
-from pipeline.kubeflow.parameters import TaskArguments, layout_of
+from pipeline.kubeflow.parameters import TaskArguments, connection_config, layout_of
+from pipeline.node_names import SUMMARY
 from pipeline.runs.failures import find_reelflow_error
 from pipeline.runs.process import log_at_info
 from reelflow.base.environment import prepare
-from reelflow.base.errors import ReelflowError
 
 
 def run_node(arguments: TaskArguments) -> None:
@@ -46,6 +47,23 @@ def run_node(arguments: TaskArguments) -> None:
     print(f"{arguments.node}: {finished.state} in {finished.seconds:.1f} s", flush=True)
 
 
+def summarize_run(arguments: TaskArguments) -> None:
+    """Write the run's summary and print the gate's verdict; a refused model is no failed task.
+
+    Raises:
+        ReelflowError: wrong parameters, or ML Metadata does not know the run.
+    """
+    prepare()
+    from pipeline.kubeflow.execution import recorded_run
+    from pipeline.runs.finish import finish_run
+
+    config, _ = recorded_run(arguments)
+    summary = finish_run(layout_of(config), config, arguments.run_id, database=connection_config())
+    for reason in summary.gate.reasons if summary.gate else ["There was no gate."]:
+        print(reason)
+    print(f"Pushed: {summary.pushed}" if summary.pushed else "Nothing was pushed.")
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run the node of a command line, this process's by default.
 
@@ -54,19 +72,14 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     arguments = TaskArguments.parse(words)
     try:
-        run_node(arguments)
+        (summarize_run if arguments.node == SUMMARY else run_node)(arguments)
     except Exception as failure:
         error = find_reelflow_error(failure)
         if error is None:
             raise
-        return print_error(error)
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
     return 0
-
-
-def print_error(error: ReelflowError) -> int:
-    """Print an error for a task's log and return its exit code."""
-    print(f"error: {error}", file=sys.stderr, flush=True)
-    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ the same files.
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +21,7 @@ from pipeline.runs.summary import (
     BestTrial,
     DataSummary,
     GateSummary,
-    Registration,
+    RegisteredVersion,
     RunSummary,
     ServingCheckSummary,
     TunerSummary,
@@ -35,6 +35,7 @@ from reelflow.config.loading import config_hash, to_toml
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.evaluation.results import METRICS_FILE, Results
 from reelflow.evaluation.trials import TRIALS_FILE, Trials
+from reelflow.registry.registration import REGISTRATION_FILE, Registration
 from reelflow.report.render import complete
 from reelflow.report.sections.lineage import RunFacts, run_section
 from reelflow.saved_model.check import REASONS_FILE, ServingResult
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EXAMPLE_MOVIES = 5
-_REGISTRATION_FILE = "registration.json"
 _DISTRIBUTIONS = {
     "reelflow": "reelflow",
     "tfx": "tfx",
@@ -111,7 +111,7 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Run
         gate=_gate(run, results),
         serving_check=_check(check) if check else None,
         pushed=_pushed(run),
-        registered=_read_file(run, "ReelflowRegistration", _REGISTRATION_FILE, _registered),
+        registered=_registered(run),
         seconds={node.node: node.seconds for node in run.nodes},
         cached=[node.node for node in run.nodes if node.state == "cached"],
         versions=versions(),
@@ -210,10 +210,9 @@ def _gate(run: PipelineRun, results: Results | None) -> GateSummary | None:
     )
 
 
-def _registered(folder: Path) -> Registration | None:
-    """Read `registration.json`; None if the model was not registered."""
-    content = json.loads((folder / _REGISTRATION_FILE).read_text(encoding="utf-8"))
-    return Registration(**content) if content.get("version") else None
+def _registered(run: PipelineRun) -> RegisteredVersion | None:
+    read = _read_file(run, "ReelflowRegistration", REGISTRATION_FILE, Registration.read)
+    return RegisteredVersion(**asdict(read)) if read and read.version else None
 
 
 def _pushed(run: PipelineRun) -> str | None:

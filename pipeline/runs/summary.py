@@ -88,7 +88,7 @@ class ServingCheckSummary(_Part):
     """Golden requests that were compared."""
 
 
-class Registration(_Part):
+class RegisteredVersion(_Part):
     """The version in the model registry that the run has made."""
 
     registry: str
@@ -125,7 +125,7 @@ class RunSummary(_Part):
     serving_check: ServingCheckSummary | None = None
     pushed: str | None = None
     """Folder of the pushed version."""
-    registered: Registration | None = None
+    registered: RegisteredVersion | None = None
     seconds: dict[str, float] = {}
     """Node to seconds."""
     cached: list[str] = []

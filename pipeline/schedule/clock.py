@@ -17,6 +17,7 @@ from typing import Literal
 from reelflow.base.errors import BadInput, ReelflowError
 
 Every = Literal["hour", "day", "week", "month"]
+Kind = Literal["systemd", "cron"]
 
 _SYSTEMD: dict[Every, str] = {
     "hour": "*-*-* *:{minute:02d}:00",
@@ -175,7 +176,7 @@ def job_name(output: Path) -> str:
     return f"reelflow-{word}-{hashlib.sha256(str(output).encode()).hexdigest()[:6]}"
 
 
-def clock(name: Literal["systemd", "cron"] | None) -> Clock:
+def clock(name: Kind | None) -> Clock:
     """Return the clock of a name, or the one of this machine.
 
     Raises:

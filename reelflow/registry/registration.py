@@ -80,6 +80,11 @@ class Registration:
             del content["version"], content["model_hash"]
         return json.dumps(content, indent=2)
 
+    @classmethod
+    def read(cls, folder: Path) -> Registration:
+        """Read the file from an artifact's folder."""
+        return cls(**json.loads((folder / REGISTRATION_FILE).read_text(encoding="utf-8")))
+
 
 def register_candidate(registrar: Registrar, candidate: Candidate) -> Registration:
     """Register a model that passed, or that breaks the champion's bounds only.

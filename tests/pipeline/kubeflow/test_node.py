@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.kubeflow import execution, summary, task
+from pipeline.kubeflow import execution, task
 from pipeline.kubeflow.graph import Graph
 from pipeline.kubeflow.parameters import connection_config
 from pipeline.runs.lineage import read_run
@@ -37,7 +37,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     )
     monkeypatch.setattr(execution, "create_pipeline", standin.create_pipeline)
     monkeypatch.setattr(execution, "connection_config", lambda: config)
-    monkeypatch.setattr(summary, "connection_config", lambda: config)
+    monkeypatch.setattr(task, "connection_config", lambda: config)
     return layout
 
 
@@ -56,7 +56,7 @@ def test_a_run_task_by_task(layout: Layout, capsys: pytest.CaptureFixture[str]) 
     for name in NODES:
         assert task.main(_words(layout, name)) == 0
         assert f"{name}: done in" in capsys.readouterr().out
-    assert summary.main(_words(layout, "Summary")) == 0
+    assert task.main(_words(layout, "Summary")) == 0
     assert f"Pushed: {layout.serving / '1'}" in capsys.readouterr().out
     written = json.loads(layout.run("run-1").summary.read_text())
     assert written["gate"]["blessed"] is True
@@ -70,7 +70,7 @@ def test_a_run_task_by_task(layout: Layout, capsys: pytest.CaptureFixture[str]) 
 def test_parameters_reach_the_nodes(layout: Layout, capsys: pytest.CaptureFixture[str]) -> None:
     for name in NODES:
         assert task.main(_words(layout, name, overrides=["gate.rmse_max=0.5"])) == 0
-    assert summary.main(_words(layout, "Summary", overrides=["gate.rmse_max=0.5"])) == 0
+    assert task.main(_words(layout, "Summary", overrides=["gate.rmse_max=0.5"])) == 0
     out = capsys.readouterr().out
     assert "RMSE 0.9 exceeds the bound 0.5" in out
     assert "Nothing was pushed." in out

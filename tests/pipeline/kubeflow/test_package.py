@@ -10,8 +10,8 @@ pytest.importorskip("kfp")
 
 from kfp import components
 
-from pipeline.kubeflow.package import SUMMARY
 from pipeline.kubeflow.parameters import TaskArguments, packaged
+from pipeline.node_names import SUMMARY
 from reelflow.base.errors import BadInput
 from reelflow.config import Config
 from tests.kubeflow import cluster
@@ -52,7 +52,8 @@ def test_one_task_a_node_in_the_graphs_order(tmp_path: Path) -> None:
         assert _arguments(tasks[node]).node == node
         assert tasks[node].command[:3] == ["python", "-m", "pipeline.kubeflow.task"]
     assert [titles[name] for name in tasks[SUMMARY].upstream] == ["Evaluator"]
-    assert tasks[SUMMARY].command[2] == "pipeline.kubeflow.summary"
+    assert tasks[SUMMARY].command[2] == "pipeline.kubeflow.task"
+    assert _arguments(tasks[SUMMARY]).node == SUMMARY
     assert {task.image for task in tasks.values()} == {"reelflow:latest"}
     assert not any(task.cached for task in tasks.values())
 
@@ -155,8 +156,7 @@ def test_the_played_cluster_keeps_order_and_retries(tmp_path: Path) -> None:
     line += "f.touch(); open('order', 'a').write(f'{sys.argv[2]} '); "
     line += "sys.exit(first and sys.argv[2] == 'Trainer')"
     text = package.read_text()
-    for module in ("pipeline.kubeflow.task", "pipeline.kubeflow.summary"):
-        text = text.replace(f"- -m\n        - {module}", f"- -c\n        - {line!r}")
+    text = text.replace("- -m\n        - pipeline.kubeflow.task", f"- -c\n        - {line!r}")
     package.write_text(text)
     said: list[str] = []
     run = cluster.run(package, tmp_path, SECRETS, tell=said.append)
