@@ -127,8 +127,8 @@ def epochs_to(quality: float, epochs: Sequence[Mapping[str, float]], metric: str
 def measure(folder: Path, share: float, kind: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows of the table, and the metrics of every epoch."""
     from reelflow.config import Config
-    from reelflow.model.warm_champion import Champion
-    from reelflow.model.warm_start import find_beginning
+    from reelflow.model.champion_weights import ChampionWeights
+    from reelflow.model.warm_start import plan_start
 
     config = Config.model_validate({"split": {"kind": kind}})
     with tempfile.TemporaryDirectory() as scratch:
@@ -137,12 +137,12 @@ def measure(folder: Path, share: float, kind: str) -> tuple[list[dict[str, Any]]
         before, users_before = encoded(path, "1", split, Path(scratch) / "output")
         now, users_now = encoded(path, "2", split, Path(scratch) / "output")
         joint, first = train(before, config, None)
-        beginning = find_beginning(None, before, users_before, config.model, config.split)
-        Champion.of(joint, beginning.rows, beginning.knowledge).save(Path(scratch))
-        beginning = find_beginning(Path(scratch), now, users_now, config.model, config.split)
-        print(beginning.sentence())
+        plan = plan_start(None, before, users_before, config.model, config.split)
+        ChampionWeights.of(joint, plan.vocabularies, plan.record).save(Path(scratch))
+        plan = plan_start(Path(scratch), now, users_now, config.model, config.split)
+        print(plan.message())
         _, cold = train(now, config, None)
-        _, warm = train(now, config, beginning.start)
+        _, warm = train(now, config, plan.transfer)
     rows = []
     for metric, best in METRICS.items():
         quality = best(epoch[metric] for epoch in cold if metric in epoch)
@@ -159,7 +159,7 @@ def measure(folder: Path, share: float, kind: str) -> tuple[list[dict[str, Any]]
         "champion": first,
         "cold": cold,
         "warm": warm,
-        "beginning": beginning.info().as_json(),
+        "beginning": plan.info().as_json(),
         "train_rows": [len(before.train), len(now.train)],
         "validation_rows": len(now.validation),
     }

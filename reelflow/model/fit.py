@@ -1,4 +1,4 @@
-"""The training loop: Keras `fit` and early stopping for each task, TensorBoard logs."""
+"""The training loop: Keras `fit` with early stopping, task by task, and the refit."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encode import training_data
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.tasks import LOSSES, RATING_LOSS, JointModel
+from reelflow.model.tasks import RATING_LOSS, TASK_LOSSES, JointModel
 from reelflow.model.timelines import Batches, sample_rows
-from reelflow.model.warm_start import Start
+from reelflow.model.warm_start import WeightTransfer
 
 History = dict[str, list[float]]
 
 VALIDATION = "val_"
-"""What Keras puts before the name of a loss on held-out rows."""
+"""Prefix of Keras for the name of a loss on held-out rows."""
 STEPS = 16
-"""Steps between two returns to Python."""
+"""Training steps of one call from Python."""
 VALIDATION_CELLS = 1 << 25
-"""Scores that a validation batch holds at a time: 128 MiB of float32."""
+"""Scores in a validation batch, at most: 128 MiB of float32."""
 
 
 def fit(
@@ -35,32 +35,32 @@ def fit(
     model: ModelConfig,
     train: TrainConfig,
     log_dir: Path,
-    start: Start | None = None,
+    start: WeightTransfer | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     epochs: Mapping[str, int] | None = None,
 ) -> tuple[JointModel, History]:
-    """Train the joint model and leaves each task's weights at its best validation loss.
+    """Train the joint model, and leave each task's weights at its best validation loss.
 
     Tasks that share weights are trained together, others one after the other. With `train.seeds`
     above 1, further rating models follow, each with a seed, an order of batches and a best epoch of
     its own.
 
     Args:
-        data: what to train on.
+        data: encoded ratings; trains on train, stops by validation.
         model: the section `model`.
         train: the section `train`.
-        log_dir: of TensorBoard's logs.
-        start: the champion's weights to begin with, where they fit; their validation loss is then
-            the one to beat.
+        log_dir: folder of TensorBoard's logs.
+        start: gives the champion's weights to the tasks that they fit, whose validation loss is
+            then the one to beat.
         callbacks: further ones, of the first model.
-        epochs: loss to how many passes over train it takes; by default `train.epochs` at most.
+        epochs: loss to the number of epochs of its training; by default at most `train.epochs`.
 
     Returns:
-        The model, and loss name to its value per epoch.
+        The model, and the history: loss to its value in each epoch.
 
     Raises:
-        BadInput: no train rating has a known user and movie, or several seeds are asked of a rating
-            model without weights of its own.
+        BadInput: no train rating has a known user and movie, or `train.seeds` is above 1 for a
+            rating model without weights of its own.
     """
     if train.seeds > 1 and model.rating_share_embeddings:
         raise BadInput(
@@ -85,7 +85,7 @@ def _fit_once(
     model: ModelConfig,
     train: TrainConfig,
     log_dir: Path,
-    start: Start | None,
+    start: WeightTransfer | None,
     epochs: Mapping[str, int],
     number: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -98,12 +98,12 @@ def _fit_once(
             "All ids of the train split are out of vocabulary: there is nothing to learn from.",
             "Check that ratings and movies use the same ids.",
         )
-    known = data.validation.only_known(data.sizes)
-    held_out = sample_rows(known, train.validation_rows, train.seed)
+    held_out = data.validation.only_known(data.sizes)
+    held_out = sample_rows(held_out, train.validation_rows, train.seed)
     held_out_batch = min(4 * train.batch_size, max(1, VALIDATION_CELLS // len(data.catalogue)))
     validation = Batches(held_out, held_out_batch, None) if len(held_out) else None
     joint = JointModel(data, model)
-    begun = [] if start is None else start.begin(joint, number)
+    warm = [] if start is None else start.apply(joint, number)
     history: History = {}
     for loss, tasks in joint.stages.items():
         joint.learn(tasks)
@@ -111,27 +111,30 @@ def _fit_once(
         rate = rating_rate(train, len(batches)) if loss == RATING_LOSS else train.learning_rate
         joint.compile(optimizer=optimizer(train, rate), steps_per_execution=STEPS)
         best = BestWeights(loss, train.patience)
-        if validation is not None and set(tasks) <= set(begun):
-            best.begin(joint, joint.evaluate(validation, verbose=0, return_dict=True)[loss])
-        most = epochs.get(loss, train.epochs)
-        if start is not None and most:
-            start.loosen(joint, [task for task in tasks if task in begun], train.warm_start_share)
+        if validation is not None and set(tasks) <= set(warm):
+            best.start_with(joint, joint.evaluate(validation, verbose=0, return_dict=True)[loss])
+        max_epochs = epochs.get(loss, train.epochs)
+        if start is not None and max_epochs:
+            start.shrink(joint, [task for task in tasks if task in warm], train.warm_start_share)
         result = joint.fit(
             batches,
             validation_data=validation,
-            epochs=most,
+            epochs=max_epochs,
             callbacks=[
                 best,
                 keras.callbacks.TerminateOnNaN(),
                 keras.callbacks.TensorBoard(
-                    str(log_dir / loss.removesuffix("_loss")), write_graph=False, profile_batch=0
+                    str(log_dir / (tasks[0] if len(tasks) == 1 else "joint")),
+                    write_graph=False,
+                    profile_batch=0,
                 ),
                 *callbacks,
             ],
             verbose=0,
         )
-        names = {loss, *(LOSSES[task] for task in tasks)}
-        history |= {k: v for k, v in result.history.items() if k.removeprefix(VALIDATION) in names}
+        names = {loss, *(TASK_LOSSES[task] for task in tasks)}
+        names |= {VALIDATION + name for name in names}
+        history |= {name: values for name, values in result.history.items() if name in names}
         if best.epoch is not None:
             joint.best_epochs[loss] = best.epoch
     joint.learn(joint.tasks)
@@ -139,10 +142,10 @@ def _fit_once(
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Keeps the weights of the best validation loss, and stops when it does not get better.
+    """Stops training when the validation loss does not improve, and restores the best weights.
 
-    Keras's own `EarlyStopping` leaves the last weights where the epochs run out.
-    Without a validation split the last weights stay.
+    Unlike Keras's own `EarlyStopping`, also if the epochs run out first. Without a validation split
+    the last weights stay.
     """
 
     def __init__(self, loss: str, patience: int) -> None:
@@ -153,15 +156,14 @@ class BestWeights(keras.callbacks.Callback):
         self._weights: list[npt.NDArray[np.float32]] = []
         self._stale = 0
         self.epoch: int | None = None
-        """Passes over train after which the loss was best: 0 if a warm start's weights were best,
-        none if no loss was ever a number."""
+        """Epochs to the best loss: 0 if a warm start's weights were best, None without any loss."""
 
-    def begin(self, joint: JointModel, loss: float) -> None:
-        """Take a warm start's weights, with their validation loss, for the best ones so far."""
+    def start_with(self, joint: JointModel, loss: float) -> None:
+        """Take a warm start's weights, with their validation loss, as the best so far."""
         self._keep(joint, loss, 0)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Look at the validation loss of the epoch."""
+        """Compare the validation loss of the epoch with the best one."""
         loss = (logs or {}).get(self._loss)
         if loss is None:
             return
@@ -184,14 +186,11 @@ class BestWeights(keras.callbacks.Callback):
         self._weights = [weight.numpy() for weight in model.trainable_weights]
 
 
-# Optimizers for tables of embeddings.
-
-
 Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
 
 
 def rating_rate(config: TrainConfig, steps: int) -> Schedule:
-    """The rating task's learning rate, which falls after each epoch of so many steps."""
+    """Return the rating task's learning rate, which falls after each epoch of so many steps."""
     return keras.optimizers.schedules.ExponentialDecay(
         config.rating_learning_rate, steps, config.rating_decay, staircase=True
     )
@@ -200,43 +199,40 @@ def rating_rate(config: TrainConfig, steps: int) -> Schedule:
 def optimizer(
     config: TrainConfig, learning_rate: float | Schedule
 ) -> keras.optimizers.legacy.Optimizer:
-    """The optimizer that the configuration names, at the learning rate of the task."""
+    """Make the configured optimizer (`train.optimizer`)."""
     if config.optimizer == "adagrad":
         return keras.optimizers.legacy.Adagrad(learning_rate)
     return TableAdam(learning_rate)
 
 
 class TableAdam(keras.optimizers.legacy.Adam):
-    """Adam whose every step is one fused kernel a variable, for tables too.
+    """Adam that updates embedding tables in one fused kernel.
 
-    Keras's own Adam moves the whole table at each step as well, gradients of a few rows or not, but
-    in ten operations; for models made of tables that is half of the training time. The values are
+    Keras's own Adam also updates the whole table at each step, whatever rows have gradients, but in
+    ten operations, which take half of the training time of models made of tables. The values are
     the same.
     """
 
     def _resource_apply_sparse_duplicate_indices(
         self, grad: tf.Tensor, handle: tf.Tensor, indices: tf.Tensor, **options: Any
     ) -> tf.Operation:
-        """Rows of a gradient, float32 [n, ...], of which several may belong to one index."""
+        """Apply a sparse gradient, float32 [n, ...], whose indices may repeat."""
         dense = tf.math.unsorted_segment_sum(grad, indices, tf.shape(handle)[0])
         return self._resource_apply_dense(dense, handle, **options)
 
 
-# Training twice: to find out how long, and then on all ratings that are not test.
-
-
 @dataclass(frozen=True)
-class Fitted:
-    """What training gives."""
+class FitResult:
+    """The result of `fit_and_refit`."""
 
     joint: JointModel
     """The model to export."""
     data: EncodedData
-    """What it was trained on."""
-    first: JointModel
-    """The model that knows nothing of validation; the same one without a second training."""
+    """The data it was trained on: with a refit, validation is part of train."""
+    before_refit: JointModel
+    """The model of the first training, on train alone; without a refit the same as `joint`."""
     history: History
-    """Loss name to its value per epoch of the first training."""
+    """Loss to its value in each epoch of the first training."""
 
 
 def fit_and_refit(
@@ -244,20 +240,20 @@ def fit_and_refit(
     model: ModelConfig,
     train: TrainConfig,
     log_dir: Path,
-    start: Start | None = None,
-) -> Fitted:
-    """Trains, and with `train.refit` once more from the start with validation as part of train.
+    start: WeightTransfer | None = None,
+) -> FitResult:
+    """Train, and with `train.refit` once more from the start on train and validation together.
 
-    The second training takes each task's best number of epochs of the first, as nothing is left to
-    stop it by (Goodfellow, Bengio & Courville 2016, "Deep learning", algorithm 7.2). Only there are
-    further seeds trained.
+    The second training takes each task's best number of epochs of the first, as no ratings are left
+    to stop it by (Goodfellow, Bengio & Courville 2016, "Deep learning", algorithm 7.2). It alone
+    trains further seeds.
 
     Args:
         data: see `fit`.
         model: see `fit`.
         train: see `fit`.
         log_dir: see `fit`.
-        start: what both trainings begin with.
+        start: gives both trainings the champion's weights.
 
     Raises:
         BadInput: see `fit`.
@@ -265,9 +261,9 @@ def fit_and_refit(
     everything = training_data(data, train.model_dump())
     if everything is data:
         joint, history = fit(data, model, train, log_dir, start)
-        return Fitted(joint, data, joint, history)
+        return FitResult(joint, data, joint, history)
     once = train.model_copy(update={"seeds": 1})
     first, history = fit(data, model, once, log_dir, start)
     again, begin = log_dir / "refit", None if start is None else start.on(everything)
     joint, _ = fit(everything, model, train, again, begin, epochs=first.best_epochs)
-    return Fitted(joint, everything, first, history)
+    return FitResult(joint, everything, first, history)

@@ -20,7 +20,7 @@ from reelflow.model.weights import Weights, prefixed
 RETRIEVAL_LOSS = "retrieval_loss"
 RATING_LOSS = "rating_loss"
 JOINT_LOSS = "joint_loss"
-LOSSES = {f.RETRIEVAL_TASK: RETRIEVAL_LOSS, f.RATING_TASK: RATING_LOSS}
+TASK_LOSSES = {f.RETRIEVAL_TASK: RETRIEVAL_LOSS, f.RATING_TASK: RATING_LOSS}
 """Task to the name of its loss."""
 
 
@@ -56,7 +56,7 @@ class JointModel(tfrs.Model):
         self._bias_ratings = None if config.rating_weight else bias_ratings(data)
         self.popularity = recent_popularity(data, config.popularity_half_life)
         self._retrieval_task = RetrievalTask(data, self.candidate_tower, self.timelines, config)
-        names = dict.fromkeys([*(LOSSES[task] for task in self.tasks), *self.stages])
+        names = dict.fromkeys([*(TASK_LOSSES[task] for task in self.tasks), *self.stages])
         self._loss_means = {name: keras.metrics.Mean(name) for name in names}
 
     @property
@@ -94,7 +94,7 @@ class JointModel(tfrs.Model):
         """
         if self._config.rating_share_embeddings and len(self.tasks) > 1:
             return {JOINT_LOSS: self.tasks}
-        return {LOSSES[task]: [task] for task in self.tasks}
+        return {TASK_LOSSES[task]: [task] for task in self.tasks}
 
     def learn(self, tasks: Sequence[str]) -> None:
         """Train these tasks from now on; what the others alone have stays as it is.

@@ -11,10 +11,10 @@ from reelflow.config import ModelConfig, SplitConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model import guards
 from reelflow.model.export import export
-from reelflow.model.fit import Fitted, fit_and_refit
+from reelflow.model.fit import FitResult, fit_and_refit
 from reelflow.model.signatures import ServingModel
 from reelflow.model.tasks import RETRIEVAL_LOSS
-from reelflow.model.warm_start import find_beginning
+from reelflow.model.warm_start import plan_start
 from reelflow.saved_model.files import Guard, ModelInfo
 
 
@@ -49,12 +49,12 @@ def train_and_export(
     """
     checks = [guards.strictly_past_histories(data)]
     guards.refuse(checks)
-    beginning = None
+    plan = None
     if train.warm_start:
         assert split is not None, "a warm start needs the section split"
-        beginning = find_beginning(champion, data, users, model, split)
+        plan = plan_start(champion, data, users, model, split)
     began = time.monotonic()
-    start = None if beginning is None else beginning.start
+    start = None if plan is None else plan.transfer
     fitted = fit_and_refit(data, model, train, log_dir, start)
     joint, history = fitted.joint, fitted.history
     info = ModelInfo(
@@ -62,13 +62,13 @@ def train_and_export(
         movies=len(fitted.data.catalogue),
         train_rows=len(fitted.data.train),
         epochs=max(map(len, history.values())),
-        best_epochs=dict(fitted.first.best_epochs),
+        best_epochs=dict(fitted.before_refit.best_epochs),
         fit_seconds=round(time.monotonic() - began, 1),
         parameters=joint.parameters,
         tasks=joint.tasks,
         history=history,
         tuned=dict(tuned or {}),
-        warm_start=None if beginning is None else beginning.info(),
+        warm_start=None if plan is None else plan.info(),
         guards=[*checks, *_check_training(fitted, model, train)],
         cross_weights=joint.rating_model.cross_weights() if joint.has_rating else None,
         model=model.model_dump(mode="json"),
@@ -76,12 +76,12 @@ def train_and_export(
         split=None if split is None else split.model_dump(mode="json"),
     )
     export(ServingModel(joint, fitted.data, users), fitted.data, users, info, saved_model)
-    if beginning is not None:
+    if plan is not None:
         # The next run's validation ratings may be among this run's: keep weights that know none.
-        beginning.keep(fitted.first, saved_model)
+        plan.save_weights(fitted.before_refit, saved_model)
 
 
-def _check_training(fitted: Fitted, model: ModelConfig, train: TrainConfig) -> list[Guard]:
+def _check_training(fitted: FitResult, model: ModelConfig, train: TrainConfig) -> list[Guard]:
     """Check what was learned; the Evaluator refuses a model that does not pass."""
     joint = fitted.joint
     weights = {f"{i} {w.name}": w.numpy() for i, w in enumerate(joint.trainable_weights)}

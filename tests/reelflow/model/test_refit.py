@@ -22,7 +22,7 @@ TRAIN = TrainConfig(
 def test_it_is_a_training_on_both_for_the_best_number_of_epochs(tmp_path: Path) -> None:
     data = checkerboard().data
     fitted = fit_and_refit(data, MODEL, TRAIN, tmp_path)
-    best = fitted.first.best_epochs
+    best = fitted.before_refit.best_epochs
     assert best[RATING_LOSS] < len(fitted.history[RATING_LOSS]) < best[RETRIEVAL_LOSS] == 6
     assert len(fitted.data.train) == len(data.train) + len(data.validation)
     plain, history = fit(with_validation(data), MODEL, TRAIN, tmp_path / "plain", epochs=best)
@@ -49,5 +49,7 @@ def test_what_a_next_run_may_begin_with_knows_nothing_of_validation(tmp_path: Pa
     data = checkerboard().data
     fitted = fit_and_refit(data, MODEL, TRAIN, tmp_path)
     alone, _ = fit(data, MODEL, TRAIN, tmp_path / "alone")
-    for one, other in zip(fitted.first.trainable_weights, alone.trainable_weights, strict=True):
+    for one, other in zip(
+        fitted.before_refit.trainable_weights, alone.trainable_weights, strict=True
+    ):
         np.testing.assert_array_equal(one, other)

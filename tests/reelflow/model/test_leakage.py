@@ -19,7 +19,8 @@ from reelflow.data.ingest.split import (
     temporal_shares,
 )
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.warm_champion import Knowledge, leak
+from reelflow.model.champion_weights import TrainingRecord
+from reelflow.model.warm_start import leakage
 from tests.encoded_data import Row, encoded
 
 RANDOM = SplitConfig()
@@ -72,8 +73,8 @@ def test_who_may_be_begun_with_has_not_seen_what_is_held_out(
     third = rows(300, 3_000, seed=3)
     champion = [*FIRST, *SECOND]
     now = [*champion, *third] if window == "growing" else [*SECOND, *third]
-    knows = Knowledge.of(config, data(champion, config))
-    assert leak(knows, config, data(now, config)) is None
+    knows = TrainingRecord.of(config, data(champion, config))
+    assert leakage(knows, config, data(now, config)) is None
     seen = set(parts(champion, config)[TRAIN])
     _, validation, test = parts(now, config)
     pairs = {row[:2] for row in seen} if config is RANDOM else seen
@@ -90,9 +91,9 @@ def test_a_pair_rated_again_stays_in_its_split() -> None:
 
 
 def test_another_seed_or_share_is_refused() -> None:
-    knows = Knowledge.of(RANDOM, data(FIRST, RANDOM))
+    knows = TrainingRecord.of(RANDOM, data(FIRST, RANDOM))
     for other in (SplitConfig(seed=7), SplitConfig(validation=0.2), SplitConfig(test=0.2)):
-        reason = leak(knows, other, data(FIRST, other))
+        reason = leakage(knows, other, data(FIRST, other))
         assert reason is not None
         assert "split was another" in reason
     # It would have been a leak.
@@ -101,18 +102,18 @@ def test_another_seed_or_share_is_refused() -> None:
 
 
 def test_a_champion_from_a_later_window_is_refused() -> None:
-    knows = Knowledge.of(TEMPORAL, data([*FIRST, *SECOND], TEMPORAL))
-    reason = leak(knows, TEMPORAL, data(FIRST, TEMPORAL))
+    knows = TrainingRecord.of(TEMPORAL, data([*FIRST, *SECOND], TEMPORAL))
+    reason = leakage(knows, TEMPORAL, data(FIRST, TEMPORAL))
     assert reason is not None
     assert "held out now" in reason
 
 
 def test_what_a_champion_began_with_counts_too() -> None:
     early = data(FIRST, TEMPORAL)
-    late = Knowledge.of(TEMPORAL, data([*FIRST, *SECOND], TEMPORAL))
+    late = TrainingRecord.of(TEMPORAL, data([*FIRST, *SECOND], TEMPORAL))
     # Trained on early ratings alone, but on top of weights that have seen later ones.
-    knows = Knowledge.of(TEMPORAL, early).on_top_of(late)
-    assert leak(knows, TEMPORAL, early) is not None
+    knows = TrainingRecord.of(TEMPORAL, early).on_top_of(late)
+    assert leakage(knows, TEMPORAL, early) is not None
 
 
 @pytest.mark.parametrize(
@@ -124,12 +125,12 @@ def test_what_a_champion_began_with_counts_too() -> None:
     ids=["leave_last", "predefined"],
 )
 def test_splits_of_which_nothing_can_be_said(split: SplitConfig) -> None:
-    knows = Knowledge.of(split, data(FIRST, RANDOM))
-    reason = leak(knows, split, data(FIRST, RANDOM))
+    knows = TrainingRecord.of(split, data(FIRST, RANDOM))
+    reason = leakage(knows, split, data(FIRST, RANDOM))
     assert reason is not None
     assert "does not tell" in reason
 
 
 def test_knowledge_is_json() -> None:
-    knows = Knowledge.of(RANDOM, data(FIRST, RANDOM))
-    assert Knowledge(**json.loads(json.dumps(vars(knows)))) == knows
+    knows = TrainingRecord.of(RANDOM, data(FIRST, RANDOM))
+    assert TrainingRecord(**json.loads(json.dumps(vars(knows)))) == knows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import pytest
 import tensorflow as tf
 
 from reelflow.config import ModelConfig, SplitConfig, TrainConfig
-from reelflow.encoding.encoded import EncodedData
+from reelflow.encoding.encoded import EncodedData, Tokens
 from reelflow.model import weights as w
+from reelflow.model.champion_weights import ChampionWeights, TrainingRecord, Vocabularies
 from reelflow.model.fit import fit, fit_and_refit
 from reelflow.model.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
-from reelflow.model.warm_champion import Champion, Knowledge, Rows
-from reelflow.model.warm_start import Start, build, find_beginning
+from reelflow.model.warm_start import WeightTransfer, build, plan_start
 from tests.encoded_data import Movie, Row, encoded, random_rows, user_vocabulary
 
 SIZES = {"embedding_size": 6, "rating_embedding_size": 4, "history_length": 3}
@@ -65,14 +66,16 @@ BEFORE_USERS = user_vocabulary(BEFORE)
 AFTER_USERS = ["a-new-one", *BEFORE_USERS[1:]]
 
 
-def trained(data: EncodedData, config: ModelConfig, tmp_path: Path) -> Champion:
+def trained(data: EncodedData, config: ModelConfig, tmp_path: Path) -> ChampionWeights:
     """A champion of the users before."""
     joint, _ = fit(data, config, TRAIN, tmp_path)
-    return Champion.of(joint, Rows.of(data, BEFORE_USERS), Knowledge.of(SplitConfig(), data))
+    return ChampionWeights.of(
+        joint, Vocabularies.of(data, BEFORE_USERS), TrainingRecord.of(SplitConfig(), data)
+    )
 
 
-def start_of(champion: Champion, data: EncodedData, users: list[str]) -> Start:
-    return Start.of(champion, Rows.of(data, users), data)
+def start_of(champion: ChampionWeights, data: EncodedData, users: list[str]) -> WeightTransfer:
+    return WeightTransfer.of(champion, Vocabularies.of(data, users), data)
 
 
 @pytest.mark.parametrize("change", HEADS, ids=str)
@@ -93,7 +96,7 @@ def test_who_stays_keeps_its_rows(change: dict[str, Any], tmp_path: Path) -> Non
     champion = trained(before, config, tmp_path)
     joint = JointModel(after, config)
     start = start_of(champion, after, AFTER_USERS)
-    assert start.begin(joint) == list(joint.named_weights())
+    assert start.apply(joint) == list(joint.named_weights())
 
     movies_before = [f.movie_id for f in MOVIES]
     movies_after = [movie(n).movie_id for n in range(17)][::-1]
@@ -126,10 +129,10 @@ def test_another_order_of_the_same_data_changes_no_answer(tmp_path: Path) -> Non
         encoded(rows_of_all, rows_of_all[:5], movies=f) for f in (MOVIES, MOVIES[::-1])
     )
     joint, _ = fit(before, config, TRAIN, tmp_path)
-    rows_before = Rows.of(before, BEFORE_USERS)
-    champion = Champion.of(joint, rows_before, Knowledge.of(SplitConfig(), before))
+    rows_before = Vocabularies.of(before, BEFORE_USERS)
+    champion = ChampionWeights.of(joint, rows_before, TrainingRecord.of(SplitConfig(), before))
     again = JointModel(turned, config)
-    start_of(champion, turned, BEFORE_USERS).begin(again)
+    start_of(champion, turned, BEFORE_USERS).apply(again)
 
     everybody, movies = tf.range(before.sizes.users), len(MOVIES)
     ends = joint.timelines.ends_now(everybody)
@@ -149,7 +152,7 @@ def test_a_new_movie_begins_among_its_genres_and_a_new_user_at_the_mean(tmp_path
     before, after = data_before(), data_after()
     champion = trained(before, ModelConfig(**SIZES), tmp_path)
     joint = JointModel(after, ModelConfig(**SIZES))
-    start_of(champion, after, AFTER_USERS).begin(joint)
+    start_of(champion, after, AFTER_USERS).apply(joint)
     weights = joint.named_weights()
     # Biases are initialised with zeros, so that no noise is added to where newcomers begin.
     movies = [movie(n) for n in range(17)][::-1]
@@ -179,19 +182,21 @@ def test_the_file_holds_everything(tmp_path: Path) -> None:
     before = data_before()
     champion = trained(before, ModelConfig(**SIZES), tmp_path / "logs")
     champion.save(tmp_path)
-    read = Champion.load(tmp_path)
+    read = ChampionWeights.load(tmp_path)
     assert read is not None
-    assert read.knowledge == champion.knowledge
-    assert read.rows.words == champion.rows.words
-    np.testing.assert_array_equal(read.rows.rated, champion.rows.rated)
-    assert read.rows.calendar is not None
-    assert champion.rows.calendar is not None
-    np.testing.assert_array_equal(read.rows.calendar.keys, champion.rows.calendar.keys)
+    assert read.record == champion.record
+    assert read.vocabularies.words == champion.vocabularies.words
+    np.testing.assert_array_equal(read.vocabularies.rated, champion.vocabularies.rated)
+    assert read.vocabularies.calendar is not None
+    assert champion.vocabularies.calendar is not None
+    np.testing.assert_array_equal(
+        read.vocabularies.calendar.keys, champion.vocabularies.calendar.keys
+    )
     for task, weights in champion.weights.items():
         assert read.weights[task].keys() == weights.keys()
         for name, value in weights.items():
             np.testing.assert_array_equal(read.weights[task][name], value)
-    assert Champion.load(tmp_path / "elsewhere") is None
+    assert ChampionWeights.load(tmp_path / "elsewhere") is None
 
 
 @pytest.mark.parametrize(
@@ -207,15 +212,29 @@ def test_a_task_whose_weights_do_not_fit_starts_cold(
     before = data_before()
     trained(before, ModelConfig(**SIZES), tmp_path).save(tmp_path)
     config = ModelConfig(**{**SIZES, **change})
-    beginning = find_beginning(tmp_path, before, BEFORE_USERS, config, SplitConfig())
-    info = beginning.info()
+    plan = plan_start(tmp_path, before, BEFORE_USERS, config, SplitConfig())
+    info = plan.info()
     assert info.warm is True
     assert info.cold_tasks is not None
     assert len(info.cold_tasks) == 1
-    assert "starts cold" in beginning.sentence()
+    assert "starts cold" in plan.message()
     (reason,) = info.cold_tasks.values()
     assert re.search(words, reason)
-    joint, _ = fit(before, config, TRAIN, tmp_path / "logs", beginning.start)
+    joint, _ = fit(before, config, TRAIN, tmp_path / "logs", plan.transfer)
+    assert joint.trainable_weights
+
+
+def test_a_task_with_tables_of_features_starts_cold(tmp_path: Path) -> None:
+    """The weights' file has no words of single features to match the rows by."""
+    movies = np.arange(len(MOVIES))
+    features = Tokens.from_pairs(["director=A", "star=B"], movies, movies % 2, len(MOVIES))
+    before = replace(data_before(), movie_features=features)
+    config = ModelConfig(**{**SIZES, "rating_head": "dcn"})
+    trained(before, config, tmp_path).save(tmp_path)
+    plan = plan_start(tmp_path, before, BEFORE_USERS, config, SplitConfig())
+    reason = "the words of head/director are not kept with the weights"
+    assert plan.info().cold_tasks == {"rating": reason}
+    joint, _ = fit(before, config, TRAIN, tmp_path / "logs", plan.transfer)
     assert joint.trainable_weights
 
 
@@ -224,10 +243,10 @@ def test_cold_starts_say_why(tmp_path: Path) -> None:
 
     def sentence(folder: Path | None, change: dict[str, Any], split: SplitConfig) -> str:
         config = ModelConfig(**{**SIZES, **change})
-        found = find_beginning(folder, before, BEFORE_USERS, config, split)
-        assert found.start is None
-        assert found.info().as_json() == {"warm": False, "reason": found.why_cold}
-        return found.sentence()
+        found = plan_start(folder, before, BEFORE_USERS, config, split)
+        assert found.transfer is None
+        assert found.info().as_json() == {"warm": False, "reason": found.cold_reason}
+        return found.message()
 
     assert "there is no champion" in sentence(None, {}, SplitConfig())
     assert "left no weights" in sentence(tmp_path, {}, SplitConfig())
@@ -257,8 +276,8 @@ def test_the_second_training_begins_with_the_champion_too(tmp_path: Path) -> Non
     spoil = TrainConfig(epochs=2, learning_rate=5.0, rating_learning_rate=5.0, batch_size=16)
     start = start_of(champion, before, BEFORE_USERS)
     fitted = fit_and_refit(before, config, spoil, tmp_path, start)
-    assert fitted.first.best_epochs == {RETRIEVAL_LOSS: 0, RATING_LOSS: 0}
-    for joint in (fitted.first, fitted.joint):
+    assert fitted.before_refit.best_epochs == {RETRIEVAL_LOSS: 0, RATING_LOSS: 0}
+    for joint in (fitted.before_refit, fitted.joint):
         query = joint.named_weights()["retrieval"]["query/user"].variable.numpy()
         np.testing.assert_array_equal(query, champion.weights["retrieval"]["query/user"])
     assert len(fitted.data.train) == len(BEFORE) + len(late)
@@ -269,7 +288,7 @@ def test_loosened_movie_vectors_shrink_alike_and_nothing_else_does(tmp_path: Pat
     champion = trained(before, config, tmp_path)
     joint = JointModel(before, config)
     start = start_of(champion, before, BEFORE_USERS)
-    start.loosen(joint, start.begin(joint), 0.5)
+    start.shrink(joint, start.apply(joint), 0.5)
     rated = {row[1] for row in BEFORE}
     movies = [i for i, f in enumerate(MOVIES) if f.movie_id in rated]
     tower, old = joint.named_weights()["retrieval"], champion.weights["retrieval"]
@@ -286,13 +305,13 @@ def test_further_seeds_begin_with_their_own_weights(tmp_path: Path) -> None:
     before, config = data_before(), ModelConfig(**SIZES)
     two = TRAIN.model_copy(update={"seeds": 2})
     joint, _ = fit(before, config, two, tmp_path)
-    rows = Rows.of(before, BEFORE_USERS)
-    champion = Champion.of(joint, rows, Knowledge.of(SplitConfig(), before))
+    rows = Vocabularies.of(before, BEFORE_USERS)
+    champion = ChampionWeights.of(joint, rows, TrainingRecord.of(SplitConfig(), before))
     assert set(champion.weights) == {"retrieval", "rating", "rating-1"}
     spoil = two.model_copy(update={"epochs": 1, "learning_rate": 5.0, "rating_learning_rate": 5.0})
     start = start_of(champion, before, BEFORE_USERS)
     again, _ = fit(before, config, spoil, tmp_path, start)
-    kept = Champion.of(again, rows, champion.knowledge)
+    kept = ChampionWeights.of(again, rows, champion.record)
     for task, weights in champion.weights.items():
         for name, value in weights.items():
             np.testing.assert_array_equal(kept.weights[task][name], value)
