@@ -93,18 +93,18 @@ METRICS: Final[dict[str, Metric]] = {
 
 @dataclass(frozen=True)
 class GateMetric:
-    """A metric that the gate holds models to, and the fields of `GateConfig` that say how."""
+    """A metric with bounds, and the fields of `GateConfig` that set them."""
 
     metric: Metric
     name: str
-    """What the names of its bounds begin with."""
+    """Name of the bound from the configuration; the names of the others begin with it."""
     limit: str
     """Field with the least value that passes, or the greatest if lower is better."""
     champion_margin: str
     """Field that says by how much a model may be worse than the champion."""
     baseline_margin: str | None = None
     """Field that says by how much a model must be better than each baseline in `gate.baselines`;
-    none if it is not held against them."""
+    None if it is not compared with them."""
 
     @property
     def champion_bound(self) -> str:

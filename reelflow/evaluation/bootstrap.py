@@ -8,20 +8,26 @@ seed draws the same users, so that two models' resamples are pairs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
+from reelflow.base.metrics import METRICS, PROTOCOLS
 from reelflow.encoding.encoded import Int32
 from reelflow.evaluation.metrics import Floats, by_path
 from reelflow.evaluation.results import Interval, Intervals
 from reelflow.evaluation.slices import Mask
 
+T = TypeVar("T")
+
 RESAMPLES: Final = 1000
 CONFIDENCE: Final = 0.95
 BLOCK_CELLS: Final = 1 << 22
 """Weights of users in memory at a time: 32 MiB."""
-SLICED: Final = ("raw/top_10", "raw/top_100", "unseen/top_10", "unseen/top_100", "squared_error")
+SLICED: Final = (
+    *(METRICS[key].path(protocol) for protocol in PROTOCOLS for key in ("top_10", "top_100")),
+    METRICS["rmse"].column,
+)
 """Columns of `metrics.row_columns` that slices have intervals of."""
 
 
@@ -68,15 +74,15 @@ def intervals(columns: Mapping[str, Floats], users: Int32, seed: int) -> Interva
 
 
 def slice_intervals(
-    columns: Mapping[str, Floats], slices: Mapping[str, Mask], users: Int32, seed: int
-) -> dict[str, Intervals]:
+    columns: Mapping[str, Floats], slices: Mapping[T, Mask], users: Int32, seed: int
+) -> dict[T, Intervals]:
     """Intervals of the `SLICED` columns over the rows of each slice, from the same draws of users.
 
     A draw without a row of the slice is left out.
 
     Args:
         columns: as for `intervals`.
-        slices: name to the rows inside, bool [rows]; slices may overlap.
+        slices: key to the rows inside, bool [rows]; slices may overlap.
         users: as for `intervals`.
         seed: as for `intervals`.
     """

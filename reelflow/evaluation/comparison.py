@@ -164,10 +164,9 @@ def _slices(
     users: Int32,
     seed: int,
 ) -> list[Slice]:
-    names = {f"{key}={value}": mask for (key, value), mask in slices.items()}
-    ranges = slice_intervals(columns, names, users, seed)
+    ranges = slice_intervals(columns, slices, users, seed)
     found = []
-    for ((key, value), inside), name in zip(slices.items(), names, strict=True):
+    for (key, value), inside in slices.items():
         part = summarise(columns, inside)
         found.append(
             Slice(
@@ -177,7 +176,7 @@ def _slices(
                 unseen=part.unseen,
                 rmse=part.rmse,
                 mae=part.mae,
-                intervals=ranges[name],
+                intervals=ranges[key, value],
             )
         )
     return found

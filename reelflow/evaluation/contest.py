@@ -35,7 +35,7 @@ class Entry:
     intervals: Intervals
     """Of the metrics that are means over test rows: 95 % of the bootstrap by user."""
     fit_seconds: float | None
-    """Wall time of training alone; none if it was not noted."""
+    """Wall time of training alone; None if it is not known."""
     parameters: int | None
     """Numbers that were learned."""
     resamples: dict[str, Floats] = field(repr=False)

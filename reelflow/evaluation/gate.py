@@ -93,7 +93,7 @@ def bounds(
     tasks: Collection[str] = TASKS,
     champion_tasks: Collection[str] = TASKS,
 ) -> list[Bound]:
-    """All bounds that a model is held to (docs/adr/0013).
+    """All bounds that a model must keep (docs/adr/0013).
 
     Args:
         gate: the configuration.
@@ -147,7 +147,7 @@ def _value(summary: Summary, path: str) -> float:
 
 
 def reason(bound: Bound) -> str:
-    """Where a bound comes from: `gate.rmse_max`, `the champion's 0.9000 plus gate.rmse_margin`."""
+    """The origin of a bound: `gate.rmse_max`, `the champion's 0.9000 plus gate.rmse_margin`."""
     gated, higher = bound.gated, bound.gated.metric.higher_is_better
     if bound.origin == "configuration":
         return f"gate.{gated.limit}"

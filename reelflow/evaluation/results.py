@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +45,7 @@ class Summary(_Figures):
     mae: float
     """In stars."""
     like: Likes | None = None
-    """How well likes are told from dislikes; over all rows only."""
+    """Metrics of a classifier of likes; over all rows only."""
 
 
 @dataclass(frozen=True)
@@ -84,23 +83,23 @@ class BoundRecord:
     lower: float | None
     upper: float | None
     reason: str
-    """Where the bound comes from, for people."""
+    """The bound's origin, for people."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate decided."""
+    """The gate's decision."""
 
     blessed: bool
     reasons: list[str]
-    """Why the model is refused, for people; empty if it is blessed."""
+    """The reasons of a refusal, for people; empty if the model is blessed."""
     broken: list[str] = field(default_factory=list)
     """Names of the bounds and guards that the reasons are about, in the same order."""
     protocol: str = "unseen"
     """Protocol of the ranking metrics that the gate looks at."""
     bounds: list[BoundRecord] = field(default_factory=list)
     not_gated: list[str] = field(default_factory=list)
-    """What the gate does not look at, for people."""
+    """Metrics and models that the gate leaves out, for people."""
 
     @property
     def only_worse_than_champion(self) -> bool:
@@ -155,14 +154,10 @@ class Results:
     calibration: list[Bin] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The content of the file."""
-        return asdict(self)
-
     def write(self, folder: Path) -> None:
         """Write `metrics.json` into an artifact's folder, which is made if need be."""
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.as_dict(), indent=2)
+        text = json.dumps(asdict(self), indent=2)
         (folder / METRICS_FILE).write_text(text, encoding="utf-8")
 
     @classmethod
@@ -182,9 +177,4 @@ class Results:
         Raises:
             pydantic.ValidationError: it does not have the content that it should have.
         """
-        return _adapter().validate_python({"all_rows": content.get("rows"), **content})
-
-
-@cache
-def _adapter() -> TypeAdapter[Results]:
-    return TypeAdapter(Results)
+        return TypeAdapter(cls).validate_python({"all_rows": content.get("rows"), **content})

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import TypeAdapter
 
@@ -65,13 +63,9 @@ class Trials:
         successful = [trial for trial in self.trials if trial.objective is not None]
         return sorted(successful, key=lambda t: t.value, reverse=not self.lower_is_better)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The content of the file."""
-        return asdict(self)
-
     def write(self, folder: Path) -> None:
         """Write `trials.json` into an artifact's folder."""
-        text = json.dumps(self.as_dict(), indent=2)
+        text = json.dumps(asdict(self), indent=2)
         (folder / TRIALS_FILE).write_text(text, encoding="utf-8")
 
     @classmethod
@@ -82,18 +76,6 @@ class Trials:
             pydantic.ValidationError: it does not have the content that it should have.
         """
         file = folder / TRIALS_FILE
-        return cls.of(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
-
-    @classmethod
-    def of(cls, content: Mapping[str, Any]) -> Trials:
-        """The content of a file.
-
-        Raises:
-            pydantic.ValidationError: it does not have the content that it should have.
-        """
-        return _adapter().validate_python(content)
-
-
-@cache
-def _adapter() -> TypeAdapter[Trials]:
-    return TypeAdapter(Trials)
+        if not file.is_file():
+            return None
+        return TypeAdapter(cls).validate_python(json.loads(file.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""What a contestant is worth: names, intervals, likes, and who is as good as the best."""
+"""Metrics of a contestant: names, intervals, likes, and ties with the best."""
 
 from __future__ import annotations
 

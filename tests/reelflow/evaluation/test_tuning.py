@@ -9,6 +9,7 @@ import keras_tuner
 import pytest
 
 from reelflow.base.errors import BadInput, ReelflowError
+from reelflow.base.metrics import GATE_METRICS, METRICS, GateMetric
 from reelflow.base.notices import notices_to
 from reelflow.config import ModelConfig, Range, Space, TrainConfig, TunerConfig, Value
 from reelflow.config.tuning_space import keys
@@ -146,3 +147,12 @@ def test_joint_is_the_objective_of_the_tasks_that_are_on() -> None:
     assert score(metrics, tuner.model_copy(update={"objective": "mrr"}), both) == 0.1
     broken = {**metrics, "rmse": float("inf")}
     assert score(broken, tuner, both) != score(broken, tuner, both)
+
+
+def test_joint_takes_every_metric_of_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = GateMetric(METRICS["mae"], "mae", "mae_max", "mae_margin")
+    monkeypatch.setitem(GATE_METRICS, "mae", row)
+    metrics, tuner = {"top_100": 0.5, "rmse": 0.9, "mae": 0.7}, TunerConfig()
+    assert score(metrics, tuner, MODEL) == pytest.approx(0.5 - 0.9 - 0.7)
+    rating = MODEL.model_copy(update={"retrieval_weight": 0.0})
+    assert score(metrics, tuner, rating) == pytest.approx(0.9 + 0.7)
