@@ -1,10 +1,12 @@
-"""Summaries of ingestions that never were, for tests of what reads `report.json`."""
+"""Summaries of ingestions that never were, and a reader of `quarantine.tsv`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
 
 from reelflow.data.ingest.results import IngestSummary
+from reelflow.data.quarantine import HEADER, QuarantinedRow
 
 
 def ingest_summary(read: int = 10, train: int = 6, test: int = 2, **changes: Any) -> IngestSummary:
@@ -20,3 +22,11 @@ def ingest_summary(read: int = 10, train: int = 6, test: int = 2, **changes: Any
         "data_hash": "abc",
     }
     return IngestSummary(**{**values, **changes})
+
+
+def read_quarantine(source: IO[bytes]) -> Iterator[QuarantinedRow]:
+    """Read `quarantine.tsv` back, row by row."""
+    assert source.readline() == HEADER
+    for text in source:
+        file, line, reason, row = text[:-1].split(b"\t", 3)
+        yield QuarantinedRow(file.decode(), int(line), reason.decode(), row)

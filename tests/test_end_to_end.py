@@ -21,12 +21,13 @@ from typer.testing import CliRunner
 
 from pipeline.cli.app import app
 from reelflow.base.common import content_hash
-from reelflow.data.quarantine import REASONS, QuarantinedRow, read_quarantine
+from reelflow.data.quarantine import REASONS, QuarantinedRow
 from reelflow.data.sample import write_sample
 from reelflow.registry.push import versions
 from reelflow.saved_model import golden
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.files import GOLDEN
+from tests.ingested import read_quarantine
 
 pytestmark = pytest.mark.slow
 

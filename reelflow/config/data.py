@@ -25,7 +25,7 @@ class Format(str, Enum):
 
 
 class DataConfig(Section):
-    """Where the ratings come from and what is accepted."""
+    """The ratings files, and what is accepted of them."""
 
     path: str | None = None
     """Folder with the ratings files; for ratings in spans with `{SPAN}`, or with `{YYYY}`, `{MM}`
@@ -86,7 +86,7 @@ class DataConfig(Section):
 
 
 class SplitKind(str, Enum):
-    """How ratings are divided into train, validation and test."""
+    """Ways of dividing ratings into train, validation and test."""
 
     RANDOM = "random"
     TEMPORAL = "temporal"

@@ -30,7 +30,7 @@ def _check_baselines(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class GateConfig(Section):
-    """What a model must clear before it is pushed. Margins are absolute."""
+    """The bounds that a model must keep to be pushed. Margins are absolute."""
 
     protocol: Literal["raw", "unseen"] = "unseen"
     """Ranks that the accuracy bounds look at: seen movies kept (`raw`) or masked (`unseen`)."""
@@ -56,7 +56,7 @@ class GateConfig(Section):
 
 
 class PushConfig(Section):
-    """Where a blessed model goes."""
+    """The serving folder of blessed models."""
 
     directory: str | None = None
     """Serving folder; none means `serving/reelflow` inside the output folder."""
@@ -115,7 +115,7 @@ _NEEDED = {"dataflow": ("project", "region", "temp_location", "container")}
 
 
 class BeamConfig(Section):
-    """Where Beam runs."""
+    """Engine of the steps that Beam runs: ExampleGen, the statistics and Transform."""
 
     preset: Literal["direct", "flink", "spark", "dataflow"] = "direct"
     """Engine: `direct` is this machine; the others are a cluster that shares the output folder."""

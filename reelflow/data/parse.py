@@ -167,22 +167,22 @@ def _read_rows(block: bytes, layout: Layout) -> tuple[Positions, Codes, pa.Table
     broken |= ~quoted & ~lines_of_count(lines, delimiters, len(layout.columns) - 1)
     reasons[broken & ~damaged] = quarantine.COLUMNS.code
 
-    plain = np.flatnonzero((reasons == 0) & ~quoted)
-    table = _read_plain(lines, plain, needless, delimiter, layout.columns)
+    unquoted = np.flatnonzero((reasons == 0) & ~quoted)
+    table = _read_unquoted(lines, unquoted, needless, delimiter, layout.columns)
     chosen = np.flatnonzero((reasons == 0) & quoted)
     if not len(chosen):
-        return offsets, reasons, table, plain
+        return offsets, reasons, table, unquoted
     cells = quoted_values(lines, block, chosen, delimiter.decode())
     fits = np.array([row is not None and len(row) == len(layout.columns) for row in cells])
     reasons[chosen[~fits]] = quarantine.COLUMNS.code
     rows = [row for row, fit in zip(cells, fits, strict=True) if fit and row is not None]
     table = pa.concat_tables([table, _quoted_table(rows, layout.columns)])
-    position = np.concatenate([plain, chosen[fits]])
+    position = np.concatenate([unquoted, chosen[fits]])
     order = np.argsort(position, kind="stable")
     return offsets, reasons, table.take(pa.array(order)), position[order]
 
 
-def _read_plain(
+def _read_unquoted(
     lines: Lines,
     chosen: Positions,
     needless: Positions,
@@ -191,7 +191,7 @@ def _read_plain(
 ) -> pa.Table:
     """Columns, as strings, of lines that have the right number of delimiters.
 
-    Quotes have no meaning in them; those that stand around whole values are `needless`.
+    Quotes have no meaning in them; those that stand around complete values are `needless`.
     """
     canonical = [column for column in columns if column is not None]
     if not len(chosen):

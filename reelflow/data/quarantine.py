@@ -108,16 +108,3 @@ def write_quarantine(rows: Iterable[QuarantinedRow], sink: IO[bytes]) -> None:
     sink.write(HEADER)
     for file, line, reason, row in rows:
         sink.write(f"{file}\t{line}\t{reason}\t".encode() + row + b"\n")
-
-
-def read_quarantine(source: IO[bytes]) -> Iterator[QuarantinedRow]:
-    """Read `quarantine.tsv` back, row by row.
-
-    Raises:
-        ValueError: it is not such a file.
-    """
-    if source.readline() != HEADER:
-        raise ValueError("not a quarantine file: the header is missing")
-    for text in source:
-        file, line, reason, row = text[:-1].split(b"\t", 3)
-        yield QuarantinedRow(file.decode(), int(line), reason.decode(), row)

@@ -1,4 +1,4 @@
-"""Ratings files in pieces of bounded size that begin and end with whole lines."""
+"""Ratings files in pieces of bounded size that begin and end with complete lines."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_chunk(file: RatingsFile, chunk: Chunk, block_bytes: int) -> Iterator[tu
     """Read the lines of a chunk in blocks.
 
     Yields:
-        Offset of the block in the file's content, and its bytes: whole lines, of which only the
+        Offset of the block in the file's content, and its bytes: complete lines, of which only the
         file's last may lack its newline. At most `block_bytes` and one line.
 
     Raises:

@@ -133,7 +133,7 @@ def guess_pattern(folder: str) -> str:
     if len(prefixes) == 1:
         return files.join(folder, f"{prefixes.pop()}{{SPAN}}")
     raise BadInput(
-        f"A span is asked for, and {folder} holds none: {_listed(names) or 'no sub-folders'}.",
+        f"A span is requested, and {folder} holds none: {_listed(names) or 'no sub-folders'}.",
         "Name spans by placeholders in the data path, as ratings/{YYYY}-{MM}-{DD} or "
         "ratings/{SPAN}, or leave --span out.",
     )

@@ -178,7 +178,7 @@ class _Folder:
     names: list[str]
     folders: list[str] = field(default_factory=list)
     label: str = ""
-    """What stands before the names of its files in messages."""
+    """Prefix of the names of its files in messages."""
 
     @classmethod
     def of(cls, path: str, label: str = "") -> _Folder:

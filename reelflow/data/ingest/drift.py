@@ -89,18 +89,18 @@ def changes(
     import tensorflow_data_validation as tfdv
 
     now, before = statistics(newest), statistics(previous)
-    found: dict[tuple[str, str, str], Change] = {}
+    first: dict[tuple[str, str, str], Change] = {}
     for comparators in schemas:
         drift = tfdv.validate_statistics(now, comparators, previous_statistics=before)
         for change in _read(drift, "drift", newest.schema.names):
-            found.setdefault((change.column, change.kind, change.measure), change)
+            first.setdefault((change.column, change.kind, change.measure), change)
         if trained is None:
             continue
         skew = tfdv.validate_statistics(trained, comparators, serving_statistics=now)
         of_trained = {feature.path.step[0] for feature in trained.datasets[0].features}
         for change in _read(skew, "skew", of_trained & set(newest.schema.names)):
-            found.setdefault((change.column, change.kind, change.measure), change)
-    return sorted(found.values(), key=lambda c: (c.threshold - c.value, c.column))
+            first.setdefault((change.column, change.kind, change.measure), change)
+    return sorted(first.values(), key=lambda c: (c.threshold - c.value, c.column))
 
 
 def _read(
@@ -108,18 +108,18 @@ def _read(
     kind: Literal["drift", "skew"],
     columns: Sequence[str] | set[str],
 ) -> list[Change]:
-    found = []
+    measured: list[Change] = []
     for info in anomalies.drift_skew_info:
         column = ".".join(info.path.step)
         if column not in columns:
             continue
-        measured = info.drift_measurements if kind == "drift" else info.skew_measurements
-        found += [
+        values = info.drift_measurements if kind == "drift" else info.skew_measurements
+        measured += [
             Change(column, kind, _MEASURES[m.type], round(m.value, 6), m.threshold)
-            for m in measured
+            for m in values
             if m.type in _MEASURES
         ]
-    return found
+    return measured
 
 
 def read_subset(span: Span, window: Window, data: DataConfig, split: SplitConfig) -> pa.RecordBatch:

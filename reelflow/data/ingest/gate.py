@@ -171,10 +171,10 @@ def split_anomalies(validated: Validated) -> list[EmptySplit | Anomaly]:
     anomalies = validated.anomalies
     if anomalies.data_missing:
         return [EmptySplit(validated)]
-    found = [Anomaly(validated, *item) for item in sorted(anomalies.anomaly_info.items())]
+    result = [Anomaly(validated, *item) for item in sorted(anomalies.anomaly_info.items())]
     if anomalies.HasField("dataset_anomaly_info"):
-        found.append(Anomaly(validated, None, anomalies.dataset_anomaly_info))
-    return [*sorted(found, key=lambda anomaly: anomaly.is_warning)]
+        result.append(Anomaly(validated, None, anomalies.dataset_anomaly_info))
+    return [*sorted(result, key=lambda anomaly: anomaly.is_warning)]
 
 
 def quarantine_reasons(

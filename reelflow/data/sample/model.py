@@ -238,8 +238,8 @@ def _pick_niches(movies: Movies, place: Floats, session: Ints, rng: np.random.Ge
         edges /= edges[:, -1:]
         row = session[part] - low
         flat = (edges + np.arange(len(edges))[:, None]).ravel()
-        found = np.searchsorted(flat, row + rng.random(len(row)), side="right")
-        picks[part] = np.minimum(found - row * edges.shape[1], edges.shape[1] - 1)
+        places = np.searchsorted(flat, row + rng.random(len(row)), side="right")
+        picks[part] = np.minimum(places - row * edges.shape[1], edges.shape[1] - 1)
     return picks
 
 

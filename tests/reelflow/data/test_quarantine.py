@@ -15,9 +15,9 @@ from reelflow.data.quarantine import (
     NAMES,
     QuarantinedRow,
     find_rows,
-    read_quarantine,
     write_quarantine,
 )
+from tests.ingested import read_quarantine
 
 CONTENT = b'h\r\n\nok\nbad\t\xff one\r\nok\n\x00"two"\nlast'
 
@@ -67,8 +67,3 @@ def test_rows_far_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     found = list(find_rows(places, [file]))
     assert [(row.line, row.row) for row in found] == [(i + 1, b"row %d" % i) for i in wanted]
-
-
-def test_other_files_are_refused() -> None:
-    with pytest.raises(ValueError, match="header"):
-        list(read_quarantine(io.BytesIO(b"a\tb\n")))

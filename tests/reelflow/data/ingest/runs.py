@@ -16,7 +16,8 @@ from tfx.utils import proto_utils
 from components.artifacts import Quarantine
 from components.example_gen import Executor
 from reelflow.config import DataConfig, SplitConfig
-from reelflow.data.quarantine import QuarantinedRow, read_quarantine
+from reelflow.data.quarantine import QuarantinedRow
+from tests.ingested import read_quarantine
 
 OUTPUTS = {
     "examples": standard_artifacts.Examples,
