@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: TFX reads the annotations of function components.
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import tensorflow_transform as tft
@@ -33,8 +34,9 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trials
 from reelflow.report import card, page, render
-from reelflow.report.inputs import Inputs, Outcome, SavedModel
+from reelflow.report.inputs import Inputs, Outcome, recommend
 from reelflow.saved_model.check import ServingResult
+from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.files import ModelInfo
 
 
@@ -74,22 +76,10 @@ def Report(
         drift: SpanDrift's, if the data have spans.
         tuner_results: the Tuner's `trials.json`, if there was a search.
     """
-    sources = {
-        "drift": drift,
-        "encoded": encoded,
-        "evaluation": evaluation,
-        "infra_blessing": infra_blessing,
-        "model": model,
-        "model_blessing": model_blessing,
-        "movies_anomalies": movies_anomalies,
-        "pushed_model": pushed_model,
-        "quarantine": quarantine,
-        "ratings_anomalies": ratings_anomalies,
-        "statistics": statistics,
-        "transform_graph": transform_graph,
-        "tuner_results": tuner_results,
-    }
-    exported = artifacts.saved_model(model)
+    # First of all, while the arguments are the only names here.
+    uris = {name: one.uri for name, one in sorted(locals().items()) if one and name != "report"}
+    saved_model = artifacts.saved_model(model)
+    signatures = Signatures.load(saved_model)
     vocabularies = tft.TFTransformOutput(transform_graph.uri)
     inputs = Inputs(
         quarantine=IngestSummary.read(quarantine.uri),
@@ -100,8 +90,9 @@ def Report(
         ],
         data=EncodedData.load(Path(encoded.uri)),
         users=[word.decode() for word in vocabularies.vocabulary_by_name(f.USER_VOCABULARY)],
-        model=SavedModel(exported),
-        info=ModelInfo.read(exported),
+        directions=signatures.movie_directions,
+        recommend=partial(recommend, signatures),
+        info=ModelInfo.read(saved_model),
         results=Results.read(Path(evaluation.uri)),
         serving_check=ServingResult.read(Path(infra_blessing.uri)),
         outcome=Outcome(
@@ -111,7 +102,7 @@ def Report(
         ),
         trials=Trials.read(Path(tuner_results.uri)) if tuner_results else None,
         drift=DriftReport.read(drift.uri) if drift else None,
-        artifacts={name: source.uri for name, source in sources.items() if source},
+        artifacts=uris,
     )
     model_card = card.build(inputs)
     for name, content in (

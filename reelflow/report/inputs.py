@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
 from reelflow.base.columns import MOVIE_ID, RATING, TITLE, USER_ID, WEIGHT, K
 from reelflow.data.ingest.results import DriftReport, IngestSummary
@@ -32,15 +30,8 @@ class Recommendation:
     """The predicted rating."""
 
 
-class Recommender(Protocol):
-    """The part of a model that the report shows."""
-
-    @property
-    def directions(self) -> Float32 | None:
-        """Unit vectors of all movies, float32 [movies, size]; None if the model has none."""
-
-    def recommend(self, user: str, k: int) -> list[Recommendation]:
-        """Return the k best movies for a user, with reasons and predicted ratings."""
+Recommend = Callable[[str, int], list[Recommendation]]
+"""From a user's id and k to the k best movies."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +61,9 @@ class Inputs:
     data: EncodedData
     users: Sequence[str]
     """The user vocabulary, in order."""
-    model: Recommender
+    directions: Float32 | None
+    """Unit vectors of all movies, float32 [movies, size]; None if the model has none."""
+    recommend: Recommend
     info: ModelInfo
     """`model.json`."""
     results: Results
@@ -85,32 +78,19 @@ class Inputs:
     """URI of each artifact by its name."""
 
 
-class SavedModel:
-    """An exported model as a `Recommender`."""
-
-    def __init__(self, folder: Path) -> None:
-        """Load the model from its folder."""
-        self._signatures = Signatures.load(folder)
-
-    @property
-    def directions(self) -> Float32 | None:
-        """Unit vectors of all movies, float32 [movies, size]; None if the model has none."""
-        return self._signatures.movie_directions
-
-    def recommend(self, user: str, k: int) -> list[Recommendation]:
-        """Return the k best movies for a user, with reasons and predicted ratings."""
-        ask = self._signatures.ask
-        movies = [movie for movie in ask(RECOMMEND, {USER_ID: [user], K: k})[MOVIE_ID][0] if movie]
-        if not movies:
-            return []
-        pairs = {USER_ID: [user] * len(movies), MOVIE_ID: movies}
-        ratings = ask(RATE, pairs)[RATING]
-        reasons: list[tuple[str, ...]] = [()] * len(movies)
-        if EXPLAIN in self._signatures:
-            answer = ask(EXPLAIN, pairs)
-            rows = zip(answer[TITLE], answer[WEIGHT], strict=True)
-            reasons = [_first_titles(titles, weights) for titles, weights in rows]
-        return [Recommendation(*answer) for answer in zip(movies, reasons, ratings, strict=True)]
+def recommend(model: Signatures, user: str, k: int) -> list[Recommendation]:
+    """Return a model's k best movies for a user, with reasons and predicted ratings."""
+    movies = [id_ for id_ in model.ask(RECOMMEND, {USER_ID: [user], K: k})[MOVIE_ID][0] if id_]
+    if not movies:
+        return []
+    pairs = {USER_ID: [user] * len(movies), MOVIE_ID: movies}
+    ratings = model.ask(RATE, pairs)[RATING]
+    reasons: list[tuple[str, ...]] = [()] * len(movies)
+    if EXPLAIN in model:
+        answer = model.ask(EXPLAIN, pairs)
+        rows = zip(answer[TITLE], answer[WEIGHT], strict=True)
+        reasons = [_first_titles(titles, weights) for titles, weights in rows]
+    return [Recommendation(*row) for row in zip(movies, reasons, ratings, strict=True)]
 
 
 def _first_titles(titles: Sequence[str], weights: Sequence[float]) -> tuple[str, ...]:

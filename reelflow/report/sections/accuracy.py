@@ -18,11 +18,7 @@ FEW = 30
 
 
 def ranking_section(results: Results) -> Section:
-    """Show ranking metrics under both protocols, with intervals.
-
-    Args:
-        results: `metrics.json`.
-    """
+    """Show ranking metrics under both protocols, with intervals."""
     blocks: list[Block] = [
         _ranges(results, metric.path(protocol)) for protocol in PROTOCOLS for metric in DRAWN
     ]
@@ -40,11 +36,7 @@ def ranking_section(results: Results) -> Section:
 
 
 def rating_section(results: Results) -> Section:
-    """Show the errors of predicted ratings, with intervals.
-
-    Args:
-        results: `metrics.json`.
-    """
+    """Show the errors of predicted ratings, with intervals."""
     paths = [metric.key for metric in METRICS.values() if metric.task == RATING_TASK]
     lead = (
         "How far predicted stars are from the stars that users gave in the test split. RMSE "

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from reelflow.encoding.encoded import EncodedData, Int64
 from reelflow.report.blocks import Block, Example, Examples, Pick, Section, Text
-from reelflow.report.inputs import Recommendation
+from reelflow.report.inputs import Recommend
 from reelflow.report.words import counted
 
 USERS = 4
 MOVIES = 10
 """Recommendations and last movies of each user."""
-
-Recommend = Callable[[str, int], list[Recommendation]]
 
 
 def examples_section(data: EncodedData, users: Sequence[str], recommend: Recommend) -> Section:

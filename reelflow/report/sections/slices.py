@@ -38,11 +38,7 @@ LISTED = (
 
 
 def slices_section(results: Results) -> Section:
-    """Show two figures and a table for each slice key.
-
-    Args:
-        results: `metrics.json`.
-    """
+    """Show two figures and a table for each slice key."""
     lead = (
         "The same metrics for parts of the test ratings. The upright line is the value over all of "
         "them, whiskers hold 95 % of a bootstrap over users. Differences between groups of users "

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 
 def test_a_model_answers_with_reasons_and_directions(model: Trained, saved_model: Path) -> None:
-    from reelflow.report.inputs import SavedModel
+    from reelflow.report.inputs import recommend
+    from reelflow.saved_model.client import Signatures
 
-    exported = SavedModel(saved_model)
-    assert exported.directions is not None
-    assert exported.directions.shape == (len(model.board.movies), 8)
-    assert np.linalg.norm(exported.directions, axis=1) == pytest.approx(1, abs=1e-4)
+    exported = Signatures.load(saved_model)
+    assert exported.movie_directions is not None
+    assert exported.movie_directions.shape == (len(model.board.movies), 8)
+    assert np.linalg.norm(exported.movie_directions, axis=1) == pytest.approx(1, abs=1e-4)
     user = model.board.users[0]
-    answers = exported.recommend(user, 2)
+    answers = recommend(exported, user, 2)
     assert {answer.movie_id for answer in answers} <= model.board.right_answers(user)
     titles = {f"The title of {movie}" for movie in model.board.seen(user)}
     for answer in answers:
@@ -30,7 +31,8 @@ def test_a_model_answers_with_reasons_and_directions(model: Trained, saved_model
 
 
 def test_more_than_there_are_is_no_failure(model: Trained, saved_model: Path) -> None:
-    from reelflow.report.inputs import SavedModel
+    from reelflow.report.inputs import recommend
+    from reelflow.saved_model.client import Signatures
 
-    answers = SavedModel(saved_model).recommend("unknown", len(model.board.movies))
+    answers = recommend(Signatures.load(saved_model), "unknown", len(model.board.movies))
     assert all(answer.reasons == () for answer in answers)

@@ -181,9 +181,7 @@ def test_slices_are_in_order_and_name_best_and_worst() -> None:
 
 
 def test_examples_mark_what_the_user_turned_to() -> None:
-    [block] = _all(
-        examples_section(world.data(), ["1", "2", "3"], world.Model().recommend), Examples
-    )
+    [block] = _all(examples_section(world.data(), ["1", "2", "3"], world.recommend), Examples)
     first = next(user for user in block.users if user.name == "User 1")
     assert [pick.title for pick in first.history] == [
         "The title of c", "The title of b", world.EVIL,
