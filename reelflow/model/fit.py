@@ -109,7 +109,10 @@ def _fit_once(
         joint.learn(tasks)
         batches = Batches(data.train, train.batch_size, train.seed)
         rate = rating_rate(train, len(batches)) if loss == RATING_LOSS else train.learning_rate
-        joint.compile(optimizer=optimizer(train, rate), steps_per_execution=STEPS)
+        descent = optimizer(train, rate)
+        # Made in the first step, slots would have TensorFlow trace that step twice.
+        descent._create_all_weights(joint.trainable_variables)
+        joint.compile(optimizer=descent, steps_per_execution=STEPS)
         best = BestWeights(loss, train.patience)
         if validation is not None and set(tasks) <= set(warm):
             best.start_with(joint, joint.evaluate(validation, verbose=0, return_dict=True)[loss])

@@ -108,6 +108,17 @@ def test_taste_is_learned(tmp_path: Path) -> None:
         assert (stars == 5.0) is (colour(user) == colour(movie))
 
 
+def test_a_loop_of_steps_is_the_same_steps(
+    model: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last return to Python is after fewer steps than the others."""
+    monkeypatch.setattr("reelflow.model.fit.STEPS", 3)
+    joint, history = fit(model.data, MODEL, TRAIN, tmp_path)
+    assert history == model.history
+    for one, other in zip(joint.trainable_weights, model.joint.trainable_weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def _weights(seed: int, logs: Path) -> list[np.ndarray]:
     train = TrainConfig(epochs=2, batch_size=16, seed=seed)
     joint, history = fit(checkerboard(8, 12).data, MODEL, train, logs)
