@@ -6,18 +6,14 @@ an entry that is registered already is found by its hash.
 
 from __future__ import annotations
 
-import math
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from reelflow.base.common import flatten
-from reelflow.evaluation.results import Results
 from reelflow.registry.store import (
     CHAMPION,
     MODEL_HASH,
@@ -27,7 +23,6 @@ from reelflow.registry.store import (
     as_version,
     sqlite_file,
 )
-from reelflow.saved_model.check import ServingResult
 
 CHALLENGER: Final = "challenger"
 """Alias of the newest version that passed or that only the champion surpasses."""
@@ -67,42 +62,6 @@ class Facts:
     params: Mapping[str, str] = field(default_factory=dict)
     artifacts: str = ""
     """URI of the folder with report, model card and model."""
-
-
-def metrics_of(results: Results, check: ServingResult) -> dict[str, float]:
-    """Return the model's metrics by path, `unseen/top_100`, those of baselines below their names.
-
-    Values that are not finite are left out; `latency_ms` is the median of ServingCheck.
-    """
-    metrics = flatten(asdict(results.metrics), "/")
-    for name, summary in results.baselines.items():
-        metrics |= flatten(asdict(summary), "/", f"{name}/")
-    metrics["latency_ms"] = check.latency_ms.get("median")
-    return {
-        path: float(value)
-        for path, value in metrics.items()
-        if isinstance(value, int | float) and math.isfinite(value)
-    }
-
-
-def params_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return a configuration as MLflow's parameters, `train.epochs`, without what is not set."""
-    return {
-        path: str(value)
-        for path, value in flatten(config, ".").items()
-        if value is not None and value != ""
-    }
-
-
-def git_commit(folder: Path = Path(__file__).parent) -> str | None:
-    """Return the commit of the source, with `-dirty` if files differ; None without git."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"]
-    command += ["--exclude=*"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):  # git is not installed
-        return None
-    return answer.stdout.strip() or None
 
 
 class Registrar(Registry):

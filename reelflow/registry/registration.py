@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from reelflow.base.common import content_hash
+from reelflow.base.common import content_hash, flatten
 from reelflow.data.ingest.results import IngestSummary
 from reelflow.evaluation.results import Results
 from reelflow.registry import store
 from reelflow.registry.package import package
-from reelflow.registry.register import (
-    CHALLENGER,
-    Entry,
-    Registrar,
-    git_commit,
-    metrics_of,
-    params_of,
-)
+from reelflow.registry.register import CHALLENGER, Entry, Registrar
 from reelflow.registry.store import CHAMPION, NoAnswer, Version, shown
 from reelflow.saved_model.check import ServingResult
 
@@ -161,3 +156,39 @@ def _entry(candidate: Candidate, folder: Path, model_hash: str) -> Entry:
 
 def _verdict(blessed: bool, reasons: Sequence[str]) -> dict[str, str]:
     return {store.BLESSED: "true" if blessed else "false", store.REASONS: "\n".join(reasons)}
+
+
+def metrics_of(results: Results, check: ServingResult) -> dict[str, float]:
+    """Return the model's metrics by path, `unseen/top_100`, those of baselines below their names.
+
+    Values that are not finite are left out; `latency_ms` is the median of ServingCheck.
+    """
+    metrics = flatten(asdict(results.metrics), "/")
+    for name, summary in results.baselines.items():
+        metrics |= flatten(asdict(summary), "/", f"{name}/")
+    metrics["latency_ms"] = check.latency_ms.get("median")
+    return {
+        path: float(value)
+        for path, value in metrics.items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
+
+
+def params_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return a configuration as MLflow's parameters, `train.epochs`, without what is not set."""
+    return {
+        path: str(value)
+        for path, value in flatten(config, ".").items()
+        if value is not None and value != ""
+    }
+
+
+def git_commit(folder: Path = Path(__file__).parent) -> str | None:
+    """Return the commit of the source, with `-dirty` if files differ; None without git."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"]
+    command += ["--exclude=*"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):  # git is not installed
+        return None
+    return answer.stdout.strip() or None

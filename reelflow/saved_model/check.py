@@ -1,4 +1,4 @@
-"""ServingCheck: run the probe of a model in a fresh process and judge its report."""
+"""ServingCheck: run the probe of a model in a fresh process and judge its result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,31 +20,8 @@ _LAST_LINES = 15
 
 
 @dataclass(frozen=True)
-class ProbeReport:
-    """Results of `probe`, which passes them to this process as JSON."""
-
-    reasons: list[str]
-    """Sentences against the model."""
-    load_seconds: float
-    """Time to load the model in a fresh process, without importing TensorFlow."""
-    golden: int = 0
-    """Golden requests that were compared."""
-    latency_ms: dict[str, float] | None = None
-    """`median` and `p95` of a single-user request; None if it was not measured."""
-
-    def write(self, path: Path) -> None:
-        """Write the report as JSON."""
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
-
-    @classmethod
-    def read(cls, path: Path) -> ProbeReport:
-        """Read what `write` wrote."""
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
-
-
-@dataclass(frozen=True)
 class ServingResult:
-    """Result of ServingCheck: the content of `reasons.json`."""
+    """Result of the probe, then of ServingCheck: the content of `reasons.json`."""
 
     reasons: tuple[str, ...] = ()
     """Sentences against the model; empty if it may be served."""
@@ -98,8 +75,7 @@ def check(model_dir: Path, *, latency_ms_max: float, timeout_seconds: float) -> 
         timeout_seconds: time after which the process is ended and the model refused.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        report = Path(scratch, "report.json")
-        command = [sys.executable, "-m", _PROBE, str(model_dir), str(report)]
+        command = [sys.executable, "-m", _PROBE, str(model_dir), scratch]
         try:
             process = subprocess.run(
                 command,
@@ -118,19 +94,19 @@ def check(model_dir: Path, *, latency_ms_max: float, timeout_seconds: float) -> 
             return ServingResult(
                 (f"the model cannot be loaded and questioned on its own:\n{lines}",)
             )
-        return judge(ProbeReport.read(report), latency_ms_max)
+        return judge(ServingResult.read(Path(scratch)), latency_ms_max)
 
 
-def judge(report: ProbeReport, latency_ms_max: float) -> ServingResult:
-    """Return the result of a probe's report under a bound of the latency."""
-    reasons = list(report.reasons)
-    latency = report.latency_ms or {}
-    if latency and latency["median"] > latency_ms_max:
-        reasons.append(
-            f"a recommendation takes {latency['median']:.1f} ms (median), "
-            f"push.latency_ms_max allows {latency_ms_max:g} ms"
-        )
-    return ServingResult(tuple(reasons), latency, report.load_seconds, report.golden)
+def judge(result: ServingResult, latency_ms_max: float) -> ServingResult:
+    """Return a probe's result with a reason more if the median latency is above its bound."""
+    median = result.latency_ms.get("median", 0.0)
+    if median <= latency_ms_max:
+        return result
+    reason = (
+        f"a recommendation takes {median:.1f} ms (median), "
+        f"push.latency_ms_max allows {latency_ms_max:g} ms"
+    )
+    return replace(result, reasons=(*result.reasons, reason))
 
 
 def _environment() -> dict[str, str]:

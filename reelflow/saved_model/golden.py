@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from reelflow.base.columns import (
 )
 from reelflow.saved_model.client import Signatures, Values
 from reelflow.saved_model.contract import FROM_HISTORY, FROM_USER, RECOMMEND
+
+RELATIVE: Final = 1e-4
+ABSOLUTE: Final = 1e-5
 
 
 @dataclass(frozen=True)
@@ -88,35 +91,20 @@ def read(path: Path) -> list[Golden]:
     return [Golden(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
 
 
-@dataclass(frozen=True)
-class Tolerance:
-    """How far two floats may be apart: `absolute + relative * |value|`, as numpy has it."""
-
-    relative: float = 1e-4
-    absolute: float = 1e-5
-
-    def close(self, one: Any, other: Any) -> Any:
-        """Element-wise, as a bool array of the broadcast shape. NaN is close to nothing."""
-        return np.isclose(one, other, rtol=self.relative, atol=self.absolute)
-
-
-def compare(golden: Golden, answer: Values, tolerance: Tolerance | None = None) -> list[str]:
+def compare(golden: Golden, answer: Values) -> list[str]:
     """Return the differences between the known answer and another one, as sentences.
 
-    - Floats may differ by the tolerance.
-    - Movies may change places among movies whose scores tie within the tolerance; at the end of a
+    - Floats may differ by `ABSOLUTE + RELATIVE * |value|`; NaN differs from everything.
+    - Movies may change places among movies whose scores are as near as that; at the end of a
       list a tied movie from beyond it may come in.
     - A rank may move by one in a thousand: that many near-ties can turn over by rounding.
     - All else must be equal.
     """
-    tolerance = tolerance or Tolerance()
-    return [
-        f"{golden.signature}: {difference}"
-        for difference in _differences(golden.outputs, answer, tolerance)
-    ]
+    differences = _differences(golden.outputs, answer)
+    return [f"{golden.signature}: {difference}" for difference in differences]
 
 
-def _differences(known: Values, answer: Values, tolerance: Tolerance) -> Iterator[str]:
+def _differences(known: Values, answer: Values) -> Iterator[str]:
     if known.keys() != answer.keys():
         yield f"outputs are {sorted(answer)} instead of {sorted(known)}"
         return
@@ -126,12 +114,12 @@ def _differences(known: Values, answer: Values, tolerance: Tolerance) -> Iterato
         if expected.shape != actual.shape:
             yield f"{name} has shape {list(actual.shape)} instead of {list(expected.shape)}"
         elif ranked and name == MOVIE_ID:
-            yield from _moved_movies(known, answer, tolerance)
+            yield from _moved_movies(known, answer)
         elif ranked and name == TITLE:
             same_movie = np.asarray(known[MOVIE_ID]) == np.asarray(answer[MOVIE_ID])
             yield from _first(name, expected, actual, (expected != actual) & same_movie)
         elif expected.dtype.kind == "f":
-            yield from _first(name, expected, actual, ~tolerance.close(actual, expected))
+            yield from _first(name, expected, actual, ~_close(actual, expected))
         elif name in (RANK_RAW, RANK_UNSEEN):
             allowed = 1 + expected // 1000
             yield from _first(name, expected, actual, abs(actual - expected) > allowed)
@@ -140,7 +128,7 @@ def _differences(known: Values, answer: Values, tolerance: Tolerance) -> Iterato
 
 
 def _first(name: str, expected: Any, actual: Any, wrong: Any) -> Iterator[str]:
-    """The first wrong element, and how many more there are."""
+    """Name the first wrong element and the number of further ones."""
     places = np.argwhere(wrong)
     if len(places):
         place = tuple(int(axis) for axis in places[0])
@@ -149,11 +137,11 @@ def _first(name: str, expected: Any, actual: Any, wrong: Any) -> Iterator[str]:
         yield f"{name}{list(place)} is {now!r} instead of {was!r}{more}"
 
 
-def _moved_movies(known: Values, answer: Values, tolerance: Tolerance) -> Iterator[str]:
-    """Row by row: movies out of place that no tie excuses."""
+def _moved_movies(known: Values, answer: Values) -> Iterator[str]:
+    """Name the first place of each row with a movie that no tie explains."""
     rows = zip(known[MOVIE_ID], answer[MOVIE_ID], known[SCORE], strict=True)
     for row, (expected, actual, scores) in enumerate(rows):
-        for start, end in _ties(scores, tolerance):
+        for start, end in _ties(scores):
             if sorted(expected[start:end]) == sorted(actual[start:end]):
                 continue
             open_end = end == len(expected) and end - start > 1
@@ -167,10 +155,14 @@ def _moved_movies(known: Values, answer: Values, tolerance: Tolerance) -> Iterat
             return
 
 
-def _ties(scores: list[float], tolerance: Tolerance) -> Iterator[tuple[int, int]]:
-    """Run [start, end) of a descending list in which each score is close to the one before."""
+def _ties(scores: list[float]) -> Iterator[tuple[int, int]]:
+    """Runs [start, end) of a descending list in which each score is close to the one before."""
     start = 0
     for place in range(1, len(scores) + 1):
-        if place == len(scores) or not tolerance.close(scores[place], scores[place - 1]):
+        if place == len(scores) or not _close(scores[place], scores[place - 1]):
             yield start, place
             start = place
+
+
+def _close(one: Any, other: Any) -> Any:
+    return np.isclose(one, other, rtol=RELATIVE, atol=ABSOLUTE)

@@ -1,6 +1,6 @@
 """Checks of a SavedModel in a fresh process, which loads it as a server would and asks it.
 
-    python -m reelflow.saved_model.probe MODEL_DIR REPORT_JSON
+    python -m reelflow.saved_model.probe MODEL_DIR RESULT_DIR
 
 Imports neither TFX nor Beam, so that a model that needs them fails here.
 """
@@ -34,7 +34,7 @@ from reelflow.base.columns import (
 )
 from reelflow.saved_model import golden
 from reelflow.saved_model.catalogue import Catalogue
-from reelflow.saved_model.check import ProbeReport
+from reelflow.saved_model.check import ServingResult
 from reelflow.saved_model.client import Signatures, Values
 from reelflow.saved_model.contract import (
     EVALUATE,
@@ -77,7 +77,7 @@ class Subjects:
         return list(self.titles)
 
 
-def probe(model_dir: Path) -> ProbeReport:
+def probe(model_dir: Path) -> ServingResult:
     """Load a model and ask it everything that the contract promises."""
     start = time.perf_counter()
     signatures = Signatures.load(model_dir)
@@ -88,13 +88,14 @@ def probe(model_dir: Path) -> ProbeReport:
     if not users:
         reasons.append(f"{GOLDEN} has no request of a known user")
     if reasons:
-        return ProbeReport(reasons, load_seconds)
+        return ServingResult(tuple(reasons), load_seconds=load_seconds)
     movies = Catalogue.load(model_dir).movies.values()
     titles = {movie.movie_id: movie.title for movie in movies}
     subjects = Subjects(users[0], titles, golden.uses_history(requests))
     reasons += different_answers(requests, signatures.ask)
     reasons += broken_promises(signatures.ask, subjects)
-    return ProbeReport(reasons, load_seconds, len(requests), latency(signatures.ask, users))
+    times = latency(signatures.ask, users)
+    return ServingResult(tuple(reasons), times, load_seconds, len(requests))
 
 
 def different_answers(requests: Sequence[golden.Golden], ask: Ask) -> list[str]:

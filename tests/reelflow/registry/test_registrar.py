@@ -8,14 +8,8 @@ from pathlib import Path
 import pytest
 
 from reelflow.evaluation.results import Results, Summary, Verdict
-from reelflow.registry.register import (
-    CHALLENGER,
-    CHAMPIONS,
-    Registrar,
-    git_commit,
-    metrics_of,
-    params_of,
-)
+from reelflow.registry.register import CHALLENGER, CHAMPIONS, Registrar
+from reelflow.registry.registration import git_commit, metrics_of, params_of
 from reelflow.registry.store import CHAMPION, NoAnswer
 from reelflow.saved_model.check import ServingResult
 from tests import registries
