@@ -87,19 +87,17 @@ class Models:
         Raises:
             BadInput: there is none of that name.
         """
-        versions = {version.number: version for version in self.registrar.versions()}
+        versions = {str(version.number): version for version in self.registrar.versions()}
         if not versions:
             raise BadInput(
                 f"No models are registered as {self.registrar.name} in {self.location}.",
                 "Run `reelflow run` first, or name another registry with --registry.",
             )
         number = str(self.registrar.aliases().get(name, name))
-        for version in versions.values():
-            if str(version.number) == number:
-                return version
-        numbers = ", ".join(map(str, versions))
+        if number in versions:
+            return versions[number]
         raise BadInput(
-            f"{self.registrar.name} has no version {name}; there are {numbers}.",
+            f"{self.registrar.name} has no version {name}; there are {', '.join(versions)}.",
             "`reelflow models list` shows them.",
         )
 
