@@ -71,7 +71,7 @@ def as_markdown(card: Card) -> str:
 
 def as_html(card: Card) -> str:
     """Return the card as one self-contained HTML file."""
-    return render.render("model_card.html.j2", card=card, style=render.stylesheet())
+    return render.render("model_card.html.j2", card=card)
 
 
 def _model(inputs: Inputs) -> Part:
@@ -120,9 +120,9 @@ def _metrics(inputs: Inputs) -> Part:
     rows = [
         [
             label_at(path),
-            format_metric(path, model.value(path)),
+            format_metric(path, model.metrics.value(path)),
             format_interval(path, model.intervals[path]) if path in model.intervals else "–",
-            *(format_metric(path, other.value(path)) for other in others),
+            *(format_metric(path, other.metrics.value(path)) for other in others),
         ]
         for path in LISTED
     ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from reelflow.report.blocks import Page, Section
+from reelflow.report.card import HTML_FILE
 from reelflow.report.inputs import Inputs
 from reelflow.report.sections.accuracy import calibration_section, ranking_section, rating_section
 from reelflow.report.sections.data import data_section, drift_section
@@ -18,7 +19,6 @@ from reelflow.report.sections.training import training_section, tuning_section
 from reelflow.report.words import counted
 
 REPORT_FILE: Final = "report.html"
-LINKS: Final = (("Model card", "model_card.html"),)
 
 SECTIONS: Final[Mapping[str, Callable[[Inputs], Section | None]]] = {
     "overview": lambda i: overview_section(i.results, i.serving_check),
@@ -55,5 +55,5 @@ def build(inputs: Inputs) -> Page:
         verdict=verdict(outcome, inputs.serving_check),
         tone="good" if outcome.passed(inputs.serving_check) else "bad",
         sections=[section for section in made if section is not None],
-        links=LINKS,
+        links=[("Model card", HTML_FILE)],
     )

@@ -12,7 +12,7 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from reelflow.report.blocks import Block, Figure, Page, Section
+from reelflow.report.blocks import Figure, Page, Section
 from reelflow.report.charts.lines import Scatter
 
 MARK = "<!-- the run -->"
@@ -23,13 +23,7 @@ LINK_MARK = "<!-- the run's link -->"
 
 def page(content: Page) -> str:
     """Return a page as one self-contained HTML file, which loads nothing from a network."""
-    return _template("page.html.j2").render(
-        page=content,
-        style=stylesheet(),
-        script=_asset("page.js"),
-        mark=Markup(MARK),
-        link_mark=Markup(LINK_MARK),
-    )
+    return render("page.html.j2", page=content)
 
 
 def complete(html: str, section: Section) -> str:
@@ -39,7 +33,7 @@ def complete(html: str, section: Section) -> str:
         html: from `page`.
         section: for instance `lineage.run_section`.
     """
-    parts = _template("parts.html.j2").module
+    parts = _environment().get_template("parts.html.j2").module
     link = parts.link(section)  # type: ignore[attr-defined]
     body = parts.section(section)  # type: ignore[attr-defined]
     return html.replace(LINK_MARK, link, 1).replace(MARK, body, 1)
@@ -47,12 +41,7 @@ def complete(html: str, section: Section) -> str:
 
 def render(template: str, **values: object) -> str:
     """Return a filled template of this package; HTML is escaped, Markdown by its own filter."""
-    return _template(template).render(**values)
-
-
-def stylesheet() -> Markup:
-    """Return the CSS of every page."""
-    return _asset("page.css")
+    return _environment().get_template(template).render(**values)
 
 
 def picture(figure: Figure) -> Markup:
@@ -87,10 +76,6 @@ def markdown(text: object) -> str:
     return line
 
 
-def _kind(block: Block) -> str:
-    return type(block).__name__
-
-
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -100,14 +85,12 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"kind": _kind, "picture": picture}
+    environment.globals |= {"kind": lambda block: type(block).__name__, "picture": picture}
+    environment.globals |= {"style": _asset("page.css"), "script": _asset("page.js")}
+    environment.globals |= {"mark": Markup(MARK), "link_mark": Markup(LINK_MARK)}
     environment.filters |= {"shown": shown, "markdown": markdown}
     environment.tests |= {"numeric": is_number, "scatter": lambda c: isinstance(c, Scatter)}
     return environment
-
-
-def _template(name: str) -> jinja2.Template:
-    return _environment().get_template(name)
 
 
 def _asset(name: str) -> Markup:

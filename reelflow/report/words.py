@@ -95,10 +95,6 @@ class Contestant:
     metrics: Summary
     intervals: Intervals
 
-    def value(self, path: str) -> float | None:
-        """Return a metric; None if the model has no such metric."""
-        return self.metrics.value(path)
-
 
 def contestants(results: Results) -> list[Contestant]:
     """Return the model, the champion if there is one, and the baselines."""

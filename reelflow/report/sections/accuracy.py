@@ -52,7 +52,7 @@ def _ranges(results: Results, path: str) -> Figure:
     rows, words = [], []
     models = contestants(results)
     for model in models:
-        value = model.value(path)
+        value = model.metrics.value(path)
         if value is not None:
             row = metric_range(path, model.label, value, model.intervals)
             rows.append(replace(row, strong=model is models[0]))
@@ -71,9 +71,12 @@ def _table(results: Results, caption: str, paths: list[str]) -> Table:
     """List the metrics of all models, without those that this model lacks."""
     models = contestants(results)
     rows = [
-        [metric_at(path).label, *(format_metric(path, model.value(path)) for model in models)]
+        [
+            metric_at(path).label,
+            *(format_metric(path, model.metrics.value(path)) for model in models),
+        ]
         for path in paths
-        if models[0].value(path) is not None
+        if models[0].metrics.value(path) is not None
     ]
     return Table(caption, ["Metric", *(model.label for model in models)], rows)
 

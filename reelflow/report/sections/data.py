@@ -57,7 +57,9 @@ def data_section(
         _years(data),
         _tail("user", "most active", users),
         _tail("movie", "most rated", movies),
-        _validator(anomalies),
+        Bullets(anomalies, "bad")
+        if anomalies
+        else Text("The validator found no anomaly against the schemas.", "good"),
         _sampled(sample_rates),
     ]
     lead = (
@@ -173,12 +175,6 @@ def _tail(name: str, top: str, counts: Counts) -> Figure:
         Lines([line], f"{name}s by rank", "ratings", log=True),
         f"The {top} has {count(values[0] if values else 0)} ratings, the median {count(median)}.",
     )
-
-
-def _validator(anomalies: Sequence[str]) -> Block:
-    if not anomalies:
-        return Text("The validator found no anomaly against the schemas.", "good")
-    return Bullets(anomalies, "bad")
 
 
 def _sampled(sample_rates: Mapping[str, float]) -> Text:

@@ -19,12 +19,7 @@ MAIN = (
 
 
 def overview_section(results: Results, serving_check: ServingResult) -> Section:
-    """Show tiles of the main metrics against champion and baselines.
-
-    Args:
-        results: `metrics.json`.
-        serving_check: the check of the exported model.
-    """
+    """Show tiles of the main metrics against champion and baselines."""
     facts = [_metric(results, path) for path in MAIN]
     if latency := serving_check.latency_ms:
         note = f"{latency['p95']:.1f} ms at the 95th percentile"
@@ -35,8 +30,8 @@ def overview_section(results: Results, serving_check: ServingResult) -> Section:
 def _metric(results: Results, path: str) -> Fact:
     """Show the model's and the others' values; the tone is good if the model is the best."""
     model, *others = contestants(results)
-    value = model.value(path)
-    values = {other.label: other.value(path) for other in others}
+    value = model.metrics.value(path)
+    values = {other.label: other.metrics.value(path) for other in others}
     best = value is not None and all(
         metric_at(path).better(value, other) for other in values.values() if other is not None
     )
@@ -48,13 +43,7 @@ def _metric(results: Results, path: str) -> Fact:
 
 
 def gate_section(results: Results, serving_check: ServingResult, outcome: Outcome) -> Section:
-    """Show the verdict with its reasons, every bound, and ServingCheck's result.
-
-    Args:
-        results: `metrics.json`.
-        serving_check: the check of the exported model.
-        outcome: the gate's and the Pusher's decisions.
-    """
+    """Show the verdict with its reasons, every bound, and ServingCheck's result."""
     blocks: list[Block] = [
         Text("Every bound was kept.", "good")
         if outcome.blessed
