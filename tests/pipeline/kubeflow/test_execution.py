@@ -1,4 +1,4 @@
-"""A node that is started again in the same run, after whatever became of it before."""
+"""A node that is started again in the same run, after each result of an earlier execution."""
 
 from __future__ import annotations
 
