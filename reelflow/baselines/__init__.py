@@ -1,4 +1,7 @@
-"""Plain recommenders that a model must beat: the floor of the gate."""
+"""Simple recommenders that the gate can require a model to beat (`gate.baselines`)."""
+
+from collections.abc import Mapping
+from typing import Final
 
 from reelflow.baselines.base import Baseline
 from reelflow.baselines.biased_mf import BiasedMF
@@ -7,13 +10,13 @@ from reelflow.baselines.ials import IALS
 from reelflow.baselines.item_knn import ItemKNN
 from reelflow.baselines.popularity import Popularity
 
-# `reelflow.config.BASELINES` has the same names, so that a configuration is checked without these.
-BASELINES: dict[str, type[Baseline]] = {
+BASELINES: Final[Mapping[str, type[Baseline]]] = {
     "popularity": Popularity,
     "item_knn": ItemKNN,
     "ease": EASE,
     "ials": IALS,
     "biased_mf": BiasedMF,
 }
+"""Name to the baseline; `reelflow.config.BASELINES` has the same names, without these imports."""
 
 __all__ = ["BASELINES", "Baseline"]

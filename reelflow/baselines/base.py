@@ -1,4 +1,4 @@
-"""What every baseline can do; `tests/components/trainer/baselines` holds each one to it."""
+"""Interface of the baselines, which `tests/reelflow/baselines/test_conformance.py` checks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from reelflow.encoding.encoded import EncodedData, Float32, Int32
 
 
 class Baseline(ABC):
-    """A recommender without gradients, trained on the same encoded train split as the model."""
+    """A recommender without gradients, trained on the same encoded train split as the model.
+
+    Users are `user_index`, int32, 0 to users (the unknown one); movies likewise.
+    """
 
     @abstractmethod
     def fit(self, data: EncodedData) -> None:
@@ -20,34 +23,31 @@ class Baseline(ABC):
 
     @abstractmethod
     def scores(self, users: Int32) -> Float32:
-        """Scores of every movie for users, float32 [batch, movies]; higher is better."""
+        """Score every movie for users, float32 [batch, movies]; higher is better."""
 
     @abstractmethod
     def stars(self, users: Int32, movies: Int32) -> Float32:
-        """Predicted stars of pairs, float32 [batch]; either side may be the unknown one."""
+        """Predict the stars of pairs, float32 [batch]."""
 
     @property
     @abstractmethod
     def parameters(self) -> int:
-        """How many numbers `fit` learned, those that predict stars left out."""
-
-
-# What the baselines share that score movies by who rated what.
+        """Number of parameters that `fit` learned, without those that only predict stars."""
 
 
 BLOCK_CELLS = 1 << 24
-"""Cells of a dense matrix that a step holds at a time: 64 MiB of float32."""
+"""Cells of a dense block, at most: 64 MiB of float32."""
 
 
 class HistoryBaseline(Baseline):
-    """A baseline whose ranking looks at which movies were rated, whatever the stars.
+    """A baseline that ranks by implicit feedback: the movies that were rated, whatever the stars.
 
-    Users without train ratings get the popular movies, as they would from the served model. Stars
-    come from the damped biases, which such a baseline has no opinion of its own about.
+    Users without train ratings get the popular movies, as from the served model. Stars are the mean
+    plus damped biases.
     """
 
     def fit(self, data: EncodedData) -> None:
-        """Learn the biases, then whatever the baseline learns."""
+        """Learn the biases, then the ranking."""
         self._biases = Biases.of(data)
         self._rated = rated(data)
         self._popularity = popularity(self._rated)
@@ -55,7 +55,7 @@ class HistoryBaseline(Baseline):
         self._learn(self._rated)
 
     def scores(self, users: Int32) -> Float32:
-        """The baseline's scores, and popularity for strangers."""
+        """Return the baseline's scores; popularity for users without train ratings."""
         scores = self._score(users)
         strangers = self._strangers[users]
         if strangers.any():
@@ -63,20 +63,20 @@ class HistoryBaseline(Baseline):
         return scores
 
     def stars(self, users: Int32, movies: Int32) -> Float32:
-        """Mean plus biases."""
+        """Return mean plus biases, inside the scale."""
         return self._biases.stars(users, movies)
 
     @abstractmethod
     def _learn(self, ratings: sparse.csr_matrix) -> None:
-        """Learn from ones where users rated movies, float32 [users + 1, movies]."""
+        """Learn from a sparse matrix of ones for rated movies, float32 [users + 1, movies]."""
 
     @abstractmethod
     def _score(self, users: Int32) -> Float32:
-        """Scores for users, float32 [batch, movies], writable; strangers' are overwritten."""
+        """Score every movie for users, writable float32 [batch, movies]."""
 
 
 def rated(data: EncodedData) -> sparse.csr_matrix:
-    """Ones where a user rated a movie in train, float32 [users + 1, movies], the last row empty."""
+    """Make a sparse matrix of ones for train ratings, float32 [users + 1, movies]."""
     rows = data.train
     ones = np.ones(len(rows), np.float32)
     shape = (data.sizes.users + 1, len(data.catalogue))
@@ -86,11 +86,11 @@ def rated(data: EncodedData) -> sparse.csr_matrix:
 
 
 def popularity(ratings: sparse.csr_matrix) -> Float32:
-    """How many users rated each movie, float32 [movies]."""
+    """Count the users that rated each movie, float32 [movies]."""
     counts: Float32 = np.bincount(ratings.indices, minlength=ratings.shape[1]).astype(np.float32)
     return counts
 
 
 def block_rows(columns: int) -> int:
-    """Rows of a dense block of that many columns."""
+    """Return the number of rows of a dense block with that many columns."""
     return max(1, BLOCK_CELLS // max(columns, 1))

@@ -1,4 +1,4 @@
-"""Stars by matrix factorisation with biases, by alternating least squares."""
+"""Matrix factorisation of stars with biases, by alternating least squares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class BiasedMF(Baseline):
     """mean + b_u + b_i + p_u . q_i (Koren, Bell & Volinsky 2009, "Matrix factorization", eq. 4).
 
     Solved side by side in closed form, all users at once, then all movies (Zhou et al. 2008,
-    "Large- scale parallel collaborative filtering for the Netflix prize"), so that there is no step
+    "Large-scale parallel collaborative filtering for the Netflix prize"), so that there is no step
     size.
 
     Ranking by predicted stars would fall far below popularity: movies with a handful of enthusiasts
@@ -38,7 +38,7 @@ class BiasedMF(Baseline):
         self._seed = seed
 
     def fit(self, data: EncodedData) -> None:
-        """Alternate between users and movies."""
+        """Solve for users and movies in turn."""
         users, movies = data.sizes.users, len(data.catalogue)
         self._biases = Biases.of(data)
         rows = data.train
@@ -66,7 +66,7 @@ class BiasedMF(Baseline):
     def _solve(
         self, other: Float32, stars: sparse.csr_matrix, counts: sparse.csr_matrix
     ) -> Float32:
-        """Factors and biases of one side, given the other's.
+        """Solve for factors and biases of one side, given the other's.
 
         Args:
             other: factors, then the bias, [others, size + 1].
@@ -91,18 +91,18 @@ class BiasedMF(Baseline):
         return solved
 
     def scores(self, users: Int32) -> Float32:
-        """Popularity and taste; strangers, who have no factors, get the popular movies."""
+        """Return popularity plus taste; users without train ratings have no factors."""
         taste = self._users[users, :-1] @ self._movies[:-1, :-1].T
         scores: Float32 = taste + self._popularity
         return scores
 
     def stars(self, users: Int32, movies: Int32) -> Float32:
-        """Stars inside the scale."""
+        """Predict stars inside the scale, float32 [batch]."""
         user, movie = self._users[users], self._movies[movies]
         stars = np.sum(user[:, :-1] * movie[:, :-1], axis=1) + user[:, -1] + movie[:, -1]
         return self._biases.clip(stars + np.float32(self._biases.mean))
 
     @property
     def parameters(self) -> int:
-        """Both sides' factors and biases."""
+        """Number of factors and biases of both sides."""
         return int(self._users.size + self._movies.size)

@@ -1,4 +1,4 @@
-"""Stars from how generous a user is and how liked a movie is."""
+"""Stars by damped biases of users and movies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from reelflow.encoding.encoded import EncodedData, Float32, Int32
 
 DAMPING = 5.0
-"""Ratings without any bias that each user and each movie starts with."""
+"""Pseudo-ratings without bias that each user and each movie starts with."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class Biases:
     mean: float
     """Stars."""
     users: Float32
-    """[users + 1]: the unknown user's, the last, is 0."""
+    """[users + 1]; the last, the unknown user's, is 0."""
     movies: Float32
-    """[movies + 1]: the unknown movie's, the last, is 0."""
+    """[movies + 1]; the last, the unknown movie's, is 0."""
     lowest: float
-    """Stars below which nobody rated."""
+    """Lowest stars in train."""
     highest: float
-    """Stars above which nobody rated."""
+    """Highest stars in train."""
 
     @classmethod
     def of(cls, data: EncodedData, damping: float = DAMPING) -> Biases:
-        """Learn from train."""
+        """Learn the biases of train."""
         train = data.train
         stars = train.rating.astype(np.float64)
         mean = float(stars.mean())
@@ -49,24 +49,24 @@ class Biases:
         )
 
     def raw(self, users: Int32, movies: Int32) -> Float32:
-        """Stars of pairs, float32 [batch], beyond the scale where the biases lead there."""
+        """Predict the stars of pairs without clipping, float32 [batch]."""
         raw: Float32 = np.float32(self.mean) + self.users[users] + self.movies[movies]
         return raw
 
     def clip(self, stars: Float32) -> Float32:
-        """The same stars inside the scale."""
+        """Clip stars to the scale of train."""
         clipped: Float32 = np.clip(stars, self.lowest, self.highest)
         return clipped
 
     def stars(self, users: Int32, movies: Int32) -> Float32:
-        """Predicted stars of pairs, float32 [batch]."""
+        """Predict the stars of pairs inside the scale, float32 [batch]."""
         return self.clip(self.raw(users, movies))
 
 
 def _damped(
     owners: Int32, residuals: npt.NDArray[np.float64], unknown: int, damping: float
 ) -> npt.NDArray[np.float64]:
-    """Damped mean of each owner's residuals, float64 [unknown + 1]; 0 for the unknown one."""
+    """Return damped means of the owners' residuals, float64 [unknown + 1]; 0 for unknown."""
     sums = np.bincount(owners, weights=residuals, minlength=unknown + 1)
     counts = np.bincount(owners, minlength=unknown + 1)
     biases = sums / (counts + damping)

@@ -1,4 +1,4 @@
-"""Embarrassingly shallow autoencoder: linear weights between movies, in closed form."""
+"""EASE: linear weights between movies, in closed form."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from reelflow.encoding.encoded import Float32, Int32, Int64
 RIDGE = 300.0
 """L2 regularisation of the weights."""
 MOVIES_MAX = 20_000
-"""Movies, or users if they are fewer, of the largest system of equations: 3.2 GB in float64."""
+"""Size of the largest system of equations: 3.2 GB in float64."""
 
 Float64 = npt.NDArray[np.float64]
 
 
 class EASE(HistoryBaseline):
-    """Steck 2019, "Embarrassingly shallow autoencoders for sparse data".
+    """Embarrassingly shallow autoencoder.
+
+    Steck 2019, "Embarrassingly shallow autoencoders for sparse data".
 
     With X the ones [users, movies] and P = (X'X + ridge I)^-1, the weights are B = I - P / diag(P)
     (column by column), and the scores X B = X - X P / diag(P).
 
-    Two ways lead there, the smaller system is solved:
+    The smaller of two systems is solved:
     - over movies, P itself, [movies, movies];
     - over users, K = (X X' + ridge I)^-1, [users, users], for X P = K X and
       diag(P)_j = (1 - x_j' K x_j) / ridge (Woodbury), so that P is never formed.
@@ -55,7 +57,7 @@ class EASE(HistoryBaseline):
             self._left = inverse.astype(np.float32)
 
     def _inverse(self, rows: sparse.csr_matrix) -> Float64:
-        """(R R' + ridge I)^-1, float64 [n, n] of R, sparse [n, m], in place by Cholesky."""
+        """Return (R R' + ridge I)^-1, float64 [n, n], of R, sparse [n, m], by Cholesky in place."""
         size = rows.shape[0]
         gram = np.empty((size, size), np.float64, order="F")
         step = block_rows(size)
@@ -85,12 +87,12 @@ class EASE(HistoryBaseline):
 
     @property
     def parameters(self) -> int:
-        """Weights between movies."""
+        """Number of weights between movies."""
         return len(self._kept) * (len(self._kept) - 1)
 
 
 def _mirrored(lower: Float64, start: int, step: int) -> Float64:
-    """Rows of a symmetric matrix, from the diagonal on, whose lower triangle alone is right."""
+    """Complete rows of a symmetric matrix, from the diagonal on, by its lower triangle."""
     block = lower[start:, start : start + step].T.copy()
     width = block.shape[0]
     corner = block[:, :width]
@@ -99,7 +101,7 @@ def _mirrored(lower: Float64, start: int, step: int) -> Float64:
 
 
 def _quadratic(ratings: sparse.csr_matrix, kernel: Float32) -> Float32:
-    """x_j' K x_j of every column x_j, float32 [movies]."""
+    """Return x_j' K x_j of every column x_j, float32 [movies]."""
     columns = ratings.T.tocsr()
     movies, users = columns.shape
     step = block_rows(users)

@@ -10,7 +10,9 @@ from reelflow.encoding.encoded import Float32, Int32
 
 
 class IALS(HistoryBaseline):
-    """Hu, Koren & Volinsky 2008, "Collaborative filtering for implicit feedback datasets".
+    """Weighted matrix factorisation of implicit feedback.
+
+    Hu, Koren & Volinsky 2008, "Collaborative filtering for implicit feedback datasets".
 
     A rating is a preference of 1 with confidence `alpha`, everything else one of 0 with confidence
     1, fitted by the `implicit` library. L2 is `regularization` times sqrt(ratings / users) +
@@ -33,7 +35,7 @@ class IALS(HistoryBaseline):
         self._seed = seed
 
     def _learn(self, ratings: sparse.csr_matrix) -> None:
-        # Heavy, and of no use to a gate without this baseline.
+        # Imported here, as only gates with this baseline need it.
         from implicit.cpu.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits
 
@@ -59,5 +61,5 @@ class IALS(HistoryBaseline):
 
     @property
     def parameters(self) -> int:
-        """Both sides' factors."""
+        """Number of factors of both sides."""
         return int(self._users.size + self._movies.size)

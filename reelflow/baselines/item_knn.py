@@ -1,4 +1,4 @@
-"""Movies like those the user has rated: cosine neighbours."""
+"""Item-based nearest neighbours by cosine."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from reelflow.baselines.base import HistoryBaseline, block_rows
 from reelflow.encoding.encoded import Float32, Int32
 
 NEIGHBOURS = 100
-"""Most similar movies that each movie is scored by."""
+"""Neighbours that each movie is scored by."""
 SHRINKAGE = 10.0
-"""Added to the cosine's denominator: similarities that few users attest count less."""
+"""Added to the cosine's denominator, which lowers similarities that few users support."""
 
 
 class ItemKNN(HistoryBaseline):
     """Sum of similarities to the rated movies among a movie's neighbours.
 
     Sarwar et al. 2001, "Item-based collaborative filtering recommendation algorithms"; as a top-N
-    recommender Deshpande & Karypis 2004. Similarity is the cosine of who rated the movies, shrunk:
+    recommender Deshpande & Karypis 2004. Similarity is the cosine of the movies' raters, shrunk:
     both / (sqrt(raters_i raters_j) + shrinkage).
     """
 
@@ -36,10 +36,10 @@ class ItemKNN(HistoryBaseline):
         self._weights = sparse.vstack(blocks).T.tocsr()
 
     def _nearest(self, both: sparse.csr_matrix, first: int) -> sparse.csr_matrix:
-        """Similarities of a block of movies to their neighbours, sparse [block, movies].
+        """Find the neighbours of a block of movies, with similarities, sparse [block, movies].
 
         Args:
-            both: how many users rated both movies, [block, movies].
+            both: number of users who rated both movies, [block, movies].
             first: the block's first movie.
         """
         root = np.sqrt(self._popularity)
@@ -53,9 +53,9 @@ class ItemKNN(HistoryBaseline):
         nearest = np.argpartition(similar, -count, axis=1)[:, -count:]
         weights = np.take_along_axis(similar, nearest, axis=1)
         starts = np.arange(0, nearest.size + 1, count)
-        found = sparse.csr_matrix((weights.ravel(), nearest.ravel(), starts), shape=similar.shape)
-        found.eliminate_zeros()
-        return found
+        matrix = sparse.csr_matrix((weights.ravel(), nearest.ravel(), starts), shape=similar.shape)
+        matrix.eliminate_zeros()
+        return matrix
 
     def _score(self, users: Int32) -> Float32:
         scores: Float32 = (self._rated[users] @ self._weights).toarray()
@@ -63,5 +63,5 @@ class ItemKNN(HistoryBaseline):
 
     @property
     def parameters(self) -> int:
-        """Similarities kept."""
+        """Number of similarities."""
         return int(self._weights.nnz)

@@ -1,4 +1,4 @@
-"""Everybody gets the most rated movies; stars are the movie's damped mean."""
+"""Ranks movies by their number of ratings; stars are the movie's damped mean."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from reelflow.baselines.base import Baseline
 from reelflow.encoding.encoded import EncodedData, Float32, Int32
 
 DAMPING = 5.0
-"""Ratings at the global mean that each movie starts with."""
+"""Pseudo-ratings at the global mean that each movie starts with."""
 
 
 class Popularity(Baseline):
-    """Number of train ratings as score."""
+    """The score of a movie is its number of train ratings."""
 
     def fit(self, data: EncodedData) -> None:
-        """Counts."""
+        """Count ratings, and take damped means."""
         train, movies = data.train, len(data.catalogue)
         counts = np.bincount(train.movie_index, minlength=movies + 1)
         sums = np.bincount(train.movie_index, weights=train.rating, minlength=movies + 1)
@@ -24,15 +24,15 @@ class Popularity(Baseline):
         self._stars = ((sums + DAMPING * mean) / (counts + DAMPING)).astype(np.float32)
 
     def scores(self, users: Int32) -> Float32:
-        """The same counts for every user."""
+        """Return the same counts for every user, float32 [batch, movies]."""
         return np.broadcast_to(self._counts, (len(users), len(self._counts)))
 
     def stars(self, users: Int32, movies: Int32) -> Float32:
-        """The movie's damped mean."""
+        """Return the movies' damped means, float32 [batch]."""
         stars: Float32 = self._stars[movies]
         return stars
 
     @property
     def parameters(self) -> int:
-        """One count a movie."""
+        """Number of parameters: one count a movie."""
         return len(self._counts)

@@ -1,4 +1,4 @@
-"""From a trained model to a SavedModel with its catalogue, its description and golden requests."""
+"""Export of a trained model: SavedModel, catalogue, description and golden requests."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ GOLDEN_ROWS = 8
 def export(
     model: ServingModel, data: EncodedData, users: list[str], info: ModelInfo, folder: Path
 ) -> None:
-    """Write `folder` as docs/architecture.md describes the `model` artifact.
+    """Write the `model` artifact as docs/architecture.md describes it.
 
     Args:
         model: the frozen model.
-        data: what it was trained on.
+        data: the training data.
         users: the user vocabulary, in order.
         info: the content of `model.json`.
         folder: the SavedModel's folder.
@@ -53,7 +53,7 @@ def _catalogue(data: EncodedData) -> pa.Table:
 
 
 def _requests(data: EncodedData, users: list[str]) -> list[golden.Request]:
-    """Requests of every kind: known users, a history, exclusions, a stranger, movies, rows."""
+    """Make requests of every kind: known and unknown users, a history, exclusions, movies, rows."""
     rows = data.train.take(np.linspace(0, len(data.train) - 1, GOLDEN_ROWS).astype(np.int64))
     user_ids = [users[u] for u in rows.user_index]
     movie_ids = [data.catalogue.movie_id[m] for m in rows.movie_index]

@@ -1,4 +1,4 @@
-"""The exported model: string ids in, recommendations out; docs/architecture.md has the contract."""
+"""The exported model: string ids in, recommendations out, as `saved_model.contract` promises."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ServingModel(tf.Module):
 
         Args:
             joint: the trained model.
-            data: what it was trained on.
+            data: the training data.
             users: the user vocabulary, in order.
         """
         super().__init__()
@@ -55,7 +55,7 @@ class ServingModel(tf.Module):
         self.directions = _constant(tf.math.l2_normalize(self._ranker.directions, axis=1))
 
     def signatures(self) -> dict[str, Callable[..., Outputs]]:
-        """The functions to export, by name of their signature in `contract.SIGNATURES`.
+        """Return the functions to export by the name of their signature in `contract.SIGNATURES`.
 
         `history`, `exclusions` and `k` have defaults, which TF Serving applies and Python does not.
         """
@@ -101,10 +101,16 @@ class ServingModel(tf.Module):
     def recommend(
         self, user_id: tf.Tensor, history: tf.Tensor, exclusions: tf.Tensor, k: tf.Tensor
     ) -> Outputs:
-        """The k best movies that a user has neither seen, nor named, nor excluded.
+        """Return the k best movies for each user, without seen, requested and excluded ones.
 
-        A user whom the model does not know is known by the movies in `history` (the newest last),
-        and without any gets the popular ones; `source` says which.
+        An unknown user is scored by the movies in `history`, and without any gets the popular
+        movies; `source` names the case.
+
+        Args:
+            user_id: string [batch].
+            history: movie ids, the newest last, string [batch or 1, n], padded with "".
+            exclusions: movie ids, string [batch or 1, n], padded with "".
+            k: number of movies, int32, a scalar.
         """
         users = self._users.lookup(user_id)
         named = self._rows_of_movies(history, tf.size(users))
@@ -116,7 +122,7 @@ class ServingModel(tf.Module):
         return {**self._named(best, movies), f.SOURCE: source}
 
     def rate(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> Outputs:
-        """Predicted stars; a side that the model does not know counts as an average one."""
+        """Return predicted stars of pairs of ids, string [batch]; unknown ids count as average."""
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
         return {
             **self._rated(users, movies, None),
@@ -125,7 +131,7 @@ class ServingModel(tf.Module):
         }
 
     def similar(self, movie_id: tf.Tensor, k: tf.Tensor) -> Outputs:
-        """The k movies nearest by the cosine of their embeddings, the movie itself left out."""
+        """Return the k nearest movies by cosine of their embeddings, without the movie itself."""
         movies = self._movies.lookup(movie_id)
         known = movies < self._movie_count
         directions = tf.gather(self.directions, tf.where(known, movies, 0))
@@ -134,9 +140,10 @@ class ServingModel(tf.Module):
         return self._named(*top_k(mask(cosines, self._cells(movies[:, None])), tf.reduce_max(k)))
 
     def evaluate(self, user_id: tf.Tensor, movie_id: tf.Tensor, timestamp: tf.Tensor) -> Outputs:
-        """Predicted stars and exact ranks of movies that users turned to at given times.
+        """Return predicted stars and exact ranks of movies that users turned to at given times.
 
-        The query knows of recent movies only those rated strictly before `timestamp`.
+        The query's history is the user's ratings strictly before `timestamp`, seconds, int64
+        [batch]. An unknown movie ranks behind all others.
         """
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
         ends = self._timelines.ends_before(users, timestamp)
@@ -153,9 +160,9 @@ class ServingModel(tf.Module):
         }
 
     def score(self, user_id: tf.Tensor, history: tf.Tensor) -> Outputs:
-        """Scores of the whole catalogue, in vocabulary order and unmasked, with what is seen.
+        """Return scores of the whole catalogue in vocabulary order, unmasked, and the seen movies.
 
-        For callers with filters of their own: what `recommend` masks is lost to them.
+        For callers with filters of their own.
         """
         users = self._users.lookup(user_id)
         named = self._rows_of_movies(history, tf.size(users))
@@ -168,24 +175,23 @@ class ServingModel(tf.Module):
         return {f.SCORE: scores, f.SEEN: seen, f.SOURCE: source}
 
     def explain(self, user_id: tf.Tensor, movie_id: tf.Tensor, history: tf.Tensor) -> Outputs:
-        """What each movie of a user's history adds to the score of a movie, the most first.
+        """Return the contributions of a user's history to the score of a movie, the largest first.
 
         Weights and `rest` (the user's own embedding and the movie's bias) sum to the score; behind
-        dense layers a movie's weight is what the score loses without it. For a
-        movie that the model does not know, and where the source is `popularity`, nothing adds to
-        it.
+        dense layers a movie's weight is by how much the score falls without it. Unknown movies and
+        scores by popularity have no contributions.
         """
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
         recent = self._recent(users, self._rows_of_movies(history, tf.size(users)))
         known = movies < self._movie_count
         weights, rest = self._ranker.shares(users, recent, tf.where(known, movies, 0))
-        counts = (recent != self._movie_count) & known[:, None]
+        valid = (recent != self._movie_count) & known[:, None]
         unknown = (self._source(users, recent) == FROM_POPULARITY) & known
         popularity = tf.gather(self._popularity, tf.where(known, movies, 0))
         rest = tf.where(unknown, popularity, tf.where(known, rest, 0.0))
-        order = tf.argsort(tf.where(counts, weights, LOWEST), axis=1, direction="DESCENDING")
-        past = tf.gather(tf.where(counts, recent, -1), order, axis=1, batch_dims=1)
-        weights = tf.gather(tf.where(counts, weights, 0.0), order, axis=1, batch_dims=1)
+        order = tf.argsort(tf.where(valid, weights, LOWEST), axis=1, direction="DESCENDING")
+        past = tf.gather(tf.where(valid, recent, -1), order, axis=1, batch_dims=1)
+        weights = tf.gather(tf.where(valid, weights, 0.0), order, axis=1, batch_dims=1)
         named = self._named(weights, past)
         return {
             f.MOVIE_ID: named[f.MOVIE_ID],
@@ -195,7 +201,7 @@ class ServingModel(tf.Module):
         }
 
     def timeline(self, user_id: tf.Tensor, k: tf.Tensor) -> Outputs:
-        """The movies that users rated, as far as the model knows, newest first, and how many."""
+        """Return the k last movies of users' timelines, the newest first, and their lengths."""
         users = self._users.lookup(user_id)
         ends = self._timelines.ends_now(users)
         length = tf.cast(tf.clip_by_value(tf.reduce_max(k), 1, self._movie_count), tf.int64)
@@ -209,7 +215,7 @@ class ServingModel(tf.Module):
         }
 
     def _recent(self, users: tf.Tensor, named: tf.Tensor) -> tf.Tensor:
-        """The last movies of timelines followed by the named ones, [batch, history_length]."""
+        """Return the last movies of timelines and then `named`, [batch, history_length]."""
         length = self._ranker.history_length
         timelines = self._timelines.recent(users, self._timelines.ends_now(users), length)
         recent = tf.concat([timelines, named], axis=1)
@@ -223,26 +229,26 @@ class ServingModel(tf.Module):
         return tf.where(users < self._user_count, FROM_USER, source)
 
     def _scores_now(self, users: tf.Tensor, named: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Scores, [batch, movies and the ranker's padding], and where they are from."""
+        """Return scores, [batch, movies and the ranker's padding], and their sources, [batch]."""
 
-        def asked() -> tuple[tf.Tensor, tf.Tensor]:
+        def with_history() -> tuple[tf.Tensor, tf.Tensor]:
             recent = self._recent(users, named)
             source = self._source(users, recent)
             return self._ranker.scores(users, recent, source == FROM_POPULARITY), source
 
-        def known() -> tuple[tf.Tensor, tf.Tensor]:
+        def precomputed() -> tuple[tf.Tensor, tf.Tensor]:
             source = tf.where(users < self._user_count, FROM_USER, FROM_POPULARITY)
             return self._ranker.scores_now(users), source
 
-        return tf.cond(tf.reduce_any(named != self._movie_count), asked, known)
+        return tf.cond(tf.reduce_any(named != self._movie_count), with_history, precomputed)
 
     def _rows_of_movies(self, movie_ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        """Movie indices [rows, n] of ids [rows or 1, n]; padding is unknown, too."""
+        """Look up ids [rows or 1, n], as indices [rows, n]; padding gets the unknown movie's."""
         movies = self._movies.lookup(movie_ids)
         return tf.tile(movies, [rows // tf.maximum(tf.shape(movies)[0], 1), 1])
 
     def _cells(self, movies: tf.Tensor) -> tf.Tensor:
-        """Coordinates (row, movie) of the known ones among movie indices [batch, n]."""
+        """Return coordinates (row, movie) of the known movies among indices [batch, n]."""
         known = tf.where(movies < self._movie_count)
         return tf.stack([tf.cast(known[:, 0], tf.int32), tf.gather_nd(movies, known)], axis=1)
 
@@ -255,7 +261,7 @@ class ServingModel(tf.Module):
         }
 
     def _rated(self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor | None) -> Outputs:
-        """Stars, and the probability of a like if the model has one."""
+        """Return stars, and the probability of a like if the model gives it."""
         rated = {f.RATING: self._ratings.stars(users, movies, times)}
         if self._ratings.gives_likes:
             rated[f.LIKE] = self._ratings.likes(users, movies, times)
@@ -263,7 +269,7 @@ class ServingModel(tf.Module):
 
 
 def _signed(name: str, function: Callable[..., Outputs]) -> Callable[..., Outputs]:
-    """A graph with the inputs of the contract, in the order of the function's arguments."""
+    """Make a graph with the inputs of the contract, in the order of the function's arguments."""
     inputs = SIGNATURES[name].inputs.values()
     specs = [
         tf.TensorSpec(None if one.rank is None else [None] * one.rank, one.dtype) for one in inputs
@@ -273,7 +279,7 @@ def _signed(name: str, function: Callable[..., Outputs]) -> Callable[..., Output
 
 
 def _constant(values: object) -> tf.Variable:
-    """A variable, because a constant in the graph may not exceed 2 GiB."""
+    """Make a variable, as a constant in the graph may not exceed 2 GiB."""
     return tf.Variable(values, trainable=False)
 
 

@@ -1,4 +1,4 @@
-"""The joint model: retrieval and rating, each by its weight in the configuration."""
+"""The joint model: a retrieval and a rating task, weighted by the configuration."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ RETRIEVAL_LOSS = "retrieval_loss"
 RATING_LOSS = "rating_loss"
 JOINT_LOSS = "joint_loss"
 TASK_LOSSES = {f.RETRIEVAL_TASK: RETRIEVAL_LOSS, f.RATING_TASK: RATING_LOSS}
-"""Task to the name of its loss."""
+"""Name of each task's loss in the history."""
 
 
 class JointModel(tfrs.Model):
-    """Two towers and a rating model.
+    """Query tower, candidate tower and rating model, trained on batches of encoded ratings.
 
-    Tasks that share no weights gain nothing from each other's steps: see `stages`.
+    loss = retrieval_weight * retrieval loss + rating_weight * rating loss, as in TFRS's multi-task
+    tutorial; tasks that share no weights are trained one after the other (`stages`).
     """
 
     def __init__(self, data: EncodedData, config: ModelConfig) -> None:
@@ -49,9 +50,9 @@ class JointModel(tfrs.Model):
         self.candidate_tower = CandidateTower(data, config)
         self.rating_model = RatingModel(data, config, (self.query_tower, self.candidate_tower))
         self.further_rating_models: list[RatingModel] = []
-        """The same of other seeds; what is exported is the mean."""
+        """Rating models of other seeds; the export averages all of them."""
         self.best_epochs: dict[str, int] = {}
-        """Loss to the passes over train after which its task's weights were kept; set by `fit`."""
+        """Loss to the number of epochs of the weights that were kept; set by `fit`."""
         self.learn(self.tasks)
         self._bias_ratings = None if config.rating_weight else bias_ratings(data)
         self.popularity = recent_popularity(data, config.popularity_half_life)
@@ -61,55 +62,55 @@ class JointModel(tfrs.Model):
 
     @property
     def has_retrieval(self) -> bool:
-        """Whether the towers are trained."""
+        """True if the towers are trained."""
         return self._config.retrieval_weight > 0
 
     @property
     def has_rating(self) -> bool:
-        """Whether the rating model is trained; if not, stars come from biases."""
+        """True if the rating model is trained; otherwise stars come from biases."""
         return self._config.rating_weight > 0
 
     @property
     def tasks(self) -> list[str]:
-        """Names of the tasks that are trained, as `model.json` has them."""
+        """Names of the trained tasks, as `model.json` has them."""
         return [f.RETRIEVAL_TASK] * self.has_retrieval + [f.RATING_TASK] * self.has_rating
 
     def named_weights(self) -> dict[str, Weights]:
-        """Task to the weights that it trained: what a later model can begin with."""
-        found: dict[str, Weights] = {}
+        """Return the weights of each task, for a later model to start with."""
+        named: dict[str, Weights] = {}
         if self.has_retrieval or self._config.rating_share_embeddings:
             query = prefixed("query", self.query_tower.named_weights())
             candidate = prefixed("candidate", self.candidate_tower.named_weights())
-            found[f.RETRIEVAL_TASK] = {**query, **candidate}
+            named[f.RETRIEVAL_TASK] = {**query, **candidate}
         if self.has_rating:
-            found[f.RATING_TASK] = self.rating_model.named_weights()
-        return found
+            named[f.RATING_TASK] = self.rating_model.named_weights()
+        return named
 
     @property
     def stages(self) -> dict[str, list[str]]:
-        """Loss to watch, and the tasks that are trained by it, one entry after the other.
+        """Consecutive trainings: the loss to stop by, and the tasks that are trained.
 
-        Tasks that share weights are trained together. Others are not, so that each has a step size
-        and a last epoch of its own.
+        Tasks that share weights are trained together; others apart, each with its own step size and
+        number of epochs.
         """
         if self._config.rating_share_embeddings and len(self.tasks) > 1:
             return {JOINT_LOSS: self.tasks}
         return {TASK_LOSSES[task]: [task] for task in self.tasks}
 
     def learn(self, tasks: Sequence[str]) -> None:
-        """Train these tasks from now on; what the others alone have stays as it is.
+        """Train these tasks from now on, and leave the weights of the others alone.
 
-        Keras wants the model compiled again after it.
+        Keras then needs the model to be compiled again.
         """
         self.learning = list(tasks)
-        # What is not trained needs no gradients. The towers last: the rating model may hold them.
+        # The towers last, as the rating model may contain them.
         self.rating_model.trainable = f.RATING_TASK in tasks
         shared = self._config.rating_share_embeddings and f.RATING_TASK in tasks
         self.query_tower.trainable = f.RETRIEVAL_TASK in tasks or shared
         self.candidate_tower.trainable = f.RETRIEVAL_TASK in tasks or shared
 
     def frozen_ratings(self) -> FrozenRatings:
-        """What is exported of the rating models, or biases if none was trained."""
+        """Return the rating models in the form that is exported; biases if none is trained."""
         if self._bias_ratings is not None:
             return self._bias_ratings
         return freeze([self.rating_model, *self.further_rating_models])
@@ -117,11 +118,11 @@ class JointModel(tfrs.Model):
     def query(
         self, users: tf.Tensor, history_ends: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Queries of users at positions of their timelines, float32 [batch, size + 1]."""
+        """Embed users at positions of their timelines, float32 [batch, size + 1]."""
         recent = self.timelines.recent(users, history_ends, self.query_tower.history_length)
         return self.query_tower(users, recent, training=training)
 
-    # AutoGraph would translate Keras, TFRS and this module to find nothing to change: most of the
+    # AutoGraph would translate Keras, TFRS and this module without need, which takes most of the
     # time until the first step.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -134,10 +135,14 @@ class JointModel(tfrs.Model):
         return super().test_step(inputs)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Weighted sum of both tasks' losses over a batch of encoded ratings.
+        """Return the weighted sum of both tasks' losses over a batch, a scalar.
 
-        Both are means over the batch, unless the configuration wants retrieval's summed. The losses
-        that are reported are means in any case.
+        Losses are means over the batch; `model.retrieval_reduction` can make retrieval's a sum. The
+        reported losses are always means.
+
+        Args:
+            inputs: columns of `Batches`, each [batch].
+            training: True for a training step.
         """
         total, scale = tf.constant(0.0), tf.constant(1.0)
         if self._config.retrieval_reduction == "sum":
@@ -161,6 +166,6 @@ class JointModel(tfrs.Model):
 
     @property
     def parameters(self) -> int:
-        """Numbers that training learned."""
+        """Number of trainable parameters."""
         weights = {id(weight): weight for weight in self.trainable_weights}
         return sum(weight.shape.num_elements() for weight in weights.values())

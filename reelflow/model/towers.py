@@ -1,9 +1,8 @@
-"""The query tower (who asks) and the candidate tower (which movie): the score is their product."""
+"""The query tower and the candidate tower; a score is the dot product of their outputs."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
@@ -14,15 +13,16 @@ from reelflow.model.layers import Bags, dense_layers
 from reelflow.model.weights import GENRES, MOVIES, USERS, WORDS, Weight, numbered
 
 UNKNOWN_USER_RATE = 0.1
-"""Share of training rows whose user is hidden, so that histories alone make good queries too."""
+"""Share of training rows whose user is hidden, so that queries by history alone are trained too."""
 
 
 class QueryTower(keras.layers.Layer):
-    """The sum of a user's own embedding and of the last movies', weighted by how recent they are.
+    """Embeds a user and the user's last movies: u + sum over positions t of w_t * h(movie_t).
 
-    The position weights are learned; the movies' embeddings are not the candidates' own, because
-    "was watched" and "will be watched" are two roles (as in SVD++, Koren 2008, section 4.1). With
-    `query_layers`, dense layers on top of the sum.
+    Position weights w are learned, and so are embeddings h of watched movies apart from those of
+    the candidate tower (as in SVD++, Koren 2008, section 4.1). `model.query` drops either term;
+    with `model.user_features`, the embeddings of the user's attributes are added. Dense layers
+    (`model.query_layers`) may follow the sum.
     """
 
     def __init__(
@@ -36,11 +36,14 @@ class QueryTower(keras.layers.Layer):
         """Make the tower.
 
         Args:
-            users: how many; that number itself stands for an unknown user.
-            movies: how many; that number itself is padding.
-            history_length: last movies to look at, 0 without timestamps.
-            config: what the tower is made of.
-            features: users' attributes, if the configuration gives them to the tower.
+            users: number of users, which is also the index of the unknown user.
+            movies: number of movies, which is also the index of padding.
+            history_length: number of last movies, 0 without timestamps.
+            config: the section `model`.
+            features: users' attributes, with `model.user_features`.
+
+        Raises:
+            BadInput: `model.query` is 'history', and there are no timestamps.
         """
         if config.query == "history" and not history_length:
             raise BadInput(
@@ -70,7 +73,7 @@ class QueryTower(keras.layers.Layer):
             bags = Bags(features.owners, features.indices, users + 1)
             weights = self.add_weight("features", [len(features.words), size], initializer=_small())
             self._features = bags, weights
-        # Of users' attributes the exported model has no more than what they come to.
+        # The sums over users' attributes, which the exported model has instead of the attributes.
         self._frozen: tf.Variable | None = None
         self._padding = movies
         self._dropout = keras.layers.Dropout(config.query_dropout)
@@ -85,7 +88,7 @@ class QueryTower(keras.layers.Layer):
             users: `user_index`, int [batch].
             recent: `movie_index` of the last movies, the newest last, int [batch, history_length],
                 padded on the left with the unknown movie.
-            training: hides some users and drops out.
+            training: True hides some users and applies dropout.
 
         Returns:
             float32 [batch, size + 1]; the last column is 1 and meets the movie's bias.
@@ -105,10 +108,10 @@ class QueryTower(keras.layers.Layer):
     def shares(
         self, users: tf.Tensor, recent: tf.Tensor, candidates: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Take scores apart, so that shares and rest sum to the score.
+        """Split scores into contributions of the history and a rest, which sum to the score.
 
-        A query that is a sum has a product with a candidate that is one too. Behind dense layers
-        nothing is a sum: a movie's share is then by how much the score falls without it.
+        A query that is a sum splits exactly. Behind dense layers a movie's share is by how much the
+        score falls without it.
 
         Args:
             users: as for a call, outside of training.
@@ -116,9 +119,9 @@ class QueryTower(keras.layers.Layer):
             candidates: one for each query, float32 [batch, size + 1].
 
         Returns:
-            What each movie of `recent` adds, float32 [batch, history_length], 0 for padding; and
-            the rest, float32 [batch]: what the user's own embedding and the candidate's bias add,
-            and behind dense layers also what several movies do only together.
+            Contribution of each movie of `recent`, float32 [batch, history_length], 0 for padding;
+            and the rest, float32 [batch]: the user's own embedding, the candidate's bias, and
+            behind dense layers also the effects of several movies together.
         """
         if self._layers is not None:
             return self._shares_by_leaving_out(users, recent, candidates)
@@ -149,22 +152,23 @@ class QueryTower(keras.layers.Layer):
         return shares, scores - tf.reduce_sum(shares, axis=1)
 
     def named_weights(self) -> dict[str, Weight]:
-        """What a later model can begin with: all but what was learned of users' attributes."""
-        found = numbered("layers", [] if self._layers is None else self._layers.weights)
+        """Return the weights for a later model to start with: all but users' attributes."""
+        named = numbered("layers", [] if self._layers is None else self._layers.weights)
         if self._user is not None:
-            stranger = bool(self.history_length)
-            found["user"] = Weight(self._user.embeddings, USERS, has_unknown_row=stranger)
+            # Without history no user is hidden in training, and the last row stays untrained.
+            has_unknown_row = bool(self.history_length)
+            named["user"] = Weight(self._user.embeddings, USERS, has_unknown_row=has_unknown_row)
         if self.history_length:
-            found["history"] = Weight(self._history.embeddings, MOVIES)
-            found["position_weights"] = Weight(self._position_weights)
-        return found
+            named["history"] = Weight(self._history.embeddings, MOVIES)
+            named["position_weights"] = Weight(self._position_weights)
+        return named
 
     @property
     def _knows_users(self) -> bool:
         return self._user is not None or self._features is not None
 
     def _user_side(self, users: tf.Tensor) -> tf.Tensor:
-        """What the users' own embeddings and their attributes come to, float32 [batch, size]."""
+        """Return the sum of users' own embeddings and their attributes', float32 [batch, size]."""
         if self._frozen is not None:
             return tf.gather(self._frozen, users)
         parts = [] if self._user is None else [self._user(users)]
@@ -174,7 +178,7 @@ class QueryTower(keras.layers.Layer):
         return tf.add_n(parts)
 
     def freeze(self) -> None:
-        """Take the sums over users' attributes once, so that an export does not have them."""
+        """Replace users' attributes by their sums, so that an export does not contain them."""
         if self._features is not None and self._frozen is None:
             self._frozen = tf.Variable(self._user_side(tf.range(self._users + 1)), trainable=False)
 
@@ -186,18 +190,19 @@ class QueryTower(keras.layers.Layer):
 
 
 class CandidateTower(keras.layers.Layer):
-    """The sum of the embeddings of the movie, its genres, its year, its features, and a bias.
+    """Embeds a movie: the sum of embeddings of its id, genres, year and features, and a bias.
 
-    With `candidate_layers`, dense layers on top of the sum. A movie without train ratings has no
-    embedding and no bias of its own, which nothing but its absence could have taught: it stands
-    where its genres, year and features put it, with a bias that all such movies share.
+    Dense layers (`model.candidate_layers`) may follow the sum. A movie without train ratings has no
+    embedding of its own, which only its role as a negative could have trained: its genres, year and
+    features place it, with a bias that all such movies share.
     """
 
     def __init__(self, data: EncodedData, config: ModelConfig) -> None:
         super().__init__(name="candidate_tower")
         catalogue, genres = data.catalogue, data.sizes.genres
         movies, size = len(catalogue), config.embedding_size
-        self._rated = tf.constant(rated_movies(data)[:, None])
+        rated = (data.rating_counts > 0).astype(np.float32)
+        self._rated = tf.constant(rated[:, None])
         self._movie = self.add_weight("movie", [movies, size], initializer=_small())
         self._biases = None
         if config.movie_bias:
@@ -223,7 +228,11 @@ class CandidateTower(keras.layers.Layer):
         )
 
     def call(self, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Embed some candidates, `movie_index` of int [batch]; `training` drops out.
+        """Embed candidates.
+
+        Args:
+            movies: `movie_index` of known movies, int [batch].
+            training: True applies dropout.
 
         Returns:
             float32 [batch, size + 1]; the last column is the bias.
@@ -239,12 +248,12 @@ class CandidateTower(keras.layers.Layer):
         if self._biases is not None:
             own, unrated = self._biases
             bias = rated * tf.gather(own, movies) + (1 - rated) * unrated
-        return self._finished(embedding, bias, training)
+        return self._with_bias(embedding, bias, training)
 
     def catalogue(self, training: bool | None = None) -> tf.Tensor:
         """Embed every movie, float32 [movies, size + 1], in vocabulary order.
 
-        No gather, so that the gradient of the whole table stays dense.
+        Without gathering, so that the gradient of the whole table stays dense.
         """
         sides = (tf.matmul(table, weights) for table, weights in self._sides.values())
         embedding = self._rated * self._movie + sum(sides)
@@ -255,22 +264,22 @@ class CandidateTower(keras.layers.Layer):
         if self._biases is not None:
             own, unrated = self._biases
             bias = self._rated * own + (1 - self._rated) * unrated
-        return self._finished(embedding, bias, training)
+        return self._with_bias(embedding, bias, training)
 
     def named_weights(self) -> dict[str, Weight]:
-        """What a later model can begin with; all of its weights."""
-        found = numbered("layers", [] if self._layers is None else self._layers.weights)
-        found["movie"] = Weight(self._movie, MOVIES)
+        """Return all weights, for a later model to start with."""
+        named = numbered("layers", [] if self._layers is None else self._layers.weights)
+        named["movie"] = Weight(self._movie, MOVIES)
         if self._biases is not None:
-            found["bias"] = Weight(self._biases[0], MOVIES)
-            found["unrated_bias"] = Weight(self._biases[1])
+            named["bias"] = Weight(self._biases[0], MOVIES)
+            named["unrated_bias"] = Weight(self._biases[1])
         for name, (_, weights) in self._sides.items():
-            found[name] = Weight(weights, GENRES if name == GENRES else None)
+            named[name] = Weight(weights, GENRES if name == GENRES else None)
         if self._features is not None:
-            found["features"] = Weight(self._features[1], WORDS)
-        return found
+            named["features"] = Weight(self._features[1], WORDS)
+        return named
 
-    def _finished(
+    def _with_bias(
         self, embedding: tf.Tensor, bias: tf.Tensor | None, training: bool | None
     ) -> tf.Tensor:
         if self._layers is not None:
@@ -279,13 +288,8 @@ class CandidateTower(keras.layers.Layer):
         return tf.concat([embedding, bias], axis=1)
 
 
-def rated_movies(data: EncodedData) -> npt.NDArray[np.float32]:
-    """Return 1 for movies with train ratings and 0 for the others, float32 [movies]."""
-    return (data.rating_counts > 0).astype(np.float32)
-
-
 def genre_shares(catalogue: EncodedCatalogue, genres: int) -> tf.Tensor:
-    """Rows that sum to 1 over a movie's genres (0 where it has none), float32 [movies, genres]."""
+    """Share 1 among a movie's genres, float32 [movies, genres]; rows without genres are 0."""
     counts = tf.constant(catalogue.genre_counts)
     rows = tf.repeat(tf.range(len(catalogue)), counts)
     shares = 1.0 / tf.cast(tf.gather(counts, rows), tf.float32)
