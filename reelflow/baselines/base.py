@@ -51,15 +51,15 @@ class HistoryBaseline(Baseline):
         self._biases = Biases.of(data)
         self._rated = rated(data)
         self._popularity = popularity(self._rated)
-        self._strangers = np.diff(self._rated.indptr) == 0
+        self._without_ratings = np.diff(self._rated.indptr) == 0
         self._learn(self._rated)
 
     def scores(self, users: Int32) -> Float32:
         """Return the baseline's scores; popularity for users without train ratings."""
         scores = self._score(users)
-        strangers = self._strangers[users]
-        if strangers.any():
-            scores[strangers] = self._popularity
+        cold = self._without_ratings[users]
+        if cold.any():
+            scores[cold] = self._popularity
         return scores
 
     def stars(self, users: Int32, movies: Int32) -> Float32:

@@ -39,7 +39,7 @@ class IALS(HistoryBaseline):
         from implicit.cpu.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits
 
-        sides = np.count_nonzero(~self._strangers), np.count_nonzero(self._popularity)
+        sides = np.count_nonzero(~self._without_ratings), np.count_nonzero(self._popularity)
         chance = sum(np.sqrt(ratings.nnz / max(side, 1)) for side in sides)
         # Each of implicit's threads calls BLAS: with BLAS's own threads they would fight for cores.
         with threadpool_limits(limits=1, user_api="blas"):

@@ -57,14 +57,14 @@ def _requests(data: EncodedData, users: list[str]) -> list[golden.Request]:
     rows = data.train.take(np.linspace(0, len(data.train) - 1, GOLDEN_ROWS).astype(np.int64))
     user_ids = [users[u] for u in rows.user_index]
     movie_ids = [data.catalogue.movie_id[m] for m in rows.movie_index]
-    stranger = "\x00nobody"
+    unknown = "\x00nobody"  # part of every golden.json; no reader accepts control characters
     return [
         golden.Request(RECOMMEND, {f.USER_ID: user_ids}),
         golden.Request(RECOMMEND, {f.USER_ID: user_ids[:1], f.EXCLUSIONS: [movie_ids], f.K: 5}),
-        golden.Request(RECOMMEND, {f.USER_ID: [stranger], f.HISTORY: [movie_ids]}),
-        golden.Request(RECOMMEND, {f.USER_ID: [stranger], f.K: 3}),
+        golden.Request(RECOMMEND, {f.USER_ID: [unknown], f.HISTORY: [movie_ids]}),
+        golden.Request(RECOMMEND, {f.USER_ID: [unknown], f.K: 3}),
         golden.Request(
-            RATE, {f.USER_ID: [*user_ids, stranger], f.MOVIE_ID: [*movie_ids, movie_ids[0]]}
+            RATE, {f.USER_ID: [*user_ids, unknown], f.MOVIE_ID: [*movie_ids, movie_ids[0]]}
         ),
         golden.Request(SIMILAR, {f.MOVIE_ID: movie_ids}),
         golden.Request(

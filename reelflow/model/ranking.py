@@ -94,13 +94,13 @@ class Ranker(tf.Module):
     """Movies in a block of `top_k`; `scores` is padded to a multiple of it."""
 
     @abstractmethod
-    def scores(self, users: tf.Tensor, recent: tf.Tensor, strangers: tf.Tensor) -> tf.Tensor:
+    def scores(self, users: tf.Tensor, recent: tf.Tensor, by_popularity: tf.Tensor) -> tf.Tensor:
         """Score every movie for queries.
 
         Args:
             users: `user_index`, int32 [batch].
             recent: `movie_index` of the last movies, int32 [batch, history_length].
-            strangers: rows that get the popular movies, bool [batch].
+            by_popularity: rows that get the popular movies instead, bool [batch].
 
         Returns:
             float32 [batch, movies and padding].
@@ -117,7 +117,7 @@ class Ranker(tf.Module):
         """Split the scores of pairs into contributions of the history and a rest.
 
         Args:
-            users: as for `scores`, without strangers.
+            users: as for `scores`, without users who get popularity.
             recent: as for `scores`.
             movies: `movie_index` of known movies, int32 [batch].
 
@@ -139,7 +139,7 @@ class TowerRanker(Ranker):
         super().__init__()
         candidates = joint.candidate_tower.catalogue()
         self._directions = candidates[:, :-1]
-        # Log popularity is one more column, which only the queries of strangers select.
+        # Log popularity is one more column, selected by the queries of users without history.
         popular = tf.math.log(joint.popularity)
         columns = tf.concat([candidates, popular[:, None]], axis=1)
         self.block = block_size(len(data.catalogue))
@@ -150,10 +150,10 @@ class TowerRanker(Ranker):
         self.history_length = joint.query_tower.history_length
         self._queries_now = tf.Variable(_queries_now(joint, data.sizes.users), trainable=False)
 
-    def scores(self, users: tf.Tensor, recent: tf.Tensor, strangers: tf.Tensor) -> tf.Tensor:
+    def scores(self, users: tf.Tensor, recent: tf.Tensor, by_popularity: tf.Tensor) -> tf.Tensor:
         """Multiply queries and candidates in one matrix product."""
-        queries = tf.where(strangers[:, None], 0.0, self._query_tower(users, recent))
-        queries = tf.concat([queries, tf.cast(strangers, tf.float32)[:, None]], axis=1)
+        queries = tf.where(by_popularity[:, None], 0.0, self._query_tower(users, recent))
+        queries = tf.concat([queries, tf.cast(by_popularity, tf.float32)[:, None]], axis=1)
         return tf.matmul(queries, self._candidates, transpose_b=True)
 
     def scores_now(self, users: tf.Tensor) -> tf.Tensor:
@@ -185,9 +185,9 @@ class RatingRanker(Ranker):
         self._popularity = tf.Variable(tf.math.log(joint.popularity), trainable=False)
         self._users = users
 
-    def scores(self, users: tf.Tensor, recent: tf.Tensor, strangers: tf.Tensor) -> tf.Tensor:
+    def scores(self, users: tf.Tensor, recent: tf.Tensor, by_popularity: tf.Tensor) -> tf.Tensor:
         """Rate every movie."""
-        return tf.where(strangers[:, None], self._popularity, self._ratings.scores(users))
+        return tf.where(by_popularity[:, None], self._popularity, self._ratings.scores(users))
 
     def scores_now(self, users: tf.Tensor) -> tf.Tensor:
         """Rate every movie; the same as `scores`, as ratings depend on no history."""

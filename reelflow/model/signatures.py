@@ -148,8 +148,8 @@ class ServingModel(tf.Module):
         users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
         ends = self._timelines.ends_before(users, timestamp)
         recent = self._timelines.recent(users, ends, self._ranker.history_length)
-        strangers = self._source(users, recent) == FROM_POPULARITY
-        scores = self._ranker.scores(users, recent, strangers)[:, : self._movie_count]
+        by_popularity = self._source(users, recent) == FROM_POPULARITY
+        scores = self._ranker.scores(users, recent, by_popularity)[:, : self._movie_count]
         known = movies < self._movie_count
         raw, unseen = exact_ranks(scores, tf.where(known, movies, 0), self._timelines.seen(users))
         last = self._movie_count + 1

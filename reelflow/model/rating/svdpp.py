@@ -91,9 +91,9 @@ class SvdPlusPlus(RatingHead):
     def freeze(self) -> Factors:
         """Take all sums once, for export and for scoring many pairs.
 
-        The unknown user is the mean of all users, each counted once: a movie then has the stars
-        that it would get if everybody rated it. By the movies' biases alone, which come from those
-        who did, strangers' stars are worse. The unknown movie has only the user's bias.
+        The unknown user is the mean of all users, each counted once, so that a movie has the stars
+        that it would get if all users rated it; the movies' biases alone, which come from those
+        that did, predict worse. The unknown movie has only the user's bias.
         """
         users, movies = self.user_bias.shape[0] - 1, self.movie_bias.shape[0]
         user = self.user[:-1] + self._rated.sums(tf.range(users), self.rated)
