@@ -96,8 +96,8 @@ def test_training_hides_some_users_and_drops_out() -> None:
     assert (dropped[:, -1] == 1).all()
 
 
-MOVIES = [Movie("a", ("War", "Drama"), 1990), Movie("b"), Movie("c", ("Drama",), 2020)]
-DATA = encoded([("u", "a", 3.0, 1), ("u", "c", 3.0, 2)], movies=MOVIES)  # nobody rated b
+CATALOGUE = [Movie("a", ("War", "Drama"), 1990), Movie("b"), Movie("c", ("Drama",), 2020)]
+DATA = encoded([("u", "a", 3.0, 1), ("u", "c", 3.0, 2)], movies=CATALOGUE)  # nobody rated b
 SHARES = np.array([[0.5, 0.5], [0, 0], [1, 0]])  # Drama, War
 RATED = np.array([[1], [0], [1]])
 
