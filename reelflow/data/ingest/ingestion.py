@@ -26,7 +26,7 @@ from reelflow.data.spans import Window
 
 @dataclass(frozen=True)
 class Folders:
-    """Where ingestion writes, on one file system that every worker reaches."""
+    """The folders that ingestion writes, on one file system that every worker reaches."""
 
     examples: str
     catalogue: str
