@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 
 from reelflow.base.metrics import GATE_METRICS, METRICS, GateMetric
@@ -157,17 +156,23 @@ def test_what_is_not_gated_is_said() -> None:
     assert not_gated(GATE, bounds(GATE, None, POOR)) == []
 
 
-def test_equal_values_by_a_last_digit() -> None:
-    """The exact figures decide: no rounding helps, and none hurts."""
-    champion = summary(1 / 3, 0.9)
+def test_a_single_row_of_millions_decides() -> None:
+    champion, row = summary(1 / 3, 0.9), 1e-8
     margins = {"top_100_accuracy_margin": 0.0, "rmse_margin": 0.0}
-    below, above = float(np.nextafter(1 / 3, 0)), float(np.nextafter(1 / 3, 1))
+    name = "top_100_accuracy_against_champion"
     assert _broken(summary(1 / 3, 0.9), champion, **margins) == set()
-    assert _broken(summary(below, 0.9), champion, **margins) == {
-        "top_100_accuracy_against_champion"
-    }
+    assert _broken(summary(1 / 3 - row, 0.9), champion, **margins) == {name}
     floor = {"popularity": summary(1 / 3, 9.9)}
-    assert _broken(summary(above, 0.9), baselines=floor) == set()
+    assert _broken(summary(1 / 3 + row, 0.9), baselines=floor) == set()
+
+
+def test_exactly_the_margin_passes_whatever_the_last_digit() -> None:
+    for hits in range(250, 1000):  # some of these differences are a last digit off
+        champion, candidate = summary(hits / 1000, 0.9), summary((hits - 10) / 1000, 0.9)
+        assert _broken(candidate, champion, top_100_accuracy_margin=0.01) == set()
+        name = "top_100_accuracy_against_popularity"
+        floor = {"popularity": summary((hits - 10) / 1000, 9.9)}
+        assert _broken(champion, baselines=floor, baseline_margin=0.01) == {name}
 
 
 class _WiderGate(GateConfig):
