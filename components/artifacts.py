@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact, Property, PropertyType
-from tfx.utils import io_utils, path_utils
+from tfx.utils import path_utils
 
 BATCH_ROWS: Final = 1 << 18
 
@@ -46,19 +44,6 @@ class Drift(Artifact):
     """SpanDrift's `drift.json`: how far the newest span is from the one before it."""
 
     TYPE_NAME = "ReelflowDrift"
-
-
-def read_json(artifact: Artifact, name: str) -> dict[str, Any]:
-    """Read a JSON file of an artifact."""
-    content: dict[str, Any] = json.loads(
-        io_utils.read_string_file(os.path.join(artifact.uri, name))
-    )
-    return content
-
-
-def write_json(artifact: Artifact, name: str, content: dict[str, Any]) -> None:
-    """Write a JSON file into an artifact."""
-    io_utils.write_string_file(os.path.join(artifact.uri, name), json.dumps(content, indent=2))
 
 
 def saved_model(model: Artifact) -> Path:

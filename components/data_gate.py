@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations`: TFX reads the annotations of function components.
 
+import json
 import os
 from collections.abc import Iterator
 
@@ -14,7 +15,7 @@ from tfx.types.standard_artifacts import ExampleAnomalies
 from tfx.utils import io_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
-from components.artifacts import DataBlessing, Drift, Quarantine, write_json
+from components.artifacts import DataBlessing, Drift, Quarantine
 from reelflow.data.ingest import gate
 from reelflow.data.ingest.results import QUARANTINE_FILE, DriftReport, IngestSummary
 
@@ -65,7 +66,8 @@ def DataGate(
         "quarantined": summary.quarantined,
         "warnings": [str(warning) for warning in warnings],
     }
-    write_json(blessing, "blessing.json", content)
+    path = os.path.join(blessing.uri, "blessing.json")
+    io_utils.write_string_file(path, json.dumps(content, indent=2))
     blessing.set_int_custom_property("blessed", 1)
 
 
