@@ -119,7 +119,7 @@ class ServingModel(tf.Module):
         cells = self._cells(tf.concat([named, excluded], axis=1))
         scores = mask(scores, tf.concat([self._timelines.seen(users), cells], axis=0))
         best, movies = top_k(scores, tf.reduce_max(k), self._ranker.block)
-        return {**self._named(best, movies), f.SOURCE: source}
+        return {**self._named(movies), f.SCORE: best, f.SOURCE: source}
 
     def rate(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> Outputs:
         """Return predicted stars of pairs of ids, string [batch]; unknown ids count as average."""
@@ -137,7 +137,9 @@ class ServingModel(tf.Module):
         directions = tf.gather(self.directions, tf.where(known, movies, 0))
         cosines = tf.matmul(directions, self.directions, transpose_b=True)
         cosines = tf.where(known[:, None], cosines, LOWEST)
-        return self._named(*top_k(mask(cosines, self._cells(movies[:, None])), tf.reduce_max(k)))
+        scores = mask(cosines, self._cells(movies[:, None]))
+        best, nearest = top_k(scores, tf.reduce_max(k))
+        return {**self._named(nearest), f.SCORE: best}
 
     def evaluate(self, user_id: tf.Tensor, movie_id: tf.Tensor, timestamp: tf.Tensor) -> Outputs:
         """Return predicted stars and exact ranks of movies that users turned to at given times.
@@ -192,13 +194,7 @@ class ServingModel(tf.Module):
         order = tf.argsort(tf.where(valid, weights, LOWEST), axis=1, direction="DESCENDING")
         past = tf.gather(tf.where(valid, recent, -1), order, axis=1, batch_dims=1)
         weights = tf.gather(tf.where(valid, weights, 0.0), order, axis=1, batch_dims=1)
-        named = self._named(weights, past)
-        return {
-            f.MOVIE_ID: named[f.MOVIE_ID],
-            f.TITLE: named[f.TITLE],
-            f.WEIGHT: weights,
-            f.REST: rest,
-        }
+        return {**self._named(past), f.WEIGHT: weights, f.REST: rest}
 
     def timeline(self, user_id: tf.Tensor, k: tf.Tensor) -> Outputs:
         """Return the k last movies of users' timelines, the newest first, and their lengths."""
@@ -207,12 +203,7 @@ class ServingModel(tf.Module):
         length = tf.cast(tf.clip_by_value(tf.reduce_max(k), 1, self._movie_count), tf.int64)
         movies = tf.reverse(self._timelines.recent(users, ends, length), axis=[1])
         rows = tf.where(movies < self._movie_count, movies, -1)
-        named = self._named(tf.zeros_like(movies, tf.float32), rows)
-        return {
-            f.MOVIE_ID: named[f.MOVIE_ID],
-            f.TITLE: named[f.TITLE],
-            f.COUNT: self._timelines.counts(users),
-        }
+        return {**self._named(rows), f.COUNT: self._timelines.counts(users)}
 
     def _recent(self, users: tf.Tensor, named: tf.Tensor) -> tf.Tensor:
         """Return the last movies of timelines and then `named`, [batch, history_length]."""
@@ -252,12 +243,12 @@ class ServingModel(tf.Module):
         known = tf.where(movies < self._movie_count)
         return tf.stack([tf.cast(known[:, 0], tf.int32), tf.gather_nd(movies, known)], axis=1)
 
-    def _named(self, scores: tf.Tensor, movies: tf.Tensor) -> Outputs:
+    def _named(self, movies: tf.Tensor) -> Outputs:
+        """Return ids and titles of movie indices; "" for those below 0."""
         rows = tf.where(movies >= 0, movies, self._movie_count)
         return {
             f.MOVIE_ID: tf.gather(self._movie_ids, rows),
             f.TITLE: tf.gather(self._titles, rows),
-            f.SCORE: scores,
         }
 
     def _rated(self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor | None) -> Outputs:

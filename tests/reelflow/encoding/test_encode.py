@@ -1,15 +1,15 @@
-"""Timelines and histories against a plain Python loop."""
+"""Encoding against the raw rows, and the merge of validation into train."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from reelflow.base import columns as f
-from reelflow.encoding.encode import encode
+from reelflow.encoding.encode import encode, training_data, with_validation
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from tests.encoded_data import (
     Movie,
@@ -174,3 +174,34 @@ def test_take_keeps_the_columns_together() -> None:
     assert len(taken) == 3
     assert same(taken.take(np.array([0])), data.test.take(np.array([3])))
     assert not same(taken, replace(taken, rating=taken.rating + 1))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_is_what_encoding_them_together_gives(seed: int) -> None:
+    rows = random_rows(100, seed)
+    movies = sorted({row[1] for row in rows})
+    train, validation, test = rows[:70], rows[70:85], rows[85:]
+    found = with_validation(encoded(train, validation, test, movies))
+    together = encoded([*train, *validation], [], test, movies)
+    for split in ("train", "validation", "test"):
+        for column in fields(EncodedRatings):
+            one, other = (getattr(getattr(d, split), column.name) for d in (found, together))
+            np.testing.assert_array_equal(one, other, err_msg=f"{split}.{column.name}")
+            assert one.dtype == other.dtype
+
+
+def test_who_is_in_validation_alone_stays_unknown() -> None:
+    train: list[Row] = [("a", "m0", 3.0, 1), ("b", "m1", 4.0, 1)]
+    stranger: list[Row] = [("x", "m0", 3.0, 2), ("a", "lost", 3.0, 2), ("a", "m1", 5.0, 2)]
+    found = with_validation(encoded(train, stranger))
+    assert found.train.rating.tolist() == [3.0, 5.0, 4.0]
+    assert len(found.offsets) == found.sizes.users + 2
+
+
+def test_only_a_refit_model_has_learned_from_validation() -> None:
+    data = encoded(random_rows(30, 0), random_rows(5, 1))
+    assert training_data(data, {"refit": False}) is data
+    assert training_data(data, {}) is data
+    assert len(training_data(data, {"refit": True}).train) > len(data.train)
+    without = encoded(random_rows(30, 0))
+    assert training_data(without, {"refit": True}) is without

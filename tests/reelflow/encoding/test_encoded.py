@@ -1,4 +1,4 @@
-"""The `encoded` artifact: what is written is what is read, without a copy."""
+"""Encoded data and features: kept through files, and selected by rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from reelflow.base import columns as f
-from reelflow.encoding.encoded import EncodedData
+from reelflow.encoding.encoded import EncodedData, Tokens
 from tests.encoded_data import Movie, encoded, random_rows, same
 
 MOVIES = [
@@ -55,3 +55,34 @@ def test_only_known_users_and_movies() -> None:
     data = encoded([("a", "m0", 3.0, 1)], test=test, movies=["m0"])
     assert data.test.only_known(data.sizes).timestamp.tolist() == [3]
     assert data.train.only_known(data.sizes) is data.train
+
+
+WORDS = ["star=B", "director=A", "star=C"]
+ROWS, INDICES = np.array([0, 0, 2, 2, 2]), np.array([1, 0, 2, 3, 0])
+TOKENS = Tokens.from_pairs(WORDS, ROWS, INDICES, 4)
+
+
+def _rows(tokens: Tokens) -> list[list[str]]:
+    parts = np.split(tokens.indices, np.cumsum(tokens.counts)[:-1])
+    return [[tokens.words[i] for i in part] for part in parts]
+
+
+def test_words_beyond_the_vocabulary_are_left_out() -> None:
+    assert _rows(TOKENS) == [["director=A", "star=B"], [], ["star=C", "star=B"], []]
+    assert TOKENS.owners.tolist() == [0, 0, 2, 2]
+    assert TOKENS.names == ["director", "star"]
+
+
+def test_rows_in_another_order() -> None:
+    assert _rows(TOKENS.take(np.array([2, 3, 0, 2]))) == [
+        ["star=C", "star=B"], [], ["director=A", "star=B"], ["star=C", "star=B"],
+    ]  # fmt: skip
+
+
+def test_files_keep_everything(tmp_path: Path) -> None:
+    empty = Tokens.from_pairs([], np.zeros(0, np.int64), np.zeros(0, np.int64), 3)
+    for tokens in (TOKENS, empty):
+        tokens.save(tmp_path / "Split-movies" / "features.arrow")
+        loaded = Tokens.load(tmp_path / "Split-movies" / "features.arrow")
+        assert loaded.words == tokens.words
+        assert _rows(loaded) == _rows(tokens)

@@ -1,4 +1,4 @@
-"""Implicit feedback against a loop over the pairs."""
+"""Ragged ranges and bags against loops over their rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,29 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reelflow.model.layers import Bags
+from reelflow.model.layers import Bags, ranges
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends"),
+    [
+        ([], []),
+        ([3], [3]),
+        ([3], [5]),
+        ([0, 2, 2, 7, 1], [2, 2, 5, 7, 4]),
+        ([5, 0, 4], [5, 0, 4]),
+        ([5, 0, 4], [5, 1, 4]),
+    ],
+)
+def test_ranges_of_all_rows(starts: list[int], ends: list[int]) -> None:
+    rows, positions = ranges(tf.constant(starts, tf.int64), tf.constant(ends, tf.int64))
+    expected = [
+        (row, at)
+        for row, (start, end) in enumerate(zip(starts, ends, strict=True))
+        for at in range(start, end)
+    ]
+    assert list(zip(rows.numpy().tolist(), positions.numpy().tolist(), strict=True)) == expected
+
 
 RANDOM = np.random.default_rng(0)
 OWNERS, MEMBERS, SIZE = 6, 5, 3
