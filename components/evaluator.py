@@ -24,7 +24,6 @@ from tfx.v1.dsl.components import (
 from components.artifacts import record_batches, saved_model
 from reelflow.base import columns as f
 from reelflow.config import GateConfig
-from reelflow.encoding.encode import texts
 from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation import tfma_run
 from reelflow.evaluation.comparison import SLICE_KEYS, Comparison, compare
@@ -85,7 +84,7 @@ def read_test_rows(examples: Artifact, data: EncodedData) -> TestRows:
     ids: dict[str, list[Any]] = {f.USER_ID: [], f.MOVIE_ID: []}
     for batch in record_batches(examples, f.TEST):
         for name, parts in ids.items():
-            parts.append(texts(batch.column(batch.schema.get_field_index(name))))
+            parts.append(batch.column(name).flatten().to_numpy(zero_copy_only=False))
     users, movies = (np.concatenate(p) if p else np.empty(0, object) for p in ids.values())
     return TestRows(user_id=users, movie_id=movies, encoded=data.test)
 

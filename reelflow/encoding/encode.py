@@ -102,20 +102,19 @@ def encode_catalogue(graph: Graph, movies: pa.Table) -> EncodedCatalogue:
     """Encode the movies and put them in vocabulary order."""
     columns = graph.movies(movies)
     counts = np.asarray(pc.list_value_length(movies[f.GENRES]).fill_null(0))
-    starts = np.concatenate([[0], np.cumsum(counts)])
+    starts = np.cumsum(counts) - counts
     order = np.argsort(columns[f.MOVIE_INDEX])
-    genre_rows = np.repeat(order, counts[order])
-    within = np.arange(len(genre_rows)) - np.repeat(
-        np.concatenate([[0], np.cumsum(counts[order])[:-1]]), counts[order]
-    )
-    ordered = movies.take(pa.array(order))
+    ordered, ordered_counts = movies.take(pa.array(order)), counts[order]
+    ordered_starts = np.cumsum(ordered_counts) - ordered_counts
+    within = np.arange(counts.sum()) - np.repeat(ordered_starts, ordered_counts)
+    genre_places = np.repeat(starts[order], ordered_counts) + within
     return EncodedCatalogue(
         movie_id=[movie_id for (movie_id,) in _texts(ordered[f.MOVIE_ID])],
         title=["".join(title) for title in _texts(ordered[f.TITLE])],
         genres=_texts(ordered[f.GENRES]),
         year=[year[0] if year else None for year in ordered[f.YEAR].to_pylist()],
-        genre_indices=columns[f.GENRE_INDICES][starts[genre_rows] + within].astype(np.int32),
-        genre_counts=counts[order].astype(np.int32),
+        genre_indices=columns[f.GENRE_INDICES][genre_places].astype(np.int32),
+        genre_counts=ordered_counts.astype(np.int32),
         year_scaled=columns[f.YEAR_SCALED][order].astype(np.float32),
     )
 
@@ -134,13 +133,13 @@ def _encode_batch(graph: Graph, batch: pa.RecordBatch) -> list[npt.NDArray[np.ge
     return [
         columns[f.USER_INDEX].astype(np.int32),
         columns[f.MOVIE_INDEX].astype(np.int32),
-        scalars(batch.column(batch.schema.get_field_index(f.RATING)), np.float32),
-        scalars(batch.column(batch.schema.get_field_index(f.TIMESTAMP)), np.int64),
+        _scalars(batch.column(f.RATING), np.float32),
+        _scalars(batch.column(f.TIMESTAMP), np.int64),
         columns[f.DAY].astype(np.float32),
     ]
 
 
-def scalars(column: pa.ListArray, dtype: type[np.generic]) -> npt.NDArray[np.generic]:
+def _scalars(column: pa.ListArray, dtype: type[np.generic]) -> npt.NDArray[np.generic]:
     """Flatten a list column with at most one value a row, [rows]; 0 where there is none."""
     out = np.zeros(len(column), dtype)
     out[np.asarray(pc.list_value_length(column).fill_null(0)) > 0] = column.flatten().to_numpy(
@@ -149,13 +148,8 @@ def scalars(column: pa.ListArray, dtype: type[np.generic]) -> npt.NDArray[np.gen
     return out
 
 
-def texts(column: pa.ListArray) -> npt.NDArray[np.object_]:
-    """Flatten a list column with one text a row, bytes or str, object [rows]."""
-    values: npt.NDArray[np.object_] = column.flatten().to_numpy(zero_copy_only=False)
-    return values
-
-
 def _texts(column: pa.ChunkedArray) -> list[list[str]]:
+    """Decode a list column of bytes; null rows are empty."""
     return [[text.decode() for text in row or ()] for row in column.to_pylist()]
 
 

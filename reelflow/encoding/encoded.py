@@ -64,9 +64,7 @@ class EncodedRatings:
     def load(cls, path: Path) -> EncodedRatings:
         """Memory-map what `save` wrote."""
         batch = _read_batch(path)
-        return cls(
-            *(batch.column(batch.schema.get_field_index(c.name)).to_numpy() for c in fields(cls))
-        )
+        return cls(*(batch.column(c.name).to_numpy() for c in fields(cls)))
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,11 @@ def load_graph(transform_graph: str) -> Graph:
 
     def ratings(batch: pa.RecordBatch) -> Columns:
         # Each id goes through the graph once, however many ratings of the batch have it.
-        users, movies = (_coded(_column(batch, name)) for name in (f.USER_ID, f.MOVIE_ID))
+        users, movies = (_dictionary(batch.column(name)) for name in (f.USER_ID, f.MOVIE_ID))
         inputs = {
             f.USER_ID: _single_values(users.dictionary, batch.num_rows),
             f.MOVIE_ID: _single_values(movies.dictionary, batch.num_rows),
-            f.TIMESTAMP: _sparse_column(_column(batch, f.TIMESTAMP), tf.int64),
+            f.TIMESTAMP: _sparse_column(batch.column(f.TIMESTAMP), tf.int64),
         }
         out = apply(inputs)
         days = np.zeros(batch.num_rows, np.float32)
@@ -97,11 +97,7 @@ def _tokens(index: tf.SparseTensor, features: tf.SparseTensor, words: list[str])
     return Tokens.from_pairs(words, rows, indices, len(order)).take(order)
 
 
-def _column(batch: pa.RecordBatch, name: str) -> pa.ListArray:
-    return batch.column(batch.schema.get_field_index(name))
-
-
-def _coded(column: pa.ListArray) -> pa.DictionaryArray:
+def _dictionary(column: pa.ListArray) -> pa.DictionaryArray:
     """Encode a list column with one value a row as distinct values and indices into them."""
     return column.flatten().dictionary_encode()
 
