@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from typer.testing import CliRunner
 
-from pipeline.cli.app import app
 from reelflow.base.common import content_hash
 from reelflow.data.quarantine import REASONS, QuarantinedRow
 from reelflow.data.sample import write_sample
@@ -27,12 +24,11 @@ from reelflow.registry.push import versions
 from reelflow.saved_model import golden
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.files import GOLDEN
+from tests.command import ROOT, Ended, reelflow, reelflow_process
 from tests.ingested import read_quarantine
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
-REELFLOW = Path(sys.executable).with_name("reelflow")
 ROWS = 8_000
 EACH = ROWS // 100
 """Damaged rows of each kind: 1 %."""
@@ -105,17 +101,9 @@ def damaged(folder: Path) -> dict[str, list[bytes]]:
     return found
 
 
-def _run(folder: Path, *options: str) -> Run:
-    command = [
-        str(REELFLOW),
-        "run",
-        "--data",
-        str(folder / "data"),
-        "--output",
-        str(folder / "out"),
-    ]
-    command += ["--config", str(folder / "quick.toml"), *options]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def _run(folder: Path, *options: str, command: Callable[..., Ended] = reelflow) -> Run:
+    words = ["--data", folder / "data", "--output", folder / "out"]
+    ended = command("run", *words, "--config", folder / "quick.toml", *options)
     summary = json.loads((folder / "out" / "latest" / "summary.json").read_text())
     serving = folder / "out" / "serving"
     files = {
@@ -123,12 +111,12 @@ def _run(folder: Path, *options: str) -> Run:
         for path in sorted(serving.rglob("*"))
         if path.is_file()
     }
-    return Run(ended.returncode, ended.stdout + ended.stderr, summary, files)
+    return Run(ended.code, ended.output, summary, files)
 
 
 @pytest.fixture(scope="module")
 def first(folder: Path, damaged: dict[str, list[bytes]]) -> Run:
-    return _run(folder)
+    return _run(folder, command=reelflow_process)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +126,7 @@ def second(folder: Path, first: Run) -> Run:
 
 @pytest.fixture(scope="module")
 def absurd(folder: Path, second: Run) -> Run:
-    return _run(folder, "--set", "train.learning_rate=1000")
+    return _run(folder, "--set", "train.learning_rate=1000", "--set", "train.refit=false")
 
 
 def test_a_model_is_pushed(first: Run) -> None:
@@ -246,16 +234,13 @@ def test_every_run_has_its_report(folder: Path, which: str, request: pytest.Fixt
 
 
 def test_runs_are_listed_and_compared(folder: Path, absurd: Run) -> None:
-    output = ["--output", str(folder / "out")]
-    listed = subprocess.run(
-        [str(REELFLOW), "runs", "--json", *output], capture_output=True, text=True, check=True
-    )
+    output = ["--output", folder / "out"]
+    listed = reelflow("runs", "--json", *output)
     runs = json.loads(listed.stdout)
     assert [run["state"] for run in runs] == ["refused", "pushed", "pushed"]
     names = [runs[-1]["run_id"], runs[0]["run_id"]]
-    compared = subprocess.run(
-        [str(REELFLOW), "report", *names, *output], capture_output=True, text=True, check=True
-    )
+    compared = reelflow("report", *names, *output)
+    assert compared.code == 0, compared.stderr
     assert "train.learning_rate" in compared.stdout
     assert Path(compared.stdout.splitlines()[-1]).is_file()
 
@@ -300,7 +285,10 @@ def grown(folder: Path, absurd: Run) -> Run:
     return _run(folder, *LENIENT)
 
 
-LENIENT = ["--set", "gate.rmse_margin=1", "--set", "gate.top_100_accuracy_margin=1"]
+LENIENT = [
+    *("--set", "gate.rmse_margin=1", "--set", "gate.top_100_accuracy_margin=1"),
+    *("--set", "train.refit=false"),
+]
 
 
 def write_rows(folder: Path) -> list[bytes]:
@@ -311,9 +299,8 @@ def write_rows(folder: Path) -> list[bytes]:
 
 
 def _models(folder: Path, *words: str) -> str:
-    """In this process, which has MLflow loaded already."""
-    answer = CliRunner().invoke(app, ["models", *words, "--output", str(folder / "out")])
-    assert answer.exit_code == 0, answer.output
+    answer = reelflow("models", *words, "--output", folder / "out")
+    assert answer.code == 0, answer.output
     return answer.stdout
 
 

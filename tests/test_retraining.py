@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import IO, Any
 
 import pytest
 
+from pipeline.schedule import turn
 from reelflow.data.sample import write_sample
+from tests.command import Ended, reelflow, reelflow_process
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
-REELFLOW = Path(sys.executable).with_name("reelflow")
 HEADER = "userId,movieId,rating,timestamp"
 CONFIG = """
 [data]
@@ -25,7 +26,8 @@ partitions = 2
 embedding_size = 16
 rating_embedding_size = 8
 [train]
-epochs = 4
+epochs = 3
+refit = false
 learning_rate = 0.01
 warm_start = true
 [gate]
@@ -63,32 +65,42 @@ class World:
         (span / "ratings.csv").write_text("\n".join([HEADER, *rows]) + "\n")
         span.rename(span.with_name(day))
 
-    def turn(self, *options: str) -> Taken:
-        output = ["--output", str(self.folder / "out")]
-        data = ["--data", str(self.folder / "ratings"), "--span", "latest"]
-        command = [str(REELFLOW), "schedule", "run", *data, *output]
-        command += ["--config", str(self.folder / "quick.toml"), *options]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        status = [str(REELFLOW), "schedule", "status", "--json", *output]
-        shown = subprocess.run(status, cwd=ROOT, capture_output=True, text=True, check=True)
+    def turn(self, *options: str, command: Callable[..., Ended] = reelflow) -> Taken:
+        output = ["--output", self.folder / "out"]
+        data = ["--data", self.folder / "ratings", "--span", "latest"]
+        config = ["--config", self.folder / "quick.toml"]
+        done = command("schedule", "run", *data, *output, *config, *options)
+        shown = reelflow("schedule", "status", "--json", *output)
+        assert shown.code == 0, shown.stderr
         serving = self.folder / "out" / "serving"
         return Taken(
-            done.returncode,
+            done.code,
             json.loads(shown.stdout)["turns"][0],
             json.loads((self.folder / "out" / "latest" / "summary.json").read_text()),
             {str(p): p.read_bytes() for p in sorted(serving.rglob("*")) if p.is_file()},
         )
 
 
+def _run_here(arguments: Sequence[str], stdout: IO[bytes], **_: object) -> SimpleNamespace:
+    """Run the turn's command in this process, as `subprocess.run` does in another."""
+    assert tuple(arguments[: len(turn.REELFLOW)]) == turn.REELFLOW
+    ended = reelflow(*arguments[len(turn.REELFLOW) :])
+    stdout.write(ended.output.encode())
+    return SimpleNamespace(returncode=ended.code)
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("retraining"))
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    here = SimpleNamespace(run=_run_here, STDOUT=subprocess.STDOUT, DEVNULL=subprocess.DEVNULL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(turn, "subprocess", here)
+        yield World(tmp_path_factory.mktemp("retraining"))
 
 
 @pytest.fixture(scope="module")
 def first(world: World) -> Taken:
     world.arrive("2026-11-20", world.rows[:4_000])
-    return world.turn()
+    return world.turn(command=reelflow_process)
 
 
 @pytest.fixture(scope="module")
