@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -29,12 +29,19 @@ ALL_TIME_SHARE = 1e-3
 """Share of all-time popularity in the recent one."""
 
 
-class RetrievalLoss(ABC):
-    """A retrieval loss: mean over the batch, in nats.
+class RetrievalBatch(NamedTuple):
+    """Queries and the movies that they should find."""
 
-    Queries come divided by the temperature, float32 [batch, size + 1]; `users` and `targets` are
-    `user_index` and `movie_index`, int32 [batch].
-    """
+    queries: tf.Tensor
+    """Embeddings divided by the temperature, float32 [batch, size + 1]."""
+    users: tf.Tensor
+    """`user_index`, int32 [batch]."""
+    targets: tf.Tensor
+    """`movie_index`, int32 [batch]."""
+
+
+class RetrievalLoss(ABC):
+    """A retrieval loss: mean over the batch, in nats."""
 
     trains_on_catalogue: ClassVar[bool] = False
     """True if training compares with all movies; False if it needs the targets' embeddings only."""
@@ -52,24 +59,18 @@ class RetrievalLoss(ABC):
         self._popularity = popularity(data)
 
     @abstractmethod
-    def training(
-        self, queries: tf.Tensor, candidates: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
-    ) -> tf.Tensor:
+    def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss of a training step.
 
         Args:
-            queries: see the class.
+            batch: queries and targets.
             candidates: embeddings of all movies, float32 [movies, size + 1], if the loss
                 `trains_on_catalogue`; or else of the targets, float32 [batch, size + 1].
-            users: see the class.
-            targets: see the class.
         """
 
-    def validation(
-        self, queries: tf.Tensor, movies: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
-    ) -> tf.Tensor:
+    def validation(self, batch: RetrievalBatch, movies: tf.Tensor) -> tf.Tensor:
         """Return the loss over all `movies`, float32 [movies, size + 1], without sampling."""
-        return full_softmax(queries, movies, targets, self._seen.rows(users))
+        return full_softmax(batch.queries, movies, batch.targets, self._seen.rows(batch.users))
 
     @staticmethod
     @abstractmethod
@@ -82,11 +83,9 @@ class FullSoftmax(RetrievalLoss):
 
     trains_on_catalogue = True
 
-    def training(
-        self, queries: tf.Tensor, candidates: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
-    ) -> tf.Tensor:
+    def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss of a training step, the same as in validation."""
-        return self.validation(queries, candidates, users, targets)
+        return self.validation(batch, candidates)
 
     @staticmethod
     def chance(data: EncodedData, model: ModelConfig, train: TrainConfig) -> float:
@@ -101,21 +100,17 @@ class FullSoftmax(RetrievalLoss):
 class InBatchSoftmax(RetrievalLoss):
     """Softmax over the movies of the batch, with logQ correction (`model.logq`)."""
 
-    def training(
-        self, queries: tf.Tensor, candidates: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
-    ) -> tf.Tensor:
+    def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss over the batch's own targets."""
         probabilities = self._popularity if self._config.logq else None
-        return in_batch_softmax(queries, candidates, targets, probabilities)
+        return in_batch_softmax(batch.queries, candidates, batch.targets, probabilities)
 
-    def validation(
-        self, queries: tf.Tensor, movies: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
-    ) -> tf.Tensor:
+    def validation(self, batch: RetrievalBatch, movies: tf.Tensor) -> tf.Tensor:
         """Return the full softmax; without logQ, weighted by how often movies are negatives."""
         if not self._config.logq:
             offsets = self._config.temperature * tf.math.log(self._popularity)[:, None]
             movies = tf.concat([movies[:, :-1], movies[:, -1:] + offsets], axis=1)
-        return super().validation(queries, movies, users, targets)
+        return super().validation(batch, movies)
 
     @staticmethod
     def chance(data: EncodedData, model: ModelConfig, train: TrainConfig) -> float:
@@ -141,10 +136,9 @@ class BayesianPersonalisedRanking(RetrievalLoss):
             else tf.fill([movies], 1.0 / movies)
         )
 
-    def training(
-        self, queries: tf.Tensor, candidates: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
-    ) -> tf.Tensor:
+    def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss against sampled movies; draws of seen movies have no weight."""
+        queries, users, targets = batch
         count = self._config.negative_count
         negatives = draw_negatives(self._probabilities, tf.size(users), count)
         embedded = self._candidate_tower(tf.reshape(negatives, [-1]), training=True)
@@ -159,10 +153,9 @@ class BayesianPersonalisedRanking(RetrievalLoss):
             tf.cast(~excluded, tf.float32),
         )
 
-    def validation(
-        self, queries: tf.Tensor, movies: tf.Tensor, users: tf.Tensor, targets: tf.Tensor
-    ) -> tf.Tensor:
+    def validation(self, batch: RetrievalBatch, movies: tf.Tensor) -> tf.Tensor:
         """Return the expectation of the training loss, exact and without random draws."""
+        queries, users, targets = batch
         scores = tf.matmul(queries, movies, transpose_b=True)
         cells = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
         weights = tf.tile(self._probabilities[None], [tf.size(targets), 1])
@@ -223,9 +216,9 @@ class RetrievalTask:
         penalty = tf.constant(0.0)
         if l2 and training:
             penalty = l2 * (_mean_square(queries) + _mean_square(positives))
-        queries /= self._config.temperature
+        batch = RetrievalBatch(queries / self._config.temperature, users, targets)
         loss = self._loss.training if training else self._loss.validation
-        return loss(queries, candidates, users, targets), penalty
+        return loss(batch, candidates), penalty
 
 
 def _mean_square(rows: tf.Tensor) -> tf.Tensor:
