@@ -75,7 +75,7 @@ def client(pushed: Path) -> Iterator[TestClient]:
 
     from reelflow.serving.app import create_app
     from reelflow.serving.limits import Limits
-    from reelflow.serving.metrics import Metrics
+    from reelflow.serving.middleware import Metrics
     from reelflow.serving.versions import Versions
 
     limits, metrics = Limits(body_bytes=20_000, rows=8, cells=500), Metrics()

@@ -57,10 +57,9 @@ def serve(
     The registry is MLflow's, found by MLFLOW_TRACKING_URI, or else the one in --output. Stop with
     Ctrl-C or SIGTERM.
     """
-    from reelflow.serving.app import create_app
+    from reelflow.serving.app import create_app, listen, run, url
     from reelflow.serving.limits import Limits
-    from reelflow.serving.metrics import Metrics
-    from reelflow.serving.server import listen, run, url
+    from reelflow.serving.middleware import Metrics
     from reelflow.serving.versions import Versions
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)

@@ -2,31 +2,99 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version as installed
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
+from reelflow.base.errors import BadInput
+from reelflow.saved_model.catalogue import Movie
 from reelflow.serving import messages as m
-from reelflow.serving.context import RequestContext, ServerState
-from reelflow.serving.engine import (
-    ProfileRequest,
-    RatingRequest,
-    RecommendationRequest,
-    SimilarMoviesRequest,
-)
+from reelflow.serving.batching import Answer, Batcher, BatchRequest
 from reelflow.serving.limits import Limits, Problem
+from reelflow.serving.middleware import Metrics
+from reelflow.serving.versions import Versions
 
-_LIMITS: Final = Limits()
 router = APIRouter(prefix="/api/v1", responses=m.ERRORS)
-Text = Annotated[str, Query(max_length=_LIMITS.id_length)]
+
+
+@dataclass
+class ServerState:
+    """One server, which all routes share; the application keeps it as `app.state.server`."""
+
+    versions: Versions
+    limits: Limits
+    metrics: Metrics
+    histories: bool
+    """True if answers may contain what users have rated."""
+    stopping: bool = False
+    batcher: Batcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the queue."""
+        self.batcher = Batcher(self.limits, self.metrics.batches.observe)
+
+    @classmethod
+    def of(cls, request: Request) -> ServerState:
+        """Return the state of the server that a request came to."""
+        server: ServerState = request.app.state.server
+        return server
+
+
+class _Context:
+    """The engine that answers one request, and checks of the request against its catalogue."""
+
+    def __init__(self, request: Request) -> None:
+        """Take the engine in use now, which answers even if another is loaded meanwhile."""
+        self.server = ServerState.of(request)
+        self.engine = self.server.versions.engine
+
+    async def ask(
+        self,
+        answer_all: Callable[[Sequence[BatchRequest]], Sequence[Answer]],
+        request: BatchRequest,
+    ) -> Answer:
+        """Return the answer to a request, which may be answered in one batch with others."""
+        return await self.server.batcher.ask(answer_all, request)
+
+    def movie(self, movie_id: str) -> Movie:
+        """Return a movie of the catalogue; the answer is 404 if there is none."""
+        if movie_id not in self.engine.rows:
+            raise Problem(404, f"There is no movie with the id {movie_id!r}.")
+        return self.engine.movies[self.engine.rows[movie_id]]
+
+    def check_movies(self, movie_ids: Sequence[str], field: str) -> None:
+        """Answer 422 if any of these movies does not exist."""
+        unknown = [repr(movie) for movie in movie_ids if movie not in self.engine.rows]
+        if unknown:
+            raise Problem(422, f"{field}: there is no movie with the id {', '.join(unknown[:5])}.")
+
+    def check_conditions(self, request: m.Filtered) -> None:
+        """Answer 422 if a genre does not exist, or the years are the wrong way round."""
+        try:
+            self.engine.filters.check(request)
+        except BadInput as error:
+            raise Problem(422, str(error)) from error
+
+    def check_histories(self) -> None:
+        """Answer 403 unless answers may contain what a user has rated."""
+        if not self.server.histories:
+            raise Problem(403, "Switched off here: it would tell what users have rated.")
 
 
 @router.post("/recommendations", tags=["Recommendations"], summary="Movies for a user")
 async def recommend(request: Request, body: m.RecommendRequest) -> m.Recommendations:
     """Movies that a user has not rated, best first, or movies like those in `liked`."""
-    return await _recommend(RequestContext.of(request), body)
+    context = _Context(request)
+    context.check_movies(body.liked, "liked")
+    context.check_movies(body.exclusions, "exclusions")
+    context.check_conditions(body)
+    if body.user_id and (body.include_seen or body.explain):
+        context.check_histories()
+    return await context.ask(context.engine.recommend, body)
 
 
 @router.get("/recommendations", tags=["Recommendations"], summary="Movies for a user")
@@ -34,72 +102,28 @@ async def recommend_by_url(
     request: Request, query: Annotated[m.RecommendRequest, Query()]
 ) -> m.Recommendations:
     """The same, with everything in the URL."""
-    return await _recommend(RequestContext.of(request), query)
-
-
-async def _recommend(context: RequestContext, body: m.RecommendRequest) -> m.Recommendations:
-    recommendation = RecommendationRequest(
-        user_id=body.user_id or "",
-        liked=context.movies(body.liked, "liked"),
-        k=body.k,
-        exclusions=context.movies(body.exclusions, "exclusions"),
-        movie_filter=context.movie_filter(body),
-        include_seen=body.include_seen,
-        explain=body.explain,
-    )
-    if body.user_id and (body.include_seen or body.explain):
-        context.check_histories()
-    answer = await context.ask(context.engine.recommend, recommendation)
-    items = [
-        m.RecommendedMovie.of(
-            item.movie,
-            score=item.score,
-            predicted_rating=item.rating,
-            seen=item.seen,
-            because=[
-                m.ReasonMessage(movie_id=r.movie.movie_id, title=r.movie.title, weight=r.weight)
-                for r in item.because
-            ]
-            if body.explain
-            else None,
-        )
-        for item in answer.items
-    ]
-    return m.Recommendations(model_version=context.version, source=answer.source, items=items)
+    return await recommend(request, query)
 
 
 @router.get("/rating", tags=["Recommendations"], summary="Predicted rating")
-async def rate(
-    request: Request,
-    user_id: Annotated[m.Id, Query(description="Need not be known.")],
-    movie_id: Annotated[m.Id, Query()],
-) -> m.PredictedRating:
+async def rate(request: Request, query: Annotated[m.RatingRequest, Query()]) -> m.PredictedRating:
     """The stars that a user would give a movie."""
-    context = RequestContext.of(request)
-    context.movie(movie_id)
-    answer = await context.ask(context.engine.rate, RatingRequest(user_id, movie_id))
-    return m.PredictedRating(
-        model_version=context.version,
-        user_id=user_id,
-        movie_id=movie_id,
-        rating=answer.rating,
-        known_user=answer.known_user,
-        like=answer.like,
-    )
+    context = _Context(request)
+    context.movie(query.movie_id)
+    return await context.ask(context.engine.rate, query)
 
 
 @router.get("/films", tags=["Movies"], summary="Find movies by title")
 async def movies(
     request: Request,
-    search: Annotated[Text, Query(description="Beginning of words; errors forgiven.")] = "",
+    search: Annotated[m.Text, Query(description="Beginning of words; errors forgiven.")] = "",
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
 ) -> m.Movies:
     """Movies whose titles begin with the text, or hold such words, or look like it."""
-    context = RequestContext.of(request)
-    matches = await run_in_threadpool(context.engine.search.find, search, limit)
-    return m.Movies(
-        model_version=context.version, items=[m.MovieMessage.of(movie) for movie in matches]
-    )
+    engine = _Context(request).engine
+    matches = await run_in_threadpool(engine.search.find, search, limit)
+    items = [m.MovieMessage.of(movie) for movie in matches]
+    return m.Movies(model_version=engine.version, items=items)
 
 
 @router.get("/films/{movie_id:path}/similar", tags=["Movies"], summary="Similar movies")
@@ -107,68 +131,52 @@ async def similar(
     request: Request, movie_id: m.Id, query: Annotated[m.SimilarRequest, Query()]
 ) -> m.SimilarMovies:
     """The nearest movies by the cosine of their embeddings."""
-    context = RequestContext.of(request)
-    movie = context.movie(movie_id)
-    similar_request = SimilarMoviesRequest(movie_id, query.k, context.movie_filter(query))
-    items = await context.ask(context.engine.similar, similar_request)
-    return m.SimilarMovies(
-        model_version=context.version,
-        film=m.MovieMessage.of(movie),
-        items=[m.SimilarMovie.of(one.movie, score=one.score) for one in items],
-    )
+    context = _Context(request)
+    context.movie(movie_id)
+    context.check_conditions(query)
+    return await context.ask(context.engine.similar, (movie_id, query))
 
 
 @router.get("/films/{movie_id:path}", tags=["Movies"], summary="One movie")
 async def movie(request: Request, movie_id: m.Id) -> m.MovieMessage:
     """A movie of the catalogue."""
-    return m.MovieMessage.of(RequestContext.of(request).movie(movie_id))
+    return m.MovieMessage.of(_Context(request).movie(movie_id))
 
 
 @router.get("/users", tags=["Users"], summary="Some known users")
 async def users(request: Request) -> m.Users:
     """A few users that the model knows, to try it with."""
-    context = RequestContext.of(request)
+    context = _Context(request)
     context.check_histories()
-    return m.Users(model_version=context.version, user_ids=list(context.engine.sample_users))
+    return m.Users(model_version=context.engine.version, user_ids=context.engine.sample_users)
 
 
 @router.get("/profile", tags=["Users"], summary="What the model knows about a user")
 async def profile(
-    request: Request,
-    user_id: Annotated[m.Id | None, Query()] = None,
-    liked: Annotated[list[m.Id], Query(max_length=_LIMITS.movies)] = [],  # noqa: B006
-    k: Annotated[m.Count, Query(description="Movies to name.")] = 20,
+    request: Request, query: Annotated[m.ProfileRequest, Query()]
 ) -> m.ProfileMessage:
     """The movies that a user has rated, as the model knows them, and those in `liked`."""
-    context = RequestContext.of(request)
-    if user_id:
+    context = _Context(request)
+    if query.user_id:
         context.check_histories()
-    user = ProfileRequest(user_id or "", context.movies(liked, "liked"), k)
-    answer = await context.ask(context.engine.profile, user)
-    return m.ProfileMessage(
-        model_version=context.version,
-        known=answer.known,
-        count=answer.count,
-        films=[m.MovieMessage.of(movie) for movie in answer.movies],
-        genres=[m.ShareMessage(name=s.name, films=s.movies) for s in answer.genres],
-        decades=[m.ShareMessage(name=s.name, films=s.movies) for s in answer.decades],
-    )
+    context.check_movies(query.liked, "liked")
+    return await context.ask(context.engine.profile, query)
 
 
 @router.get("/version", tags=["Server"], summary="The model being served")
 async def version(request: Request) -> m.Version:
     """Version, catalogue and metrics of the model that answers."""
-    context = RequestContext.of(request)
-    users, years = context.engine.info.users, context.engine.filters.years
+    context = _Context(request)
+    engine, years = context.engine, context.engine.filters.years
     return m.Version(
-        model_version=context.version,
+        model_version=engine.version,
         reelflow=installed("reelflow"),
-        films=len(context.engine.movies),
-        users=users if isinstance(users, int) else None,
-        genres=context.engine.filters.genres,
+        films=len(engine.movies),
+        users=engine.info.users,
+        genres=engine.filters.genres,
         years=m.Years(oldest=years[0], newest=years[1]) if years else None,
-        histories=ServerState.of(request).histories,
-        metrics=dict(await run_in_threadpool(context.engine.metrics)),
+        histories=context.server.histories,
+        metrics=dict(await run_in_threadpool(engine.metrics)),
     )
 
 

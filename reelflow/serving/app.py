@@ -1,26 +1,30 @@
-"""The application: routes, errors, the page, and the tasks that run beside them."""
+"""The application: routes, errors, the page, the tasks beside them; and its run on a port."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Final
 
+import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
+from reelflow.base.errors import BadInput
 from reelflow.serving import api, tf_serving
-from reelflow.serving.context import ServerState
+from reelflow.serving.api import ServerState
 from reelflow.serving.limits import Limits, Problem
-from reelflow.serving.metrics import Metrics
-from reelflow.serving.middleware import RequestMiddleware
+from reelflow.serving.middleware import Metrics, RequestMiddleware
 from reelflow.serving.versions import Versions
 
+_BACKLOG: Final = 1024
 PAGE: Final = Path(__file__).parent / "page"
 _FILES: Final = {
     "/": "index.html",
@@ -71,10 +75,8 @@ def create_app(
     app.add_middleware(RequestMiddleware, limits=server.limits, metrics=server.metrics)
     app.include_router(api.router)
     app.include_router(tf_serving.router)
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _fault)
+    for kind in (Problem, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _error)
     app.add_api_route(
         "/metrics", _metrics, tags=["Server"], summary="For Prometheus", response_class=Response
     )
@@ -95,33 +97,102 @@ def _file(name: str) -> Callable[[], Awaitable[FileResponse]]:
     return send
 
 
-async def _problem(_: Request, problem: Exception) -> JSONResponse:
-    assert isinstance(problem, Problem)
-    return JSONResponse(problem.body, problem.status, problem.headers)
-
-
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    """Name the fields that are wrong and the reasons, not the values, which may be no JSON."""
-    assert isinstance(error, RequestValidationError)
-    texts = [
-        f"{'.'.join(str(part) for part in one['loc'][1:]) or one['loc'][0]}: "
-        f"{_CLEARER.get(one['type'], one['msg'])}"
-        for one in error.errors()[:5]
-    ]
-    return JSONResponse({"error": "; ".join(texts)}, 422)
-
-
 # Clearer words for a body that is sent with another content type, as curl does by default.
 _CLEARER: Final = {
     "model_attributes_type": "a JSON object is wanted, with Content-Type: application/json"
 }
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
-
-
-async def _fault(_: Request, error: Exception) -> JSONResponse:
-    """Answer without the traceback, which Starlette writes to the log."""
+async def _error(_: Request, error: Exception) -> JSONResponse:
+    """Answer a request that has failed, without the traceback, which Starlette logs."""
+    if isinstance(error, Problem):
+        return JSONResponse({"error": error.message}, error.status, error.headers)
+    if isinstance(error, RequestValidationError):
+        # Name the fields that are wrong and the reasons, not the values, which may be no JSON.
+        texts = [
+            f"{'.'.join(str(part) for part in one['loc'][1:]) or one['loc'][0]}: "
+            f"{_CLEARER.get(one['type'], one['msg'])}"
+            for one in error.errors()[:5]
+        ]
+        return JSONResponse({"error": "; ".join(texts)}, 422)
+    if isinstance(error, HTTPException):
+        return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
     return JSONResponse({"error": f"A fault of the server: {type(error).__name__}."}, 500)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind a port, before the model is loaded, so that one in use is reported at once.
+
+    Args:
+        host: name or address, IPv4 or IPv6.
+        port: 0 lets the system choose.
+
+    Raises:
+        BadInput: the port cannot be bound.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise BadInput(
+            f"{host}:{port} cannot be listened on: {error.strerror}.", "Name another with --port."
+        ) from error
+    return listening
+
+
+def url(listening: socket.socket) -> str:
+    """Return the URL of the server for a browser on this machine."""
+    host, port = listening.getsockname()[:2]
+    everywhere = host in ("0.0.0.0", "::")
+    name = "localhost" if everywhere else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/"
+
+
+def run(
+    app: FastAPI, listening: socket.socket, limits: Limits, started: Callable[[], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT; a second one ends at once.
+
+    Args:
+        app: the application.
+        listening: from `listen`.
+        limits: connections, and the time that requests have to end.
+        started: called when requests are answered.
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=limits.connections,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=limits.drain_seconds,
+    )
+    with _stopping_is_success():
+        _Server(config, started).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
+
+
+@contextmanager
+def _stopping_is_success() -> Iterator[None]:
+    """Ignore the signal that uvicorn raises again after a clean stop, which is no failure."""
+    handlers = {
+        number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

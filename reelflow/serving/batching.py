@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from reelflow.serving.limits import Limits, busy, late
+from reelflow.serving.limits import Limits, Problem
 
 BatchRequest = TypeVar("BatchRequest")
 Answer = TypeVar("Answer")
@@ -76,14 +76,15 @@ class Batcher:
             Exception: any that `answer_all` raises, for every request of its batch.
         """
         if self.full:
-            raise busy()
+            raise Problem(503, "The server is busy; try again shortly.", {"Retry-After": "1"})
         job = _Job(answer_all, request, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         self._wake.set()
         try:
             answer: Answer = await asyncio.wait_for(job.answer, self._limits.answer_seconds)
         except asyncio.TimeoutError:  # the builtin one only from Python 3.11 on
-            raise late(self._limits.answer_seconds) from None
+            seconds = self._limits.answer_seconds
+            raise Problem(504, f"The model did not answer within {seconds:g} seconds.") from None
         finally:
             if job in self._waiting:  # a client that has left takes no place
                 self._waiting.remove(job)

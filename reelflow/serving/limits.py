@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -51,18 +50,3 @@ class Problem(Exception):
         self.status = status
         self.message = message
         self.headers = headers or {}
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """The JSON of the answer; TensorFlow Serving reports errors in the same form."""
-        return {"error": self.message}
-
-
-def busy() -> Problem:
-    """Return the problem of a full queue."""
-    return Problem(503, "The server is busy; try again shortly.", {"Retry-After": "1"})
-
-
-def late(seconds: float) -> Problem:
-    """Return the problem of an answer that took too long."""
-    return Problem(504, f"The model did not answer within {seconds:g} seconds.")

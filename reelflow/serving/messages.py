@@ -15,6 +15,7 @@ _LIMITS = Limits()
 Id = Annotated[str, Field(min_length=1, max_length=_LIMITS.id_length)]
 Ids = Annotated[list[Id], Field(max_length=_LIMITS.movies)]
 Count = Annotated[int, Field(ge=1, le=_LIMITS.k)]
+Text = Annotated[str, Field(max_length=_LIMITS.id_length)]
 Year = Annotated[int, Field(ge=0, le=9999)]
 
 
@@ -32,6 +33,11 @@ class Filtered(Strict):
     )
     year_from: Year | None = Field(None, description="Oldest release year.")
     year_to: Year | None = Field(None, description="Newest release year.")
+
+    @property
+    def has_conditions(self) -> bool:
+        """True if not every movie fits."""
+        return bool(self.genres) or self.year_from is not None or self.year_to is not None
 
 
 class RecommendRequest(Filtered):
@@ -51,6 +57,21 @@ class SimilarRequest(Filtered):
     """Conditions on similar movies."""
 
     k: Count = Field(10, description="How many movies.")
+
+
+class RatingRequest(BaseModel):
+    """A user and a movie."""
+
+    user_id: Id = Field(description="Need not be known.")
+    movie_id: Id
+
+
+class ProfileRequest(BaseModel):
+    """A user by id, by movies, or both."""
+
+    user_id: Id | None = None
+    liked: Ids = []
+    k: Count = Field(20, description="Movies to name.")
 
 
 class MovieMessage(BaseModel):

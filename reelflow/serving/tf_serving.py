@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse
 from reelflow.base.columns import K
 from reelflow.saved_model.client import to_lists
 from reelflow.saved_model.contract import OF_SERVER, RECOMMEND, Input, Signature
-from reelflow.serving.context import ServerState
+from reelflow.serving.api import ServerState
 from reelflow.serving.engine import Engine
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.messages import ERRORS

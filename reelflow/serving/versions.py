@@ -14,7 +14,7 @@ from reelflow.saved_model.client import ServedModel, latest_version
 from reelflow.saved_model.files import SAVED_MODEL
 from reelflow.serving.engine import Engine, MetricsOf
 from reelflow.serving.limits import Limits
-from reelflow.serving.metrics import Metrics
+from reelflow.serving.middleware import Metrics
 
 log = logging.getLogger("reelflow.serving")
 

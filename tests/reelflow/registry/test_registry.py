@@ -10,7 +10,7 @@ from reelflow.base.errors import BadInput
 from reelflow.registry.register import Registrar
 from reelflow.registry.store import Alias, NoAnswer, Registry, address, shown
 from reelflow.serving.limits import Limits
-from reelflow.serving.metrics import Metrics
+from reelflow.serving.middleware import Metrics
 from reelflow.serving.versions import Versions
 from tests import registries, tiny_model
 

@@ -11,10 +11,9 @@ from pathlib import Path
 import uvicorn
 
 from reelflow.registry.store import Alias
-from reelflow.serving.app import create_app
+from reelflow.serving.app import create_app, listen, url
 from reelflow.serving.limits import Limits
-from reelflow.serving.metrics import Metrics
-from reelflow.serving.server import listen, url
+from reelflow.serving.middleware import Metrics
 from reelflow.serving.versions import Versions
 
 

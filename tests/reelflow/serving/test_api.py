@@ -10,8 +10,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from reelflow.base.columns import LIKE, RATING
-from reelflow.saved_model.client import RatingPrediction, ServedModel
-from reelflow.serving.engine import Engine, RatingRequest
+from reelflow.saved_model.client import ServedModel
+from reelflow.serving.engine import Engine
+from reelflow.serving.messages import PredictedRating, RatingRequest
 from tests import tiny_model
 
 API = "/api/v1"
@@ -120,9 +121,11 @@ def test_rating(client: TestClient, served: ServedModel) -> None:
 def test_a_rating_has_the_probability_of_a_like_where_the_model_has_one() -> None:
     columns = {RATING: [4.5], "known_user": [True], "known_movie": [True], LIKE: [0.75]}
     answer = {name: np.array(values) for name, values in columns.items()}
-    engine: Any = SimpleNamespace(ask=lambda *_: answer)
-    assert Engine.rate(engine, [RatingRequest("1", "2")]) == [
-        RatingPrediction(4.5, True, True, 0.75)
+    engine: Any = SimpleNamespace(ask=lambda *_: answer, version=7)
+    assert Engine.rate(engine, [RatingRequest(user_id="1", movie_id="2")]) == [
+        PredictedRating(
+            model_version=7, user_id="1", movie_id="2", rating=4.5, known_user=True, like=0.75
+        )
     ]
 
 

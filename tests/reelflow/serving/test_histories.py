@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from reelflow.serving.app import create_app
 from reelflow.serving.limits import Limits
-from reelflow.serving.metrics import Metrics
+from reelflow.serving.middleware import Metrics
 from reelflow.serving.versions import Versions
 
 

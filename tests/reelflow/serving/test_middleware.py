@@ -9,8 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from reelflow.serving.limits import Limits
-from reelflow.serving.metrics import Metrics
-from reelflow.serving.middleware import RequestMiddleware
+from reelflow.serving.middleware import Metrics, RequestMiddleware
 
 PATHS = ["/api/v1/recommendations", "/v1/models/reelflow:predict", "/nothing"]
 

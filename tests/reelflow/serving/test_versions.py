@@ -17,7 +17,7 @@ from reelflow.registry.push import push
 from reelflow.saved_model.client import Signatures
 from reelflow.serving.app import create_app
 from reelflow.serving.limits import Limits
-from reelflow.serving.metrics import Metrics
+from reelflow.serving.middleware import Metrics
 from reelflow.serving.versions import Versions
 from tests import tiny_model
 

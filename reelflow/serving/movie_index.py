@@ -1,4 +1,4 @@
-"""Movie search while typing: by beginnings of words first, then with typing errors allowed."""
+"""Movies by title while a user types, by genre and year, and the k best scores among them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
+from reelflow.base.errors import BadInput
 from reelflow.saved_model.catalogue import Movie
+from reelflow.serving.messages import Filtered
+
+Mask = npt.NDArray[np.bool_]
 
 LEAST_LIKE: Final = 72.0
 """Similarity of 100 from which a part of a title counts as the text, mistyped."""
@@ -17,6 +24,71 @@ _FUZZY_FROM: Final = 3  # characters: shorter texts are taken literally
 _YEAR = re.compile(r"\s*\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
 _LEADING = re.compile(r"^(?:the|an?) ")
 _ARTICLE = re.compile(r"^(.*), (the|a|an|le|la|les|l'|der|die|das|el|il|los)$")
+
+
+class FilterIndex:
+    """The catalogue's genres and years as arrays, in the catalogue's order."""
+
+    def __init__(self, movies: Sequence[Movie]) -> None:
+        """Take movies in the order of the model's scores."""
+        self.genres = sorted({genre for movie in movies for genre in movie.genres})
+        self._movies = len(movies)
+        self._years = np.array([-1 if f.year is None else f.year for f in movies], np.int64)
+        self._genre_masks = {
+            genre.casefold(): np.zeros(len(movies), np.bool_) for genre in self.genres
+        }
+        for row, movie in enumerate(movies):
+            for genre in movie.genres:
+                self._genre_masks[genre.casefold()][row] = True
+
+    @property
+    def years(self) -> tuple[int, int] | None:
+        """The oldest and the newest release year; None if no movie has one."""
+        known = self._years[self._years >= 0]
+        return (int(known.min()), int(known.max())) if len(known) else None
+
+    def check(self, conditions: Filtered) -> None:
+        """Check that conditions can be applied.
+
+        Raises:
+            BadInput: no movie of the catalogue has such a genre, or the years are the wrong way
+                round.
+        """
+        for genre in conditions.genres:
+            if genre.casefold() not in self._genre_masks:
+                known = ", ".join(self.genres) or "none, the catalogue has no genres"
+                raise BadInput(f"There is no genre {genre!r}.", f"Genres are: {known}.")
+        first, last = conditions.year_from, conditions.year_to
+        if first is not None and last is not None and first > last:
+            raise BadInput("year_from is later than year_to.")
+
+    def mask(self, conditions: Filtered) -> Mask:
+        """Return True for movies that fit, bool [movies]; an unknown genre fits none."""
+        fits = np.ones(self._movies, np.bool_)
+        if conditions.genres:
+            fits[:] = False
+            for genre in conditions.genres:
+                fits |= self._genre_masks.get(genre.casefold(), np.False_)
+        if conditions.year_from is not None or conditions.year_to is not None:
+            fits &= self._years >= 0
+        if conditions.year_from is not None:
+            fits &= self._years >= conditions.year_from
+        if conditions.year_to is not None:
+            fits &= self._years <= conditions.year_to
+        return fits
+
+
+def best(scores: npt.NDArray[np.float32], allowed: Mask, k: int) -> npt.NDArray[np.int64]:
+    """Return the rows of the k best allowed scores, best first, earlier rows first in a tie.
+
+    This is the same order as TensorFlow's `top_k`, without sorting the whole catalogue.
+    """
+    rows = np.flatnonzero(allowed)
+    values = scores[rows]
+    if len(rows) > k:
+        at_least = np.partition(values, len(rows) - k)[len(rows) - k]
+        rows, values = rows[values >= at_least], values[values >= at_least]
+    return rows[np.argsort(-values, kind="stable")[:k]]
 
 
 class MovieSearch:

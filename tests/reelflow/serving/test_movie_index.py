@@ -1,11 +1,61 @@
-"""Movie search for typing."""
+"""Filters, the k best movies among those that fit, and the search for titles."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
+from reelflow.base.errors import BadInput
 from reelflow.saved_model.catalogue import Movie
-from reelflow.serving.search import MovieSearch, searchable
+from reelflow.serving.messages import Filtered
+from reelflow.serving.movie_index import FilterIndex, MovieSearch, best, searchable
+
+MOVIES = [
+    Movie("1", "a", ("Comedy", "Drama"), 1990),
+    Movie("2", "b", ("Drama",), 2000),
+    Movie("3", "c", (), 1990),
+    Movie("4", "d", ("Comedy",), None),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "fits"),
+    [
+        ({}, "1234"),
+        ({"genres": ["COMEDY"]}, "14"),
+        ({"genres": ["Comedy", "Drama"]}, "124"),
+        ({"year_from": 1990}, "123"),
+        ({"year_to": 1999}, "13"),
+        ({"genres": ["drama"], "year_from": 1990, "year_to": 1990}, "1"),
+        ({"genres": ["Western"]}, ""),
+    ],
+)
+def test_mask(where: dict[str, Any], fits: str) -> None:
+    mask = FilterIndex(MOVIES).mask(Filtered(**where))
+    assert "".join(f.movie_id for f, fit in zip(MOVIES, mask, strict=True) if fit) == fits
+
+
+def test_what_the_catalogue_has() -> None:
+    filters = FilterIndex(MOVIES)
+    assert filters.genres == ["Comedy", "Drama"]
+    assert filters.years == (1990, 2000)
+    assert FilterIndex([]).years is None
+    with pytest.raises(BadInput, match="Genres are: Comedy, Drama"):
+        filters.check(Filtered(genres=["Western"]))
+
+
+def test_best_is_a_stable_sort_cut_off() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        scores = random.integers(0, 6, 40).astype(np.float32)  # many ties
+        allowed = random.random(40) < 0.7
+        rows = np.flatnonzero(allowed)
+        expected = rows[np.argsort(-scores[rows], kind="stable")]
+        for k in (1, 7, 40):
+            np.testing.assert_array_equal(best(scores, allowed, k), expected[:k])
+
 
 TITLES = [
     "Matrix, The (1999)",
