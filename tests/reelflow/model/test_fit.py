@@ -185,7 +185,7 @@ def test_the_best_epoch_is_kept() -> None:
 def test_the_weights_of_a_warm_start_may_stay_the_best() -> None:
     epochs = _Epochs(patience=9)
     epochs.weight.assign(7)
-    epochs.best.begin(epochs.model, 2.5)
+    epochs.best.start_with(epochs.model, 2.5)
     assert epochs.run([4, 3, 5]) == 7
     assert epochs.best.epoch == 0
 
