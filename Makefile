@@ -5,6 +5,8 @@ VENV := .venv
 PYTHON ?=
 ARGS ?=
 export PYTHON
+# A file's tests share what they train: each file is one worker's, the longest first.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 # Made anew when what is to be installed changes.
 READY := $(VENV)/.ready
@@ -28,12 +30,12 @@ serve: $(READY) ## Serve the pushed model: page and API; ARGS="--port 8080" for 
 	@exec $(VENV)/bin/reelflow serve $(ARGS)
 
 .PHONY: test
-test: $(READY) ## Run all tests, with coverage; ARGS="-k name" for some
-	@$(VENV)/bin/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+test: $(READY) ## Run all tests, with coverage; ARGS="-k name" for some, ARGS="-n 0" in one process
+	@$(VENV)/bin/python -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered $(ARGS)
 
 .PHONY: test-quick
 test-quick: $(READY) ## Run the tests that take seconds
-	@$(VENV)/bin/python -m pytest -m "not slow" $(ARGS)
+	@$(VENV)/bin/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
 
 .PHONY: verify-kubeflow
 verify-kubeflow: $(READY) ## Run the Kubeflow package's tasks here, with MariaDB (long)

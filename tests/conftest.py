@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,35 @@ if TYPE_CHECKING:
     from tests.reelflow.trained import Trained
 
 prepare()  # Keras 2, quiet: TensorFlow reads it when it is imported
+
+
+WORKER_BYTES = 3 << 30
+"""Memory of a worker with TFX, models, and a run of the command in a process of its own."""
+
+LONG = [
+    "test_retraining.py",
+    "test_end_to_end.py",
+    "pipeline/cli/test_compare.py",
+    "reelflow/model/test_warm_start.py",
+    "reelflow/model/test_fit.py",
+    "components/test_tuner.py",
+    "reelflow/serving/test_versions.py",
+    "pipeline/test_tfx_cli.py",
+    "reelflow/config/test_presets.py",
+]
+"""Files that take longest. They begin, so that no worker has one left when the others are done."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: a worker for each core that has the memory."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(len(os.sched_getaffinity(0)), memory // WORKER_BYTES))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {Path(__file__).parent / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture(scope="session", autouse=True)

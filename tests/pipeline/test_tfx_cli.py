@@ -21,6 +21,7 @@ _QUICK = """
 partitions = 1
 [train]
 epochs = 1
+refit = false
 [gate]
 top_100_accuracy_min = 0.0
 rmse_max = 5.0
@@ -47,7 +48,7 @@ def _tfx(environment: dict[str, str], *arguments: str) -> str:
 def test_tfx_creates_and_runs_the_pipeline(tmp_path: Path) -> None:
     config = tmp_path / "quick.toml"
     config.write_text(_QUICK, encoding="utf-8")
-    data = write_sample(tmp_path / "data", users=150, movies=200, ratings=6_000)
+    data = write_sample(tmp_path / "data", users=60, movies=150, ratings=2_000)
     output = tmp_path / "output"
     environment = {
         "LOCAL_HOME": str(tmp_path / "home"),
@@ -64,7 +65,7 @@ def test_tfx_creates_and_runs_the_pipeline(tmp_path: Path) -> None:
     summary = json.loads((output / "latest" / "summary.json").read_text(encoding="utf-8"))
     assert summary["error"] is None
     assert summary["data"]["synthetic"] is True
-    assert summary["data"]["rows"] == 6_000
+    assert summary["data"]["rows"] == 2_000
     assert 0 < summary["metrics"]["unseen"]["top_100"] <= 1
     assert summary["gate"]["reasons"] is not None
     assert (summary["pushed"] is not None) == summary["gate"]["blessed"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from reelflow.base.errors import BadInput
 from reelflow.config import BASELINES, Config
 from reelflow.config.layout import Layout
 from reelflow.data.sample import write_sample
+from tests.command import reelflow
 
 
 def test_baselines_by_name() -> None:
@@ -61,19 +60,18 @@ def test_an_unknown_preset_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_models_and_baselines_on_one_split(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_models_and_baselines_on_one_split(tmp_path: Path) -> None:
     data = write_sample(tmp_path / "data", users=60, movies=80, ratings=1600)
     small = tmp_path / "small.toml"
     small.write_text(
-        "[train]\nepochs = 1\n[model]\nembedding_size = 4\nrating_embedding_size = 4\n"
+        "[train]\nepochs = 1\nrefit = false\n"
+        "[model]\nembedding_size = 4\nrating_embedding_size = 4\n"
     )
-    options = ["--data", str(data), "--output", str(tmp_path / "out"), "--config", str(small)]
-    assert _run(*options, "--baselines", "popularity,ease") == 0
-    out, _ = capfd.readouterr()
-    assert "top-100, unseen" in out
-    assert "\x1b" not in out
+    options = ["--data", data, "--output", tmp_path / "out", "--config", small]
+    ended = reelflow("compare", *options, "--baselines", "popularity,ease")
+    assert ended.code == 0, ended.output
+    assert "top-100, unseen" in ended.stdout
+    assert "\x1b" not in ended.stdout
 
     [page] = (tmp_path / "out" / "compare").glob("*.md")
     assert "| metric | popularity | ease | small |" in page.read_text()
@@ -89,11 +87,11 @@ def test_models_and_baselines_on_one_split(
         "[tuner]\ntrials = 1\n[tuner.space.train]\n"
         "[tuner.space.model]\nretrieval_weight = [0.0]\nrating_weight = [0.0]\n"
     )
-    more = ["--baselines", "none", "--config", str(bad), "--seeds", "2"]
-    assert _run(*options, *more) == 1
-    out, err = capfd.readouterr()
-    assert "small                  cached" in out
-    assert "bad failed: None of the tuner's 1 trials succeeded." in err
+    more = ["--baselines", "none", "--config", bad, "--seeds", "2"]
+    ended = reelflow("compare", *options, *more)
+    assert ended.code == 1, ended.output
+    assert "small                  cached" in ended.stdout
+    assert "bad failed: None of the tuner's 1 trials succeeded." in ended.stderr
     page = max((tmp_path / "out" / "compare").glob("*.md"))
     assert "| metric | small | small-seed43 |" in page.read_text()
     assert "bad-seed43 failed: " in page.read_text()
@@ -101,12 +99,6 @@ def test_models_and_baselines_on_one_split(
     assert again["entries"][0] == report["entries"][2]
     assert set(again["failures"]) == {"bad", "bad-seed43"}
     assert again["seeds"][0].startswith("small: ")
-
-
-def _run(*options: str) -> int:
-    """Exit code of the command, in a process of its own: it captures descriptors 1 and 2."""
-    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "compare", *options]
-    return subprocess.run(command, check=False).returncode
 
 
 def test_weights_are_ascending_and_each_once() -> None:
@@ -131,7 +123,8 @@ def test_the_whole_sweep_is_one_table(tmp_path: Path) -> None:
     """Shared embeddings, from rating alone to retrieval alone."""
     data = write_sample(tmp_path / "data", users=60, movies=80, ratings=1600)
     options = ["--weights", "0,0.5,1", "--data", str(data), "--output", str(tmp_path / "out")]
-    result = CliRunner().invoke(app, ["sweep", *options, "--set", "train.epochs=1"])
+    quick = ["--set", "train.epochs=1", "--set", "train.refit=false"]
+    result = CliRunner().invoke(app, ["sweep", *options, *quick])
     assert result.exit_code == 0, result.output
     [kept] = (tmp_path / "out" / "compare").glob("sweep-*.json")
     entries = json.loads(kept.read_text(encoding="utf-8"))["entries"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from reelflow.config import TrainConfig
 from reelflow.encoding.encode import with_validation
-from reelflow.model.fit import fit, fit_and_refit
+from reelflow.model.fit import FitResult, fit, fit_and_refit
 from reelflow.model.tasks import RATING_LOSS, RETRIEVAL_LOSS
 from tests.encoded_data import checkerboard
 from tests.reelflow.trained import MODEL
@@ -19,9 +20,15 @@ TRAIN = TrainConfig(
 """The rating task's steps are so long that it is best at once, and each task has its own number."""
 
 
-def test_it_is_a_training_on_both_for_the_best_number_of_epochs(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> FitResult:
+    return fit_and_refit(checkerboard().data, MODEL, TRAIN, tmp_path_factory.mktemp("logs"))
+
+
+def test_it_is_a_training_on_both_for_the_best_number_of_epochs(
+    fitted: FitResult, tmp_path: Path
+) -> None:
     data = checkerboard().data
-    fitted = fit_and_refit(data, MODEL, TRAIN, tmp_path)
     best = fitted.before_refit.best_epochs
     assert best[RATING_LOSS] < len(fitted.history[RATING_LOSS]) < best[RETRIEVAL_LOSS] == 6
     assert len(fitted.data.train) == len(data.train) + len(data.validation)
@@ -33,21 +40,25 @@ def test_it_is_a_training_on_both_for_the_best_number_of_epochs(tmp_path: Path) 
 
 def test_without_refit_validation_stays_out(tmp_path: Path) -> None:
     data = checkerboard(8, 12).data
+    rating_only = MODEL.model_copy(update={"retrieval_weight": 0.0})
     train = TrainConfig(epochs=1, refit=False)
-    assert fit_and_refit(data, MODEL, train, tmp_path).data is data
+    assert fit_and_refit(data, rating_only, train, tmp_path).data is data
 
 
 def test_further_seeds_are_trained_on_both_alone(tmp_path: Path) -> None:
     data = checkerboard(8, 12).data
-    fitted = fit_and_refit(data, MODEL, TRAIN.model_copy(update={"seeds": 2}), tmp_path)
+    rating_only = MODEL.model_copy(update={"retrieval_weight": 0.0})
+    train = TRAIN.model_copy(update={"seeds": 2, "epochs": 2})
+    fitted = fit_and_refit(data, rating_only, train, tmp_path)
     assert len(fitted.joint.further_rating_models) == 1
     assert not (tmp_path / "seed-2").exists()
     assert (tmp_path / "refit" / "seed-2").is_dir()
 
 
-def test_what_a_next_run_may_begin_with_knows_nothing_of_validation(tmp_path: Path) -> None:
+def test_what_a_next_run_may_begin_with_knows_nothing_of_validation(
+    fitted: FitResult, tmp_path: Path
+) -> None:
     data = checkerboard().data
-    fitted = fit_and_refit(data, MODEL, TRAIN, tmp_path)
     alone, _ = fit(data, MODEL, TRAIN, tmp_path / "alone")
     for one, other in zip(
         fitted.before_refit.trainable_weights, alone.trainable_weights, strict=True
