@@ -83,6 +83,15 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def better(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of another tiny model, which answers differently; not to be written to."""
+    from tests import tiny_model
+
+    folder = tmp_path_factory.mktemp("better") / "model"
+    return tiny_model.export(folder, tiny_model.TinyModel(seed=1))
+
+
+@pytest.fixture(scope="session")
 def served(exported: Path) -> ServedModel:
     """The tiny model, loaded."""
     from reelflow.saved_model.client import ServedModel

@@ -82,11 +82,9 @@ def _while_stopping(process: subprocess.Popen[str], page: str) -> bytes:
 
 
 @pytest.mark.slow
-def test_it_answers_and_ends_cleanly(tmp_path: Path) -> None:
-    from tests import tiny_model
-
+def test_it_answers_and_ends_cleanly(exported: Path, tmp_path: Path) -> None:
     layout = Layout.of(tmp_path)
-    push(tiny_model.export(tmp_path / "model"), layout.serving, keep=1, now=7)
+    push(exported, layout.serving, keep=1, now=7)
     arguments = ["serve", "--output", str(tmp_path), "--port", "0", "--no-histories"]
     command = [sys.executable, "-c", "from pipeline.cli import main; main()", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -17,12 +17,10 @@ from pipeline.cli.app import app
 
 
 @pytest.fixture(scope="module")
-def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def output(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An output folder with one pushed model and nothing else."""
-    from tests import tiny_model
-
     folder = tmp_path_factory.mktemp("output")
-    tiny_model.export(folder / "serving/reelflow/1700000000")
+    shutil.copytree(exported, folder / "serving/reelflow/1700000000")
     return folder
 
 

@@ -184,8 +184,8 @@ def test_what_does_not_load_is_named(rows: TestRows, tmp_path: Path) -> None:
         champion_predictions(tmp_path, rows, 20)
 
 
-def test_another_catalogue_is_no_obstacle(rows: TestRows, tmp_path: Path) -> None:
-    found = champion_predictions(tiny_model.export(tmp_path / "other"), rows, 20)
+def test_another_catalogue_is_no_obstacle(rows: TestRows, exported: Path) -> None:
+    found = champion_predictions(exported, rows, 20)
     assert len(found.stars) == len(rows)
 
 

@@ -74,6 +74,12 @@ def trained(data: EncodedData, config: ModelConfig, tmp_path: Path) -> ChampionW
     )
 
 
+@pytest.fixture(scope="module")
+def champion(tmp_path_factory: pytest.TempPathFactory) -> ChampionWeights:
+    """A champion of the default heads; not to be changed."""
+    return trained(data_before(), ModelConfig(**SIZES), tmp_path_factory.mktemp("champion"))
+
+
 def start_of(champion: ChampionWeights, data: EncodedData, users: list[str]) -> WeightTransfer:
     return WeightTransfer.of(champion, Vocabularies.of(data, users), data)
 
@@ -148,9 +154,10 @@ def test_another_order_of_the_same_data_changes_no_answer(tmp_path: Path) -> Non
     np.testing.assert_allclose(stars_again, stars, atol=1e-5)
 
 
-def test_a_new_movie_begins_among_its_genres_and_a_new_user_at_the_mean(tmp_path: Path) -> None:
-    before, after = data_before(), data_after()
-    champion = trained(before, ModelConfig(**SIZES), tmp_path)
+def test_a_new_movie_begins_among_its_genres_and_a_new_user_at_the_mean(
+    champion: ChampionWeights,
+) -> None:
+    after = data_after()
     joint = JointModel(after, ModelConfig(**SIZES))
     start_of(champion, after, AFTER_USERS).apply(joint)
     weights = joint.named_weights()
@@ -178,9 +185,7 @@ def test_a_new_movie_begins_among_its_genres_and_a_new_user_at_the_mean(tmp_path
     assert np.abs(tower[0] - tower[-1]).max() > 0
 
 
-def test_the_file_holds_everything(tmp_path: Path) -> None:
-    before = data_before()
-    champion = trained(before, ModelConfig(**SIZES), tmp_path / "logs")
+def test_the_file_holds_everything(champion: ChampionWeights, tmp_path: Path) -> None:
     champion.save(tmp_path)
     read = ChampionWeights.load(tmp_path)
     assert read is not None
@@ -207,10 +212,10 @@ def test_the_file_holds_everything(tmp_path: Path) -> None:
     ],
 )
 def test_a_task_whose_weights_do_not_fit_starts_cold(
-    change: dict[str, Any], words: str, tmp_path: Path
+    change: dict[str, Any], words: str, champion: ChampionWeights, tmp_path: Path
 ) -> None:
     before = data_before()
-    trained(before, ModelConfig(**SIZES), tmp_path).save(tmp_path)
+    champion.save(tmp_path)
     config = ModelConfig(**{**SIZES, **change})
     plan = plan_start(tmp_path, before, BEFORE_USERS, config, SplitConfig())
     info = plan.info()
@@ -238,7 +243,7 @@ def test_a_task_with_tables_of_features_starts_cold(tmp_path: Path) -> None:
     assert joint.trainable_weights
 
 
-def test_cold_starts_say_why(tmp_path: Path) -> None:
+def test_cold_starts_say_why(champion: ChampionWeights, tmp_path: Path) -> None:
     before = data_before()
 
     def sentence(folder: Path | None, change: dict[str, Any], split: SplitConfig) -> str:
@@ -250,15 +255,14 @@ def test_cold_starts_say_why(tmp_path: Path) -> None:
 
     assert "there is no champion" in sentence(None, {}, SplitConfig())
     assert "left no weights" in sentence(tmp_path, {}, SplitConfig())
-    trained(before, ModelConfig(**SIZES), tmp_path / "logs").save(tmp_path)
+    champion.save(tmp_path)
     assert "split was another" in sentence(tmp_path, {}, SplitConfig(seed=7))
     different = {"embedding_size": 7, "rating_embedding_size": 5}
     assert "7 wide" in sentence(tmp_path, different, SplitConfig())
 
 
-def test_training_never_ends_worse_than_it_began(tmp_path: Path) -> None:
+def test_training_never_ends_worse_than_it_began(champion: ChampionWeights, tmp_path: Path) -> None:
     config, before = ModelConfig(**SIZES), data_before()
-    champion = trained(before, config, tmp_path)
     start = start_of(champion, before, BEFORE_USERS)
     spoil = TrainConfig(epochs=1, learning_rate=5.0, rating_learning_rate=5.0, batch_size=16)
     joint, _ = fit(before, config, spoil, tmp_path, start)
@@ -283,9 +287,10 @@ def test_the_second_training_begins_with_the_champion_too(tmp_path: Path) -> Non
     assert len(fitted.data.train) == len(BEFORE) + len(late)
 
 
-def test_loosened_movie_vectors_shrink_alike_and_nothing_else_does(tmp_path: Path) -> None:
+def test_loosened_movie_vectors_shrink_alike_and_nothing_else_does(
+    champion: ChampionWeights,
+) -> None:
     before, config = data_before(), ModelConfig(**SIZES)
-    champion = trained(before, config, tmp_path)
     joint = JointModel(before, config)
     start = start_of(champion, before, BEFORE_USERS)
     start.shrink(joint, start.apply(joint), 0.5)

@@ -9,17 +9,15 @@ import pytest
 
 from reelflow.base.common import content_hash
 from reelflow.registry.package import FOLDER, package
-from tests import tiny_model
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def packaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def packaged(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("packaged")
-    saved_model = tiny_model.export(folder / "exported")
-    package(saved_model, folder / "model")
-    return saved_model, folder / "model"
+    package(exported, folder / "model")
+    return exported, folder / "model"
 
 
 def test_the_signature_is_that_of_recommendations(packaged: tuple[Path, Path]) -> None:

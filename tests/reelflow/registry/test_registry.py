@@ -12,7 +12,7 @@ from reelflow.registry.store import Alias, NoAnswer, Registry, address, shown
 from reelflow.serving.limits import Limits
 from reelflow.serving.middleware import Metrics
 from reelflow.serving.versions import Versions
-from tests import registries, tiny_model
+from tests import registries
 
 NAME = registries.NAME
 
@@ -30,11 +30,10 @@ def _alias(registrar: Registrar, cache: Path) -> Alias:
 
 
 def test_the_alias_decides_and_may_move(
-    registrar: Registrar, exported: Path, tmp_path: Path
+    registrar: Registrar, exported: Path, better: Path, tmp_path: Path
 ) -> None:
     client = registrar.client
-    other = tiny_model.export(tmp_path / "other", tiny_model.TinyModel(seed=1))
-    for model in (exported, other):
+    for model in (exported, better):
         client.create_model_version(NAME, str(model))
     client.set_registered_model_alias(NAME, "champion", "1")
     versions = Versions(_alias(registrar, tmp_path / "cache"), Limits(batch=4), Metrics())
@@ -51,14 +50,13 @@ def test_the_alias_decides_and_may_move(
 
 
 def test_another_registry_with_the_same_numbers_is_another_model(
-    registrar: Registrar, exported: Path, tmp_path: Path
+    registrar: Registrar, exported: Path, better: Path, tmp_path: Path
 ) -> None:
-    other = tiny_model.export(tmp_path / "other", tiny_model.TinyModel(seed=1))
     registries.register(registrar, exported, "a")
     registrar.promote(1)
     first = _alias(registrar, tmp_path / "cache").folder()
     begun_again = registries.registrar(tmp_path / "again")
-    registries.register(begun_again, other, "b")
+    registries.register(begun_again, better, "b")
     begun_again.promote(1)
     second = _alias(begun_again, tmp_path / "cache").folder()
     assert first.name == second.name == "1"

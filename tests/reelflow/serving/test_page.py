@@ -114,7 +114,7 @@ class Page:
 
 @pytest.mark.slow
 @needs_a_browser
-def test_a_walk_through_the_page(browser: Any, address: str, folder: Path, tmp_path: Path) -> None:
+def test_a_walk_through_the_page(browser: Any, address: str, folder: Path, better: Path) -> None:
     page = Page(browser, address)
     assert "Popular movies" in page.text("#source")
     assert page.movies()[:3] == ["5", "1", "2"]
@@ -152,7 +152,6 @@ def test_a_walk_through_the_page(browser: Any, address: str, folder: Path, tmp_p
     assert browser.current_url.endswith("#user=2")
 
     before = page.movies()
-    better = tiny_model.export(tmp_path / "model", tiny_model.TinyModel(seed=1))
     push(better, folder, keep=2, now=8)
     page.until(lambda: "version 8" in page.text("#toast"))
     page.until(lambda: page.movies() != before)

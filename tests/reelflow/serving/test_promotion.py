@@ -15,24 +15,17 @@ from reelflow.registry.models import Models
 from reelflow.registry.push import push
 from reelflow.registry.store import Alias
 from reelflow.serving.limits import Limits
-from tests import registries, tiny_model
+from tests import registries
 from tests.reelflow.serving.live import live
 
 WAIT_SECONDS = 60
 
 
-@pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two models that answer differently."""
-    folder = tmp_path_factory.mktemp("two")
-    return [tiny_model.export(folder / str(s), tiny_model.TinyModel(seed=s)) for s in (0, 1)]
-
-
 @pytest.fixture
-def models(exports: list[Path], tmp_path: Path) -> Models:
+def models(exported: Path, better: Path, tmp_path: Path) -> Models:
     """Both registered; the second one is champion and serves."""
     registrar = registries.registrar(tmp_path / "registry")
-    for number, model in enumerate(exports, start=1):
+    for number, model in enumerate((exported, better), start=1):
         registries.register(registrar, model, content_hash(model))
         registrar.promote(number)
         push(model, tmp_path / "serving", keep=3, now=100 + number)

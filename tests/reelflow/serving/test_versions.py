@@ -24,13 +24,6 @@ from tests import tiny_model
 LIMITS = Limits(batch=4)
 
 
-@pytest.fixture(scope="module")
-def better(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another model."""
-    folder = tmp_path_factory.mktemp("better") / "model"
-    return tiny_model.export(folder, tiny_model.TinyModel(seed=1))
-
-
 def test_no_request_fails_while_a_version_is_exchanged(
     exported: Path, better: Path, tmp_path: Path
 ) -> None:
