@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.reelflow.trained import Trained
 
 SPACE = Space(model={}, train={"learning_rate": (1e-6, 0.02)})
+QUICK = trained.TRAIN.model_copy(update={"epochs": 6})
 SETTINGS = TunerConfig(trials=2, objective="mrr", space=SPACE)
 
 
@@ -38,7 +39,7 @@ def test_a_trained_model_is_measured_on_validation(model: Trained) -> None:
 
 
 def test_the_better_learning_rate_wins(tmp_path: Path) -> None:
-    search = make_search(checkerboard().data, trained.MODEL, trained.TRAIN, SETTINGS, tmp_path)
+    search = make_search(checkerboard().data, trained.MODEL, QUICK, SETTINGS, tmp_path)
     search.search()
     assert search.best.hyperparameters == {"train.learning_rate": 0.02}
     assert search.results[0].metrics.keys() >= {"top_100", "ndcg_10", "rmse"}
@@ -83,7 +84,7 @@ def test_the_component_keeps_trials_plot_and_the_best(model: Trained, tmp_path: 
         outputs[name] = [artifact]
     sections = {
         MODEL: trained.MODEL.model_dump(mode="json"),
-        TRAIN: trained.TRAIN.model_dump(mode="json"),
+        TRAIN: QUICK.model_dump(mode="json"),
         TUNER: SETTINGS.model_dump(mode="json"),
     }
     properties = {
