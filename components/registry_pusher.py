@@ -25,10 +25,9 @@ from reelflow.base import columns as f
 from reelflow.config import RegistryConfig
 from reelflow.data.ingest.results import IngestSummary
 from reelflow.evaluation.results import Results
-from reelflow.registry.register import Registrar
-from reelflow.registry.registration import REGISTRATION_FILE, Candidate, register_candidate
-from reelflow.registry.store import address
-from reelflow.saved_model.check import ServingResult
+from reelflow.registry.registration import Candidate, Registration, register_candidate
+from reelflow.registry.store import Registry, address
+from reelflow.saved_model.files import ServingResult
 
 REGISTRATION: Final = "registration"
 CONFIG: Final = "config"
@@ -58,9 +57,9 @@ class Executor(BaseExecutor):
             code=exec_properties[CODE],
             run_id=str((self._context and self._context.pipeline_run_id) or ""),
         )
-        registration = register_candidate(Registrar(uri, exec_properties[NAME]), candidate)
+        registration = register_candidate(Registry(uri, exec_properties[NAME]), candidate)
         output.set_int_custom_property("version", registration.version or 0)
-        path = os.path.join(output.uri, REGISTRATION_FILE)
+        path = os.path.join(output.uri, Registration.FILE)
         io_utils.write_string_file(path, registration.as_json())
         logging.info("%s", registration)
 

@@ -35,9 +35,8 @@ from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trials
 from reelflow.report import card, page, render
 from reelflow.report.inputs import Inputs, Outcome, recommend
-from reelflow.saved_model.check import ServingResult
 from reelflow.saved_model.client import Signatures
-from reelflow.saved_model.files import ModelInfo
+from reelflow.saved_model.files import ModelInfo, ServingResult
 
 
 @component

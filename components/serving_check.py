@@ -11,7 +11,7 @@ from tfx.utils import io_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import saved_model
-from reelflow.saved_model.check import check
+from reelflow.saved_model.probe import check
 
 
 @component

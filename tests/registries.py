@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from reelflow.registry.register import Entry, Registrar
 from reelflow.registry.store import Registry, Version
 
 NAME = "movies"
@@ -21,27 +20,26 @@ def _template() -> Path:
     return file
 
 
-def registrar(folder: Path, name: str = NAME) -> Registrar:
+def registrar(folder: Path, name: str = NAME) -> Registry:
     """An empty registry in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(_template(), folder / "mlflow.db")
-    return Registrar(f"sqlite:///{folder}/mlflow.db", name)
+    return Registry(f"sqlite:///{folder}/mlflow.db", name)
 
 
 def register(
-    registrar: Registrar, model: Path, model_hash: str, blessed: bool = True, **tags: str
+    registrar: Registry, model: Path, model_hash: str, blessed: bool = True, **tags: str
 ) -> Version:
     """Register a folder as RegistryPusher would, with invented metrics."""
     verdict = {"reelflow.blessed": "true" if blessed else "false"}
     if not blessed:
         verdict["reelflow.reasons"] = "RMSE is 1.0000, above the bound of 0.9000."
-    entry = Entry(
-        model=model,
-        model_hash=model_hash,
+    return registrar.register(
+        model,
+        model_hash,
         run_name="run",
         description="a model",
         metrics={"unseen/top_100": 0.5, "rmse": 0.9 + len(registrar.versions()) / 100},
         params={"train.epochs": str(len(registrar.versions()))},
         tags={**verdict, "reelflow.data_hash": "d" * 8, "reelflow.train_rows": "80000", **tags},
     )
-    return registrar.register(entry)

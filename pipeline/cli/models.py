@@ -56,12 +56,12 @@ def list_models(
 ) -> None:
     """List the registered versions, the newest first, and which one serves."""
     models, _ = _models(output, registry)
-    versions, aliases = models.registrar.versions(), models.registrar.aliases()
+    versions, aliases = models.registry.versions(), models.registry.aliases()
     listed = [_as_json(models, version, aliases) for version in versions[::-1]]
     if as_json:
         print_json(listed)
     elif not versions:
-        where = f"No models are registered as {models.registrar.name} in {models.location}."
+        where = f"No models are registered as {models.registry.name} in {models.location}."
         console.print(Text(where), soft_wrap=True)
         console.print("`reelflow run` registers what passes the gate.", style="cyan")
     else:
@@ -85,7 +85,7 @@ def show(
 
     models, _ = _models(output, registry)
     registered = models.find(version)
-    content = _as_json(models, registered, models.registrar.aliases())
+    content = _as_json(models, registered, models.registry.aliases())
     if as_json:
         print_json(content)
         return
@@ -149,7 +149,7 @@ def diff(
         Text(f"A is version {first.number}, B is version {second.number}", style="bold"),
         soft_wrap=True,
     )
-    print_blocks(compare_versions(models.registrar, first, second))
+    print_blocks(compare_versions(models.registry, first, second))
 
 
 def _models(output: Path, registry: str | None) -> tuple[Models, Layout]:
@@ -185,7 +185,7 @@ def _table(versions: list[dict[str, Any]], served: tuple[int, str] | None) -> Ta
 def _as_json(models: Models, version: Version, aliases: Mapping[str, int]) -> dict[str, Any]:
     from reelflow.registry.store import DATA_HASH, GIT
 
-    facts = models.registrar.facts(version)
+    facts = models.registry.facts(version)
     return {
         "version": version.number,
         "aliases": sorted(alias for alias, n in aliases.items() if n == version.number),

@@ -15,7 +15,7 @@ from pipeline.runs.summary import RunSummary, read_summary
 from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
-    from reelflow.registry.store import Alias
+    from reelflow.serving.versions import Alias
 
 _MEASURED = {
     "unseen_top_10": "unseen/top_10",
@@ -94,7 +94,8 @@ def source(model: str | None, layout: Layout) -> Path | Alias:
     Raises:
         BadInput: it begins like a registry's URI, and is none.
     """
-    from reelflow.registry.store import SCHEME, Alias, address
+    from reelflow.registry.store import SCHEME, address
+    from reelflow.serving.versions import Alias
 
     if model is None:
         return layout.serving

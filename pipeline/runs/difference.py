@@ -13,8 +13,7 @@ from reelflow.base.errors import BadInput
 from reelflow.base.metrics import all_paths, label_at, metric_at
 from reelflow.evaluation.results import Slice
 from reelflow.registry import store
-from reelflow.registry.register import Registrar
-from reelflow.registry.store import Version
+from reelflow.registry.store import Registry, Version
 from reelflow.report.blocks import Cell, Page, Section, Table, Text
 from reelflow.report.sections.slices import SLICES
 from reelflow.report.words import format_metric
@@ -70,15 +69,15 @@ def compare_runs(a: Run, b: Run) -> Page:
     )
 
 
-def compare_versions(registrar: Registrar, a: Version, b: Version) -> list[Table | Text]:
+def compare_versions(registry: Registry, a: Version, b: Version) -> list[Table | Text]:
     """Return tables of the differences between two registered versions.
 
     Args:
-        registrar: has both.
+        registry: has both.
         a: one version.
         b: another; differences of metrics are B less A.
     """
-    first, second = registrar.facts(a), registrar.facts(b)
+    first, second = registry.facts(a), registry.facts(b)
     rows = [
         (label_at(path), *_compared(path, first.metrics.get(path), second.metrics.get(path)))
         for path in all_paths()

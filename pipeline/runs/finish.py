@@ -9,7 +9,6 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +22,6 @@ from pipeline.runs.summary import (
     GateSummary,
     RegisteredVersion,
     RunSummary,
-    ServingCheckSummary,
     TunerSummary,
     write_summary,
 )
@@ -35,11 +33,10 @@ from reelflow.config.loading import config_hash, to_toml
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.evaluation.results import METRICS_FILE, Results
 from reelflow.evaluation.trials import TRIALS_FILE, Trials
-from reelflow.registry.registration import REGISTRATION_FILE, Registration
+from reelflow.registry.registration import Registration
 from reelflow.report.render import complete
 from reelflow.report.sections.lineage import RunFacts, run_section
-from reelflow.saved_model.check import REASONS_FILE, ServingResult
-from reelflow.saved_model.files import ModelInfo
+from reelflow.saved_model.files import ModelInfo, ServingResult
 
 if TYPE_CHECKING:
     from reelflow.saved_model.client import Recommendations
@@ -93,7 +90,7 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Run
     ingested = _read_file(run, "ReelflowQuarantine", IngestSummary.FILE, IngestSummary.read)
     drift = _read_file(run, "ReelflowDrift", DriftReport.FILE, DriftReport.read)
     results = _read_file(run, "ModelEvaluation", METRICS_FILE, Results.read)
-    check = _read_file(run, "InfraBlessing", REASONS_FILE, ServingResult.read)
+    check = _read_file(run, "InfraBlessing", ServingResult.FILE, ServingResult.read)
     return RunSummary(
         run_id=run.run_id,
         finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -109,7 +106,7 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Run
         guards=results.guards if results else [],
         out_of_vocabulary=results.out_of_vocabulary if results else None,
         gate=_gate(run, results),
-        serving_check=_check(check) if check else None,
+        serving_check=check,
         pushed=_pushed(run),
         registered=_registered(run),
         seconds={node.node: node.seconds for node in run.nodes},
@@ -185,16 +182,6 @@ def _tuner(run: PipelineRun) -> TunerSummary | None:
     )
 
 
-def _check(result: ServingResult) -> ServingCheckSummary:
-    return ServingCheckSummary(
-        blessed=result.blessed,
-        reasons=list(result.reasons),
-        latency_ms=dict(result.latency_ms),
-        load_seconds=result.load_seconds,
-        golden=result.golden,
-    )
-
-
 def _gate(run: PipelineRun, results: Results | None) -> GateSummary | None:
     blessing = run.find("ModelBlessing")
     if blessing is None:
@@ -211,8 +198,8 @@ def _gate(run: PipelineRun, results: Results | None) -> GateSummary | None:
 
 
 def _registered(run: PipelineRun) -> RegisteredVersion | None:
-    read = _read_file(run, "ReelflowRegistration", REGISTRATION_FILE, Registration.read)
-    return RegisteredVersion(**asdict(read)) if read and read.version else None
+    read = _read_file(run, "ReelflowRegistration", Registration.FILE, Registration.read)
+    return RegisteredVersion(**read.model_dump()) if read and read.version else None
 
 
 def _pushed(run: PipelineRun) -> str | None:

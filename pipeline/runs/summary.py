@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from reelflow.evaluation.results import Slice, Summary
-from reelflow.saved_model.files import Guard
+from reelflow.saved_model.files import Guard, ServingResult
 
 
 class _Part(BaseModel):
@@ -76,18 +76,6 @@ class GateSummary(_Part):
     """Keys of metrics without a bound; not in the file."""
 
 
-class ServingCheckSummary(_Part):
-    """The result of ServingCheck."""
-
-    blessed: bool
-    reasons: list[str] = []
-    latency_ms: dict[str, float] = {}
-    """`median` and `p95` of a request."""
-    load_seconds: float | None = None
-    golden: int = 0
-    """Golden requests that were compared."""
-
-
 class RegisteredVersion(_Part):
     """The version in the model registry that the run has made."""
 
@@ -122,7 +110,7 @@ class RunSummary(_Part):
     out_of_vocabulary: dict[str, float] | None = None
     """`users` and `movies` to the share of test rows that training did not know."""
     gate: GateSummary | None = None
-    serving_check: ServingCheckSummary | None = None
+    serving_check: ServingResult | None = None
     pushed: str | None = None
     """Folder of the pushed version."""
     registered: RegisteredVersion | None = None

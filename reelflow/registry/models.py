@@ -18,8 +18,7 @@ from reelflow.config import Config
 from reelflow.config.layout import Layout, RunFolder
 from reelflow.config.loading import load
 from reelflow.registry import push
-from reelflow.registry.register import Registrar
-from reelflow.registry.store import CHAMPION, NoAnswer, Version, address, shown
+from reelflow.registry.store import CHAMPION, NoAnswer, Registry, Version, address, shown
 
 
 @dataclass(frozen=True)
@@ -37,18 +36,16 @@ class Promotion:
 class Models:
     """One registered model, and the serving folder of an output folder."""
 
-    def __init__(
-        self, registrar: Registrar, serving: Path, keep: int, serves: bool = False
-    ) -> None:
+    def __init__(self, registry: Registry, serving: Path, keep: int, serves: bool = False) -> None:
         """Take a model and a serving folder; the first request comes later.
 
         Args:
-            registrar: of the model.
+            registry: of the model.
             serving: the serving folder; need not exist.
             keep: versions to keep in it.
             serves: make the serving folder if it is not there.
         """
-        self.registrar = registrar
+        self.registry = registry
         self.serving = serving
         self._keep, self._serves = keep, serves
 
@@ -63,15 +60,15 @@ class Models:
         file = RunFolder(layout.latest).config
         config = load(file) if file.is_file() else Config()
         uri = address(registry or config.registry.uri, layout.registry)
-        registrar = Registrar(uri, config.registry.name)
         # An output folder with runs has a serving folder, even before the first promotion.
         serves = layout.runs.is_dir()
-        return cls(registrar, layout.serving_of(config), config.push.keep, serves)
+        model = Registry(uri, config.registry.name)
+        return cls(model, layout.serving_of(config), config.push.keep, serves)
 
     @cached_property
     def location(self) -> str:
         """The registry's name for messages, without passwords."""
-        return shown(self.registrar.uri)
+        return shown(self.registry.uri)
 
     @property
     def serves(self) -> bool:
@@ -87,17 +84,17 @@ class Models:
         Raises:
             BadInput: there is none of that name.
         """
-        versions = {str(version.number): version for version in self.registrar.versions()}
+        versions = {str(version.number): version for version in self.registry.versions()}
         if not versions:
             raise BadInput(
-                f"No models are registered as {self.registrar.name} in {self.location}.",
+                f"No models are registered as {self.registry.name} in {self.location}.",
                 "Run `reelflow run` first, or name another registry with --registry.",
             )
-        number = str(self.registrar.aliases().get(name, name))
+        number = str(self.registry.aliases().get(name, name))
         if number in versions:
             return versions[number]
         raise BadInput(
-            f"{self.registrar.name} has no version {name}; there are {', '.join(versions)}.",
+            f"{self.registry.name} has no version {name}; there are {', '.join(versions)}.",
             "`reelflow models list` shows them.",
         )
 
@@ -108,10 +105,10 @@ class Models:
 
     def disagreement(self) -> str | None:
         """Return a sentence if the serving folder serves another model than the champion."""
-        served, champion = self.served(), self.registrar.by_alias(CHAMPION)
+        served, champion = self.served(), self.registry.by_alias(CHAMPION)
         if served is None or champion is None or served[1] == champion.model_hash:
             return None
-        others = [v.number for v in self.registrar.versions() if v.model_hash == served[1]]
+        others = [v.number for v in self.registry.versions() if v.model_hash == served[1]]
         model = f"version {others[-1]}" if others else "a model that is not registered"
         return (
             f"{self.serving} serves {model}, but the champion is version {champion.number}. "
@@ -126,8 +123,19 @@ class Models:
             NoAnswer: the registry does not answer; nothing was changed.
         """
         version = self.find(name)
-        self._check(version)
-        return self._move(version, lambda: self.registrar.promote(version.number))
+        if version.blessed is None:
+            raise BadInput(
+                f"Version {version.number} was not registered by Reelflow: no gate has seen it.",
+                "Let `reelflow run` train, measure and register a model.",
+            )
+        if not version.blessed:
+            reasons = "\n".join(version.reasons)
+            raise BadInput(
+                f"Version {version.number} was refused by the gate:\n{reasons}".rstrip(),
+                "If a bound was wrong, change it and run again: data and model come from the "
+                "cache.",
+            )
+        return self._move(version, lambda: self.registry.promote(version.number))
 
     def rollback(self) -> Promotion:
         """Make the champion before the present one champion again, and serve it.
@@ -136,30 +144,16 @@ class Models:
             BadInput: there was no champion before.
             NoAnswer: the registry does not answer; nothing was changed.
         """
-        champions = self.registrar.champions()
+        champions = self.registry.champions()
         if len(champions) < 2:
             raise BadInput(
-                f"{self.registrar.name} has had no other champion to go back to.",
+                f"{self.registry.name} has had no other champion to go back to.",
                 "`reelflow models promote VERSION` takes any version that passed the gate.",
             )
-        return self._move(self.find(str(champions[-2])), self.registrar.step_back)
-
-    def _check(self, version: Version) -> None:
-        """Refuse a version that gate and ServingCheck did not let pass."""
-        if version.blessed:
-            return
-        if version.blessed is None:
-            raise BadInput(
-                f"Version {version.number} was not registered by Reelflow: no gate has seen it.",
-                "Let `reelflow run` train, measure and register a model.",
-            )
-        raise BadInput(
-            "\n".join([f"Version {version.number} was refused by the gate:", *version.reasons]),
-            "If a bound was wrong, change it and run again: data and model come from the cache.",
-        )
+        return self._move(self.find(str(champions[-2])), self.registry.step_back)
 
     def _move(self, version: Version, move: Callable[[], None]) -> Promotion:
-        before = self.registrar.aliases().get(CHAMPION)
+        before = self.registry.aliases().get(CHAMPION)
         pushed = self._serve(version)
         try:
             move()
@@ -176,7 +170,7 @@ class Models:
             return None
         with tempfile.TemporaryDirectory() as beside:
             copy = Path(beside, "model")
-            self.registrar.download(version.number, copy)
+            self.registry.download(version.number, copy)
             if version.model_hash and content_hash(copy) != version.model_hash:
                 raise BadInput(
                     f"The registry's copy of version {version.number} is damaged: its files are "

@@ -1,26 +1,41 @@
-"""Registration of a run's model: which models, under which alias, and with which facts."""
+"""Registration of a run's model: the alias it gets, the facts recorded of it, and its files."""
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
+from pydantic import BaseModel
+
+from reelflow.base.columns import USER_ID
 from reelflow.base.common import content_hash, flatten
 from reelflow.data.ingest.results import IngestSummary
 from reelflow.evaluation.results import Results
 from reelflow.registry import store
-from reelflow.registry.package import package
-from reelflow.registry.register import CHALLENGER, Entry, Registrar
-from reelflow.registry.store import CHAMPION, NoAnswer, Version, shown
-from reelflow.saved_model.check import ServingResult
+from reelflow.registry.store import (
+    CHALLENGER,
+    CHAMPION,
+    NoAnswer,
+    Registry,
+    Version,
+    set_up_mlflow,
+    shown,
+)
+from reelflow.saved_model import golden
+from reelflow.saved_model.contract import RECOMMEND, SIGNATURES, Definitions
+from reelflow.saved_model.files import GOLDEN, ServingResult
 
-REGISTRATION_FILE: Final = "registration.json"
+FOLDER: Final = "saved_model"
+"""Folder of the SavedModel in a registered model."""
+_EXAMPLE: Final = "input_example.json"
 
 
 @dataclass(frozen=True)
@@ -55,9 +70,10 @@ class Candidate:
         return None
 
 
-@dataclass(frozen=True)
-class Registration:
+class Registration(BaseModel):
     """Content of `registration.json`."""
+
+    FILE: ClassVar[str] = "registration.json"
 
     registry: str
     """URI, without a password."""
@@ -70,18 +86,15 @@ class Registration:
 
     def as_json(self) -> str:
         """Return the file's content; without a version it has no keys for version and hash."""
-        content = asdict(self)
-        if self.version is None:
-            del content["version"], content["model_hash"]
-        return json.dumps(content, indent=2)
+        return json.dumps(self.model_dump(exclude_unset=True), indent=2)
 
     @classmethod
     def read(cls, folder: Path) -> Registration:
         """Read the file from an artifact's folder."""
-        return cls(**json.loads((folder / REGISTRATION_FILE).read_text(encoding="utf-8")))
+        return cls.model_validate_json((folder / cls.FILE).read_bytes())
 
 
-def register_candidate(registrar: Registrar, candidate: Candidate) -> Registration:
+def register_candidate(registry: Registry, candidate: Candidate) -> Registration:
     """Register a model that passed, or that breaks the champion's bounds only.
 
     A model that the registry has already, byte for byte, gets no second version.
@@ -89,11 +102,11 @@ def register_candidate(registrar: Registrar, candidate: Candidate) -> Registrati
     Raises:
         NoAnswer: the registry cannot be asked; says what the serving folder holds meanwhile.
     """
-    registry, alias = shown(registrar.uri), candidate.alias
+    uri, alias = shown(registry.uri), candidate.alias
     if alias is None:
-        return Registration(registry, registrar.name, None)
+        return Registration(registry=uri, name=registry.name, alias=None)
     try:
-        version = _register(registrar, candidate, alias)
+        version = _register(registry, candidate, alias)
     except NoAnswer as error:
         if candidate.pushed_version is None:
             raise
@@ -102,34 +115,37 @@ def register_candidate(registrar: Registrar, candidate: Candidate) -> Registrati
             f"{candidate.pushed_version}; the registry's champion is another one, or none.",
             "Run again when the registry answers: all but the registration comes from the cache.",
         ) from error
-    return Registration(registry, registrar.name, alias, version.number, version.model_hash)
+    return Registration(
+        registry=uri,
+        name=registry.name,
+        alias=alias,
+        version=version.number,
+        model_hash=version.model_hash,
+    )
 
 
-def _register(registrar: Registrar, candidate: Candidate, alias: str) -> Version:
+def _register(registry: Registry, candidate: Candidate, alias: str) -> Version:
     """Return the model's version, new or found by its hash, with its alias.
 
     The tag with the pushed version comes last. It marks this push as done: a later run on the same
     push leaves the alias where a user may have moved it.
     """
     model_hash = content_hash(candidate.saved_model)
-    version = registrar.find(model_hash)
+    version = registry.find(model_hash)
     if version is None:
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch, "model")
-            package(candidate.saved_model, folder)
-            version = registrar.register(_entry(candidate, folder, model_hash))
+        version = _new_version(registry, candidate, model_hash)
     if candidate.blessed:  # a later refusal, against a better champion, does not take it back
-        registrar.tag(version.number, _verdict(True, []))
+        registry.tag(version.number, {store.BLESSED: "true", store.REASONS: ""})
     if alias == CHALLENGER:
-        if registrar.aliases().get(CHAMPION) != version.number:
-            registrar.challenge(version.number)
+        if registry.aliases().get(CHAMPION) != version.number:
+            registry.set_alias(CHALLENGER, version.number)
     elif version.tags.get(store.PUSHED_VERSION) != candidate.pushed_version:
-        registrar.promote(version.number)
-        registrar.tag(version.number, {store.PUSHED_VERSION: candidate.pushed_version or ""})
+        registry.promote(version.number)
+        registry.tag(version.number, {store.PUSHED_VERSION: candidate.pushed_version or ""})
     return version
 
 
-def _entry(candidate: Candidate, folder: Path, model_hash: str) -> Entry:
+def _new_version(registry: Registry, candidate: Candidate, model_hash: str) -> Version:
     data = candidate.data
     tags = {
         store.PIPELINE_RUN: candidate.run_id,
@@ -139,23 +155,76 @@ def _entry(candidate: Candidate, folder: Path, model_hash: str) -> Entry:
         store.USERS_HASH: content_hash(candidate.user_vocabulary),
         store.MOVIES_HASH: content_hash(candidate.movie_vocabulary),
         store.ROWS: str(data.rows.train),
-        **_verdict(candidate.blessed, candidate.results.gate.reasons),
+        store.BLESSED: "true" if candidate.blessed else "false",
+        store.REASONS: "\n".join(candidate.results.gate.reasons),
     }
-    return Entry(
-        model=folder,
-        model_hash=model_hash,
-        run_name=candidate.run_id or model_hash[:12],
-        description=f"{data.rows.train:,} train ratings, {data.format}.",
-        metrics=metrics_of(candidate.results, candidate.serving),
-        params=params_of(candidate.config),
-        tags={key: value for key, value in tags.items() if value},
-        files=candidate.files,
-        texts={"config.json": json.dumps(candidate.config, indent=2)},
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, "model")
+        package(candidate.saved_model, folder)
+        return registry.register(
+            folder,
+            model_hash,
+            run_name=candidate.run_id or model_hash[:12],
+            description=f"{data.rows.train:,} train ratings, {data.format}.",
+            metrics=metrics_of(candidate.results, candidate.serving),
+            params=params_of(candidate.config),
+            tags={key: value for key, value in tags.items() if value},
+            files=candidate.files,
+            texts={"config.json": json.dumps(candidate.config, indent=2)},
+        )
 
 
-def _verdict(blessed: bool, reasons: Sequence[str]) -> dict[str, str]:
-    return {store.BLESSED: "true" if blessed else "false", store.REASONS: "\n".join(reasons)}
+def package(saved_model: Path, folder: Path) -> None:
+    """Write the folder that is registered, as MLflow keeps models of the flavour `tensorflow`.
+
+    `mlflow.tensorflow.load_model` gives the SavedModel with all its signatures. The signature that
+    MLflow shows is that of `serving_default`.
+
+    Args:
+        saved_model: folder of the SavedModel.
+        folder: to be made.
+    """
+    set_up_mlflow()
+    from mlflow.models import Model, ModelSignature
+
+    shutil.copytree(saved_model, folder / FOLDER)
+    tensors = Definitions.read(saved_model).metadata[RECOMMEND]
+    inputs, outputs = _schema(tensors["inputs"]), _schema(tensors["outputs"])
+    model = Model(signature=ModelSignature(inputs=inputs, outputs=outputs))
+    file = saved_model / GOLDEN
+    for request in golden.read(file) if file.is_file() else ():
+        if request.signature == RECOMMEND:
+            rows = len(request.inputs[USER_ID])
+            # With the inputs that may be left out, and a row for each user, as MLflow wants it.
+            example = {
+                name: one.default * rows if isinstance(one.default, list) else [one.default] * rows
+                for name, one in SIGNATURES[RECOMMEND].inputs.items()
+                if one.default is not None
+            }
+            text = json.dumps({**example, **request.inputs}, ensure_ascii=False)
+            (folder / _EXAMPLE).write_text(text, encoding="utf-8")
+            model.saved_input_example_info = {"artifact_path": _EXAMPLE, "type": "ndarray"}
+            break
+    model.add_flavor("tensorflow", saved_model_dir=FOLDER, model_type="tf2-module", code=None)
+    model.model_size_bytes = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    requirement = f"tensorflow=={metadata.version('tensorflow')}\n"
+    (folder / "requirements.txt").write_text(requirement, encoding="utf-8")
+    model.save(str(folder / "MLmodel"))
+
+
+def _schema(tensors: Mapping[str, Any]) -> Any:
+    """Return MLflow's schema of a signature's tensors, each at least a vector of any size."""
+    import numpy as np
+    import tensorflow as tf
+    from mlflow.types import Schema, TensorSpec
+    from tensorflow.core.framework import types_pb2
+
+    specs = []
+    for name, tensor in sorted(tensors.items()):
+        dtype = tf.as_dtype(types_pb2.DataType.Value(tensor["dtype"])).as_numpy_dtype
+        axes = len(tensor["tensor_shape"].get("dim", []))  # none if the rank is free
+        specs.append(TensorSpec(np.dtype(dtype), (-1,) * max(axes, 1), name))
+    return Schema(specs)
 
 
 def metrics_of(results: Results, check: ServingResult) -> dict[str, float]:

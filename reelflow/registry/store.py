@@ -1,16 +1,17 @@
-"""Reading from the MLflow Model Registry: versions by alias or number, and their files.
+"""The MLflow Model Registry: versions with their files, and the aliases `champion`, `challenger`.
 
 MLflow takes seconds to import: that happens with the first request, and not at all where the
-registry is a file that does not exist yet.
+registry is a file that does not exist yet. Every change is one call of MLflow or a sequence that
+can be broken off anywhere and begun again: a model that is registered already is found by its hash.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,13 @@ from reelflow.saved_model.files import SAVED_MODEL
 SCHEME: Final = "models:/"
 CHAMPION: Final = "champion"
 """Alias of the version that serves and that new models are compared with."""
+CHALLENGER: Final = "challenger"
+"""Alias of the newest version that passed or that only the champion surpasses."""
+CHAMPIONS: Final = "reelflow.champions"
+"""Tag of the registered model: numbers of the champions, the present one last."""
+_REMEMBERED = 50  # champions that the tag holds at most
+_BATCH = 100  # parameters that MLflow takes at a time
+_MODEL = "model"
 MODEL_HASH: Final = "reelflow.model_hash"
 """Tag of a version: SHA-256 of its SavedModel (`content_hash`)."""
 
@@ -44,8 +52,7 @@ PUSHED_VERSION: Final = "reelflow.pushed_version"
 
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _SQLITE = "sqlite:///"
-_ALIAS = re.compile(r"models:/([^/@]+)@([^/@]+)")
-_REMEDY = (
+REMEDY = (
     "Name the registry by registry.uri, --registry or MLFLOW_TRACKING_URI, and a model in it as "
     "models:/NAME@ALIAS."
 )
@@ -123,8 +130,18 @@ class Version:
         return int(self.tags[ROWS]) if ROWS in self.tags else None
 
 
+@dataclass(frozen=True)
+class Facts:
+    """The record of a version in its run of MLflow's; empty if it has no run."""
+
+    metrics: Mapping[str, float]
+    params: Mapping[str, str]
+    artifacts: str
+    """URI of the folder with report, model card and model."""
+
+
 class Registry:
-    """One registered model in one registry, for reading."""
+    """One registered model in one registry."""
 
     def __init__(self, uri: str, name: str) -> None:
         """Remember the two; the first request comes later.
@@ -167,7 +184,7 @@ class Registry:
             raise NoAnswer(
                 f"The model registry {shown(self.uri)} does not answer: "
                 f"{shown(self.uri, words[0])}",
-                _REMEDY,
+                REMEDY,
             ) from error
 
     def aliases(self) -> dict[str, int]:
@@ -192,7 +209,7 @@ class Registry:
             NoAnswer: there is none.
         """
         with self.asking():
-            return as_version(self.client.get_model_version(self.name, str(number)))
+            return _version(self.client.get_model_version(self.name, str(number)))
 
     def by_alias(self, alias: str) -> Version | None:
         """Return the version of an alias; None if there is no such alias."""
@@ -229,8 +246,167 @@ class Registry:
                     )
                 os.replace(models[0].parent, folder)
 
+    def versions(self) -> list[Version]:
+        """Return all versions, ascending; none if there is no such registered model."""
+        if self.untouched:
+            return []
+        search = f"name='{self.name}'"
+        with self.asking():
+            page = self.client.search_model_versions(search)
+            found = list(page)
+            while page.token:
+                page = self.client.search_model_versions(search, page_token=page.token)
+                found += page
+        return sorted(map(_version, found), key=lambda version: version.number)
 
-def as_version(version: Any) -> Version:
+    def find(self, model_hash: str) -> Version | None:
+        """Return the newest version with this model; None if it is not registered."""
+        matches = [version for version in self.versions() if version.model_hash == model_hash]
+        return matches[-1] if matches else None
+
+    def facts(self, version: Version) -> Facts:
+        """Return the metrics, parameters and artifacts of a version."""
+        if version.run_id is None:
+            return Facts({}, {}, "")
+        with self.asking():
+            run = self.client.get_run(version.run_id)
+        return Facts(dict(run.data.metrics), dict(run.data.params), str(run.info.artifact_uri))
+
+    def register(
+        self,
+        model: Path,
+        model_hash: str,
+        *,
+        run_name: str,
+        description: str,
+        metrics: Mapping[str, float],
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        files: Sequence[Path] = (),
+        texts: Mapping[str, str] | None = None,
+    ) -> Version:
+        """Make a version of a model that has none, with a run of MLflow's that describes it.
+
+        Args:
+            model: the folder with `MLmodel` (`registration.package`).
+            model_hash: of its SavedModel (`content_hash`).
+            run_name: of MLflow's run.
+            description: of the version.
+            metrics: of the run.
+            params: of the run.
+            tags: of the run and of the version.
+            files: report, model card and so on, kept beside the model.
+            texts: further files, content by name.
+
+        Raises:
+            NoAnswer: nothing was registered.
+        """
+        from mlflow.entities import Metric, Param
+
+        tags = {**tags, MODEL_HASH: model_hash}
+        with self.asking():
+            self._ensure_model()
+            run = self.client.create_run(self._experiment(), run_name=run_name, tags=tags)
+            run_id, state = run.info.run_id, "FAILED"
+            try:
+                listed = [Param(key, value) for key, value in params.items()]
+                for start in range(0, len(listed), _BATCH):
+                    self.client.log_batch(run_id, params=listed[start : start + _BATCH])
+                now = int(time.time() * 1000)
+                measured = [Metric(key, value, now, 0) for key, value in metrics.items()]
+                self.client.log_batch(run_id, metrics=measured)
+                self.client.log_artifacts(run_id, str(model), _MODEL)
+                for file in files:
+                    self.client.log_artifact(run_id, str(file))
+                for name, text in (texts or {}).items():
+                    self.client.log_text(run_id, text, name)
+                state = "FINISHED"
+            finally:
+                self.client.set_terminated(run_id, state)
+            return _version(
+                self.client.create_model_version(
+                    self.name,
+                    source=f"{run.info.artifact_uri}/{_MODEL}",
+                    run_id=run_id,
+                    tags=tags,
+                    description=description,
+                )
+            )
+
+    def _ensure_model(self) -> None:
+        from mlflow.exceptions import MlflowException
+
+        description = "Movie recommenders by Reelflow. The alias champion serves."
+        try:
+            self.client.create_registered_model(self.name, description=description)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _experiment(self) -> str:
+        """Return the id of the experiment that has the model's name."""
+        experiment = self.client.get_experiment_by_name(self.name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        file = sqlite_file(self.uri)
+        # Without a server, which has a place for artifacts, they lie beside the database.
+        location = None if file is None else (file.absolute().parent / "artifacts").as_uri()
+        return str(self.client.create_experiment(self.name, artifact_location=location))
+
+    def tag(self, number: int, tags: Mapping[str, str]) -> None:
+        """Set tags of a version."""
+        with self.asking():
+            for key, value in tags.items():
+                self.client.set_model_version_tag(self.name, str(number), key, value)
+
+    def champions(self) -> list[int]:
+        """Return the numbers of the champions, the present one last, which the alias decides."""
+        aliases = self.aliases()
+        if CHAMPION not in aliases:
+            return []
+        with self.asking():
+            tags = self.client.get_registered_model(self.name).tags
+        numbers = [int(number) for number in tags.get(CHAMPIONS, "").split()]
+        # An alias that was moved by other means, or a process that was killed between two steps.
+        return numbers if numbers[-1:] == [aliases[CHAMPION]] else [*numbers, aliases[CHAMPION]]
+
+    def promote(self, number: int) -> None:
+        """Make a version the champion, unless it is already."""
+        champions = self.champions()
+        if champions[-1:] == [number]:
+            return
+        self.set_alias(CHAMPION, number)
+        # The alias counts: the rest puts itself right when the registry answers again.
+        with suppress(NoAnswer):
+            self._remember([*champions, number])
+            if self.aliases().get(CHALLENGER) == number:
+                with self.asking():
+                    self.client.delete_registered_model_alias(self.name, CHALLENGER)
+
+    def step_back(self) -> None:
+        """Make the champion before the present one champion again.
+
+        Raises:
+            ValueError: there was none before.
+        """
+        champions = self.champions()
+        if len(champions) < 2:
+            raise ValueError("there is no champion to go back to")
+        self._remember(champions[:-1])  # first: until the alias moves, it decides
+        self.set_alias(CHAMPION, champions[-2])
+
+    def set_alias(self, alias: str, number: int) -> None:
+        """Make an alias stand for a version."""
+        with self.asking():
+            self.client.set_registered_model_alias(self.name, alias, str(number))
+
+    def _remember(self, champions: Sequence[int]) -> None:
+        text = " ".join(map(str, champions[-_REMEMBERED:]))
+        with self.asking():
+            self.client.set_registered_model_tag(self.name, CHAMPIONS, text)
+
+
+def _version(version: Any) -> Version:
     """Return MLflow's ModelVersion as a `Version`."""
     return Version(
         number=int(version.version),
@@ -238,44 +414,3 @@ def as_version(version: Any) -> Version:
         tags=dict(version.tags),
         run_id=version.run_id or None,
     )
-
-
-class Alias:
-    """The version that an alias stands for; it may stand for another one later.
-
-    A version is downloaded once, into a folder that has its number as name.
-    """
-
-    def __init__(self, uri: str, cache: Path, registry: str) -> None:
-        """Take the URI apart; the first request comes later.
-
-        Args:
-            uri: `models:/NAME@ALIAS`.
-            cache: folder for downloaded versions.
-            registry: URI of the registry.
-
-        Raises:
-            BadInput: the URI is of another form.
-        """
-        match = _ALIAS.fullmatch(uri)
-        if not match:
-            raise BadInput(f"{uri} does not name a model by an alias.", _REMEDY)
-        name, self._alias = match.groups()
-        self._uri, self._cache = uri, cache / name
-        self._registry = Registry(registry, name)
-
-    def folder(self) -> Path:
-        """Return the folder of the alias's present version, downloaded if need be.
-
-        Raises:
-            ReelflowError: the registry does not answer, or has no such model or alias, or the
-                version holds no SavedModel.
-        """
-        version = self._registry.by_alias(self._alias)
-        if version is None:
-            raise BadInput(f"{self._uri}: {shown(self._registry.uri)} has no such alias.", _REMEDY)
-        # Numbers start anew in another registry, or in one that was made again.
-        folder = self._cache / str(version.created) / str(version.number)
-        if not folder.is_dir():
-            self._registry.download(version.number, folder)
-        return folder

@@ -10,10 +10,9 @@ from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData, Float32
 from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trials
-from reelflow.saved_model.check import ServingResult
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import EXPLAIN, RATE, RECOMMEND
-from reelflow.saved_model.files import ModelInfo
+from reelflow.saved_model.files import ModelInfo, ServingResult
 
 REASONS = 2
 """Movies of the history that an explanation names."""

@@ -1,4 +1,4 @@
-"""Files of a SavedModel's folder: their names, and `model.json`, which describes the model."""
+"""Files of a SavedModel's folder, with the typed `model.json`; and `reasons.json` of its check."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from reelflow.base.columns import TASKS
 
@@ -36,9 +42,49 @@ class Guard:
 
 
 class _Part(BaseModel):
-    """A part of the file; keys that this version does not know are ignored."""
+    """A file or a part of one; keys that this version does not know are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ServingResult(_Part):
+    """Result of the probe, then of ServingCheck: the content of `reasons.json`."""
+
+    FILE: ClassVar[str] = "reasons.json"
+
+    reasons: tuple[str, ...] = ()
+    """Sentences against the model; empty if it may be served."""
+    latency_ms: Annotated[dict[str, float], BeforeValidator(lambda value: value or {})] = {}
+    """`median` and `p95` of a single-user request; empty (once: null) if it was not measured."""
+    load_seconds: float | None = None
+    """Time to load the model in a fresh process, without importing TensorFlow."""
+    golden: int = 0
+    """Golden requests that were compared."""
+
+    @property
+    def blessed(self) -> bool:
+        """True if there is no reason against the model."""
+        return not self.reasons
+
+    @model_serializer(mode="wrap")
+    def _content(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"blessed": self.blessed, **fields(self)}
+
+    def write(self, folder: Path) -> None:
+        """Write the file into an artifact's folder, which is made if need be."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.model_dump(), indent=2, ensure_ascii=False)
+        (folder / self.FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> ServingResult:
+        """Read the file of an artifact's folder.
+
+        Raises:
+            OSError: there is no such file.
+            ValueError: it is not what `write` writes.
+        """
+        return cls.model_validate_json((folder / cls.FILE).read_bytes())
 
 
 class Kept(_Part):
@@ -117,7 +163,7 @@ class ModelInfo(_Part):
         path = saved_model / MODEL_JSON
         if not path.is_file():
             return cls()
-        return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return cls.model_validate_json(path.read_bytes())
 
     def write(self, saved_model: Path) -> None:
         """Write the file of a SavedModel, without the fields that are None."""

@@ -1,4 +1,4 @@
-"""Checks of a SavedModel in a fresh process, which loads it as a server would and asks it.
+"""ServingCheck: questions to a SavedModel in a fresh process, which loads it as a server would.
 
     python -m reelflow.saved_model.probe MODEL_DIR RESULT_DIR
 
@@ -7,7 +7,10 @@ Imports neither TFX nor Beam, so that a model that needs them fails here.
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +37,6 @@ from reelflow.base.columns import (
 )
 from reelflow.saved_model import golden
 from reelflow.saved_model.catalogue import Catalogue
-from reelflow.saved_model.check import ServingResult
 from reelflow.saved_model.client import Signatures, Values
 from reelflow.saved_model.contract import (
     EVALUATE,
@@ -49,12 +51,13 @@ from reelflow.saved_model.contract import (
     SIMILAR,
     missing_parts,
 )
-from reelflow.saved_model.files import GOLDEN
+from reelflow.saved_model.files import GOLDEN, ServingResult
 
 # Control characters do not survive any of the readers, so that no user or movie has this id.
 UNKNOWN: Final = "\x01nobody"
 WARM_UP: Final = 10
 REQUESTS: Final = 50
+_LAST_LINES: Final = 15
 
 Ask = Callable[[str, Values], dict[str, Any]]
 """Sends inputs (nested lists) to a signature by name and gives its outputs (nested lists)."""
@@ -77,6 +80,56 @@ class Subjects:
         return list(self.titles)
 
 
+def check(model_dir: Path, *, latency_ms_max: float, timeout_seconds: float) -> ServingResult:
+    """Load and ask a SavedModel in a process of its own.
+
+    Args:
+        model_dir: folder with `saved_model.pb` and `assets.extra/`.
+        latency_ms_max: accepted median latency of one recommendation request, in milliseconds.
+        timeout_seconds: time after which the process is ended and the model refused.
+    """
+    packages = (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))
+    environment = {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONWARNINGS": "ignore",
+        "TF_USE_LEGACY_KERAS": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, packages)),
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "reelflow.saved_model.probe", str(model_dir), scratch]
+        try:
+            process = subprocess.run(
+                command,
+                env=os.environ | environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=timeout_seconds,
+                check=False,
+                text=True,
+                errors="replace",
+            )
+        except subprocess.TimeoutExpired:
+            reason = f"the model did not answer within {timeout_seconds:g} seconds"
+            return ServingResult(reasons=(reason,))
+        if process.returncode != 0:
+            lines = "\n".join(process.stdout.strip().splitlines()[-_LAST_LINES:])
+            reason = f"the model cannot be loaded and questioned on its own:\n{lines}"
+            return ServingResult(reasons=(reason,))
+        return judge(ServingResult.read(Path(scratch)), latency_ms_max)
+
+
+def judge(result: ServingResult, latency_ms_max: float) -> ServingResult:
+    """Return a probe's result with a reason more if the median latency is above its bound."""
+    median = result.latency_ms.get("median", 0.0)
+    if median <= latency_ms_max:
+        return result
+    reason = (
+        f"a recommendation takes {median:.1f} ms (median), "
+        f"push.latency_ms_max allows {latency_ms_max:g} ms"
+    )
+    return result.model_copy(update={"reasons": (*result.reasons, reason)})
+
+
 def probe(model_dir: Path) -> ServingResult:
     """Load a model and ask it everything that the contract promises."""
     start = time.perf_counter()
@@ -88,14 +141,18 @@ def probe(model_dir: Path) -> ServingResult:
     if not users:
         reasons.append(f"{GOLDEN} has no request of a known user")
     if reasons:
-        return ServingResult(tuple(reasons), load_seconds=load_seconds)
+        return ServingResult(reasons=tuple(reasons), load_seconds=load_seconds)
     movies = Catalogue.load(model_dir).movies.values()
     titles = {movie.movie_id: movie.title for movie in movies}
     subjects = Subjects(users[0], titles, golden.uses_history(requests))
     reasons += different_answers(requests, signatures.ask)
     reasons += broken_promises(signatures.ask, subjects)
-    times = latency(signatures.ask, users)
-    return ServingResult(tuple(reasons), times, load_seconds, len(requests))
+    return ServingResult(
+        reasons=tuple(reasons),
+        latency_ms=latency(signatures.ask, users),
+        load_seconds=load_seconds,
+        golden=len(requests),
+    )
 
 
 def different_answers(requests: Sequence[golden.Golden], ask: Ask) -> list[str]:
@@ -123,18 +180,14 @@ def broken_promises(ask: Ask, subjects: Subjects) -> Iterator[str]:
     yield from _sources(ask, subjects)
     yield from _lists(ask, subjects)
     yield from _exclusions(ask, subjects)
-    yield from _seen(ask, subjects)
     yield from _ratings(ask, subjects)
     yield from _similar(ask, subjects)
-    yield from _ranks(ask, subjects)
 
 
 def _sources(ask: Ask, subjects: Subjects) -> Iterator[str]:
     """Each row is answered for itself and names its source."""
-    movie = subjects.movies[0]
     users = [subjects.user, UNKNOWN, UNKNOWN]
-    history = [[""], [movie], [""]]
-    answer = ask(RECOMMEND, {USER_ID: users, HISTORY: history, K: 3})
+    answer = ask(RECOMMEND, {USER_ID: users, HISTORY: [[""], subjects.movies[:1], [""]], K: 3})
     by_history = FROM_HISTORY if subjects.history else FROM_POPULARITY
     expected = [FROM_USER, by_history, FROM_POPULARITY]
     if answer[SOURCE] != expected:
@@ -177,32 +230,29 @@ def _list_faults(answer: Values, k: int, subjects: Subjects) -> Iterator[str]:
 
 
 def _exclusions(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """Movies that the request excludes, or names as its history, are not recommended."""
+    """Movies that the user has rated, or that the request excludes or has as history, stay out."""
+
+    def movies(user: str, inputs: Values) -> set[str]:
+        ids = ask(RECOMMEND, {USER_ID: [user], K: 10, **inputs})[MOVIE_ID][0]
+        return {movie for movie in ids if movie}
+
     for user in (subjects.user, UNKNOWN):
         first = ask(RECOMMEND, {USER_ID: [user], K: 3})[MOVIE_ID][0]
-        if set(first) & set(_movies(ask, user, {EXCLUSIONS: [first]})):
+        if movies(user, {EXCLUSIONS: [first]}) & set(first):
             yield "serving_default: excluded movies are recommended"
-        if user == UNKNOWN and set(first) & set(_movies(ask, user, {HISTORY: [first]})):
+        if user == UNKNOWN and movies(user, {HISTORY: [first]}) & set(first):
             yield "serving_default: movies of the request's own history are recommended"
-
-
-def _movies(ask: Ask, user: str, inputs: Values) -> list[str]:
-    ids = ask(RECOMMEND, {USER_ID: [user], K: 10, **inputs})[MOVIE_ID][0]
-    return [movie for movie in ids if movie]
-
-
-def _seen(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """Every known user has rated a movie, so not all can be left over to recommend."""
+    # Every known user has rated a movie, so not all can be left over to recommend.
     everything = len(subjects.movies)
-    if len(_movies(ask, subjects.user, {K: everything})) >= everything:
+    if len(movies(subjects.user, {K: everything})) >= everything:
         yield f"serving_default: movies that user {subjects.user} has rated are recommended"
 
 
 def _ratings(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    movie = subjects.movies[0]
-    answer = ask(
-        RATE, {USER_ID: [subjects.user, UNKNOWN, UNKNOWN], MOVIE_ID: [movie, movie, UNKNOWN]}
-    )
+    """Ratings are finite; ranks run from 1, and a movie that the model does not know comes last."""
+    movies = [subjects.movies[0], UNKNOWN]
+    users = [subjects.user, UNKNOWN, UNKNOWN]
+    answer = ask(RATE, {USER_ID: users, MOVIE_ID: [movies[0], *movies]})
     if not all(np.isfinite(answer[RATING])):
         yield f"rate: ratings are {answer[RATING]}"
     if not all(0.0 <= like <= 1.0 for like in answer.get(LIKE, ())):
@@ -210,6 +260,12 @@ def _ratings(ask: Ask, subjects: Subjects) -> Iterator[str]:
     known = (answer[KNOWN_USER], answer[KNOWN_MOVIE])
     if known != ([True, False, False], [True, True, False]):
         yield f"rate: known_user and known_movie are {known[0]} and {known[1]}"
+    answer = ask(EVALUATE, {USER_ID: [subjects.user] * 2, MOVIE_ID: movies, TIMESTAMP: [2**31] * 2})
+    last = len(subjects.movies) + 1
+    for name in (RANK_RAW, RANK_UNSEEN):
+        rank, unknown = answer[name]
+        if not 1 <= rank < last or unknown != last:
+            yield f"evaluate: {name} of a known and an unknown movie are {rank} and {unknown}"
 
 
 def _similar(ask: Ask, subjects: Subjects) -> Iterator[str]:
@@ -221,17 +277,6 @@ def _similar(ask: Ask, subjects: Subjects) -> Iterator[str]:
     cosines = [score for row in answer[SCORE] for score in row if score != LOWEST]
     if not all(-1.001 <= score <= 1.001 for score in cosines):
         yield "similar: scores are no cosines"
-
-
-def _ranks(ask: Ask, subjects: Subjects) -> Iterator[str]:
-    """Ranks run from 1; a movie that the model does not know comes after all others."""
-    movies = [subjects.movies[0], UNKNOWN]
-    answer = ask(EVALUATE, {USER_ID: [subjects.user] * 2, MOVIE_ID: movies, TIMESTAMP: [2**31] * 2})
-    last = len(subjects.movies) + 1
-    for name in (RANK_RAW, RANK_UNSEEN):
-        known, unknown = answer[name]
-        if not 1 <= known < last or unknown != last:
-            yield f"evaluate: {name} of a known and an unknown movie are {known} and {unknown}"
 
 
 if __name__ == "__main__":

@@ -18,9 +18,8 @@ from components import registry_pusher as module
 from components.registry_pusher import RegistryPusher
 from reelflow.config import RegistryConfig
 from reelflow.evaluation.results import Results, Summary, Verdict
-from reelflow.registry.register import CHALLENGER, Registrar
-from reelflow.registry.store import CHAMPION, NoAnswer
-from reelflow.saved_model.check import ServingResult
+from reelflow.registry.store import CHALLENGER, CHAMPION, NoAnswer, Registry
+from reelflow.saved_model.files import ServingResult
 from tests import registries, tiny_model
 from tests.ingested import ingest_summary
 
@@ -80,7 +79,7 @@ class Run:
             out_of_vocabulary={},
         ).write(folder / "evaluation")
         latency = {"median": 2.0, "p95": 3.0}
-        check = ServingResult(() if infra else ("too slow",), latency)
+        check = ServingResult(reasons=() if infra else ("too slow",), latency_ms=latency)
         check.write(folder / "infra_blessing")
         (folder / "report" / "report.html").write_text("page")
         self._set("model_blessing", "blessed", int(blessed))
@@ -91,7 +90,7 @@ class Run:
             self.inputs["pushed_model"][0].set_string_custom_property("pushed_version", pushed)
         self._folder = folder
 
-    def register(self, registrar: Registrar) -> dict[str, Any]:
+    def register(self, registrar: Registry) -> dict[str, Any]:
         """Run the executor; gives `registration.json`."""
         channels = {key: channel.Channel(type=kind) for key, kind in KINDS.items()}
         node = RegistryPusher(
@@ -132,12 +131,12 @@ def vocabulary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def registrar(tmp_path: Path) -> Registrar:
+def registrar(tmp_path: Path) -> Registry:
     return registries.registrar(tmp_path / "registry")
 
 
 def test_a_pushed_model_is_champion_and_all_is_known_of_it(
-    registrar: Registrar, tmp_path: Path
+    registrar: Registry, tmp_path: Path
 ) -> None:
     said = Run(tmp_path / "run", 0).register(registrar)
     assert (said["alias"], said["version"], said["name"]) == ("champion", 1, "movies")
@@ -160,14 +159,14 @@ def test_a_pushed_model_is_champion_and_all_is_known_of_it(
     assert files == {"model", "report.html", "config.json"}
 
 
-def test_the_same_model_is_registered_once(registrar: Registrar, tmp_path: Path) -> None:
+def test_the_same_model_is_registered_once(registrar: Registry, tmp_path: Path) -> None:
     run = Run(tmp_path / "run", 0)
     assert run.register(registrar) == run.register(registrar)
     assert len(registrar.versions()) == 1
 
 
 def test_a_rollback_outlives_another_look_at_the_same_push(
-    registrar: Registrar, tmp_path: Path
+    registrar: Registry, tmp_path: Path
 ) -> None:
     first, second = Run(tmp_path / "1", 0), Run(tmp_path / "2", 1, pushed="101")
     first.register(registrar)
@@ -182,14 +181,14 @@ def test_a_rollback_outlives_another_look_at_the_same_push(
 
 
 def test_what_broke_off_before_the_alias_is_completed(
-    registrar: Registrar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    registrar: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: Registrar, number: int) -> None:
+    def fail(self: Registry, number: int) -> None:
         raise NoAnswer("The model registry does not answer: gone.", "Name it.")
 
     run = Run(tmp_path / "run", 0)
     with monkeypatch.context() as patch:
-        patch.setattr(Registrar, "promote", fail)
+        patch.setattr(Registry, "promote", fail)
         with pytest.raises(
             NoAnswer, match=r"gone\. The serving folder has .* version 100"
         ) as error:
@@ -201,9 +200,7 @@ def test_what_broke_off_before_the_alias_is_completed(
     assert len(registrar.versions()) == 1
 
 
-def test_who_loses_to_the_champion_alone_is_challenger(
-    registrar: Registrar, tmp_path: Path
-) -> None:
+def test_who_loses_to_the_champion_alone_is_challenger(registrar: Registry, tmp_path: Path) -> None:
     Run(tmp_path / "1", 0).register(registrar)
     said = Run(tmp_path / "2", 1, BETTER_CHAMPION).register(registrar)
     assert (said["alias"], said["version"]) == ("challenger", 2)
@@ -223,7 +220,7 @@ def test_who_loses_to_the_champion_alone_is_challenger(
     ids=str,
 )
 def test_nobody_else_is_registered(
-    registrar: Registrar, tmp_path: Path, refused: dict[str, Any]
+    registrar: Registry, tmp_path: Path, refused: dict[str, Any]
 ) -> None:
     said = Run(tmp_path / "run", 0, **refused).register(registrar)
     assert said["alias"] is None
@@ -231,7 +228,7 @@ def test_nobody_else_is_registered(
 
 
 def test_who_passed_and_was_not_pushed_waits_as_challenger(
-    registrar: Registrar, tmp_path: Path
+    registrar: Registry, tmp_path: Path
 ) -> None:
     said = Run(tmp_path / "run", 0, pushed=None).register(registrar)
     assert said["alias"] == "challenger"
@@ -240,7 +237,7 @@ def test_who_passed_and_was_not_pushed_waits_as_challenger(
 
 
 def test_a_refused_champion_stays_champion_and_is_no_challenger(
-    registrar: Registrar, tmp_path: Path
+    registrar: Registry, tmp_path: Path
 ) -> None:
     Run(tmp_path / "1", 0).register(registrar)
     Run(tmp_path / "2", 0, BETTER_CHAMPION).register(registrar)

@@ -13,12 +13,12 @@ from components import registry_resolver
 from components.registry_resolver import RegistryResolver
 from reelflow.base.common import content_hash
 from reelflow.config import RegistryConfig
-from reelflow.registry.register import Registrar
+from reelflow.registry.store import Registry
 from tests import registries
 
 
 @pytest.fixture
-def registrar(tmp_path: Path) -> Registrar:
+def registrar(tmp_path: Path) -> Registry:
     return registries.registrar(tmp_path / "registry")
 
 
@@ -28,11 +28,11 @@ def _saved_model(folder: Path, content: str) -> Path:
     return folder
 
 
-def _node(registrar: Registrar) -> RegistryResolver:
+def _node(registrar: Registry) -> RegistryResolver:
     return RegistryResolver(RegistryConfig(uri=registrar.uri, name=registrar.name), file="unused")
 
 
-def _found(registrar: Registrar) -> dict[str, Any]:
+def _found(registrar: Registry) -> dict[str, Any]:
     """What the driver adds to the node's properties, and so to the cache's key."""
     info = data_types.ExecutionInfo(exec_properties=dict(_node(registrar).exec_properties))
     answer = registry_resolver.Driver(None).run(info)
@@ -42,7 +42,7 @@ def _found(registrar: Registrar) -> dict[str, Any]:
     }
 
 
-def _brought_in(registrar: Registrar, folder: Path) -> list[Any]:
+def _brought_in(registrar: Registry, folder: Path) -> list[Any]:
     artifact = standard_artifacts.Model()
     artifact.uri = str(folder)
     outputs = {registry_resolver.MODEL: [artifact]}
@@ -51,13 +51,13 @@ def _brought_in(registrar: Registrar, folder: Path) -> list[Any]:
     return outputs[registry_resolver.MODEL]
 
 
-def test_without_a_champion_there_is_no_artifact(registrar: Registrar, tmp_path: Path) -> None:
+def test_without_a_champion_there_is_no_artifact(registrar: Registry, tmp_path: Path) -> None:
     assert _found(registrar) == {"registry_version": 0, "registry_created": "", "model_hash": ""}
     assert _brought_in(registrar, tmp_path / "model") == []
 
 
 def test_the_champion_is_brought_in_with_its_number_and_hash(
-    registrar: Registrar, tmp_path: Path
+    registrar: Registry, tmp_path: Path
 ) -> None:
     for content in ("first", "second"):
         model = _saved_model(tmp_path / content, content)
@@ -71,7 +71,7 @@ def test_the_champion_is_brought_in_with_its_number_and_hash(
     assert model.get_string_custom_property(registry_resolver.HASH) == content_hash(folder)
 
 
-def test_numbers_fit_into_the_integers_of_mysql(registrar: Registrar, tmp_path: Path) -> None:
+def test_numbers_fit_into_the_integers_of_mysql(registrar: Registry, tmp_path: Path) -> None:
     registries.register(registrar, _saved_model(tmp_path / "one", "one"), "one")
     registrar.promote(1)
     numbers = [value for value in _found(registrar).values() if isinstance(value, int)]
@@ -79,12 +79,12 @@ def test_numbers_fit_into_the_integers_of_mysql(registrar: Registrar, tmp_path: 
     assert all(number < 2**31 for number in numbers)
 
 
-def test_the_cache_depends_on_the_champion_alone(registrar: Registrar, tmp_path: Path) -> None:
+def test_the_cache_depends_on_the_champion_alone(registrar: Registry, tmp_path: Path) -> None:
     for content in ("first", "second"):
         registries.register(registrar, _saved_model(tmp_path / content, content), content)
     registrar.promote(1)
     before = _found(registrar)
-    registrar.challenge(2)
+    registrar.set_alias("challenger", 2)
     assert _found(registrar) == before
     registrar.promote(2)
     assert _found(registrar) != before
@@ -93,10 +93,10 @@ def test_the_cache_depends_on_the_champion_alone(registrar: Registrar, tmp_path:
 
 
 def test_a_registry_file_is_not_made_by_looking(tmp_path: Path) -> None:
-    missing = Registrar(f"sqlite:///{tmp_path}/registry/mlflow.db", "movies")
+    missing = Registry(f"sqlite:///{tmp_path}/registry/mlflow.db", "movies")
     assert _brought_in(missing, tmp_path / "model") == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_driver_is_told_to_tfx(registrar: Registrar) -> None:
+def test_the_driver_is_told_to_tfx(registrar: Registry) -> None:
     assert _node(registrar).driver_class is registry_resolver.Driver

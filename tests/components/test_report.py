@@ -19,7 +19,7 @@ def _inputs(folder: Path, saved_model: Path, model: Trained) -> dict[str, Artifa
     from tfx.types import artifact_utils, standard_artifacts
 
     from components.artifacts import Drift, Quarantine
-    from reelflow.saved_model.check import ServingResult
+    from reelflow.saved_model.files import ServingResult
     from tests.ingested import ingest_summary
     from tests.reelflow.report import world
 

@@ -7,7 +7,7 @@ from reelflow.evaluation.results import BoundRecord, Results
 from reelflow.report.blocks import Block, Bullets, Fact, Facts, Section, Table, Text, Tone
 from reelflow.report.inputs import Outcome
 from reelflow.report.words import contestants, format_interval, format_metric
-from reelflow.saved_model.check import ServingResult
+from reelflow.saved_model.files import ServingResult
 
 MAIN = (
     METRICS["top_100"].path(UNSEEN),

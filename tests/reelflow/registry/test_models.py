@@ -11,8 +11,7 @@ from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
 from reelflow.registry.models import Models
 from reelflow.registry.push import push, versions
-from reelflow.registry.register import Registrar
-from reelflow.registry.store import NoAnswer
+from reelflow.registry.store import NoAnswer, Registry
 from tests import registries
 
 
@@ -112,10 +111,10 @@ def test_what_the_gate_refused_is_not_promoted(world: World) -> None:
 def test_if_the_alias_cannot_be_moved_the_folder_stays(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: Registrar, alias: str, number: int) -> None:
+    def fail(self: Registry, alias: str, number: int) -> None:
         raise NoAnswer("The model registry does not answer: gone.", "Name it.")
 
-    monkeypatch.setattr(Registrar, "_point", fail)
+    monkeypatch.setattr(Registry, "set_alias", fail)
     before = versions(world.serving)
     for move in (lambda: world.models.promote("1"), world.models.rollback):
         with pytest.raises(NoAnswer, match=r"gone\. Nothing was changed"):
@@ -157,6 +156,6 @@ def test_an_output_folder_names_its_own_registry(
     layout.run("r1").config.write_text(text)
     layout.point_latest_to("r1")
     models = Models.of(layout)
-    assert (models.location, models.registrar.name) == ("http://server", "movies")
+    assert (models.location, models.registry.name) == ("http://server", "movies")
     assert models.serving == Path("/elsewhere")
     assert Models.of(layout, "http://other").location == "http://other"

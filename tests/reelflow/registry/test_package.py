@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reelflow.base.common import content_hash
-from reelflow.registry.package import FOLDER, package
+from reelflow.registry.registration import FOLDER, package
 
 pytestmark = pytest.mark.slow
 

@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 
 from reelflow.evaluation.results import Results, Summary, Verdict
-from reelflow.registry.register import CHALLENGER, CHAMPIONS, Registrar
 from reelflow.registry.registration import git_commit, metrics_of, params_of
-from reelflow.registry.store import CHAMPION, NoAnswer
-from reelflow.saved_model.check import ServingResult
+from reelflow.registry.store import CHALLENGER, CHAMPION, CHAMPIONS, NoAnswer, Registry
+from reelflow.saved_model.files import ServingResult
 from tests import registries
 
 
 @pytest.fixture
-def registrar(tmp_path: Path) -> Registrar:
+def registrar(tmp_path: Path) -> Registry:
     return registries.registrar(tmp_path / "registry")
 
 
@@ -29,14 +28,14 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def three(registrar: Registrar, model: Path) -> Registrar:
+def three(registrar: Registry, model: Path) -> Registry:
     """A registry with versions 1, 2, 3."""
     for model_hash in ("a", "b", "c"):
         registries.register(registrar, model, model_hash)
     return registrar
 
 
-def test_an_empty_registry_is_empty(registrar: Registrar) -> None:
+def test_an_empty_registry_is_empty(registrar: Registry) -> None:
     assert registrar.versions() == []
     assert registrar.aliases() == {}
     assert registrar.champions() == []
@@ -44,7 +43,7 @@ def test_an_empty_registry_is_empty(registrar: Registrar) -> None:
 
 
 def test_what_is_registered_can_be_read_back(
-    registrar: Registrar, model: Path, tmp_path: Path
+    registrar: Registry, model: Path, tmp_path: Path
 ) -> None:
     version = registries.register(registrar, model, "abc", **{"reelflow.run_id": "r1"})
     assert (version.number, version.model_hash) == (1, "abc")
@@ -59,18 +58,15 @@ def test_what_is_registered_can_be_read_back(
     assert registrar.find("abc") == registrar.version(1) == version
 
 
-def test_more_parameters_than_mlflow_takes_at_a_time(registrar: Registrar, model: Path) -> None:
-    from dataclasses import replace
-
-    from reelflow.registry.register import Entry
-
+def test_more_parameters_than_mlflow_takes_at_a_time(registrar: Registry, model: Path) -> None:
     params = {f"section.key{i}": str(i) for i in range(250)}
-    entry = Entry(model, "a", "run", "", {}, {}, {})
-    version = registrar.register(replace(entry, params=params))
+    version = registrar.register(
+        model, "a", run_name="run", description="", metrics={}, params=params, tags={}
+    )
     assert registrar.facts(version).params == params
 
 
-def test_promoting_and_stepping_back(three: Registrar) -> None:
+def test_promoting_and_stepping_back(three: Registry) -> None:
     for number in (1, 2, 2, 3, 1):
         three.promote(number)
     assert three.champions() == [1, 2, 3, 1]
@@ -82,9 +78,9 @@ def test_promoting_and_stepping_back(three: Registrar) -> None:
         three.step_back()
 
 
-def test_a_challenger_that_wins_is_no_challenger_any_more(three: Registrar) -> None:
+def test_a_challenger_that_wins_is_no_challenger_any_more(three: Registry) -> None:
     three.promote(1)
-    three.challenge(3)
+    three.set_alias("challenger", 3)
     assert three.aliases() == {CHAMPION: 1, CHALLENGER: 3}
     three.promote(2)
     assert three.aliases() == {CHAMPION: 2, CHALLENGER: 3}
@@ -92,7 +88,7 @@ def test_a_challenger_that_wins_is_no_challenger_any_more(three: Registrar) -> N
     assert three.aliases() == {CHAMPION: 3}
 
 
-def test_an_alias_that_others_moved_has_the_last_word(three: Registrar) -> None:
+def test_an_alias_that_others_moved_has_the_last_word(three: Registry) -> None:
     three.promote(1)
     three.client.set_registered_model_alias(three.name, CHAMPION, "3")
     assert three.champions() == [1, 3]
@@ -102,7 +98,7 @@ def test_an_alias_that_others_moved_has_the_last_word(three: Registrar) -> None:
 
 @pytest.mark.parametrize("broken", ["set_registered_model_tag", "set_registered_model_alias"])
 def test_steps_that_are_broken_off_leave_an_order(
-    three: Registrar, monkeypatch: pytest.MonkeyPatch, broken: str
+    three: Registry, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     from mlflow.exceptions import MlflowException
 
@@ -127,7 +123,7 @@ def test_steps_that_are_broken_off_leave_an_order(
 
 
 def test_what_fails_on_the_way_registers_nothing(
-    registrar: Registrar, model: Path, monkeypatch: pytest.MonkeyPatch
+    registrar: Registry, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError("disk full")
@@ -140,7 +136,7 @@ def test_what_fails_on_the_way_registers_nothing(
     assert registries.register(registrar, model, "a").number == 1
 
 
-def test_the_history_is_bounded(three: Registrar) -> None:
+def test_the_history_is_bounded(three: Registry) -> None:
     three.client.set_registered_model_tag(three.name, CHAMPIONS, " ".join(["1", "2"] * 40))
     three.client.set_registered_model_alias(three.name, CHAMPION, "2")
     three.promote(3)
@@ -180,7 +176,7 @@ def test_metrics_by_path() -> None:
         out_of_vocabulary={},
     )
     metrics = {"unseen/top_100": 0.5, "rmse": 0.9, "ease/rmse": 1.0, "ease/mae": 0.8}
-    assert metrics_of(results, ServingResult(("no",))) == metrics
+    assert metrics_of(results, ServingResult(reasons=("no",))) == metrics
     checked = ServingResult(latency_ms={"median": 3.0, "p95": 4.0})
     assert metrics_of(results, checked) == {**metrics, "latency_ms": 3.0}
 

@@ -7,30 +7,29 @@ from pathlib import Path
 import pytest
 
 from reelflow.base.errors import BadInput
-from reelflow.registry.register import Registrar
-from reelflow.registry.store import Alias, NoAnswer, Registry, address, shown
+from reelflow.registry.store import NoAnswer, Registry, address, shown
 from reelflow.serving.limits import Limits
 from reelflow.serving.middleware import Metrics
-from reelflow.serving.versions import Versions
+from reelflow.serving.versions import Alias, Versions
 from tests import registries
 
 NAME = registries.NAME
 
 
 @pytest.fixture
-def registrar(tmp_path: Path) -> Registrar:
+def registrar(tmp_path: Path) -> Registry:
     """A registry with a model that has no versions."""
     found = registries.registrar(tmp_path / "registry")
     found.client.create_registered_model(NAME)
     return found
 
 
-def _alias(registrar: Registrar, cache: Path) -> Alias:
+def _alias(registrar: Registry, cache: Path) -> Alias:
     return Alias(f"models:/{NAME}@champion", cache, registrar.uri)
 
 
 def test_the_alias_decides_and_may_move(
-    registrar: Registrar, exported: Path, better: Path, tmp_path: Path
+    registrar: Registry, exported: Path, better: Path, tmp_path: Path
 ) -> None:
     client = registrar.client
     for model in (exported, better):
@@ -50,7 +49,7 @@ def test_the_alias_decides_and_may_move(
 
 
 def test_another_registry_with_the_same_numbers_is_another_model(
-    registrar: Registrar, exported: Path, better: Path, tmp_path: Path
+    registrar: Registry, exported: Path, better: Path, tmp_path: Path
 ) -> None:
     registries.register(registrar, exported, "a")
     registrar.promote(1)
@@ -70,13 +69,13 @@ def test_what_names_no_alias_is_refused(uri: str, tmp_path: Path) -> None:
         Alias(uri, tmp_path, "sqlite:///nothing.db")
 
 
-def test_what_is_not_registered_is_refused(registrar: Registrar, tmp_path: Path) -> None:
+def test_what_is_not_registered_is_refused(registrar: Registry, tmp_path: Path) -> None:
     for uri in ("models:/nothing@champion", f"models:/{NAME}@champion"):
         with pytest.raises(BadInput, match=r"models:/"):
             Alias(uri, tmp_path, registrar.uri).folder()
 
 
-def test_what_is_no_model_of_ours_is_refused(registrar: Registrar, tmp_path: Path) -> None:
+def test_what_is_no_model_of_ours_is_refused(registrar: Registry, tmp_path: Path) -> None:
     folder = tmp_path / "something"
     folder.mkdir()
     (folder / "notes.txt").write_text("no model")

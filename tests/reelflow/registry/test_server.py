@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from reelflow.base.common import content_hash
-from reelflow.registry.register import Registrar
-from reelflow.registry.store import Alias
+from reelflow.registry.store import Registry
+from reelflow.serving.versions import Alias
 from tests import registries
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def test_register_promote_step_back_and_follow(server: str, tmp_path: Path) -> None:
-    registrar = Registrar(server, "movies")
+    registrar = Registry(server, "movies")
     assert registrar.versions() == []
     hashes = []
     for content in ("first", "second"):

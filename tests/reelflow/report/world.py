@@ -11,8 +11,7 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trial, Trials
 from reelflow.report.inputs import Inputs, Outcome, Recommendation
-from reelflow.saved_model.check import ServingResult
-from reelflow.saved_model.files import ModelInfo
+from reelflow.saved_model.files import ModelInfo, ServingResult
 from tests.encoded_data import Movie, encoded, user_vocabulary
 from tests.ingested import ingest_summary
 

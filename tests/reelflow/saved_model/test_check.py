@@ -7,18 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reelflow.saved_model import probe
-from reelflow.saved_model.check import ServingResult, check, judge
-from reelflow.saved_model.files import GOLDEN
+from reelflow.saved_model.files import GOLDEN, ServingResult
 from reelflow.saved_model.golden import read, write
+from reelflow.saved_model.probe import check, judge
 
-REPORT = ServingResult((), {"median": 2.0, "p95": 3.0}, 0.5, 6)
+REPORT = ServingResult(latency_ms={"median": 2.0, "p95": 3.0}, load_seconds=0.5, golden=6)
 
 
 def test_the_latency_bound_is_inclusive() -> None:
@@ -28,7 +27,7 @@ def test_the_latency_bound_is_inclusive() -> None:
 
 
 def test_reasons_json(tmp_path: Path) -> None:
-    result = judge(replace(REPORT, reasons=("no",), latency_ms={}), 1.0)
+    result = judge(REPORT.model_copy(update={"reasons": ("no",), "latency_ms": {}}), 1.0)
     result.write(tmp_path)
     assert ServingResult.read(tmp_path) == result
     assert json.loads((tmp_path / "reasons.json").read_text()) == {
@@ -125,7 +124,7 @@ def test_executor(
 
     def judged(model_dir: Path, **options: float) -> ServingResult:
         asked.update(options, model_dir=model_dir)
-        return ServingResult(reasons)
+        return ServingResult(reasons=reasons)
 
     monkeypatch.setattr(serving_check, "check", judged)
     model: Any = standard_artifacts.Model()

@@ -13,8 +13,8 @@ import pytest
 from reelflow.base.common import content_hash
 from reelflow.registry.models import Models
 from reelflow.registry.push import push
-from reelflow.registry.store import Alias
 from reelflow.serving.limits import Limits
+from reelflow.serving.versions import Alias
 from tests import registries
 from tests.reelflow.serving.live import live
 
@@ -82,7 +82,7 @@ def test_no_request_fails_while_the_champion_changes(
 ) -> None:
     alias = f"models:/{registries.NAME}@champion"
     cache = tmp_path / "cache"
-    source = models.serving if follows == "folder" else Alias(alias, cache, models.registrar.uri)
+    source = models.serving if follows == "folder" else Alias(alias, cache, models.registry.uri)
     with live(source, limits=Limits(batch=4), reload_seconds=0.05) as url:
         asking = Asking(url)
         with asking.running():

@@ -33,8 +33,7 @@ from reelflow.report.sections.gate import gate_section, overview_section, verdic
 from reelflow.report.sections.lineage import RunFacts, lineage_section, run_section
 from reelflow.report.sections.slices import slices_section
 from reelflow.report.sections.training import training_section, tuning_section
-from reelflow.saved_model.check import ServingResult
-from reelflow.saved_model.files import ModelInfo, WarmStart
+from reelflow.saved_model.files import ModelInfo, ServingResult, WarmStart
 from tests.encoded_data import checkerboard
 from tests.reelflow.report import world
 
@@ -257,7 +256,7 @@ def test_gate_gives_every_reason_of_a_refusal() -> None:
     assert "refused by the gate" in _verdict(inputs)
     [bullets] = _all(_gate(inputs), Bullets)
     assert list(bullets.items) == ["RMSE is too high."]
-    slow = ServingResult(("Too slow.",), {"median": 9.0, "p95": 9.0})
+    slow = ServingResult(reasons=("Too slow.",), latency_ms={"median": 9.0, "p95": 9.0})
     inputs = world.inputs(serving_check=slow, outcome=Outcome(True, False))
     assert "ServingCheck refused" in _verdict(inputs)
     [bullets] = _all(_gate(inputs), Bullets)
