@@ -16,7 +16,7 @@ from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import json_utils
 
-from reelflow.data.ingest import statistics as subset
+from reelflow.data.ingest import shards
 
 ROWS: Final = "statistics_rows"
 SEED: Final = "seed"
@@ -41,16 +41,16 @@ class Executor(stock.Executor):
             split: sorted(fileio.glob(f"{artifact_utils.get_split_uri([examples], split)}/*"))
             for split in artifact_utils.decode_split_names(examples.split_names)
         }
-        rows = {split: subset.count_rows(paths) for split, paths in files.items()}
-        drawn = subset.shares(rows, exec_properties[ROWS])
+        rows = {split: shards.count_rows(paths) for split, paths in files.items()}
+        drawn = shards.shares(rows, exec_properties[ROWS])
         rates = {split: drawn[split] / rows[split] if rows[split] else 1.0 for split in rows}
         if drawn != rows:
             examples = copy.deepcopy(examples)
             examples.uri = f"{self._get_tmp_dir().rstrip('/')}/subset"
             for split, paths in files.items():
-                positions = subset.even_rows(rows[split], drawn[split], exec_properties[SEED])
+                positions = shards.even_rows(rows[split], drawn[split], exec_properties[SEED])
                 folder = artifact_utils.get_split_uri([examples], split)
-                subset.write_subset(paths, positions, f"{folder}/subset.parquet")
+                shards.write_subset(paths, positions, f"{folder}/subset.parquet")
         inputs = {**input_dict, specs.EXAMPLES_KEY: [examples]}
         super().Do(inputs, output_dict, exec_properties)
         if drawn != rows:

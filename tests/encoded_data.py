@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from reelflow.base import columns as f
 from reelflow.data import schema
-from reelflow.data.arrow import single_values
 from reelflow.data.ingest.catalogue import movies_split
 from reelflow.data.ingest.shards import RATINGS
+from reelflow.data.schema import single_values
 from reelflow.encoding.encode import Columns, Graph, encode
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 

@@ -18,27 +18,28 @@ import pyarrow.csv
 
 from reelflow.base import columns
 from reelflow.data import quarantine, schema
-from reelflow.data.arrow import one_chunk
 from reelflow.data.formats.adapter import Layout, RatingsFile
 from reelflow.data.formats.source import Source
-from reelflow.data.lines import (
+from reelflow.data.quarantine import Reason
+from reelflow.data.reading import (
+    NEWLINE,
+    QUOTE,
+    RETURN,
     Lines,
     Mask,
     Positions,
     find_lines,
     lines_of_count,
     lines_with,
+    plan_chunks,
     quoted_values,
+    read_chunk,
     simply_quoted,
     undecodable,
 )
-from reelflow.data.quarantine import Reason
-from reelflow.data.reading import plan_chunks, read_chunk
+from reelflow.data.schema import one_chunk
 
 _SEPARATOR: Final = b"\x1f"  # stands for a delimiter of several bytes
-_QUOTE: Final = ord('"')
-_RETURN: Final = ord("\r")
-_NEWLINE: Final = ord("\n")
 _MIN_BLOCK: Final = 2**20
 _BLOCK_BYTES: Final = 16 * 2**20
 
@@ -149,12 +150,12 @@ def _read_rows(block: bytes, layout: Layout) -> tuple[Positions, Codes, pa.Table
     reasons = np.zeros(len(lines), np.uint8)
     damaged = undecodable(lines, block)
     reasons[damaged] = quarantine.ENCODING.code
-    quoted = lines_with(lines, block, _QUOTE) if layout.quoted else np.zeros(len(lines), np.bool_)
+    quoted = lines_with(lines, block, QUOTE) if layout.quoted else np.zeros(len(lines), np.bool_)
     offsets = lines.starts
 
     delimiter = layout.delimiter
     # pyarrow takes a carriage return inside a line for the line's end.
-    broken = lines_with(lines, block, _RETURN)
+    broken = lines_with(lines, block, RETURN)
     if len(delimiter) > 1:
         broken |= lines_with(lines, block, _SEPARATOR[0])
         block = block.replace(delimiter, _SEPARATOR)
@@ -229,8 +230,8 @@ def _gather(lines: Lines, chosen: Positions, dropped: Positions) -> npt.NDArray[
     behind = lines.ends[chosen]
     kept[behind[behind < len(kept)]] = True
     kept[dropped] = False
-    gathered = np.append(lines.data[kept], np.uint8(_NEWLINE))
-    gathered[gathered == _RETURN] = _NEWLINE
+    gathered = np.append(lines.data[kept], np.uint8(NEWLINE))
+    gathered[gathered == RETURN] = NEWLINE
     return gathered
 
 

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from reelflow.data.formats.adapter import RatingsFile
-from reelflow.data.reading import read_file
+from reelflow.data.reading import NEWLINE, Chunk, read_chunk
 
 
 class Reason(NamedTuple):
@@ -81,26 +80,22 @@ def find_rows(rejected: pa.Table, files: Sequence[RatingsFile]) -> Iterator[Quar
     for index, file in enumerate(files):
         mine = np.flatnonzero(file_of == index)
         mine = mine[np.argsort(offset_of[mine], kind="stable")]
-        if len(mine):
-            yield from _rows_of_file(file, offset_of[mine], reason_of[mine])
-
-
-def _rows_of_file(
-    file: RatingsFile, offsets: npt.NDArray[np.int64], reasons: npt.NDArray[np.uint8]
-) -> Iterator[QuarantinedRow]:
-    done, lines_before = 0, 0
-    for start, block in read_file(file, _BLOCK):
-        newlines = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
-        until = int(np.searchsorted(offsets, start + len(block)))
-        local = offsets[done:until] - start
-        line_of = np.searchsorted(newlines, local)
-        ends = np.append(newlines, len(block))[line_of]
-        for at, end, line, reason in zip(local, ends, line_of, reasons[done:until], strict=True):
-            number = lines_before + int(line) + 1
-            yield QuarantinedRow(file.name, number, NAMES[reason], block[at:end])
-        done, lines_before = until, lines_before + len(newlines)
-        if done == len(offsets):
-            return
+        done, lines_before = 0, 0
+        # From the first byte, so that a header counts as a line.
+        blocks = read_chunk(file, Chunk(0, index, 0, None), _BLOCK) if len(mine) else ()
+        for start, block in blocks:
+            newlines = np.flatnonzero(np.frombuffer(block, np.uint8) == NEWLINE)
+            until = int(np.searchsorted(offset_of[mine], start + len(block)))
+            rows = mine[done:until]
+            local = offset_of[rows] - start
+            line_of = np.searchsorted(newlines, local)
+            ends = np.append(newlines, len(block))[line_of]
+            for at, end, line, reason in zip(local, ends, line_of, reason_of[rows], strict=True):
+                number = lines_before + int(line) + 1
+                yield QuarantinedRow(file.name, number, NAMES[reason], block[at:end])
+            done, lines_before = until, lines_before + len(newlines)
+            if done == len(mine):
+                break
 
 
 def write_quarantine(rows: Iterable[QuarantinedRow], sink: IO[bytes]) -> None:

@@ -1,11 +1,13 @@
-"""Arrow schemas of the canonical tables, and the TFDV schemas of the artifacts."""
+"""Arrow schemas of the canonical tables, the curated TFDV schemas, and helpers for Arrow data."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.ipc
 
 from reelflow.base import columns
 
@@ -52,8 +54,6 @@ USERS: Final = pa.schema(
 )
 """User attributes, null where they are not known; read only if the configuration opts in."""
 
-_CURATED: Final = Path(__file__).parents[2] / "schemas"
-
 
 def curated_schema(name: str) -> Path:
     """Return the file of a curated TFDV schema, a text proto for ImportSchemaGen.
@@ -64,7 +64,42 @@ def curated_schema(name: str) -> Path:
     Raises:
         FileNotFoundError: there is no such schema.
     """
-    file = _CURATED / f"{name}.pbtxt"
+    folder = Path(__file__).parents[2] / "schemas"
+    file = folder / f"{name}.pbtxt"
     if not file.is_file():
-        raise FileNotFoundError(f"no schema named {name!r} in {_CURATED}")
+        raise FileNotFoundError(f"no schema named {name!r} in {folder}")
     return file
+
+
+def one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    """Return a table's column as one array, copied only if it has several chunks."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def single_values(values: pa.Array) -> pa.ListArray:
+    """Wrap each value in a list of one, each null in a null list [n]."""
+    if not values.null_count:
+        offsets = pa.array(np.arange(len(values) + 1, dtype=np.int32))
+        return pa.ListArray.from_arrays(offsets, values)
+    valid = values.is_valid().to_numpy(zero_copy_only=False)
+    ends = np.concatenate([[0], np.cumsum(valid)])
+    # A null offset makes the list that begins there null.
+    offsets = pa.array(ends, pa.int32(), mask=np.append(~valid, False))
+    return pa.ListArray.from_arrays(offsets, values.drop_null())
+
+
+def to_ipc(table: pa.Table) -> bytes:
+    """Serialize a table as an Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def from_ipc(data: bytes) -> pa.Table:
+    """Read a table from an Arrow IPC stream, without copying its data."""
+    with pyarrow.ipc.open_stream(data) as reader:
+        return reader.read_all()

@@ -34,47 +34,39 @@ class User(NamedTuple):
 
 @dataclass(frozen=True)
 class Text:
-    """A decoded file of movies or users, with what is needed to read it and to name it."""
+    """A decoded file of movies or users."""
 
     path: str
     content: str
-    delimiter: str
-    columns: Mapping[str, str]
-    """Canonical column to header name, where the configuration says so."""
-    features: tuple[str, ...] = ()
-    """Further columns of the movies' file that the configuration declares as features."""
+    adapter: Adapter
+
+    @property
+    def delimiter(self) -> str:
+        """Delimiter of the file's columns."""
+        return self.adapter.table_delimiter or self.adapter.delimiter
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A source format: which files are what, and how each is read.
-
-    Globs match file names in the folder.
-    """
+    """A source format: globs of its files inside the folder, and the way to read each."""
 
     format: Format
     ratings: str
-    """Glob of the ratings files."""
     movies: str
-    """Glob of the movies' file."""
     users: str
-    """Glob of the users' file; empty if the format has none."""
+    """Empty if the format has none."""
     delimiter: str
-    """Of the ratings files."""
     read_movies: Callable[[Text], Iterator[Movie]]
-    """Reads the movies' file."""
     read_users: Callable[[Text], Iterator[User]] | None = None
-    """Reads the users' file."""
     columns: tuple[str | None, ...] | None = None
     """Canonical name of each column of a ratings file (None: ignored), or None: by the header."""
     mapping: Mapping[str, str] = field(default_factory=dict)
     """Canonical column to header name, where the configuration says so."""
     quoted: bool = False
-    """True if values may stand in double quotes."""
+    """True if the ratings' values may stand in double quotes."""
     rating_min: float = 0.5
-    """Lowest valid rating, unless the configuration says otherwise."""
     rating_max: float = 5.0
-    """Highest valid rating, unless the configuration says otherwise."""
+    """Lowest and highest valid rating, unless the configuration says otherwise."""
     encodings: tuple[str, ...] = ("utf-8-sig",)
     """Of the movies' and users' files; the first that fits is taken."""
     movies_required: bool = True

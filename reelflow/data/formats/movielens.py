@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from reelflow.base import columns
 from reelflow.config import Format
@@ -19,7 +20,6 @@ _GENRES = (
     "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|"
     "Horror|Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western"
 ).split("|")
-_ITEM_COLUMNS = 5 + len(_GENRES)
 
 MOVIELENS_CSV = Adapter(
     format=Format.MOVIELENS_CSV,
@@ -51,16 +51,9 @@ def _read_movies_dat(text: Text) -> Iterator[Movie]:
         )
 
 
-def _read_users_dat(text: Text) -> Iterator[User]:
-    for line, (user_id, gender, age, occupation, zip_code) in tables.unquoted_rows(text, 5):
-        yield User(
-            line=line,
-            user_id=user_id.strip(),
-            gender=gender or None,
-            age=tables.whole_number(age),
-            occupation=occupation or None,
-            zip_code=zip_code.strip() or None,
-        )
+def _read_users(text: Text, order: tuple[str, ...]) -> Iterator[User]:
+    for line, values in tables.unquoted_rows(text, len(order)):
+        yield tables.user(line, dict(zip(order, values, strict=True)))
 
 
 MOVIELENS_1M = Adapter(
@@ -69,39 +62,24 @@ MOVIELENS_1M = Adapter(
     movies="movies.dat",
     users="users.dat",
     delimiter="::",
-    columns=(columns.USER_ID, columns.MOVIE_ID, columns.RATING, columns.TIMESTAMP),
+    columns=columns.RATINGS_COLUMNS,
     rating_min=1.0,
     encodings=("latin-1",),
     read_movies=_read_movies_dat,
-    read_users=_read_users_dat,
+    read_users=partial(_read_users, order=(columns.USER_ID, *columns.USER_ATTRIBUTES)),
 )
 
 
 def _read_item(text: Text) -> Iterator[Movie]:
-    for line, row in tables.unquoted_rows(text, _ITEM_COLUMNS):
-        flags = row[5:]
-        named = "|".join(
-            name for name, flag in zip(_GENRES, flags, strict=True) if flag.strip() == "1"
-        )
+    for line, row in tables.unquoted_rows(text, 5 + len(_GENRES)):
+        flags = zip(_GENRES, row[5:], strict=True)
         released = re.search(r"\d{4}\s*$", row[2])
         yield Movie(
             line=line,
             movie_id=row[0].strip(),
             title=row[1].strip(),
-            genres=tables.split_genres(named),
+            genres=tables.split_genres("|".join(n for n, flag in flags if flag.strip() == "1")),
             year=int(released.group()) if released else tables.title_year(row[1]),
-        )
-
-
-def _read_user(text: Text) -> Iterator[User]:
-    for line, (user_id, age, gender, occupation, zip_code) in tables.unquoted_rows(text, 5):
-        yield User(
-            line=line,
-            user_id=user_id.strip(),
-            gender=gender or None,
-            age=tables.whole_number(age),
-            occupation=occupation or None,
-            zip_code=zip_code.strip() or None,
         )
 
 
@@ -112,9 +90,18 @@ MOVIELENS_100K = Adapter(
     users="u.user",
     delimiter="\t",
     table_delimiter="|",
-    columns=(columns.USER_ID, columns.MOVIE_ID, columns.RATING, columns.TIMESTAMP),
+    columns=columns.RATINGS_COLUMNS,
     rating_min=1.0,
     encodings=("latin-1",),
     read_movies=_read_item,
-    read_users=_read_user,
+    read_users=partial(
+        _read_users,
+        order=(
+            columns.USER_ID,
+            columns.AGE,
+            columns.GENDER,
+            columns.OCCUPATION,
+            columns.ZIP_CODE,
+        ),
+    ),
 )

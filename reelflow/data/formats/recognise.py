@@ -1,7 +1,11 @@
-"""The table of source formats, and the recognition of a data folder by the files in it."""
+"""The table of source formats, and the recognition of a data folder by the files in it.
+
+The format of a user's own CSV files is made from the configuration.
+"""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from fnmatch import fnmatch
 from typing import Final
@@ -9,7 +13,7 @@ from typing import Final
 from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, Format
 from reelflow.data import files
-from reelflow.data.formats import generic, movielens, netflix
+from reelflow.data.formats import movielens, netflix, tables
 from reelflow.data.formats.adapter import Adapter
 
 ADAPTERS: Final[Mapping[Format, Adapter]] = {
@@ -21,13 +25,40 @@ ADAPTERS: Final[Mapping[Format, Adapter]] = {
         movielens.MOVIELENS_CSV,
     )
 }
-"""The formats, in the order in which they are looked for, but for `csv`: `generic.adapter`."""
-_SHOWN: Final = 20
+"""The formats, in the order in which they are looked for, but for `csv`: `own_csv`."""
+
+RATINGS_GLOB: Final = "ratings*.csv*"
+"""Of a user's own CSV files, unless the configuration has another."""
 
 
 def matching(names: list[str], glob: str) -> list[str]:
     """Return the names that match a glob, with or without `.gz` behind them, in order."""
     return [n for n in names if glob and (fnmatch(n, glob) or fnmatch(n, f"{glob}.gz"))]
+
+
+def own_csv(config: DataConfig) -> Adapter:
+    """Return the adapter of a user's own CSV files, as the configuration describes them.
+
+    Raises:
+        BadInput: `data.columns` names a column that Reelflow does not know.
+    """
+    for column in config.columns:
+        if column not in tables.ALIASES:
+            near = difflib.get_close_matches(column, tables.ALIASES, n=1)
+            remedy = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(tables.ALIASES)}."
+            raise BadInput(f"data.columns: there is no column {column!r}.", remedy)
+    return Adapter(
+        format=Format.CSV,
+        ratings=config.ratings or RATINGS_GLOB,
+        movies=config.movies or "movies*.csv*",
+        users=config.users or "users*.csv*",
+        delimiter=config.delimiter,
+        mapping=config.columns,
+        quoted=True,
+        read_movies=tables.read_movies,
+        read_users=tables.read_users,
+        movies_required=config.movies is not None,
+    )
 
 
 def find_adapter(config: DataConfig, folder: str, names: list[str], folders: list[str]) -> Adapter:
@@ -46,15 +77,33 @@ def find_adapter(config: DataConfig, folder: str, names: list[str], folders: lis
     """
     described = config.columns or config.ratings or config.delimiter != ","
     if config.format is Format.CSV or (config.format is Format.AUTO and described):
-        return generic.adapter(config)
+        return own_csv(config)
     if config.format is not Format.AUTO:
         return ADAPTERS[config.format]
     for adapter in ADAPTERS.values():
         if _fits(adapter, folder, names):
             return adapter
-    if matching(names, generic.RATINGS_GLOB):
-        return generic.adapter(config)
-    raise _unrecognised(folder, names, folders)
+    if matching(names, RATINGS_GLOB):
+        return own_csv(config)
+    shown = 20  # names at most
+    listed = ", ".join(names[:shown]) or "no files"
+    if len(names) > shown:
+        listed += f" and {len(names) - shown} more"
+    expected = ", ".join(f"{a.ratings} ({a.format.value})" for a in ADAPTERS.values())
+    remedy = (
+        'For CSV files of your own set data.format = "csv", data.ratings = "<glob>" and, unless '
+        "the header says user_id, movie_id and rating, [data.columns]."
+    )
+    if folders:
+        remedy = (
+            f"Its sub-folders are: {', '.join(folders[:shown])}. Is it one of these? "
+            f"If they are spans, add --span latest. {remedy}"
+        )
+    raise BadInput(
+        f"No ratings files were recognised in {folder}: found {listed}; "
+        f"expected one of {expected} or {RATINGS_GLOB} (csv).",
+        remedy,
+    )
 
 
 def _fits(adapter: Adapter, folder: str, names: list[str]) -> bool:
@@ -68,26 +117,3 @@ def _fits(adapter: Adapter, folder: str, names: list[str]) -> bool:
     with files.open_content(path, files.is_gzip(path)) as file:
         line = file.readline(4096).decode("utf-8-sig", errors="replace")
     return {"userId", "movieId", "rating", "timestamp"} <= set(line.strip().split(","))
-
-
-def _unrecognised(folder: str, names: list[str], folders: list[str]) -> BadInput:
-    """Return the error for a folder in which no ratings were found."""
-    listed = ", ".join(names[:_SHOWN]) or "no files"
-    if len(names) > _SHOWN:
-        listed += f" and {len(names) - _SHOWN} more"
-    expected = ", ".join(f"{a.ratings} ({a.format.value})" for a in ADAPTERS.values())
-    remedy = (
-        'For CSV files of your own set data.format = "csv", data.ratings = "<glob>" and, unless '
-        "the header says user_id, movie_id and rating, [data.columns]."
-    )
-    if folders:
-        shown = ", ".join(folders[:_SHOWN])
-        remedy = (
-            f"Its sub-folders are: {shown}. Is it one of these? If they are spans, add "
-            f"--span latest. {remedy}"
-        )
-    return BadInput(
-        f"No ratings files were recognised in {folder}: found {listed}; "
-        f"expected one of {expected} or {generic.RATINGS_GLOB} (csv).",
-        remedy,
-    )

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import pyarrow as pa
 
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, Format, SplitConfig, SplitKind
-from reelflow.data import files
+from reelflow.data import files, schema
 from reelflow.data.formats import tables
-from reelflow.data.formats.adapter import Adapter, RatingsFile, Text
-from reelflow.data.formats.headers import open_ratings_file
+from reelflow.data.formats.adapter import Adapter, Layout, RatingsFile, Text
 from reelflow.data.formats.recognise import find_adapter, matching
 from reelflow.data.spans import Window
-
-_SYNTHETIC: Final = b"SYNTHETIC DATA"
 
 
 @dataclass(frozen=True)
@@ -43,31 +41,34 @@ class Source:
     @property
     def paths(self) -> list[str]:
         """Every file that is read."""
-        tables_read = [self.movies_file, *self.older_movies_files, self.users_file]
-        named = [*(file.path for file in self.ratings_files), *tables_read]
-        return [path for path in (*named, *self.older_users_files) if path is not None]
+        movies = (self.movies_file, *self.older_movies_files)
+        users = (self.users_file, *self.older_users_files)
+        ratings = (file.path for file in self.ratings_files)
+        return [path for path in (*ratings, *movies, *users) if path is not None]
 
     def read_movies(self) -> pa.Table | None:
-        """Read the catalogue in the file's order, or None if the source has no movies' file.
+        """Read the catalogue in the file's order; None if there is no movies' file.
 
         Returns:
-            A table of `schema.MOVIES`: movie_id string, title string, genres list<string>,
-            year int64; if columns are declared as features, also features list<string>.
+            A table of `schema.MOVIES`; if columns are declared as features, also `schema.FEATURES`.
 
         Raises:
             BadInput: the file cannot be decoded or read, or a movie is in it twice.
         """
         if self.movies_file is None:
             return None
+        fields = schema.MOVIES
+        if self.adapter.movie_features:
+            fields = fields.append(schema.FEATURES)
         # A span may bring no new movie.
         required = not self.older_movies_files
-        parts = [
-            tables.movies_table(
-                self.adapter.read_movies(text), text.path, bool(text.features), required
-            )
-            for text in self._texts(self.movies_file, self.older_movies_files)
-        ]
-        return tables.first_of_each(parts)
+        read = self.adapter.read_movies
+        return tables.first_of_each(
+            [
+                tables.to_table(read(text), text.path, "movie", fields, required)
+                for text in self._texts(self.movies_file, self.older_movies_files)
+            ]
+        )
 
     def read_users(self) -> pa.Table | None:
         """Read user attributes in the file's order; None if there is no users' file.
@@ -81,8 +82,12 @@ class Source:
         read = self.adapter.read_users
         if self.users_file is None or read is None:
             return None
-        texts = self._texts(self.users_file, self.older_users_files)
-        return tables.first_of_each([tables.users_table(read(text), text.path) for text in texts])
+        return tables.first_of_each(
+            [
+                tables.to_table(read(text), text.path, "user", schema.USERS)
+                for text in self._texts(self.users_file, self.older_users_files)
+            ]
+        )
 
     def _texts(self, newest: str, older: tuple[str, ...]) -> Iterator[Text]:
         return (tables.read_text(path, self.adapter) for path in (newest, *older))
@@ -129,7 +134,7 @@ def open_window(config: DataConfig, window: Window, split: SplitConfig) -> Sourc
 def _open(
     config: DataConfig, split: SplitConfig, folders: list[_Folder], tables_only: list[_Folder]
 ) -> Source:
-    """A source of one or more folders.
+    """Make a source of one or more folders.
 
     Args:
         config: as for `open_source`.
@@ -141,17 +146,18 @@ def _open(
     # Movies' files alone may prove a format, and they may lie above the spans.
     names = dict.fromkeys(name for at in (newest, *tables_only[-1:]) for name in at.names)
     adapter = find_adapter(config, newest.path, list(names), newest.folders)
+    globs: dict[str | None, object] = {None: adapter.ratings}
+    if split.kind is SplitKind.PREDEFINED:  # train first: of equal rows the first is kept
+        globs = {name: getattr(split, name) for name in columns.RATING_SPLITS}
     ratings_files = tuple(
-        replace(
-            open_ratings_file(at.path, name, adapter, split=split_name), name=f"{at.label}{name}"
-        )
-        for split_name, glob in _ratings_globs(split, adapter).items()
+        replace(open_ratings_file(at.path, name, adapter, split_name), name=f"{at.label}{name}")
+        for split_name, glob in globs.items()
+        if isinstance(glob, str)
         for at in folders
         for name in at.matching_files(
             "ratings" if split_name is None else f"split.{split_name}", glob
         )
     )
-    _check_predefined(ratings_files)
     movies = _tables(with_tables, "movies", adapter.movies)
     if not movies and adapter.movies_required:
         newest.matching_files("movies", adapter.movies)
@@ -164,12 +170,45 @@ def _open(
         users_file=users[0] if users else None,
         rating_min=adapter.rating_min if config.rating_min is None else config.rating_min,
         rating_max=adapter.rating_max if config.rating_max is None else config.rating_max,
-        has_timestamps=_have_timestamps(ratings_files),
+        has_timestamps=_check_files(ratings_files),
         synthetic=any(_is_synthetic(at) for at in (*folders, *tables_only[-1:])),
         adapter=replace(adapter, movie_features=config.movie_features),
         older_movies_files=tuple(movies[1:]),
         older_users_files=tuple(users[1:]),
     )
+
+
+def open_ratings_file(folder: str, name: str, adapter: Adapter, split: str | None) -> RatingsFile:
+    """Look at the beginning of a ratings file; its header, if any, says which column is which.
+
+    Raises:
+        BadInput: the file is empty, unreadable, or its header lacks a column.
+    """
+    path = files.join(folder, name)
+    gzipped = files.is_gzip(path)
+    with files.open_content(path, gzipped) as file:
+        first = file.readline(2**20)
+    if not first:
+        raise BadInput(f"{path} is empty.", "Restore the file, or take it out of the data folder.")
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise BadInput(f"{path} is UTF-16.", "Save the file as UTF-8.")
+    mark = len(codecs.BOM_UTF8) if first.startswith(codecs.BOM_UTF8) else 0
+    data_start, column_names = mark, adapter.columns
+    if column_names is None:
+        data_start = len(first)
+        text = first[mark:].decode("utf-8", errors="replace").rstrip("\r\n")
+        header = text.split(adapter.delimiter)
+        if adapter.quoted:
+            header = next(csv.reader([text], delimiter=adapter.delimiter), [])
+        header = [name.strip() for name in header]
+        known = columns.RATINGS_COLUMNS
+        required = (columns.USER_ID, columns.MOVIE_ID, columns.RATING)
+        mapping = {c: name for c, name in adapter.mapping.items() if c in known}
+        positions = tables.find_columns(header, known, required, mapping, path)
+        column_at = {position: column for column, position in positions.items()}
+        column_names = tuple(column_at.get(position) for position in range(len(header)))
+    layout = Layout(adapter.delimiter.encode(), column_names, adapter.quoted)
+    return RatingsFile(path, name, layout, data_start, gzipped, split)
 
 
 @dataclass(frozen=True)
@@ -206,23 +245,16 @@ class _Folder:
 
 
 def _tables(folders: list[_Folder], what: str, glob: str) -> list[str]:
-    """The folders' files of movies or users, those that there are, in the given order."""
+    """Return the folders' files of movies or users, those that there are, in the given order."""
     return [path for at in folders if (path := at.single_file(what, glob)) is not None]
 
 
-def _ratings_globs(split: SplitConfig, adapter: Adapter) -> dict[str | None, str]:
-    """Globs of the ratings files by split, train first: of equal rows the first is kept."""
-    if split.kind is not SplitKind.PREDEFINED:
-        return {None: adapter.ratings}
-    globs = {
-        columns.TRAIN: split.train,
-        columns.VALIDATION: split.validation,
-        columns.TEST: split.test,
-    }
-    return {name: glob for name, glob in globs.items() if isinstance(glob, str)}
+def _check_files(ratings_files: tuple[RatingsFile, ...]) -> bool:
+    """Return True if the files have timestamps, False if none has.
 
-
-def _check_predefined(ratings_files: tuple[RatingsFile, ...]) -> None:
+    Raises:
+        BadInput: only some have, or a file is in two splits.
+    """
     split_of: dict[str, str | None] = {}
     for file in ratings_files:
         if split_of.setdefault(file.path, file.split) != file.split:
@@ -230,9 +262,6 @@ def _check_predefined(ratings_files: tuple[RatingsFile, ...]) -> None:
                 f"{file.name} is both in split.{split_of[file.path]} and in split.{file.split}.",
                 "Make the file names or globs exclude each other.",
             )
-
-
-def _have_timestamps(ratings_files: tuple[RatingsFile, ...]) -> bool:
     with_column = [f.name for f in ratings_files if columns.TIMESTAMP in f.layout.columns]
     without = [f.name for f in ratings_files if columns.TIMESTAMP not in f.layout.columns]
     if with_column and without:
@@ -247,5 +276,6 @@ def _is_synthetic(folder: _Folder) -> bool:
     """Return True if the folder's README says that a program made the data."""
     if "README.txt" not in folder.names:
         return False
+    beginning = b"SYNTHETIC DATA"
     with files.open_content(files.join(folder.path, "README.txt"), gzipped=False) as file:
-        return file.read(len(_SYNTHETIC)) == _SYNTHETIC
+        return file.read(len(beginning)) == beginning

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -14,23 +15,74 @@ from reelflow.base import columns
 from reelflow.base.errors import BadInput
 from reelflow.data import files, schema
 from reelflow.data.formats.adapter import Adapter, Movie, Text, User
-from reelflow.data.formats.headers import find_columns
+
+ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
+    columns.USER_ID: ("userid", "user", "customerid", "uid"),
+    columns.MOVIE_ID: ("movieid", "movie", "filmid", "itemid", "film", "item"),
+    columns.RATING: ("rating", "ratings", "stars", "score"),
+    columns.TIMESTAMP: ("timestamp", "ratingtimestamp", "unixtime", "ts"),
+    columns.TITLE: ("title", "movietitle", "filmtitle", "name"),
+    columns.GENRES: ("genres", "genre"),
+    columns.YEAR: ("year", "releaseyear"),
+    columns.GENDER: ("gender", "sex"),
+    columns.AGE: ("age",),
+    columns.OCCUPATION: ("occupation", "job"),
+    columns.ZIP_CODE: ("zipcode", "zip", "postcode", "postalcode"),
+}
+"""Header names that are understood without a mapping: letters and digits in lower case."""
 
 _NO_GENRES: Final = frozenset({"", "(no genres listed)", "unknown"})
-_USER_COLUMNS: Final = tuple(schema.USERS.names)
 _MEND: Final = "Mend or remove the line."
-_TITLE_YEAR: Final = re.compile(r"\((\d{4})(?:\s*[-–]\s*(?:\d{4})?)?\)[\s\"]*$")
+
+
+def find_columns(
+    names: Sequence[str],
+    known: Sequence[str],
+    required: Sequence[str],
+    mapping: Mapping[str, str],
+    path: str,
+) -> dict[str, int]:
+    """Return the positions of canonical columns in a header line, of those that are there.
+
+    Args:
+        names: the header's names.
+        known: canonical columns to look for.
+        required: those of `known` that must be there; a mapped column must be there in any case.
+        mapping: canonical column to header name, from the configuration.
+        path: the file, for messages.
+
+    Raises:
+        BadInput: a required column is missing; says which names there are, and the nearest.
+    """
+    simple = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
+    positions = {}
+    for column in known:
+        if column in mapping:
+            places = [names.index(mapping[column])] if mapping[column] in names else []
+        else:
+            places = [simple.index(alias) for alias in ALIASES[column] if alias in simple]
+        if places:
+            positions[column] = places[0]
+    required = [*required, *(c for c in known if c in mapping and c not in required)]
+    missing = [column for column in required if column not in positions]
+    if not missing:
+        return positions
+    hints = []
+    for column in missing:
+        near = difflib.get_close_matches(mapping.get(column, column), names, n=1, cutoff=0.4)
+        hints.append(f'{column} = "{near[0] if near else "..."}"')
+    listed = ", ".join(f"{c} (mapped to {mapping[c]})" if c in mapping else c for c in missing)
+    raise BadInput(
+        f"{path}: the header has no column for {listed}; it has: {', '.join(names)}.",
+        f"Say which is which in the configuration: [data.columns] {', '.join(hints)}"
+        ' (with data.format = "csv"), and check data.delimiter.',
+    )
 
 
 def title_year(title: str) -> int | None:
     """Return the year that ends a title, as in `Heat (1995)`; of a span of years, the first."""
-    match = _TITLE_YEAR.search(title)
+    match = re.search(r"\((\d{4})(?:\s*[-–]\s*(?:\d{4})?)?\)[\s\"]*$", title)
     return int(match.group(1)) if match else None
-
-
-def split_genres(text: str) -> list[str]:
-    """Split `Action|Drama`, in order and without repetitions; names for "none" are left out."""
-    return [part for part in split_values(text) if part.lower() not in _NO_GENRES]
 
 
 def split_values(text: str) -> list[str]:
@@ -39,10 +91,45 @@ def split_values(text: str) -> list[str]:
     return list(dict.fromkeys(part for part in parts if part))
 
 
+def split_genres(text: str) -> list[str]:
+    """Split `Action|Drama` as `split_values` does; names for "none" are left out."""
+    return [part for part in split_values(text) if part.lower() not in _NO_GENRES]
+
+
 def whole_number(text: str | None) -> int | None:
     """Return an integer, also one written as `1995.0`, or None if the text is none."""
     match = re.fullmatch(r"\s*(-?\d{1,18})(?:\.0*)?\s*", text or "")
     return int(match.group(1)) if match else None
+
+
+def user(line: int, cells: Mapping[str, str]) -> User:
+    """Make a user of the cells of a line by canonical column, all but the id optional."""
+    return User(
+        line=line,
+        user_id=cells[columns.USER_ID].strip(),
+        gender=cells.get(columns.GENDER) or None,
+        age=whole_number(cells.get(columns.AGE)),
+        occupation=cells.get(columns.OCCUPATION) or None,
+        zip_code=cells.get(columns.ZIP_CODE, "").strip() or None,
+    )
+
+
+def read_text(path: str, adapter: Adapter) -> Text:
+    """Read and decode a file of movies or users.
+
+    Raises:
+        BadInput: the file cannot be read, or is in none of the format's encodings.
+    """
+    with files.open_content(path, files.is_gzip(path)) as file:
+        data = file.read()
+    problem = ""
+    for encoding in adapter.encodings:
+        try:
+            return Text(path, data.decode(encoding), adapter)
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            problem = f"line {line} holds the byte {data[error.start]:#04x}"
+    raise BadInput(f"{path} is not UTF-8: {problem}.", "Save the file as UTF-8.")
 
 
 def unquoted_rows(text: Text, count: int, *, maxsplit: int = -1) -> Iterator[tuple[int, list[str]]]:
@@ -58,109 +145,13 @@ def unquoted_rows(text: Text, count: int, *, maxsplit: int = -1) -> Iterator[tup
     for line, row in enumerate(text.content.split("\n"), start=1):
         if row.strip():
             values = row.rstrip("\r").split(text.delimiter, maxsplit)
-            check_count(text.path, line, len(values), count)
+            _check_count(text.path, line, len(values), count)
             yield line, values
 
 
-def check_count(path: str, line: int, found: int, expected: int) -> None:
-    """Raise BadInput unless a line of a movies' or users' file has the columns it should have."""
-    if found != expected:
-        raise BadInput(f"{path}, line {line}: {found} columns instead of {expected}.", _MEND)
-
-
-def read_text(path: str, adapter: Adapter) -> Text:
-    """Read and decode a file of movies or users.
-
-    Raises:
-        BadInput: the file cannot be read, or is in none of the format's encodings.
-    """
-    return Text(
-        path=path,
-        content=_decoded(path, adapter.encodings),
-        delimiter=adapter.table_delimiter or adapter.delimiter,
-        columns=adapter.mapping,
-        features=adapter.movie_features,
-    )
-
-
-def _decoded(path: str, encodings: tuple[str, ...]) -> str:
-    with files.open_content(path, files.is_gzip(path)) as file:
-        data = file.read()
-    problem = ""
-    for encoding in encodings:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            problem = f"line {line} holds the byte {data[error.start]:#04x}"
-    raise BadInput(f"{path} is not UTF-8: {problem}.", "Save the file as UTF-8.")
-
-
-def movies_table(
-    movies: Iterable[Movie], path: str, with_features: bool = False, required: bool = True
-) -> pa.Table:
-    """Make a table of `schema.MOVIES` in the movies' order, if asked with their features.
-
-    Raises:
-        BadInput: no movie at all though one is `required`, one without an id, or one that is there
-            twice.
-    """
-    rows = list(movies)
-    if not rows and not required:
-        movies_schema = schema.MOVIES.append(schema.FEATURES) if with_features else schema.MOVIES
-        return movies_schema.empty_table()
-    _check_ids([(row.line, row.movie_id) for row in rows], path, "movie", columns.MOVIE_ID)
-    table = pa.table(
-        [
-            pa.array([row.movie_id for row in rows], pa.string()),
-            pa.array([row.title for row in rows], pa.string()),
-            pa.array([row.genres for row in rows], pa.list_(pa.string())),
-            pa.array([row.year for row in rows], pa.int64()),
-        ],
-        schema=schema.MOVIES,
-    )
-    if with_features:
-        values = pa.array([list(row.features) for row in rows], schema.FEATURES.type)
-        table = table.append_column(schema.FEATURES, values)
-    return table
-
-
-def users_table(users: Iterable[User], path: str) -> pa.Table:
-    """Make a table of `schema.USERS` in the users' order.
-
-    Raises:
-        BadInput: no user at all, one without an id, or one that is there twice.
-    """
-    rows = list(users)
-    _check_ids([(row.line, row.user_id) for row in rows], path, "user", columns.USER_ID)
-    values = zip(*(row[1:] for row in rows), strict=True)
-    arrays = [pa.array(cells, at.type) for cells, at in zip(values, schema.USERS, strict=True)]
-    return pa.table(arrays, schema=schema.USERS)
-
-
-def first_of_each(parts: Sequence[pa.Table]) -> pa.Table:
-    """Join tables; of rows with the same id (the first column) only the first is kept."""
-    if len(parts) == 1:
-        return parts[0]
-    table = pa.concat_tables(parts).combine_chunks()
-    rows: dict[str, int] = {}
-    for row, identity in enumerate(table.column(0).to_pylist()):
-        rows.setdefault(identity, row)
-    return table.take(pa.array(list(rows.values())))
-
-
-def _check_ids(ids: list[tuple[int, str]], path: str, what: str, column: str) -> None:
-    if not ids:
-        raise BadInput(f"{path} holds no {what}.", "Restore the file.")
-    first: dict[str, int] = {}
-    for line, value in ids:
-        if not value:
-            raise BadInput(f"{path}, line {line}: the {column} is empty.", _MEND)
-        if first.setdefault(value, line) != line:
-            raise BadInput(
-                f"{path}, line {line}: {column} {value} is in line {first[value]} already.",
-                f"Keep one line for each {what}.",
-            )
+def _check_count(path: str, line: int, count: int, expected: int) -> None:
+    if count != expected:
+        raise BadInput(f"{path}, line {line}: {count} columns instead of {expected}.", _MEND)
 
 
 def read_movies(text: Text) -> Iterator[Movie]:
@@ -171,7 +162,7 @@ def read_movies(text: Text) -> Iterator[Movie]:
     Raises:
         BadInput: the header has no movie id, or a line is short.
     """
-    for line, row, further in _rows(text, columns.MOVIES_COLUMNS, (columns.MOVIE_ID,)):
+    for line, row, further in _rows(text, columns.MOVIES_COLUMNS, columns.MOVIE_ID):
         title = row.get(columns.TITLE) or row[columns.MOVIE_ID]
         year = whole_number(row.get(columns.YEAR))
         yield Movie(
@@ -192,33 +183,27 @@ def read_users(text: Text) -> Iterator[User]:
     Raises:
         BadInput: the header has no user id, or a line is short.
     """
-    for line, row, _ in _rows(text, _USER_COLUMNS, (columns.USER_ID,)):
-        yield User(
-            line=line,
-            user_id=row[columns.USER_ID],
-            gender=row.get(columns.GENDER) or None,
-            age=whole_number(row.get(columns.AGE)),
-            occupation=row.get(columns.OCCUPATION) or None,
-            zip_code=row.get(columns.ZIP_CODE) or None,
-        )
+    for line, row, _ in _rows(text, schema.USERS.names, columns.USER_ID):
+        yield user(line, row)
 
 
 def _rows(
-    text: Text, known: Sequence[str], required: Sequence[str]
+    text: Text, known: Sequence[str], required: str
 ) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
     """Yield line, canonical columns, and the columns declared as features that the file has."""
     reader = csv.reader(io.StringIO(text.content, newline=""), delimiter=text.delimiter)
     names = [name.strip() for name in next(reader, [])]
     # The mapping is written for the ratings; here it counts where its names occur.
-    mapping = {column: name for column, name in text.columns.items() if name in names}
-    positions = find_columns(names, known, required, mapping, text.path)
+    mapping = {column: name for column, name in text.adapter.mapping.items() if name in names}
+    positions = find_columns(names, known, (required,), mapping, text.path)
     lower = [name.lower() for name in names]
-    further = {name: lower.index(name.lower()) for name in text.features if name.lower() in lower}
+    features = text.adapter.movie_features
+    further = {name: lower.index(name.lower()) for name in features if name.lower() in lower}
     line = reader.line_num + 1
     try:
         for values in reader:
             if values:
-                check_count(text.path, line, len(values), len(names))
+                _check_count(text.path, line, len(values), len(names))
                 cells = [value.strip() for value in values]
                 yield (
                     line,
@@ -228,3 +213,50 @@ def _rows(
             line = reader.line_num + 1
     except csv.Error as error:
         raise BadInput(f"{text.path}, line {line}: {error}.", _MEND) from error
+
+
+def to_table(
+    rows: Iterable[Movie] | Iterable[User],
+    path: str,
+    what: str,
+    table_schema: pa.Schema,
+    required: bool = True,
+) -> pa.Table:
+    """Make a table of movies or users in their order.
+
+    Args:
+        rows: what a format read.
+        path: the file, for messages.
+        what: `movie` or `user`, likewise.
+        table_schema: the columns; the first is the id.
+        required: refuse a file without rows.
+
+    Raises:
+        BadInput: no row though one is required, one without an id, or an id that is there twice.
+    """
+    column = table_schema.names[0]
+    cells = [row._asdict() for row in rows]
+    if required and not cells:
+        raise BadInput(f"{path} holds no {what}.", "Restore the file.")
+    first: dict[str, int] = {}
+    for row in cells:
+        line, value = row["line"], row[column]
+        if not value:
+            raise BadInput(f"{path}, line {line}: the {column} is empty.", _MEND)
+        if first.setdefault(value, line) != line:
+            raise BadInput(
+                f"{path}, line {line}: {column} {value} is in line {first[value]} already.",
+                f"Keep one line for each {what}.",
+            )
+    return pa.Table.from_pylist(cells, schema=table_schema)
+
+
+def first_of_each(parts: Sequence[pa.Table]) -> pa.Table:
+    """Join tables; of rows with the same id (the first column) only the first is kept."""
+    if len(parts) == 1:
+        return parts[0]
+    table = pa.concat_tables(parts).combine_chunks()
+    rows: dict[str, int] = {}
+    for row, identity in enumerate(table.column(0).to_pylist()):
+        rows.setdefault(identity, row)
+    return table.take(pa.array(list(rows.values())))

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from reelflow.base import columns
 from reelflow.config import DataConfig
 from reelflow.data import schema
-from reelflow.data.arrow import one_chunk, single_values
 from reelflow.data.ingest.partition import Ratings
 from reelflow.data.ingest.split import TRAIN, Codes
+from reelflow.data.schema import one_chunk, single_values
 
 _LISTS = (columns.GENRES, columns.FEATURES)
 _TEXTS = pa.large_list(pa.large_binary())

@@ -13,10 +13,10 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from reelflow.base import columns as f
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import schema
-from reelflow.data.arrow import one_chunk, single_values
 from reelflow.data.formats.source import open_window
 from reelflow.data.ingest.results import Change, DriftReport
 from reelflow.data.parse import Rules, parse_files
+from reelflow.data.schema import one_chunk, single_values
 from reelflow.data.spans import Span, Window
 
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList

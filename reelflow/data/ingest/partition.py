@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from reelflow.base import columns
 from reelflow.data import schema
-from reelflow.data.arrow import one_chunk
 from reelflow.data.quarantine import DUPLICATE
+from reelflow.data.schema import one_chunk
 
 Hashes = npt.NDArray[np.uint64]
 

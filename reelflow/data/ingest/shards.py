@@ -1,12 +1,15 @@
-"""Parquet shards of the `examples` and `catalogue` artifacts, written atomically.
+"""Parquet shards of the `examples` and `catalogue` artifacts, and evenly spread rows of them.
 
-A distributed engine repeats the work of a lost worker, and the lost worker may only have been cut
-off: then both write the same file, maybe while a third reads it. Every column is an Arrow list.
+Shards are written atomically. A distributed engine repeats the work of a lost worker, and the lost
+worker may only have been cut off: then both write the same file, maybe while a third reads it.
+Every column is an Arrow list. Statistics of evenly spread rows cost the same whatever the size.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -17,8 +20,8 @@ import tensorflow as tf
 
 from reelflow.base import columns
 from reelflow.data import files
-from reelflow.data.arrow import single_values
 from reelflow.data.ingest.partition import Ratings
+from reelflow.data.schema import single_values
 
 _ROW_GROUP: Final = 2**18
 # Timestamps and titles hardly repeat: to look for repetitions would double the time of a shard.
@@ -95,3 +98,55 @@ def ratings_table(ratings: Ratings, rows: npt.NDArray[np.int64]) -> pa.Table:
         timestamp,
     ]
     return pa.table(lists, schema=RATINGS)
+
+
+def even_rows(total: int, count: int, seed: int) -> npt.NDArray[np.int64]:
+    """Choose positions at equal distances, the first one drawn by seed.
+
+    Args:
+        total: rows there are.
+        count: rows to choose, at most `total`.
+        seed: of the first position.
+
+    Returns:
+        int64 [count], ascending, distinct, 0 to total - 1.
+    """
+    first = np.random.default_rng(seed).random()
+    positions = np.floor((np.arange(count) + first) * (total / max(count, 1))).astype(np.int64)
+    return np.minimum(positions, total - 1)
+
+
+def shares(rows: dict[str, int], most: int) -> dict[str, int]:
+    """Return the rows to take of each split, in proportion, at least one of each that has any."""
+    total = sum(rows.values())
+    if total <= most:
+        return dict(rows)
+    return {split: min(n, max(1, n * most // total)) for split, n in rows.items()}
+
+
+def count_rows(paths: Sequence[str]) -> int:
+    """Count the rows of Parquet files by their footers."""
+    return sum(pq.read_metadata(path).num_rows for path in paths)
+
+
+def write_subset(paths: Sequence[str], positions: npt.NDArray[np.int64], destination: str) -> None:
+    """Copy some rows of Parquet files to one, a row group in memory at a time.
+
+    Args:
+        paths: files with the same columns, at least one.
+        positions: rows of the files in a row, int64, ascending.
+        destination: the Parquet file to write; its folder is made.
+    """
+    parts, start = [], 0
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.metadata.num_row_groups):
+                stop = start + file.metadata.row_group(group).num_rows
+                first, last = np.searchsorted(positions, [start, stop])
+                if first < last:
+                    rows = pa.array(positions[first:last] - start)
+                    parts.append(file.read_row_group(group).take(rows))
+                start = stop
+            schema = file.schema_arrow
+    Path(destination).parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.concat_tables([schema.empty_table(), *parts]), destination)

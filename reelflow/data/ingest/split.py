@@ -34,7 +34,7 @@ class SplitPlan:
     config: SplitConfig
     file_splits: tuple[str | None, ...] = ()
     """Split of each ratings file, for `predefined`."""
-    cuts: tuple[int, int] = (0, 0)
+    cuts: tuple[int, ...] = (0, 0)
     """Timestamps at which validation and test begin, for `temporal`."""
 
 

@@ -20,13 +20,13 @@ from reelflow.base import columns
 from reelflow.base.errors import BadInput
 from reelflow.config import SplitConfig, SplitKind
 from reelflow.data import schema
-from reelflow.data.arrow import from_ipc, to_ipc
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest.catalogue import movies_hash
 from reelflow.data.ingest.partition import Ratings, combine, hash_strings, mix
 from reelflow.data.ingest.results import QUARANTINE_FILE, IngestSummary, RowCounts
 from reelflow.data.ingest.split import Codes
 from reelflow.data.quarantine import NAMES, find_rows, write_quarantine
+from reelflow.data.schema import from_ipc, to_ipc
 from reelflow.data.spans import Window
 
 _KEY: Final = b"tally"

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from reelflow.config import DataConfig, Format, SplitConfig
-from reelflow.data.formats import generic
-from reelflow.data.formats.recognise import ADAPTERS
+from reelflow.data.formats.recognise import ADAPTERS, own_csv
 from reelflow.data.formats.source import Source, open_source
 from reelflow.data.parse import Rules, parse_block
 from reelflow.data.reading import plan_chunks, read_chunk
@@ -217,4 +216,4 @@ def test_real_release() -> None:
 
 def test_the_table_has_every_format_of_the_configuration() -> None:
     assert {*ADAPTERS} == {*Format} - {Format.AUTO, Format.CSV}
-    assert generic.adapter(DataConfig()).format is Format.CSV
+    assert own_csv(DataConfig()).format is Format.CSV

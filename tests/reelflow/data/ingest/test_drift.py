@@ -11,11 +11,10 @@ import pyarrow as pa
 import pytest
 
 from reelflow.config import DataConfig, SplitConfig
-from reelflow.data.arrow import single_values
 from reelflow.data.ingest.drift import changes, read_subset, statistics
 from reelflow.data.ingest.gate import drift_reasons
 from reelflow.data.ingest.results import Change, DriftReport, IngestSummary
-from reelflow.data.schema import curated_schema
+from reelflow.data.schema import curated_schema, single_values
 from reelflow.data.spans import Span, Window, find_window
 from tests.ingested import ingest_summary
 

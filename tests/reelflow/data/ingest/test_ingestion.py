@@ -12,8 +12,8 @@ from tfx.dsl.io.filesystem import NotFoundError
 
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data.formats.source import open_source
-from reelflow.data.ingest import conversion
-from reelflow.data.ingest.conversion import Job
+from reelflow.data.ingest import ingestion
+from reelflow.data.ingest.ingestion import Folders, Job
 from reelflow.data.ingest.shards import write_atomically
 from reelflow.data.ingest.split import plan_split
 from reelflow.data.parse import Rules
@@ -33,62 +33,63 @@ def job(tmp_path: Path) -> Job:
     assert movies is not None
     return Job(
         source=source,
+        data=DataConfig(partitions=2, chunk_bytes=10_000),
         rules=Rules.of(source, movies),
         plan=plan_split(SplitConfig(), source),
         attributes=None,
-        with_features=False,
-        partitions=2,
-        chunk_bytes=10_000,
-        folder=str(scratch),
-        examples_uri=str(tmp_path / "examples"),
-        catalogue_uri=str(tmp_path / "catalogue"),
+        folders=Folders(
+            examples=str(tmp_path / "examples"),
+            catalogue=str(tmp_path / "catalogue"),
+            quarantine=str(tmp_path / "quarantine"),
+            scratch=str(scratch),
+        ),
     )
 
 
 def _parse(job: Job) -> dict[int, list[str]]:
     spilled: dict[int, list[str]] = {0: [], 1: []}
-    for chunk in plan_chunks(job.source.ratings_files, job.chunk_bytes):
-        for partition, path in conversion.parse_chunk(job, chunk):
+    for chunk in plan_chunks(job.source.ratings_files, job.data.chunk_bytes):
+        for partition, path in ingestion.parse_chunk(chunk, job):
             spilled[partition].append(path)
     return spilled
 
 
 def _files(job: Job) -> dict[str, bytes]:
-    root = Path(job.folder).parent
+    root = Path(job.folders.scratch).parent
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
 def test_doing_it_again_changes_no_byte(job: Job) -> None:
     spilled = _parse(job)
     for partition, paths in spilled.items():
-        conversion.finish_partition(job, partition, paths, None)
+        ingestion.finish_partition((partition, paths), job)
     once = _files(job)
     assert _parse(job) == spilled
     for partition, paths in spilled.items():
-        conversion.finish_partition(job, partition, reversed(paths), None)
+        ingestion.finish_partition((partition, reversed(paths)), job)
     assert _files(job) == once
-    assert conversion.gather_tallies(job).read == 3_000
+    assert ingestion.gather_tallies(job).read == 3_000
 
 
-def test_nobody_reads_what_a_killed_worker_left(job: Job) -> None:
+def test_unfinished_files_of_a_killed_worker_are_not_read(job: Job) -> None:
     """Killed in the middle of a write: what is there already stays whole, for whoever reads it."""
     spilled = _parse(job)
-    conversion.finish_partition(job, 0, spilled[0], None)
+    ingestion.finish_partition((0, spilled[0]), job)
     before = _files(job)
     with (
         mock.patch.object(tf.io.gfile, "rename", side_effect=SystemExit),
         pytest.raises(SystemExit),
     ):
-        conversion.finish_partition(job, 0, spilled[0], None)
+        ingestion.finish_partition((0, spilled[0]), job)
     after = _files(job)
     left = set(after) - set(before)
     assert {name: after[name] for name in before} == before
     # What is unfinished lies in the working folder, which goes when the node has ended.
     assert all(name.startswith("work/unfinished-") for name in left)
     assert len(left) == 1
-    conversion.finish_partition(job, 1, spilled[1], None)
-    assert conversion.gather_tallies(job).rows[0] > 0
-    for shard in (Path(job.examples_uri) / "Split-train").iterdir():
+    ingestion.finish_partition((1, spilled[1]), job)
+    assert ingestion.gather_tallies(job).rows[0] > 0
+    for shard in (Path(job.folders.examples) / "Split-train").iterdir():
         assert pq.read_table(shard).num_rows > 0
 
 

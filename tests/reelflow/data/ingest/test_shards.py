@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reelflow.data.ingest.statistics import count_rows, even_rows, shares, write_subset
+from reelflow.data.ingest.shards import count_rows, even_rows, shares, write_subset
 
 
 @pytest.mark.parametrize(("total", "count"), [(10, 10), (10, 1), (1000, 7), (999, 998), (0, 0)])
