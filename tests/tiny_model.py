@@ -191,12 +191,12 @@ def _rank(scores: tf.Tensor, movie: tf.Tensor, raw: tf.Tensor) -> tf.Tensor:
 
 
 REQUESTS = [
-    golden.Request("serving_default", {"user_id": ["1", "2", "nobody"]}),
-    golden.Request("serving_default", {"user_id": ["3"], "k": 3, "exclusions": [["1", "9"]]}),
-    golden.Request("serving_default", {"user_id": ["nobody"], "history": [["4", ""]]}),
-    golden.Request("rate", {"user_id": ["1", "nobody"], "movie_id": ["2", "nothing"]}),
-    golden.Request("similar", {"movie_id": ["1", "12"], "k": 4}),
-    golden.Request("evaluate", {"user_id": ["1"], "movie_id": ["5"], "timestamp": [1_000_000_000]}),
+    ("serving_default", {"user_id": ["1", "2", "nobody"]}),
+    ("serving_default", {"user_id": ["3"], "k": 3, "exclusions": [["1", "9"]]}),
+    ("serving_default", {"user_id": ["nobody"], "history": [["4", ""]]}),
+    ("rate", {"user_id": ["1", "nobody"], "movie_id": ["2", "nothing"]}),
+    ("similar", {"movie_id": ["1", "12"], "k": 4}),
+    ("evaluate", {"user_id": ["1"], "movie_id": ["5"], "timestamp": [1_000_000_000]}),
 ]
 
 

@@ -13,7 +13,7 @@ from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.signatures import ServingModel
 from reelflow.saved_model import golden
-from reelflow.saved_model.client import Signatures
+from reelflow.saved_model.client import Signatures, Values
 from reelflow.saved_model.contract import EVALUATE, RATE, RECOMMEND, SIMILAR
 from reelflow.saved_model.files import CATALOGUE, GOLDEN, ModelInfo
 
@@ -52,22 +52,20 @@ def _catalogue(data: EncodedData) -> pa.Table:
     )
 
 
-def _requests(data: EncodedData, users: list[str]) -> list[golden.Request]:
+def _requests(data: EncodedData, users: list[str]) -> list[tuple[str, Values]]:
     """Make requests of every kind: known and unknown users, a history, exclusions, movies, rows."""
     rows = data.train.take(np.linspace(0, len(data.train) - 1, GOLDEN_ROWS).astype(np.int64))
     user_ids = [users[u] for u in rows.user_index]
     movie_ids = [data.catalogue.movie_id[m] for m in rows.movie_index]
     unknown = "\x00nobody"  # part of every golden.json; no reader accepts control characters
     return [
-        golden.Request(RECOMMEND, {f.USER_ID: user_ids}),
-        golden.Request(RECOMMEND, {f.USER_ID: user_ids[:1], f.EXCLUSIONS: [movie_ids], f.K: 5}),
-        golden.Request(RECOMMEND, {f.USER_ID: [unknown], f.HISTORY: [movie_ids]}),
-        golden.Request(RECOMMEND, {f.USER_ID: [unknown], f.K: 3}),
-        golden.Request(
-            RATE, {f.USER_ID: [*user_ids, unknown], f.MOVIE_ID: [*movie_ids, movie_ids[0]]}
-        ),
-        golden.Request(SIMILAR, {f.MOVIE_ID: movie_ids}),
-        golden.Request(
+        (RECOMMEND, {f.USER_ID: user_ids}),
+        (RECOMMEND, {f.USER_ID: user_ids[:1], f.EXCLUSIONS: [movie_ids], f.K: 5}),
+        (RECOMMEND, {f.USER_ID: [unknown], f.HISTORY: [movie_ids]}),
+        (RECOMMEND, {f.USER_ID: [unknown], f.K: 3}),
+        (RATE, {f.USER_ID: [*user_ids, unknown], f.MOVIE_ID: [*movie_ids, movie_ids[0]]}),
+        (SIMILAR, {f.MOVIE_ID: movie_ids}),
+        (
             EVALUATE,
             {
                 f.USER_ID: user_ids,

@@ -53,9 +53,7 @@ class Models:
     def of(cls, layout: Layout, registry: str | None = None) -> Models:
         """Follow the configuration of the newest run in the output folder, or else the defaults.
 
-        Args:
-            layout: the output folder.
-            registry: URI of another registry.
+        `registry` is the URI of another registry than the configured one.
         """
         file = RunFolder(layout.latest).config
         config = load(file) if file.is_file() else Config()
@@ -77,9 +75,6 @@ class Models:
 
     def find(self, name: str) -> Version:
         """Return a version by number or alias.
-
-        Args:
-            name: a number or an alias.
 
         Raises:
             BadInput: there is none of that name.

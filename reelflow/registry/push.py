@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from reelflow.base.common import SECONDS_PER_DAY
@@ -44,14 +45,18 @@ def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:
     if not (model / SAVED_MODEL).is_file():
         raise FileNotFoundError(f"{model} holds no {SAVED_MODEL}")
     base.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(base)
+    for entry in base.iterdir():  # what killed pushes left behind
+        left = entry.name.startswith((_INCOMING, _OUTGOING))
+        if left and time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(entry)
     with tempfile.TemporaryDirectory(prefix=_INCOMING, dir=base) as hidden:
         copy = Path(hidden, "model")
         shutil.copytree(model, copy)
-        _to_disk(copy)
+        _flush([copy, *copy.rglob("*")])
         target = _take_version(copy, base, int(time.time()) if now is None else now)
-    _to_disk(base, recursive=False)
-    _remove_old(base, keep)
+    _flush([base])
+    for version in versions(base)[:-keep]:
+        withdraw(base / str(version))
     return target
 
 
@@ -82,22 +87,8 @@ def _take_version(copy: Path, base: Path, now: int) -> Path:
             return target
 
 
-def _remove_old(base: Path, keep: int) -> None:
-    for version in versions(base)[:-keep]:
-        withdraw(base / str(version))
-
-
-def _remove_abandoned(base: Path) -> None:
-    """Delete what killed pushes left behind."""
-    for entry in base.iterdir():
-        hidden = entry.name.startswith((_INCOMING, _OUTGOING))
-        if hidden and time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
-            shutil.rmtree(entry)
-
-
-def _to_disk(folder: Path, *, recursive: bool = True) -> None:
-    """Flush a folder, and with `recursive` its content, to disk."""
-    paths = [folder, *folder.rglob("*")] if recursive else [folder]
+def _flush(paths: Iterable[Path]) -> None:
+    """Write files and folders to disk."""
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -36,7 +36,6 @@ MODEL_HASH: Final = "reelflow.model_hash"
 
 # Further tags of versions.
 GIT: Final = "mlflow.source.git.commit"
-"""MLflow's own tag for the commit."""
 DATA_HASH: Final = "reelflow.data_hash"
 USERS_HASH: Final = "reelflow.user_vocabulary_hash"
 MOVIES_HASH: Final = "reelflow.movie_vocabulary_hash"
@@ -50,7 +49,6 @@ REASONS: Final = "reelflow.reasons"
 PUSHED_VERSION: Final = "reelflow.pushed_version"
 """The version's number in the serving folder when it was last pushed by a run."""
 
-_URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _SQLITE = "sqlite:///"
 REMEDY = (
     "Name the registry by registry.uri, --registry or MLFLOW_TRACKING_URI, and a model in it as "
@@ -72,13 +70,8 @@ def set_up_mlflow() -> None:
 
 
 def address(configured: str | None, file: Path) -> str:
-    """The registry's URI.
-
-    Args:
-        configured: URI of the configuration or the command line, if there is one.
-        file: the sqlite file to use if neither that nor MLFLOW_TRACKING_URI names a registry.
-    """
-    return configured or os.environ.get(_URI_VARIABLE) or f"{_SQLITE}{file}"
+    """Return the URI that is configured, or MLFLOW_TRACKING_URI, or that of an sqlite file."""
+    return configured or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{file}"
 
 
 def shown(uri: str, text: str | None = None) -> str:
@@ -144,12 +137,7 @@ class Registry:
     """One registered model in one registry."""
 
     def __init__(self, uri: str, name: str) -> None:
-        """Remember the two; the first request comes later.
-
-        Args:
-            uri: of MLflow's tracking server or database.
-            name: the registered model.
-        """
+        """Take the URI of MLflow's tracking server or database, and the registered model's name."""
         self.uri = uri
         self.name = name
 
@@ -219,10 +207,6 @@ class Registry:
     def download(self, number: int, folder: Path) -> None:
         """Copy a version's SavedModel; the folder appears as a whole or not at all.
 
-        Args:
-            number: of the version.
-            folder: the SavedModel's; its parent is made if missing.
-
         Raises:
             BadInput: the version holds no SavedModel.
         """
@@ -290,10 +274,10 @@ class Registry:
         Args:
             model: the folder with `MLmodel` (`registration.package`).
             model_hash: of its SavedModel (`content_hash`).
-            run_name: of MLflow's run.
+            run_name: of the run, which gets metrics and params as well.
             description: of the version.
-            metrics: of the run.
-            params: of the run.
+            metrics: by path.
+            params: by path.
             tags: of the run and of the version.
             files: report, model card and so on, kept beside the model.
             texts: further files, content by name.

@@ -59,11 +59,7 @@ class Catalogue:
         return len(self.movies)
 
     def find(self, movie_id: str, option: str = "") -> Movie:
-        """Return the movie with an id.
-
-        Args:
-            movie_id: text of a request, which may be a title by mistake.
-            option: command-line option of the text, for the remedy; may be empty.
+        """Return the movie with an id; `option` is the command-line option for the remedy.
 
         Raises:
             BadInput: it is a title, and the message has its id; or it is neither, and the message

@@ -118,12 +118,7 @@ class Signatures:
 
 
 def to_lists(array: npt.NDArray[Any], errors: str = "strict") -> Any:
-    """Return an array as nested lists, with strings as text.
-
-    Args:
-        array: of any shape; an `object` array holds bytes.
-        errors: treatment of bytes that are no UTF-8, as in `bytes.decode`.
-    """
+    """Return an array as nested lists, bytes as text; `errors` is that of `bytes.decode`."""
     if array.dtype == object:
         flat = [text.decode("utf-8", errors) for text in array.ravel()]
         array = np.array([*flat, None], dtype=object)[:-1].reshape(array.shape)
@@ -248,7 +243,8 @@ class ServedModel:
     def rate(self, user_id: str, movie_id: str) -> RatingPrediction:
         """Predict the rating of a movie by a user; either may be unknown."""
         answer = self.signatures.call(RATE, {USER_ID: [user_id], MOVIE_ID: [movie_id]})
-        return rating_predictions(answer)[0]
+        names = [RATING, KNOWN_USER, KNOWN_MOVIE, *([LIKE] if LIKE in answer else [])]
+        return RatingPrediction(*(answer[name].item() for name in names))
 
     def similar(self, movie_id: str, k: int = 10) -> tuple[Item, ...]:
         """Return the k nearest movies by the cosine of their embeddings, nearest first.
@@ -266,13 +262,6 @@ class ServedModel:
         if k < 1:
             raise BadInput(f"k must be at least 1, not {k}.")
         return min(k, len(self.catalogue))
-
-
-def rating_predictions(answer: Mapping[str, npt.NDArray[Any]]) -> list[RatingPrediction]:
-    """Return the rows of an answer of the signature `rate`."""
-    names = [RATING, KNOWN_USER, KNOWN_MOVIE, *([LIKE] if LIKE in answer else [])]
-    columns = (answer[name].tolist() for name in names)
-    return [RatingPrediction(*row) for row in zip(*columns, strict=True)]
 
 
 def _items(answer: Arrays) -> tuple[Item, ...]:

@@ -132,10 +132,6 @@ def missing_parts(present: Mapping[str, Signature]) -> list[str]:
     return reasons
 
 
-# TensorFlow's own initialiser, which is none of ours.
-_HIDDEN = "__saved_model_init_op"
-
-
 @dataclass(frozen=True)
 class Definitions:
     """The signatures of one SavedModel, as its file defines them."""
@@ -151,6 +147,7 @@ class Definitions:
         Raises:
             OSError: there is no `saved_model.pb`.
         """
+        import tensorflow as tf
         from google.protobuf import json_format
         from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
@@ -158,13 +155,17 @@ class Definitions:
         shown = meta_graph_pb2.MetaGraphDef()
         signatures = {}
         for name, definition in sorted(content.meta_graphs[0].signature_def.items()):
-            if name == _HIDDEN:
+            if name == "__saved_model_init_op":  # TensorFlow's own
                 continue
             shown.signature_def[name].CopyFrom(definition)
-            inputs = {
-                key: _input(tensor, definition.defaults.get(key))
-                for key, tensor in sorted(definition.inputs.items())
-            }
+            inputs = {}
+            for key, tensor in sorted(definition.inputs.items()):
+                shape, default = tensor.tensor_shape, definition.defaults.get(key)
+                inputs[key] = Input(
+                    dtype=tf.as_dtype(tensor.dtype).as_numpy_dtype,
+                    rank=None if shape.unknown_rank else len(shape.dim),
+                    default=None if default is None else tf.make_ndarray(default),
+                )
             signatures[name] = Signature(inputs, frozenset(definition.outputs))
         options = inspect.signature(json_format.MessageToDict).parameters
         # protobuf renamed it; each of the two stacks has its own name.
@@ -177,13 +178,3 @@ class Definitions:
             shown, preserving_proto_field_name=True, **{show_zeros: True}
         )
         return cls(signatures, metadata["signature_def"])
-
-
-def _input(tensor: Any, default: Any) -> Input:
-    import tensorflow as tf
-
-    return Input(
-        dtype=tf.as_dtype(tensor.dtype).as_numpy_dtype,
-        rank=None if tensor.tensor_shape.unknown_rank else len(tensor.tensor_shape.dim),
-        default=None if default is None else tf.make_ndarray(default),
-    )

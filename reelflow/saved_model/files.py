@@ -57,7 +57,7 @@ class ServingResult(_Part):
     latency_ms: Annotated[dict[str, float], BeforeValidator(lambda value: value or {})] = {}
     """`median` and `p95` of a single-user request; empty (once: null) if it was not measured."""
     load_seconds: float | None = None
-    """Time to load the model in a fresh process, without importing TensorFlow."""
+    """Without importing TensorFlow."""
     golden: int = 0
     """Golden requests that were compared."""
 
@@ -133,15 +133,12 @@ class ModelInfo(_Part):
     best_epochs: dict[str, int] | None = None
     """Loss to the epoch whose weights were kept."""
     fit_seconds: float | None = None
-    """Duration of training, in seconds."""
     parameters: int | None = None
-    """Number of learned parameters."""
     tasks: list[str] | None = None
     """Tasks that the model was trained on; `trained_tasks` has a default."""
     history: dict[str, list[float]] | None = None
     """Loss to its value after each epoch; validation losses begin with `val_`."""
     tuned: dict[str, Any] | None = None
-    """Settings that the tuner chose."""
     warm_start: WarmStart | None = None
     guards: list[Guard] | None = None
     """Checks of the data and of training."""

@@ -27,14 +27,6 @@ ABSOLUTE: Final = 1e-5
 
 
 @dataclass(frozen=True)
-class Request:
-    """A call of one signature; inputs with a default may be left out."""
-
-    signature: str
-    inputs: Values
-
-
-@dataclass(frozen=True)
 class Golden:
     """A request with its known answer."""
 
@@ -43,20 +35,13 @@ class Golden:
     outputs: Values
 
 
-def record(signatures: Signatures, requests: Iterable[Request]) -> list[Golden]:
-    """Answer the requests in this process.
+def record(signatures: Signatures, requests: Iterable[tuple[str, Values]]) -> list[Golden]:
+    """Answer requests, each a signature with its inputs, in this process.
 
     Raises:
         KeyError: there is no such signature, or an input without a default is missing.
     """
-    return [
-        Golden(
-            signature=request.signature,
-            inputs=dict(request.inputs),
-            outputs=signatures.ask(request.signature, request.inputs),
-        )
-        for request in requests
-    ]
+    return [Golden(name, dict(inputs), signatures.ask(name, inputs)) for name, inputs in requests]
 
 
 def uses_history(golden: Iterable[Golden]) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,6 @@ from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.middleware import Metrics, RequestMiddleware
 from reelflow.serving.versions import Versions
 
-_BACKLOG: Final = 1024
 PAGE: Final = Path(__file__).parent / "page"
 _FILES: Final = {
     "/": "index.html",
@@ -167,11 +166,17 @@ def run(
         access_log=False,
         server_header=False,
         limit_concurrency=limits.connections,
-        backlog=_BACKLOG,
+        backlog=1024,
         timeout_graceful_shutdown=limits.drain_seconds,
     )
-    with _stopping_is_success():
+    # uvicorn raises the signal again after a clean stop, which is no failure.
+    signals = (signal.SIGTERM, signal.SIGINT)
+    handlers = [(number, signal.signal(number, lambda *_: None)) for number in signals]
+    try:
         _Server(config, started).run(sockets=[listening])
+    finally:
+        for number, handler in handlers:
+            signal.signal(number, handler)
 
 
 class _Server(uvicorn.Server):
@@ -183,16 +188,3 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_started()
-
-
-@contextmanager
-def _stopping_is_success() -> Iterator[None]:
-    """Ignore the signal that uvicorn raises again after a clean stop, which is no failure."""
-    handlers = {
-        number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

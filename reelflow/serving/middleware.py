@@ -26,6 +26,7 @@ from reelflow.serving.limits import Limits, Problem
 disable_created_metrics()  # a second, useless line for every figure
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+_METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"}
 _HEADERS = (
     (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'"),
     (b"referrer-policy", b"no-referrer"),
@@ -116,7 +117,9 @@ class RequestMiddleware:
         finally:
             self._metrics.open.dec()
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.requests.labels(_method(scope), route, str(status)).inc()
+            # Labels must be few: an unknown method is `other`.
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.requests.labels(method, route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - start)
 
     async def _body(self, receive: Receive) -> bytes:
@@ -180,12 +183,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
-
-
-def _method(scope: Scope) -> str:
-    """Return the method, or `other` for an unknown one, since labels must be few."""
-    method: str = scope["method"]
-    return method if method in {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"} else "other"
 
 
 async def _refuse(problem: Problem, send: Send) -> None:

@@ -25,21 +25,20 @@ from reelflow.serving.engine import Engine
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.messages import ERRORS
 
-_KEYS: Final = {"instances", "inputs", "signature_name"}
+SMALL: Final = 4
+"""Most rows of a request that is joined with others."""
+MODEL: Final = "reelflow"
+BASE: Final = f"/v1/models/{MODEL}"
+_LONGEST_VERSION: Final = 18  # digits: an int64
+
+Arrays = Mapping[str, Any]
+router = APIRouter(tags=["TensorFlow Serving"], responses=ERRORS)
 
 
 def parse(
     request: Any, signatures: Mapping[str, Signature], limits: Limits
 ) -> tuple[str, bool, dict[str, Any]]:
-    """Read a `:predict` request.
-
-    Args:
-        request: the parsed JSON.
-        signatures: of the model, by name.
-        limits: the rows it may have.
-
-    Returns:
-        The signature's name, True if the row format was used, and numpy arrays by input name.
+    """Return a `:predict` request's signature, True for the row format, and arrays by input.
 
     Raises:
         Problem: 400, the request is malformed.
@@ -48,7 +47,7 @@ def parse(
         raise Problem(400, "The request must be a JSON object.")
     if ("instances" in request) == ("inputs" in request):
         raise Problem(400, "The request must have either 'instances' or 'inputs'.")
-    strange = sorted(set(request) - _KEYS)
+    strange = sorted(set(request) - {"instances", "inputs", "signature_name"})
     if strange:
         raise Problem(400, f"Unknown keys: {', '.join(map(repr, strange))}.")
     name = request.get("signature_name", RECOMMEND) or RECOMMEND
@@ -71,12 +70,7 @@ def parse(
 
 
 def render(outputs: Mapping[str, Any], by_row: bool) -> dict[str, Any]:
-    """Write the answer in the format of the request.
-
-    Args:
-        outputs: numpy arrays whose first axis are the rows.
-        by_row: True for `predictions`, False for `outputs`.
-    """
+    """Return the JSON of outputs, arrays with a row per user: `predictions` if by row."""
     lists = {name: to_lists(array, errors="replace") for name, array in outputs.items()}
     if not by_row:
         return {"outputs": lists if len(lists) > 1 else next(iter(lists.values()))}
@@ -111,8 +105,7 @@ def _named(inputs: Any, expected: Mapping[str, Input]) -> dict[str, Any]:
 
 def _array(name: str, values: Any, expected: Input, limits: Limits) -> Any:
     """A numpy array of the input's dtype and rank."""
-    kind = "strings" if expected.dtype is object else "whole numbers"
-    nested = np.array(_leaves(name, values, expected.dtype is object, kind), dtype=object)
+    nested = np.array(_leaves(name, values, expected.dtype is object), dtype=object)
     if expected.rank is not None and nested.ndim != expected.rank:
         raise Problem(
             400, f"{name}: {expected.rank} axes are wanted, not {nested.ndim}, and no ragged lists."
@@ -130,10 +123,10 @@ def _array(name: str, values: Any, expected: Input, limits: Limits) -> Any:
     return array
 
 
-def _leaves(name: str, values: Any, strings: bool, kind: str) -> Any:
+def _leaves(name: str, values: Any, strings: bool) -> Any:
     """Return the same nested lists with checked leaves, strings as UTF-8."""
     if isinstance(values, list):
-        return [_leaves(name, value, strings, kind) for value in values]
+        return [_leaves(name, value, strings) for value in values]
     if strings and isinstance(values, str):
         try:
             return values.encode("utf-8")
@@ -146,13 +139,8 @@ def _leaves(name: str, values: Any, strings: bool, kind: str) -> Any:
             raise Problem(400, f"{name}: {{'b64': ...}} is not base64.") from None
     if not strings and isinstance(values, int) and not isinstance(values, bool):
         return values
+    kind = "strings" if strings else "whole numbers"
     raise Problem(400, f"{name}: {kind} are wanted.")
-
-
-SMALL: Final = 4
-"""Most rows of a request that is joined with others."""
-
-Arrays = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -189,27 +177,17 @@ class PredictBatch:
                 key: first if key == K else np.concatenate([r[key] for r in requests])
                 for key, first in joined.items()
             }
-        outputs = self._ask(joined)
+        import tensorflow as tf
+
+        try:
+            outputs = self.engine.ask(self.name, joined)
+        except (tf.errors.InvalidArgumentError, ValueError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise Problem(400, f"The model refuses these inputs: {first}") from error
         if sum(array.size for array in outputs.values()) > self.limits.cells * len(requests):
             raise Problem(400, f"An answer may have {self.limits.cells:,} cells: ask for less.")
         parts = {key: np.array_split(array, len(requests)) for key, array in outputs.items()}
         return [{key: part[at] for key, part in parts.items()} for at in range(len(requests))]
-
-    def _ask(self, inputs: Arrays) -> Arrays:
-        import tensorflow as tf
-
-        try:
-            return self.engine.ask(self.name, inputs)
-        except (tf.errors.InvalidArgumentError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise Problem(400, f"The model refuses these inputs: {first}") from error
-
-
-MODEL: Final = "reelflow"
-BASE: Final = f"/v1/models/{MODEL}"
-_LONGEST_VERSION: Final = 18  # digits: an int64
-
-router = APIRouter(tags=["TensorFlow Serving"], responses=ERRORS)
 
 
 @router.get(BASE, summary="Which version is served")

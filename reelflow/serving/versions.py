@@ -145,19 +145,13 @@ class Versions:
         self._metrics.loads.labels("loaded").inc()
         self._metrics.version.set(engine.version)
         self._metrics.loaded.set(time.time())
-        _free_old_version()
+        # Drop the old version now, and spare requests Python's walks through the new one:
+        # TensorFlow's objects form cycles, so that an old version would stay in memory; and there
+        # are so many that a full collection stops every request for a fifth of a second.
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
         log.info("serving version %s, %s movies", engine.version, f"{len(engine.movies):,}")
-
-
-def _free_old_version() -> None:
-    """Drop the old version now, and spare requests Python's walks through the new one.
-
-    TensorFlow's objects form cycles, so that an old version would stay in memory; and there are so
-    many that a full collection stops every request for a fifth of a second.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 def _files_state(folder: Path) -> object:
