@@ -1,4 +1,4 @@
-"""Paths in the output folder."""
+"""Paths in the output folder, and the hash of the code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.config.layout import Layout
+from reelflow.config.layout import Layout, code_hash
 
 
 def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +27,19 @@ def test_latest_moves_and_survives_a_move_of_the_folder(tmp_path: Path) -> None:
     layout.output.rename(tmp_path / "moved")
     assert (tmp_path / "moved" / "latest" / "summary.json").read_text() == "r2"
     assert sorted(path.name for path in (tmp_path / "moved").iterdir()) == ["latest", "runs"]
+
+
+def test_only_code_of_the_nodes_counts(tmp_path: Path) -> None:
+    """The cache's key changes with the code that the nodes run, and with nothing else."""
+    node = tmp_path / "components" / "trainer" / "fit.py"
+    node.parent.mkdir(parents=True)
+    node.write_text("epochs = 1")
+    before = code_hash(tmp_path)
+    (tmp_path / "README.md").write_text("words")
+    assert code_hash(tmp_path) == before
+    node.write_text("epochs = 2")
+    assert code_hash(tmp_path) != before
+
+
+def test_our_own_code_is_found() -> None:
+    assert code_hash() != code_hash(Path("/nowhere"))

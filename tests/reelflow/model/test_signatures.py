@@ -225,3 +225,70 @@ def test_evaluate_what_the_model_does_not_know(signatures: Signatures) -> None:
 def test_an_empty_batch_has_an_empty_answer(signatures: Signatures) -> None:
     assert _ask(signatures, user_id=[])["movie_id"] == []
     assert _ask(signatures, "rate", user_id=[], movie_id=[])["rating"] == []
+
+
+# `score`, `explain` and `timeline` against `serving_default` and the training data.
+
+
+@pytest.mark.parametrize("history", [[[""]], [["", "first"]]])
+def test_score_is_what_the_recommendations_are_made_of(
+    model: Trained, signatures: Signatures, history: list[list[str]]
+) -> None:
+    movies = [*model.data.catalogue.movie_id]
+    history = [[movie if movie in movies else movies[0] if movie else "" for movie in history[0]]]
+    users = [model.board.users[0], "nobody"]
+    whole = _ask(signatures, "score", user_id=users, history=history)
+    best = _ask(signatures, "serving_default", user_id=users, history=history, k=len(movies))
+    assert whole["source"] == best["source"]
+    for row in range(len(users)):
+        unseen = np.where(whole["seen"][row], -np.inf, whole["score"][row])
+        order = [movies[i] for i in np.argsort(-unseen, kind="stable") if np.isfinite(unseen[i])]
+        assert order == [movie for movie in best["movie_id"][row] if movie]
+        np.testing.assert_allclose(
+            -np.sort(-unseen)[: len(order)], best["score"][row][: len(order)]
+        )
+
+
+def test_an_explanation_sums_to_the_score(model: Trained, signatures: Signatures) -> None:
+    movies = [*model.data.catalogue.movie_id]
+    for user, history in [(model.board.users[1], ""), ("nobody", movies[2]), ("nobody", "")]:
+        named = [[history, movies[0] if history else ""]]
+        whole = _ask(signatures, "score", user_id=[user], history=named)
+        why = _ask(
+            signatures, "explain", user_id=[user] * len(movies), movie_id=movies, history=named
+        )
+        sums = np.sum(why["weight"], axis=1) + why["rest"]
+        np.testing.assert_allclose(sums, whole["score"][0], rtol=1e-4, atol=1e-4)
+
+
+def test_an_explanation_names_the_history_and_nothing_else(
+    model: Trained, signatures: Signatures
+) -> None:
+    movies = [*model.data.catalogue.movie_id]
+    why = _ask(
+        signatures,
+        "explain",
+        user_id=["nobody"],
+        movie_id=movies[:1],
+        history=[["", movies[3], movies[5]]],
+    )
+    assert {movie for movie in why["movie_id"][0] if movie} == {movies[3], movies[5]}
+    weights = why["weight"][0]
+    assert weights[0] >= weights[1]
+    assert not any(weights[2:])
+    unknown = _ask(
+        signatures, "explain", user_id=["nobody"], movie_id=["nothing"], history=[[movies[3]]]
+    )
+    assert not any(unknown["movie_id"][0])
+    assert unknown["rest"] == [0.0]
+
+
+def test_a_timeline_is_what_the_user_rated_newest_first(
+    model: Trained, signatures: Signatures
+) -> None:
+    train, catalogue = model.data.train, model.data.catalogue
+    mine = train.movie_index[train.user_index == 0]
+    answer = _ask(signatures, "timeline", user_id=[model.board.users[0], "nobody"], k=3)
+    assert answer["movie_id"][0] == [catalogue.movie_id[m] for m in mine[::-1][:3]]
+    assert answer["movie_id"][1] == ["", "", ""]
+    assert answer["count"] == [len(mine), 0]
