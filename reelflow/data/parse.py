@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -177,7 +177,10 @@ def _read_rows(block: bytes, layout: Layout) -> tuple[Positions, Codes, pa.Table
     fits = np.array([row is not None and len(row) == len(layout.columns) for row in cells])
     reasons[chosen[~fits]] = quarantine.COLUMNS.code
     rows = [row for row, fit in zip(cells, fits, strict=True) if fit and row is not None]
-    table = pa.concat_tables([table, _quoted_table(rows, layout.columns)])
+    columns_of_rows = list(zip(*rows, strict=True)) or [()] * len(layout.columns)
+    places = {name: at for at, name in enumerate(layout.columns) if name is not None}
+    further = {name: pa.array(columns_of_rows[at], pa.string()) for name, at in places.items()}
+    table = pa.concat_tables([table, pa.table(further)])
     position = np.concatenate([unquoted, chosen[fits]])
     order = np.argsort(position, kind="stable")
     return offsets, reasons, table.take(pa.array(order)), position[order]
@@ -190,17 +193,25 @@ def _read_unquoted(
     delimiter: bytes,
     columns: tuple[str | None, ...],
 ) -> pa.Table:
-    """Columns, as strings, of lines that have the right number of delimiters.
+    """Read the columns, as strings, of lines that have the right number of delimiters.
 
     Quotes have no meaning in them; those that stand around complete values are `needless`.
     """
     canonical = [column for column in columns if column is not None]
     if not len(chosen):
         return pa.table([pa.array([], pa.string()) for _ in canonical], names=canonical)
-    data = lines.data
+    data, behind = lines.data, lines.ends[chosen]
     if len(chosen) < len(lines) or len(needless):
-        data = _gather(lines, chosen, needless)
-    longest = int((lines.ends[chosen] - lines.starts[chosen]).max())
+        begin = np.zeros(len(data) + 1, np.int8)
+        begin[lines.starts[chosen]] = 1
+        begin[behind] -= 1
+        kept = np.cumsum(begin[:-1], dtype=np.int8).view(np.bool_)
+        # The byte behind a line is its newline or carriage return, or there is none.
+        kept[behind[behind < len(kept)]] = True
+        kept[needless] = False
+        data = np.append(data[kept], np.uint8(NEWLINE))
+        data[data == RETURN] = NEWLINE
+    longest = int((behind - lines.starts[chosen]).max())
     # Ignored columns need a name too, and any that is not a canonical one will do.
     names = [column or f"ignored {at}" for at, column in enumerate(columns)]
     return pyarrow.csv.read_csv(
@@ -220,27 +231,6 @@ def _read_unquoted(
     )
 
 
-def _gather(lines: Lines, chosen: Positions, dropped: Positions) -> npt.NDArray[np.uint8]:
-    """The bytes of some lines, without some bytes, each with a newline behind it."""
-    begin = np.zeros(len(lines.data) + 1, np.int8)
-    begin[lines.starts[chosen]] = 1
-    begin[lines.ends[chosen]] -= 1
-    kept = np.cumsum(begin[:-1], dtype=np.int8).view(np.bool_)
-    # The byte behind a line is its newline or carriage return, or there is none.
-    behind = lines.ends[chosen]
-    kept[behind[behind < len(kept)]] = True
-    kept[dropped] = False
-    gathered = np.append(lines.data[kept], np.uint8(NEWLINE))
-    gathered[gathered == RETURN] = NEWLINE
-    return gathered
-
-
-def _quoted_table(rows: list[list[str]], columns: tuple[str | None, ...]) -> pa.Table:
-    cells = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    places = {name: at for at, name in enumerate(columns) if name is not None}
-    return pa.table({name: pa.array(cells[at], pa.string()) for name, at in places.items()})
-
-
 def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:
     """Check and convert the columns of ratings.
 
@@ -253,13 +243,20 @@ def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:
         [rows], whose values mean something in the valid rows only; and the reason of each row as an
         `code` of a `reelflow.data.quarantine.Reason`, 0 for a valid one [rows].
     """
-    cells = {name: _trimmed(one_chunk(table.column(name))) for name in table.column_names}
+    cells = {name: one_chunk(table.column(name)) for name in table.column_names}
+    for name, strings in cells.items():
+        if _holds(strings, b" \t"):
+            cells[name] = pc.ascii_trim_whitespace(strings)
     reasons = np.zeros(table.num_rows, np.uint8)
     users, user_empty = _ids(cells[columns.USER_ID])
     movies, movie_empty = _ids(cells[columns.MOVIE_ID])
     _refuse(reasons, user_empty | movie_empty, quarantine.EMPTY_ID)
 
-    rating = _numbers(cells[columns.RATING])
+    # Decimal numbers, NaN where there is none; few values are distinct, so each is read once.
+    encoded = cells[columns.RATING].dictionary_encode()
+    numeric = pc.match_substring_regex(encoded.dictionary, _NUMBER)
+    numbers = pc.if_else(numeric, encoded.dictionary, pa.scalar(None, pa.string()))
+    rating = _per_row(numbers.cast(pa.float64()), encoded)
     _refuse(reasons, ~np.isfinite(rating), quarantine.RATING)
     _refuse(
         reasons,
@@ -284,11 +281,6 @@ def _refuse(reasons: Codes, wrong: Mask, reason: Reason) -> None:
     reasons[wrong & (reasons == 0)] = reason.code
 
 
-def _trimmed(strings: pa.Array) -> pa.Array:
-    """Without the ASCII blanks around the values."""
-    return pc.ascii_trim_whitespace(strings) if _holds(strings, b" \t") else strings
-
-
 def _holds(strings: pa.Array, searched: bytes) -> bool:
     """Return True if any of the bytes is anywhere in the strings."""
     buffer = strings.buffers()[2]
@@ -301,20 +293,10 @@ def _ids(strings: pa.Array) -> tuple[pa.DictionaryArray, Mask]:
     return encoded, _per_row(pc.equal(encoded.dictionary, ""), encoded)
 
 
-def _per_row(per_value: pa.Array, encoded: pa.DictionaryArray) -> npt.NDArray[np.bool_]:
+def _per_row(per_value: pa.Array, encoded: pa.DictionaryArray) -> npt.NDArray[Any]:
     """Spread a property of the distinct values to the rows."""
-    of_value = per_value.to_numpy(zero_copy_only=False).astype(np.bool_)
-    return np.asarray(of_value[encoded.indices.to_numpy()], np.bool_)
-
-
-def _numbers(strings: pa.Array) -> npt.NDArray[np.float64]:
-    """Decimal numbers, NaN where there is none; few values are distinct, so each is read once."""
-    encoded = strings.dictionary_encode()
-    distinct = encoded.dictionary
-    valid = pc.match_substring_regex(distinct, _NUMBER)
-    parsed = pc.if_else(valid, distinct, pa.scalar(None, pa.string())).cast(pa.float64())
-    of_value = parsed.to_numpy(zero_copy_only=False)
-    return np.asarray(of_value[encoded.indices.to_numpy()], np.float64)
+    of_value: npt.NDArray[Any] = per_value.to_numpy(zero_copy_only=False)
+    return of_value[encoded.indices.to_numpy()]
 
 
 def _whole_numbers(strings: pa.Array) -> tuple[pa.Array, Mask]:

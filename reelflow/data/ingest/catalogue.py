@@ -17,13 +17,12 @@ from reelflow.data.ingest.partition import Ratings
 from reelflow.data.ingest.split import TRAIN, Codes
 from reelflow.data.schema import one_chunk, single_values
 
-_LISTS = (columns.GENRES, columns.FEATURES)
 _TEXTS = pa.large_list(pa.large_binary())
 _INTEGERS = pa.large_list(pa.int64())
 
 
 def catalogue_schema(with_attributes: bool, with_features: bool = False) -> pa.Schema:
-    """Columns of both splits, each a list.
+    """Return the columns of both splits, each a list.
 
     Transform insists on TFX's own Arrow types and on the order of schemas/movies.pbtxt.
 
@@ -49,25 +48,24 @@ def catalogue_schema(with_attributes: bool, with_features: bool = False) -> pa.S
 
 
 def movies_from_ids(movie_ids: Sequence[str]) -> pa.Table:
-    """The catalogue of a source without a movies' file (`schema.MOVIES`): ids are the titles."""
+    """Make the catalogue of a source without a movies' file (`schema.MOVIES`): ids are titles."""
     ids = pa.array(movie_ids, pa.string())
     genres = pa.array([[]] * len(ids), pa.list_(pa.string()))
     return pa.table([ids, ids, genres, pa.nulls(len(ids), pa.int64())], schema=schema.MOVIES)
 
 
 def movies_split(movies: pa.Table, with_attributes: bool, with_features: bool = False) -> pa.Table:
-    """Movies (`schema.MOVIES`) as rows of the catalogue."""
-    cells = {name: one_chunk(movies.column(name)) for name in movies.column_names}
-    lists = {
-        name: values if name in _LISTS else single_values(values) for name, values in cells.items()
-    }
-    return _with_nulls(lists, movies.num_rows, catalogue_schema(with_attributes, with_features))
+    """Turn movies (`schema.MOVIES`) into rows of the catalogue."""
+    lists = {name: one_chunk(movies.column(name)) for name in movies.column_names}
+    for name in (columns.MOVIE_ID, columns.TITLE, columns.YEAR):
+        lists[name] = single_values(lists[name])
+    return _table(lists, movies.num_rows, catalogue_schema(with_attributes, with_features))
 
 
 def users_split(
     ratings: Ratings, splits: Codes, attributes: pa.Table | None, with_features: bool = False
 ) -> pa.Table:
-    """Users with train ratings as rows of the catalogue, with their first and last train timestamp.
+    """Turn users with train ratings into rows of the catalogue, with first and last timestamp.
 
     Args:
         ratings: sorted by user and time.
@@ -93,27 +91,27 @@ def users_split(
             name: single_values(one_chunk(known.column(name))) for name in columns.USER_ATTRIBUTES
         }
     fields = catalogue_schema(attributes is not None, with_features)
-    return _with_nulls(lists, len(ids), fields)
+    return _table(lists, len(ids), fields)
 
 
-def _with_nulls(lists: dict[str, pa.Array], rows: int, fields: pa.Schema) -> pa.Table:
-    arrays = [
-        _large(lists[field.name], field.type) if field.name in lists else pa.nulls(rows, field.type)
-        for field in fields
-    ]
+def _table(lists: dict[str, pa.Array], rows: int, fields: pa.Schema) -> pa.Table:
+    """Make a table of lists with 64-bit offsets; null lists are kept, missing columns are null."""
+    arrays = []
+    for field in fields:
+        column = lists.get(field.name)
+        if column is None:
+            arrays.append(pa.nulls(rows, field.type))
+            continue
+        starts = np.asarray(column.offsets.cast(pa.int64()))
+        nulls = np.append(np.asarray(column.is_null()), False)
+        values = column.values.cast(field.type.value_type)
+        offsets = pa.array(starts, pa.int64(), mask=nulls)
+        arrays.append(pa.LargeListArray.from_arrays(offsets, values))
     return pa.table(arrays, schema=fields)
 
 
-def _large(lists: pa.ListArray, large_type: pa.DataType) -> pa.LargeListArray:
-    """List with 64-bit offsets and another type of values, null lists kept."""
-    starts = np.asarray(lists.offsets.cast(pa.int64()))
-    nulls = np.append(np.asarray(lists.is_null()), False)
-    values = lists.values.cast(large_type.value_type)
-    return pa.LargeListArray.from_arrays(pa.array(starts, pa.int64(), mask=nulls), values)
-
-
 def movies_hash(movies: pa.Table) -> str:
-    """SHA-256 of the movies' content, whatever their order."""
+    """Return the SHA-256 of the movies' content, whatever their order."""
     rows = movies.sort_by(columns.MOVIE_ID).to_pylist()
     text = json.dumps(rows, ensure_ascii=True, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -133,12 +131,12 @@ def missing_features(data: DataConfig, movies: pa.Table, users: pa.Table | None)
     """
     missing = []
     if users is not None and not users.num_rows:
-        missing.append("users' attributes")
+        missing = ["users' attributes"]
     elif users is not None:
-        missing += [
-            f"users' {n}"
-            for n in columns.USER_ATTRIBUTES
-            if users.column(n).null_count == users.num_rows
+        missing = [
+            f"users' {name}"
+            for name in columns.USER_ATTRIBUTES
+            if users.column(name).null_count == users.num_rows
         ]
     present: set[str] = set()
     if columns.FEATURES in movies.column_names:

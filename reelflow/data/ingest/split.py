@@ -5,7 +5,7 @@ The temporal split cuts by counts that are merged, not by rows that are gathered
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,14 +71,34 @@ def assign_splits(ratings: Ratings, plan: SplitPlan) -> Codes:
         uint8 [rows], index into `columns.RATING_SPLITS`.
     """
     config = plan.config
+    codes = np.full(len(ratings), TRAIN, np.uint8)
     if config.kind is SplitKind.RANDOM:
-        return _by_share(ratings, config)
-    if config.kind is SplitKind.TEMPORAL:
+        # Test is drawn first: its rows stay the same if the share of validation is changed.
+        draws = _draws(ratings, config.seed)
+        codes[draws < config.test_share + config.validation_share] = VALIDATION
+        codes[draws < config.test_share] = TEST
+    elif config.kind is SplitKind.TEMPORAL:
+        # Only an empty partition has no timestamps: plan_split has refused other sources.
+        times = np.zeros(len(ratings), np.int64)
+        times = times if ratings.timestamp is None else ratings.timestamp
         # Train ends where validation begins, also if both cuts fell on the same bound.
-        return np.searchsorted(plan.cuts, _timestamps(ratings), side="right").astype(np.uint8)
-    if config.kind is SplitKind.LEAVE_LAST:
-        return _last_of_user(ratings.user, config.validation_count, config.test_count)
-    return _by_file(ratings, config, plan.file_splits)
+        codes = np.searchsorted(plan.cuts, times, side="right").astype(np.uint8)
+    elif config.kind is SplitKind.LEAVE_LAST:
+        # Users without a train rating left stay in train with all their ratings.
+        user, validation, test = ratings.user, config.validation_count, config.test_count
+        counts = np.bincount(user)
+        from_end = np.cumsum(counts)[user] - 1 - np.arange(len(user))
+        enough = (counts > validation + test)[user]
+        codes[enough & (from_end < validation + test)] = VALIDATION
+        codes[enough & (from_end < test)] = TEST
+    else:
+        index = {name: code for code, name in enumerate(columns.RATING_SPLITS)}
+        of_file = [index[name] for name in plan.file_splits if name is not None]
+        codes = np.array(of_file, np.uint8)[ratings.file]
+        if not isinstance(config.validation, str):
+            drawn = _draws(ratings, config.seed) < config.validation_share
+            codes[(codes == TRAIN) & drawn] = VALIDATION
+    return codes
 
 
 def _draws(ratings: Ratings, seed: int) -> npt.NDArray[np.float64]:
@@ -86,47 +106,6 @@ def _draws(ratings: Ratings, seed: int) -> npt.NDArray[np.float64]:
     users = combine(seeded(seed), hash_strings(ratings.users))
     movies = hash_strings(ratings.movies)
     return unit_interval(combine(users[ratings.user], movies[ratings.movie]))
-
-
-def _by_share(ratings: Ratings, config: SplitConfig) -> Codes:
-    test, validation = config.test_share, config.validation_share
-    # Test is drawn first: its rows stay the same if the share of validation is changed.
-    draws = _draws(ratings, config.seed)
-    codes = np.full(len(ratings), TRAIN, np.uint8)
-    codes[draws < test + validation] = VALIDATION
-    codes[draws < test] = TEST
-    return codes
-
-
-def _last_of_user(user: npt.NDArray[np.int32], validation: int, test: int) -> Codes:
-    """The last `test` of each user to test, the `validation` before them to validation.
-
-    Users without a train rating left stay in train with all their ratings.
-    """
-    counts = np.bincount(user) if len(user) else np.zeros(0, np.int64)
-    from_end = np.cumsum(counts)[user] - 1 - np.arange(len(user))
-    enough = (counts > validation + test)[user]
-    codes = np.full(len(user), TRAIN, np.uint8)
-    codes[enough & (from_end < validation + test)] = VALIDATION
-    codes[enough & (from_end < test)] = TEST
-    return codes
-
-
-def _by_file(ratings: Ratings, config: SplitConfig, file_splits: Sequence[str | None]) -> Codes:
-    index = {name: code for code, name in enumerate(columns.RATING_SPLITS)}
-    code_of_file = np.array([index[name] for name in file_splits if name is not None], np.uint8)
-    codes = code_of_file[ratings.file]
-    if not isinstance(config.validation, str):
-        drawn = _draws(ratings, config.seed) < config.validation_share
-        codes[(codes == TRAIN) & drawn] = VALIDATION
-    return np.asarray(codes, np.uint8)
-
-
-def _timestamps(ratings: Ratings) -> npt.NDArray[np.int64]:
-    if ratings.timestamp is None:
-        # plan_split has refused sources without timestamps; only an empty partition has none.
-        return np.zeros(len(ratings), np.int64)
-    return ratings.timestamp
 
 
 @dataclass(frozen=True)

@@ -81,23 +81,19 @@ def tally_partition(ratings: Ratings, splits: Codes, duplicates: pa.Table, movie
     rows = np.bincount(splits, minlength=len(columns.RATING_SPLITS))
     # The dictionaries may hold ids of refused rows alone.
     rated = ratings.movies.take(pa.array(np.unique(ratings.movie))) if movies else None
+    hashes = combine(
+        hash_strings(ratings.users)[ratings.user], hash_strings(ratings.movies)[ratings.movie]
+    )
+    hashes = combine(hashes, ratings.rating.view(np.uint32).astype(np.uint64))
+    if ratings.timestamp is not None:
+        hashes = combine(hashes, ratings.timestamp.view(np.uint64))
     return Tally(
         rejected=duplicates,
         rows=tuple(int(count) for count in rows),
         users=len(np.unique(ratings.user)),
         movie_ids=() if rated is None else tuple(rated.to_pylist()),
-        content=_content(ratings),
+        content=(int(hashes.sum()), int(mix(hashes).sum())),
     )
-
-
-def _content(ratings: Ratings) -> tuple[int, int]:
-    pair = combine(
-        hash_strings(ratings.users)[ratings.user], hash_strings(ratings.movies)[ratings.movie]
-    )
-    row = combine(pair, ratings.rating.view(np.uint32).astype(np.uint64))
-    if ratings.timestamp is not None:
-        row = combine(row, ratings.timestamp.view(np.uint64))
-    return int(row.sum()), int(mix(row).sum())
 
 
 def merge_tallies(tallies: Iterable[Tally]) -> Tally:
@@ -119,12 +115,6 @@ def merge_tallies(tallies: Iterable[Tally]) -> Tally:
     )
 
 
-def quarantined(tally: Tally) -> dict[str, int]:
-    """Return the rows refused by reason, without the reasons that did not occur."""
-    counts = np.bincount(tally.rejected.column(columns.REASON).to_numpy(), minlength=len(NAMES))
-    return {reason: int(count) for reason, count in zip(NAMES, counts, strict=True) if count}
-
-
 def summarize(
     source: Source,
     tally: Tally,
@@ -142,6 +132,7 @@ def summarize(
         absent_features: see `IngestSummary`.
     """
     splits = dict(zip(columns.RATING_SPLITS, tally.rows, strict=True))
+    refused = np.bincount(tally.rejected.column(columns.REASON).to_numpy(), minlength=len(NAMES))
     content = f"{tally.content[0]:016x}{tally.content[1]:016x}{movies_hash(movies)}"
     return IngestSummary(
         format=source.format.value,
@@ -153,7 +144,7 @@ def summarize(
         rows=RowCounts(read=tally.read, kept=sum(tally.rows), **splits),
         users=tally.users,
         movies=movies.num_rows,
-        quarantined=quarantined(tally),
+        quarantined={name: int(n) for name, n in zip(NAMES, refused, strict=True) if n},
         data_hash=hashlib.sha256(content.encode()).hexdigest(),
         absent_features=list(absent_features),
     )
@@ -191,23 +182,25 @@ def check_rows(summary: IngestSummary, split: SplitConfig, quarantine: str) -> N
             f"None of the {rows.read:,} ratings in {files} is valid: {reasons}.",
             f"The rows and reasons are in {quarantine}; check data.format and the rating range.",
         )
-    for name in (columns.TRAIN, columns.TEST):
-        if not rows.splits[name]:
-            raise BadInput(f"The {name} split is empty: {_why_empty(rows.kept, split)}")
-
-
-def _why_empty(kept: int, split: SplitConfig) -> str:
+    empty = [name for name in (columns.TRAIN, columns.TEST) if not rows.splits[name]]
+    if not empty:
+        return
     if split.kind is SplitKind.LEAVE_LAST:
         needed = split.validation_count + split.test_count + 1
-        return (
+        why = (
             f"leave_last needs users with at least {needed} ratings, and none has as many. "
             "Lower split.validation and split.test, or use another split.kind."
         )
-    if split.kind is SplitKind.TEMPORAL:
-        return (
-            f"the timestamps of the {kept:,} ratings cannot be cut at the shares wanted, "
+    elif split.kind is SplitKind.TEMPORAL:
+        why = (
+            f"the timestamps of the {rows.kept:,} ratings cannot be cut at the shares wanted, "
             "since too many are equal. Change the shares, or use split.kind = 'random'."
         )
-    if split.kind is SplitKind.PREDEFINED:
-        return "all rows of its files were refused. See the quarantine, or name other files."
-    return f"{kept:,} ratings are too few for the shares wanted. Raise the share, or add ratings."
+    elif split.kind is SplitKind.PREDEFINED:
+        why = "all rows of its files were refused. See the quarantine, or name other files."
+    else:
+        why = (
+            f"{rows.kept:,} ratings are too few for the shares wanted. "
+            "Raise the share, or add ratings."
+        )
+    raise BadInput(f"The {empty[0]} split is empty: {why}")

@@ -86,7 +86,7 @@ def test_drift_can_be_a_gate() -> None:
     assert drift_reasons(drift, None) == []
     assert drift_reasons(drift, 0.5) == []
     (reason,) = drift_reasons(drift, 0.3)
-    assert reason.change == change
+    assert reason.where == "span 2, column rating"
     assert "0.400 against span 1" in str(reason)
     assert drift_reasons(None, 0.3) == []
 

@@ -7,7 +7,6 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from reelflow.base.errors import BadInput
 from reelflow.data.ingest.gate import (
-    DamagedRows,
     DataRefused,
     Validated,
     check,
@@ -40,7 +39,7 @@ def test_an_anomaly_names_split_column_and_remedy() -> None:
         "movies, column year: Out-of-range values. Unexpectedly small: -5. Correct the values in "
         "the source files, or delete them where they may be missing."
     )
-    assert not anomaly.is_warning
+    assert not anomaly.warning
 
 
 def test_an_unforeseen_anomaly_has_a_remedy_too() -> None:
@@ -78,7 +77,7 @@ def test_the_bound_on_damaged_rows_is_inclusive(damaged: int, refused: bool) -> 
     with pytest.raises(DataRefused) as refusal:
         check([], report, FILE, 0.05)
     (reason,) = refusal.value.reasons
-    assert isinstance(reason, DamagedRows)
+    assert reason.kind == "damaged_rows"
     assert str(reason) == (
         "ratings: 51 of 1,000 rows are damaged (5.10%), and data.max_quarantined allows 5.00% "
         "(rating 41, columns 10). The rows are in somewhere/quarantine.tsv; mend them, or raise "
