@@ -10,11 +10,13 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from reelflow.base.errors import BadInput
 
-GZIP_MAGIC: Final = b"\x1f\x8b"
+if TYPE_CHECKING:
+    from apache_beam.io.filesystem import FileMetadata
+
 _UNREADABLE: Final = {
     b"PK\x03\x04": "zip",
     b"BZh": "bzip2",
@@ -62,11 +64,15 @@ def exists(folder: str) -> bool:
     return bool(_remote_names(folder)) if is_remote(folder) else os.path.isdir(folder)
 
 
-def _remote_names(folder: str) -> list[str]:
+def _remote_files(pattern: str) -> list[FileMetadata]:
     from apache_beam.io.filesystems import FileSystems
 
-    matched = FileSystems.match([join(folder, "*")])[0].metadata_list
-    names = (metadata.path.rsplit("/", 1)[1] for metadata in matched)
+    matches: list[FileMetadata] = FileSystems.match([pattern])[0].metadata_list
+    return matches
+
+
+def _remote_names(folder: str) -> list[str]:
+    names = (data.path.rsplit("/", 1)[1] for data in _remote_files(join(folder, "*")))
     return sorted(name for name in names if name and not name.startswith("."))
 
 
@@ -76,12 +82,8 @@ def folders_like(glob_pattern: str) -> dict[str, set[str]]:
     Args:
         glob_pattern: of the folders, `*` for what varies; local or remote.
     """
-    paths: list[str]
     if is_remote(glob_pattern):
-        from apache_beam.io.filesystems import FileSystems
-
-        matched = FileSystems.match([join(glob_pattern, "*")])[0].metadata_list
-        paths = [metadata.path for metadata in matched]
+        paths = [data.path for data in _remote_files(join(glob_pattern, "*"))]
     else:
         everything = glob.escape(glob_pattern).replace("[*]", "*")
         paths = [p for p in glob.glob(os.path.join(everything, "*")) if os.path.isfile(p)]
@@ -102,9 +104,7 @@ def fingerprint(paths: Iterable[str]) -> str:
     for path in sorted(paths):
         with reading(path):
             if is_remote(path):
-                from apache_beam.io.filesystems import FileSystems
-
-                data = FileSystems.match([path])[0].metadata_list[0]
+                data = _remote_files(path)[0]
                 lines.append(f"{path} {data.size_in_bytes} {data.last_updated_in_seconds}")
             else:
                 status = os.stat(path)
@@ -115,9 +115,7 @@ def fingerprint(paths: Iterable[str]) -> str:
 def size_of(path: str) -> int:
     """Return the size of a file in bytes, as stored."""
     if is_remote(path):
-        from apache_beam.io.filesystems import FileSystems
-
-        return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
+        return int(_remote_files(path)[0].size_in_bytes)
     return os.path.getsize(path)
 
 
@@ -171,7 +169,7 @@ def is_gzip(path: str) -> bool:
     for magic, kind in _UNREADABLE.items():
         if head.startswith(magic):
             raise BadInput(f"{path} is a {kind} archive.", "Unpack it first, or use gzip.")
-    return head.startswith(GZIP_MAGIC)
+    return head.startswith(b"\x1f\x8b")
 
 
 @contextmanager

@@ -72,8 +72,9 @@ def inspect(
     for size, parsed in parse_files(source.ratings_files, rules, config.data.chunk_bytes):
         read += parsed.read
         kept += parsed.ratings.num_rows
-        users.update(_distinct(parsed.ratings, columns.USER_ID))
-        rated.update(_distinct(parsed.ratings, columns.MOVIE_ID))
+        for ids, column in ((users, columns.USER_ID), (rated, columns.MOVIE_ID)):
+            values = parsed.ratings.column(column).cast(pa.string())
+            ids.update(pc.unique(values).to_pylist())
         refused.append(_first_of_each(parsed.rejected, counts, first))
         if progress:
             progress(size)
@@ -88,12 +89,6 @@ def inspect(
         quarantined=dict(counts),
         preview=list(find_rows(rejected, source.ratings_files)),
     )
-
-
-def _distinct(ratings: pa.Table, column: str) -> list[str]:
-    values = pc.unique(ratings.column(column).cast(pa.string()))
-    distinct: list[str] = values.to_pylist()
-    return distinct
 
 
 def _first_of_each(rejected: pa.Table, counts: Counter[str], first: int) -> pa.Table:

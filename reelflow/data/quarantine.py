@@ -1,6 +1,6 @@
 """The quarantine: refused rows with their file, line and reason, and their bytes as they were.
 
-A new reason is one line of the table below, in the order in which reasons take precedence.
+A new reason is a line of the table below, in the order in which reasons take precedence.
 """
 
 from __future__ import annotations
@@ -26,26 +26,18 @@ class Reason(NamedTuple):
     """As in the report."""
 
 
-ENCODING: Final = Reason(1, "encoding", "broken text encoding")
-COLUMNS: Final = Reason(2, "columns", "wrong number of columns")  # or a quote that does not end
-EMPTY_ID: Final = Reason(3, "empty_id", "empty user or movie id")
-RATING: Final = Reason(4, "rating", "rating is no number")
-RATING_RANGE: Final = Reason(5, "rating_range", "rating out of range")
-TIMESTAMP: Final = Reason(6, "timestamp", "timestamp is no number")  # of at most 18 digits
-UNKNOWN_MOVIE: Final = Reason(7, "unknown_movie", "movie not in the catalogue")
-DUPLICATE: Final = Reason(8, "duplicate", "the same user and movie again")
-
 REASONS: Final = (
-    ENCODING,
-    COLUMNS,
-    EMPTY_ID,
-    RATING,
-    RATING_RANGE,
-    TIMESTAMP,
-    UNKNOWN_MOVIE,
-    DUPLICATE,
+    Reason(1, "encoding", "broken text encoding"),
+    Reason(2, "columns", "wrong number of columns"),  # or a quote that does not end
+    Reason(3, "empty_id", "empty user or movie id"),
+    Reason(4, "rating", "rating is no number"),
+    Reason(5, "rating_range", "rating out of range"),
+    Reason(6, "timestamp", "timestamp is no number"),  # of at most 18 digits
+    Reason(7, "unknown_movie", "movie not in the catalogue"),
+    Reason(8, "duplicate", "the same user and movie again"),
 )
 """All reasons; where several apply to a row, the first one is given."""
+ENCODING, COLUMNS, EMPTY_ID, RATING, RATING_RANGE, TIMESTAMP, UNKNOWN_MOVIE, DUPLICATE = REASONS
 NAMES: Final = ("", *(reason.name for reason in REASONS))
 """Names by code."""
 WORDS: Final = {reason.name: reason.words for reason in REASONS}

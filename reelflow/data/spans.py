@@ -11,8 +11,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Final, Literal
+
+from pydantic import TypeAdapter
 
 from reelflow.base.errors import BadInput
 from reelflow.data import files
@@ -67,11 +69,7 @@ class Window:
     @classmethod
     def from_json(cls, text: str) -> Window:
         """Read what `to_json` made."""
-        values = json.loads(text)
-        spans, earlier = (
-            tuple(Span(**span) for span in values[key]) for key in ("spans", "earlier")
-        )
-        return cls(spans, earlier, values["above"])
+        return TypeAdapter(cls).validate_json(text)
 
     def __str__(self) -> str:
         """`span 42`, or `3 spans, 2026-11-19 to 2026-11-21`."""
@@ -104,18 +102,25 @@ def find_window(
     """
     _check(path)
     complete, incomplete = _find(path.rstrip("/"), marker)
+    if incomplete and not complete:
+        raise BadInput(
+            f"No span of {path} is complete: {_listed([s.folder for s in incomplete])} "
+            f"{'has' if len(incomplete) == 1 else 'have'} no {marker}.",
+            "Wait until one has arrived, or unset data.span_marker.",
+        )
     if not complete:
-        raise _no_span(path, incomplete, marker)
+        raise BadInput(
+            f"No folder with files fits {path}.",
+            "{SPAN} stands for a number, {YYYY}-{MM}-{DD} for a date as 2024-10-04; "
+            "folders whose names begin or end otherwise do not count.",
+        )
     last = len(complete) - 1
     if span not in (None, LATEST):
         last = _position(str(span), complete, incomplete, path, marker)
     first = 0 if count == ALL else max(0, last + 1 - count)
     before = path[: path.index("{")]
-    return Window(
-        spans=tuple(complete[first : last + 1]),
-        earlier=tuple(complete[:first]),
-        above=before.rpartition("/")[0] or ("/" if before.startswith("/") else "."),
-    )
+    above = before.rpartition("/")[0] or ("/" if before.startswith("/") else ".")
+    return Window(tuple(complete[first : last + 1]), tuple(complete[:first]), above)
 
 
 def guess_pattern(folder: str) -> str:
@@ -150,26 +155,21 @@ def _check(path: str) -> None:
         )
 
 
-def _expression(path: str) -> re.Pattern[str]:
-    """Return the expression that a span's folder has to match from end to end."""
-    parts, at = [], 0
+def _find(path: str, marker: str | None) -> tuple[list[Span], list[Span]]:
+    """Return complete spans and others, ascending, each by its newest version."""
+    expression, at = "", 0
     for match in _PLACEHOLDER.finditer(path):
         name, width = match[1], match[2]
         digits = _DIGITS.get(name) or (rf"\d{{{width}}}" if width else r"\d+")
-        parts += [re.escape(path[at : match.start()]), f"(?P<{name}>{digits})"]
+        expression += f"{re.escape(path[at : match.start()])}(?P<{name}>{digits})"
         at = match.end()
-    return re.compile("".join([*parts, re.escape(path[at:])]))
-
-
-def _find(path: str, marker: str | None) -> tuple[list[Span], list[Span]]:
-    """Return complete spans and others, ascending, each by its newest version."""
-    expression = _expression(path)
+    expression += re.escape(path[at:])
     newest: dict[int, tuple[int, Span, bool]] = {}
     for folder, names in sorted(files.folders_like(_PLACEHOLDER.sub("*", path)).items()):
-        match = expression.fullmatch(folder)
-        if match is None:
+        fit = re.fullmatch(expression, folder)
+        if fit is None:
             continue
-        values = match.groupdict()
+        values = fit.groupdict()
         number, name = _number(values, folder)
         version = int(values.get("VERSION") or 0)
         complete = marker is None or marker in names
@@ -199,7 +199,17 @@ def _number(values: Mapping[str, str], folder: str) -> tuple[int, str]:
 def _position(
     span: str, complete: Sequence[Span], incomplete: Sequence[Span], path: str, marker: str | None
 ) -> int:
-    number = _parsed_number(span, by_date="{YYYY}" in path)
+    if "{YYYY}" in path:
+        try:
+            digits = span.replace("-", "")
+            day = date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+        except ValueError:
+            raise BadInput(f"Span {span} is no day.", "Give it as 2026-11-21.") from None
+        number = (day - _EPOCH).days
+    elif span.isdecimal():
+        number = int(span)
+    else:
+        raise BadInput(f"Span {span} is no number.", "Give it as 42, or as latest.")
     for position, candidate in enumerate(complete):
         if candidate.number == number:
             return position
@@ -214,33 +224,6 @@ def _position(
     raise BadInput(
         f"There is no span {span} in {path}.",
         f"There are {len(complete)}; the nearest: {_listed([s.name for s in nearest])}.",
-    )
-
-
-def _parsed_number(span: str, by_date: bool) -> int:
-    if by_date:
-        try:
-            digits = span.replace("-", "")
-            return (date(int(digits[:4]), int(digits[4:6]), int(digits[6:])) - _EPOCH).days
-        except ValueError:
-            raise BadInput(f"Span {span} is no day.", "Give it as 2026-11-21.") from None
-    if not span.isdecimal():
-        raise BadInput(f"Span {span} is no number.", "Give it as 42, or as latest.")
-    return int(span)
-
-
-def _no_span(path: str, incomplete: Sequence[Span], marker: str | None) -> BadInput:
-    if incomplete:
-        return BadInput(
-            f"No span of {path} is complete: {_listed([s.folder for s in incomplete])} "
-            f"{'has' if len(incomplete) == 1 else 'have'} no {marker}.",
-            "Wait until one has arrived, or unset data.span_marker.",
-        )
-    example = _EPOCH + timedelta(days=20_000)
-    return BadInput(
-        f"No folder with files fits {path}.",
-        "{SPAN} stands for a number, {YYYY}-{MM}-{DD} for a date as "
-        f"{example.isoformat()}; folders whose names begin or end otherwise do not count.",
     )
 
 

@@ -92,34 +92,27 @@ def changes(
     first: dict[tuple[str, str, str], Change] = {}
     for comparators in schemas:
         drift = tfdv.validate_statistics(now, comparators, previous_statistics=before)
-        for change in _read(drift, "drift", newest.schema.names):
-            first.setdefault((change.column, change.kind, change.measure), change)
-        if trained is None:
-            continue
-        skew = tfdv.validate_statistics(trained, comparators, serving_statistics=now)
-        of_trained = {feature.path.step[0] for feature in trained.datasets[0].features}
-        for change in _read(skew, "skew", of_trained & set(newest.schema.names)):
+        measured = _read(drift, "drift", set(newest.schema.names))
+        if trained is not None:
+            skew = tfdv.validate_statistics(trained, comparators, serving_statistics=now)
+            of_trained = {feature.path.step[0] for feature in trained.datasets[0].features}
+            measured += _read(skew, "skew", of_trained & set(newest.schema.names))
+        for change in measured:
             first.setdefault((change.column, change.kind, change.measure), change)
     return sorted(first.values(), key=lambda c: (c.threshold - c.value, c.column))
 
 
 def _read(
-    anomalies: anomalies_pb2.Anomalies,
-    kind: Literal["drift", "skew"],
-    columns: Sequence[str] | set[str],
+    anomalies: anomalies_pb2.Anomalies, kind: Literal["drift", "skew"], columns: set[str]
 ) -> list[Change]:
-    measured: list[Change] = []
-    for info in anomalies.drift_skew_info:
-        column = ".".join(info.path.step)
-        if column not in columns:
-            continue
-        values = info.drift_measurements if kind == "drift" else info.skew_measurements
-        measured += [
-            Change(column, kind, _MEASURES[m.type], round(m.value, 6), m.threshold)
-            for m in values
-            if m.type in _MEASURES
-        ]
-    return measured
+    """Return the measurements of some columns."""
+    return [
+        Change(column, kind, _MEASURES[m.type], round(m.value, 6), m.threshold)
+        for info in anomalies.drift_skew_info
+        if (column := ".".join(info.path.step)) in columns
+        for m in (info.drift_measurements if kind == "drift" else info.skew_measurements)
+        if m.type in _MEASURES
+    ]
 
 
 def read_subset(span: Span, window: Window, data: DataConfig, split: SplitConfig) -> pa.RecordBatch:
@@ -142,10 +135,10 @@ def read_subset(span: Span, window: Window, data: DataConfig, split: SplitConfig
     movies = source.read_movies()
     parts = parse_files(source.ratings_files, Rules.of(source, movies), data.chunk_bytes)
     rows = _even((parsed.ratings for _, parsed in parts), data.statistics_rows)
-    ids = rows.column(f.MOVIE_ID).cast(pa.string()).combine_chunks()
+    users, ids = (one_chunk(rows.column(at).cast(pa.string())) for at in (f.USER_ID, f.MOVIE_ID))
     columns = {
-        f.USER_ID: single_values(one_chunk(rows.column(f.USER_ID).cast(pa.string()))),
-        f.MOVIE_ID: single_values(one_chunk(rows.column(f.MOVIE_ID).cast(pa.string()))),
+        f.USER_ID: single_values(users),
+        f.MOVIE_ID: single_values(ids),
         f.RATING: single_values(one_chunk(rows.column(f.RATING))),
     }
     if movies is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -172,10 +172,10 @@ def arrange(parts: Iterable[pa.Table]) -> tuple[Ratings, pa.Table]:
     rank[by_name] = np.arange(len(users), dtype=np.int32)
     user, users = rank[user], users.take(pa.array(by_name))
 
-    rating = _numpy(table, columns.RATING)
+    rating = table.column(columns.RATING).to_numpy()
     has_time = table.column(columns.TIMESTAMP).null_count == 0
-    timestamp = _numpy(table, columns.TIMESTAMP) if has_time else None
-    file, offset = _numpy(table, columns.FILE), _numpy(table, columns.OFFSET)
+    timestamp = table.column(columns.TIMESTAMP).to_numpy() if has_time else None
+    file, offset = (table.column(at).to_numpy() for at in (columns.FILE, columns.OFFSET))
 
     key, order = _order(user, timestamp)
     repeated = order[_repeated(key[order], movie[order], rating[order])]
@@ -200,11 +200,6 @@ def arrange(parts: Iterable[pa.Table]) -> tuple[Ratings, pa.Table]:
 def _decoded(table: pa.Table, name: str) -> tuple[npt.NDArray[np.int32], pa.Array]:
     column = one_chunk(table.column(name))
     return column.indices.to_numpy(), column.dictionary
-
-
-def _numpy(table: pa.Table, name: str) -> npt.NDArray[Any]:
-    values: npt.NDArray[Any] = table.column(name).to_numpy()
-    return values
 
 
 def _order(
