@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pipeline.runs.failures import find_reelflow_error
+from pipeline.runs.process import find_reelflow_error
 from reelflow.base.environment import prepare
 from reelflow.base.errors import ReelflowError
 from reelflow.config.layout import Layout

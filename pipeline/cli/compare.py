@@ -13,19 +13,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.cli.options import (
-    DEFAULT_OUTPUT,
-    ConfigFile,
-    DataFolder,
-    Dataset,
-    Output,
-    Overrides,
-)
+from pipeline.cli import options
 from pipeline.cli.output import console, errors, labelled
 from pipeline.cli.progress import Progress, progress_on, show_events
 from pipeline.runs.comparison import LEGEND, Comparison, with_seeds
-from pipeline.runs.failures import as_reelflow_error
-from pipeline.runs.process import captured, locked_output, log_at_info
+from pipeline.runs.process import as_reelflow_error, captured, locked_output, log_at_info
 from reelflow.base.common import format_duration
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config.layout import Layout
@@ -65,14 +57,14 @@ def compare(
             "--baselines", help="Names with commas between; all by default; none.", metavar="NAMES"
         ),
     ] = None,
-    data: DataFolder = None,
-    dataset: Dataset = None,
+    data: options.DataFolder = None,
+    dataset: options.Dataset = None,
     seeds: Annotated[
         int,
         typer.Option("--seeds", min=1, help="Train each configuration with so many seeds."),
     ] = 1,
-    overrides: Overrides = None,
-    output: Output = DEFAULT_OUTPUT,
+    overrides: options.Overrides = None,
+    output: options.Output = options.DEFAULT_OUTPUT,
 ) -> None:
     """Train configurations, presets and baselines on one split and print one table.
 
@@ -99,14 +91,14 @@ def sweep(
     weights: Annotated[
         str, typer.Option("--weights", help="Of retrieval, with commas between.", metavar="LIST")
     ] = "0,0.25,0.5,0.75,1",
-    source: ConfigFile = None,
+    source: options.ConfigFile = None,
     preset: Annotated[
         str, typer.Option("--preset", help=f"There are {preset_list()}.", metavar="NAME")
     ] = SWEEP_PRESET,
-    data: DataFolder = None,
-    dataset: Dataset = None,
-    overrides: Overrides = None,
-    output: Output = DEFAULT_OUTPUT,
+    data: options.DataFolder = None,
+    dataset: options.Dataset = None,
+    overrides: options.Overrides = None,
+    output: options.Output = options.DEFAULT_OUTPUT,
 ) -> None:
     """Train one model with several weights of its two tasks and print one table.
 

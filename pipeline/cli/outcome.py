@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import LOOKUPS
 from pipeline.cli.output import labelled, new_table, number
-from pipeline.node_names import LOOKUPS
 from pipeline.runs.summary import RunSummary
 from reelflow.base.metrics import GATE_METRICS, GateMetric, inline, label_at
 from reelflow.config.layout import Layout

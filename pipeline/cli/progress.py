@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.runs.failures import as_reelflow_error
+from pipeline.runs.process import as_reelflow_error
 from reelflow.base.common import format_duration
 from reelflow.base.notices import notices_to
 

@@ -12,22 +12,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.cli import options
 from pipeline.cli.app import INTERRUPTED
-from pipeline.cli.options import (
-    DEFAULT_OUTPUT,
-    ConfigFile,
-    DataFolder,
-    Dataset,
-    Output,
-    Overrides,
-    Preset,
-    Span,
-)
 from pipeline.cli.outcome import print_outcome
 from pipeline.cli.output import console, errors, print_error
 from pipeline.cli.progress import Progress, progress_on, show_events
-from pipeline.runs.failures import as_reelflow_error
-from pipeline.runs.process import Interrupts, captured, locked_output, log_at_info
+from pipeline.runs.process import (
+    Interrupts,
+    as_reelflow_error,
+    captured,
+    locked_output,
+    log_at_info,
+)
 from pipeline.runs.summary import RunSummary
 from reelflow.base.common import format_duration
 from reelflow.base.errors import ReelflowError
@@ -48,19 +44,19 @@ Examples = list[tuple[str, "Recommendations"]]
 
 
 def run(
-    config: ConfigFile = None,
-    preset: Preset = None,
-    data: DataFolder = None,
-    dataset: Dataset = None,
-    span: Span = None,
+    config: options.ConfigFile = None,
+    preset: options.Preset = None,
+    data: options.DataFolder = None,
+    dataset: options.Dataset = None,
+    span: options.Span = None,
     tune: Annotated[
         int | None,
         typer.Option(
             "--tune", help="Search for better hyperparameters: --set tuner.trials=N.", metavar="N"
         ),
     ] = None,
-    overrides: Overrides = None,
-    output: Output = DEFAULT_OUTPUT,
+    overrides: options.Overrides = None,
+    output: options.Output = options.DEFAULT_OUTPUT,
 ) -> None:
     """Train a recommender, hold it to the gate, and push it if it passes.
 

@@ -19,7 +19,7 @@ from pipeline.cli.output import (
     print_blocks,
     print_json,
 )
-from pipeline.runs.history import LATEST, Run, find_run, list_runs
+from pipeline.runs.summary import LATEST, Run, find_run, list_runs
 from reelflow.base.common import format_duration
 from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout

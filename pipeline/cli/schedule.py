@@ -12,17 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.options import (
-    DEFAULT_OUTPUT,
-    AsJson,
-    ConfigFile,
-    DataFolder,
-    Dataset,
-    Output,
-    Overrides,
-    Preset,
-    Span,
-)
+from pipeline.cli import options
 from pipeline.cli.output import console, new_table, print_json
 from pipeline.schedule.clock import Every, Job, Kind, clock, job_name
 from reelflow.base.common import format_duration
@@ -30,8 +20,7 @@ from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
-    from pipeline.schedule.history import Turn
-    from pipeline.schedule.turn import Settings
+    from pipeline.schedule.turn import Settings, Turn
 
 schedule_app = typer.Typer(
     help="Train again by the clock, on this machine.", invoke_without_command=True
@@ -43,13 +32,13 @@ _COLOURS = {"pushed": "green", "refused": "yellow", "failed": "red"}
 @schedule_app.callback()
 def schedule(
     context: typer.Context,
-    config: ConfigFile = None,
-    preset: Preset = None,
-    data: DataFolder = None,
-    dataset: Dataset = None,
-    span: Span = None,
-    overrides: Overrides = None,
-    output: Output = DEFAULT_OUTPUT,
+    config: options.ConfigFile = None,
+    preset: options.Preset = None,
+    data: options.DataFolder = None,
+    dataset: options.Dataset = None,
+    span: options.Span = None,
+    overrides: options.Overrides = None,
+    output: options.Output = options.DEFAULT_OUTPUT,
     every: Annotated[
         str, typer.Option("--every", help="hour, day, week (on Sundays) or month (on the 1st).")
     ] = "day",
@@ -74,18 +63,15 @@ def schedule(
     period: Every = _one_of("--every", every, ("hour", "day", "week", "month"))
     kind: Kind | None = _one_of("--with", with_clock, ("systemd", "cron", None))
     if remove:
-        _remove(layout, kind)
+        place = clock(kind).remove(job_name(layout.output))
+        done = f"Removed: {place}" if place else f"Nothing is installed for {layout.output}."
+        console.print(done, soft_wrap=True)
         return
     settings = _latest(_settings(config, preset, data, dataset, span, overrides), layout)
     settings.effective(layout)  # fails now rather than at the first turn
     arguments = [*settings.arguments(), "--output", str(layout.output)]
-    job = Job(
-        output=layout.output,
-        command=(str(Path(sys.executable).with_name("reelflow")), "schedule", "run", *arguments),
-        folder=Path.cwd(),
-        every=period,
-        at=at,
-    )
+    program = str(Path(sys.executable).with_name("reelflow"))
+    job = Job(layout.output, (program, "schedule", "run", *arguments), Path.cwd(), period, at)
     timer = clock(kind or (None if install else "systemd"))
     typer.echo(timer.text(job), nl=False)
     if not install:
@@ -100,13 +86,13 @@ def schedule(
 
 @schedule_app.command("run")
 def turn(
-    config: ConfigFile = None,
-    preset: Preset = None,
-    data: DataFolder = None,
-    dataset: Dataset = None,
-    span: Span = None,
-    overrides: Overrides = None,
-    output: Output = DEFAULT_OUTPUT,
+    config: options.ConfigFile = None,
+    preset: options.Preset = None,
+    data: options.DataFolder = None,
+    dataset: options.Dataset = None,
+    span: options.Span = None,
+    overrides: options.Overrides = None,
+    output: options.Output = options.DEFAULT_OUTPUT,
 ) -> None:
     """Take one turn now: run if there are new data, and note the result.
 
@@ -116,31 +102,26 @@ def turn(
 
     settings = _settings(config, preset, data, dataset, span, overrides)
     result = take_turn(Layout.of(output), settings)
-    console.print(_line(result), soft_wrap=True)
+    words = [result.state, result.message, f"log: {result.log}" if result.log else ""]
+    line = Text(f"{result.started}  {'  '.join(word for word in words if word)}")
+    console.print(line, soft_wrap=True)
     code = result.exit_code or 0
     raise typer.Exit(code if code >= 0 else 128 - code)
 
 
 @schedule_app.command()
 def status(
-    output: Output = DEFAULT_OUTPUT,
-    as_json: AsJson = False,
+    output: options.Output = options.DEFAULT_OUTPUT, as_json: options.AsJson = False
 ) -> None:
     """Show the results of the scheduled turns, the newest first."""
-    from pipeline.schedule.history import History
-    from pipeline.schedule.turn import is_at_work
+    from pipeline.schedule.turn import History
 
     layout = Layout.of(output)
-    history = History(layout.output / "schedule")
-    turns, current = history.turns()[::-1], history.current()
-    at_work = is_at_work(layout)
+    history = History(layout)
+    turns, current, at_work = history.turns()[::-1], history.current(), history.at_work
     if as_json:
-        facts: dict[str, Any] = {
-            "at_work": at_work,
-            "current": None if current is None else asdict(current),
-            "turns": [asdict(turn) for turn in turns],
-        }
-        print_json(facts)
+        facts = {"at_work": at_work, "current": asdict(current) if current else None}
+        print_json({**facts, "turns": [asdict(turn) for turn in turns]})
         return
     if current is not None:
         state = "at work" if at_work else "killed"
@@ -161,7 +142,7 @@ def _settings(
 ) -> Settings:
     from pipeline.schedule.turn import Settings
 
-    folder = None if data is None else str(data)
+    folder = str(data) if data else None
     return Settings(config, preset, folder, dataset, span, tuple(overrides or ()))
 
 
@@ -179,24 +160,11 @@ def _latest(settings: Settings, layout: Layout) -> Settings:
     return latest
 
 
-def _remove(layout: Layout, kind: Kind | None) -> None:
-    place = clock(kind).remove(job_name(layout.output))
-    if place is None:
-        console.print(f"Nothing is installed for {layout.output}.", soft_wrap=True)
-    else:
-        console.print(f"Removed: {place}", soft_wrap=True)
-
-
 def _one_of(option: str, value: str | None, choices: tuple[Any, ...]) -> Any:
     if value not in choices:
         names = ", ".join(filter(None, choices))
         raise BadInput(f"{option} {value}: not one of these.", f"There are {names}.")
     return value
-
-
-def _line(turn: Turn) -> Text:
-    words = [turn.state, turn.message, f"log: {turn.log}" if turn.log else ""]
-    return Text(f"{turn.started}  {'  '.join(word for word in words if word)}")
 
 
 def _table(turns: list[Turn]) -> Table:

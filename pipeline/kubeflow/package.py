@@ -7,20 +7,19 @@ Needs the kfp SDK; TFX is imported only to compile the graph.
 
 import re
 from collections.abc import Callable, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, List  # noqa: UP035
 
 from kfp import compiler, components, dsl, kubernetes
 
-from pipeline.kubeflow.graph import Graph
-from pipeline.kubeflow.parameters import METADATA_VARIABLES
-from pipeline.node_names import SUMMARY, TUNER
+from pipeline import SUMMARY, TUNER
+from pipeline.kubeflow.parameters import METADATA_VARIABLES, Graph
 from reelflow.base.errors import BadInput
 from reelflow.config import Config, KubeflowConfig, TaskConfig
 from reelflow.config.layout import PIPELINE_NAME
 
 _BACKOFF_SECONDS = 30
-_OPTIONAL = {TUNER}  # in the graph only with tuner.trials; may be configured without
 
 
 def compile_package(config: Config, file: Path, name: str = PIPELINE_NAME) -> Graph:
@@ -67,12 +66,12 @@ def write_package(graph: Graph, config: Config, name: str, file: Path) -> None:
     Raises:
         BadInput: the configuration names a component that is not in the graph.
     """
-    unknown = config.kubeflow.components.keys() - graph.upstream.keys() - _OPTIONAL
+    # The tuner may be configured without tuner.trials, which lets it into the graph.
+    unknown = config.kubeflow.components.keys() - graph.upstream.keys() - {TUNER}
     if unknown:
-        raise BadInput(
-            f"kubeflow.components: there is no component {', '.join(sorted(unknown))}.",
-            f"There are: {', '.join(graph.upstream)}.",
-        )
+        names = ", ".join(sorted(unknown))
+        remedy = f"There are: {', '.join(graph.upstream)}."
+        raise BadInput(f"kubeflow.components: there is no component {names}.", remedy)
     file.parent.mkdir(parents=True, exist_ok=True)
     compiler.Compiler().compile(_pipeline(graph, config, name), str(file))
     components.load_component_from_file(str(file))
@@ -93,33 +92,18 @@ def _pipeline(graph: Graph, config: Config, name: str) -> Any:
         tasks: dict[str, dsl.PipelineTask] = {}
 
         def add(node: str, upstream: Sequence[str], resources: TaskConfig) -> None:
-            task = _component(node, graph, kubeflow)(
-                run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
-                config=config,
-                data=data,
-                span=span,
-                overrides=overrides,
-            )
+            values = {"config": config, "data": data, "span": span, "overrides": overrides}
+            component = _component(node, graph, kubeflow)
+            task = component(run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER, **values)
             _equip(task, resources, kubeflow)
             tasks[node] = task.set_display_name(node).after(*(tasks[up] for up in upstream))
 
-        for node in _sorted(graph):
+        for node in TopologicalSorter(graph.upstream).static_order():
             add(node, graph.upstream[node], kubeflow.task(node))
         needed = {up for upstream in graph.upstream.values() for up in upstream}
         add(SUMMARY, [node for node in tasks if node not in needed], kubeflow.task(SUMMARY))
 
     return pipeline
-
-
-def _sorted(graph: Graph) -> list[str]:
-    """Return the nodes, each after those that it waits for."""
-    done: list[str] = []
-    while len(done) < len(graph.upstream):
-        ready = [n for n, up in graph.upstream.items() if n not in done and set(up) <= set(done)]
-        done += ready
-        if not ready:
-            raise ValueError("the graph has a cycle")
-    return done
 
 
 def _component(node: str, graph: Graph, kubeflow: KubeflowConfig) -> Callable[..., Any]:
@@ -158,9 +142,8 @@ def _equip(task: dsl.PipelineTask, resources: TaskConfig, kubeflow: KubeflowConf
     task.set_cpu_request(f"{resources.cpu:g}").set_cpu_limit(f"{resources.cpu:g}")
     task.set_memory_request(resources.memory).set_memory_limit(resources.memory)
     if resources.accelerator:
-        task.set_accelerator_type(resources.accelerator).set_accelerator_limit(
-            resources.accelerators
-        )
+        task.set_accelerator_type(resources.accelerator)
+        task.set_accelerator_limit(resources.accelerators)
     if resources.retries:
         task.set_retry(resources.retries, f"{_BACKOFF_SECONDS}s", 2.0)
     for claim, path in kubeflow.volumes.items():

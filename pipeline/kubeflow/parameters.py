@@ -1,8 +1,12 @@
-"""The parameters of a task: command line, environment, and the package's defaults."""
+"""Graph and parameters on which a package and its tasks agree: command line and environment.
+
+Imports no TFX, except to connect to ML Metadata.
+"""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import tempfile
@@ -14,15 +18,16 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from yaml import YAMLError
 
-from reelflow.base.errors import BadInput
+from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config import Config
-from reelflow.config.layout import Layout
+from reelflow.config.layout import Layout, code_hash
 from reelflow.config.loading import load, to_toml
 from reelflow.data.inputs import absolute
 from reelflow.data.spans import is_pattern
 
 if TYPE_CHECKING:
     from ml_metadata.proto import metadata_store_pb2
+    from tfx.proto.orchestration import pipeline_pb2
 
 METADATA_VARIABLES = {
     "host": "REELFLOW_METADATA_HOST",
@@ -32,6 +37,55 @@ METADATA_VARIABLES = {
     "password": "REELFLOW_METADATA_PASSWORD",
 }
 """Key in the secret of ML Metadata's connection to environment variable of every task."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The nodes of a compiled pipeline.
+
+    Attributes:
+        upstream: node id to the ids that it waits for, for data or by order alone.
+        code: hash of the code that the nodes run.
+    """
+
+    upstream: dict[str, tuple[str, ...]]
+    code: str
+
+    @classmethod
+    def of(cls, ir: pipeline_pb2.Pipeline) -> Graph:
+        """Return the graph of a compiled pipeline, resolvers and an optional tuner included."""
+        nodes = [node.pipeline_node for node in ir.nodes]
+        upstream = {node.node_info.id: tuple(node.upstream_nodes) for node in nodes}
+        return cls(upstream, code_hash())
+
+    @property
+    def fingerprint(self) -> str:
+        """Hashes of nodes and dependencies, the same for both TFX versions, and of the code."""
+        ordered = {node: sorted(needed) for node, needed in sorted(self.upstream.items())}
+        shape = hashlib.sha256(json.dumps(ordered).encode()).hexdigest()
+        return f"{shape[:16]}-{self.code[:16]}"
+
+    def check(self, fingerprint: str) -> None:
+        """Compare the graph that a container has compiled with the package's.
+
+        Args:
+            fingerprint: of the package's graph.
+
+        Raises:
+            BadInput: the run's parameters make another graph than the package's tasks are.
+            ReelflowError: the image holds other code than the package was made from.
+        """
+        shape, _, code = fingerprint.partition("-")
+        if code != self.code[: len(code)]:
+            raise ReelflowError(
+                "The image holds other code than the package was compiled from.",
+                "Build the image and compile the package from the same commit.",
+            )
+        if shape != self.fingerprint.partition("-")[0]:
+            raise BadInput(
+                "With this run's parameters the pipeline has other nodes than the package.",
+                "Compile a package with the same configuration (`reelflow kubeflow compile`).",
+            )
 
 
 @dataclass(frozen=True)
@@ -60,10 +114,9 @@ class TaskArguments:
     def parse(cls, arguments: Sequence[str] | None = None) -> TaskArguments:
         """Read a command line, this process's by default; exit with 2 if it is wrong."""
         parser = argparse.ArgumentParser(prog="python -m pipeline.kubeflow.task")
-        parser.add_argument("--node", default="")
         for name in ("graph", "run-id", "config"):
             parser.add_argument(f"--{name}", required=True)
-        for name in ("data", "span"):
+        for name in ("node", "data", "span"):
             parser.add_argument(f"--{name}", default="")
         parser.add_argument("--overrides", default="[]", help="a JSON list of section.key=value")
         values = vars(parser.parse_args(arguments))
@@ -81,11 +134,8 @@ class TaskArguments:
         Raises:
             BadInput: a parameter is wrong, or no ratings are named.
         """
-        changes = []
-        if self.data:
-            changes.append(f"data.path={json.dumps(self.data)}")
-        if self.span:
-            changes.append(f"data.span={json.dumps(self.span)}")
+        values = {"data.path": self.data, "data.span": self.span}
+        changes = [f"{key}={json.dumps(value)}" for key, value in values.items() if value]
         try:
             packaged = Config.model_validate_json(self.config)
         except ValidationError as error:
@@ -95,10 +145,8 @@ class TaskArguments:
             file.write_text(to_toml(packaged, comments=False), encoding="utf-8")
             config = load(file, [*changes, *self.overrides])
         if config.data.path is None:
-            raise BadInput(
-                "The run names no ratings.",
-                "Give it the parameter `data`: a folder, or an address.",
-            )
+            remedy = "Give it the parameter `data`: a folder, or an address."
+            raise BadInput("The run names no ratings.", remedy)
         if config.data.span is not None and not is_pattern(config.data.path):
             raise BadInput(
                 f"A span of {config.data.path} is asked for, and nothing says where spans are.",
@@ -125,14 +173,11 @@ def packaged(package: Path, **parameters: object) -> TaskArguments:
         defined = spec.root.input_definitions.parameters
         values = {name: defined[name].default_value.string_value for name in ("config", "data")}
     except OSError as error:
-        raise BadInput(
-            f"{package}: {error.strerror}.", "Run `reelflow kubeflow compile` first."
-        ) from None
+        remedy = "Run `reelflow kubeflow compile` first."
+        raise BadInput(f"{package}: {error.strerror}.", remedy) from None
     except (ValueError, TypeError, LookupError, AttributeError, YAMLError) as error:
-        raise BadInput(
-            f"{package}: no package of Reelflow ({type(error).__name__}).",
-            "Make one by `reelflow kubeflow compile`.",
-        ) from None
+        message = f"{package}: no package of Reelflow ({type(error).__name__})."
+        raise BadInput(message, "Make one by `reelflow kubeflow compile`.") from None
     merged = {"span": "", "overrides": (), **values, **parameters}
     return TaskArguments(node="", graph="", run_id="", **merged)
 

@@ -11,13 +11,13 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.evaluator import read_test_rows
+from pipeline import ENCODER, EXAMPLE_GEN, TRAINER
 from pipeline.definition import create_pipeline
-from pipeline.node_names import ENCODER, EXAMPLE_GEN, TRAINER
 from pipeline.runs import launcher
 from pipeline.runs.comparison import Comparison, stability, stability_sentences
-from pipeline.runs.failures import StepFailed, as_reelflow_error
 from pipeline.runs.launcher import NodeFinished, NodeStarted, State
 from pipeline.runs.lineage import PipelineRun, read_run
+from pipeline.runs.process import StepFailed, as_reelflow_error
 from reelflow.base import columns as f
 from reelflow.base.errors import BadInput
 from reelflow.baselines import BASELINES

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipeline.runs.history import Run
-from pipeline.runs.summary import RunSummary
+from pipeline.runs.summary import Run, RunSummary
 from reelflow.base.common import flatten
 from reelflow.base.errors import BadInput
 from reelflow.base.metrics import all_paths, label_at, metric_at

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.node_names import TRAINER
+from pipeline import TRAINER
 from pipeline.runs.lineage import Database, PipelineRun, has_run, read_run
 from pipeline.runs.summary import (
     BestTrial,

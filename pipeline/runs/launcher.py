@@ -20,8 +20,8 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.node_names import PUSHER, REGISTRY_PUSHER
-from pipeline.runs.failures import find_reelflow_error
+from pipeline import PUSHER, REGISTRY_PUSHER
+from pipeline.runs.process import find_reelflow_error
 from reelflow.base.errors import ReelflowError
 from reelflow.config import Config
 from reelflow.config.layout import Layout

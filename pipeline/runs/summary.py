@@ -1,19 +1,28 @@
-"""`summary.json`: the result of a run, for programs. docs/summary.md documents the keys.
+"""`summary.json`, the result of a run for programs, and the runs of an output folder.
 
-Imports nothing heavy.
+docs/summary.md documents the keys. Imports nothing heavy.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reelflow.base.errors import BadInput
+from reelflow.config.layout import Layout, RunFolder
 from reelflow.evaluation.results import Slice, Summary
 from reelflow.saved_model.files import Guard, ServingResult
+
+State = Literal["pushed", "waiting", "refused", "failed", "unfinished"]
+LATEST = "latest"
+_NAMED = 8
+"""Runs that a message names at most."""
 
 
 class _Part(BaseModel):
@@ -149,3 +158,89 @@ def read_summary(file: Path) -> RunSummary | None:
     if not file.is_file():
         return None
     return RunSummary.model_validate_json(file.read_bytes())
+
+
+@dataclass(frozen=True)
+class Run:
+    """One folder in `OUTPUT/runs/`."""
+
+    folder: RunFolder
+    summary: RunSummary | None = None
+    """None if the run was interrupted or still goes on."""
+
+    @property
+    def run_id(self) -> str:
+        """Name of the folder."""
+        return self.folder.path.name
+
+    @property
+    def state(self) -> State:
+        """The result of the run."""
+        if self.summary is None:
+            return "unfinished"
+        if self.summary.error:
+            return "failed"
+        if self.summary.pushed:
+            return "pushed"
+        return "waiting" if self.summary.awaits_promotion else "refused"
+
+    @property
+    def error(self) -> str | None:
+        """The reason of a failed run."""
+        return self.summary.error if self.summary else None
+
+    @property
+    def finished(self) -> datetime:
+        """Local time of the summary, or else of the folder's last change."""
+        if self.summary is not None:
+            return datetime.fromisoformat(self.summary.finished).astimezone()
+        changed = self.folder.path.stat().st_mtime
+        return datetime.fromtimestamp(changed, timezone.utc).astimezone()
+
+    @property
+    def seconds(self) -> float | None:
+        """Time in nodes; None if no node has ended."""
+        times = self.summary.seconds if self.summary else {}
+        return sum(times.values()) if times else None
+
+    def metric(self, path: str) -> float | None:
+        """Return a metric of the run's model, by a path such as `unseen/top_100` or `rmse`."""
+        metrics = self.summary.metrics if self.summary else None
+        return metrics.value(path) if metrics else None
+
+
+def list_runs(layout: Layout) -> list[Run]:
+    """Return all runs, the newest first."""
+    if not layout.runs.is_dir():
+        return []
+    folders = [layout.run(path.name) for path in layout.runs.iterdir() if path.is_dir()]
+    runs = [Run(folder, read_summary(folder.summary)) for folder in folders]
+    return sorted(runs, key=lambda run: (run.finished, run.run_id), reverse=True)
+
+
+def find_run(layout: Layout, name: str = LATEST) -> Run:
+    """Return the run that a user names.
+
+    Args:
+        layout: the output folder.
+        name: the run's name or its beginning, or `latest`.
+
+    Raises:
+        BadInput: there is none, or the beginning fits several.
+    """
+    runs = list_runs(layout)
+    if not runs:
+        raise BadInput(f"There are no runs in {layout.output}.", "Run `reelflow run` first.")
+    if name == LATEST:
+        target = layout.latest.resolve().name
+        return next((run for run in runs if run.run_id == target), runs[0])
+    exact = [run for run in runs if run.run_id == name]
+    matches = exact or [run for run in runs if run.run_id.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    names = ", ".join(run.run_id for run in (matches or runs)[:_NAMED])
+    if matches:
+        raise BadInput(f"Several runs begin with {name}: {names}.", "Give more of the name.")
+    raise BadInput(
+        f"{layout.output} has no run {name}; there are {names}.", "`reelflow runs` lists them all."
+    )

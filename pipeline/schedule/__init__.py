@@ -1,1 +1,1 @@
-"""Training again on a schedule, on one machine: what the clock calls, and what it remembers."""
+"""Training again on a schedule, on one machine: timer, turns and their results."""

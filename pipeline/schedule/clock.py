@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import subprocess
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +46,11 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Name that depends on the output folder alone."""
+        """Name of the units, or last word of the line."""
         return job_name(self.output)
 
     def when(self, forms: dict[Every, str]) -> str:
-        """Return the times in a timer's syntax.
+        """Return the times in a timer's syntax, given its form for each period.
 
         Raises:
             BadInput: `at` is no time of the day.
@@ -62,31 +61,15 @@ class Job:
         return forms[self.every].format(hour=int(match[1]), minute=int(match[2]))
 
 
-class Clock(ABC):
-    """A service that calls a command at times."""
-
-    @abstractmethod
-    def text(self, job: Job) -> str:
-        """Return the text to install, which can be installed by hand as well."""
-
-    @abstractmethod
-    def install(self, job: Job) -> str:
-        """Install the job in place of an earlier one of its name, and return the place."""
-
-    @abstractmethod
-    def remove(self, name: str) -> str | None:
-        """Remove a job and return its place; None if it is not installed."""
-
-
-class Systemd(Clock):
-    """A timer of the user's own systemd."""
+class Systemd:
+    """Timers of the user's own systemd."""
 
     def text(self, job: Job) -> str:
         """Return both unit files, each under its path."""
         return "\n".join(f"# {path}\n{text}" for path, text in self._units(job).items())
 
     def install(self, job: Job) -> str:
-        """Write the units and start the timer.
+        """Write the units in place of earlier ones, start the timer, and return its file.
 
         Raises:
             ReelflowError: systemd refuses.
@@ -99,7 +82,7 @@ class Systemd(Clock):
         return str(self._path(job.name, "timer"))
 
     def remove(self, name: str) -> str | None:
-        """Stop the timer and delete the units."""
+        """Stop the timer, delete the units and return the timer's file; None if there is none."""
         timer = self._path(name, "timer")
         if not timer.is_file():
             return None
@@ -112,7 +95,8 @@ class Systemd(Clock):
     def _units(self, job: Job) -> dict[Path, str]:
         # systemd expands % in every value and $ in commands.
         escaped = {key: str(value).replace("%", "%%") for key, value in vars(job).items()}
-        command = " ".join(_quoted(word) for word in job.command)
+        quotes = str.maketrans({"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"})
+        command = " ".join(f'"{word.translate(quotes)}"' for word in job.command)
         service = (
             f"[Unit]\nDescription=Reelflow trains again: {escaped['output']}\n\n"
             f"[Service]\nType=oneshot\nWorkingDirectory={escaped['folder']}\n"
@@ -132,7 +116,7 @@ class Systemd(Clock):
         return Path(home, "systemd", "user", f"{name}.{kind}")
 
 
-class Cron(Clock):
+class Cron:
     """A line in the user's crontab, recognised by its last word."""
 
     def text(self, job: Job) -> str:
@@ -142,24 +126,23 @@ class Cron(Clock):
         return f"{job.when(_CRON)} {line} # {job.name}\n"
 
     def install(self, job: Job) -> str:
-        """Add the line.
+        """Add the line in place of an earlier one of its name, and return its place.
 
         Raises:
             ReelflowError: cron refuses.
         """
-        self._write([*self._others(job.name), self.text(job).rstrip("\n")])
+        lines = [line for line in self._lines() if not line.endswith(f"# {job.name}")]
+        self._write([*lines, self.text(job).rstrip("\n")])
         return f"the crontab, # {job.name}"
 
     def remove(self, name: str) -> str | None:
-        """Remove the line."""
-        others = self._others(name)
-        if len(others) == len(self._lines()):
+        """Remove the line and return its place; None if there is none."""
+        lines = self._lines()
+        others = [line for line in lines if not line.endswith(f"# {name}")]
+        if len(others) == len(lines):
             return None
         self._write(others)
         return f"the crontab, # {name}"
-
-    def _others(self, name: str) -> list[str]:
-        return [line for line in self._lines() if not line.endswith(f"# {name}")]
 
     def _lines(self) -> list[str]:
         # Without a crontab, the command fails.
@@ -176,14 +159,18 @@ def job_name(output: Path) -> str:
     return f"reelflow-{word}-{hashlib.sha256(str(output).encode()).hexdigest()[:6]}"
 
 
-def clock(name: Kind | None) -> Clock:
+def clock(name: Kind | None) -> Systemd | Cron:
     """Return the clock of a name, or the one of this machine.
 
     Raises:
         BadInput: the machine has none.
     """
     if name is None:
-        name = "systemd" if _systemd_answers() else "cron"
+        command = ["systemctl", "--user", "show-environment"]
+        systemd = shutil.which("systemctl") is not None and (
+            subprocess.run(command, capture_output=True, check=False).returncode == 0
+        )
+        name = "systemd" if systemd else "cron"
         if name == "cron" and shutil.which("crontab") is None:
             raise BadInput(
                 "This machine has neither a systemd of yours nor cron.",
@@ -191,18 +178,6 @@ def clock(name: Kind | None) -> Clock:
                 "`reelflow schedule --with cron` prints.",
             )
     return Systemd() if name == "systemd" else Cron()
-
-
-def _systemd_answers() -> bool:
-    if shutil.which("systemctl") is None:
-        return False
-    command = ["systemctl", "--user", "show-environment"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def _quoted(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return '"' + escaped.replace("$", "$$") + '"'
 
 
 def _call(command: Sequence[str], text: str | None = None) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.kubeflow.graph import Graph
 from pipeline.kubeflow.package import write_package
+from pipeline.kubeflow.parameters import Graph
 from reelflow.config import Config
 
 GRAPH = Graph(

@@ -101,8 +101,8 @@ def check(first: cluster.Run, second: cluster.Run, secret: dict[str, str], volum
     Raises:
         AssertionError: something is not as it should be.
     """
+    from pipeline import LOOKUPS
     from pipeline.kubeflow.parameters import METADATA_VARIABLES, connection_config
-    from pipeline.node_names import LOOKUPS
     from pipeline.runs.lineage import read_run
 
     database = connection_config({METADATA_VARIABLES[key]: value for key, value in secret.items()})

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline.cli.app import app
-from pipeline.schedule.history import History, Turn
+from pipeline.schedule.turn import History, Turn
+from reelflow.config.layout import Layout
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_what_could_not_run_is_told_at_once(spans: Path, options: list[str], wor
 def test_status(spans: Path) -> None:
     result = invoke("status", "--output", "out")
     assert "No scheduled turn has ended" in result.output
-    history = History(spans / "out" / "schedule")
+    history = History(Layout.of(spans / "out"))
     history.add(Turn("2026-11-20T03:00:00+00:00", "pushed", 0, 61.0, "2026-11-20", "run-1"))
     history.add(Turn("2026-11-21T03:00:00+00:00", "unchanged", message="No newer data."))
     shown = invoke("status", "--output", "out").output
@@ -77,7 +78,7 @@ def test_a_turn_with_nothing_to_read(spans: Path) -> None:
     result = invoke("run", "--data", "ratings", "--span", "2026-11-21", "--output", "out")
     assert result.exit_code == 2
     assert "no span 2026-11-21" in result.output
-    assert [t.state for t in History(spans / "out" / "schedule").turns()] == ["failed"]
+    assert [t.state for t in History(Layout.of(spans / "out")).turns()] == ["failed"]
 
 
 def test_nothing_to_remove(spans: Path) -> None:

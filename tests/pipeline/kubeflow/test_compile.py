@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("kfp")
 runner = pytest.importorskip("pipeline.kubeflow.package")  # imports TFX
 
-from pipeline.node_names import SUMMARY  # noqa: E402
+from pipeline import SUMMARY  # noqa: E402
 from reelflow.config.loading import load  # noqa: E402
 from tests.kubeflow import cluster  # noqa: E402
 from tests.pipeline.kubeflow.test_package import SECRETS  # noqa: E402

@@ -11,7 +11,7 @@ from reelflow.config.loading import load
 
 launcher = pytest.importorskip("pipeline.runs.launcher")  # imports TFX
 
-from pipeline.kubeflow.execution import prepare_execution  # noqa: E402
+from pipeline.kubeflow.task import prepare_execution  # noqa: E402
 from pipeline.runs.lineage import read_run  # noqa: E402
 from reelflow.config.layout import Layout  # noqa: E402
 from tests.pipeline import standin  # noqa: E402

@@ -10,8 +10,8 @@ pytest.importorskip("kfp")
 
 from kfp import components
 
+from pipeline import SUMMARY
 from pipeline.kubeflow.parameters import TaskArguments, packaged
-from pipeline.node_names import SUMMARY
 from reelflow.base.errors import BadInput
 from reelflow.config import Config
 from tests.kubeflow import cluster

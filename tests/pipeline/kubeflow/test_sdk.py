@@ -22,7 +22,7 @@ NEEDED = ["kubeflow-katib-api", "kubeflow-trainer-api", "kubeflow-training"]
 SDK = "import kubeflow.trainer, kubeflow.optimizer, kubeflow.katib"
 REELFLOW = (
     "from reelflow.base.environment import prepare; prepare(); "
-    "import pipeline.cli.app, pipeline.kubeflow.package, pipeline.kubeflow.execution"
+    "import pipeline.cli.app, pipeline.definition, pipeline.kubeflow.package, pipeline.kubeflow.task"
 )
 LOOK = (
     "from pathlib import Path; "

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.kubeflow import execution, task
-from pipeline.kubeflow.graph import Graph
-from pipeline.kubeflow.parameters import connection_config
+from pipeline.kubeflow import task
+from pipeline.kubeflow.parameters import Graph, connection_config
 from pipeline.runs.lineage import read_run
 from reelflow.base.errors import BadInput
 from reelflow.config import Config
@@ -35,8 +34,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     config.sqlite.connection_mode = (
         metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
     )
-    monkeypatch.setattr(execution, "create_pipeline", standin.create_pipeline)
-    monkeypatch.setattr(execution, "connection_config", lambda: config)
+    monkeypatch.setattr("pipeline.definition.create_pipeline", standin.create_pipeline)
     monkeypatch.setattr(task, "connection_config", lambda: config)
     return layout
 
@@ -46,7 +44,7 @@ def _words(layout: Layout, name: str, run: str = "run-1", **given: Any) -> list[
     config = Config.model_validate(
         {"data": {"path": path}, "kubeflow": {"output": str(layout.output)}}
     )
-    graph = Graph.of(execution.compile_run(config, "any")).fingerprint
+    graph = Graph.of(task.compile_run(config, "any")).fingerprint
     options = {"node": name, "graph": graph, "run-id": run, "config": config.model_dump_json()}
     options |= {"overrides": json.dumps(given.pop("overrides", [])), **given}
     return [f"--{key}={value}" for key, value in options.items()]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.runs.history import find_run, list_runs
+from pipeline.runs.summary import find_run, list_runs
 from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
 from tests.pipeline.run_folders import leave_run

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.schedule.history import History, Turn
-from pipeline.schedule.turn import Settings, is_at_work, take_turn
+from pipeline.schedule.turn import History, Settings, Turn, take_turn
 from reelflow.config.layout import Layout
 
 
@@ -57,7 +56,7 @@ def reelflow(tmp_path: Path) -> Callable[[int], list[str]]:
 
 
 def turns(layout: Layout) -> list[Turn]:
-    return History(layout.output / "schedule").turns()
+    return History(layout).turns()
 
 
 def calls(layout: Layout) -> list[list[str]]:
@@ -130,24 +129,24 @@ def test_two_never_overlap(
     reelflow: Callable[[int], list[str]],
     holder: str,
 ) -> None:
-    settings, history = arrive("2026-11-20"), History(layout.output / "schedule")
+    settings, history = arrive("2026-11-20"), History(layout)
     lock = history.lock if holder == "turn" else layout.lock
     lock.parent.mkdir(parents=True)
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert is_at_work(layout) is (holder == "turn")
+        assert history.at_work is (holder == "turn")
         turn = take_turn(layout, settings, reelflow(0))
         assert (turn.state, turn.exit_code) == ("skipped", None)
         assert calls(layout) == []
     assert take_turn(layout, settings, reelflow(0)).state == "pushed"
     assert [t.state for t in turns(layout)] == ["skipped", "pushed"]
-    assert not is_at_work(layout)
+    assert not history.at_work
 
 
 def test_a_killed_turn_is_noted_by_the_next_one(
     layout: Layout, arrive: Callable[[str], Settings], reelflow: Callable[[int], list[str]]
 ) -> None:
-    history = History(layout.output / "schedule")
+    history = History(layout)
     history.begin(Turn(started="2026-11-20T03:00:00+00:00", state="failed"))
     assert history.current() is not None
     take_turn(layout, arrive("2026-11-20"), reelflow(0))
@@ -159,9 +158,9 @@ def test_a_killed_turn_is_noted_by_the_next_one(
 
 
 def test_half_a_line_spoils_no_history(tmp_path: Path) -> None:
-    history = History(tmp_path)
+    history = History(Layout.of(tmp_path))
     history.add(Turn(started="1", state="pushed"))
-    with (tmp_path / "history.jsonl").open("a") as file:
+    with (history.folder / "history.jsonl").open("a") as file:
         file.write('{"started": "2", "sta')
     history.add(Turn(started="3", state="refused"))
     assert [turn.started for turn in history.turns()] == ["1", "3"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.runs.failures import find_reelflow_error
+from pipeline.runs.process import find_reelflow_error
 from reelflow.base.errors import BadInput, ReelflowError
 
 
