@@ -18,46 +18,26 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, the same as in shells."""
 
 SUBCOMMANDS = {
-    "run": ("pipeline.cli.run:run", "Train a recommender and push it if it earns it."),
-    "schedule": (
-        "pipeline.cli.schedule:schedule_app",
-        "Train again by the clock, on this machine.",
-    ),
-    "runs": ("pipeline.cli.runs:runs", "List the runs and what came of them."),
-    "report": ("pipeline.cli.runs:report", "Show a run's report, or two runs side by side."),
-    "compare": (
-        "pipeline.cli.compare:compare",
-        "Compare configurations and baselines on one split.",
-    ),
-    "sweep": (
-        "pipeline.cli.compare:sweep",
-        "Weigh retrieval against rating, and show what each weight costs.",
-    ),
-    "recommend": (
-        "pipeline.cli.recommend:recommend",
-        "Recommend movies that a user has not rated.",
-    ),
-    "rate": (
-        "pipeline.cli.recommend:rate",
-        "Predict the rating that a user would give a movie, in stars.",
-    ),
-    "similar": (
-        "pipeline.cli.recommend:similar",
-        "Show the movies that are most like a movie.",
-    ),
-    "models": (
-        "pipeline.cli.models:models_app",
-        "List the registered models, promote one, roll back.",
-    ),
-    "serve": ("pipeline.cli.serve:serve", "Serve the pushed model: page and HTTP API."),
+    "run": ("run:run", "Train a recommender and push it if it earns it."),
+    "schedule": ("schedule:schedule_app", "Train again by the clock, on this machine."),
+    "runs": ("runs:runs", "List the runs and what came of them."),
+    "report": ("runs:report", "Show a run's report, or two runs side by side."),
+    "compare": ("compare:compare", "Compare configurations and baselines on one split."),
+    "sweep": ("compare:sweep", "Weigh retrieval against rating, and show what each weight costs."),
+    "recommend": ("recommend:recommend", "Recommend movies that a user has not rated."),
+    "rate": ("recommend:rate", "Predict the rating that a user would give a movie, in stars."),
+    "similar": ("recommend:similar", "Show the movies that are most like a movie."),
+    "models": ("models:models_app", "List the registered models, promote one, roll back."),
+    "serve": ("serve:serve", "Serve the pushed model: page and HTTP API."),
     "kubeflow": (
-        "pipeline.cli.kubeflow:kubeflow_app",
+        "kubeflow:kubeflow_app",
         "Compile, submit and schedule the pipeline on Kubeflow Pipelines.",
     ),
-    "data": ("pipeline.cli.data:data_app", "Inspect and download ratings."),
-    "config": ("pipeline.cli.config:config_app", "Show the configuration."),
+    "data": ("data:data_app", "Inspect and download ratings."),
+    "config": ("data:config_app", "Show the configuration."),
 }
-"""Name of a sub-command to module and name of its function or `Typer`, and its line in the help."""
+"""Name of a sub-command to module here, name of its function or `Typer`, and its line in the help.
+"""
 
 
 class Commands(TyperGroup):
@@ -91,7 +71,7 @@ class Commands(TyperGroup):
 def load(name: str) -> Any:
     """Import the sub-command of that name, ready to be called."""
     module, _, attribute = SUBCOMMANDS[name][0].partition(":")
-    function = getattr(import_module(module), attribute)
+    function = getattr(import_module(f"pipeline.cli.{module}"), attribute)
     # rich help takes twice as long to import as everything else together
     app = typer.Typer(rich_markup_mode=None)
     if isinstance(function, typer.Typer):
@@ -130,9 +110,5 @@ def _options(
     """Options of the command itself."""
 
 
-def _placeholder() -> None:
-    """Stand in the list for a sub-command that is not imported yet."""
-
-
 for _name, (_, _help) in SUBCOMMANDS.items():
-    app.command(_name, help=_help)(_placeholder)
+    app.command(_name, help=_help)(lambda: None)  # a placeholder: `resolve_command` imports it

@@ -14,9 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.cli import options
-from pipeline.cli.output import console, errors, labelled
-from pipeline.cli.progress import Progress, progress_on, show_events
-from pipeline.runs.comparison import LEGEND, Comparison, with_seeds
+from pipeline.cli.output import Progress, console, errors, labelled, progress_on, show_events
 from pipeline.runs.process import as_reelflow_error, captured, locked_output, log_at_info
 from reelflow.base.common import format_duration
 from reelflow.base.errors import BadInput, ReelflowError
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from pipeline.runs.contest import Contest
     from reelflow.config import Config
 
-NO_BASELINE = "none"
 SWEEP_PRESET = "joint-basic"
 """The preset to sweep by default: its tasks share embeddings, so that there is a trade-off."""
 _FILE_WIDTH = 240
@@ -128,7 +125,7 @@ def baseline_names(text: str | None) -> list[str]:
     if text is None:
         return list(BASELINES)
     names = [name.strip() for name in text.split(",") if name.strip()]
-    if names == [NO_BASELINE]:
+    if names == ["none"]:
         return []
     for name in names:
         if name not in BASELINES:
@@ -166,19 +163,26 @@ def compared_configs(
     first = effective_config(layout, source, data, dataset, overrides, preset)
     configs = [first, *(load(s, overrides, p) for _, s, p in named[1:])]
     # All read the same rows and all columns that one of them uses.
+    features = dict.fromkeys(name for config in configs for name in config.data.movie_features)
     columns = {
         "use_users": any(config.data.use_users for config in configs),
-        "movie_features": tuple(
-            dict.fromkeys(name for config in configs for name in config.data.movie_features)
-        ),
+        "movie_features": tuple(features),
     }
-    shared = {
-        "data": first.data.model_copy(update=columns),
-        "split": first.split,
-        "beam": first.beam,
-    }
+    data_section = first.data.model_copy(update=columns)
+    shared = {"data": data_section, "split": first.split, "beam": first.beam}
     configs = [config.model_copy(update=shared) for config in configs]
     return dict(zip(names, configs, strict=True))
+
+
+def with_seeds(configs: Mapping[str, Config], count: int) -> dict[str, dict[str, Config]]:
+    """Return each configuration's name to itself and `count - 1` copies with the next seeds."""
+    groups = {}
+    for name, config in configs.items():
+        groups[name] = {name: config}
+        for seed in range(config.train.seed + 1, config.train.seed + count):
+            train = config.train.model_copy(update={"seed": seed})
+            groups[name][f"{name}-seed{seed}"] = config.model_copy(update={"train": train})
+    return groups
 
 
 def weights_of(text: str) -> list[float]:
@@ -238,8 +242,16 @@ def _compare(
             raise failures[0]
         comparison = contest.comparison()
         comparison.save(page)
-    _print(comparison)
-    console.print(_line("Table", str(page)), soft_wrap=True)
+    from pipeline.runs.contest import LEGEND
+
+    # A file has no width: the figures of every entry stay on one line.
+    wide = console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)
+    wide.print()
+    wide.print(comparison.as_table())
+    wide.print(Text(LEGEND, style="dim"), soft_wrap=not console.is_terminal)
+    for sentence in comparison.seeds:
+        console.print(labelled("Seeds", sentence, width=8), soft_wrap=True)
+    console.print(labelled("Table", str(page), width=8), soft_wrap=True)
     spent = format_duration(time.monotonic() - began)
     console.print(Text(f"{spent} in all; log: {log}", style="dim"), soft_wrap=True)
     for name, reason in comparison.failures.items():
@@ -274,17 +286,3 @@ def _run(
         _LOG.exception("%s", error.message)
         raise error from failure
     return contest
-
-
-def _print(comparison: Comparison) -> None:
-    # A file has no width: the figures of every entry stay on one line.
-    wide = console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)
-    wide.print()
-    wide.print(comparison.as_table())
-    wide.print(Text(LEGEND, style="dim"), soft_wrap=not console.is_terminal)
-    for sentence in comparison.seeds:
-        console.print(_line("Seeds", sentence), soft_wrap=True)
-
-
-def _line(label: str, value: str) -> Text:
-    return labelled(label, value, width=8)

@@ -1,4 +1,4 @@
-"""`reelflow data`: inspection of ratings, download of the public sets."""
+"""`reelflow data` and `reelflow config`: ratings to inspect or download, the configuration."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from pipeline.cli.options import ConfigFile, Overrides
+from pipeline.cli.options import ConfigFile, Overrides, Preset
 from pipeline.cli.output import console, labelled
 
 if TYPE_CHECKING:
     from reelflow.data.inspection import Inspection
 
 data_app = typer.Typer(help="Inspect and download ratings.", no_args_is_help=True)
+config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
 
 
 @data_app.command()
@@ -32,7 +33,10 @@ def inspect(
 
     effective = load(config, overrides or [])
     path = absolute(str(folder))
-    with _bar("Reading", _size(path)) as advance:
+    total = None  # of a folder that is not on this machine
+    if (local := Path(path)).is_dir():
+        total = sum(file.stat().st_size for file in local.iterdir() if file.is_file())
+    with _bar("Reading", total) as advance:
         inspection = inspect_folder(effective, path, progress=advance)
     _show(inspection)
 
@@ -59,10 +63,27 @@ def download(
 
         folder = download_set(name, to, progress=show_progress)
     console.print(Text(f"{name} is in {folder}", style="bold"), soft_wrap=True)
-    if to == Path("data"):
-        console.print(f"Next: reelflow run --dataset {name}", soft_wrap=True)
+    option = f"--dataset {name}" if to == Path("data") else f"--data {folder}"
+    console.print(f"Next: reelflow run {option}", soft_wrap=True)
+
+
+@config_app.callback()
+def _group() -> None:
+    """Keep `show` a sub-command while it is the only one."""
+
+
+@config_app.command()
+def show(config: ConfigFile = None, preset: Preset = None, overrides: Overrides = None) -> None:
+    """Print the effective configuration as TOML, every key explained."""
+    from reelflow.config.loading import load, to_toml
+
+    text = to_toml(load(config, overrides or [], preset))
+    if console.is_terminal:
+        from rich.syntax import Syntax
+
+        console.print(Syntax(text, "toml", background_color="default", theme="ansi_dark"))
     else:
-        console.print(f"Next: reelflow run --data {folder}", soft_wrap=True)
+        typer.echo(text, nl=False)
 
 
 @contextlib.contextmanager
@@ -74,17 +95,16 @@ def _bar(label: str, total: int | None) -> Iterator[Callable[..., None]]:
     """
     from rich import progress
 
-    columns = (
+    with progress.Progress(
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.DownloadColumn(),
         progress.TransferSpeedColumn(),
         progress.TimeRemainingColumn(),
-    )
-    bar = progress.Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    )
-    with bar:
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
         task = bar.add_task(label, total=total)
 
         def advance(count: int, known_total: int | None = None) -> None:
@@ -95,25 +115,20 @@ def _bar(label: str, total: int | None) -> Iterator[Callable[..., None]]:
         yield advance
 
 
-def _size(folder: str) -> int | None:
-    """Return the bytes of all files in a folder; None if it is not on this machine."""
-    path = Path(folder)
-    if not path.is_dir():
-        return None
-    return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
-
-
 def _show(inspection: Inspection) -> None:
     source = inspection.source
-    names = [file.name for file in source.ratings_files]
+    if inspection.movies is None:
+        titles = f"{inspection.rated:,} movies rated; without a movies' file titles are not known"
+    else:
+        titles = f"{inspection.movies:,} movies, {inspection.rated:,} of them rated"
     lines = {
         "Format": source.format.value + (" (synthetic)" if source.synthetic else ""),
-        "Ratings": ", ".join(names),
+        "Ratings": ", ".join(file.name for file in source.ratings_files),
         "Movies": Path(source.movies_file).name if source.movies_file else "no file",
         "Users": Path(source.users_file).name if source.users_file else "no file, or not opted in",
         "Rows": f"{inspection.read:,} read, {inspection.kept:,} valid, "
         f"from {inspection.users:,} users",
-        "Titles": _titles(inspection),
+        "Titles": titles,
         "Range": f"{source.rating_min:g} to {source.rating_max:g} stars",
         "Time": "timestamps" if source.has_timestamps else "no timestamps",
     }
@@ -123,8 +138,7 @@ def _show(inspection: Inspection) -> None:
     if not refused:
         console.print(labelled("Quarantine", "no row"))
         return
-    share = f"{refused:,} rows ({refused / inspection.read:.2%})"
-    console.print(labelled("Quarantine", share))
+    console.print(labelled("Quarantine", f"{refused:,} rows ({refused / inspection.read:.2%})"))
     for reason, count in inspection.quarantined.items():
         console.print(Text.assemble((f"  {reason}  ", "yellow"), f"{count:,}"))
         for row in inspection.preview:
@@ -132,9 +146,3 @@ def _show(inspection: Inspection) -> None:
                 shown = row.row.decode("utf-8", errors="backslashreplace")
                 line = Text(f"    {row.file}:{row.line}  {shown}", style="dim")
                 console.print(line, soft_wrap=True)
-
-
-def _titles(inspection: Inspection) -> str:
-    if inspection.movies is None:
-        return f"{inspection.rated:,} movies rated; without a movies' file titles are not known"
-    return f"{inspection.movies:,} movies, {inspection.rated:,} of them rated"

@@ -1,46 +1,57 @@
-"""`reelflow run`: ratings in, a gated and pushed recommender out."""
+"""`reelflow run`: ratings in, a gated and pushed recommender out; and what it prints."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
+from pipeline import LOOKUPS
 from pipeline.cli import options
 from pipeline.cli.app import INTERRUPTED
-from pipeline.cli.outcome import print_outcome
-from pipeline.cli.output import console, errors, print_error
-from pipeline.cli.progress import Progress, progress_on, show_events
-from pipeline.runs.process import (
-    Interrupts,
-    as_reelflow_error,
-    captured,
-    locked_output,
-    log_at_info,
+from pipeline.cli.output import (
+    Progress,
+    console,
+    errors,
+    labelled,
+    new_table,
+    number,
+    print_error,
+    progress_on,
+    show_events,
 )
+from pipeline.runs import process
 from pipeline.runs.summary import RunSummary
 from reelflow.base.common import format_duration
 from reelflow.base.errors import ReelflowError
+from reelflow.base.metrics import GATE_METRICS, GateMetric, inline, label_at
 from reelflow.config.layout import Layout
+from reelflow.evaluation.results import Summary
 
 if TYPE_CHECKING:
-    from reelflow.config import Config
+    from reelflow.config import Config, GateConfig
     from reelflow.saved_model.client import Recommendations
+
+Examples = Sequence[tuple[str, "Recommendations"]]
+"""User id and recommendations."""
 
 REFUSED = 3
 """Exit code of a run whose model was refused."""
+_LIKES: Final = "like/auc"
+_FURTHER: Final = ("unseen/top_10", "unseen/ndcg_10", "raw/top_100")
+"""Paths of metrics that are shown below those of the gate."""
+_PASSED, _REFUSED = Text("passed", style="bold green"), Text("refused", style="bold red")
 
 _LOG = logging.getLogger(__name__)
-
-
-Examples = list[tuple[str, "Recommendations"]]
-"""User id and recommendations."""
 
 
 def run(
@@ -77,12 +88,15 @@ def run(
     run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     folder = layout.run(run_id)
     failure: ReelflowError | KeyboardInterrupt | None = None
-    with locked_output(layout):
-        _print_headline(effective, layout)
-        with captured(folder.log) as terminal:
+    with process.locked_output(layout):
+        synthetic = effective.data.path == str(layout.sample)
+        source = "the built-in sample (synthetic)" if synthetic else str(effective.data.path)
+        headline = f"[bold]Reelflow[/bold]  {source}  [dim]→[/dim]  {layout.output}"
+        console.print(headline, soft_wrap=True)
+        with process.captured(folder.log) as terminal:
             out = Console(file=terminal, highlight=False, width=None)
             try:
-                with Interrupts() as interrupts, progress_on(out) as progress:
+                with process.Interrupts() as interrupts, progress_on(out) as progress:
                     summary, examples = _run(effective, layout, run_id, progress, interrupts)
             except (ReelflowError, KeyboardInterrupt) as error:
                 failure = error
@@ -100,14 +114,8 @@ def run(
     raise typer.Exit(code)
 
 
-def _print_headline(config: Config, layout: Layout) -> None:
-    synthetic = config.data.path == str(layout.sample)
-    source = "the built-in sample (synthetic)" if synthetic else str(config.data.path)
-    console.print(f"[bold]Reelflow[/bold]  {source}  [dim]→[/dim]  {layout.output}", soft_wrap=True)
-
-
 def _run(
-    config: Config, layout: Layout, run_id: str, progress: Progress, interrupts: Interrupts
+    config: Config, layout: Layout, run_id: str, progress: Progress, interrupts: process.Interrupts
 ) -> tuple[RunSummary, Examples]:
     """Run the pipeline inside the capture; everything heavy is imported here.
 
@@ -121,7 +129,7 @@ def _run(
         from pipeline.definition import create_pipeline
         from pipeline.runs import launcher
 
-        log_at_info()
+        process.log_at_info()
         ir = launcher.compile_pipeline(create_pipeline(config, str(layout.output)), run_id)
         launcher.rerun_missing_pushes(ir, config, layout)
         progress.nodes(launcher.node_ids(ir))
@@ -135,15 +143,150 @@ def _run(
     except Exception as failure:
         if interrupts.seen:
             raise KeyboardInterrupt from failure
-        error = as_reelflow_error(failure, step)
+        error = process.as_reelflow_error(failure, step)
         _LOG.exception("%s", error.message)
-        _finish_failed(config, layout, run_id, error)
+        try:
+            from pipeline.runs.finish import finish_run
+        except ImportError:  # the failure itself: this installation cannot import MLMD
+            raise error from failure
+        finish_run(layout, config, run_id, error.message)
         raise error from failure
 
 
-def _finish_failed(config: Config, layout: Layout, run_id: str, error: ReelflowError) -> None:
-    try:
-        from pipeline.runs.finish import finish_run
-    except ImportError:  # the failure itself: this installation cannot import MLMD
-        return
-    finish_run(layout, config, run_id, error.message)
+def print_outcome(
+    console: Console, summary: RunSummary, config: Config, examples: Examples, layout: Layout
+) -> None:
+    """Print the result of a run that came to its end: data, metrics, examples, verdict, places."""
+    console.print()
+    for line in _origin(summary):
+        console.print(line, soft_wrap=True)
+    if summary.metrics:
+        console.print(_metrics_table(summary, config.gate))
+    by = "" if summary.pushed or summary.awaits_promotion else ", by the refused model"
+    for user, recommendations in examples:
+        console.print(Text(f"For user {user}{by}", style="bold"))
+        for place, item in enumerate(recommendations.items, start=1):
+            console.print(Text(f"  {place:>2}  {item.title or item.movie_id}"), soft_wrap=True)
+    if examples:
+        console.print()
+    for line in (*_gate(summary, config.gate), *_model(summary)):
+        console.print(line, soft_wrap=True)
+    if (layout.latest / "report.html").is_file():
+        console.print(labelled("Report", str(layout.latest / "report.html")), soft_wrap=True)
+    console.print(labelled("Summary", str(layout.latest / "summary.json")), soft_wrap=True)
+
+
+def _origin(summary: RunSummary) -> Iterator[Text]:
+    """Yield cache, data, drift of the newest span, and the shares that training knew of the test.
+
+    A run without one of them has no line for it.
+    """
+    cached, ran = summary.cached, set(summary.seconds) - set(summary.cached) - LOOKUPS
+    if cached and not ran:
+        yield labelled("Cached", "everything: data and configuration are as before")
+    elif cached:
+        yield labelled("Cached", f"{len(cached)} of {len(cached) + len(ran)} steps")
+    if (data := summary.data) is not None:
+        parts = [f"{data.rows:,} ratings, {data.users:,} users, {data.movies:,} movies"]
+        if data.spans:
+            first, last = data.spans[0], data.spans[-1]
+            parts.append(f"span {first}" if len(data.spans) == 1 else f"spans {first} to {last}")
+        if data.quarantined:
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in data.quarantined.items())
+            refused = sum(data.quarantined.values())
+            rows = "row" if refused == 1 else "rows"
+            parts.append(f"{refused:,} {rows} in quarantine ({reasons})")
+        if data.absent_features:
+            parts.append(f"asked for but not in the data: {', '.join(data.absent_features)}")
+        if data.synthetic:
+            parts.append("synthetic: the figures say nothing about real movies")
+        yield labelled("Data", "; ".join(parts))
+    for i, warning in enumerate((summary.drift or {}).get("warnings", [])):
+        yield labelled("" if i else "Drift", Text(warning, style="yellow"))
+    if unknown := summary.out_of_vocabulary:
+        users, movies = (1 - unknown[key] for key in ("users", "movies"))
+        text = f"to training: {users:.1%} of test ratings by user, {movies:.1%} by movie"
+        yield labelled("Known", text)
+
+
+def _metrics_table(summary: RunSummary, gate: GateConfig) -> Table:
+    """Return the model's metrics beside their bounds, the baselines and the champion."""
+    table = new_table()
+    table.add_column("Metric")
+    table.add_column("Model", justify="right", style="bold")
+    for name in ("Bound", *summary.baselines, "Champion"):
+        table.add_column(name, justify="right")
+    sources = (summary.metrics, *summary.baselines.values(), summary.champion)
+    gated = {gated.metric.path(gate.protocol): gated for gated in GATE_METRICS.values()}
+    bounds = {
+        gated.metric.path(gate.protocol): f"{'≥' if gated.metric.higher_is_better else '≤'} "
+        f"{getattr(gate, gated.limit):.4f}"
+        for gated in _gated(summary)
+    }
+    for path in dict.fromkeys((*gated, "mae", _LIKES, *_FURTHER)):
+        label = "likes, AUC" if path == _LIKES else inline(label_at(path))
+        model, *others = (_figure(source, path) for source in sources)
+        table.add_row(label, model, bounds.get(path, ""), *others)
+    return table
+
+
+def _gate(summary: RunSummary, gate: GateConfig) -> Iterator[Text]:
+    """Yield the verdicts of the gate and of the serving check, with their reasons."""
+    verdict, check = summary.gate, summary.serving_check
+    if verdict is None:
+        reasons = ["The Evaluator gave no word."]
+    elif verdict.blessed and not verdict.reasons:
+        reasons = [_bounds_kept(summary, gate, gated) for gated in _gated(summary)]
+    else:
+        reasons = verdict.reasons
+    yield labelled("Gate", _PASSED if verdict is not None and verdict.blessed else _REFUSED)
+    yield from (labelled("", reason) for reason in reasons)
+    for sentence in verdict.not_gated if verdict else []:
+        yield labelled("", Text(sentence, style="dim"))
+    if check and not check.blessed:
+        yield labelled("Serving", _REFUSED)
+        yield from (labelled("", reason) for reason in check.reasons)
+
+
+def _gated(summary: RunSummary) -> list[GateMetric]:
+    ungated = summary.gate.ungated if summary.gate else []
+    return [gated for gated in GATE_METRICS.values() if gated.metric.key not in ungated]
+
+
+def _bounds_kept(summary: RunSummary, gate: GateConfig, gated: GateMetric) -> str:
+    """Return the bounds that a metric of a passed model has kept, in one sentence."""
+    metric = gated.metric
+    path = metric.path(gate.protocol)
+    side, direction = ("least", "above") if metric.higher_is_better else ("most", "below")
+    bounds = [f"at {side} {getattr(gate, gated.limit):.4f}"]
+    if gated.baseline_margin is not None:
+        bounds += [
+            f"{direction} the {name} baseline's {_figure(baseline, path)}"
+            for name, baseline in summary.baselines.items()
+            if name in gate.baselines
+        ]
+    if summary.champion:
+        margin = getattr(gate, gated.champion_margin)
+        champion = _figure(summary.champion, path)
+        bounds.append(f"within {margin:g} of the champion's {champion}")
+    label = f"{metric.label} ({gate.protocol})" if metric.ranked else metric.label
+    return f"{label} is {_figure(summary.metrics, path)}: {', '.join(bounds)}."
+
+
+def _figure(metrics: Summary | None, path: str) -> str:
+    return number(metrics.value(path) if metrics else None)
+
+
+def _model(summary: RunSummary) -> Iterator[Text]:
+    """Yield the places of the model: serving folder and registry."""
+    registered = summary.registered
+    if summary.pushed:
+        yield labelled("Model", str(Path(summary.pushed)))
+    elif registered and summary.awaits_promotion:
+        promote = f"`reelflow models promote {registered.version}`"
+        yield labelled("Model", f"passed and not pushed: {promote} lets it serve")
+    else:
+        yield labelled("Model", "not pushed; the champion, if any, stays")
+    if registered:
+        text = f"version {registered.version} of {registered.name}, {registered.alias}"
+        yield labelled("Registry", f"{text}, in {registered.registry}")

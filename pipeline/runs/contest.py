@@ -1,12 +1,19 @@
-"""Measurement of configurations and baselines on one split. Imports TFX."""
+"""The measurement of `reelflow compare`: configurations and baselines on one split. Imports TFX."""
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import artifact_utils, standard_artifacts
 
@@ -14,20 +21,20 @@ from components.evaluator import read_test_rows
 from pipeline import ENCODER, EXAMPLE_GEN, TRAINER
 from pipeline.definition import create_pipeline
 from pipeline.runs import launcher
-from pipeline.runs.comparison import Comparison, stability, stability_sentences
 from pipeline.runs.launcher import NodeFinished, NodeStarted, State
-from pipeline.runs.lineage import PipelineRun, read_run
+from pipeline.runs.lineage import read_run
 from pipeline.runs.process import StepFailed, as_reelflow_error
 from reelflow.base import columns as f
 from reelflow.base.errors import BadInput
+from reelflow.base.metrics import METRICS, RAW, UNSEEN, inline
 from reelflow.baselines import BASELINES
 from reelflow.config import Config
 from reelflow.config.layout import Layout
 from reelflow.encoding.encode import training_data
-from reelflow.encoding.encoded import EncodedData
-from reelflow.evaluation.contest import LIST_LENGTH, Entry, measure
+from reelflow.encoding.encoded import EncodedData, Int32
+from reelflow.evaluation.contest import LIST_LENGTH, Entry, as_good, measure
+from reelflow.evaluation.metrics import Predictions
 from reelflow.evaluation.predictions import (
-    TestRows,
     baseline_predictions,
     baseline_recommendations,
     model_predictions,
@@ -37,6 +44,16 @@ from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.files import ModelInfo
 
 Events = Iterator[NodeStarted | NodeFinished]
+Answers = tuple[Predictions, Int32, float | None, int | None, State]
+"""An entry's predictions for the test rows, recommendations, seconds of training, parameters."""
+Stability = dict[str, dict[str, list[str]]]
+"""Configuration to its other seeds' names, each to the metrics outside the first one's interval."""
+
+LEGEND: Final = (
+    "± is half of the 95 % interval over users (bootstrap). Bold: the best, and what the test rows "
+    "cannot tell from it (paired bootstrap). unseen: movies rated in train are left out; raw: they "
+    "compete. With one movie to find, top-k accuracy is Recall@k."
+)
 
 
 class Contest:
@@ -95,11 +112,17 @@ class Contest:
         run = read_run(self._layout.metadata, self._run_id)
         encoded = EncodedData.load(run.output(ENCODER, "encoded").uri)
         self._data = training_data(encoded, self._base.train.model_dump())
-        self._rows = self._test_rows(run)
+        examples = standard_artifacts.Examples()
+        examples.uri = str(run.output(EXAMPLE_GEN, "examples").uri)
+        examples.split_names = artifact_utils.encode_split_names(list(f.RATING_SPLITS))
+        rows = read_test_rows(examples, self._data)
+        if len(rows) == 0:
+            raise BadInput("The test split is empty.", "Give split.test more ratings.")
+        self._rows = rows.sample(self._base.gate.max_test_rows, self._base.split.seed)
         for name in self._baselines:
-            yield from self._measured(name, self._measure_baseline)
+            yield from self._measured(name, self._ask_baseline)
         for name in self._configs:
-            yield from self._measured(name, self._measure_model)
+            yield from self._measured(name, self._ask_model)
 
     def comparison(self) -> Comparison:
         """Return the result of `run`."""
@@ -120,55 +143,47 @@ class Contest:
             entries=self.entries,
         )
 
-    def _measured(self, name: str, measure_one: Callable[[str], tuple[Entry, State]]) -> Events:
+    def _measured(self, name: str, ask: Callable[[str], Answers]) -> Events:
         """Measure one entry; a failure is kept in `failures`, and the others go on."""
         yield NodeStarted(name)
         began = time.monotonic()
+        state: State = "failed"
         try:
-            entry, state = measure_one(name)
+            predictions, lists, fit_seconds, parameters, state = ask(name)
+            entry = measure(
+                name,
+                predictions,
+                lists,
+                self._rows.encoded,
+                self._data,
+                seed=self._base.split.seed,
+                fit_seconds=fit_seconds,
+                parameters=parameters,
+                liked_from=self._base.model.like_threshold,
+            )
+            self.entries.append(entry)
         except Exception as failure:
             logging.exception("%s failed.", name)
-            self.failures[name] = failure
-            yield NodeFinished(name, "failed", time.monotonic() - began)
-            return
-        self.entries.append(entry)
+            self.failures[name], state = failure, "failed"
         yield NodeFinished(name, state, time.monotonic() - began)
 
     def _compile(self, config: Config, run_id: str) -> pipeline_pb2.Pipeline:
         # The rest of the graph is not run: it measures nothing, and pushes.
         return launcher.compile_pipeline(create_pipeline(config, str(self._layout.output)), run_id)
 
-    def _test_rows(self, run: PipelineRun) -> TestRows:
-        examples = standard_artifacts.Examples()
-        examples.uri = str(run.output(EXAMPLE_GEN, "examples").uri)
-        examples.split_names = artifact_utils.encode_split_names(list(f.RATING_SPLITS))
-        rows = read_test_rows(examples, self._data)
-        if len(rows) == 0:
-            raise BadInput("The test split is empty.", "Give split.test more ratings.")
-        return rows.sample(self._base.gate.max_test_rows, self._base.split.seed)
-
-    def _measure_baseline(self, name: str) -> tuple[Entry, State]:
-        """Fit a baseline and measure it."""
+    def _ask_baseline(self, name: str) -> Answers:
+        """Fit a baseline."""
         baseline = BASELINES[name]()
         began = time.monotonic()
         baseline.fit(self._data)
         seconds = time.monotonic() - began
         users = np.unique(self._rows.encoded.user_index)
-        entry = measure(
-            name,
-            baseline_predictions(baseline, self._rows, self._data),
-            baseline_recommendations(baseline, users, self._data, LIST_LENGTH),
-            self._rows.encoded,
-            self._data,
-            seed=self._base.split.seed,
-            fit_seconds=seconds,
-            parameters=baseline.parameters,
-            liked_from=self._base.model.like_threshold,
-        )
-        return entry, "done"
+        predictions = baseline_predictions(baseline, self._rows, self._data)
+        lists = baseline_recommendations(baseline, users, self._data, LIST_LENGTH)
+        return predictions, lists, seconds, baseline.parameters, "done"
 
-    def _measure_model(self, name: str) -> tuple[Entry, State]:
-        """Train a configuration, or take its model from the cache, and measure it."""
+    def _ask_model(self, name: str) -> Answers:
+        """Train a configuration, or take its model from the cache."""
         run_id = f"{self._run_id}-{name}"
         state: State = "failed"
         for event in launcher.run(self._compile(self._configs[name], run_id), TRAINER):
@@ -178,15 +193,164 @@ class Contest:
         info, signatures = ModelInfo.read(model), Signatures.load(model)
         # The same users as the baselines', by the ids that models know.
         _, first = np.unique(self._rows.encoded.user_index, return_index=True)
-        entry = measure(
-            name,
-            model_predictions(signatures, self._rows, len(self._data.catalogue)),
-            model_recommendations(signatures, self._rows.user_id[first], self._data, LIST_LENGTH),
-            self._rows.encoded,
-            self._data,
-            seed=self._base.split.seed,
-            fit_seconds=info.fit_seconds,
-            parameters=info.parameters,
-            liked_from=self._base.model.like_threshold,
-        )
-        return entry, state
+        users = self._rows.user_id[first]
+        predictions = model_predictions(signatures, self._rows, len(self._data.catalogue))
+        lists = model_recommendations(signatures, users, self._data, LIST_LENGTH)
+        return predictions, lists, info.fit_seconds, info.parameters, state
+
+
+def stability(entries: Sequence[Entry], groups: Mapping[str, Sequence[str]]) -> Stability:
+    """Compare each configuration's other seeds with the first one's 95 % intervals.
+
+    Args:
+        entries: all that were measured; seeds that failed are left out.
+        groups: configuration to the names of its seeds, its own name first.
+    """
+    by_name = {entry.name: entry for entry in entries}
+    return {
+        name: {
+            other: [
+                metric
+                for metric, (low, high) in by_name[name].intervals.items()
+                if not low <= by_name[other].metrics[metric] <= high
+            ]
+            for other in names
+            if other != name and other in by_name
+        }
+        for name, names in groups.items()
+        if len(names) > 1 and name in by_name
+    }
+
+
+def stability_sentences(stable: Stability) -> Iterator[str]:
+    """Return one sentence for each configuration that was trained with several seeds."""
+    for name, others in stable.items():
+        wrong = [f"{other}: {', '.join(metrics)}" for other, metrics in others.items() if metrics]
+        if wrong:
+            yield f"{name}: outside the interval of the first seed: {'; '.join(wrong)}."
+        elif others:
+            count = len(others)
+            seeds = "another seed stays" if count == 1 else f"{count} other seeds stay"
+            yield f"{name}: {seeds} inside the 95 % interval in every metric."
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The content of a comparison's JSON file, in full precision."""
+
+    split: dict[str, Any]
+    """Section `split` of the configuration."""
+    rows: int
+    """Test ratings that were predicted."""
+    users_tested: int
+    train_rows: int
+    users: int
+    """Users in train."""
+    movies: int
+    failures: dict[str, str]
+    """Name to reason."""
+    seeds: list[str]
+    """Sentences on the stability across seeds."""
+    entries: list[Entry]
+
+    def save(self, page: Path) -> None:
+        """Write a Markdown page, and the JSON file beside it."""
+        text = json.dumps(self.as_json(), indent=2)
+        page.with_suffix(".json").write_text(text, encoding="utf-8")
+        page.write_text(self.as_markdown(), encoding="utf-8")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything except the bootstrap's resamples."""
+        names = ("name", "metrics", "intervals", "fit_seconds", "parameters")
+        entries = [{name: getattr(entry, name) for name in names} for entry in self.entries]
+        return {**vars(self), "entries": entries}
+
+    def as_markdown(self) -> str:
+        """Return a page with data and split, the table and its legend."""
+        names = " | ".join(entry.name for entry in self.entries)
+        lines = [
+            "# Comparison",
+            "",
+            f"{self.rows:,} test ratings of {self.users_tested:,} users; "
+            f"{self.train_rows:,} train ratings, {self.users:,} users, {self.movies:,} movies; "
+            f"split {self.split['kind']}, seed {self.split['seed']}.",
+            "",
+            f"| metric | {names} |",
+            f"|---|{'---:|' * len(self.entries)}",
+        ]
+        for label, line in cells(self.entries).items():
+            figures = [f"**{cell.text}**" if cell.bold else cell.text for cell in line]
+            lines.append(f"| {label} | {' | '.join(figures)} |")
+        failed = [f"{name} failed: {reason}" for name, reason in self.failures.items()]
+        for paragraph in (LEGEND, *self.seeds, *failed):
+            lines += ["", paragraph]
+        return "\n".join([*lines, ""])
+
+    def as_table(self) -> Table:
+        """Return the table for a terminal: metrics down, entries across."""
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        table.add_column("Metric", no_wrap=True)
+        for entry in self.entries:
+            table.add_column(entry.name, justify="right", overflow="fold")
+        ends = {row.label for row in ROWS if row.ends_section}
+        for label, line in cells(self.entries).items():
+            texts = [Text(cell.text, style="bold" if cell.bold else "") for cell in line]
+            table.add_row(label, *texts, end_section=label in ends)
+        return table
+
+
+@dataclass(frozen=True)
+class Row:
+    """A metric in the table."""
+
+    label: str
+    key: str
+    higher_is_better: bool | None
+    """None if neither direction is better."""
+    ends_section: bool = False
+
+
+_RANKED = [metric for metric in METRICS.values() if metric.ranked]
+ROWS: Final = (
+    *(
+        Row(f"{inline(m.short)}, {by}", m.path(by), m.higher_is_better, m is _RANKED[-1])
+        for by in (UNSEEN, RAW)
+        for m in _RANKED
+    ),
+    Row("coverage@10", "coverage_10", None),
+    Row("novelty@10, bits", "novelty_10", None, ends_section=True),
+    *(Row(m.short, m.key, m.higher_is_better) for m in METRICS.values() if not m.ranked),
+    Row("like accuracy", "like_accuracy", True, ends_section=True),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure; bold if it is the best, or as good as the best."""
+
+    text: str
+    bold: bool = False
+
+
+def cells(entries: Sequence[Entry]) -> dict[str, list[Cell]]:
+    """Return the table: label to one cell for each entry."""
+    lines = {row.label: _cells(row, entries) for row in ROWS}
+    seconds = [entry.fit_seconds for entry in entries]
+    lines["fit, seconds"] = [Cell("–" if s is None else f"{s:.1f}") for s in seconds]
+    parameters = [entry.parameters for entry in entries]
+    lines["parameters"] = [Cell("–" if p is None else f"{p:,}") for p in parameters]
+    return lines
+
+
+def _cells(row: Row, entries: Sequence[Entry]) -> list[Cell]:
+    sign = 1 if row.higher_is_better else -1
+    best = max(entries, key=lambda entry: sign * entry.metrics[row.key])
+    line = []
+    for entry in entries:
+        text = f"{entry.metrics[row.key]:.4f}"
+        if row.key in entry.intervals:
+            low, high = entry.intervals[row.key]
+            text += f" ±{(high - low) / 2:.3f}".replace("±0.", "±.")
+        bold = row.higher_is_better is not None and as_good(entry, best, row.key)
+        line.append(Cell(text, bold))
+    return line

@@ -47,7 +47,7 @@ def test_a_mistyped_sub_command() -> None:
 
 def test_entry_points_and_sub_commands_import_no_tensorflow() -> None:
     """TensorFlow must be told of Keras 2 first, and `--help` must answer at once."""
-    modules = {target.partition(":")[0] for target, _ in SUBCOMMANDS.values()}
+    modules = {f"pipeline.cli.{target.partition(':')[0]}" for target, _ in SUBCOMMANDS.values()}
     modules |= {"pipeline.kubeflow.task", "pipeline.local_runner", "pipeline.beam_worker"}
     heavy = {"tensorflow", "tfx", "apache_beam", "mlflow"}
     code = f"import sys, {', '.join(sorted(modules))}; print(*sorted({heavy} & set(sys.modules)))"

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline.cli.outcome import print_outcome
+from pipeline.cli.run import print_outcome
 from pipeline.runs.summary import GateSummary, RunSummary
 from reelflow.config import Config
 from reelflow.config.layout import Layout

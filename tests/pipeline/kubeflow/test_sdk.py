@@ -22,7 +22,8 @@ NEEDED = ["kubeflow-katib-api", "kubeflow-trainer-api", "kubeflow-training"]
 SDK = "import kubeflow.trainer, kubeflow.optimizer, kubeflow.katib"
 REELFLOW = (
     "from reelflow.base.environment import prepare; prepare(); "
-    "import pipeline.cli.app, pipeline.definition, pipeline.kubeflow.package, pipeline.kubeflow.task"
+    "import pipeline.cli.app, pipeline.definition; "
+    "import pipeline.kubeflow.package, pipeline.kubeflow.task"
 )
 LOOK = (
     "from pathlib import Path; "

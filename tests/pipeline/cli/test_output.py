@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline.cli.progress import LiveProgress, PlainProgress, progress_on
+from pipeline.cli.output import LiveProgress, PlainProgress, progress_on
 
 
 def _finished(node: str, state: str, rows: int | None = None) -> Any:

@@ -8,14 +8,14 @@ import json
 import numpy as np
 from rich.console import Console
 
-from pipeline.runs.comparison import (
+from pipeline.cli.compare import with_seeds
+from pipeline.runs.contest import (
     LEGEND,
     ROWS,
     Comparison,
     cells,
     stability,
     stability_sentences,
-    with_seeds,
 )
 from reelflow.config import Config
 from reelflow.evaluation.contest import Entry
