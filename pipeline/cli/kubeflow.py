@@ -15,54 +15,41 @@ from pipeline.cli.output import console
 from reelflow.base.errors import BadInput, ReelflowError
 
 if TYPE_CHECKING:
-    from pipeline.kubeflow.client import Client, Submitted
+    from pipeline.kubeflow.client import Submitted
 
 kubeflow_app = typer.Typer(
     help="Compile the pipeline for Kubeflow Pipelines 2, and run it there.", no_args_is_help=True
 )
 
-
 PACKAGE = Path("reelflow.yaml")
-
-Name = Annotated[str, typer.Option("--name", help="The pipeline's name on the server.")]
+Name = Annotated[str, typer.Option(help="The pipeline's name on the server.")]
 Package = Annotated[
     Path, typer.Argument(help="Package by `reelflow kubeflow compile`.", metavar="[PACKAGE]")
 ]
 Data = Annotated[
-    str | None,
-    typer.Option("--data", help="Ratings as the cluster sees them: folder or address."),
+    str | None, typer.Option(help="Ratings as the cluster sees them: folder or address.")
 ]
-Span = Annotated[str | None, typer.Option("--span", help="Span of the ratings, as data.span.")]
+Span = Annotated[str | None, typer.Option(help="Span of the ratings, as data.span.")]
 Host = Annotated[
-    str,
-    typer.Option("--host", envvar="KF_PIPELINES_ENDPOINT", help="Address of Kubeflow Pipelines."),
+    str, typer.Option(envvar="KF_PIPELINES_ENDPOINT", help="Address of Kubeflow Pipelines.")
 ]
 Namespace = Annotated[
     str | None,
-    typer.Option(
-        "--namespace", envvar="KF_PIPELINES_NAMESPACE", help="Yours, where there are several."
-    ),
+    typer.Option(envvar="KF_PIPELINES_NAMESPACE", help="Yours, where there are several."),
 ]
 Token = Annotated[
     str | None,
     typer.Option(
-        "--token",
-        envvar="KF_PIPELINES_TOKEN",
-        help="Bearer token; safer in the environment than here.",
-        show_envvar=True,
+        envvar="KF_PIPELINES_TOKEN", help="Bearer token; safer in the environment than here."
     ),
 ]
 CaCert = Annotated[
     str | None,
     typer.Option(
-        "--ca-cert",
-        envvar="KF_PIPELINES_SSL_CA_CERT",
-        help="File of certificate authorities to trust.",
+        envvar="KF_PIPELINES_SSL_CA_CERT", help="File of certificate authorities to trust."
     ),
 ]
-Experiment = Annotated[
-    str, typer.Option("--experiment", help="Experiment; made if there is none of this name.")
-]
+Experiment = Annotated[str, typer.Option(help="Experiment; made if there is none of this name.")]
 
 
 @kubeflow_app.callback()
@@ -82,9 +69,7 @@ def compile(  # the sub-command's name
     data: Data = None,
     overrides: Overrides = None,
     name: Name = "reelflow",
-    package: Annotated[
-        Path, typer.Option("--package", help="File to write, ending in .yaml.")
-    ] = PACKAGE,
+    package: Annotated[Path, typer.Option(help="File to write, ending in .yaml.")] = PACKAGE,
 ) -> None:
     """Write the package: one container task for every node, with its resources."""
     import json
@@ -119,8 +104,10 @@ def submit(
     ca_cert: CaCert = None,
 ) -> None:
     """Start a run of a package on a server."""
+    from pipeline.kubeflow.client import Client, Server
+
     parameters = _parameters(package, data, span, overrides)
-    client = _client(host, namespace, token, ca_cert)
+    client = Client(Server(host, namespace, token, ca_cert))
     title = run or f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
     _print_submitted("run", client.submit(package, name, experiment, title, parameters))
 
@@ -128,24 +115,15 @@ def submit(
 @kubeflow_app.command()
 def schedule(
     host: Host,
-    cron: Annotated[
-        str, typer.Option("--cron", help="When, as '0 3 * * 0'; six fields begin with seconds.")
-    ],
+    cron: Annotated[str, typer.Option(help="When, as '0 3 * * 0'; six fields begin with seconds.")],
     package: Package = PACKAGE,
     data: Data = None,
     span: Span = None,
     overrides: Overrides = None,
-    max_concurrency: Annotated[
-        int, typer.Option("--max-concurrency", min=1, max=10, help="Runs at a time.")
-    ] = 1,
-    catch_up: Annotated[
-        bool,
-        typer.Option("--catch-up/--no-catch-up", help="Make up for runs that were missed."),
-    ] = False,
-    start: Annotated[
-        str | None, typer.Option("--start", help="Not before, as 2026-12-01T00:00:00Z.")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--end", help="Not after.")] = None,
+    max_concurrency: Annotated[int, typer.Option(min=1, max=10, help="Runs at a time.")] = 1,
+    catch_up: Annotated[bool, typer.Option(help="Make up for runs that were missed.")] = False,
+    start: Annotated[str | None, typer.Option(help="Not before, as 2026-12-01T00:00:00Z.")] = None,
+    end: Annotated[str | None, typer.Option(help="Not after.")] = None,
     paused: Annotated[bool, typer.Option("--paused", help="Switched off at first.")] = False,
     name: Name = "reelflow",
     experiment: Experiment = "reelflow",
@@ -157,14 +135,13 @@ def schedule(
     ca_cert: CaCert = None,
 ) -> None:
     """Have a server run a package again and again."""
-    from pipeline.kubeflow.client import Schedule, cron_of
+    from pipeline.kubeflow.client import Client, Schedule, Server, cron_of
 
     when = Schedule(cron_of(cron), max_concurrency, catch_up, start, end, enabled=not paused)
     parameters = _parameters(package, data, span, overrides)
-    client = _client(host, namespace, token, ca_cert)
-    _print_submitted(
-        "recurring run", client.schedule(package, name, experiment, job, parameters, when)
-    )
+    client = Client(Server(host, namespace, token, ca_cert))
+    submitted = client.schedule(package, name, experiment, job, parameters, when)
+    _print_submitted("recurring run", submitted)
 
 
 def _parameters(
@@ -181,12 +158,6 @@ def _parameters(
     parameters = {key: value for key, value in options.items() if value}
     packaged(package, **parameters).effective_config()
     return parameters
-
-
-def _client(host: str, namespace: str | None, token: str | None, ca_cert: str | None) -> Client:
-    from pipeline.kubeflow.client import Client, Server
-
-    return Client(Server(host, namespace, token, ca_cert))
 
 
 def _print_submitted(kind: str, submitted: Submitted) -> None:

@@ -34,19 +34,16 @@ _UNREACHABLE = (
 
 @dataclass(frozen=True)
 class Server:
-    """A Kubeflow Pipelines server.
-
-    Attributes:
-        host: its address, as `http://localhost:8080`.
-        namespace: of the user, where Kubeflow has several; none for the only one.
-        token: bearer token.
-        ca_cert: file of certificate authorities to trust.
-    """
+    """A Kubeflow Pipelines server."""
 
     host: str
+    """Its address, as `http://localhost:8080`."""
     namespace: str | None = None
+    """The user's, where Kubeflow has several."""
     token: str | None = None
+    """Bearer token."""
     ca_cert: str | None = None
+    """File of certificate authorities to trust."""
 
     def check(self) -> None:
         """Ask for the server's health: the SDK would try for half a minute before it gives up.
@@ -56,9 +53,8 @@ class Server:
             ReelflowError: no server answers, or it is not Kubeflow Pipelines.
         """
         if not self.host.startswith(("http://", "https://")):
-            raise BadInput(
-                f"{self.host}: no address of a server.", "For example --host http://localhost:8080."
-            )
+            remedy = "For example --host http://localhost:8080."
+            raise BadInput(f"{self.host}: no address of a server.", remedy)
         try:
             answer = requests.get(
                 self.host.rstrip("/") + _HEALTH,
@@ -118,36 +114,28 @@ def _innermost(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Submitted:
-    """A run, or a recurring run, that the server has created.
-
-    Attributes:
-        id: the server's id.
-        version: of the pipeline, named after the package's content.
-        link: address of its page.
-    """
+    """A run, or a recurring run, that the server has created."""
 
     id: str
     version: str
+    """Of the pipeline, named after the package's content."""
     link: str
+    """Address of its page."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Times at which a recurring run begins.
-
-    Attributes:
-        cron: six fields, the first one seconds.
-        max_concurrency: runs at a time.
-        catch_up: True to make up for runs that were missed while the schedule was off.
-        start, end: first and last possible time, RFC 3339, or none.
-        enabled: True to begin at once.
-    """
+    """Times at which a recurring run begins."""
 
     cron: str
+    """Six fields, the first one seconds."""
     max_concurrency: int = 1
     catch_up: bool = False
+    """True to make up for runs that were missed while the schedule was off."""
     start: str | None = None
+    """First possible time, RFC 3339."""
     end: str | None = None
+    """Last possible time, RFC 3339."""
     enabled: bool = True
 
 
@@ -171,15 +159,10 @@ class Client:
     """A connection to a server that has answered.
 
     Raises:
-        ReelflowError: from every method, with the server's answer.
+        ReelflowError: no server answers, it is not Kubeflow Pipelines, or it refuses a request.
     """
 
     def __init__(self, server: Server) -> None:
-        """Connect.
-
-        Raises:
-            ReelflowError: no server answers, or it is not Kubeflow Pipelines.
-        """
         server.check()
         import kfp
 
@@ -206,9 +189,9 @@ class Client:
             parameters: the run's, over the package's defaults.
         """
         with self._server.sdk_errors():
-            version = self._version(package, name, experiment)
-            created = self._kfp.run_pipeline(job_name=run, params=dict(parameters), **version.ids)
-        return Submitted(created.run_id, version.name, self._link("runs", created.run_id))
+            version, ids = self._version(package, name, experiment)
+            created = self._kfp.run_pipeline(job_name=run, params=dict(parameters), **ids)
+        return Submitted(created.run_id, version, self._link("runs", created.run_id))
 
     def schedule(
         self,
@@ -221,20 +204,12 @@ class Client:
     ) -> Submitted:
         """Create a recurring run that replaces those of the same name in the experiment.
 
-        Args:
-            package: as for `submit`.
-            name: as for `submit`.
-            experiment: as for `submit`.
-            parameters: as for `submit`.
-            job: the recurring run's name.
-            schedule: its times.
+        `job` is its name; the other arguments are those of `submit`.
         """
         with self._server.sdk_errors():
-            version = self._version(package, name, experiment)
+            version, ids = self._version(package, name, experiment)
             earlier = self._kfp.list_recurring_runs(
-                experiment_id=version.ids["experiment_id"],
-                page_size=_ALL,
-                filter=_named(job),
+                experiment_id=ids["experiment_id"], page_size=_ALL, filter=_named(job)
             )
             created = self._kfp.create_recurring_run(
                 job_name=job,
@@ -245,24 +220,25 @@ class Client:
                 start_time=schedule.start,
                 end_time=schedule.end,
                 enabled=schedule.enabled,
-                **version.ids,
+                **ids,
             )
             for old in earlier.recurring_runs or []:
                 if old.display_name == job:
                     self._kfp.delete_recurring_run(old.recurring_run_id)
         job_id = created.recurring_run_id
-        return Submitted(job_id, version.name, self._link("recurringrun", job_id))
+        return Submitted(job_id, version, self._link("recurringrun", job_id))
 
-    def _version(self, package: Path, name: str, experiment: str) -> _Version:
-        """Return experiment, pipeline and version, created where they are missing."""
+    def _version(self, package: Path, name: str, experiment: str) -> tuple[str, dict[str, str]]:
+        """Return the version's name, and the ids of experiment, pipeline and version.
+
+        They are created where they are missing.
+        """
         version = hashlib.sha256(package.read_bytes()).hexdigest()[:12]
         created = self._kfp.create_experiment(experiment, namespace=self._server.namespace)
         pipeline_id = self._kfp.get_pipeline_id(name)
         if pipeline_id is None:
-            uploaded = self._kfp.upload_pipeline(
-                str(package), pipeline_name=name, namespace=self._server.namespace
-            )
-            pipeline_id = uploaded.pipeline_id
+            options = {"pipeline_name": name, "namespace": self._server.namespace}
+            pipeline_id = self._kfp.upload_pipeline(str(package), **options).pipeline_id
         listed = self._kfp.list_pipeline_versions(pipeline_id, filter=_named(version))
         known = [v for v in listed.pipeline_versions or [] if v.display_name == version]
         if not known:
@@ -272,18 +248,10 @@ class Client:
             "pipeline_id": pipeline_id,
             "version_id": known[0].pipeline_version_id,
         }
-        return _Version(version, ids)
+        return version, ids
 
     def _link(self, kind: str, thing_id: str) -> str:
         return f"{self._server.host.rstrip('/')}/#/{kind}/details/{thing_id}"
-
-
-@dataclass(frozen=True)
-class _Version:
-    """A version of the pipeline, and the ids that a run of it needs."""
-
-    name: str
-    ids: dict[str, str]
 
 
 def _named(name: str) -> str:

@@ -174,7 +174,7 @@ def prepare_execution(ir: pipeline_pb2.Pipeline, node_id: str) -> Earlier:
 
     from pipeline.runs import launcher
 
-    node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id)
+    node = launcher.find_node(ir, node_id)
     with launcher.connection(ir) as handle:
         contexts = context_lib.prepare_contexts(handle, node.contexts)
         executions = execution_lib.get_executions_associated_with_all_contexts(handle, contexts)

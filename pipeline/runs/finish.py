@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline import TRAINER
 from pipeline.runs.lineage import Database, PipelineRun, has_run, read_run
@@ -72,7 +72,11 @@ def finish_run(
         error: the reason of a failed run.
         database: MLMD; in the output folder by default.
     """
-    run = _read_run(database or layout.metadata, run_id, error)
+    database = database or layout.metadata
+    if error is not None and run_id is not None and not has_run(database, run_id):
+        run = PipelineRun(run_id, [])  # it failed before its first node
+    else:
+        run = read_run(database, run_id)
     summary = summarize(run, config, error)
     folder = layout.run(run.run_id)
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -91,13 +95,16 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Run
     drift = _read_file(run, "ReelflowDrift", DriftReport.FILE, DriftReport.read)
     results = _read_file(run, "ModelEvaluation", METRICS_FILE, Results.read)
     check = _read_file(run, "InfraBlessing", ServingResult.FILE, ServingResult.read)
+    registration = _read_file(run, "ReelflowRegistration", Registration.FILE, Registration.read)
+    trained = run.find("Model", TRAINER)
+    warm_start = ModelInfo.read(trained.saved_model).warm_start if trained else None
     return RunSummary(
         run_id=run.run_id,
         finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         error=error,
         data=_data(ingested) if ingested else None,
         drift=drift.content() if drift else None,
-        warm_start=_warm_start(run),
+        warm_start=warm_start.as_json() if warm_start else None,
         tuner=_tuner(run),
         metrics=results.metrics if results else None,
         baselines=results.baselines if results else {},
@@ -108,16 +115,18 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Run
         gate=_gate(run, results),
         serving_check=check,
         pushed=_pushed(run),
-        registered=_registered(run),
+        registered=RegisteredVersion(**registration.model_dump())
+        if registration and registration.version
+        else None,
         seconds={node.node: node.seconds for node in run.nodes},
         cached=[node.node for node in run.nodes if node.state == "cached"],
-        versions=versions(),
+        versions=_versions(),
         config_hash=config_hash(config),
         data_hash=ingested.data_hash if ingested else None,
     )
 
 
-def versions() -> dict[str, str | None]:
+def _versions() -> dict[str, str | None]:
     """Return the versions that a run's result depends on; None for what is not installed."""
     installed: dict[str, str | None] = {"python": platform.python_version()}
     for name, distribution in _DISTRIBUTIONS.items():
@@ -126,13 +135,6 @@ def versions() -> dict[str, str | None]:
         except metadata.PackageNotFoundError:
             installed[name] = None
     return installed
-
-
-def _read_run(database: Database, run_id: str | None, error: str | None) -> PipelineRun:
-    """Read the run from MLMD, which does not know one that failed before its first node."""
-    if error is not None and run_id is not None and not has_run(database, run_id):
-        return PipelineRun(run_id, [])
-    return read_run(database, run_id)
 
 
 def _read_file(
@@ -144,27 +146,9 @@ def _read_file(
 
 
 def _data(ingested: IngestSummary) -> DataSummary:
-    return DataSummary(
-        rows=ingested.rows.kept,
-        rows_read=ingested.rows.read,
-        users=ingested.users,
-        movies=ingested.movies,
-        quarantined=ingested.quarantined,
-        absent_features=ingested.absent_features,
-        splits=ingested.rows.splits,
-        format=ingested.format,
-        synthetic=ingested.synthetic,
-        span=ingested.span,
-        spans=ingested.spans,
-        files=ingested.files,
-    )
-
-
-def _warm_start(run: PipelineRun) -> dict[str, Any] | None:
-    """Read `warm_start` of the trained model's `model.json`."""
-    trained = run.find("Model", TRAINER)
-    start = None if trained is None else ModelInfo.read(trained.saved_model).warm_start
-    return None if start is None else start.as_json()
+    rows = ingested.rows
+    counts = {"rows": rows.kept, "rows_read": rows.read, "splits": rows.splits}
+    return DataSummary.model_validate({**ingested.model_dump(), **counts})
 
 
 def _tuner(run: PipelineRun) -> TunerSummary | None:
@@ -186,20 +170,14 @@ def _gate(run: PipelineRun, results: Results | None) -> GateSummary | None:
     blessing = run.find("ModelBlessing")
     if blessing is None:
         return None
-    verdict = results.gate if results else None
+    blessed = blessing.properties.get("blessed") == 1
+    if results is None:
+        return GateSummary(blessed=blessed)
+    verdict = results.gate
+    ungated = [key for key in GATE_METRICS if key not in verdict.gated] if verdict.bounds else []
     return GateSummary(
-        blessed=blessing.properties.get("blessed") == 1,
-        reasons=verdict.reasons if verdict else [],
-        not_gated=verdict.not_gated if verdict else [],
-        ungated=[key for key in GATE_METRICS if key not in verdict.gated]
-        if verdict and verdict.bounds
-        else [],
+        blessed=blessed, reasons=verdict.reasons, not_gated=verdict.not_gated, ungated=ungated
     )
-
-
-def _registered(run: PipelineRun) -> RegisteredVersion | None:
-    read = _read_file(run, "ReelflowRegistration", Registration.FILE, Registration.read)
-    return RegisteredVersion(**read.model_dump()) if read and read.version else None
 
 
 def _pushed(run: PipelineRun) -> str | None:
@@ -211,10 +189,10 @@ def _pushed(run: PipelineRun) -> str | None:
 
 
 def copy_report(run: PipelineRun, folder: RunFolder, summary: RunSummary, config: str) -> None:
-    """Copy report and model card into the run's folder, with a section about the run itself.
+    """Copy report and model card, if there are any, with a section about the run itself.
 
     Args:
-        run: from MLMD; if it has no report, nothing is copied.
+        run: from MLMD.
         folder: the run's; it exists.
         summary: of the run.
         config: the effective configuration as TOML.

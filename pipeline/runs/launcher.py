@@ -42,19 +42,13 @@ class NodeStarted:
 
 @dataclass(frozen=True)
 class NodeFinished:
-    """A node has ended.
-
-    Attributes:
-        node: its id in the pipeline.
-        state: `failed` is always the last event.
-        seconds: wall time.
-        rows: rows of its largest output, where outputs are counted.
-    """
+    """A node has ended; after `failed` no other event comes."""
 
     node: str
     state: State
     seconds: float
     rows: int | None = None
+    """Of its largest output, where outputs are counted."""
 
 
 def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
@@ -66,16 +60,15 @@ def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_p
     return ir
 
 
-def without_cache(ir: pipeline_pb2.Pipeline, node_id: str) -> None:
-    """Let a node, if the pipeline has it, run even if its inputs have not changed."""
-    for node in (n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id):
-        node.execution_options.caching_options.enable_cache = False
-
-
 def node_ids(ir: pipeline_pb2.Pipeline, last: str | None = None) -> list[str]:
     """Return the ids of the nodes in the order in which they run, all or up to `last`."""
     ids = [node.pipeline_node.node_info.id for node in ir.nodes]
     return ids if last is None else ids[: ids.index(last) + 1]
+
+
+def find_node(ir: pipeline_pb2.Pipeline, node_id: str) -> pipeline_pb2.PipelineNode:
+    """Return a node by its id."""
+    return next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id)
 
 
 def connection(ir: pipeline_pb2.Pipeline) -> metadata.Metadata:
@@ -95,10 +88,9 @@ def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
         Exception: any failure of the executor.
     """
     deployment = runner_utils.extract_local_deployment_config(ir)
-    node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id)
     started = time.monotonic()
     info = launcher.Launcher(
-        pipeline_node=node,
+        pipeline_node=find_node(ir, node_id),
         mlmd_connection=connection(ir),
         pipeline_info=ir.pipeline_info,
         pipeline_runtime_spec=ir.runtime_spec,
@@ -173,13 +165,15 @@ def rerun_missing_pushes(
         layout: the output folder.
         node: the only node to look after; all of them by default.
     """
-    if (
-        node in (None, PUSHER)
-        and config.registry.promote
-        and not versions(layout.serving_of(config))
-    ):
-        without_cache(ir, PUSHER)
-    if node in (None, REGISTRY_PUSHER):
+    nodes = {PUSHER, REGISTRY_PUSHER} if node is None else {node}
+    missing = set()
+    serving = layout.serving_of(config)
+    if PUSHER in nodes and config.registry.promote and not versions(serving):
+        missing.add(PUSHER)
+    if REGISTRY_PUSHER in nodes:
         registry = address(config.registry.uri, layout.registry)
         if Registry(registry, config.registry.name).untouched:
-            without_cache(ir, REGISTRY_PUSHER)
+            missing.add(REGISTRY_PUSHER)
+    for pushing in (n.pipeline_node for n in ir.nodes):
+        if pushing.node_info.id in missing:
+            pushing.execution_options.caching_options.enable_cache = False

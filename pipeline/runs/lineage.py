@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -62,7 +61,14 @@ class PipelineRun:
 
     def find(self, artifact_type: str, node: str | None = None) -> Output | None:
         """Return the last output of a type such as `ModelBlessing`, of any node or of one."""
-        return next((output for output in self._outputs(artifact_type, node)), None)
+        outputs = (
+            output
+            for run in reversed(self.nodes)
+            if node in (None, run.node)
+            for output in run.outputs
+            if output.type == artifact_type
+        )
+        return next(outputs, None)
 
     def output(self, node: str, name: str) -> Output:
         """Return the output of a node by its name.
@@ -75,11 +81,6 @@ class PipelineRun:
                 if (run.node, output.name) == (node, name):
                     return output
         raise KeyError(f"{node} has no output {name}")
-
-    def _outputs(self, artifact_type: str, node: str | None) -> Iterator[Output]:
-        for run in reversed(self.nodes):
-            if node in (None, run.node):
-                yield from (output for output in run.outputs if output.type == artifact_type)
 
 
 def read_run(database: Database, run_id: str | None = None) -> PipelineRun:
