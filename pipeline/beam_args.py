@@ -28,13 +28,37 @@ _KEEP_WORKERS = "--environment_cache_millis=10000"
 
 
 def beam_args(config: BeamConfig) -> list[str]:
-    """Arguments for every component that runs on Beam; `config.args` come last and win.
+    """Return the arguments for every component that runs on Beam; `config.args` come last and win.
 
     Args:
         config: has been checked: what its engine needs is there.
     """
-    build = {"direct": _direct, "flink": _flink, "spark": _spark, "dataflow": _dataflow}
-    return [*build[config.preset](config), *config.args]
+    if config.preset == "direct":
+        args = [*DIRECT]
+    elif config.preset == "dataflow":
+        args = [
+            "--runner=DataflowRunner",
+            *_flag("project", config.project),
+            *_flag("region", config.region),
+            *_flag("temp_location", config.temp_location),
+            *_flag("max_num_workers", config.parallelism),
+            *_flag("sdk_container_image", config.container),
+        ]
+    elif config.preset == "flink":
+        args = [
+            *_job_server(config, "FlinkRunner", "flink_master", "flink_job_server_jar"),
+            f"--flink_version={config.flink_version}",
+            *_flag("parallelism", config.parallelism),
+            _KEEP_WORKERS,
+            *_workers(config),
+        ]
+    else:
+        args = [
+            *_job_server(config, "SparkRunner", "spark_master_url", "spark_job_server_jar"),
+            _KEEP_WORKERS,
+            *_workers(config),
+        ]
+    return [*args, *config.args]
 
 
 def check_reach(config: BeamConfig, *folders: str) -> None:
@@ -49,39 +73,6 @@ def check_reach(config: BeamConfig, *folders: str) -> None:
                 f"Dataflow's machines cannot reach {folder}.",
                 'Use a bucket (gs://...), or beam.preset = "flink" on machines that mount it.',
             )
-
-
-def _direct(_: BeamConfig) -> list[str]:
-    return [*DIRECT]
-
-
-def _flink(config: BeamConfig) -> list[str]:
-    return [
-        *_job_server(config, "FlinkRunner", "flink_master", "flink_job_server_jar"),
-        f"--flink_version={config.flink_version}",
-        *_flag("parallelism", config.parallelism),
-        _KEEP_WORKERS,
-        *_workers(config),
-    ]
-
-
-def _spark(config: BeamConfig) -> list[str]:
-    return [
-        *_job_server(config, "SparkRunner", "spark_master_url", "spark_job_server_jar"),
-        _KEEP_WORKERS,
-        *_workers(config),
-    ]
-
-
-def _dataflow(config: BeamConfig) -> list[str]:
-    return [
-        "--runner=DataflowRunner",
-        *_flag("project", config.project),
-        *_flag("region", config.region),
-        *_flag("temp_location", config.temp_location),
-        *_flag("max_num_workers", config.parallelism),
-        *_flag("sdk_container_image", config.container),
-    ]
 
 
 def _job_server(config: BeamConfig, runner: str, master: str, jar: str) -> list[str]:

@@ -68,7 +68,8 @@ def main() -> None:
     if run_id in (None, before):  # `tfx pipeline create` looks at the pipeline and runs nothing
         return
     # LocalDagRunner goes on after a node that could not get its inputs.
-    failed = [node.node for node in read_run(layout.metadata, run_id).nodes if node.failed]
+    nodes = read_run(layout.metadata, run_id).nodes
+    failed = [node.node for node in nodes if node.state == "failed"]
     message = f"{', '.join(failed)} failed." if failed else None
     finish_run(layout, config, run_id, message)
     if message:

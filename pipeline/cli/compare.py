@@ -14,15 +14,14 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.cli import options
-from pipeline.cli.output import Progress, console, errors, labelled, progress_on, show_events
+from pipeline.cli.output import console, errors, labelled, progress_on, show_events
 from pipeline.runs.process import as_reelflow_error, captured, locked_output, log_at_info
 from reelflow.base.common import format_duration
-from reelflow.base.errors import BadInput, ReelflowError
+from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
 from reelflow.config.loading import DEFAULT_PRESET, preset_list
 
 if TYPE_CHECKING:
-    from pipeline.runs.contest import Contest
     from reelflow.config import Config
 
 SWEEP_PRESET = "joint-basic"
@@ -50,15 +49,12 @@ def compare(
     ] = None,
     baselines: Annotated[
         str | None,
-        typer.Option(
-            "--baselines", help="Names with commas between; all by default; none.", metavar="NAMES"
-        ),
+        typer.Option(help="Names with commas between; all by default; none.", metavar="NAMES"),
     ] = None,
     data: options.DataFolder = None,
     dataset: options.Dataset = None,
     seeds: Annotated[
-        int,
-        typer.Option("--seeds", min=1, help="Train each configuration with so many seeds."),
+        int, typer.Option(min=1, help="Train each configuration with so many seeds.")
     ] = 1,
     overrides: options.Overrides = None,
     output: options.Output = options.DEFAULT_OUTPUT,
@@ -86,7 +82,7 @@ def compare(
 
 def sweep(
     weights: Annotated[
-        str, typer.Option("--weights", help="Of retrieval, with commas between.", metavar="LIST")
+        str, typer.Option(help="Of retrieval, with commas between.", metavar="LIST")
     ] = "0,0.25,0.5,0.75,1",
     source: options.ConfigFile = None,
     preset: Annotated[
@@ -227,7 +223,7 @@ def _compare(
         prefix: of the name under which the table is saved, before the time.
 
     Raises:
-        ReelflowError: nothing could be measured.
+        ReelflowError: the data steps failed, or nothing could be measured.
         Exit: something could not be measured.
     """
     began = time.monotonic()
@@ -236,14 +232,23 @@ def _compare(
     log = page.with_suffix(".log")
     with locked_output(layout), captured(log) as terminal:
         with progress_on(Console(file=terminal, highlight=False, width=None)) as progress:
-            contest = _run(base, groups, baselines, layout, f"compare-{started}", progress)
+            progress.starting("Starting TensorFlow and TFX")
+            try:
+                from pipeline.runs.contest import LEGEND, Contest
+
+                log_at_info()
+                contest = Contest(base, groups, baselines, layout, f"compare-{started}")
+                progress.nodes(contest.steps)
+                show_events(progress, contest.run())
+            except Exception as failure:
+                error = as_reelflow_error(failure, "The start")
+                _LOG.exception("%s", error.message)  # the traceback of a fault
+                raise error from failure
         failures = [as_reelflow_error(error, name) for name, error in contest.failures.items()]
         if failures and not contest.entries:
             raise failures[0]
         comparison = contest.comparison()
         comparison.save(page)
-    from pipeline.runs.contest import LEGEND
-
     # A file has no width: the figures of every entry stay on one line.
     wide = console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)
     wide.print()
@@ -258,31 +263,3 @@ def _compare(
         errors.print(Text(f"{name} failed: {reason}", style="red"), soft_wrap=True)
     if failures:
         raise typer.Exit(max(error.exit_code for error in failures))
-
-
-def _run(
-    base: Config,
-    groups: Mapping[str, Mapping[str, Config]],
-    baselines: Sequence[str],
-    layout: Layout,
-    run_id: str,
-    progress: Progress,
-) -> Contest:
-    """Run the contest inside the capture; everything heavy is imported here.
-
-    Raises:
-        ReelflowError: for every failure; one that is not ours is in the log with its traceback.
-    """
-    progress.starting("Starting TensorFlow and TFX")
-    try:
-        from pipeline.runs.contest import Contest
-
-        log_at_info()
-        contest = Contest(base, groups, baselines, layout, run_id)
-        progress.nodes(contest.steps)
-        show_events(progress, contest.run())
-    except Exception as failure:
-        error: ReelflowError = as_reelflow_error(failure, "The start")
-        _LOG.exception("%s", error.message)
-        raise error from failure
-    return contest

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 data_app = typer.Typer(help="Inspect and download ratings.", no_args_is_help=True)
 config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
 
+_FOLDER = Path("data")
+"""Of downloaded sets, in which `--dataset` finds them."""
+
 
 @data_app.command()
 def inspect(
@@ -44,9 +47,7 @@ def inspect(
 @data_app.command()
 def download(
     name: Annotated[str, typer.Argument(help="Name of a public set, as movielens-1m.")],
-    to: Annotated[
-        Path, typer.Option("--to", help="Folder of all data sets.", metavar="DIR")
-    ] = Path("data"),
+    to: Annotated[Path, typer.Option(help="Folder of all data sets.", metavar="DIR")] = _FOLDER,
 ) -> None:
     """Download a public set of ratings; `reelflow run --dataset NAME` then uses it."""
     from reelflow.data.download import download as download_set
@@ -63,7 +64,7 @@ def download(
 
         folder = download_set(name, to, progress=show_progress)
     console.print(Text(f"{name} is in {folder}", style="bold"), soft_wrap=True)
-    option = f"--dataset {name}" if to == Path("data") else f"--data {folder}"
+    option = f"--dataset {name}" if to == _FOLDER else f"--data {folder}"
     console.print(f"Next: reelflow run {option}", soft_wrap=True)
 
 

@@ -83,9 +83,10 @@ def compile(  # the sub-command's name
     effective = load(config, changes, preset)
     prepare()
     with console.status("Starting TensorFlow and TFX"):
-        from pipeline.kubeflow.package import compile_package
+        from pipeline.kubeflow.package import compile_graph, write_package
 
-        graph = compile_package(effective, package, name)
+        graph = compile_graph(effective)
+        write_package(graph, effective, name, package)
     console.print(f"{package}: {len(graph.upstream)} nodes, image {effective.kubeflow.image}")
 
 

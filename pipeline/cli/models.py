@@ -37,7 +37,6 @@ models_app = typer.Typer(
 Registry = Annotated[
     str | None,
     typer.Option(
-        "--registry",
         help="URI of an MLflow tracking server or database; by default the one that the newest run "
         "in --output used.",
         metavar="URI",

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 Model = Annotated[
     Path | None,
     typer.Option(
-        "--model",
         help="Folder of one model, or of several versions, instead of the one in --output.",
         metavar="DIR",
     ),
@@ -38,15 +37,14 @@ _SOURCES = {
 
 
 def recommend(
-    user: Annotated[str, typer.Option("--user", help="The user's id.", metavar="ID")],
-    k: Annotated[int, typer.Option("--k", min=1, help="How many movies.")] = 10,
+    user: Annotated[str, typer.Option(help="The user's id.", metavar="ID")],
+    k: Annotated[int, typer.Option(min=1, help="How many movies.")] = 10,
     liked: Annotated[
         list[str] | None,
-        typer.Option("--liked", help="A movie the user likes; may be repeated.", metavar="ID"),
+        typer.Option(help="A movie the user likes; may be repeated.", metavar="ID"),
     ] = None,
     exclude: Annotated[
-        list[str] | None,
-        typer.Option("--exclude", help="A movie to leave out; may be repeated.", metavar="ID"),
+        list[str] | None, typer.Option(help="A movie to leave out; may be repeated.", metavar="ID")
     ] = None,
     output: Output = DEFAULT_OUTPUT,
     model: Model = None,
@@ -75,8 +73,8 @@ def recommend(
 
 
 def rate(
-    user: Annotated[str, typer.Option("--user", help="The user's id.", metavar="ID")],
-    movie: Annotated[str, typer.Option("--movie", help="The movie's id.", metavar="ID")],
+    user: Annotated[str, typer.Option(help="The user's id.", metavar="ID")],
+    movie: Annotated[str, typer.Option(help="The movie's id.", metavar="ID")],
     output: Output = DEFAULT_OUTPUT,
     model: Model = None,
     as_json: AsJson = False,
@@ -111,8 +109,8 @@ def rate(
 
 
 def similar(
-    movie: Annotated[str, typer.Option("--movie", help="The movie's id.", metavar="ID")],
-    k: Annotated[int, typer.Option("--k", min=1, help="How many movies.")] = 10,
+    movie: Annotated[str, typer.Option(help="The movie's id.", metavar="ID")],
+    k: Annotated[int, typer.Option(min=1, help="How many movies.")] = 10,
     output: Output = DEFAULT_OUTPUT,
     model: Model = None,
     as_json: AsJson = False,

@@ -62,9 +62,7 @@ def run(
     span: options.Span = None,
     tune: Annotated[
         int | None,
-        typer.Option(
-            "--tune", help="Search for better hyperparameters: --set tuner.trials=N.", metavar="N"
-        ),
+        typer.Option(help="Search for better hyperparameters: --set tuner.trials=N.", metavar="N"),
     ] = None,
     overrides: options.Overrides = None,
     output: options.Output = options.DEFAULT_OUTPUT,

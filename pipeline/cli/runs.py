@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,10 +69,15 @@ def report(
     if len(names) > 2:
         raise BadInput(f"{len(names)} runs are too many.", "Name one run, or two to compare.")
     first, *others = (find_run(layout, name) for name in names)
-    page = _compare(layout, first, others[0]) if others else _report_of(first)
+    page = _compare(layout, first, others[0]) if others else first.folder.report
+    if not page.is_file():
+        why = first.error or "it has not come to an end, or was made before reports were"
+        message = f"Run {first.run_id} has no report: {why}"
+        raise BadInput(message, f"Its log is {first.folder.log}. Run it again.")
     typer.echo(page)
-    if open_it:
-        _open(page)
+    if open_it and not webbrowser.open(page.as_uri()):
+        message = "There is no browser here that could be opened."
+        raise BadInput(message, f"Open {page} yourself.")
 
 
 def _table(listed: list[Run]) -> Table:
@@ -122,20 +128,6 @@ def _as_json(run: Run) -> dict[str, Any]:
     }
 
 
-def _report_of(run: Run) -> Path:
-    """Return the page of a run.
-
-    Raises:
-        BadInput: the run has left none.
-    """
-    if run.folder.report.is_file():
-        return run.folder.report
-    why = run.error or "it has not come to an end, or was made before reports were"
-    raise BadInput(
-        f"Run {run.run_id} has no report: {why}", f"Its log is {run.folder.log}. Run it again."
-    )
-
-
 def _compare(layout: Layout, a: Run, b: Run) -> Path:
     """Print the differences between two runs, and write them and the slices to a page."""
     from pipeline.runs.difference import compare_runs
@@ -149,15 +141,3 @@ def _compare(layout: Layout, a: Run, b: Run) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(render.page(content), encoding="utf-8")
     return file
-
-
-def _open(page: Path) -> None:
-    """Open a page in a browser.
-
-    Raises:
-        BadInput: there is no browser.
-    """
-    import webbrowser
-
-    if not webbrowser.open(page.as_uri()):
-        raise BadInput("There is no browser here that could be opened.", f"Open {page} yourself.")

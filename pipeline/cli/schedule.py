@@ -40,10 +40,10 @@ def schedule(
     overrides: options.Overrides = None,
     output: options.Output = options.DEFAULT_OUTPUT,
     every: Annotated[
-        str, typer.Option("--every", help="hour, day, week (on Sundays) or month (on the 1st).")
+        str, typer.Option(help="hour, day, week (on Sundays) or month (on the 1st).")
     ] = "day",
     at: Annotated[
-        str, typer.Option("--at", help="Local time; of an hour the minutes.", metavar="HH:MM")
+        str, typer.Option(help="Local time; of an hour the minutes.", metavar="HH:MM")
     ] = "03:00",
     with_clock: Annotated[
         str | None,

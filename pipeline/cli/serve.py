@@ -29,22 +29,20 @@ _MEASURED = {
 
 def serve(
     host: Annotated[
-        str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all networks.")
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for all networks.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 for any.")] = 8501,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any.")] = 8501,
     output: Output = DEFAULT_OUTPUT,
     model: Annotated[
         str | None,
         typer.Option(
-            "--model",
             help="Folder of one model or of several versions, or a registered one: "
             "models:/NAME@ALIAS.",
             metavar="DIR|URI",
         ),
     ] = None,
     reload_seconds: Annotated[
-        float,
-        typer.Option("--reload-seconds", min=0, help="Look for a new version; 0 for never."),
+        float, typer.Option(min=0, help="Look for a new version; 0 for never.")
     ] = 2.0,
     histories: Annotated[
         bool,

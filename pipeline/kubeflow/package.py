@@ -17,25 +17,8 @@ from pipeline import SUMMARY, TUNER
 from pipeline.kubeflow.parameters import METADATA_VARIABLES, Graph
 from reelflow.base.errors import BadInput
 from reelflow.config import Config, KubeflowConfig, TaskConfig
-from reelflow.config.layout import PIPELINE_NAME
 
 _BACKOFF_SECONDS = 30
-
-
-def compile_package(config: Config, file: Path, name: str = PIPELINE_NAME) -> Graph:
-    """Compile the graph of a configuration and write its package. Imports TFX.
-
-    Args:
-        config: its `data.path` is the default of the run's parameter `data`.
-        file: the package's file; ends in `.yaml`.
-        name: the pipeline's name on the server.
-
-    Raises:
-        BadInput: the configuration makes no graph, or gives resources to an unknown component.
-    """
-    graph = compile_graph(config)
-    write_package(graph, config, name, file)
-    return graph
 
 
 def compile_graph(config: Config) -> Graph:

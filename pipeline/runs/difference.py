@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.runs.summary import Run, RunSummary
 from reelflow.base.common import flatten
 from reelflow.base.errors import BadInput
 from reelflow.base.metrics import all_paths, label_at, metric_at
-from reelflow.evaluation.results import Slice
 from reelflow.registry import store
 from reelflow.registry.store import Registry, Version
 from reelflow.report.blocks import Cell, Page, Section, Table, Text
@@ -57,7 +56,7 @@ def compare_runs(a: Run, b: Run) -> Page:
     return Page(
         title="Two runs",
         subtitle=f"A is {a.run_id} ({a.state}), B is {b.run_id} ({b.state})",
-        verdict=_verdict(a, b) + warning,
+        verdict=f"From A to B: {'; '.join(_headline(path, a, b) for path in HEADLINE)}.{warning}",
         tone="plain",
         sections=[
             Section("metrics", "Metrics", "The difference is B less A.", [metrics]),
@@ -109,13 +108,9 @@ def _measured(run: Run) -> RunSummary:
     return run.summary
 
 
-def _verdict(a: Run, b: Run) -> str:
-    parts = []
-    for path in HEADLINE:
-        first, second, change, judgement = _compared(path, a.metric(path), b.metric(path))
-        part = f"{label_at(path)} {first} to {second}"
-        parts.append(part + (f" ({change}, {judgement})" if change else ""))
-    return f"From A to B: {'; '.join(parts)}."
+def _headline(path: str, a: Run, b: Run) -> str:
+    first, second, change, judgement = _compared(path, a.metric(path), b.metric(path))
+    return f"{label_at(path)} {first} to {second}" + (f" ({change}, {judgement})" if change else "")
 
 
 def _compared(path: str, a: float | None, b: float | None) -> tuple[Cell, ...]:
@@ -133,25 +128,17 @@ def _compared(path: str, a: float | None, b: float | None) -> tuple[Cell, ...]:
 
 def _slice_table(a: RunSummary, b: RunSummary) -> Table:
     """Return the headline metrics of the slices that both runs have."""
-    first, second = _slices(a.slices), _slices(b.slices)
+    first, second = (
+        {(part.key, part.label, p): part.value(p) for part in run.slices for p in HEADLINE}
+        for run in (a, b)
+    )
     rows = [
-        (f"{SLICES.get(key, key)} {value}", label_at(path), *_compared(path, x, second[slice_path]))
-        for slice_path, x in first.items()
-        if slice_path in second
-        for key, value, path in [slice_path]
+        (f"{SLICES.get(key, key)} {label}", label_at(path), *_compared(path, x, y))
+        for (key, label, path), x in first.items()
+        if x is not None and (y := second.get((key, label, path))) is not None
     ]
     header = ("Slice", "Metric", "A", "B", "Difference", "B is")
     return Table("Slices that both runs have", header, rows, folded=True)
-
-
-def _slices(slices: Iterable[Slice]) -> dict[tuple[str, str, str], float]:
-    """Return slice key, slice value and metric path to the metric."""
-    return {
-        (part.key, part.label, path): metric
-        for part in slices
-        for path in HEADLINE
-        if (metric := part.value(path)) is not None
-    }
 
 
 def _config(run: Run) -> dict[str, str]:

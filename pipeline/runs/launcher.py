@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
@@ -21,6 +20,7 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline import PUSHER, REGISTRY_PUSHER
+from pipeline.runs.lineage import read_outputs
 from pipeline.runs.process import find_reelflow_error
 from reelflow.base.errors import ReelflowError
 from reelflow.config import Config
@@ -103,7 +103,9 @@ def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
         return NodeFinished(node_id, "done", seconds)
     with connection(ir) as handle:
         [execution] = handle.store.get_executions_by_id([execution_id])
-        rows = _rows(handle.store, execution_id)
+        rows = [
+            output.properties.get("rows") for output in read_outputs(handle.store, execution_id)
+        ]
     if execution.last_known_state == _Execution.FAILED:
         # TFX logs an unresolved input and returns; going on would only fail further down.
         raise ReelflowError(
@@ -111,7 +113,8 @@ def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
             "Look for 'Input resolution error' in the log.",
         )
     cached = execution.last_known_state == _Execution.CACHED
-    return NodeFinished(node_id, "cached" if cached else "done", seconds, rows)
+    largest = max((count for count in rows if isinstance(count, int)), default=None)
+    return NodeFinished(node_id, "cached" if cached else "done", seconds, largest)
 
 
 def run(ir: pipeline_pb2.Pipeline, last: str | None = None) -> Iterator[NodeStarted | NodeFinished]:
@@ -139,19 +142,6 @@ def run(ir: pipeline_pb2.Pipeline, last: str | None = None) -> Iterator[NodeStar
                 raise
             raise error from failure
         yield finished
-
-
-def _rows(store: metadata_store.MetadataStore, execution_id: int) -> int | None:
-    """Return the largest property `rows` of an execution's outputs; None if no output has it."""
-    events = store.get_events_by_execution_ids([execution_id])
-    ids = [e.artifact_id for e in events if e.type == metadata_store_pb2.Event.OUTPUT]
-    rows = [
-        properties["rows"].int_value
-        for artifact in (store.get_artifacts_by_id(ids) if ids else ())
-        for properties in (artifact.properties, artifact.custom_properties)
-        if "rows" in properties and properties["rows"].WhichOneof("value") == "int_value"
-    ]
-    return max(rows, default=None)
 
 
 def rerun_missing_pushes(

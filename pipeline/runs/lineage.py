@@ -39,17 +39,13 @@ class Output:
 
 @dataclass(frozen=True)
 class NodeRun:
-    """One execution of a run; its state is `running` while it works and after it was killed."""
+    """One execution of a run."""
 
     node: str
     state: str
+    """`done`, `cached`, `failed`, or `running`, also after it was killed."""
     seconds: float
     outputs: list[Output] = field(default_factory=list)
-
-    @property
-    def failed(self) -> bool:
-        """True if the node raised an error."""
-        return self.state == "failed"
 
 
 @dataclass(frozen=True)
@@ -137,24 +133,22 @@ def _node_run(
         node=name.rpartition(".")[2],  # the context is named "pipeline.node"
         state=_STATES.get(execution.last_known_state, "running"),
         seconds=round(spent / 1000, 3),
-        outputs=_outputs(store, execution.id),
+        outputs=read_outputs(store, execution.id),
     )
 
 
-def _outputs(store: metadata_store.MetadataStore, execution_id: int) -> list[Output]:
+def read_outputs(store: metadata_store.MetadataStore, execution_id: int) -> list[Output]:
+    """Read the outputs of an execution."""
     events = store.get_events_by_execution_ids([execution_id])
     output = metadata_store_pb2.Event.OUTPUT
     names = {e.artifact_id: e.path.steps[0].key for e in events if e.type == output}
-    return [
-        Output(artifact.type, Path(artifact.uri), _properties(artifact), names[artifact.id])
-        for artifact in (store.get_artifacts_by_id(list(names)) if names else ())
-    ]
-
-
-def _properties(artifact: metadata_store_pb2.Artifact) -> dict[str, int | float | str]:
-    return {
-        name: getattr(value, value.WhichOneof("value"))
-        for properties in (artifact.properties, artifact.custom_properties)
-        for name, value in properties.items()
-        if value.WhichOneof("value") in ("int_value", "double_value", "string_value")
-    }
+    outputs = []
+    for artifact in store.get_artifacts_by_id(list(names)) if names else ():
+        properties = {
+            name: getattr(value, value.WhichOneof("value"))
+            for declared in (artifact.properties, artifact.custom_properties)
+            for name, value in declared.items()
+            if value.WhichOneof("value") in ("int_value", "double_value", "string_value")
+        }
+        outputs.append(Output(artifact.type, Path(artifact.uri), properties, names[artifact.id]))
+    return outputs

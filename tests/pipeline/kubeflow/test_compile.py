@@ -19,7 +19,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.kubeflow]
 
 def test_every_node_has_a_task_after_all_that_it_needs(tmp_path: Path) -> None:
     file = tmp_path / "package.yaml"
-    graph = runner.compile_package(load("sample", ["tuner.trials=2"]), file)
+    config = load("sample", ["tuner.trials=2"])
+    graph = runner.compile_graph(config)
+    runner.write_package(graph, config, "reelflow", file)
     tasks = cluster.tasks_of(file, "run-1", {}, SECRETS)
     titles = {name: task.title for name, task in tasks.items()}
     found = {task.title: {titles[up] for up in task.upstream} for task in tasks.values()}
