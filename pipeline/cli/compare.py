@@ -219,8 +219,8 @@ def _compare(
         layout: the output folder.
         base: data and split for all.
         groups: configuration to its seeds' names and configurations.
-        baselines: names of baselines.
-        prefix: of the name under which the table is saved, before the time.
+        baselines: their names.
+        prefix: of the saved table's name, before the time.
 
     Raises:
         ReelflowError: the data steps failed, or nothing could be measured.

@@ -84,15 +84,8 @@ def rate(
     match = loaded.catalogue.find(movie, "--movie")
     answer = loaded.rate(user, match.movie_id)
     if as_json:
-        print_json(
-            {
-                "user": user,
-                "movie_id": match.movie_id,
-                "title": match.title,
-                "model": str(loaded.path),
-                **asdict(answer),
-            }
-        )
+        content = {"user": user, "movie_id": match.movie_id, "title": match.title}
+        print_json({**content, "model": str(loaded.path), **asdict(answer)})
         return
 
     console.print(
@@ -103,9 +96,8 @@ def rate(
     if answer.like is not None:
         console.print(Text(f"Probability of a like: {answer.like:.0%}"))
     if not answer.known_user:
-        console.print(
-            Text(f"User {user} is unknown to the model: an average user's rating.", "dim")
-        )
+        text = f"User {user} is unknown to the model: an average user's rating."
+        console.print(Text(text, "dim"))
 
 
 def similar(
@@ -143,13 +135,7 @@ def _load(model: Path | None, output: Path) -> ServedModel:
 
 
 def _movies_table(items: Iterable[Item], catalogue: Catalogue, score: str) -> Table:
-    """Return movies with place, title, genres, score and id.
-
-    Args:
-        items: best first.
-        catalogue: has the genres.
-        score: heading of the scores.
-    """
+    """Return movies, the best first, with place, title, genres, score under its name, and id."""
     table = new_table()
     table.add_column("", justify="right", style="dim")
     table.add_column("movie", style="bold", overflow="fold")

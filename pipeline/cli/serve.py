@@ -11,7 +11,7 @@ import typer
 
 from pipeline.cli.options import DEFAULT_OUTPUT, Output
 from pipeline.cli.output import console, labelled
-from pipeline.runs.summary import RunSummary, read_summary
+from pipeline.runs.summary import read_summary
 from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
@@ -103,29 +103,24 @@ def source(model: str | None, layout: Layout) -> Path | Alias:
 
 
 def measured(layout: Layout, version: Path) -> Mapping[str, float]:
-    """Return a version's metrics, from the summary of the run that pushed or registered it.
+    """Return a version's metrics by name, from the summary of the run that made its model.
 
-    Args:
-        layout: of the runs; the folder may have been moved since.
-        version: the version's folder. After a rollback it holds the model of an earlier number, and
-            one from the registry has the registry's number.
-
-    Returns:
-        Metrics by name; empty if no run has left this model, or its summary is not yet written.
+    The run is found by the model's bytes: after a rollback a folder holds the model of an earlier
+    number, and one from the registry has the registry's number. Empty if no run has left this
+    model, or its summary is not yet written.
     """
     from reelflow.base.common import content_hash
 
     model_hash = content_hash(version) if version.is_dir() else None
     for file in layout.runs.glob("*/summary.json"):
         summary = read_summary(file)
-        if summary and summary.metrics and _has_left(summary, version, model_hash):
+        if summary is None or summary.metrics is None:
+            continue
+        if summary.registered:
+            same = summary.registered.model_hash == model_hash
+        else:  # its bytes are not known
+            same = summary.pushed is not None and Path(summary.pushed).name == version.name
+        if same:
             values = {name: summary.metrics.value(path) for name, path in _MEASURED.items()}
             return {name: value for name, value in values.items() if value is not None}
     return {}
-
-
-def _has_left(summary: RunSummary, version: Path, model_hash: str | None) -> bool:
-    """Return True if a run left this model: by its bytes if they are known, or by its number."""
-    if summary.registered:
-        return summary.registered.model_hash == model_hash
-    return summary.pushed is not None and Path(summary.pushed).name == version.name

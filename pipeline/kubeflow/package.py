@@ -43,7 +43,7 @@ def write_package(graph: Graph, config: Config, name: str, file: Path) -> None:
     Args:
         graph: nodes and dependencies.
         config: becomes the default of the run's parameters `config` and `data`.
-        name: the pipeline's name.
+        name: the pipeline's name on the server.
         file: ends in `.yaml`.
 
     Raises:

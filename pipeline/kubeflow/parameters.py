@@ -41,15 +41,12 @@ METADATA_VARIABLES = {
 
 @dataclass(frozen=True)
 class Graph:
-    """The nodes of a compiled pipeline.
-
-    Attributes:
-        upstream: node id to the ids that it waits for, for data or by order alone.
-        code: hash of the code that the nodes run.
-    """
+    """The nodes of a compiled pipeline."""
 
     upstream: dict[str, tuple[str, ...]]
+    """Node id to the ids that it waits for, for data or by order alone."""
     code: str
+    """Hash of the code that the nodes run."""
 
     @classmethod
     def of(cls, ir: pipeline_pb2.Pipeline) -> Graph:
@@ -66,10 +63,7 @@ class Graph:
         return f"{shape[:16]}-{self.code[:16]}"
 
     def check(self, fingerprint: str) -> None:
-        """Compare the graph that a container has compiled with the package's.
-
-        Args:
-            fingerprint: of the package's graph.
+        """Compare the graph that a container has compiled with the package's, by its fingerprint.
 
         Raises:
             BadInput: the run's parameters make another graph than the package's tasks are.
@@ -90,25 +84,22 @@ class Graph:
 
 @dataclass(frozen=True)
 class TaskArguments:
-    """The command line of a task.
-
-    Attributes:
-        node: the node to run, or `Summary`.
-        graph: fingerprint of the package's graph.
-        run_id: Kubeflow's id of the run.
-        config: the configuration as JSON.
-        data: folder or address of the ratings; empty for the configuration's.
-        span: number of the span, or empty.
-        overrides: `section.key=value`, over everything else.
-    """
+    """The command line of a task."""
 
     node: str
+    """The node to run, or `Summary`."""
     graph: str
+    """Fingerprint of the package's graph."""
     run_id: str
+    """Kubeflow's id of the run."""
     config: str
+    """The configuration as JSON."""
     data: str
+    """Folder or address of the ratings; empty for the configuration's."""
     span: str
+    """Number of the span, or empty."""
     overrides: tuple[str, ...]
+    """`section.key=value`, over everything else."""
 
     @classmethod
     def parse(cls, arguments: Sequence[str] | None = None) -> TaskArguments:

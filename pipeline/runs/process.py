@@ -100,11 +100,7 @@ def captured(log: Path) -> Iterator[TextIO]:
 
 
 class StepFailed(ReelflowError):
-    """A fault of the program or the machine inside a step.
-
-    Attributes:
-        reason: the fault's type and the first line of its message.
-    """
+    """A fault of the program or the machine inside a step; `reason` is its type and first line."""
 
     def __init__(self, step: str, failure: Exception) -> None:
         first = (str(failure).strip().splitlines() or [""])[0]
@@ -124,19 +120,19 @@ def find_reelflow_error(failure: BaseException) -> ReelflowError | None:
     for error in reversed(chain):
         if isinstance(error, ReelflowError) and not _STEP.search(error.message):
             return error
-    classes = {cls.__name__: cls for cls in _subclasses(ReelflowError)}
+    exit_codes = {cls.__name__: cls.exit_code for cls in _subclasses(ReelflowError)}
     for error in chain:
         for name, message in reversed(_RAISED.findall(str(error))):
-            if name in classes:
-                return _rebuilt(classes[name], message)
+            if name in exit_codes:
+                return _rebuilt(message, exit_codes[name])
         if isinstance(error, ReelflowError):
-            return _rebuilt(type(error), _STEP.sub("", error.message))
+            return _rebuilt(_STEP.sub("", error.message), type(error).exit_code)
     return None
 
 
-def _rebuilt(cls: type[ReelflowError], message: str) -> ReelflowError:
+def _rebuilt(message: str, exit_code: int) -> ReelflowError:
     error = ReelflowError(message)  # a subclass may take other arguments
-    error.exit_code = cls.exit_code
+    error.exit_code = exit_code
     return error
 
 
