@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import reelflow
+
 TUTORIAL = Path(__file__).parents[1] / "docs" / "tutorial.md"
 
 
 @pytest.mark.slow
-def test_the_tutorials_model_is_pushed(tmp_path: Path) -> None:
+def test_the_tutorials_model_is_pushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = TUTORIAL.read_text(encoding="utf-8")
     (shop,) = re.findall(r"<<'END'\n(.*?)\nEND\n", text, re.DOTALL)
     (config,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
@@ -21,9 +23,7 @@ def test_the_tutorials_model_is_pushed(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     subprocess.run([sys.executable, "-c", shop], cwd=tmp_path, check=True)
     (tmp_path / "shop.toml").write_text(config, encoding="utf-8")
-    reelflow = Path(sys.executable).with_name("reelflow")
-    done = subprocess.run(
-        [reelflow, *run.split()], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    monkeypatch.chdir(tmp_path)
+    ended = reelflow(*run.split())
+    assert ended.code == 0, ended.output
     assert [*(tmp_path / "shop-output" / "serving" / "reelflow").glob("*/saved_model.pb")]
