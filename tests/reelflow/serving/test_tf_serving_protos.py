@@ -40,8 +40,8 @@ def test_requests_become_the_tensors_that_a_predict_request_holds(served: Served
     from reelflow.serving.limits import Limits
 
     definitions = served.signatures.definitions
-    for name, inputs in REQUESTS:
-        body = {"signature_name": name, "inputs": inputs}
+    for signature, inputs in REQUESTS:
+        body = {"signature_name": signature, "inputs": inputs}
         name, _, arrays = parse(body, definitions.signatures, Limits())
         request = predict_pb2.PredictRequest()
         request.model_spec.name = "reelflow"
@@ -49,8 +49,8 @@ def test_requests_become_the_tensors_that_a_predict_request_holds(served: Served
         for key, array in arrays.items():
             request.inputs[key].CopyFrom(tf.make_tensor_proto(array))
         again = predict_pb2.PredictRequest.FromString(request.SerializeToString())
-        inputs = {key: tf.make_ndarray(tensor) for key, tensor in again.inputs.items()}
+        sent = {key: tf.make_ndarray(tensor) for key, tensor in again.inputs.items()}
         call = served.signatures.call
-        expected, found = call(name, inputs), call(name, inputs)
+        expected, found = call(name, inputs), call(name, sent)
         for output in expected:
             np.testing.assert_array_equal(found[output], expected[output])
