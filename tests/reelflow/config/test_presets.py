@@ -37,6 +37,6 @@ def test_a_preset_trains_exports_and_answers(name: str, tmp_path: Path) -> None:
     assert all(len(losses) == 2 and np.isfinite(losses).all() for losses in history.values())
     folder = tmp_path / "model"
     export(ServingModel(joint, DATA, BOARD.users), DATA, BOARD.users, ModelInfo(), folder)
-    assert probe(folder).reasons == []
+    assert probe(folder).reasons == ()
     saved = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert not any(word.encode() in saved for word in USER_WORDS)

@@ -57,7 +57,7 @@ def _joint(**config: Any) -> JointModel:
 def test_the_exported_model_keeps_its_promises(config: dict[str, Any], tmp_path: Path) -> None:
     serving = ServingModel(_joint(**config), DATA, BOARD.users)
     export(serving, DATA, BOARD.users, ModelInfo(), tmp_path)
-    assert probe(tmp_path).reasons == []
+    assert probe(tmp_path).reasons == ()
     likes = config.get("rating_head") == "like" or config.get("rating_output") == "ordinal"
     rated = ServedModel.load(tmp_path).rate(BOARD.users[0], "m01")
     assert (rated.like is not None) is likes
