@@ -51,16 +51,10 @@ class PublicSet:
     stem: str
     """Name of GroupLens's zip file, without `.zip`."""
     megabytes: int
-    """Size of the zip file, about."""
     md5: str | None = None
-    """Published checksum of the zip file; none: it is read from the `.md5` file beside it."""
+    """Of the zip file; none: it is read from the `.md5` file beside it."""
     may_be_passed_on: bool = True
     """Redistribution is allowed under the same conditions; otherwise only with permission."""
-
-    @property
-    def file(self) -> str:
-        """The zip file's name."""
-        return f"{self.stem}.zip"
 
 
 _SETS: Final = (
@@ -74,7 +68,7 @@ _SETS: Final = (
 PUBLIC_SETS: Final = {public.name: public for public in _SETS}
 
 NETFLIX: Final = "netflix"  # not published any more: only for those who have it
-SAMPLE: Final = "sample"  # built in, see reelflow/data/sample/__init__.py
+SAMPLE: Final = "sample"  # built in, see reelflow/data/sample/
 NAMES: Final = (*PUBLIC_SETS, NETFLIX)
 """Every set that can be used by name, the built-in sample apart."""
 
@@ -110,18 +104,16 @@ def licence_notice(name: str) -> str:
         BadInput: there is no such set, or it cannot be downloaded.
     """
     public = find_set(name)
-    passing_on = (
-        "Passing it on is allowed under the same conditions."
-        if public.may_be_passed_on
-        else "Passing it on needs permission from GroupLens."
-    )
+    passing_on = "is allowed under the same conditions"
+    if not public.may_be_passed_on:
+        passing_on = "needs permission from GroupLens"
+    page = f"{public.stem}-README.{'txt' if public.stem in {'ml-100k', 'ml-1m'} else 'html'}"
     return (
-        f"{public.name} is {public.file} (about {public.megabytes} MB) by GroupLens, University of "
-        "Minnesota. It may be used for "
-        "research, with acknowledgement and without implying endorsement. Commercial use needs "
-        f"permission from GroupLens. {passing_on} It comes without any warranty.\n"
-        f"The README inside has the full conditions; so has {BASE_URL}/{public.stem}-README."
-        f"{'txt' if public.stem in {'ml-100k', 'ml-1m'} else 'html'}\n"
+        f"{public.name} is {public.stem}.zip (about {public.megabytes} MB) by GroupLens, "
+        "University of Minnesota. It may be used for research, with acknowledgement and without "
+        "implying endorsement. Commercial use needs permission from GroupLens. Passing it on "
+        f"{passing_on}. It comes without any warranty.\n"
+        f"The README inside has the full conditions; so has {BASE_URL}/{page}\n"
         f"Cite: {CITATION}"
     )
 
@@ -129,19 +121,10 @@ def licence_notice(name: str) -> str:
 def download(
     name: str, to: Path, *, base_url: str = BASE_URL, progress: Progress | None = None
 ) -> Path:
-    """Download a set and unpack it into `to / name`; does nothing if it is there already.
+    """Download a set of `PUBLIC_SETS` and unpack it into `to / name`, unless it is there already.
 
     An interrupted download leaves `to/<file>.zip.part` and goes on from there the next time.
     The folder appears when everything in it is complete.
-
-    Args:
-        name: one of `NAMES`.
-        to: the folder of all data sets; created if need be.
-        base_url: where the zip files are.
-        progress: called after every chunk.
-
-    Returns:
-        `to / name`.
 
     Raises:
         BadInput: there is no such set, or it cannot be downloaded.
@@ -151,8 +134,8 @@ def download(
     folder = to / public.name
     if folder.is_dir() and any(folder.iterdir()):
         return folder
-    part = to / f"{public.file}.part"
-    url = f"{base_url.rstrip('/')}/{public.file}"
+    part = to / f"{public.stem}.zip.part"
+    url = f"{base_url.rstrip('/')}/{public.stem}.zip"
     try:
         to.mkdir(parents=True, exist_ok=True)
         part.touch()
@@ -160,7 +143,17 @@ def download(
         raise _disk(to, error) from error
     md5 = public.md5 or _published_md5(f"{url}.md5", public)
     _fetch(url, part, progress or (lambda done, total: None))
-    _check(part, md5, url)
+    digest = hashlib.md5(usedforsecurity=False)
+    with part.open("rb") as data:
+        while chunk := data.read(_CHUNK):
+            digest.update(chunk)
+    if md5 not in (None, digest.hexdigest()):
+        part.unlink()  # to go on with it would not help
+        raise ReelflowError(
+            f"{url}: the file's MD5 is {digest.hexdigest()}, not {md5}; it was removed.",
+            "Run the download again. If that does not help, something between here and the server "
+            "changes the file, or the file was replaced there.",
+        )
     unzip(part, folder, source=url)
     part.unlink()
     return folder
@@ -235,25 +228,8 @@ def _published_md5(url: str, public: PublicSet) -> str | None:
         raise _server(url, error) from error
     match = re.search(r"\b[0-9a-f]{32}\b", text.lower())
     if match is None:
-        raise ReelflowError(f"{url}: holds no checksum for {public.file}.", "Try again later.")
+        raise ReelflowError(f"{url}: holds no checksum for {public.stem}.zip.", "Try again later.")
     return match.group()
-
-
-def _check(part: Path, md5: str | None, url: str) -> None:
-    """Compare checksums; a wrong file is removed, as going on with it would not help."""
-    if md5 is None:
-        return
-    digest = hashlib.md5(usedforsecurity=False)
-    with part.open("rb") as data:
-        while chunk := data.read(_CHUNK):
-            digest.update(chunk)
-    if digest.hexdigest() != md5:
-        part.unlink()
-        raise ReelflowError(
-            f"{url}: the file's MD5 is {digest.hexdigest()}, not {md5}; it was removed.",
-            "Run the download again. If that does not help, something between here and the server "
-            "changes the file, or the file was replaced there.",
-        )
 
 
 def _check_space(folder: Path, needed: int) -> None:
@@ -291,7 +267,7 @@ def unzip(archive: Path, folder: Path, *, source: str) -> None:
     Args:
         archive: the zip file.
         folder: must not exist, or be empty.
-        source: where the zip file came from, for messages.
+        source: origin of the zip file, for messages.
 
     Raises:
         ReelflowError: no zip file, damaged, leads out of the folder, or there is no room.

@@ -110,9 +110,7 @@ def absolute(path: str) -> str:
 def open_data(config: Config, path: str) -> Source:
     """Open the files that a run would read now; of a path with placeholders those of its spans.
 
-    Args:
-        config: how to read them; its own path is not used.
-        path: the folder.
+    The path counts, and not the one in `config`.
 
     Raises:
         BadInput: they are not there, or are none that Reelflow can read.

@@ -23,25 +23,20 @@ from reelflow.data.quarantine import NAMES, QuarantinedRow, find_rows
 class Inspection:
     """The content of a data folder.
 
-    Attributes:
-        source: format and files.
-        read: rows, blank lines not counted.
-        kept: valid rows; exact duplicates are found by a run only.
-        users: users with a valid rating.
-        rated: movies with a valid rating.
-        movies: movies in the movies' file; none if there is no such file.
-        quarantined: refused rows by reason.
-        preview: the first refused rows of every reason, in order of file and line.
+    Users and `rated` movies are those with a valid rating; `quarantined` are rows by reason.
     """
 
     source: Source
     read: int
     kept: int
+    """Valid rows; exact duplicates are found by a run only."""
     users: int
     rated: int
     movies: int | None
+    """Movies in the movies' file; None if there is no such file."""
     quarantined: dict[str, int]
     preview: list[QuarantinedRow]
+    """The first refused rows of every reason, in order of file and line."""
 
 
 def inspect(

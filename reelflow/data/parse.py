@@ -6,6 +6,7 @@ ratings (23 MB) a block takes about 0.3 s on one core.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,26 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from reelflow.base import columns
-from reelflow.data import quarantine, schema
+from reelflow.data import quarantine, reading, schema
 from reelflow.data.formats.adapter import Layout, RatingsFile
 from reelflow.data.formats.source import Source
 from reelflow.data.quarantine import Reason
-from reelflow.data.reading import (
-    NEWLINE,
-    QUOTE,
-    RETURN,
-    Lines,
-    Mask,
-    Positions,
-    find_lines,
-    lines_of_count,
-    lines_with,
-    plan_chunks,
-    quoted_values,
-    read_chunk,
-    simply_quoted,
-    undecodable,
-)
+from reelflow.data.reading import Lines, Mask, Positions, plan_chunks, read_chunk
 from reelflow.data.schema import one_chunk
 
 _SEPARATOR: Final = b"\x1f"  # stands for a delimiter of several bytes
@@ -68,17 +54,14 @@ class Rules:
 
 @dataclass(frozen=True)
 class Parsed:
-    """The ratings of a block.
-
-    Attributes:
-        ratings: table of `schema.PARSED`, valid ratings in order of offset.
-        rejected: table of `schema.REJECTED`, the other rows in order of offset.
-        read: number of rows, blank lines not counted.
-    """
+    """The rows of a block, in order of offset."""
 
     ratings: pa.Table
+    """Of `schema.PARSED`: the valid ratings."""
     rejected: pa.Table
+    """Of `schema.REJECTED`: the other rows."""
     read: int
+    """Number of rows, blank lines not counted."""
 
 
 def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: Rules) -> Parsed:
@@ -140,32 +123,36 @@ def parse_files(
 
 
 def _read_rows(block: bytes, layout: Layout) -> tuple[Positions, Codes, pa.Table, Positions]:
-    """Split the lines into columns.
+    """Split the lines into columns; a quoted value ends in its own line.
 
     Returns:
         Offsets of all lines [lines], reasons of those that cannot be read [lines], columns of the
         others as strings [rows], and the line of each of those [rows].
     """
-    lines = find_lines(block)
+    lines = reading.find_lines(block)
     reasons = np.zeros(len(lines), np.uint8)
-    damaged = undecodable(lines, block)
+    damaged = reading.undecodable(lines, block)
     reasons[damaged] = quarantine.ENCODING.code
-    quoted = lines_with(lines, block, QUOTE) if layout.quoted else np.zeros(len(lines), np.bool_)
+    quoted = (
+        reading.lines_with(lines, block, reading.QUOTE)
+        if layout.quoted
+        else np.zeros(len(lines), np.bool_)
+    )
     offsets = lines.starts
 
     delimiter = layout.delimiter
     # pyarrow takes a carriage return inside a line for the line's end.
-    broken = lines_with(lines, block, RETURN)
+    broken = reading.lines_with(lines, block, reading.RETURN)
     if len(delimiter) > 1:
-        broken |= lines_with(lines, block, _SEPARATOR[0])
+        broken |= reading.lines_with(lines, block, _SEPARATOR[0])
         block = block.replace(delimiter, _SEPARATOR)
-        lines, delimiter = find_lines(block), _SEPARATOR
+        lines, delimiter = reading.find_lines(block), _SEPARATOR
     delimiters = np.flatnonzero(lines.data == delimiter[0])
     needless = np.zeros(0, np.int64)
     if quoted.any():
-        simple, needless = simply_quoted(lines, delimiters)
+        simple, needless = reading.simply_quoted(lines, delimiters)
         quoted &= ~simple
-    broken |= ~quoted & ~lines_of_count(lines, delimiters, len(layout.columns) - 1)
+    broken |= ~quoted & ~reading.lines_of_count(lines, delimiters, len(layout.columns) - 1)
     reasons[broken & ~damaged] = quarantine.COLUMNS.code
 
     unquoted = np.flatnonzero((reasons == 0) & ~quoted)
@@ -173,10 +160,18 @@ def _read_rows(block: bytes, layout: Layout) -> tuple[Positions, Codes, pa.Table
     chosen = np.flatnonzero((reasons == 0) & quoted)
     if not len(chosen):
         return offsets, reasons, table, unquoted
-    cells = quoted_values(lines, block, chosen, delimiter.decode())
-    fits = np.array([row is not None and len(row) == len(layout.columns) for row in cells])
+    rows, fits = [], np.zeros(len(chosen), np.bool_)
+    for at, (start, end) in enumerate(zip(lines.starts[chosen], lines.ends[chosen], strict=True)):
+        text = block[start:end].decode("utf-8")
+        try:
+            # A reader for each line: one reader would look for a missing quote in the next lines.
+            row = next(csv.reader([text], delimiter=delimiter.decode(), strict=True))
+        except csv.Error:
+            continue
+        if len(row) == len(layout.columns):
+            rows.append(row)
+            fits[at] = True
     reasons[chosen[~fits]] = quarantine.COLUMNS.code
-    rows = [row for row, fit in zip(cells, fits, strict=True) if fit and row is not None]
     columns_of_rows = list(zip(*rows, strict=True)) or [()] * len(layout.columns)
     places = {name: at for at, name in enumerate(layout.columns) if name is not None}
     further = {name: pa.array(columns_of_rows[at], pa.string()) for name, at in places.items()}
@@ -209,8 +204,8 @@ def _read_unquoted(
         # The byte behind a line is its newline or carriage return, or there is none.
         kept[behind[behind < len(kept)]] = True
         kept[needless] = False
-        data = np.append(data[kept], np.uint8(NEWLINE))
-        data[data == RETURN] = NEWLINE
+        data = np.append(data[kept], np.uint8(reading.NEWLINE))
+        data[data == reading.RETURN] = reading.NEWLINE
     longest = int((behind - lines.starts[chosen]).max())
     # Ignored columns need a name too, and any that is not a canonical one will do.
     names = [column or f"ignored {at}" for at, column in enumerate(columns)]

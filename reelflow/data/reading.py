@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -183,22 +182,3 @@ def simply_quoted(lines: Lines, delimiters: Positions) -> tuple[Mask, Positions]
     simple = (counts > 0) & (counts % 2 == 0)
     simple[line[~complete]] = False
     return simple, quotes[simple[line]]
-
-
-def quoted_values(
-    lines: Lines, block: bytes, chosen: Positions, delimiter: str
-) -> list[list[str] | None]:
-    """Split lines that hold quotes; None for a line whose quotes do not match.
-
-    Doubled quotes stand for one. A quoted value ends in its own line.
-    """
-    values: list[list[str] | None] = []
-    starts, ends = lines.starts[chosen].tolist(), lines.ends[chosen].tolist()
-    for start, end in zip(starts, ends, strict=True):
-        text = block[start:end].decode("utf-8")
-        try:
-            # A reader for each line: one reader would look for a missing quote in the next lines.
-            values.append(next(csv.reader([text], delimiter=delimiter, strict=True)))
-        except csv.Error:
-            values.append(None)
-    return values

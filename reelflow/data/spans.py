@@ -54,7 +54,7 @@ class Window:
 
     @property
     def newest(self) -> Span:
-        """The last one."""
+        """The last span."""
         return self.spans[-1]
 
     @property

@@ -71,10 +71,7 @@ class Source:
         )
 
     def read_users(self) -> pa.Table | None:
-        """Read user attributes in the file's order; None if there is no users' file.
-
-        Returns:
-            A table of `schema.USERS`.
+        """Read user attributes (`schema.USERS`) in the file's order; None if there is no such file.
 
         Raises:
             BadInput: the file cannot be decoded or read, or a user is in it twice.
@@ -94,19 +91,15 @@ class Source:
 
 
 def open_source(config: DataConfig, folder: str, split: SplitConfig) -> Source:
-    """Recognise a data folder and read the headers of its ratings files.
+    """Recognise a data folder, local or remote, and read the headers of its ratings files.
 
     Args:
         config: format, globs, column mapping and range; `config.path` is not looked at.
-        folder: the data folder, local or remote.
+        folder: the data folder.
         split: names the ratings files if it is `predefined`.
 
-    Returns:
-        The source; rows have not been read yet.
-
     Raises:
-        BadInput: a folder, file or column is missing, or a file is empty or unreadable. The message
-            says which, what was found and what to do.
+        BadInput: a folder, file or column is missing, or a file is empty or unreadable.
     """
     return _open(config, split, [_Folder.of(folder)], [])
 
@@ -116,11 +109,6 @@ def open_window(config: DataConfig, window: Window, split: SplitConfig) -> Sourc
 
     Ratings are those of the window's spans. Movies and users may be described in each span, in one
     file above the spans, or both; of a movie that is there more than once the newest line counts.
-
-    Args:
-        config: as for `open_source`.
-        split: as for `open_source`.
-        window: the spans.
 
     Raises:
         BadInput: as for `open_source`.
@@ -136,11 +124,8 @@ def _open(
 ) -> Source:
     """Make a source of one or more folders.
 
-    Args:
-        config: as for `open_source`.
-        split: as for `open_source`.
-        folders: of ratings, movies and users; the oldest first, and the newest is recognised.
-        tables_only: further folders of movies and users, the newest first.
+    The format is recognised by the newest, the last of `folders`. `tables_only` are further folders
+    of movies and users, the newest first.
     """
     newest, with_tables = folders[-1], [*reversed(folders), *tables_only]
     # Movies' files alone may prove a format, and they may lie above the spans.
@@ -233,20 +218,19 @@ class _Folder:
             )
         return chosen
 
-    def single_file(self, what: str, glob: str) -> str | None:
-        """Return the path of the only file that matches a glob, or None."""
-        chosen = matching(self.names, glob)
-        if len(chosen) > 1:
-            raise BadInput(
-                f"Several {what} files match {glob} in {self.path}: {', '.join(chosen)}.",
-                f"Name one of them in data.{what}.",
-            )
-        return files.join(self.path, chosen[0]) if chosen else None
-
 
 def _tables(folders: list[_Folder], what: str, glob: str) -> list[str]:
-    """Return the folders' files of movies or users, those that there are, in the given order."""
-    return [path for at in folders if (path := at.single_file(what, glob)) is not None]
+    """Return the folders' files of movies or users, at most one of each, in the given order."""
+    paths = []
+    for at in folders:
+        chosen = matching(at.names, glob)
+        if len(chosen) > 1:
+            raise BadInput(
+                f"Several {what} files match {glob} in {at.path}: {', '.join(chosen)}.",
+                f"Name one of them in data.{what}.",
+            )
+        paths += [files.join(at.path, name) for name in chosen]
+    return paths
 
 
 def _check_files(ratings_files: tuple[RatingsFile, ...]) -> bool:

@@ -27,8 +27,8 @@ def catalogue_schema(with_attributes: bool, with_features: bool = False) -> pa.S
     Transform insists on TFX's own Arrow types and on the order of schemas/movies.pbtxt.
 
     Args:
-        with_attributes: have the users' attributes; only if the configuration opts in.
-        with_features: have the movie columns that the configuration declares as features.
+        with_attributes: have the users' attributes.
+        with_features: have the movie columns that are declared as features.
     """
     fields = [
         (columns.MOVIE_ID, _TEXTS),

@@ -130,9 +130,9 @@ def check(
     Args:
         splits: every split that ExampleValidator looked at.
         summary: counts of the rows.
-        file: the file that holds the damaged rows.
+        file: path of the quarantine, for the message.
         share_max: share of the rows read that may be quarantined, 0 to 1.
-        drift: SpanDrift's report; None without spans.
+        drift: as for `drift_reasons`, like `drift_max`.
         drift_max: drift of a column that may pass, 0 to 1; None: any.
 
     Raises:

@@ -21,16 +21,9 @@ from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, SplitConfig, SplitKind
 from reelflow.data import files, schema
 from reelflow.data.formats.source import Source
-from reelflow.data.ingest import shards
-from reelflow.data.ingest.catalogue import (
-    missing_features,
-    movies_from_ids,
-    movies_split,
-    users_split,
-)
+from reelflow.data.ingest import catalogue, shards
 from reelflow.data.ingest.partition import arrange, partition_by_user
 from reelflow.data.ingest.results import QUARANTINE_FILE, IngestSummary
-from reelflow.data.ingest.shards import write_atomically
 from reelflow.data.ingest.split import (
     SplitPlan,
     TimeCounts,
@@ -48,9 +41,9 @@ from reelflow.data.ingest.tally import (
     summarize,
     tally_from_bytes,
     tally_partition,
-    write_summary,
 )
 from reelflow.data.parse import Rules, parse_block
+from reelflow.data.quarantine import find_rows, write_quarantine
 from reelflow.data.reading import Chunk, plan_chunks, read_chunk
 from reelflow.data.spans import Window
 
@@ -118,15 +111,19 @@ def ingest(
             f"Files of {source.folder} or of a span before it changed while they were read.",
             "Run again when they have arrived; see data.span_marker to be sure of that.",
         )
-    movies = movies_from_ids(tally.movie_ids) if movies is None else movies
-    missing = missing_features(data, movies, attributes)
+    movies = catalogue.movies_from_ids(tally.movie_ids) if movies is None else movies
+    missing = catalogue.missing_features(data, movies, attributes)
     summary = summarize(source, tally, movies, window, missing)
     # TFX removes the outputs of a failed execution: the evidence of one goes beside them.
     quarantine = folders.quarantine if summary.rows.kept else f"{folders.quarantine}-refused"
-    write_summary(quarantine, summary, source, tally)
-    check_rows(summary, split, f"{quarantine}/{QUARANTINE_FILE}")
+    refused = f"{quarantine}/{QUARANTINE_FILE}"
+    tf.io.gfile.makedirs(quarantine)
+    with tf.io.gfile.GFile(refused, "wb") as file:
+        write_quarantine(find_rows(tally.rejected, source.ratings_files), file)
+    summary.write(quarantine)
+    check_rows(summary, split, refused)
     shards.write_shard(
-        movies_split(movies, attributes is not None, bool(data.movie_features)),
+        catalogue.movies_split(movies, attributes is not None, bool(data.movie_features)),
         shards.shard_path(folders.catalogue, columns.MOVIES, "movies", 0, 1),
         folders.scratch,
     )
@@ -171,14 +168,14 @@ def parse_chunk(chunk: Chunk, job: Job) -> list[tuple[int, str]]:
             tallies.append(Tally(rejected=parsed.rejected, read=parsed.read))
             for partition, table in partition_by_user(parsed.ratings, job.data.partitions).items():
                 path = f"{folder}/spill-{partition:05d}-{chunk.index:08d}-{number:08d}.arrow"
-                write_atomically(path, schema.to_ipc(table), folder)
+                shards.write_atomically(path, schema.to_ipc(table), folder)
                 spilled.append((partition, path))
     except BadInput as error:
         # From here it would reach the user as an error of Beam; `ingest` raises it again.
         rejected = schema.REJECTED.empty_table()
         tallies.append(Tally(rejected=rejected, problem=(error.message, error.remedy)))
     path = f"{folder}/tally-chunk-{chunk.index:08d}.arrow"
-    write_atomically(path, merge_tallies(tallies).to_bytes(), folder)
+    shards.write_atomically(path, merge_tallies(tallies).to_bytes(), folder)
     return spilled
 
 
@@ -209,12 +206,12 @@ def finish_partition(
         table = shards.ratings_table(ratings, np.flatnonzero(splits == code))
         path = shards.shard_path(folders.examples, name, "ratings", partition, partitions)
         shards.write_shard(table, path, folders.scratch)
-    users = users_split(ratings, splits, job.attributes, bool(job.data.movie_features))
+    users = catalogue.users_split(ratings, splits, job.attributes, bool(job.data.movie_features))
     path = shards.shard_path(folders.catalogue, columns.USERS, "users", partition, partitions)
     shards.write_shard(users, path, folders.scratch)
     tally = tally_partition(ratings, splits, duplicates, movies=job.rules.movie_ids is None)
     path = f"{folders.scratch}/tally-partition-{partition:05d}.arrow"
-    write_atomically(path, tally.to_bytes(), folders.scratch)
+    shards.write_atomically(path, tally.to_bytes(), folders.scratch)
 
 
 def gather_tallies(job: Job) -> Tally:

@@ -79,25 +79,14 @@ def write_shard(table: pa.Table, path: str, work: str) -> None:
 
 
 def ratings_table(ratings: Ratings, rows: npt.NDArray[np.int64]) -> pa.Table:
-    """Make a table of `RATINGS`.
-
-    Args:
-        ratings: the ratings of a partition.
-        rows: int64 [n], positions of those to take.
-    """
+    """Make a table of `RATINGS` of the rows at some positions, int64 [n]."""
     user = pa.DictionaryArray.from_arrays(pa.array(ratings.user[rows]), ratings.users)
     movie = pa.DictionaryArray.from_arrays(pa.array(ratings.movie[rows]), ratings.movies)
-    if ratings.timestamp is None:
-        timestamp = pa.nulls(len(rows), pa.list_(pa.int64()))
-    else:
-        timestamp = single_values(pa.array(ratings.timestamp[rows]))
-    lists = [
-        single_values(user.cast(pa.string())),
-        single_values(movie.cast(pa.string())),
-        single_values(pa.array(ratings.rating[rows])),
-        timestamp,
-    ]
-    return pa.table(lists, schema=RATINGS)
+    timestamp = pa.nulls(len(rows), pa.int64())
+    if ratings.timestamp is not None:
+        timestamp = pa.array(ratings.timestamp[rows])
+    values = (user.cast(pa.string()), movie.cast(pa.string()), pa.array(ratings.rating[rows]))
+    return pa.table([single_values(column) for column in (*values, timestamp)], schema=RATINGS)
 
 
 def even_rows(total: int, count: int, seed: int) -> npt.NDArray[np.int64]:
@@ -134,7 +123,7 @@ def write_subset(paths: Sequence[str], positions: npt.NDArray[np.int64], destina
 
     Args:
         paths: files with the same columns, at least one.
-        positions: rows of the files in a row, int64, ascending.
+        positions: rows to copy, counted over all files, int64, ascending.
         destination: the Parquet file to write; its folder is made.
     """
     parts, start = [], 0

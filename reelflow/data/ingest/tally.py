@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
-import tensorflow as tf
 
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
@@ -23,9 +22,9 @@ from reelflow.data import schema
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest.catalogue import movies_hash
 from reelflow.data.ingest.partition import Ratings, combine, hash_strings, mix
-from reelflow.data.ingest.results import QUARANTINE_FILE, IngestSummary, RowCounts
+from reelflow.data.ingest.results import IngestSummary, RowCounts
 from reelflow.data.ingest.split import Codes
-from reelflow.data.quarantine import NAMES, find_rows, write_quarantine
+from reelflow.data.quarantine import NAMES
 from reelflow.data.schema import from_ipc, to_ipc
 from reelflow.data.spans import Window
 
@@ -70,13 +69,9 @@ def tally_from_bytes(data: bytes) -> Tally:
 
 
 def tally_partition(ratings: Ratings, splits: Codes, duplicates: pa.Table, movies: bool) -> Tally:
-    """Count the ratings of one partition.
+    """Count the kept ratings of one partition, and list their movies if asked to.
 
-    Args:
-        ratings: the ratings that are kept.
-        splits: uint8 [rows], their splits.
-        duplicates: table of `schema.REJECTED`.
-        movies: list the movies that were rated.
+    `splits` is uint8 [rows], `duplicates` a table of `schema.REJECTED`.
     """
     rows = np.bincount(splits, minlength=len(columns.RATING_SPLITS))
     # The dictionaries may hold ids of refused rows alone.
@@ -125,11 +120,11 @@ def summarize(
     """Make the content of `report.json`.
 
     Args:
-        source: what was read.
+        source: the opened files.
         tally: of all chunks and partitions.
         movies: the catalogue, of `schema.MOVIES`.
         window: the spans that were read, if the data have spans.
-        absent_features: see `IngestSummary`.
+        absent_features: as in `IngestSummary`.
     """
     splits = dict(zip(columns.RATING_SPLITS, tally.rows, strict=True))
     refused = np.bincount(tally.rejected.column(columns.REASON).to_numpy(), minlength=len(NAMES))
@@ -150,28 +145,11 @@ def summarize(
     )
 
 
-def write_summary(folder: str, summary: IngestSummary, source: Source, tally: Tally) -> None:
-    """Write `report.json` and `quarantine.tsv` into a folder.
-
-    Raises:
-        BadInput: a ratings file cannot be read any more.
-    """
-    tf.io.gfile.makedirs(folder)
-    with tf.io.gfile.GFile(f"{folder}/{QUARANTINE_FILE}", "wb") as file:
-        write_quarantine(find_rows(tally.rejected, source.ratings_files), file)
-    summary.write(folder)
-
-
 def check_rows(summary: IngestSummary, split: SplitConfig, quarantine: str) -> None:
     """Refuse data without ratings, or a split without train or test rows.
 
-    Args:
-        summary: what `summarize` made.
-        split: the configuration of the split.
-        quarantine: path of the quarantine file, for the message.
-
     Raises:
-        BadInput: says why, and what to do.
+        BadInput: says why, and what to do; names `quarantine`, the path of the refused rows.
     """
     rows, files = summary.rows, ", ".join(summary.files)
     if not rows.read:

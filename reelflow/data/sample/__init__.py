@@ -1,4 +1,7 @@
-"""The built-in synthetic sample: invented movies and ratings, laid out as MovieLens CSVs."""
+"""The built-in synthetic sample: invented movies and ratings, laid out as MovieLens CSVs.
+
+The titles have the oddities of real catalogues.
+"""
 
 from __future__ import annotations
 
@@ -83,30 +86,19 @@ def write_sample(
             movie_id = ids[movie]
             order = np.lexsort((movie_id, user))
             columns = (user + 1, movie_id, _HALF_STARS[half_stars], seconds)
-            out.write(_rows(*(column[order] for column in columns)))
+            # Joined as Arrow strings: their buffer is the text, without a Python object per row.
+            strings = [compute.cast(pa.array(c[order]), pa.string()) for c in columns]
+            rows = compute.binary_join_element_wise(*strings, ",")
+            lines = compute.binary_join_element_wise(rows, "", "\n")
+            out.write(lines.buffers()[2].to_pybytes())
     with _replaced(folder / "README.txt") as out:
         text = README.format(users=users, movies=movies, ratings=ratings, seed=seed)
         out.write(text.encode())
     return folder
 
 
-def _rows(
-    user: npt.NDArray[np.int64],
-    movie: npt.NDArray[np.int64],
-    stars: npt.NDArray[np.str_],
-    seconds: npt.NDArray[np.int64],
-) -> bytes:
-    """Lines of `ratings.csv`, without the header; all columns have the same length."""
-    # Joined as Arrow strings: the result's data buffer is the text, with no Python object per row.
-    columns = (user, movie, stars, seconds)
-    strings = [compute.cast(pa.array(column), pa.string()) for column in columns]
-    rows = compute.binary_join_element_wise(*strings, ",")
-    lines = compute.binary_join_element_wise(rows, "", "\n")
-    return lines.buffers()[2].to_pybytes()
-
-
 def _movies_csv(movies: Movies, ids: npt.NDArray[np.int64], titles: list[str]) -> str:
-    """The text of `movies.csv`, in order of movieId."""
+    """Return the text of `movies.csv`, in order of movieId."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["movieId", "title", "genres"])
@@ -159,7 +151,7 @@ SPECIAL: Final = (
 
 
 def invent_titles(count: int, years: npt.NDArray[np.int64], rng: np.random.Generator) -> list[str]:
-    """Titles with their years, as `The Silent Harbour (1987)`; all but one pair differ.
+    """Invent titles with their years, as `The Silent Harbour (1987)`; all but one pair differ.
 
     Args:
         count: how many titles, at least 20.
@@ -196,7 +188,7 @@ def invent_titles(count: int, years: npt.NDArray[np.int64], rng: np.random.Gener
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of `path` at the end, unless both are the same."""
+    """Open a new file that takes the place of `path` at the end, unless both are the same."""
     new = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with new.open("wb") as out:

@@ -55,7 +55,7 @@ class Movies:
 
 
 def make_movies(count: int, rng: np.random.Generator) -> Movies:
-    """A catalogue of `count` movies; about one in fifty is never watched."""
+    """Make a catalogue of `count` movies; about one in fifty is never watched."""
     niches = int(np.clip(count // MOVIES_PER_NICHE, 4, NICHES_MAX))
     genre_place = rng.normal(size=(len(GENRES), DIMENSIONS)) / np.sqrt(DIMENSIONS)
     # Drama and Comedy are common, Film-Noir is rare.
@@ -80,6 +80,9 @@ def make_movies(count: int, rng: np.random.Generator) -> Movies:
     weight = np.exp(rng.normal(size=count) * 1.7)
     quality = 0.32 * rng.normal(size=count) + 0.1 * np.log(weight)  # good movies are seen more
     weight[rng.permutation(count)[: max(1, count // 50)]] = 0.0
+    mass = np.bincount(niche, weight, niches)
+    share = np.divide(weight, mass[niche], out=np.zeros(count), where=mass[niche] > 0)
+    popularity: Floats = np.minimum(_cumulative_within(share, niche), 1.0)
     # Years lean towards the present, from 1930 to the last year of the ratings.
     years = 2000 + YEARS - 1 - np.floor(88 * rng.beta(0.9, 2.6, size=count)).astype(np.int64)
     years[-1] = years[0]  # they share their title
@@ -87,9 +90,9 @@ def make_movies(count: int, rng: np.random.Generator) -> Movies:
         years=years,
         genres=genres,
         released=((years - 1970) * YEAR).astype(np.int64),
-        popularity=_cumulative_by_group(weight, niche, niches),
+        popularity=popularity + niche,
         niche=niche,
-        niche_mass=np.log(np.bincount(niche, weight, niches) + 1e-9),
+        niche_mass=np.log(mass + 1e-9),
         niche_place=niche_place[:, WATCHED],
         place=place[:, LIKED],
         quality=quality - quality.mean(),
@@ -97,7 +100,7 @@ def make_movies(count: int, rng: np.random.Generator) -> Movies:
 
 
 def ratings_per_user(users: int, total: int, most: int, rng: np.random.Generator) -> Ints:
-    """Ratings of each user: long-tailed, at least 20 where there are enough, `total` in sum."""
+    """Draw each user's number of ratings: long-tailed, at least 20 if possible, `total` in sum."""
     least = min(20, total // users)
     share = np.exp(rng.normal(size=users) * 1.1)
     counts = np.full(users, least, dtype=np.int64)
@@ -113,7 +116,7 @@ def ratings_per_user(users: int, total: int, most: int, rng: np.random.Generator
 def rate(
     movies: Movies, counts: Ints, seed: np.random.SeedSequence
 ) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
-    """Ratings by blocks of users, so that memory is bounded whatever the size.
+    """Make ratings by blocks of users, so that memory is bounded whatever the size.
 
     Args:
         movies: the catalogue.
@@ -141,7 +144,7 @@ def rate(
 def _rate_block(
     movies: Movies, counts: Ints, joined: Floats, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Ints, Ints]:
-    """The ratings of one block of users."""
+    """Make the ratings of one block of users."""
     users = len(counts)
     taste = rng.normal(size=(users, DIMENSIONS)) * 1.1
     bias = rng.normal(size=users) * 0.38
@@ -178,7 +181,7 @@ def _rate_block(
 def _draw(
     movies: Movies, missing: Ints, taste: Floats, clock: Ints, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Ints, Floats]:
-    """Some more movies than are missing, in the order in which they are watched.
+    """Draw some more movies than are missing, in the order in which they are watched.
 
     Moves `taste` and `clock` forward in place. Returns user, movie, seconds and nearness [D].
     """
@@ -218,7 +221,7 @@ def _draw(
 def _draw_rest(
     movies: Movies, missing: Ints, taste: Floats, clock: Ints, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Ints, Floats]:
-    """Every movie ever watched, in random order and at the end, for the few users short of some."""
+    """Take all movies ever watched, in random order at the end, for the few users short of some."""
     watched = np.flatnonzero(np.diff(movies.popularity, prepend=0.0) > 0)
     short = np.flatnonzero(missing)
     movie = np.concatenate([rng.permutation(watched) for _ in short])
@@ -227,7 +230,7 @@ def _draw_rest(
 
 
 def _pick_niches(movies: Movies, place: Floats, session: Ints, rng: np.random.Generator) -> Ints:
-    """The niche of each run, int64 [runs], by taste and mass; sessions are ascending."""
+    """Draw the niche of each run, int64 [runs], by taste and mass; sessions are ascending."""
     picks = np.empty(len(session), dtype=np.int64)
     many = max(1, 4_000_000 // len(movies.niche_mass))  # sessions at a time: some 32 MB
     for low in range(0, len(place), many):
@@ -243,16 +246,8 @@ def _pick_niches(movies: Movies, place: Floats, session: Ints, rng: np.random.Ge
     return picks
 
 
-def _cumulative_by_group(weight: Floats, group: Ints, groups: int) -> Floats:
-    """Running share of each ascending group's weight, plus the group's number."""
-    total = np.bincount(group, weight, groups)[group]
-    share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
-    running: Floats = np.minimum(_cumulative_within(share, group), 1.0)
-    return running + group
-
-
 def _cumulative_within(values: npt.NDArray[Any], group: Ints) -> npt.NDArray[Any]:
-    """Running sum along axis 0 that begins anew wherever `group` changes."""
+    """Return the running sum along axis 0 that begins anew wherever `group` changes."""
     total = np.cumsum(values, axis=0)
     first = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
     lengths = np.diff([*first, len(group)])
