@@ -67,6 +67,24 @@ def test_the_ground_floor_is_light(module: str) -> None:
     assert answer.stdout.split() == []
 
 
+QUESTION = re.compile(r"(What|Which|Whether|How|Who|Whom|Whose|Where|Why|When)\b")
+VAGUE = re.compile(r"\b(nobody|somebody|anybody|whoever|everybody|everyone|someone|anyone)\b", re.I)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_words_are_plain(path: Path) -> None:
+    """Docstrings say what a thing is or does, and people have a role: user, operator, caller."""
+    text = path.read_text(encoding="utf-8")
+    strings = [
+        node.value.value
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if isinstance(node.value.value, str)
+    ]
+    assert [words for words in strings if QUESTION.match(words)] == []
+    assert VAGUE.findall(text) == []
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_modules_are_short_and_documented(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
