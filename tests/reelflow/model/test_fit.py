@@ -108,14 +108,17 @@ def test_taste_is_learned(tmp_path: Path) -> None:
         assert (stars == 5.0) is (colour(user) == colour(movie))
 
 
-def test_a_loop_of_steps_is_the_same_steps(
-    model: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_loop_of_steps_is_the_same_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last return to Python is after fewer steps than the others."""
-    monkeypatch.setattr("reelflow.model.fit.STEPS", 3)
-    joint, history = fit(model.data, MODEL, TRAIN, tmp_path)
-    assert history == model.history
-    for one, other in zip(joint.trainable_weights, model.joint.trainable_weights, strict=True):
+    config = MODEL.model_copy(update={"rating_weight": 0.0})
+    train, data = TRAIN.model_copy(update={"epochs": 2}), checkerboard().data
+    runs = []
+    for steps in (1, 3):
+        monkeypatch.setattr("reelflow.model.fit.STEPS", steps)
+        runs.append(fit(data, config, train, tmp_path / str(steps)))
+    (single, history), (looped, history_of_loop) = runs
+    assert history_of_loop == history
+    for one, other in zip(looped.trainable_weights, single.trainable_weights, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
