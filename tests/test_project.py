@@ -7,9 +7,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("pipeline", "components", "reelflow")
@@ -43,6 +49,25 @@ def test_imports_only_run_downwards() -> None:
         [Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True
     )
     assert answer.returncode == 0, answer.stdout
+
+
+def normal(distribution: str) -> str:
+    """A distribution's name as PyPI compares it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def test_every_imported_package_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {normal(re.split(r"[^\w.-]", line)[0]) for line in project["dependencies"]}
+    own = {*PACKAGES, *sys.stdlib_module_names}
+    imported = {name.partition(".")[0] for path in SOURCES for name in imports(path)} - own
+    distributions = packages_distributions()
+    missing = {
+        module
+        for module in imported
+        if not declared & {normal(name) for name in distributions.get(module, [module])}
+    }
+    assert not missing
 
 
 def test_serving_needs_neither_tfx_nor_beam() -> None:
