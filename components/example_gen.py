@@ -24,7 +24,7 @@ from tfx.utils import proto_utils
 
 from components.artifacts import Quarantine
 from reelflow.base import columns
-from reelflow.base.notices import send_notice
+from reelflow.base.common import send_notice
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import files
 from reelflow.data.formats.source import open_source, open_window

@@ -27,7 +27,7 @@ COMMANDS = ROOT / "Makefile"
 
 # The ground floor: every module may import it, so it imports nothing heavy.
 GROUND_FLOOR = ("reelflow.base.columns", "reelflow.base.environment", "reelflow.base.errors")
-LIGHT = (*GROUND_FLOOR, "reelflow.base.common", "reelflow.base.notices", "reelflow.config")
+LIGHT = (*GROUND_FLOOR, "reelflow.base.common", "reelflow.config")
 
 
 def name_of(path: Path) -> str:

@@ -19,9 +19,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from reelflow.base.common import format_duration
+from reelflow.base.common import format_duration, notices_to
 from reelflow.base.errors import ReelflowError
-from reelflow.base.notices import notices_to
 
 if TYPE_CHECKING:  # importing the launcher would import TFX
     from pipeline.runs.launcher import NodeFinished, NodeStarted

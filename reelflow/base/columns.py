@@ -62,8 +62,8 @@ USER_FEATURE_VOCABULARY: Final = "user_feature_vocabulary"
 MOVIE_FEATURES: Final = "movie_features"
 USER_FEATURES: Final = "user_features"
 
-# Column that the encoder adds: the position in the train split, which is sorted by user and time,
-# before which all of this user's ratings are strictly earlier than the row.
+# Added by the encoder: position in the train split, which is sorted by user and time, before which
+# all of this user's ratings are strictly earlier than the row.
 HISTORY_END: Final = "history_end"  # int64
 
 # Tasks, as `model.json` names those that a model was trained on.

@@ -1,9 +1,9 @@
-"""Small helpers that several packages share: durations, nested mappings, hashes, file locks."""
+"""Helpers that several packages share: durations, mappings, hashes, file locks, notices."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -20,13 +20,7 @@ def format_duration(seconds: float) -> str:
 
 
 def flatten(values: Mapping[str, Any], separator: str, prefix: str = "") -> dict[str, Any]:
-    """Return the leaves of nested mappings by their path.
-
-    Args:
-        values: mapping whose values may be mappings.
-        separator: stands between the keys of a path: `train.epochs` or `unseen/top_100`.
-        prefix: stands before every path.
-    """
+    """Return the leaves of nested mappings by their path, as `train.epochs` or `unseen/top_100`."""
     leaves: dict[str, Any] = {}
     for key, value in values.items():
         path = f"{prefix}{key}"
@@ -53,10 +47,7 @@ def content_hash(path: Path) -> str:
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[bool]:
-    """Try to lock a file until the context ends; the lock goes with the process, however that ends.
-
-    Yields:
-        False if another process holds the lock.
+    """Lock a file until the context, or the process, ends; yield False if another process holds it.
 
     Raises:
         OSError: the file or its folder cannot be made.
@@ -79,3 +70,22 @@ def is_locked(path: Path) -> bool:
         return False
     with file_lock(path) as acquired:
         return not acquired
+
+
+_receivers: Final[list[Callable[[str], None]]] = []
+
+
+def send_notice(text: str) -> None:
+    """Hand a line on a step's work to every receiver in the process, if there are any."""
+    for receiver in _receivers:
+        receiver(text)
+
+
+@contextmanager
+def notices_to(receiver: Callable[[str], None]) -> Iterator[None]:
+    """Hand every notice to `receiver`, as the display of progress, while the context lasts."""
+    _receivers.append(receiver)
+    try:
+        yield
+    finally:
+        _receivers.remove(receiver)

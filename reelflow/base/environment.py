@@ -9,9 +9,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# TFRS and TFT know Keras 2 only; TensorFlow reads this when it is imported (docs/adr/).
-_REQUIRED = {"TF_USE_LEGACY_KERAS": "1"}
-
 # Set beforehand, these keep their values, to look for trouble; by default only errors are logged.
 _DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -28,7 +25,8 @@ def prepare() -> None:
     Imports nothing and may be called more than once. Call it before TensorFlow is imported: later
     it has no effect, and TFRS refuses Keras 3 by itself.
     """
-    os.environ.update(_REQUIRED)
+    # TFRS and TFT know Keras 2 only; TensorFlow reads this when it is imported (docs/adr/).
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     if os.environ["PYTHONWARNINGS"] == "ignore":

@@ -1,7 +1,5 @@
 """The table of metrics and the table of those that the gate looks at.
 
-Imports nothing heavy, so that every layer, the command line included, can use it.
-
 A metric's *path* names one figure of a model: `rmse`, or, for ranking metrics, which are taken
 under two protocols, `unseen/top_100` and `raw/top_100`. `metrics.json`, `summary.json` and the
 model registry use the same paths.
@@ -9,7 +7,7 @@ model registry use the same paths.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -38,7 +36,7 @@ class Metric:
     short: str
     """The same for narrow tables: `Top-100`."""
     task: str
-    """The task that a model must have been trained on: `RETRIEVAL_TASK` or `RATING_TASK`."""
+    """The task that a model must have been trained on."""
     higher_is_better: bool
     unit: Unit
     ranked: bool
@@ -50,27 +48,18 @@ class Metric:
     tolerance: float = 1e-6
     """The smallest difference that TFMA, which counts in float32, can be trusted to see."""
 
-    @property
-    def inline(self) -> str:
-        """The label within a sentence: `top-100 accuracy`, `RMSE`."""
-        return inline(self.label)
-
-    def named(self, protocol: str, inline: bool = False) -> str:
-        """`Top-100 accuracy (unseen)`, or `RMSE`; `inline` within a sentence."""
-        label = self.inline if inline else self.label
+    def named(self, protocol: str, in_sentence: bool = False) -> str:
+        """Return `Top-100 accuracy (unseen)`, or `RMSE`."""
+        label = inline(self.label) if in_sentence else self.label
         return f"{label} ({protocol})" if self.ranked else label
 
     def better(self, a: float, b: float) -> bool:
-        """True if the value `a` is strictly better than the value `b`."""
+        """Return True if the value `a` is strictly better than the value `b`."""
         return a > b if self.higher_is_better else a < b
 
     def path(self, protocol: str) -> str:
-        """`unseen/top_100`; metrics that are not ranked have one path, whatever the protocol."""
+        """Return `unseen/top_100`; a metric that is not ranked has one path for both protocols."""
         return f"{protocol}/{self.key}" if self.ranked else self.key
-
-    def paths(self) -> tuple[str, ...]:
-        """All its paths, the unseen protocol first."""
-        return tuple(dict.fromkeys(self.path(protocol) for protocol in (UNSEEN, RAW)))
 
 
 def _top(k: int) -> Metric:
@@ -97,7 +86,7 @@ class GateMetric:
 
     metric: Metric
     name: str
-    """Name of the bound from the configuration; the names of the others begin with it."""
+    """Name of the configuration's bound; the names of the others begin with it."""
     limit: str
     """Field with the least value that passes, or the greatest if lower is better."""
     champion_margin: str
@@ -120,63 +109,49 @@ GATE_METRICS: Final[dict[str, GateMetric]] = {
     gated.metric.key: gated
     for gated in (
         GateMetric(
-            metric=METRICS["top_100"],
-            name="top_100_accuracy",
+            METRICS["top_100"],
+            "top_100_accuracy",
             limit="top_100_accuracy_min",
             champion_margin="top_100_accuracy_margin",
             baseline_margin="baseline_margin",
         ),
-        GateMetric(
-            metric=METRICS["rmse"],
-            name="rmse",
-            limit="rmse_max",
-            champion_margin="rmse_margin",
-        ),
+        GateMetric(METRICS["rmse"], "rmse", limit="rmse_max", champion_margin="rmse_margin"),
     )
 }
 """The metrics that the gate looks at, by the metric's key. A new one needs a row here and its
 fields in `GateConfig` (reelflow/config/operations.py), and nothing else."""
 
 
-def gate_metrics() -> tuple[GateMetric, ...]:
-    """All rows of `GATE_METRICS`."""
-    return tuple(GATE_METRICS.values())
-
-
 def metric_at(path: str) -> Metric:
-    """The metric of a path, `METRICS["top_100"]` for `unseen/top_100`.
-
-    Raises:
-        KeyError: there is no such metric.
-    """
+    """Return `METRICS["top_100"]` for `unseen/top_100`; KeyError if there is no such metric."""
     return METRICS[path.rpartition("/")[2]]
 
 
 def protocol_at(path: str) -> str | None:
-    """The protocol of a path, `unseen` for `unseen/top_100`; none for `rmse`."""
+    """Return the protocol of a path, `unseen` for `unseen/top_100`; none for `rmse`."""
     return path.rpartition("/")[0] or None
 
 
 def label_at(path: str) -> str:
-    """`Top-100 accuracy, unseen` for `unseen/top_100`, `RMSE` for `rmse`."""
+    """Return `Top-100 accuracy, unseen` for `unseen/top_100`, `RMSE` for `rmse`."""
     protocol = protocol_at(path)
     return metric_at(path).label + (f", {protocol}" if protocol else "")
 
 
-def all_paths(protocols: Iterable[str] = (UNSEEN, RAW)) -> tuple[str, ...]:
-    """Paths of all metrics: ranking metrics protocol by protocol, then the others."""
-    ranked = [m.path(p) for p in protocols for m in METRICS.values() if m.ranked]
+def all_paths() -> tuple[str, ...]:
+    """Return the paths of all metrics: ranking metrics protocol by protocol, then the others."""
+    ranked = [m.path(p) for p in (UNSEEN, RAW) for m in METRICS.values() if m.ranked]
     return (*ranked, *(metric.key for metric in METRICS.values() if not metric.ranked))
 
 
 def value_at(figures: Mapping[str, Any] | None, path: str) -> float | None:
-    """The figure at a path of nested mappings, as `metrics.json` has them; none if missing."""
-    found: Any = figures
+    """Return the figure at a path of nested mappings, as in `metrics.json`; None if missing."""
+    value: Any = figures
     for key in path.split("/"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return None if found is None else float(found)
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return None if value is None else float(value)
 
 
 def inline(label: str) -> str:
-    """A label within a sentence: its first letter small, unless it begins with an acronym."""
+    """Return a label as within a sentence: first letter small, unless it begins an acronym."""
     return label[:1].lower() + label[1:] if label[1:2].islower() else label

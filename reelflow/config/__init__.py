@@ -7,51 +7,66 @@ from __future__ import annotations
 
 from pydantic import ValidationError, model_validator
 
-from reelflow.config.data import DataConfig, Format, SplitConfig, SplitKind
+from reelflow.config.data import (
+    DataConfig as DataConfig,
+)
+from reelflow.config.data import (
+    Format as Format,
+)
+from reelflow.config.data import (
+    Section as Section,
+)
+from reelflow.config.data import (
+    SplitConfig as SplitConfig,
+)
+from reelflow.config.data import (
+    SplitKind as SplitKind,
+)
 from reelflow.config.learning import (
-    ModelConfig,
-    Range,
-    Space,
-    TrainConfig,
-    TunerConfig,
-    Value,
-    Values,
+    ModelConfig as ModelConfig,
+)
+from reelflow.config.learning import (
+    Range as Range,
+)
+from reelflow.config.learning import (
+    Space as Space,
+)
+from reelflow.config.learning import (
+    TrainConfig as TrainConfig,
+)
+from reelflow.config.learning import (
+    TunerConfig as TunerConfig,
+)
+from reelflow.config.learning import (
+    Value as Value,
+)
+from reelflow.config.learning import (
+    Values as Values,
 )
 from reelflow.config.operations import (
-    BASELINES,
-    BeamConfig,
-    GateConfig,
-    KubeflowConfig,
-    PushConfig,
-    RegistryConfig,
-    TaskConfig,
-    unknown_baseline,
+    BASELINES as BASELINES,
 )
-from reelflow.config.section import Section
-
-__all__ = [
-    "BASELINES",
-    "BeamConfig",
-    "Config",
-    "DataConfig",
-    "Format",
-    "GateConfig",
-    "KubeflowConfig",
-    "ModelConfig",
-    "PushConfig",
-    "Range",
-    "RegistryConfig",
-    "Section",
-    "Space",
-    "SplitConfig",
-    "SplitKind",
-    "TaskConfig",
-    "TrainConfig",
-    "TunerConfig",
-    "Value",
-    "Values",
-    "unknown_baseline",
-]
+from reelflow.config.operations import (
+    BeamConfig as BeamConfig,
+)
+from reelflow.config.operations import (
+    GateConfig as GateConfig,
+)
+from reelflow.config.operations import (
+    KubeflowConfig as KubeflowConfig,
+)
+from reelflow.config.operations import (
+    PushConfig as PushConfig,
+)
+from reelflow.config.operations import (
+    RegistryConfig as RegistryConfig,
+)
+from reelflow.config.operations import (
+    TaskConfig as TaskConfig,
+)
+from reelflow.config.operations import (
+    unknown_baseline as unknown_baseline,
+)
 
 
 class Config(Section):
@@ -80,25 +95,18 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _space(self) -> Config:
-        if self.tuner.trials:
-            _check(self.model, "model", self.tuner.space.model)
-            _check(self.train, "train", self.tuner.space.train)
+        """Refuse a search space with a value that its section would not take."""
+        spaces = (("model", self.tuner.space.model), ("train", self.tuner.space.train))
+        for name, space in spaces if self.tuner.trials else ():
+            section = getattr(self, name)
+            for key, values in space.items():
+                if key not in type(section).model_fields:
+                    raise ValueError(f"tuner.space.{name}: [{name}] has no key {key}")
+                for value in (values.min, values.max) if isinstance(values, Range) else values:
+                    try:
+                        type(section).model_validate({**section.model_dump(), key: value})
+                    except ValidationError as error:
+                        words = error.errors()[0]["msg"].removeprefix("Value error, ")
+                        where = f"tuner.space.{name}.{key}"
+                        raise ValueError(f"{where}: {value!r}: {words}") from None
         return self
-
-
-def _check(section: Section, name: str, space: dict[str, Values]) -> None:
-    """Refuse a space with a value that the section would not take.
-
-    Raises:
-        ValueError: naming the key.
-    """
-    known = type(section).model_fields
-    for key, values in space.items():
-        if key not in known:
-            raise ValueError(f"tuner.space.{name}: [{name}] has no key {key}")
-        for value in (values.min, values.max) if isinstance(values, Range) else values:
-            try:
-                type(section).model_validate({**section.model_dump(), key: value})
-            except ValidationError as error:
-                words = error.errors()[0]["msg"].removeprefix("Value error, ")
-                raise ValueError(f"tuner.space.{name}.{key}: {value!r}: {words}") from None

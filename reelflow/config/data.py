@@ -1,4 +1,4 @@
-"""The sections `data` and `split`."""
+"""The sections `data` and `split`, and the base of all sections."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from datetime import date
 from enum import Enum
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from reelflow.config.section import Section, Share
-
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 FeatureName = Annotated[str, Field(pattern=r"^[^=|]+$")]
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, unknown keys refused, docstrings are the documentation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Format(str, Enum):

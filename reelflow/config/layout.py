@@ -55,7 +55,7 @@ class Layout:
 
     @classmethod
     def of(cls, output: str | Path) -> Layout:
-        """The layout of a folder that need not exist yet, `~` allowed."""
+        """Return the layout of a folder that need not exist yet, `~` allowed."""
         return cls(Path(os.path.abspath(Path(output).expanduser())))
 
     @property
@@ -122,19 +122,17 @@ class Layout:
         os.replace(fresh, self.latest)
 
 
-_CODE: Final = ("components", "reelflow", "pipeline/definition.py")
-_NOT_OF_A_NODE: Final = "reelflow/serving"
-
-
 def code_hash(root: Path = Path(__file__).parents[2]) -> str:
     """Return the SHA-256 of the source files below `root` that decide what the nodes compute.
 
     It is part of TFX's cache key: a new version of the code computes everything anew.
     """
-    files = [f for name in _CODE for f in (root / name, *(root / name).rglob("*.py"))]
-    files = [file for file in files if not file.is_relative_to(root / _NOT_OF_A_NODE)]
+    folders = (root / "components", root / "reelflow")
+    files = {root / "pipeline/definition.py", *(f for at in folders for f in at.rglob("*.py"))}
     digest = hashlib.sha256()
     for file in sorted(file for file in files if file.is_file()):
+        if file.is_relative_to(root / "reelflow/serving"):  # not of a node
+            continue
         digest.update(str(file.relative_to(root)).encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()

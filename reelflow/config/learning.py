@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from reelflow.config.section import Section
+from reelflow.config.data import Section
 
 Layers = tuple[Annotated[int, Field(ge=1, le=4096)], ...]
 
@@ -95,13 +95,9 @@ class ModelConfig(Section):
     """L2 on the day effects."""
 
     @model_validator(mode="after")
-    def _some_task(self) -> ModelConfig:
+    def _keys_fit(self) -> ModelConfig:
         if self.retrieval_weight == self.rating_weight == 0:
             raise ValueError("retrieval_weight and rating_weight must not both be 0")
-        return self
-
-    @model_validator(mode="after")
-    def _one_space(self) -> ModelConfig:
         query, candidate = (
             layers[-1] if layers else self.embedding_size
             for layers in (self.query_layers, self.candidate_layers)
@@ -111,15 +107,10 @@ class ModelConfig(Section):
                 f"queries have {query} dimensions and candidates {candidate}: query_layers and "
                 "candidate_layers must end alike (none: embedding_size)"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _shared_embeddings(self) -> ModelConfig:
-        if self.rating_share_embeddings:
-            if self.rating_head != "mlp":
-                raise ValueError("rating_share_embeddings is for rating_head = 'mlp'")
-            if self.query != "user_id":
-                raise ValueError("rating_share_embeddings needs query = 'user_id'")
+        if self.rating_share_embeddings and self.rating_head != "mlp":
+            raise ValueError("rating_share_embeddings is for rating_head = 'mlp'")
+        if self.rating_share_embeddings and self.query != "user_id":
+            raise ValueError("rating_share_embeddings needs query = 'user_id'")
         return self
 
     @property

@@ -31,8 +31,6 @@ DEFAULT_PRESET: Final = "best"
 
 _CONFIGS: Final = Path(__file__).parent / "bundled"
 _PRESETS: Final = Path(__file__).parent / "presets"
-_DATES: Final = (datetime.date, datetime.time)  # datetime is a date
-_WIDTH: Final = 98  # characters of a comment in TOML
 
 # Paths and machines do not decide what a run does.
 _PLACES: Final[dict[str, set[str] | bool]] = {
@@ -71,59 +69,40 @@ def load(
     Raises:
         BadInput: naming file, key, value and what would be right.
     """
-    values: dict[str, Any] = _read(preset_file(preset)) if preset is not None else {}
+    values: dict[str, Any] = {}
+    if preset is not None:
+        if preset not in preset_names():
+            close = difflib.get_close_matches(preset, preset_names(), n=1)
+            hint = f"; did you mean {close[0]}?" if close else "."
+            raise BadInput(
+                f"--preset {preset}: there is no such preset{hint}", f"There are: {preset_list()}."
+            )
+        values = _read(_PRESETS / f"{preset}.toml")
     name = "the configuration"
     if source is not None:
-        path = find_config(source)
-        name = str(source)
-        values = _merge(values, _read(path))
-    origins: dict[str, str] = {}
-    for override in overrides:
-        key, value = _parse(override)
-        _set(values, key, value)
-        origins[key] = "--set"
+        name, path = str(source), Path(source).expanduser()
+        if not path.is_file():
+            if name not in bundled_names():
+                raise BadInput(
+                    f"{name}: there is no such configuration file.",
+                    f"Name a TOML file, or one of the bundled ones: {', '.join(bundled_names())}.",
+                )
+            path = _CONFIGS / f"{name}.toml"
+        for section, keys in _read(path).items():
+            below = values.get(section)
+            both = isinstance(below, dict) and isinstance(keys, dict)
+            values[section] = {**below, **keys} if both else keys
+    keys_set = [_override(values, override) for override in overrides]
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise _describe(error, values, name, origins) from None
-
-
-def find_config(source: str | Path) -> Path:
-    """Return the TOML file that `--config` names.
-
-    Raises:
-        BadInput: neither a file nor a bundled name.
-    """
-    path = Path(source).expanduser()
-    if path.is_file():
-        return path
-    if str(source) in bundled_names():
-        return _CONFIGS / f"{source}.toml"
-    raise BadInput(
-        f"{source}: there is no such configuration file.",
-        f"Name a TOML file, or one of the bundled ones: {', '.join(bundled_names())}.",
-    )
+        raise _describe(error, name, keys_set) from None
 
 
 def preset_names() -> list[str]:
     """Return the names of the presets, the default one first."""
     names = sorted(path.stem for path in _PRESETS.glob("*.toml"))
     return [DEFAULT_PRESET, *(name for name in names if name != DEFAULT_PRESET)]
-
-
-def preset_file(name: str) -> Path:
-    """Return the TOML file of a preset.
-
-    Raises:
-        BadInput: there is none of that name; the message has the nearest one.
-    """
-    if name in preset_names():
-        return _PRESETS / f"{name}.toml"
-    close = difflib.get_close_matches(name, preset_names(), n=1)
-    hint = f"; did you mean {close[0]}?" if close else "."
-    raise BadInput(
-        f"--preset {name}: there is no such preset{hint}", f"There are: {preset_list()}."
-    )
 
 
 def preset_list() -> str:
@@ -147,64 +126,43 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: not UTF-8: {error}.", "Save the file as UTF-8.") from None
 
 
-def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Merge two configurations; where both set a key, the second one's value counts."""
-    merged = {**below, **above}
-    for section in below.keys() & above.keys():
-        if isinstance(below[section], dict) and isinstance(above[section], dict):
-            merged[section] = {**below[section], **above[section]}
-    return merged
+def _override(values: dict[str, Any], override: str) -> str:
+    """Set what `section.key=value` says, and return the key.
 
-
-def _parse(override: str) -> tuple[str, Any]:
+    The value is TOML; text that is no single TOML value, or a date, stands for itself.
+    """
     key, equals, text = override.partition("=")
-    key = key.strip()
+    key, text = key.strip(), text.strip()
     if not equals or not key or not all(key.split(".")):
         raise BadInput(
             f"--set {override}: not of the form section.key=value.",
             "For example --set train.epochs=5.",
         )
-    return key, _value(text.strip())
-
-
-def _value(text: str) -> Any:
-    """A TOML value; text that is no single TOML value, or a date, stands for itself."""
     try:
         parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        return text
-    value = parsed["value"]
-    return text if len(parsed) > 1 or isinstance(value, _DATES) else value
-
-
-def _set(values: dict[str, Any], key: str, value: Any) -> None:
+        parsed = {"value": text}
+    if len(parsed) > 1 or isinstance(parsed["value"], datetime.date | datetime.time):
+        parsed = {"value": text}
     *sections, last = key.split(".")
     for section in sections:
         inner = values.setdefault(section, {})
         if not isinstance(inner, Mapping):
             raise BadInput(f"--set {key}: {section} is a value, not a section.")
         values = values[section]
-    values[last] = value
+    values[last] = parsed["value"]
+    return key
 
 
-def _describe(
-    error: ValidationError, values: Mapping[str, Any], name: str, origins: Mapping[str, str]
-) -> BadInput:
-    """Describe every problem in one line: file, key, value, and the allowed values.
-
-    Args:
-        error: pydantic's.
-        values: the values of file and overrides together.
-        name: the file, as the user named it.
-        origins: dotted key to the option that set it instead of the file.
-    """
+def _describe(error: ValidationError, name: str, keys_set: Sequence[str]) -> BadInput:
+    """Describe every problem in one line: file or `--set`, key, value, and the allowed values."""
     problems: dict[str, str] = {}
     # A check of ours says more than what each member of a union has to say.
     for detail in sorted(error.errors(), key=lambda detail: detail["type"] != "value_error"):
-        key = _key(detail["loc"])
-        origin = next((o for k, o in origins.items() if _concerns(key, k)), name)
+        key = ".".join(map(str, detail["loc"][:2]))  # without the members of unions
+        by_option = any(f"{k}.".startswith(f"{key}.") or key.startswith(f"{k}.") for k in keys_set)
         # A union reports once for each of its members: one word on the key is enough.
-        problems.setdefault(key, _problem(detail, key, origin))
+        problems.setdefault(key, _problem(detail, key, "--set" if by_option else name))
     return BadInput("\n".join(problems.values()), "`reelflow config show` lists every key.")
 
 
@@ -218,21 +176,13 @@ def documented_keys() -> Iterator[tuple[str, FieldInfo]]:
             yield f"{section}.{key}", inner
 
 
-def _concerns(key: str, override: str) -> bool:
-    return key == override or override.startswith(f"{key}.") or key.startswith(f"{override}.")
-
-
-def _key(loc: tuple[int | str, ...]) -> str:
-    """The dotted key, without the names of union members that pydantic adds."""
-    return ".".join(str(part) for part in loc[:2])
-
-
 def _problem(detail: ErrorDetails, key: str, origin: str) -> str:
     if detail["type"] == "extra_forbidden":
         return f"{origin}: unknown key {key}. {_nearest(key)}"
     if detail["type"] == "value_error":
         return f"{origin}: {detail['ctx']['error']}."
-    shown = f"{origin}: {key} = {_shown(detail['input'])}"
+    value = detail["input"]
+    shown = f"{origin}: {key} = " + (f'"{value}"' if isinstance(value, str) else str(value))
     field = dict(documented_keys()).get(key)
     if field is None:
         return f"{shown}: this is a section, a table of keys."
@@ -241,10 +191,6 @@ def _problem(detail: ErrorDetails, key: str, origin: str) -> str:
     )
     meaning = " ".join((field.description or "").split())
     return f"{shown}: it must be {allowed}. ({meaning})"
-
-
-def _shown(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _allowed(field: FieldInfo) -> str:
@@ -291,32 +237,20 @@ def to_toml(config: Config, comments: bool = True) -> str:
         config: the effective configuration.
         comments: put every key's description above it, and keys without a value as a comment.
     """
-    return "\n".join(_lines(config, comments)).strip() + "\n"
-
-
-def _lines(config: Config, comments: bool) -> Iterator[str]:
+    lines = []
     for section in Config.model_fields:
         model = getattr(config, section)
-        yield f"\n[{section}]"
-        yield from _section(model, comments)
-
-
-def _section(model: BaseModel, comments: bool) -> Iterator[str]:
-    values = model.model_dump(mode="json")
-    for key, field in type(model).model_fields.items():
-        value = values[key]
-        if comments:
-            yield from textwrap.wrap(
-                " ".join((field.description or "").split()),
-                width=_WIDTH,
-                initial_indent="# ",
-                subsequent_indent="# ",
-            )
-        if value is None:
+        lines.append(f"\n[{section}]")
+        values = model.model_dump(mode="json")
+        for key, field in type(model).model_fields.items():
             if comments:
-                yield f"# {key} = (not set)"
-        else:
-            yield _pair(key, value)
+                text = " ".join((field.description or "").split())
+                lines += [f"# {line}" for line in textwrap.wrap(text, width=96)]
+            if values[key] is not None:
+                lines.append(_pair(key, values[key]))
+            elif comments:
+                lines.append(f"# {key} = (not set)")
+    return "\n".join(lines).strip() + "\n"
 
 
 def _pair(key: str, value: object) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from reelflow.config.section import Section, Share
+from reelflow.config.data import Section, Share
 
 BASELINES: Final = ("popularity", "item_knn", "ease", "ials", "biased_mf")
 """Names of the baselines in `reelflow.baselines`, which is too heavy to import here."""
@@ -66,13 +66,10 @@ class PushConfig(Section):
     """Versions to keep in the serving folder; older ones are removed after a push."""
 
 
-_URI = re.compile(r"[a-z][a-z0-9+.-]*://.+")
-
-
 def _check_uri(uri: str | None) -> str | None:
     if uri is None:
         return None
-    if not _URI.fullmatch(uri):
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]*://.+", uri):
         raise ValueError("a registry is named by its URI, as https://HOST or sqlite:////FILE")
     if urlsplit(uri).password is not None:
         raise ValueError(
@@ -96,19 +93,13 @@ class RegistryConfig(Section):
     `reelflow models promote challenger` lets it serve."""
 
 
+_CLUSTER = ("master", "job_endpoint", "job_server_jar")
 _WORKERS = ("worker_command", "worker_pool", "container")
 # The keys that each engine uses, beside `preset` and `args`.
 _USED = {
     "direct": (),
-    "flink": (
-        "master",
-        "job_endpoint",
-        "job_server_jar",
-        "flink_version",
-        "parallelism",
-        *_WORKERS,
-    ),
-    "spark": ("master", "job_endpoint", "job_server_jar", *_WORKERS),
+    "flink": (*_CLUSTER, "flink_version", "parallelism", *_WORKERS),
+    "spark": (*_CLUSTER, *_WORKERS),
     "dataflow": ("project", "region", "temp_location", "container", "parallelism"),
 }
 _NEEDED = {"dataflow": ("project", "region", "temp_location", "container")}

@@ -65,7 +65,13 @@ def _rows(
         if "properties" in inner:
             yield from _rows(inner, schema, defaults[key], f"{above}{key}.")
             continue
-        cells = (_kind(field, schema), _default(defaults[key]), field.get("description", ""))
+        value = defaults[key]
+        default = f"`{value if isinstance(value, str) else json.dumps(value)}`"
+        if value is None:
+            default = "not set"
+        elif isinstance(value, dict) and value:
+            default = "see `reelflow config show`"
+        cells = (_kind(field, schema), default, field.get("description", ""))
         yield f"| `{above}{key}` | {' | '.join(map(_prose, cells))} |"
 
 
@@ -94,14 +100,6 @@ def _kind(field: Schema, schema: Schema) -> str:
     return ", ".join(
         [kind, *(sign.format(one[key]) for key, sign in _BOUNDS.items() if key in one)]
     )
-
-
-def _default(value: object) -> str:
-    if value is None:
-        return "not set"
-    if isinstance(value, dict) and value:
-        return "see `reelflow config show`"
-    return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
 
 
 def _prose(text: str) -> str:

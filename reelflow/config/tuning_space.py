@@ -26,11 +26,7 @@ def hyperparameters(
 ) -> keras_tuner.HyperParameters:
     """Return KerasTuner's search space, each name a dotted key of the configuration.
 
-    Args:
-        space: the values to try.
-        model: its values are the defaults where the space has them.
-        train: likewise.
-        without: a key to leave out.
+    Defaults are the sections' own values, where the space has them; `without` is a key to leave out.
     """
     import keras_tuner  # brings TensorFlow
 
@@ -64,12 +60,9 @@ def inside(value: object, values: Values) -> bool:
 def merged(
     values: Mapping[str, Value], model: ModelConfig, train: TrainConfig
 ) -> tuple[ModelConfig, TrainConfig]:
-    """Return the configuration with the values of a trial in place of its own.
+    """Return the sections with the values of a trial in place of their own.
 
-    Args:
-        values: dotted key to value; names of KerasTuner's own are passed over.
-        model: the section `model`.
-        train: the section `train`.
+    `values` are by dotted key; KerasTuner's own names are passed over.
 
     Raises:
         pydantic.ValidationError: the values do not go together.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from reelflow.base.columns import TASKS
-from reelflow.base.metrics import GateMetric, gate_metrics
+from reelflow.base.metrics import GATE_METRICS, GateMetric
 from reelflow.config import GateConfig
 from reelflow.evaluation.results import BoundRecord, Summary
 
@@ -109,8 +109,10 @@ def bounds(
             no worse at them.
     """
     everything = TASKS if gate.untrained_tasks else ()
-    own = [g for g in gate_metrics() if g.metric.task in {*tasks, *everything}]
-    shared = [g for g in gate_metrics() if g.metric.task in {*tasks, *champion_tasks, *everything}]
+    own = [g for g in GATE_METRICS.values() if g.metric.task in {*tasks, *everything}]
+    shared = [
+        g for g in GATE_METRICS.values() if g.metric.task in {*tasks, *champion_tasks, *everything}
+    ]
     found = [Bound(g, gate.protocol, "configuration", getattr(gate, g.limit)) for g in own]
     for name, summary in baselines.items():
         found += [
@@ -168,7 +170,7 @@ def reason(bound: Bound) -> str:
 def refusal(result: GateResult) -> str:
     """A sentence for a broken bound: metric, value, bound, distance, slice and origin."""
     bound, value = result.bound, result.value
-    metric = bound.gated.metric.named(bound.protocol, inline=True)
+    metric = bound.gated.metric.named(bound.protocol, in_sentence=True)
     if not math.isfinite(value):
         return f"{metric} is not a number on slice {result.slice!r}: training has diverged."
     side = "below" if bound.gated.metric.higher_is_better else "above"
@@ -183,6 +185,6 @@ def not_gated(gate: GateConfig, bounds: Collection[Bound]) -> list[str]:
     gated = {bound.gated.metric.key for bound in bounds}
     return [
         f"{g.metric.named(gate.protocol)} is not gated: no {g.metric.task} task."
-        for g in gate_metrics()
+        for g in GATE_METRICS.values()
         if g.metric.key not in gated
     ]

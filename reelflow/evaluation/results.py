@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from reelflow.base.metrics import gate_metrics, value_at
+from reelflow.base.metrics import GATE_METRICS, value_at
 from reelflow.saved_model.files import Guard
 
 METRICS_FILE: Final = "metrics.json"
@@ -104,7 +104,9 @@ class Verdict:
     @property
     def only_worse_than_champion(self) -> bool:
         """True if the model is refused, and breaks only bounds that come from the champion."""
-        return bool(self.broken) and set(self.broken) <= {g.champion_bound for g in gate_metrics()}
+        return bool(self.broken) and set(self.broken) <= {
+            g.champion_bound for g in GATE_METRICS.values()
+        }
 
     @property
     def gated(self) -> set[str]:

@@ -19,9 +19,9 @@ from keras_tuner.engine import base_tuner
 from pydantic import ValidationError
 
 from reelflow.base.columns import RATING_TASK, RETRIEVAL_TASK
+from reelflow.base.common import send_notice
 from reelflow.base.errors import BadInput, ReelflowError
-from reelflow.base.metrics import METRICS, Metric, gate_metrics
-from reelflow.base.notices import send_notice
+from reelflow.base.metrics import GATE_METRICS, METRICS, Metric
 from reelflow.config import ModelConfig, TrainConfig, TunerConfig, Value
 from reelflow.config.tuning_space import EPOCHS, HYPERBAND_EPOCHS, hyperparameters
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
@@ -86,7 +86,7 @@ def measure(joint: JointModel, data: EncodedData, rows: EncodedRatings) -> Metri
     signatures = Signatures(ServingModel(joint, data, users).signatures())
     predictions = model_predictions(signatures, test_rows, len(movies))
     summary = summarise(row_columns(predictions, rows.rating))
-    others = [gated.metric.key for gated in gate_metrics() if not gated.metric.ranked]
+    others = [gated.metric.key for gated in GATE_METRICS.values() if not gated.metric.ranked]
     return {**summary.unseen, **{key: getattr(summary, key) for key in others}}
 
 
@@ -98,7 +98,7 @@ def objective_metrics(tuner: TunerConfig, model: ModelConfig) -> list[Metric]:
     if tuner.objective != JOINT:
         return [METRICS[tuner.objective]]
     weights = {RETRIEVAL_TASK: model.retrieval_weight, RATING_TASK: model.rating_weight}
-    return [gated.metric for gated in gate_metrics() if weights[gated.metric.task]]
+    return [gated.metric for gated in GATE_METRICS.values() if weights[gated.metric.task]]
 
 
 def lower_is_better(tuner: TunerConfig, model: ModelConfig) -> bool:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from absl import logging
 
 from reelflow.base import columns as f
-from reelflow.base.notices import send_notice
+from reelflow.base.common import send_notice
 from reelflow.config import ModelConfig, SplitConfig, SplitKind
 from reelflow.encoding.encoded import EncodedData, Float32, Int64
 from reelflow.model import weights as w

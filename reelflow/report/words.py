@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from reelflow.base.metrics import RAW, UNSEEN, gate_metrics, metric_at
+from reelflow.base.metrics import GATE_METRICS, RAW, UNSEEN, metric_at
 from reelflow.evaluation.results import Intervals, Results, Summary
 
 PROTOCOLS: Final = {UNSEEN: "movies already rated left out", RAW: "all movies in the running"}
@@ -84,7 +84,7 @@ def unit_of(path: str) -> UnitFormat:
 
 def headline_paths() -> list[str]:
     """Return the paths of the gate's metrics, ranked without the movies already rated."""
-    return [gated.metric.path(UNSEEN) for gated in gate_metrics()]
+    return [gated.metric.path(UNSEEN) for gated in GATE_METRICS.values()]
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from reelflow.base.metrics import (
+    GATE_METRICS,
     METRICS,
     all_paths,
-    gate_metrics,
     inline,
     label_at,
     metric_at,
@@ -18,7 +18,7 @@ from reelflow.config import GateConfig
 
 
 def test_the_gate_configuration_has_the_fields_of_every_gate_metric() -> None:
-    for gated in gate_metrics():
+    for gated in GATE_METRICS.values():
         fields = {gated.limit, gated.champion_margin, gated.baseline_margin} - {None}
         assert fields <= set(GateConfig.model_fields)
 
@@ -30,8 +30,6 @@ def test_direction() -> None:
 
 
 def test_paths() -> None:
-    assert METRICS["top_100"].paths() == ("unseen/top_100", "raw/top_100")
-    assert METRICS["mae"].paths() == ("mae",)
     assert all_paths()[0] == "unseen/top_1"
     assert all_paths()[-2:] == ("rmse", "mae")
     assert {metric_at(path).key for path in all_paths()} == set(METRICS)
@@ -44,8 +42,8 @@ def test_paths() -> None:
 def test_labels() -> None:
     assert label_at("unseen/top_100") == "Top-100 accuracy, unseen"
     assert label_at("rmse") == "RMSE"
-    assert METRICS["top_10"].inline == "top-10 accuracy"
-    assert METRICS["ndcg_10"].inline == "NDCG@10"
+    assert inline(METRICS["top_10"].label) == "top-10 accuracy"
+    assert inline(METRICS["ndcg_10"].label) == "NDCG@10"
     assert inline("MRR") == "MRR"
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import keras_tuner
 import pytest
 
+from reelflow.base.common import notices_to
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.base.metrics import GATE_METRICS, METRICS, GateMetric
-from reelflow.base.notices import notices_to
 from reelflow.config import ModelConfig, Range, Space, TrainConfig, TunerConfig, Value
 from reelflow.config.tuning_space import keys
 from reelflow.evaluation.tuning import Outcome, Search, lower_is_better, oracle, score
