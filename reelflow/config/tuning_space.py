@@ -26,7 +26,7 @@ def hyperparameters(
 ) -> keras_tuner.HyperParameters:
     """Return KerasTuner's search space, each name a dotted key of the configuration.
 
-    Defaults are the sections' own values, where the space has them; `without` is a key to leave out.
+    Defaults are the sections' own values where the space has them; the key `without` is left out.
     """
     import keras_tuner  # brings TensorFlow
 
