@@ -90,8 +90,10 @@ def load(
             path = _CONFIGS / f"{name}.toml"
         for section, keys in _read(path).items():
             below = values.get(section)
-            both = isinstance(below, dict) and isinstance(keys, dict)
-            values[section] = {**below, **keys} if both else keys
+            if isinstance(below, dict) and isinstance(keys, dict):
+                below.update(keys)
+            else:
+                values[section] = keys
     keys_set = [_override(values, override) for override in overrides]
     try:
         return Config.model_validate(values)

@@ -77,11 +77,7 @@ def _remote_names(folder: str) -> list[str]:
 
 
 def folders_like(glob_pattern: str) -> dict[str, set[str]]:
-    """Return the folders that hold files, with the names of these.
-
-    Args:
-        glob_pattern: of the folders, `*` for what varies; local or remote.
-    """
+    """Return the folders that match a pattern, local or remote, with the names of their files."""
     if is_remote(glob_pattern):
         paths = [data.path for data in _remote_files(join(glob_pattern, "*"))]
     else:

@@ -48,7 +48,7 @@ def inspect(
     """Read every rating once, in blocks; memory grows with users and movies only.
 
     Args:
-        config: `data` and `split` say how to read the folder; its `data.path` is not looked at.
+        config: as for `open_data`.
         folder: the data folder, or a pattern of spans.
         first: rows to preview per reason.
         progress: called with the bytes read since the last call.

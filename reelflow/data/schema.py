@@ -64,11 +64,7 @@ def curated_schema(name: str) -> Path:
     Raises:
         FileNotFoundError: there is no such schema.
     """
-    folder = Path(__file__).parents[2] / "schemas"
-    file = folder / f"{name}.pbtxt"
-    if not file.is_file():
-        raise FileNotFoundError(f"no schema named {name!r} in {folder}")
-    return file
+    return (Path(__file__).parents[2] / "schemas" / f"{name}.pbtxt").resolve(strict=True)
 
 
 def one_chunk(column: pa.ChunkedArray) -> pa.Array:

@@ -64,13 +64,8 @@ def own_csv(config: DataConfig) -> Adapter:
 def find_adapter(config: DataConfig, folder: str, names: list[str], folders: list[str]) -> Adapter:
     """Return the adapter for a folder: the one named, or else the one whose files are there.
 
-    A folder with `[data]` settings for own CSV files is taken as such.
-
-    Args:
-        config: what the configuration says about the data.
-        folder: for messages.
-        names: files in the folder.
-        folders: sub-folders of the folder, for messages.
+    A folder with `[data]` settings for own CSV files is taken as such. `names` are the folder's
+    files, `folders` its sub-folders.
 
     Raises:
         BadInput: no format's files are there.

@@ -40,9 +40,9 @@ def compare_spans(
 
     Args:
         window: the spans that the run reads.
-        data: how to read the spans' files.
+        data: as for `read_subset`, like `split`.
         split: names the files if it is `predefined`.
-        trained: statistics of the train split.
+        trained: as for `changes`, like `schemas`.
         schemas: with the comparators.
 
     Raises:

@@ -97,12 +97,7 @@ def split_anomalies(validated: Validated) -> list[Finding]:
 
 
 def drift_reasons(drift: DriftReport | None, drift_max: float | None) -> list[Finding]:
-    """Return the columns in which the newest span is too unlike the one before it.
-
-    Args:
-        drift: SpanDrift's report; None without spans.
-        drift_max: drift of a column that may pass, 0 to 1; None: any.
-    """
+    """Return the columns whose drift is above `drift_max`, 0 to 1; none without a maximum."""
     if drift is None or drift_max is None:
         return []
     return [
@@ -132,7 +127,7 @@ def check(
         summary: counts of the rows.
         file: path of the quarantine, for the message.
         share_max: share of the rows read that may be quarantined, 0 to 1.
-        drift: as for `drift_reasons`, like `drift_max`.
+        drift: SpanDrift's report; None without spans.
         drift_max: drift of a column that may pass, 0 to 1; None: any.
 
     Raises:

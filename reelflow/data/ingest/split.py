@@ -61,15 +61,7 @@ def temporal_shares(config: SplitConfig) -> tuple[float, float]:
 
 
 def assign_splits(ratings: Ratings, plan: SplitPlan) -> Codes:
-    """Assign every rating to a split.
-
-    Args:
-        ratings: all ratings of some users, in order.
-        plan: the rules.
-
-    Returns:
-        uint8 [rows], index into `columns.RATING_SPLITS`.
-    """
+    """Assign all ratings of some users, in order, to splits: `Codes` [rows]."""
     config = plan.config
     codes = np.full(len(ratings), TRAIN, np.uint8)
     if config.kind is SplitKind.RANDOM:
@@ -127,12 +119,7 @@ class TimeCounts:
 
 
 def count_times(timestamps: npt.NDArray[np.int64], limit: int = LIMIT) -> TimeCounts:
-    """Count rows by time.
-
-    Args:
-        timestamps: int64 [rows], in any order.
-        limit: buckets that the counts may have.
-    """
+    """Count rows by time; `timestamps` are int64 [rows], `limit` bounds the number of buckets."""
     buckets, rows = np.unique(timestamps, return_counts=True)
     return _coarsened(0, buckets, rows.astype(np.int64), limit)
 
