@@ -1,1 +1,1 @@
-"""The ground floor: errors, column names, environment, notices. It imports nothing heavy."""
+"""The ground floor: errors, column names, metrics, environment. It imports nothing heavy."""

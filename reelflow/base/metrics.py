@@ -127,15 +127,10 @@ def metric_at(path: str) -> Metric:
     return METRICS[path.rpartition("/")[2]]
 
 
-def protocol_at(path: str) -> str | None:
-    """Return the protocol of a path, `unseen` for `unseen/top_100`; none for `rmse`."""
-    return path.rpartition("/")[0] or None
-
-
-def label_at(path: str) -> str:
-    """Return `Top-100 accuracy, unseen` for `unseen/top_100`, `RMSE` for `rmse`."""
-    protocol = protocol_at(path)
-    return metric_at(path).label + (f", {protocol}" if protocol else "")
+def label_at(path: str, short: bool = False) -> str:
+    """Return `Top-100 accuracy, unseen` for `unseen/top_100`, or `Top-100, unseen` if `short`."""
+    metric, protocol = metric_at(path), path.rpartition("/")[0]
+    return (metric.short if short else metric.label) + (f", {protocol}" if protocol else "")
 
 
 def all_paths() -> tuple[str, ...]:

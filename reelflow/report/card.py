@@ -15,7 +15,7 @@ from reelflow.report import render
 from reelflow.report.blocks import Table
 from reelflow.report.inputs import Inputs
 from reelflow.report.sections.gate import verdict
-from reelflow.report.sections.slices import LISTED, SLICES, by_key, short_label, slice_label
+from reelflow.report.sections.slices import LISTED, SLICES, by_key, slice_label
 from reelflow.report.words import (
     contestants,
     count,
@@ -146,7 +146,9 @@ def _groups(inputs: Inputs) -> Part:
                 cells.append(format_metric(path, part.value(path)))
                 cells.append(format_interval(path, ends) if ends else "–")
             rows.append([part.label, count(part.rows), *cells])
-        labels = [text for path in headline_paths() for text in (short_label(path), "95 %")]
+        labels = [
+            text for path in headline_paths() for text in (label_at(path, short=True), "95 %")
+        ]
         header = (SLICES.get(key, key), "Ratings", *labels)
         tables.append(Table(f"By {slice_label(key)}", header, rows))
     return Part("Metrics by group", (), (), tables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from reelflow.base.metrics import METRICS, RAW, UNSEEN, metric_at, protocol_at
+from reelflow.base.metrics import METRICS, RAW, UNSEEN, label_at, metric_at
 from reelflow.evaluation.results import Results, Slice
 from reelflow.evaluation.slices import (
     AGE,
@@ -67,12 +67,6 @@ def slice_label(key: str) -> str:
     return SLICES.get(key, key.replace("_", " ")).lower()
 
 
-def short_label(path: str) -> str:
-    """Return a metric's label for narrow tables: `Top-100, unseen`."""
-    protocol = protocol_at(path)
-    return metric_at(path).short + (f", {protocol}" if protocol else "")
-
-
 def _figure(results: Results, key: str, parts: list[Slice], path: str) -> Figure:
     metric, unit = metric_at(path), unit_of(path)
     rows = [
@@ -106,5 +100,10 @@ def _table(key: str, parts: list[Slice]) -> Table:
         ]
         for part in parts
     ]
-    header = [SLICES.get(key, key), "Ratings", "Share", *map(short_label, LISTED)]
+    header = [
+        SLICES.get(key, key),
+        "Ratings",
+        "Share",
+        *(label_at(path, short=True) for path in LISTED),
+    ]
     return Table(f"By {slice_label(key)}", header, rows, folded=True)

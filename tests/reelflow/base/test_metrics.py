@@ -11,7 +11,6 @@ from reelflow.base.metrics import (
     inline,
     label_at,
     metric_at,
-    protocol_at,
     value_at,
 )
 from reelflow.config import GateConfig
@@ -33,8 +32,6 @@ def test_paths() -> None:
     assert all_paths()[0] == "unseen/top_1"
     assert all_paths()[-2:] == ("rmse", "mae")
     assert {metric_at(path).key for path in all_paths()} == set(METRICS)
-    assert protocol_at("raw/mrr") == "raw"
-    assert protocol_at("rmse") is None
     with pytest.raises(KeyError):
         metric_at("raw/speed")
 
@@ -42,6 +39,7 @@ def test_paths() -> None:
 def test_labels() -> None:
     assert label_at("unseen/top_100") == "Top-100 accuracy, unseen"
     assert label_at("rmse") == "RMSE"
+    assert label_at("raw/mrr", short=True) == "MRR, raw"
     assert inline(METRICS["top_10"].label) == "top-10 accuracy"
     assert inline(METRICS["ndcg_10"].label) == "NDCG@10"
     assert inline("MRR") == "MRR"
