@@ -187,30 +187,26 @@ Values = Annotated[tuple[Value, ...], Field(min_length=1)] | Range
 """A list of values, or `{ min = 1e-4, max = 1e-1, log = true }`."""
 
 
-def _model_space() -> dict[str, Values]:
-    return {
-        "embedding_size": (32, 64, 128),
-        "query_dropout": Range(min=0.0, max=0.6),
-        "loss": ("full_softmax", "in_batch_softmax"),
-        "rating_l2": Range(min=0.003, max=0.3, log=True),
-    }
-
-
-def _train_space() -> dict[str, Values]:
-    return {
-        "learning_rate": Range(min=0.0005, max=0.02, log=True),
-        "rating_learning_rate": Range(min=0.0003, max=0.01, log=True),
-        "batch_size": (512, 1024, 2048),
-        "epochs": (10, 20, 40),
-    }
-
-
 class Space(Section):
     """Keys of the sections `model` and `train`, each with the values to try."""
 
-    model: dict[str, Values] = Field(default_factory=_model_space)
+    model: dict[str, Values] = Field(
+        default={
+            "embedding_size": (32, 64, 128),
+            "query_dropout": Range(min=0.0, max=0.6),
+            "loss": ("full_softmax", "in_batch_softmax"),
+            "rating_l2": Range(min=0.003, max=0.3, log=True),
+        }
+    )
     """Keys of `model`, each a list of values or a range."""
-    train: dict[str, Values] = Field(default_factory=_train_space)
+    train: dict[str, Values] = Field(
+        default={
+            "learning_rate": Range(min=0.0005, max=0.02, log=True),
+            "rating_learning_rate": Range(min=0.0003, max=0.01, log=True),
+            "batch_size": (512, 1024, 2048),
+            "epochs": (10, 20, 40),
+        }
+    )
     """Keys of `train`, each a list of values or a range."""
 
 
