@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,5 +27,14 @@ def package_in(folder: Path, **sections: dict[str, Any]) -> Path:
     """A package of `GRAPH`, whose ratings are in /ratings unless `data` says otherwise."""
     config = Config.model_validate({"data": {"path": "/ratings"}, **sections})
     file = folder / "package.yaml"
-    write_package(GRAPH, config, "reelflow", file)
+    file.write_text(_package(config.model_dump_json()), encoding="utf-8")
     return file
+
+
+@functools.cache
+def _package(config: str) -> str:
+    """Text of the package of a configuration; the kfp SDK takes seconds to compile it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "package.yaml"
+        write_package(GRAPH, Config.model_validate_json(config), "reelflow", file)
+        return file.read_text(encoding="utf-8")
