@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.reelflow.trained import Trained
 
 prepare()  # Keras 2, quiet: TensorFlow reads it when it is imported
+os.environ.pop("COLUMNS", None)  # of a worker of xdist; a console keeps what it finds when made
 
 
 WORKER_BYTES = 3 << 30
