@@ -1,4 +1,4 @@
-"""Pusher: TFX's own, with an atomic push, a bound on the versions kept, and a hold."""
+"""Pusher: TFX's own, with an atomic push, a bound on versions, and models that await promotion."""
 
 # No `from __future__ import annotations`: TFX reads the annotations of function components.
 
@@ -22,7 +22,7 @@ def Pusher(
     pushed_model: OutputArtifact[PushedModel],
     directory: Parameter[str],
     keep: Parameter[int],
-    hold: Parameter[bool] = False,
+    await_promotion: Parameter[bool] = False,
 ) -> None:
     """Push a model that has both blessings to `directory/<version>`; see `push.push`.
 
@@ -34,9 +34,9 @@ def Pusher(
             `pushed_destination` and `pushed_version`.
         directory: the serving folder.
         keep: versions to keep, the new one included.
-        hold: True: push nothing; the model is promoted later, by command.
+        await_promotion: push nothing; the model is promoted later, by command.
     """
-    if hold or not (is_blessed(model_blessing) and is_blessed(infra_blessing)):
+    if await_promotion or not (is_blessed(model_blessing) and is_blessed(infra_blessing)):
         pushed_model.set_int_custom_property("pushed", 0)
         return
     version = push(saved_model(model), Path(directory), keep=keep)

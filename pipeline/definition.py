@@ -181,7 +181,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         **blessings,
         directory=str(layout.serving_of(config)),
         keep=config.push.keep,
-        hold=not config.registry.promote,
+        await_promotion=not config.registry.promote,
     )
     outcome = {
         "model": model,

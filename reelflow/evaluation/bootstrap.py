@@ -97,12 +97,12 @@ def slice_intervals(
         return {}
     stacked: Floats = np.stack(sums, axis=1)
     drawn = _totals(stacked, seed, RESAMPLES).reshape(-1, len(slices), len(SLICED) + 1)
-    found = {}
+    intervals = {}
     for i, name in enumerate(slices):
         means = _means(drawn[drawn[:, i, -1] > 0, i])
         ends = {column: interval(means[:, j]) for j, column in enumerate(SLICED) if len(means)}
-        found[name] = by_path(ends, _root)
-    return found
+        intervals[name] = by_path(ends, _root)
+    return intervals
 
 
 def _groups(users: Int32) -> tuple[Int32, int]:

@@ -165,10 +165,10 @@ def _slices(
     seed: int,
 ) -> list[Slice]:
     ranges = slice_intervals(columns, slices, users, seed)
-    found = []
+    records = []
     for (key, value), inside in slices.items():
         part = summarise(columns, inside)
-        found.append(
+        records.append(
             Slice(
                 slice={key: value},
                 rows=int(inside.sum()),
@@ -179,7 +179,7 @@ def _slices(
                 intervals=ranges[key, value],
             )
         )
-    return found
+    return records
 
 
 def _verdict(

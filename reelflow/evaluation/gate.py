@@ -113,14 +113,14 @@ def bounds(
     shared = [
         g for g in GATE_METRICS.values() if g.metric.task in {*tasks, *champion_tasks, *everything}
     ]
-    found = [Bound(g, gate.protocol, "configuration", getattr(gate, g.limit)) for g in own]
+    all_bounds = [Bound(g, gate.protocol, "configuration", getattr(gate, g.limit)) for g in own]
     for name, summary in baselines.items():
-        found += [
+        all_bounds += [
             _against_baseline(g, gate, name, summary) for g in own if g.baseline_margin is not None
         ]
     if champion is not None:
-        found += [_against_champion(g, gate, champion) for g in shared]
-    return found
+        all_bounds += [_against_champion(g, gate, champion) for g in shared]
+    return all_bounds
 
 
 def results(bounds: Iterable[Bound], summary: Summary) -> list[GateResult]:

@@ -56,7 +56,7 @@ def check(
         BadInput: no test row has a known user, or none a known movie.
     """
     tasks = info.trained_tasks
-    found = [
+    guards = [
         *(info.guards or ()),
         known_ids(rows.encoded, data),
         distinct_splits(rows.encoded, data, gate.max_shared_pairs),
@@ -65,11 +65,11 @@ def check(
     known = rows.take(np.flatnonzero(rows.encoded.is_known(data.sizes)))
     sample = known.sample(SAMPLE, seed)
     if len(sample) and f.RETRIEVAL_TASK in tasks:
-        found.append(scores_vary(signatures, sample))
-        found.append(ids_agree_with_ranks(signatures, sample, data))
+        guards.append(scores_vary(signatures, sample))
+        guards.append(ids_agree_with_ranks(signatures, sample, data))
     if f.RATING_TASK in tasks:
-        found.append(stars_vary(predictions))
-    return found
+        guards.append(stars_vary(predictions))
+    return guards
 
 
 def known_ids(rows: EncodedRatings, data: EncodedData) -> Guard:

@@ -201,13 +201,13 @@ def calibration(stars: Float32, ratings: Float32) -> list[Bin]:
     low, high = float(predicted.min()), float(predicted.max())
     width = max(BIN_STARS, (high - low) / MAX_BINS)
     bins = np.floor((predicted - np.floor(low / width) * width) / width).astype(np.int64)
-    found = []
+    filled = []
     for number in np.unique(bins):
         inside = bins == number
-        rows, given = int(inside.sum()), actual[inside]
-        error = float(given.std(ddof=1) / np.sqrt(rows)) if rows > 1 else 0.0
-        found.append(Bin(rows, float(predicted[inside].mean()), float(given.mean()), error))
-    return found
+        rows, stars = int(inside.sum()), actual[inside]
+        error = float(stars.std(ddof=1) / np.sqrt(rows)) if rows > 1 else 0.0
+        filled.append(Bin(rows, float(predicted[inside].mean()), float(stars.mean()), error))
+    return filled
 
 
 def coverage(lists: Int32, movies: int) -> float:

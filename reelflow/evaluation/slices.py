@@ -67,8 +67,8 @@ def by_genre(genres: Sequence[Sequence[str]], movies: npt.NDArray[np.int32]) -> 
     for movie, of_movie in enumerate(genres):
         for genre in of_movie or (NO_GENRE,):
             table[movie, columns[genre]] = True
-    found = {name: table[movies, column] for name, column in columns.items()}
-    return {name: rows for name, rows in found.items() if rows.any()}
+    masks = {name: table[movies, column] for name, column in columns.items()}
+    return {name: rows for name, rows in masks.items() if rows.any()}
 
 
 def all_slices(

@@ -227,11 +227,11 @@ def oracle(
         "max_consecutive_failed_trials": tuner.trials + 1,
     }
     if hyperband:
-        found = keras_tuner.oracles.HyperbandOracle(
+        oracle = keras_tuner.oracles.HyperbandOracle(
             max_epochs=train.epochs, hyperband_iterations=None, **common
         )
-        found.max_trials = tuner.trials
-        return found
+        oracle.max_trials = tuner.trials
+        return oracle
     configured = {**model.model_dump(), **train.model_dump()}
     first = {hp.name: configured[hp.name.partition(".")[2]] for hp in space.space}
     in_space = all(hp.default == first[hp.name] for hp in space.space)

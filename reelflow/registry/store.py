@@ -237,11 +237,11 @@ class Registry:
         search = f"name='{self.name}'"
         with self.asking():
             page = self.client.search_model_versions(search)
-            found = list(page)
+            versions = list(page)
             while page.token:
                 page = self.client.search_model_versions(search, page_token=page.token)
-                found += page
-        return sorted(map(_version, found), key=lambda version: version.number)
+                versions += page
+        return sorted(map(_version, versions), key=lambda version: version.number)
 
     def find(self, model_hash: str) -> Version | None:
         """Return the newest version with this model; None if it is not registered."""

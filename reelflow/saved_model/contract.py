@@ -122,10 +122,10 @@ def missing_parts(present: Mapping[str, Signature]) -> list[str]:
         if name not in present:
             reasons.append(f"signature {name} is missing")
             continue
-        expected, found = SIGNATURES[name], present[name]
+        expected, actual = SIGNATURES[name], present[name]
         for kind, promised, names in (
-            ("inputs", set(expected.inputs), set(found.inputs)),
-            ("outputs", expected.outputs, found.outputs - expected.optional_outputs),
+            ("inputs", set(expected.inputs), set(actual.inputs)),
+            ("outputs", expected.outputs, actual.outputs - expected.optional_outputs),
         ):
             if promised != names:
                 reasons.append(f"{name}: {kind} are {sorted(names)} instead of {sorted(promised)}")

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def _pusher(base: Path, hold: bool = False) -> Any:
+def _pusher(base: Path, await_promotion: bool = False) -> Any:
     from tfx.types import channel, standard_artifacts
 
     from components.pusher import Pusher
@@ -21,7 +21,7 @@ def _pusher(base: Path, hold: bool = False) -> Any:
         infra_blessing=channel.Channel(type=standard_artifacts.InfraBlessing),
         directory=str(base),
         keep=2,
-        hold=hold,
+        await_promotion=await_promotion,
     )
 
 
@@ -73,11 +73,11 @@ def test_a_missing_blessing_is_no_blessing(tmp_path: Path, missing: str) -> None
 
 
 def test_who_waits_to_be_promoted_is_not_pushed(tmp_path: Path) -> None:
-    _refused(tmp_path, _inputs(tmp_path, 1, 1), hold=True)
+    _refused(tmp_path, _inputs(tmp_path, 1, 1), await_promotion=True)
 
 
-def _refused(folder: Path, inputs: dict[str, list[Any]], hold: bool = False) -> None:
-    pusher = _pusher(folder / "serving", hold)
+def _refused(folder: Path, inputs: dict[str, list[Any]], await_promotion: bool = False) -> None:
+    pusher = _pusher(folder / "serving", await_promotion)
     outputs = {"pushed_model": _artifact("PushedModel", folder / "pushed")}
     pusher.executor_spec.executor_class().Do(inputs, outputs, pusher.exec_properties)
     assert outputs["pushed_model"][0].get_int_custom_property("pushed") == 0
