@@ -15,6 +15,9 @@ def main() -> None:
     try:
         app(prog_name="reelflow")
     finally:
+        # CPython notes a KeyboardInterrupt that crosses an `exec` of text (as in an import of a
+        # named tuple), and under `python -m` would end by the signal although it was handled.
+        exec("")
         if "tensorflow" in sys.modules:
             _hush()
 

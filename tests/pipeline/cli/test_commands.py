@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,23 @@ def test_entry_points_and_sub_commands_import_no_tensorflow() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert answer.stdout == "\n"
+
+
+def test_an_interrupted_import_ends_with_the_exit_code(tmp_path: Path) -> None:
+    """Under `python -m`, CPython ended by the signal if no text was executed after the import."""
+    lines = [
+        "import sys, types",
+        "from pipeline import cli",
+        "from pipeline.cli import app, output",
+        "output.errors.print('Before.')",
+        "def interrupted(name):",
+        "    exec('raise KeyboardInterrupt')",
+        "app.load = interrupted",
+        "cli.main()",
+    ]
+    (tmp_path / "interrupted.py").write_text("\n".join(lines))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [sys.executable, "-m", "interrupted", "runs"]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 130
+    assert run.stderr == "Before.\nInterrupted.\n"
