@@ -73,6 +73,12 @@ TASKS: Final = (RETRIEVAL_TASK, RATING_TASK)
 
 # Inputs and outputs of the serving signatures.
 HISTORY: Final = "history"
+STARS: Final = "stars"  # float32, one for each movie of `history`; NaN where not known
+ORDER: Final = "order"  # "blend", "retrieval" or "stars"
+MIN_RATING: Final = "min_rating"  # float32, least predicted stars of a movie in a list
+INCLUDE_SEEN: Final = "include_seen"  # bool
+ALLOWED: Final = "allowed"  # bool, one for each movie of the catalogue
+AS_JUDGED: Final = "as_judged"  # bool, True hides the test ratings
 EXCLUSIONS: Final = "exclusions"
 K: Final = "k"
 SCORE: Final = "score"

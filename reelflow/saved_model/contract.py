@@ -15,11 +15,16 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from reelflow.base.columns import (
+    ALLOWED,
+    AS_JUDGED,
     COUNT,
     EXCLUSIONS,
     HISTORY,
+    INCLUDE_SEEN,
     LIKE,
+    MIN_RATING,
     MOVIE_ID,
+    ORDER,
     RANK_RAW,
     RANK_UNSEEN,
     RATING,
@@ -27,7 +32,7 @@ from reelflow.base.columns import (
     SCORE,
     SEEN,
     SOURCE,
-    TIMESTAMP,
+    STARS,
     TITLE,
     USER_ID,
     WEIGHT,
@@ -51,6 +56,14 @@ Source = Literal["user", "history", "popularity"]
 FROM_USER: Final = "user"
 FROM_HISTORY: Final = "history"
 FROM_POPULARITY: Final = "popularity"
+
+BLEND: Final = "blend"
+RETRIEVAL: Final = "retrieval"
+BY_STARS: Final = "stars"
+ORDERS: Final = (BLEND, RETRIEVAL, BY_STARS)
+"""Final orders of the movies that retrieval finds: retrieval blended with the predicted like, by
+the weight that the Trainer chose; retrieval alone; predicted stars alone. Any other text means the
+first."""
 
 LOWEST: Final = float(np.finfo(np.float32).min)
 """Score of padding, whose movie id is empty."""
@@ -78,17 +91,32 @@ class Signature:
     """Further outputs, of models whose rating task gives a probability."""
 
 
-# Every first axis is the batch. One row of `history` or `exclusions` holds for all users; ids that
-# the model does not know, such as the empty one, count for nothing. `k` may have any shape, since
-# clients of the row format send one a row; the largest counts.
+# Every first axis is the batch. One row of `history`, `stars`, `exclusions` or `allowed` holds for
+# all users; ids that the model does not know, such as the empty one, count for nothing. `stars` has
+# the shape of `history`, or is a single number for all of it. Scalars may have any shape, since
+# clients of the row format send one a row: of `k` the largest counts, of the others each row's own.
 _IDS = Input(object, 1)
 _LISTS = Input(object, 2, [[""]])
+_STARS = Input(np.float32, 2, [[np.nan]])
 _NUMBER = Input(np.int32, None, 10)
+_ORDER = Input(object, None, BLEND)
+_NO = Input(np.bool_, None, False)
 
 SIGNATURES: Final[Mapping[str, Signature]] = {
     RECOMMEND: Signature(
-        {USER_ID: _IDS, HISTORY: _LISTS, EXCLUSIONS: _LISTS, K: _NUMBER},
-        frozenset({MOVIE_ID, TITLE, SCORE, SOURCE}),
+        {
+            USER_ID: _IDS,
+            HISTORY: _LISTS,
+            STARS: _STARS,
+            EXCLUSIONS: _LISTS,
+            K: _NUMBER,
+            ORDER: _ORDER,
+            MIN_RATING: Input(np.float32, None, -np.inf),
+            INCLUDE_SEEN: _NO,
+            ALLOWED: Input(np.bool_, 2, [[True]]),
+            AS_JUDGED: _NO,
+        },
+        frozenset({MOVIE_ID, TITLE, SCORE, RATING, SEEN, SOURCE}),
     ),
     RATE: Signature(
         {USER_ID: _IDS, MOVIE_ID: _IDS},
@@ -96,17 +124,21 @@ SIGNATURES: Final[Mapping[str, Signature]] = {
         frozenset({LIKE}),
     ),
     SIMILAR: Signature({MOVIE_ID: _IDS, K: _NUMBER}, frozenset({MOVIE_ID, TITLE, SCORE})),
+    # With the test ratings hidden, always.
     EVALUATE: Signature(
-        {USER_ID: _IDS, MOVIE_ID: _IDS, TIMESTAMP: Input(np.int64, 1)},
+        {USER_ID: _IDS, MOVIE_ID: _IDS, HISTORY: _LISTS, STARS: _STARS, ORDER: _ORDER},
         frozenset({RATING, RANK_RAW, RANK_UNSEEN}),
         frozenset({LIKE}),
     ),
-    SCORE_ALL: Signature({USER_ID: _IDS, HISTORY: _LISTS}, frozenset({SCORE, SEEN, SOURCE})),
-    EXPLAIN: Signature(
-        {USER_ID: _IDS, MOVIE_ID: _IDS, HISTORY: _LISTS},
-        frozenset({MOVIE_ID, TITLE, WEIGHT, REST}),
+    SCORE_ALL: Signature(
+        {USER_ID: _IDS, HISTORY: _LISTS, STARS: _STARS, AS_JUDGED: _NO},
+        frozenset({SCORE, SEEN, SOURCE}),
     ),
-    TIMELINE: Signature({USER_ID: _IDS, K: _NUMBER}, frozenset({MOVIE_ID, TITLE, COUNT})),
+    EXPLAIN: Signature(
+        {USER_ID: _IDS, MOVIE_ID: _IDS, HISTORY: _LISTS, STARS: _STARS},
+        frozenset({MOVIE_ID, TITLE, WEIGHT, RATING, REST}),
+    ),
+    TIMELINE: Signature({USER_ID: _IDS, K: _NUMBER}, frozenset({MOVIE_ID, TITLE, RATING, COUNT})),
 }
 
 REQUIRED: Final = (RECOMMEND, RATE, SIMILAR, EVALUATE)

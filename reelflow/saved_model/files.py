@@ -119,6 +119,38 @@ class CrossWeights(_Part):
     """One row a feature, one column a feature."""
 
 
+class StarScale(_Part):
+    """The ratings that training found; no scale is assumed."""
+
+    lowest: float
+    highest: float
+    mean: float
+    deviation: float
+    """Standard deviation; 0 where all ratings are the same."""
+    like_threshold: float
+    """Stars from which on a movie counts as liked."""
+    liked: float
+    """Mean of the ratings that count as liked: what a movie named as liked stands for."""
+    disliked: float
+    """Mean of the others: what a movie named as disliked stands for."""
+
+
+class WeightTrial(_Part):
+    """Figures of one value of a mixing weight on the validation ratings, as served."""
+
+    weight: float
+    metrics: dict[str, float]
+    """`unseen/top_10`, `liked/ndcg_10`, `stars_of_hits_10` and so on."""
+
+
+class ChosenWeight(_Part):
+    """A weight that was chosen on the validation ratings, or set by the configuration."""
+
+    weight: float
+    trials: list[WeightTrial] = []
+    """The values that were tried, in order; empty if the configuration sets it."""
+
+
 class ModelInfo(_Part):
     """Content of `model.json`; fields that an older model lacks are None."""
 
@@ -143,6 +175,11 @@ class ModelInfo(_Part):
     guards: list[Guard] | None = None
     """Checks of the data and of training."""
     cross_weights: CrossWeights | None = None
+    stars: StarScale | None = None
+    item_share: ChosenWeight | None = None
+    """Share of the linear item model beside the towers in the retrieval score, 0 to 1."""
+    blend: ChosenWeight | None = None
+    """Weight of the predicted like beside the retrieval score in the final order."""
     model: dict[str, Any] | None = None
     """Section `model` of the configuration, as it was used."""
     train: dict[str, Any] | None = None
