@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
-from reelflow.base.errors import BadInput
+from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encode import training_data
 from reelflow.encoding.encoded import EncodedData
@@ -61,6 +62,7 @@ def fit(
     Raises:
         BadInput: no train rating has a known user and movie, or `train.seeds` is above 1 for a
             rating model without weights of its own.
+        ReelflowError: a loss is not a number.
     """
     if train.seeds > 1 and model.rating_share_embeddings:
         raise BadInput(
@@ -137,11 +139,39 @@ def _fit_once(
         )
         names = {loss, *(TASK_LOSSES[task] for task in tasks)}
         names |= {VALIDATION + name for name in names}
-        history |= {name: values for name, values in result.history.items() if name in names}
+        losses = {name: values for name, values in result.history.items() if name in names}
+        _check_losses(
+            losses, train, "rating_learning_rate" if loss == RATING_LOSS else "learning_rate"
+        )
+        history |= losses
         if best.epoch is not None:
             joint.best_epochs[loss] = best.epoch
     joint.learn(joint.tasks)
     return joint, history
+
+
+def _check_losses(losses: History, train: TrainConfig, rate: str) -> None:
+    """Check that all losses of a training are numbers.
+
+    Args:
+        losses: loss to its value in each epoch.
+        train: the section `train`.
+        rate: its key for the learning rate of this training.
+
+    Raises:
+        ReelflowError: a loss is infinite or not a number.
+    """
+    for name, values in losses.items():
+        for epoch, value in enumerate(values, start=1):
+            if not math.isfinite(value):
+                words = name.removeprefix(VALIDATION).replace("_", " ")
+                words = f"validation's {words}" if name.startswith(VALIDATION) else words
+                kind = "not a number" if math.isnan(value) else "infinite"
+                raise ReelflowError(
+                    f"The {words} is {kind} after epoch {epoch}: training has diverged with "
+                    f"train.{rate} = {getattr(train, rate):g}.",
+                    f"Lower train.{rate}, for example to {getattr(train, rate) / 10:g}.",
+                )
 
 
 class BestWeights(keras.callbacks.Callback):

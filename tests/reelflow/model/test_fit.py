@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reelflow.base.errors import BadInput
+from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.model.fit import BestWeights, fit
 from reelflow.model.ranking import mask
@@ -215,3 +215,22 @@ def test_each_task_stops_by_itself(tmp_path: Path) -> None:
     assert all(
         len(history[f"val_{name}"]) == len(history[name]) for name in (RATING_LOSS, RETRIEVAL_LOSS)
     )
+
+
+@pytest.mark.parametrize(
+    ("tasks", "key", "loss"),
+    [
+        ({"rating_weight": 0.0}, "learning_rate", "retrieval loss"),
+        ({"retrieval_weight": 0.0}, "rating_learning_rate", "rating loss"),
+    ],
+    ids=["retrieval", "rating"],
+)
+def test_a_diverged_loss_stops_and_names_its_learning_rate(
+    tasks: dict[str, float], key: str, loss: str, tmp_path: Path
+) -> None:
+    train = TRAIN.model_copy(update={key: 1e30, "epochs": 4, "patience": 4})
+    with pytest.raises(ReelflowError) as error:
+        fit(checkerboard().data, MODEL.model_copy(update=tasks), train, tmp_path)
+    assert f"The {loss} is" in error.value.message
+    assert f"training has diverged with train.{key} = 1e+30." in error.value.message
+    assert error.value.remedy == f"Lower train.{key}, for example to 1e+29."
