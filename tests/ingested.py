@@ -18,6 +18,8 @@ def ingest_summary(read: int = 10, train: int = 6, test: int = 2, **changes: Any
         "rows": {"read": read, "kept": train + test, "train": train, "validation": 0, "test": test},
         "users": 3,
         "movies": 4,
+        "split": {"kind": "random", "asked": "random"},
+        "ratings": {"feedback": "stars", "asked": "auto", "lowest": 0.5, "highest": 5.0},
         "quarantined": {"rating": 2},
         "data_hash": "abc",
     }

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout, RunFolder
+from reelflow.data.ingest.results import RatingScale, SplitChoice
 from reelflow.evaluation.results import Slice, Summary
 from reelflow.saved_model.files import Guard, ServingResult
 
@@ -48,6 +49,14 @@ class DataSummary(_Part):
     """Columns that the configuration names and the data lack."""
     splits: dict[str, int] = {}
     """Split to rows."""
+    split: SplitChoice | None = None
+    """The split that was made, and why."""
+    ratings: RatingScale | None = None
+    """The values of the ratings."""
+    repeated: int = 0
+    """Rows of events or counts that were added to an earlier one of the same user and movie."""
+    unrated: int = 0
+    """Rows left out by `data.unrated`."""
     format: str
     synthetic: bool
     span: str | None = None
@@ -148,7 +157,7 @@ class RunSummary(_Part):
 def write_summary(summary: RunSummary, file: Path) -> None:
     """Write `summary.json` in one step: a reader sees the whole file or none."""
     partial = file.with_name(f".{file.name}")
-    text = json.dumps(summary.model_dump(), indent=2, ensure_ascii=False)
+    text = json.dumps(summary.model_dump(mode="json"), indent=2, ensure_ascii=False)
     partial.write_text(text + "\n", encoding="utf-8")
     os.replace(partial, file)
 

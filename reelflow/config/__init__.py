@@ -11,6 +11,9 @@ from reelflow.config.data import (
     DataConfig as DataConfig,
 )
 from reelflow.config.data import (
+    Feedback as Feedback,
+)
+from reelflow.config.data import (
     Format as Format,
 )
 from reelflow.config.data import (

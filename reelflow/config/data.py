@@ -29,6 +29,15 @@ class Format(str, Enum):
     CSV = "csv"
 
 
+class Feedback(str, Enum):
+    """Meanings of the values in the rating column."""
+
+    AUTO = "auto"
+    STARS = "stars"
+    EVENTS = "events"
+    COUNTS = "counts"
+
+
 class DataConfig(Section):
     """The ratings files, and what is accepted of them."""
 
@@ -60,10 +69,16 @@ class DataConfig(Section):
     movie_features: tuple[FeatureName, ...] = ()
     """Further columns of the movies' file to learn from, as `director` and `star`: the header's
     names; several values stand with `|` between. Those that a file does not have are left out."""
+    feedback: Feedback = Feedback.AUTO
+    """What a row says: `stars` (how much a movie was liked), `events` (views, purchases: each row
+    is one, its value does not count) or `counts` (the value is how often; frequent pairs weigh more
+    in training); `auto`: stars where ratings are there and vary, else events."""
     rating_min: float | None = None
-    """Lowest valid rating, in stars; none: the format's own."""
+    """Lowest valid rating; none: as the data have it."""
     rating_max: float | None = None
-    """Highest valid rating, in stars; none: the format's own."""
+    """Highest valid rating; none: as the data have it."""
+    unrated: float | None = None
+    """Value that stands for "not rated", as -1 or 0; its rows are left out, and not as damaged."""
     max_quarantined: Share = 0.1
     """Share of rows that may be quarantined before the run stops."""
     max_drift: Share | None = None
@@ -93,8 +108,10 @@ class DataConfig(Section):
 class SplitKind(str, Enum):
     """Ways of dividing ratings into train, validation and test."""
 
-    RANDOM = "random"
+    AUTO = "auto"
     TEMPORAL = "temporal"
+    LAST = "last"
+    RANDOM = "random"
     LEAVE_LAST = "leave_last"
     PREDEFINED = "predefined"
 
@@ -102,12 +119,14 @@ class SplitKind(str, Enum):
 class SplitConfig(Section):
     """Train, validation and test, the same on every machine for the same seed.
 
-    `random` and `temporal` take shares, `leave_last` counts per user, `predefined` file names or
-    globs inside the data folder.
+    `temporal`, `last` and `random` take shares, `leave_last` counts per user, `predefined` file
+    names or globs inside the data folder.
     """
 
     kind: SplitKind = SplitKind.RANDOM
-    """`random`, `temporal` (a global cut), `leave_last` (last ratings of each) or `predefined`."""
+    """`temporal` (a cut in time), `last` (each user's newest shares), `random`, `leave_last` (each
+    user's last ratings), `predefined`; `auto`: `temporal` if `known_share` allows it, else `last`;
+    without times `random`."""
     train: float | str | None = None
     """Share of train (what the others leave), or files (`predefined`)."""
     validation: int | float | str | None = None
@@ -116,6 +135,9 @@ class SplitConfig(Section):
     """Share (0.1), count per user (1), or files."""
     seed: int = 42
     """Seed of the `random` split and of the validation share of `predefined`."""
+    known_share: Share = 0.5
+    """Share of the test ratings that has to be of users with train ratings for `auto` to take
+    `temporal`."""
 
     @model_validator(mode="after")
     def _kinds(self) -> SplitConfig:
@@ -143,12 +165,12 @@ class SplitConfig(Section):
 
     @property
     def validation_share(self) -> float:
-        """Share of validation, for `random` and `temporal`, and of train for `predefined`."""
+        """Share of validation; for `predefined` of train."""
         return 0.1 if self.validation is None else float(self.validation)
 
     @property
     def test_share(self) -> float:
-        """Share of test, for `random` and `temporal`."""
+        """Share of test."""
         return 0.1 if self.test is None else float(self.test)
 
     @property

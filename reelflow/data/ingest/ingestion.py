@@ -18,12 +18,12 @@ import tensorflow as tf
 
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
-from reelflow.config import DataConfig, SplitConfig, SplitKind
+from reelflow.config import DataConfig, Feedback, SplitConfig, SplitKind
 from reelflow.data import files, schema
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest import catalogue, shards
 from reelflow.data.ingest.partition import arrange, partition_by_user
-from reelflow.data.ingest.results import QUARANTINE_FILE, IngestSummary
+from reelflow.data.ingest.results import QUARANTINE_FILE, IngestSummary, RatingScale, SplitChoice
 from reelflow.data.ingest.split import (
     SplitPlan,
     TimeCounts,
@@ -113,7 +113,12 @@ def ingest(
         )
     movies = catalogue.movies_from_ids(tally.movie_ids) if movies is None else movies
     missing = catalogue.missing_features(data, movies, attributes)
-    summary = summarize(source, tally, movies, window, missing)
+    choice = SplitChoice(kind=split.kind, asked=split.kind)
+    lowest, highest = tally.ratings or (0.0, 0.0)
+    scale = RatingScale(
+        feedback=Feedback.STARS, asked=data.feedback, lowest=lowest, highest=highest
+    )
+    summary = summarize(source, tally, movies, choice, scale, window, missing)
     # TFX removes the outputs of a failed execution: the evidence of one goes beside them.
     quarantine = folders.quarantine if summary.rows.kept else f"{folders.quarantine}-refused"
     refused = f"{quarantine}/{QUARANTINE_FILE}"

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from reelflow.base import columns
+from reelflow.config import Feedback, SplitKind
 from reelflow.data import files
 from reelflow.data.spans import Window
 
@@ -66,6 +67,54 @@ class RowCounts(BaseModel):
         return {split: getattr(self, split) for split in columns.RATING_SPLITS}
 
 
+class SplitChoice(BaseModel):
+    """The split that was made, and why; `words.split_sentence` puts it in words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: SplitKind
+    """The split that was made; never `auto`."""
+    asked: SplitKind
+    """`split.kind` of the configuration."""
+    reason: Literal[
+        "asked", "known_users", "new_users", "no_test", "no_times", "one_time", "few_ratings"
+    ] = "asked"
+    """`asked`: no choice was left. Of `auto`, `temporal`: `known_users` (enough of the test ratings
+    are of users that train knows). `last`: `new_users` (too few are), `no_test` (no moment divides
+    the ratings). `random`: `no_times`, `one_time` (all ratings have the same), `few_ratings` (no
+    user has the three that `last` needs)."""
+    known_share: float | None = None
+    """Of `auto`: share of the test ratings, had the cut in time been made, that are of users with
+    train ratings, 0 to 1; None if there was no cut to measure."""
+    required_share: float | None = None
+    """`split.known_share`, of `auto` only."""
+
+
+class RatingScale(BaseModel):
+    """The values of the ratings; `words.scale_sentences` puts it in words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    feedback: Feedback
+    """What a rating says; never `auto`."""
+    asked: Feedback
+    """`data.feedback` of the configuration."""
+    absent: bool = False
+    """True if the files have no column of ratings."""
+    lowest: float
+    """Lowest rating that was kept; of `events` it is 1, as `highest`."""
+    highest: float
+    """Highest rating that was kept; of `counts` the sums of repeated pairs count."""
+    accepted_min: float | None = None
+    """Rating below which rows were refused; None: any was accepted."""
+    accepted_max: float | None = None
+    """Rating above which rows were refused; None: any was accepted."""
+    foreign: bool = False
+    """True if the format documents a scale that the data do not keep to."""
+    suspect: float | None = None
+    """Value that may stand for "not rated", though `data.unrated` does not say so."""
+
+
 class IngestSummary(Result):
     """Counts of what was read, kept and refused."""
 
@@ -87,6 +136,13 @@ class IngestSummary(Result):
     rows: RowCounts
     users: int
     movies: int
+    split: SplitChoice
+    ratings: RatingScale
+    repeated: int = 0
+    """Rows of `events` and `counts` that were added to an earlier row of the same user and movie;
+    they are neither kept nor damaged."""
+    unrated: int = 0
+    """Rows without a rating, by `data.unrated`; neither kept nor damaged."""
     quarantined: dict[str, int]
     """Refused rows by the name of the reason."""
     data_hash: str

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.ipc
 
@@ -22,7 +23,7 @@ from reelflow.data import schema
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest.catalogue import movies_hash
 from reelflow.data.ingest.partition import Ratings, combine, hash_strings, mix
-from reelflow.data.ingest.results import IngestSummary, RowCounts
+from reelflow.data.ingest.results import IngestSummary, RatingScale, RowCounts, SplitChoice
 from reelflow.data.ingest.split import Codes
 from reelflow.data.quarantine import NAMES
 from reelflow.data.schema import from_ipc, to_ipc
@@ -40,6 +41,7 @@ class Tally:
         read: rows read.
         rows: rows kept in each of `columns.RATING_SPLITS`.
         users: distinct users kept.
+        ratings: lowest and highest rating kept; empty if none was.
         movie_ids: movies that were rated; only if the source has no movies' file.
         content: two sums of row hashes modulo 2**64, so that the order of the rows does not matter.
         problem: message and remedy of a BadInput met on a worker; empty if there was none.
@@ -49,6 +51,7 @@ class Tally:
     read: int = 0
     rows: tuple[int, ...] = (0,) * len(columns.RATING_SPLITS)
     users: int = 0
+    ratings: tuple[float, ...] = ()
     movie_ids: tuple[str, ...] = ()
     content: tuple[int, int] = (0, 0)
     problem: tuple[str, ...] = ()
@@ -86,9 +89,15 @@ def tally_partition(ratings: Ratings, splits: Codes, duplicates: pa.Table, movie
         rejected=duplicates,
         rows=tuple(int(count) for count in rows),
         users=len(np.unique(ratings.user)),
+        ratings=_extremes(ratings.rating),
         movie_ids=() if rated is None else tuple(rated.to_pylist()),
         content=(int(hashes.sum()), int(mix(hashes).sum())),
     )
+
+
+def _extremes(ratings: npt.NDArray[Any]) -> tuple[float, ...]:
+    """Return the lowest and the highest rating, as they are written; nothing of none."""
+    return tuple(float(str(at(ratings))) for at in (np.min, np.max)) if len(ratings) else ()
 
 
 def merge_tallies(tallies: Iterable[Tally]) -> Tally:
@@ -101,6 +110,7 @@ def merge_tallies(tallies: Iterable[Tally]) -> Tally:
         read=sum(part.read for part in parts),
         rows=tuple(sum(counts) for counts in zip(*(part.rows for part in parts), strict=True)),
         users=sum(part.users for part in parts),
+        ratings=_extremes(np.array([at for part in parts for at in part.ratings])),
         movie_ids=tuple(sorted({movie for part in parts for movie in part.movie_ids})),
         content=(
             sum(part.content[0] for part in parts) % 2**64,
@@ -114,6 +124,8 @@ def summarize(
     source: Source,
     tally: Tally,
     movies: pa.Table,
+    choice: SplitChoice,
+    scale: RatingScale,
     window: Window | None = None,
     absent_features: Sequence[str] = (),
 ) -> IngestSummary:
@@ -123,6 +135,8 @@ def summarize(
         source: the opened files.
         tally: of all chunks and partitions.
         movies: the catalogue, of `schema.MOVIES`.
+        choice: the split that was made.
+        scale: the values of the ratings.
         window: the spans that were read, if the data have spans.
         absent_features: as in `IngestSummary`.
     """
@@ -139,6 +153,8 @@ def summarize(
         rows=RowCounts(read=tally.read, kept=sum(tally.rows), **splits),
         users=tally.users,
         movies=movies.num_rows,
+        split=choice,
+        ratings=scale,
         quarantined={name: int(n) for name, n in zip(NAMES, refused, strict=True) if n},
         data_hash=hashlib.sha256(content.encode()).hexdigest(),
         absent_features=list(absent_features),

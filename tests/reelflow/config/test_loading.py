@@ -61,7 +61,10 @@ def test_values_are_toml() -> None:
         ("train.epochs=0", ["train.epochs = 0", "a whole number, at least 1"]),
         ("data.max_quarantined=2", ["at least 0 and at most 1"]),
         ("gate.rmse_max=-1", ["gate.rmse_max = -1", "above 0"]),
-        ("split.kind=foo", ['split.kind = "foo"', "random, temporal, leave_last, predefined"]),
+        (
+            "split.kind=foo",
+            ['split.kind = "foo"', "auto, temporal, last, random, leave_last, predefined"],
+        ),
         ("gate.protocol=x", ["raw, unseen"]),
         ("split.kind=predefined", ["split.train and split.test"]),
         ("train=3", ["this is a section"]),
