@@ -245,7 +245,7 @@ def test_ranks_and_metrics(world: World) -> None:
         errors.append(abs(predicted - stars))
     assert found.rank_raw.tolist() == raw
     assert found.rank_unseen.tolist() == unseen
-    summary = summarise(row_columns(found, world.data.test.rating))
+    summary = summarise(row_columns(found, world.data.test.rating, 3.5))
     for measured, ranks in ((summary.raw, raw), (summary.unseen, unseen)):
         assert measured["top_10"] == pytest.approx(sum(r <= 10 for r in ranks) / len(ranks))
         gains = [1 / math.log2(1 + r) if r <= 10 else 0 for r in ranks]

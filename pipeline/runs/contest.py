@@ -26,14 +26,14 @@ from pipeline.runs.lineage import read_run
 from pipeline.runs.process import StepFailed, as_reelflow_error
 from reelflow.base import columns as f
 from reelflow.base.errors import BadInput
-from reelflow.base.metrics import METRICS, RAW, UNSEEN, inline
+from reelflow.base.metrics import LIKED, METRICS, RAW, UNSEEN, inline
 from reelflow.baselines import BASELINES
 from reelflow.config import Config
 from reelflow.config.layout import Layout
 from reelflow.encoding.encode import training_data
 from reelflow.encoding.encoded import EncodedData, Int32
 from reelflow.evaluation.contest import LIST_LENGTH, Entry, as_good, measure
-from reelflow.evaluation.metrics import Predictions
+from reelflow.evaluation.metrics import Predictions, default_like_threshold
 from reelflow.evaluation.predictions import (
     baseline_predictions,
     baseline_recommendations,
@@ -118,6 +118,8 @@ class Contest:
         rows = read_test_rows(examples, self._data)
         if len(rows) == 0:
             raise BadInput("The test split is empty.", "Give split.test more ratings.")
+        configured = self._base.model.like_threshold
+        self._liked_from = default_like_threshold(encoded) if configured is None else configured
         self._rows = rows.sample(self._base.gate.max_test_rows, self._base.split.seed)
         for name in self._baselines:
             yield from self._measured(name, self._ask_baseline)
@@ -154,12 +156,12 @@ class Contest:
                 name,
                 predictions,
                 lists,
-                self._rows.encoded,
+                self._rows,
                 self._data,
                 seed=self._base.split.seed,
                 fit_seconds=fit_seconds,
                 parameters=parameters,
-                liked_from=self._base.model.like_threshold,
+                liked_from=self._liked_from,
             )
             self.entries.append(entry)
         except Exception as failure:
@@ -261,7 +263,7 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything except the bootstrap's resamples."""
-        names = ("name", "metrics", "intervals", "fit_seconds", "parameters")
+        names = ("name", "metrics", "over_users", "intervals", "fit_seconds", "parameters")
         entries = [{name: getattr(entry, name) for name in names} for entry in self.entries]
         return {**vars(self), "entries": entries}
 
@@ -314,7 +316,7 @@ _RANKED = [metric for metric in METRICS.values() if metric.ranked]
 ROWS: Final = (
     *(
         Row(f"{inline(m.short)}, {by}", m.path(by), m.higher_is_better, m is _RANKED[-1])
-        for by in (UNSEEN, RAW)
+        for by in (UNSEEN, LIKED, RAW)
         for m in _RANKED
     ),
     Row("coverage@10", "coverage_10", None),
@@ -344,9 +346,13 @@ def cells(entries: Sequence[Entry]) -> dict[str, list[Cell]]:
 
 def _cells(row: Row, entries: Sequence[Entry]) -> list[Cell]:
     sign = 1 if row.higher_is_better else -1
-    best = max(entries, key=lambda entry: sign * entry.metrics[row.key])
+    measured = [entry for entry in entries if row.key in entry.metrics]
+    best = max(measured, key=lambda entry: sign * entry.metrics[row.key], default=None)
     line = []
     for entry in entries:
+        if best is None or row.key not in entry.metrics:
+            line.append(Cell("–"))
+            continue
         text = f"{entry.metrics[row.key]:.4f}"
         if row.key in entry.intervals:
             low, high = entry.intervals[row.key]

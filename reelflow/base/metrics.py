@@ -1,8 +1,8 @@
 """The table of metrics and the table of those that the gate looks at.
 
 A metric's *path* names one figure of a model: `rmse`, or, for ranking metrics, which are taken
-under two protocols, `unseen/top_100` and `raw/top_100`. `metrics.json`, `summary.json` and the
-model registry use the same paths.
+under three protocols, `unseen/top_100`, `raw/top_100` and `liked/top_100`. `metrics.json`,
+`summary.json` and the model registry use the same paths.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from reelflow.base.columns import RATING_TASK, RETRIEVAL_TASK
 
 RAW: Final = "raw"
 UNSEEN: Final = "unseen"
-PROTOCOLS: Final = (RAW, UNSEEN)
-"""Ranks among all movies, and ranks without the movies that the user has rated in train."""
+LIKED: Final = "liked"
+PROTOCOLS: Final = (RAW, UNSEEN, LIKED)
+"""Ranks among all movies; ranks without the movies that the user has rated before; the same over
+those test rows alone whose stars count as a like."""
 
 CUTOFFS: Final = (1, 5, 10, 50, 100)
 """The k of top-k accuracy."""
+HITS: Final = 10
+"""The k of `stars_of_hits_10`."""
 
 Unit = Literal["share", "stars", "score"]
 """A share of the test rows (0 to 1), stars of the rating scale, or a number without a unit."""
@@ -27,7 +31,10 @@ Unit = Literal["share", "stars", "score"]
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric of a model over test rows: the mean of a value for each row, or its root."""
+    """One metric of a model over test rows: the mean of a value for each row, or its root.
+
+    Rows whose value is not a number do not count.
+    """
 
     key: str
     """The last part of its paths: `top_100`, `rmse`."""
@@ -58,7 +65,7 @@ class Metric:
         return a > b if self.higher_is_better else a < b
 
     def path(self, protocol: str) -> str:
-        """Return `unseen/top_100`; a metric that is not ranked has one path for both protocols."""
+        """Return `unseen/top_100`; a metric that is not ranked has one path for all protocols."""
         return f"{protocol}/{self.key}" if self.ranked else self.key
 
 
@@ -73,6 +80,16 @@ METRICS: Final[dict[str, Metric]] = {
         *(_top(k) for k in CUTOFFS),
         Metric("ndcg_10", "NDCG@10", "NDCG@10", RETRIEVAL_TASK, True, "score", True, "ndcg_10"),
         Metric("mrr", "Mean reciprocal rank", "MRR", RETRIEVAL_TASK, True, "score", True, "mrr"),
+        Metric(
+            "stars_of_hits_10",
+            "Mean stars of the hits in the top 10",
+            "Stars of hits@10",
+            RETRIEVAL_TASK,
+            True,
+            "stars",
+            False,
+            "stars_of_hits_10",
+        ),
         Metric("rmse", "RMSE", "RMSE", RATING_TASK, False, "stars", False, "squared_error", True),
         Metric("mae", "MAE", "MAE", RATING_TASK, False, "stars", False, "absolute_error"),
     )
@@ -135,7 +152,7 @@ def label_at(path: str, short: bool = False) -> str:
 
 def all_paths() -> tuple[str, ...]:
     """Return the paths of all metrics: ranking metrics protocol by protocol, then the others."""
-    ranked = [m.path(p) for p in (UNSEEN, RAW) for m in METRICS.values() if m.ranked]
+    ranked = [m.path(p) for p in (UNSEEN, LIKED, RAW) for m in METRICS.values() if m.ranked]
     return (*ranked, *(metric.key for metric in METRICS.values() if not metric.ranked))
 
 

@@ -7,6 +7,7 @@ seed draws the same users, so that two models' resamples are pairs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
@@ -27,6 +28,7 @@ BLOCK_CELLS: Final = 1 << 22
 SLICED: Final = (
     *(METRICS[key].path(protocol) for protocol in PROTOCOLS for key in ("top_10", "top_100")),
     METRICS["rmse"].column,
+    METRICS["stars_of_hits_10"].column,
 )
 """Columns of `metrics.row_columns` that slices have intervals of."""
 
@@ -37,40 +39,50 @@ def resample(
     """Means of the columns over all rows, as they would be with other users.
 
     Args:
-        columns: name to values, float64 [rows].
+        columns: name to values, float64 [rows]; those that are not numbers do not count.
         users: each row's user, [rows].
         seed: of the draws.
         resamples: number of draws.
 
     Returns:
-        Name to means, float64 [resamples].
+        Name to means, float64 [resamples]; not a number in draws without a row that counts.
     """
     groups, count = _groups(users)
-    values = np.stack([*columns.values(), np.ones(len(groups))])
-    # [users, columns + 1], the last one the number of rows.
-    sums: Floats = np.stack([np.bincount(groups, v, count) for v in values], axis=1)
-    means = _means(_totals(sums, seed, resamples))
+    masks, which = _counted(columns)
+    sums: Floats = np.stack(_sums(columns, masks, which, groups, count), axis=1)
+    means = _means(_totals(sums, seed, resamples), which)
     return dict(zip(columns, means.T, strict=True))
 
 
 def interval(means: Floats, confidence: float = CONFIDENCE) -> Interval:
-    """The range that holds the middle share of the resamples."""
+    """The range that holds the middle share of the resamples, of those that are numbers."""
     outside = (1.0 - confidence) / 2.0
+    means = means[~np.isnan(means)]
+    if not len(means):
+        return math.nan, math.nan
     # "nearest": between infinities there is nothing to interpolate.
     low, high = np.quantile(means, [outside, 1.0 - outside], method="nearest")
     return float(low), float(high)
 
 
 def intervals(columns: Mapping[str, Floats], users: Int32, seed: int) -> Intervals:
-    """Intervals of every metric over all rows.
+    """Intervals of every metric over all rows; without those that no row counts for.
 
     Args:
         columns: column to its value for each row, float64 [rows] (`metrics.row_columns`).
         users: each row's user, [rows].
         seed: of the draws; the same seed draws the same users.
     """
-    drawn = resample(columns, users, seed)
-    return by_path({name: interval(means) for name, means in drawn.items()}, _root)
+    return intervals_of(by_path(resample(columns, users, seed), np.sqrt))
+
+
+def intervals_of(resamples: Mapping[str, Floats]) -> Intervals:
+    """Intervals of means that are numbers in at least one draw.
+
+    Args:
+        resamples: path to means, float64 [resamples].
+    """
+    return {path: interval(means) for path, means in resamples.items() if not np.isnan(means).all()}
 
 
 def slice_intervals(
@@ -87,22 +99,47 @@ def slice_intervals(
         seed: as for `intervals`.
     """
     groups, count = _groups(users)
-    sums = [
-        np.bincount(groups[inside], values, count)
-        for mask in slices.values()
-        for inside in [np.flatnonzero(mask)]
-        for values in (*(columns[name][inside] for name in SLICED), np.ones(len(inside)))
-    ]
+    sliced = {name: columns[name] for name in SLICED}
+    masks, which = _counted(sliced)
+    sums = []
+    for mask in slices.values():
+        inside = np.flatnonzero(mask)
+        parts = {name: values[inside] for name, values in sliced.items()}
+        sums += _sums(parts, [m[inside] for m in masks], which, groups[inside], count)
     if not sums:
         return {}
     stacked: Floats = np.stack(sums, axis=1)
-    drawn = _totals(stacked, seed, RESAMPLES).reshape(-1, len(slices), len(SLICED) + 1)
-    intervals = {}
-    for i, name in enumerate(slices):
-        means = _means(drawn[drawn[:, i, -1] > 0, i])
-        ends = {column: interval(means[:, j]) for j, column in enumerate(SLICED) if len(means)}
-        intervals[name] = by_path(ends, _root)
-    return intervals
+    drawn = _totals(stacked, seed, RESAMPLES).reshape(-1, len(slices), len(SLICED) + len(masks))
+    return {
+        name: intervals_of(
+            by_path(dict(zip(SLICED, _means(drawn[:, i], which).T, strict=True)), np.sqrt)
+        )
+        for i, name in enumerate(slices)
+    }
+
+
+def _counted(columns: Mapping[str, Floats]) -> tuple[list[Mask], list[int]]:
+    """The distinct masks of rows that count, bool [rows] each, and the place of each column's."""
+    masks: dict[bytes, Mask] = {}
+    keys = []
+    for values in columns.values():
+        mask = ~np.isnan(values)
+        keys.append(np.packbits(mask).tobytes())
+        masks.setdefault(keys[-1], mask)
+    places = {key: i for i, key in enumerate(masks)}
+    return list(masks.values()), [places[key] for key in keys]
+
+
+def _sums(
+    columns: Mapping[str, Floats], masks: list[Mask], which: list[int], groups: Int32, users: int
+) -> list[Floats]:
+    """Each user's sums of the columns, then numbers of rows under each mask, [users] each."""
+    sums: list[Floats] = []
+    for values, place in zip(columns.values(), which, strict=True):
+        rows = masks[place]
+        sums.append(np.bincount(groups[rows], values[rows], users).astype(np.float64))
+    sizes = [np.bincount(groups[mask], minlength=users).astype(np.float64) for mask in masks]
+    return [*sums, *sizes]
 
 
 def _groups(users: Int32) -> tuple[Int32, int]:
@@ -142,13 +179,14 @@ def _weights(random: np.random.Generator, resamples: int, users: int) -> Floats:
     return counts.reshape(resamples, users).astype(np.float64)
 
 
-def _means(totals: Floats) -> Floats:
-    """Means of [resamples, columns + 1], whose last column is the number of rows."""
-    means = totals[:, :-1] / totals[:, -1:]
-    means[np.isnan(means)] = np.inf  # an infinite error that was drawn no time
-    return means
+def _means(totals: Floats, which: list[int]) -> Floats:
+    """Means of each column, [resamples, columns].
 
-
-def _root(ends: Interval) -> Interval:
-    """Ends of a mean square's interval to those of its root, which grows with it."""
-    return ends[0] ** 0.5, ends[1] ** 0.5
+    Args:
+        totals: sums of the columns, then numbers of rows, [resamples, columns + masks].
+        which: the place of each column's number of rows.
+    """
+    sums, sizes = totals[:, : len(which)], totals[:, [len(which) + place for place in which]]
+    sums = np.where(np.isnan(sums), np.inf, sums)  # an infinite error that was drawn no time
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(sizes > 0, sums / sizes, np.nan)

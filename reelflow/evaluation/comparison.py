@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from reelflow.base.columns import TEST
 from reelflow.base.errors import BadInput
+from reelflow.base.metrics import CUTOFFS
 from reelflow.baselines import BASELINES
 from reelflow.config import GateConfig
 from reelflow.encoding.encode import training_data
@@ -20,12 +21,12 @@ from reelflow.evaluation.bootstrap import intervals, slice_intervals
 from reelflow.evaluation.gate import Bound
 from reelflow.evaluation.guards import check
 from reelflow.evaluation.metrics import (
-    LIKED,
     Floats,
     Predictions,
     aggregate,
     calibration,
     like_metrics,
+    like_threshold,
     row_columns,
     summarise,
 )
@@ -93,16 +94,17 @@ def compare(
     all_rows, unknown = len(rows), _out_of_vocabulary(data)
     drawn = rows.drawn(gate.max_test_rows, seed)
     rows = rows.take(drawn)
-    ratings, movies, users = rows.encoded.rating, len(data.catalogue), rows.encoded.user_index
+    ratings, movies, users = rows.encoded.rating, len(data.catalogue), rows.users
 
     info = ModelInfo.read(model)
     data = training_data(data, info.train or {})
-    liked_from = (info.model or {}).get("like_threshold", LIKED)
+    liked_from = like_threshold(info, data)
 
     def measured(predictions: Predictions) -> tuple[Summary, Intervals]:
-        columns = row_columns(predictions, ratings)
+        columns = row_columns(predictions, ratings, liked_from)
         likes = like_metrics(predictions, ratings, liked_from)
-        return replace(summarise(columns), like=likes), intervals(columns, users, seed)
+        summary = summarise(columns, users=users)
+        return replace(summary, like=likes), intervals(columns, users, seed)
 
     signatures = Signatures.load(model)
     predictions = model_predictions(signatures, rows, movies)
@@ -129,7 +131,7 @@ def compare(
     bounds = gating.bounds(
         gate, champion_summary, baselines, info.trained_tasks, champion_info.trained_tasks
     )
-    columns = row_columns(predictions, ratings)
+    columns = row_columns(predictions, ratings, liked_from)
     of_users, of_movies = train_counts(data, rows)
     labels = {USER_ACTIVITY: user_activity(of_users), MOVIE_POPULARITY: movie_popularity(of_movies)}
     further = {key: values[drawn] for key, values in (groups or {}).items()}
@@ -146,6 +148,9 @@ def compare(
         intervals=AllIntervals(ranges, champion_ranges, baseline_ranges),
         calibration=calibration(predictions.stars, ratings),
         guards=guards,
+        like_threshold=liked_from,
+        movies=movies,
+        omitted=[k for k in CUTOFFS if k >= movies],
     )
     return Comparison(results, bounds, aggregate(columns, labels))
 
@@ -167,7 +172,7 @@ def _slices(
     ranges = slice_intervals(columns, slices, users, seed)
     records = []
     for (key, value), inside in slices.items():
-        part = summarise(columns, inside)
+        part = summarise(columns, inside, users)
         records.append(
             Slice(
                 slice={key: value},
@@ -177,6 +182,10 @@ def _slices(
                 rmse=part.rmse,
                 mae=part.mae,
                 intervals=ranges[key, value],
+                liked=part.liked,
+                liked_rows=part.liked_rows,
+                stars_of_hits_10=part.stars_of_hits_10,
+                over_users=part.over_users,
             )
         )
     return records

@@ -1,4 +1,8 @@
-"""Metrics from exact ranks and predicted stars: plain numpy, a value for each row, then means."""
+"""Metrics from exact ranks and predicted stars: plain numpy, a value for each row, then means.
+
+A value that is not a number stands for a row that does not count: of the liked protocol all rows
+that are no likes, of the stars of hits all that are no hits.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +15,24 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.stats import rankdata
 
-from reelflow.base.metrics import CUTOFFS, METRICS, RAW, UNSEEN
-from reelflow.encoding.encoded import Float32, Int32, Int64
+from reelflow.base.metrics import CUTOFFS, HITS, LIKED, METRICS, PROTOCOLS, RAW, UNSEEN
+from reelflow.encoding.encoded import EncodedData, Float32, Int32, Int64
 from reelflow.evaluation.results import Bin, Likes, Summary
 from reelflow.evaluation.slices import Labels, Mask
+from reelflow.saved_model.files import ModelInfo
 
 Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
 
+LIKE_SHARE: Final = 0.7
+"""Share of the way from the lowest to the highest rating from which on a movie counts as liked, if
+neither the model nor the configuration says."""
+
 WEIGHT: Final = "rows"
-"""Column of `aggregate` with the number of rows of each cell."""
+"""Column of `aggregate` with the number of rows of each cell; the number of rows that count under a
+metric is in a column of its own, `weight_of` its path."""
 ZERO: Final = "zero"
 """Column of `aggregate` that TFMA takes for the labels."""
-
-LIKED: Final = 3.5
-"""Stars from which on a movie counts as liked, if the model does not say."""
 
 BIN_STARS: Final = 0.25
 """Width of a bin of predicted stars."""
@@ -46,6 +53,25 @@ class Predictions:
     """Probability that the user likes the movie, of models that have one."""
 
 
+def like_threshold(info: ModelInfo, data: EncodedData) -> float:
+    """Return the stars from which on a movie counts as liked.
+
+    Args:
+        info: of the model, which says it; a model of an older version has it in its configuration.
+        data: whose train ratings have the scale, if the model does not say.
+    """
+    if info.stars is not None:
+        return info.stars.like_threshold
+    configured = (info.model or {}).get("like_threshold")
+    return default_like_threshold(data) if configured is None else float(configured)
+
+
+def default_like_threshold(data: EncodedData) -> float:
+    """Return the stars at `LIKE_SHARE` of the range of the train ratings."""
+    lowest, highest = float(data.train.rating.min()), float(data.train.rating.max())
+    return lowest + LIKE_SHARE * (highest - lowest)
+
+
 def ranking_columns(ranks: Int32) -> dict[str, Floats]:
     """Each ranking metric's value for each row, float64 [rows].
 
@@ -58,15 +84,26 @@ def ranking_columns(ranks: Int32) -> dict[str, Floats]:
     return columns
 
 
-def row_columns(predictions: Predictions, ratings: Float32) -> dict[str, Floats]:
-    """All metrics' values for each row: `raw/...`, `unseen/...`, `squared_error`, `absolute_error`.
+def row_columns(predictions: Predictions, ratings: Float32, liked_from: float) -> dict[str, Floats]:
+    """All metrics' values for each row; not a number where the row does not count.
 
+    `raw/...`, `unseen/...`, `liked/...`, `stars_of_hits_10`, `squared_error` and `absolute_error`.
     A prediction that is not a number counts as infinitely wrong.
+
+    Args:
+        predictions: of the rows.
+        ratings: the stars given, float32 [rows].
+        liked_from: stars from which on a row counts as a like.
     """
     columns = {}
     for protocol, ranks in ((RAW, predictions.rank_raw), (UNSEEN, predictions.rank_unseen)):
         for name, values in ranking_columns(ranks).items():
             columns[f"{protocol}/{name}"] = values
+    liked = ratings >= liked_from
+    for name in [*ranking_columns(predictions.rank_unseen[:0])]:
+        columns[f"{LIKED}/{name}"] = np.where(liked, columns[f"{UNSEEN}/{name}"], np.nan)
+    hits = predictions.rank_unseen <= HITS
+    columns[f"stars_of_hits_{HITS}"] = np.where(hits, ratings.astype(np.float64), np.nan)
     errors = np.abs(predictions.stars.astype(np.float64) - ratings)
     errors = np.where(np.isfinite(errors), errors, np.inf)
     return columns | {"squared_error": errors**2, "absolute_error": errors}
@@ -87,13 +124,67 @@ def by_path(means: Mapping[str, T], root: Callable[[T], T]) -> dict[str, T]:
     return named
 
 
-def summarise(columns: Mapping[str, Floats], rows: Mask | None = None) -> Summary:
-    """Means over all rows, or over the rows that are true."""
-    means = {name: float(np.mean(v if rows is None else v[rows])) for name, v in columns.items()}
-    named = by_path(means, lambda mean: float(np.sqrt(mean)))
+def means_over_rows(columns: Mapping[str, Floats]) -> dict[str, float]:
+    """Metric's path to its mean over the rows that count; a path without such rows is missing."""
+    means = {}
+    for name, values in columns.items():
+        counted = values[~np.isnan(values)]
+        if len(counted):
+            means[name] = float(np.mean(counted))
+    return by_path(means, lambda mean: float(np.sqrt(mean)))
+
+
+def means_over_users(columns: Mapping[str, Floats], users: Int32) -> dict[str, float]:
+    """Metric's path to the mean over users of the means over their own rows.
+
+    Args:
+        columns: column to its value for each row, float64 [rows] (`row_columns`).
+        users: each row's user, [rows].
+    """
+    _, groups = np.unique(users, return_inverse=True)
+    means = {}
+    for name, values in columns.items():
+        counted = ~np.isnan(values)
+        if counted.any():
+            rows = np.bincount(groups[counted])
+            sums = np.bincount(groups[counted], values[counted])
+            means[name] = float(np.mean(sums[rows > 0] / rows[rows > 0]))
+    return by_path(means, lambda mean: float(np.sqrt(mean)))
+
+
+def summarise(
+    columns: Mapping[str, Floats], rows: Mask | None = None, users: Int32 | None = None
+) -> Summary:
+    """Means over all rows, or over the rows that are true.
+
+    Args:
+        columns: column to its value for each row, float64 [rows] (`row_columns`).
+        rows: bool [rows]; None for all. At least one is true.
+        users: each row's user, [rows]; None for no means over users.
+    """
+    if rows is not None:
+        columns = {name: values[rows] for name, values in columns.items()}
+        users = None if users is None else users[rows]
+    named = means_over_rows(columns)
     ranked = [metric for metric in METRICS.values() if metric.ranked]
-    raw, unseen = ({m.key: named[m.path(p)] for m in ranked} for p in (RAW, UNSEEN))
-    return Summary(raw, unseen, rmse=named["rmse"], mae=named["mae"])
+    raw, unseen, liked = (
+        {m.key: named[m.path(p)] for m in ranked if m.path(p) in named} for p in PROTOCOLS
+    )
+    return Summary(
+        raw,
+        unseen,
+        rmse=named["rmse"],
+        mae=named["mae"],
+        liked=liked,
+        liked_rows=int((~np.isnan(columns[f"{LIKED}/mrr"])).sum()),
+        stars_of_hits_10=named.get("stars_of_hits_10"),
+        over_users={} if users is None else means_over_users(columns, users),
+    )
+
+
+def weight_of(path: str) -> str:
+    """Return the column of `aggregate` with the number of rows that count under a metric."""
+    return f"{WEIGHT} of {path}"
 
 
 def aggregate(columns: Mapping[str, Floats], slices: Mapping[str, Labels]) -> pa.RecordBatch:
@@ -108,31 +199,34 @@ def aggregate(columns: Mapping[str, Floats], slices: Mapping[str, Labels]) -> pa
         slices: slice key to the row's value, text [rows].
 
     Returns:
-        One row a cell and, for each metric's path and slice key, a list array with one value a row,
-        as TFMA takes them.
+        One row a cell and, for each metric's path, its weight and each slice key, a list array with
+        one value a row, as TFMA takes them.
     """
     labels = np.stack(list(slices.values()), axis=1)
     cells, places = np.unique(labels, axis=0, return_inverse=True)
     places = places.reshape(-1)
-    sizes = np.bincount(places, minlength=len(cells))
     out: dict[str, pa.Array] = {
         key: pa.array([value.encode() for value in cells[:, i]], pa.binary())
         for i, key in enumerate(slices)
     }
-    means = {
-        name: np.bincount(places, weights=values, minlength=len(cells)) / sizes
-        for name, values in columns.items()
-    }
-    named = by_path(means, np.sqrt)
-    out |= {path: pa.array(values, pa.float32()) for path, values in named.items()}
-    out[WEIGHT] = pa.array(sizes, pa.float32())
+    means, sizes = {}, {}
+    for name, values in columns.items():
+        counted = ~np.isnan(values)
+        sizes[name] = np.bincount(places[counted], minlength=len(cells))
+        sums = np.bincount(places[counted], values[counted], len(cells))
+        means[name] = sums / np.maximum(sizes[name], 1)
+    for path, values in by_path(means, np.sqrt).items():
+        out[path] = pa.array(values, pa.float32())
+    for path, rows in by_path(sizes, lambda rows: rows).items():
+        out[weight_of(path)] = pa.array(rows, pa.float32())
+    out[WEIGHT] = pa.array(np.bincount(places, minlength=len(cells)), pa.float32())
     out[ZERO] = pa.array(np.zeros(len(cells)), pa.float32())
     offsets = pa.array(np.arange(len(cells) + 1), pa.int32())
     lists = [pa.ListArray.from_arrays(offsets, array) for array in out.values()]
     return pa.RecordBatch.from_arrays(lists, names=list(out))
 
 
-def like_hits(predictions: Predictions, ratings: Float32, threshold: float = LIKED) -> Floats:
+def like_hits(predictions: Predictions, ratings: Float32, threshold: float) -> Floats:
     """1 where a like or a dislike is predicted rightly, float64 [rows].
 
     By the predicted probability of a like if there is one, or else by the predicted stars. A
@@ -143,7 +237,7 @@ def like_hits(predictions: Predictions, ratings: Float32, threshold: float = LIK
     return hits.astype(np.float64)
 
 
-def like_metrics(predictions: Predictions, ratings: Float32, threshold: float = LIKED) -> Likes:
+def like_metrics(predictions: Predictions, ratings: Float32, threshold: float) -> Likes:
     """Metrics of a classifier of likes over all rows.
 
     Args:

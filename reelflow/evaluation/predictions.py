@@ -37,6 +37,12 @@ class TestRows:
     def __len__(self) -> int:
         return len(self.encoded)
 
+    @property
+    def users(self) -> Int32:
+        """Each row's user as a number, those that train does not have as well, int32 [rows]."""
+        _, users = np.unique(self.user_id.astype(str), return_inverse=True)
+        return users.astype(np.int32)
+
     def take(self, rows: Int64) -> TestRows:
         """The rows at these positions, in this order."""
         return TestRows(self.user_id[rows], self.movie_id[rows], self.encoded.take(rows))

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
 
@@ -24,6 +24,10 @@ Intervals = dict[str, Interval]
 """A metric's path, `unseen/top_100` or `rmse`, to the ends of its 95 % interval."""
 Likes = dict[str, float | None]
 """`accuracy`, `precision`, `recall`, `auc` and `threshold`; none where nothing could be counted."""
+Settings = dict[str, float]
+"""A baseline's settings by name."""
+Origin = Literal["configuration", "champion", "baseline"]
+"""Where a bound comes from."""
 
 
 class _Figures:
@@ -36,7 +40,7 @@ class _Figures:
 
 @dataclass(frozen=True)
 class Summary(_Figures):
-    """One model's metrics over some rows."""
+    """One model's metrics over some rows: means over the rows."""
 
     raw: dict[str, float]
     unseen: dict[str, float]
@@ -46,6 +50,16 @@ class Summary(_Figures):
     """In stars."""
     like: Likes | None = None
     """Metrics of a classifier of likes; over all rows only."""
+    liked: dict[str, float] = field(default_factory=dict)
+    """Over the rows whose stars count as a like; empty if there are none."""
+    liked_rows: int = 0
+    """Rows whose stars count as a like."""
+    stars_of_hits_10: float | None = None
+    """Mean of the stars given in the rows that are among the first ten of unseen movies; none if
+    there are none."""
+    over_users: dict[str, float] = field(default_factory=dict)
+    """A metric's path to its mean over the users, each with the mean over their own rows; of RMSE
+    the root of the mean over the users. A path without rows is missing."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,10 @@ class Slice(_Figures):
     rmse: float
     mae: float
     intervals: Intervals = field(default_factory=dict)
+    liked: dict[str, float] = field(default_factory=dict)
+    liked_rows: int = 0
+    stars_of_hits_10: float | None = None
+    over_users: dict[str, float] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -74,16 +92,42 @@ class Slice(_Figures):
 
 @dataclass(frozen=True)
 class BoundRecord:
-    """One bound on one metric over all test rows; either `lower` or `upper` is set."""
+    """One bound on one metric, and the model's result; either `lower` or `upper` is set.
+
+    A bound from the configuration is on the value itself. One from the champion or from a baseline
+    is on the end of an interval: of the difference to their value on the same rows, paired by user.
+    """
 
     name: str
     """Unique; `GateMetric` names them (reelflow/base/metrics.py)."""
     metric: str
     """Key of the metric in `GATE_METRICS`."""
     lower: float | None
+    """Least value that passes; of a bound on an interval, with the width that it has."""
     upper: float | None
+    """The same where lower is better: greatest value."""
     reason: str
     """The bound's origin, for people."""
+    origin: Origin = "configuration"
+    baseline: str | None = None
+    """The baseline's name, if the bound comes from one."""
+    value: float | None = None
+    """The model's."""
+    reference: float | None = None
+    """The champion's or the baseline's value on the same rows."""
+    margin: float | None = None
+    """Difference from `reference` that decides, in the metric's unit: the champion's may be missed
+    by that much, a baseline's must be passed by that much; negative if it may be missed."""
+    difference: float | None = None
+    """`value` less `reference`."""
+    interval: Interval | None = None
+    """Of the difference."""
+    level: float | None = None
+    """Of the interval, 0 to 1: 0.95, or more where several baselines are compared (Holm)."""
+    slice: str = "overall"
+    """The rows that it is on: all of them."""
+    kept: bool | None = None
+    """None in files of older versions."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +165,8 @@ class AllIntervals:
     model: Intervals | None = None
     champion: Intervals | None = None
     baselines: dict[str, Intervals] = field(default_factory=dict)
+    retrieval: Intervals | None = None
+    """Of `Results.retrieval`."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +183,37 @@ class Bin:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """The settings of a baseline, and what they were chosen by."""
+
+    settings: Settings
+    """Empty if it has none."""
+    tried: int
+    """The budget: settings that were tried on validation; 1 if there was nothing to choose."""
+    rows: int = 0
+    """Validation rows that they were chosen on; 0 if there was nothing to choose."""
+    metric: str = "unseen/ndcg_10"
+    """Path of the metric that they were chosen by."""
+    value: float | None = None
+    """Its value, after fitting on train alone; none if there was nothing to choose."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """The model with live histories: each row with what its user did in test strictly before.
+
+    The main figures are *nightly*: the model knows each user as of the cut.
+    """
+
+    rows: int
+    """Test rows that were measured."""
+    metrics: Summary
+    intervals: Intervals
+    nightly: Summary
+    """With nightly histories, on the same rows."""
+
+
+@dataclass(frozen=True)
 class Results:
     """All of `metrics.json`."""
 
@@ -145,16 +222,32 @@ class Results:
     all_rows: int
     """Test rows before the sample of `gate.max_test_rows` was drawn."""
     metrics: Summary
+    """As served: in the final order, with nightly histories."""
     champion: Summary | None
     """None if there is no champion, or it cannot be compared."""
     baselines: dict[str, Summary]
     slices: list[Slice]
+    """Among them `knowledge`: known users, new users and new movies, as training knows them."""
     gate: Verdict
     out_of_vocabulary: dict[str, float]
-    """`users` and `movies` to the share of test rows that train does not know."""
+    """`users` and `movies` to the share of test rows without any rating in training."""
     intervals: AllIntervals = field(default_factory=AllIntervals)
     calibration: list[Bin] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list)
+    retrieval: Summary | None = None
+    """The model's lists in the order of retrieval alone; none if the final order is no other."""
+    live: Live | None = None
+    """None unless the split is by time: no test row is earlier than a row of its user that
+    training knows."""
+    like_threshold: float | None = None
+    """Stars from which on a row counts as a like; none in files of older versions."""
+    movies: int | None = None
+    """Size of the catalogue; none in files of older versions."""
+    omitted: list[int] = field(default_factory=list)
+    """The k of top-k accuracy that say nothing and are not gated, as the catalogue has no more than
+    k movies."""
+    chosen: dict[str, Chosen] = field(default_factory=dict)
+    """Baseline to its settings."""
 
     def write(self, folder: Path) -> None:
         """Write `metrics.json` into an artifact's folder, which is made if need be."""

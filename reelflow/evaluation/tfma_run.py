@@ -18,7 +18,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from reelflow.base.metrics import METRICS, PROTOCOLS, metric_at
 from reelflow.evaluation.gate import Bound
-from reelflow.evaluation.metrics import WEIGHT, ZERO
+from reelflow.evaluation.metrics import ZERO, weight_of
 
 _RANKING = ("top_10", "top_100", "ndcg_10", "mrr")
 SHOWN = ("rmse", *(METRICS[key].path(protocol) for protocol in PROTOCOLS for key in _RANKING))
@@ -51,7 +51,7 @@ def evaluate(
 
 
 def eval_config(bounds: Collection[Bound], slice_keys: Iterable[str]) -> config_pb2.EvalConfig:
-    """TFMA's configuration: the metrics of both protocols by slice, the bounds over all rows.
+    """TFMA's configuration: the metrics of all protocols by slice, the bounds over all rows.
 
     The bounds apply to the overall slice alone: a small noisy slice must not block a blessing.
     """
@@ -64,7 +64,7 @@ def eval_config(bounds: Collection[Bound], slice_keys: Iterable[str]) -> config_
                 {
                     "prediction_keys": {output: output for output in outputs},
                     "label_keys": dict.fromkeys(outputs, ZERO),
-                    "example_weight_keys": dict.fromkeys(outputs, WEIGHT),
+                    "example_weight_keys": {output: weight_of(output) for output in outputs},
                 }
             ],
             "slicing_specs": [{}, *({"feature_keys": [key]} for key in slice_keys)],

@@ -8,7 +8,7 @@ import pytest
 from reelflow.evaluation import bootstrap
 from reelflow.evaluation.bootstrap import SLICED, interval, intervals, resample, slice_intervals
 from reelflow.evaluation.metrics import row_columns
-from tests.reelflow.evaluation.figures import predictions, stars
+from tests.reelflow.evaluation.figures import LIKED, predictions, stars
 
 USERS = np.repeat(np.arange(200, dtype=np.int32), 5)
 RANDOM = np.random.default_rng(0)
@@ -54,6 +54,22 @@ def test_an_infinite_error_stays_one() -> None:
     assert interval(means)[1] == np.inf
 
 
+def test_rows_that_do_not_count_are_left_out_of_every_draw() -> None:
+    """Of each user's five rows two count."""
+    values = np.tile([1.0, np.nan, 0.0, np.nan, np.nan], 200)
+    found = resample({"x": values, "y": np.ones(1000)}, USERS, seed=1)
+    assert found["x"] == pytest.approx(0.5)
+    assert found["y"] == pytest.approx(1.0)
+
+
+def test_a_draw_without_a_row_that_counts_is_no_number() -> None:
+    users = np.array([0, 1], np.int32)
+    found = resample({"x": np.array([1.0, np.nan])}, users, seed=1)["x"]
+    assert set(found[~np.isnan(found)]) == {1.0}
+    assert np.isnan(found).mean() == pytest.approx(1 / 4, abs=0.05)
+    assert intervals({"x": np.full(2, np.nan)}, users, seed=1) == {}
+
+
 def test_interval_is_the_middle_share() -> None:
     assert interval(np.linspace(0, 1, 1001), confidence=0.9) == pytest.approx((0.05, 0.95))
 
@@ -62,7 +78,7 @@ ROW_USERS = np.repeat(np.arange(12, dtype=np.int32), 5)
 
 
 def test_names_are_those_of_the_metrics_and_the_mean_lies_inside() -> None:
-    columns = row_columns(predictions(0), stars(0))
+    columns = row_columns(predictions(0), stars(0), LIKED)
     found = intervals(columns, ROW_USERS, seed=0)
     assert {"raw/top_1", "unseen/top_100", "unseen/ndcg_10", "rmse", "mae"} <= set(found)
     assert not {"squared_error", "absolute_error"} & set(found)
@@ -74,7 +90,7 @@ def test_names_are_those_of_the_metrics_and_the_mean_lies_inside() -> None:
 
 
 def test_a_slice_of_all_rows_is_the_whole_and_an_alike_slice_has_no_width() -> None:
-    columns = row_columns(predictions(0), stars(0))
+    columns = row_columns(predictions(0), stars(1), LIKED)
     slices = {"all": np.ones(60, np.bool_), "hits": columns["raw/top_100"] == 1}
     found = slice_intervals(columns, slices, ROW_USERS, seed=3)
     whole = intervals(columns, ROW_USERS, seed=3)
@@ -85,7 +101,7 @@ def test_a_slice_of_all_rows_is_the_whole_and_an_alike_slice_has_no_width() -> N
 
 
 def test_draws_without_a_row_of_the_slice_are_left_out() -> None:
-    columns = row_columns(predictions(0), stars(0))
+    columns = row_columns(predictions(0), stars(0), LIKED)
     one_user = ROW_USERS == 4  # a third of the draws have no row of it
     found = slice_intervals(columns, {"one": one_user}, ROW_USERS, seed=0)["one"]
     mean = columns["unseen/top_100"][one_user].mean()
@@ -93,11 +109,13 @@ def test_draws_without_a_row_of_the_slice_are_left_out() -> None:
 
 
 def test_a_diverged_model_is_infinitely_wrong_in_each_slice() -> None:
-    columns = row_columns(predictions(0), stars(0))
+    columns = row_columns(predictions(0), stars(0), LIKED)
     columns["squared_error"] = np.full(60, np.inf)
     found = slice_intervals(columns, {"some": ROW_USERS < 6}, ROW_USERS, seed=0)["some"]
     assert found["rmse"] == (np.inf, np.inf)
 
 
 def test_no_slices_no_intervals() -> None:
-    assert slice_intervals(row_columns(predictions(0), stars(0)), {}, ROW_USERS, seed=0) == {}
+    assert (
+        slice_intervals(row_columns(predictions(0), stars(0), LIKED), {}, ROW_USERS, seed=0) == {}
+    )

@@ -7,18 +7,21 @@ import pytest
 
 from reelflow.evaluation.contest import Entry, as_good, measure
 from reelflow.evaluation.metrics import Predictions
+from reelflow.evaluation.predictions import TestRows
 from tests.encoded_data import encoded
 
 TRAIN = [(f"u{u}", f"m{m}", 4.0, 1) for u in range(4) for m in range(4) if u != m]
 TEST = [(f"u{u}", f"m{u}", 4.0 if u % 2 else 2.0, 2) for u in range(4)]
 DATA = encoded(TRAIN, test=TEST)
+IDS = np.array([row[:2] for row in TEST], object)
+ROWS = TestRows(IDS[:, 0], IDS[:, 1], DATA.test)
 
 
 def _entry(name: str, ranks: list[int], stars: list[float]) -> Entry:
     array = np.array(ranks, np.int32)
     found = Predictions(np.array(stars, np.float32), array + 1, array)
     lists = np.array([[0], [1], [2], [3]], np.int32)
-    return measure(name, found, lists, DATA.test, DATA, 1, fit_seconds=0.5, parameters=7)
+    return measure(name, found, lists, ROWS, DATA, 1, 0.5, 7, liked_from=3.5)
 
 
 def test_metrics_and_intervals() -> None:
@@ -41,7 +44,7 @@ def test_who_likes_is_a_matter_of_the_threshold() -> None:
     stars = Predictions(*(np.full(4, value) for value in (np.float32(3), np.int32(1), np.int32(1))))
     lists = np.zeros((4, 1), np.int32)
     found = [
-        measure("x", stars, lists, DATA.test, DATA, 1, None, None, liked_from=threshold)
+        measure("x", stars, lists, ROWS, DATA, 1, None, None, liked_from=threshold)
         for threshold in (3.0, 2.0)
     ]
     assert [entry.metrics["like_accuracy"] for entry in found] == [0.5, 1.0]

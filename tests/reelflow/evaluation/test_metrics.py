@@ -14,13 +14,16 @@ from reelflow.evaluation.metrics import (
     coverage,
     like_hits,
     like_metrics,
+    like_threshold,
     novelty,
     ranking_columns,
     row_columns,
     summarise,
 )
 from reelflow.evaluation.results import Bin
-from tests.reelflow.evaluation.figures import predictions, stars
+from reelflow.saved_model.files import ModelInfo, StarScale
+from tests.encoded_data import encoded
+from tests.reelflow.evaluation.figures import LIKED, predictions, stars
 
 
 def _predictions(raw: list[int], unseen: list[int], said: list[float]) -> Predictions:
@@ -44,7 +47,7 @@ def test_ranking_metrics_of_one_row() -> None:
 def test_means_of_both_protocols() -> None:
     ratings = np.array([4.0, 2.0, 1.0, 5.0], np.float32)
     found = summarise(
-        row_columns(_predictions([2, 7, 200, 60], [1, 3, 90, 60], [5, 2, 2, 5]), ratings)
+        row_columns(_predictions([2, 7, 200, 60], [1, 3, 90, 60], [5, 2, 2, 5]), ratings, LIKED)
     )
     assert found.raw["top_1"] == 0
     assert found.raw["top_5"] == 0.25
@@ -58,16 +61,59 @@ def test_means_of_both_protocols() -> None:
 
 
 def test_means_of_some_rows() -> None:
-    columns = row_columns(predictions(0), stars(0))
+    columns = row_columns(predictions(0), stars(0), LIKED)
     inside = np.arange(60) % 3 == 0
     part = summarise(columns, inside)
     assert part.raw["top_50"] == pytest.approx(columns["raw/top_50"][::3].mean())
     assert part.rmse == pytest.approx(np.sqrt(columns["squared_error"][::3].mean()))
 
 
+def test_three_protocols_by_hand() -> None:
+    """Two users: the first has a liked and a disliked movie, the second a liked one."""
+    ratings = _ratings(5.0, 2.0, 4.0)
+    users = np.array([3, 3, 8], np.int32)
+    found = summarise(
+        row_columns(_predictions([20, 2, 3], [11, 1, 2], [4, 4, 4]), ratings, LIKED), users=users
+    )
+    assert found.raw["top_10"] == pytest.approx(2 / 3)
+    assert found.unseen["top_1"] == pytest.approx(1 / 3)
+    # Of the liked rows, at ranks 11 and 2, one is among the first ten.
+    assert found.liked["top_10"] == 1 / 2
+    assert found.liked["ndcg_10"] == pytest.approx(1 / math.log2(3) / 2)
+    assert found.liked["mrr"] == pytest.approx((1 / 11 + 1 / 2) / 2)
+    assert found.liked_rows == 2
+    # The hits are the disliked movie and the second user's.
+    assert found.stars_of_hits_10 == 3.0
+    assert found.over_users["unseen/top_10"] == (1 / 2 + 1) / 2
+    assert found.over_users["liked/top_10"] == (0 + 1) / 2
+    assert found.over_users["stars_of_hits_10"] == (2 + 4) / 2
+    assert found.over_users["mae"] == pytest.approx((3 / 2 + 0) / 2)
+    assert found.over_users["rmse"] == pytest.approx(math.sqrt((5 / 2 + 0) / 2))
+
+
+def test_no_likes_and_no_hits_are_no_figures() -> None:
+    columns = row_columns(_predictions([20, 20], [20, 11], [4, 4]), _ratings(1, 2), LIKED)
+    found = summarise(columns, users=np.zeros(2, np.int32))
+    assert (found.liked, found.liked_rows, found.stars_of_hits_10) == ({}, 0, None)
+    assert found.value("liked/top_10") is None
+    assert not [path for path in found.over_users if path.startswith(("liked", "stars"))]
+
+
+def test_like_threshold_is_the_models_or_at_a_share_of_the_range() -> None:
+    data = encoded([("a", "m", 0.0, 1), ("b", "m", 10.0, 2)])
+    scale = StarScale(
+        lowest=0, highest=10, mean=5, deviation=5, like_threshold=6, liked=10, disliked=0
+    )
+    assert like_threshold(ModelInfo(stars=scale, model={"like_threshold": 8.0}), data) == 6.0
+    assert like_threshold(ModelInfo(model={"like_threshold": 8.0}), data) == 8.0
+    assert like_threshold(ModelInfo(model={"like_threshold": None}), data) == 7.0
+    assert like_threshold(ModelInfo(), data) == 7.0
+
+
 @pytest.mark.parametrize("said", [float("nan"), float("inf"), float("-inf")])
 def test_what_is_no_number_is_infinitely_wrong(said: float) -> None:
-    found = summarise(row_columns(_predictions([1, 1], [1, 1], [said, 3.0]), np.full(2, 3.0, "f")))
+    threes = np.full(2, 3.0, "f")
+    found = summarise(row_columns(_predictions([1, 1], [1, 1], [said, 3.0]), threes, LIKED))
     assert found.rmse == found.mae == float("inf")
 
 
@@ -81,20 +127,20 @@ def _ratings(*stars: float) -> np.ndarray:
     return np.array(stars, np.float32)
 
 
-def test_liked_is_from_three_and_a_half_stars() -> None:
-    hits = like_hits(_said([3.5, 3.4, 5.0, np.nan]), _ratings(3.5, 5, 1, 1))
+def test_liked_is_from_the_threshold_on() -> None:
+    hits = like_hits(_said([3.5, 3.4, 5.0, np.nan]), _ratings(3.5, 5, 1, 1), LIKED)
     assert hits.tolist() == [1, 0, 0, 0]
 
 
 def test_a_probability_decides_where_there_is_one() -> None:
-    hits = like_hits(_said([1, 1, 5, 5], [0.5, 0.49, 0.2, 0.9]), _ratings(4, 4, 1, 1))
+    hits = like_hits(_said([1, 1, 5, 5], [0.5, 0.49, 0.2, 0.9]), _ratings(4, 4, 1, 1), LIKED)
     assert hits.tolist() == [1, 0, 1, 0]
 
 
 def test_metrics_by_hand() -> None:
     """Told as liked: the first three, of whom two are; of three liked, one is missed."""
     ratings = _ratings(5, 1, 4, 4.5, 2)
-    found = like_metrics(_said([4.5, 4.0, 3.6, 3.0, 1.0]), ratings)
+    found = like_metrics(_said([4.5, 4.0, 3.6, 3.0, 1.0]), ratings, LIKED)
     assert found["accuracy"] == pytest.approx(3 / 5)
     assert found["precision"] == pytest.approx(2 / 3)
     assert found["recall"] == pytest.approx(2 / 3)
@@ -104,12 +150,12 @@ def test_metrics_by_hand() -> None:
 
 
 def test_ties_count_half_and_no_number_comes_last() -> None:
-    assert like_metrics(_said([3, 3, 3, 3]), _ratings(5, 5, 1, 1))["auc"] == 0.5
-    assert like_metrics(_said([np.nan, 3.0]), _ratings(5, 1))["auc"] == 0.0
+    assert like_metrics(_said([3, 3, 3, 3]), _ratings(5, 5, 1, 1), LIKED)["auc"] == 0.5
+    assert like_metrics(_said([np.nan, 3.0]), _ratings(5, 1), LIKED)["auc"] == 0.0
 
 
 def test_what_cannot_be_counted_is_none() -> None:
-    found = like_metrics(_said([1.0, 2.0]), _ratings(1, 2))
+    found = like_metrics(_said([1.0, 2.0]), _ratings(1, 2), LIKED)
     assert (found["precision"], found["recall"], found["auc"]) == (None, None, None)
     assert found["accuracy"] == 1.0
 

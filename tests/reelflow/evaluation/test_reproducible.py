@@ -51,7 +51,7 @@ def test_seeds(tmp_path: Path) -> None:
         signatures = Signatures(ServingModel(joint, data, users).signatures())
         predictions = model_predictions(signatures, rows, len(data.catalogue))
         nothing = np.full((1, 1), -1, np.int32)
-        return measure("a", predictions, nothing, rows.encoded, data, 1, None, None)
+        return measure("a", predictions, nothing, rows, data, 1, None, None, liked_from=3.5)
 
     first, again, other = (entry(seed) for seed in (1, 1, 2))
     assert first.metrics == again.metrics

@@ -17,10 +17,10 @@ from reelflow.evaluation.gate import Bound, bounds, results
 from reelflow.evaluation.metrics import WEIGHT, aggregate, row_columns, summarise
 from reelflow.evaluation.results import Summary
 from reelflow.evaluation.slices import MOVIE_POPULARITY, USER_ACTIVITY
-from tests.reelflow.evaluation.figures import predictions, stars
+from tests.reelflow.evaluation.figures import LIKED, predictions, stars
 
 ROWS = 500
-COLUMNS = row_columns(predictions(0, ROWS), stars(0, ROWS))
+COLUMNS = row_columns(predictions(0, ROWS), stars(0, ROWS), LIKED)
 _RANDOM = np.random.default_rng(0)
 SLICES = {
     USER_ACTIVITY: _RANDOM.choice(["0", "1-19", "20-49"], ROWS),
@@ -100,7 +100,7 @@ def test_tfma_agrees_with_the_rows(tmp_path: Path) -> None:
                 assert value == pytest.approx(expected.rmse, rel=1e-5)
             else:
                 protocol, name = output.split("/")
-                mean = {"raw": expected.raw, "unseen": expected.unseen}[protocol][name]
+                mean = getattr(expected, protocol)[name]
                 assert value == pytest.approx(mean, abs=1e-6)
     assert len(seen) == 1 + 3 + 2
 
@@ -109,7 +109,7 @@ def test_tfma_agrees_with_the_rows(tmp_path: Path) -> None:
 def test_predictions_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     found = predictions(1, 40)
     found.stars[3] = np.nan
-    columns = row_columns(found, stars(1, 40))
+    columns = row_columns(found, stars(1, 40), LIKED)
     slices = {key: labels[:40] for key, labels in SLICES.items()}
     limits = [_bound("rmse", "rmse", 1e9), _bound("accuracy", "top_100", 0.0)]
     broken = _evaluate(aggregate(columns, slices), limits, tmp_path)
