@@ -25,12 +25,10 @@ def measure(rows: int, repeats: int) -> common.Measured:
 
     from benchmarks import arrays
     from reelflow.model.ranking import exact_ranks
-    from reelflow.model.timelines import Timelines
+    from reelflow.model.timelines import Histories, Timelines
 
     data = arrays.encoded(USERS, MOVIES, TRAIN, held_out=rows)
-    timelines = Timelines(
-        data.train.movie_index, data.train.timestamp, data.offsets, unknown=MOVIES
-    )
+    timelines = Timelines(Histories.of_train(data))
     random = np.random.default_rng(0)
     user_table = tf.constant(random.normal(size=(USERS, SIZE)).astype(np.float32))
     candidates = tf.constant(random.normal(size=(MOVIES, SIZE)).astype(np.float32))

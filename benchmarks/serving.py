@@ -90,18 +90,28 @@ def _ours(data: Any, users: list[str], folder: Path) -> Callable[[Any, Any], Any
     import tensorflow as tf
 
     from reelflow.config import ModelConfig
-    from reelflow.model.signatures import ServingModel
+    from reelflow.model.items import ItemGram
+    from reelflow.model.signatures import Mixture, ServingModel
     from reelflow.model.tasks import JointModel
+    from reelflow.saved_model.contract import RECOMMEND, SIGNATURES
 
-    joint = JointModel(data, ModelConfig(embedding_size=SIZE))
+    config = ModelConfig(embedding_size=SIZE)
+    joint = JointModel(data, config)
+    items = ItemGram(data, config.item_movies).solve(config.item_ridge[0])
+    mixture = Mixture(items, item_share=0.5, blend=0.2)
     some = tf.zeros([1], tf.int32)
     joint.query(some, joint.timelines.ends_now(some))
     joint.rating_model(some, some)
-    model = ServingModel(joint, data, users)
+    model = ServingModel(joint, data, users, mixture, config)
     tf.saved_model.save(model, str(folder), signatures=model.signatures())
     recommend = tf.saved_model.load(str(folder)).signatures["serving_default"]
     # TF Serving fills in the defaults; Python has to name them.
-    rest = {"history": tf.constant([[""]]), "exclusions": tf.constant([[""]]), "k": tf.constant(K)}
+    rest = {
+        name: tf.constant(one.default, one.dtype)
+        for name, one in SIGNATURES[RECOMMEND].inputs.items()
+        if one.default is not None
+    }
+    rest["k"] = tf.constant(K)
     return lambda rows, ids: recommend(user_id=ids, **rest)["score"].numpy()
 
 

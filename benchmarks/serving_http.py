@@ -33,18 +33,24 @@ def exported(movies: int, folder: str, seed: int) -> common.Measured:
     from benchmarks import arrays
     from reelflow.config import ModelConfig
     from reelflow.model.export import export
-    from reelflow.model.signatures import ServingModel
+    from reelflow.model.items import ItemGram
+    from reelflow.model.signatures import Mixture, ServingModel
+    from reelflow.model.stars import star_scale
     from reelflow.model.tasks import JointModel
     from reelflow.saved_model.files import ModelInfo
 
     tf.random.set_seed(seed)
     data = arrays.encoded(USERS, movies, RATINGS)
     users = arrays.words("u", USERS)
-    joint = JointModel(data, ModelConfig())
+    config = ModelConfig()
+    joint = JointModel(data, config)
     some = tf.zeros([1], tf.int32)
     joint.query(some, joint.timelines.ends_now(some))
     joint.rating_model(some, some)
-    export(ServingModel(joint, data, users), data, users, ModelInfo(users=USERS), Path(folder))
+    items = ItemGram(data, config.item_movies).solve(config.item_ridge[0])
+    mixture = Mixture(items, item_share=0.5, blend=0.2)
+    info = ModelInfo(users=USERS, stars=star_scale(data.train.rating, config))
+    export(ServingModel(joint, data, users, mixture, config), data, users, info, Path(folder))
     return {}
 
 

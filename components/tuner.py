@@ -130,7 +130,7 @@ def make_search(
         # One seed tells trials apart as well as their average does, at a fraction of the time.
         trial_model, trial_train = merged({"train.seeds": 1, **values}, model, train)
         joint, _ = fit(data, trial_model, trial_train, folder / "logs")
-        metrics = measure(joint, data, rows)
+        metrics = measure(joint, data, rows, trial_model, trial_train)
         return Outcome(score(metrics, tuner, model), metrics)
 
     return Search(oracle(tuner, model, train, lower_is_better(tuner, model)), evaluate, folder)

@@ -20,6 +20,26 @@ class ModelConfig(Section):
     """The query tower's input: an embedding of the user, the user's last movies, or both."""
     history_length: Annotated[int, Field(ge=1, le=1000)] = 20
     """Last movies that the history tower looks at, with learned position weights."""
+    history_stars: bool = True
+    """Let the history tower know how the user rated each movie, against the user's own mean."""
+    item_movies: Annotated[int, Field(ge=0, le=20_000)] = 4096
+    """Most rated movies between which the linear item model (EASE) learns weights beside the
+    towers; time grows with the cube, size with the square. 0 leaves it out."""
+    item_ridge: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (
+        100.0,
+        300.0,
+    )
+    """L2 regularisations of its weights to choose from on the validation ratings."""
+    item_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Its share in the retrieval score; none: chosen on the validation ratings."""
+    item_opinion: Annotated[float, Field(ge=0, le=0.5)] = 0.25
+    """By how much a rated movie counts more in it for each standard deviation that the user rated
+    it above the user's own mean, and less below."""
+    candidates: Annotated[int, Field(ge=10)] = 500
+    """Movies that retrieval finds, to be put into their final order."""
+    blend_weight: Annotated[float, Field(ge=0)] | None = None
+    """Weight of the predicted stars beside the retrieval score in the final order; none: chosen on
+    the validation ratings, for liked movies. 0 leaves the order to retrieval."""
     genres: bool = True
     """Give the candidate tower the movies' genres."""
     year: bool = True
@@ -70,8 +90,9 @@ class ModelConfig(Section):
     cross network, or a classifier of likes."""
     rating_output: Literal["mean", "ordinal"] = "mean"
     """Stars as a mean (squared error), or as ordered levels (their likelihood); not for `like`."""
-    like_threshold: float = 3.5
-    """Stars from which on a movie counts as liked."""
+    like_threshold: float | None = None
+    """Stars from which on a movie counts as liked; none: 70 % of the way from the lowest to the
+    highest rating of train."""
     rating_embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
     """Size of the rating model's factors or embeddings."""
     rating_share_embeddings: bool = False

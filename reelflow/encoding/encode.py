@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,7 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelflow.base import columns as f
-from reelflow.encoding.encoded import EncodedCatalogue, EncodedData, EncodedRatings, Sizes, Tokens
+from reelflow.encoding.encoded import (
+    EncodedCatalogue,
+    EncodedData,
+    EncodedRatings,
+    NewUsers,
+    Sizes,
+    Tokens,
+)
 
 Columns = Mapping[str, npt.NDArray[np.generic]]
 
@@ -49,7 +56,10 @@ def encode(
         movies: the `movies` split of the catalogue.
         users: the `users` split; needed if the graph has `user_features`.
     """
-    unsorted = {split: _encode_split(graph, batches[split]) for split in f.RATING_SPLITS}
+    unsorted: dict[str, EncodedRatings] = {}
+    strangers: dict[str, list[str]] = {}
+    for split in f.RATING_SPLITS:
+        unsorted[split], strangers[split] = _encode_split(graph, batches[split])
     sizes = _sizes(graph, unsorted)
     train = timelines(unsorted[f.TRAIN].only_known(sizes))
     held_out = {split: with_histories(unsorted[split], train) for split in (f.VALIDATION, f.TEST)}
@@ -60,6 +70,7 @@ def encode(
         movie_features=None if graph.movie_features is None else graph.movie_features(movies),
         user_features=None if graph.user_features is None else graph.user_features(users),
         sizes=sizes,
+        new_users=_new_users(unsorted, strangers, sizes),
     )
 
 
@@ -73,6 +84,32 @@ def _sizes(graph: Graph, splits: Mapping[str, EncodedRatings]) -> Sizes:
         unknown_users={s: int((r.user_index >= users).sum()) for s, r in splits.items()},
         unknown_movies={s: int((r.movie_index >= movies).sum()) for s, r in splits.items()},
     )
+
+
+def _new_users(
+    splits: Mapping[str, EncodedRatings], user_ids: Mapping[str, Sequence[str]], sizes: Sizes
+) -> NewUsers:
+    """Collect the ratings of users that train does not have.
+
+    Args:
+        splits: all splits.
+        user_ids: split to the user ids of its rows with an unknown user, in order.
+        sizes: the vocabularies' sizes.
+    """
+    ids, parts = [], []
+    for split in (f.VALIDATION, f.TEST):
+        rows = splits[split]
+        unknown = rows.take(np.flatnonzero(rows.user_index >= sizes.users))
+        kept = np.flatnonzero(unknown.movie_index < sizes.movies)
+        ids += [user_ids[split][row] for row in kept]
+        test = np.full(len(kept), split == f.TEST)
+        parts.append([*(getattr(unknown, c)[kept] for c in _NEW_USERS_COLUMNS), test])
+    names, owners = np.unique(np.array(ids, object).astype(str), return_inverse=True)
+    movies, stars, times, test = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return NewUsers(names.tolist(), owners.astype(np.int32), movies, stars, times, test)
+
+
+_NEW_USERS_COLUMNS = (f.MOVIE_INDEX, f.RATING, f.TIMESTAMP)
 
 
 def timelines(rows: EncodedRatings) -> EncodedRatings:
@@ -90,12 +127,12 @@ def timelines(rows: EncodedRatings) -> EncodedRatings:
 
 
 def with_histories(rows: EncodedRatings, train: EncodedRatings) -> EncodedRatings:
-    """Give rows of another split their users' strictly earlier train ratings as histories."""
-    times = np.unique(train.timestamp)
-    stride = len(times) + 1
-    timeline = train.user_index.astype(np.int64) * stride + np.searchsorted(times, train.timestamp)
-    moments = rows.user_index.astype(np.int64) * stride + np.searchsorted(times, rows.timestamp)
-    return replace(rows, history_end=np.searchsorted(timeline, moments).astype(np.int64))
+    """Give rows of another split all train ratings of their users as histories.
+
+    As served: a server knows what has been rated, and not the time of what will be.
+    """
+    ends = np.searchsorted(train.user_index, rows.user_index, side="right")
+    return replace(rows, history_end=ends.astype(np.int64))
 
 
 def encode_catalogue(graph: Graph, movies: pa.Table) -> EncodedCatalogue:
@@ -119,10 +156,20 @@ def encode_catalogue(graph: Graph, movies: pa.Table) -> EncodedCatalogue:
     )
 
 
-def _encode_split(graph: Graph, batches: Iterable[pa.RecordBatch]) -> EncodedRatings:
-    parts = [_encode_batch(graph, batch) for batch in batches]
+def _encode_split(
+    graph: Graph, batches: Iterable[pa.RecordBatch]
+) -> tuple[EncodedRatings, list[str]]:
+    """Encode one split; also return the user ids of its rows with an unknown user, in order."""
+    parts: list[list[npt.NDArray[Any]]] = []
+    unknown: list[str | bytes] = []
+    for batch in batches:
+        parts.append(_encode_batch(graph, batch))
+        users = batch.column(f.USER_ID).flatten()
+        rows = np.flatnonzero(parts[-1][0] >= graph.users)
+        unknown += users.take(pa.array(rows)).to_pylist()
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else _NO_ROWS
-    return EncodedRatings(*(*columns, np.zeros(len(columns[0]), np.int64)))
+    ratings = EncodedRatings(*(*columns, np.zeros(len(columns[0]), np.int64)))
+    return ratings, [user if isinstance(user, str) else user.decode() for user in unknown]
 
 
 _NO_ROWS = [np.zeros(0, t) for t in (np.int32, np.int32, np.float32, np.int64, np.float32)]

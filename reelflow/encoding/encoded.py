@@ -1,13 +1,14 @@
 """The `encoded` artifact: ratings, catalogue and features as integer columns, read memory-mapped.
 
 The train split is sorted by user, then time, so that it is every user's timeline: the history of a
-row is the range `[offsets[user_index], history_end)` of train.
+row is the range `[offsets[user_index], history_end)` of train. For a train row that is what is
+strictly earlier, for a row of another split the whole timeline, as served.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,8 @@ class EncodedRatings:
     day: Float32
     """Days since the first train rating; 0 where missing."""
     history_end: Int64
-    """Position in train before which all of this user's ratings are strictly earlier."""
+    """Position in train where the row's history ends: at the first rating of this user that is not
+    strictly earlier for rows of train, at the end of the user's timeline for rows held out."""
 
     def __len__(self) -> int:
         return len(self.user_index)
@@ -197,6 +199,52 @@ class Tokens:
 
 
 @dataclass(frozen=True)
+class NewUsers:
+    """Ratings of users that train does not have, of movies in the catalogue.
+
+    A model has no embedding of them; it answers from their histories.
+    """
+
+    user_id: list[str]
+    """Distinct and sorted."""
+    owner: Int32
+    """Index into `user_id`, [ratings]."""
+    movie_index: Int32
+    rating: Float32
+    timestamp: Int64
+    test: npt.NDArray[np.bool_]
+    """True for ratings of the test split, False for those of validation."""
+
+    @classmethod
+    def none(cls) -> NewUsers:
+        """Return no users."""
+        whole = np.zeros(0, np.int32)
+        stars, test = np.zeros(0, np.float32), np.zeros(0, np.bool_)
+        return cls([], whole, whole, stars, np.zeros(0, np.int64), test)
+
+    def save(self, path: Path) -> None:
+        """Write Arrow IPC: the user ids as a dictionary, one row a rating."""
+        users = pa.DictionaryArray.from_arrays(pa.array(self.owner), pa.array(self.user_id))
+        columns = (f.MOVIE_INDEX, f.RATING, f.TIMESTAMP, f.TEST)
+        arrays = {name: pa.array(getattr(self, name)) for name in columns}
+        _write_batch(path, {f.USER_ID: users, **arrays})
+
+    @classmethod
+    def load(cls, path: Path) -> NewUsers:
+        """Read what `save` wrote."""
+        batch = _read_batch(path)
+        users, movies, stars, times, test = batch.columns
+        return cls(
+            user_id=users.dictionary.to_pylist(),
+            owner=users.indices.to_numpy(),
+            movie_index=movies.to_numpy(),
+            rating=stars.to_numpy(),
+            timestamp=times.to_numpy(),
+            test=test.to_numpy(zero_copy_only=False),
+        )
+
+
+@dataclass(frozen=True)
 class EncodedData:
     """The whole `encoded` artifact."""
 
@@ -210,6 +258,7 @@ class EncodedData:
     """One row a movie; None unless columns are declared as features."""
     user_features: Tokens | None = None
     """One row a user; None unless the configuration opts in to user attributes."""
+    new_users: NewUsers = field(default_factory=NewUsers.none)
 
     @property
     def offsets(self) -> Int64:
@@ -233,6 +282,7 @@ class EncodedData:
         for split, tokens in ((f.MOVIES, self.movie_features), (f.USERS, self.user_features)):
             if tokens is not None:
                 tokens.save(_features_file(folder, split))
+        self.new_users.save(_new_users_file(folder))
         (folder / "sizes.json").write_text(json.dumps(asdict(self.sizes)))
 
     @classmethod
@@ -247,7 +297,12 @@ class EncodedData:
             sizes=Sizes(**json.loads((folder / "sizes.json").read_text())),
             movie_features=movie_features,
             user_features=user_features,
+            new_users=NewUsers.load(_new_users_file(folder)),
         )
+
+
+def _new_users_file(folder: Path) -> Path:
+    return folder / f"Split-{f.USERS}" / "new.arrow"
 
 
 def _split_file(folder: Path, split: str) -> Path:

@@ -16,7 +16,7 @@ from reelflow.baselines import Baseline
 from reelflow.encoding.encoded import EncodedData, EncodedRatings, Int32, Int64
 from reelflow.evaluation.metrics import Predictions
 from reelflow.model.ranking import exact_ranks, mask, top_k
-from reelflow.model.timelines import Timelines
+from reelflow.model.timelines import Histories, Timelines
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import EVALUATE, RECOMMEND, SIGNATURES
 
@@ -203,8 +203,7 @@ def train_counts(data: EncodedData, rows: TestRows) -> tuple[Int32, Int32]:
 
 
 def _timelines(data: EncodedData) -> Timelines:
-    train = data.train
-    return Timelines(train.movie_index, train.timestamp, data.offsets, unknown=len(data.catalogue))
+    return Timelines(Histories.of_train(data))
 
 
 def _block_size(movies: int) -> int:

@@ -18,7 +18,7 @@ import tensorflow as tf
 from keras_tuner.engine import base_tuner
 from pydantic import ValidationError
 
-from reelflow.base.columns import RATING_TASK, RETRIEVAL_TASK
+from reelflow.base.columns import RATING_TASK, RETRIEVAL_TASK, TEST, VALIDATION
 from reelflow.base.common import send_notice
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.base.metrics import GATE_METRICS, METRICS, Metric
@@ -28,7 +28,9 @@ from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.evaluation.metrics import default_like_threshold, row_columns, summarise
 from reelflow.evaluation.predictions import TestRows, model_predictions
 from reelflow.evaluation.trials import Trial
+from reelflow.model.mixing import choose
 from reelflow.model.signatures import ServingModel
+from reelflow.model.stars import like_threshold
 from reelflow.model.tasks import JointModel
 from reelflow.model.timelines import sample_rows
 from reelflow.saved_model.client import Signatures
@@ -61,7 +63,13 @@ def validation_rows(data: EncodedData, train: TrainConfig) -> EncodedRatings:
     return sample_rows(rows, train.validation_rows, train.seed)
 
 
-def measure(joint: JointModel, data: EncodedData, rows: EncodedRatings) -> Metrics:
+def measure(
+    joint: JointModel,
+    data: EncodedData,
+    rows: EncodedRatings,
+    model: ModelConfig,
+    train: TrainConfig,
+) -> Metrics:
     """Measure a trained model by the signature that would be exported.
 
     A validation loss would not do: it says little about ranks, and how it compares depends on
@@ -71,6 +79,8 @@ def measure(joint: JointModel, data: EncodedData, rows: EncodedRatings) -> Metri
         joint: a trained model.
         data: what it was trained on.
         rows: held-out ratings of known users and movies.
+        model: the section `model`, as it was trained with.
+        train: the section `train`, likewise.
 
     Returns:
         Metrics of exact ranks over the whole catalogue under the unseen protocol (`top_10`,
@@ -83,7 +93,10 @@ def measure(joint: JointModel, data: EncodedData, rows: EncodedRatings) -> Metri
         movie_id=movies[rows.movie_index],
         encoded=rows,
     )
-    signatures = Signatures(ServingModel(joint, data, users).signatures())
+    threshold = like_threshold(data.train.rating, model)
+    mixture = choose(joint, data, users, model, train, threshold).mixture
+    serving = ServingModel(joint, data, users, mixture, model, hidden=(VALIDATION, TEST))
+    signatures = Signatures(serving.signatures())
     predictions = model_predictions(signatures, test_rows, len(movies))
     columns = row_columns(predictions, rows.rating, default_like_threshold(data))
     summary = summarise(columns)

@@ -65,12 +65,5 @@ def _requests(data: EncodedData, users: list[str]) -> list[tuple[str, Values]]:
         (RECOMMEND, {f.USER_ID: [unknown], f.K: 3}),
         (RATE, {f.USER_ID: [*user_ids, unknown], f.MOVIE_ID: [*movie_ids, movie_ids[0]]}),
         (SIMILAR, {f.MOVIE_ID: movie_ids}),
-        (
-            EVALUATE,
-            {
-                f.USER_ID: user_ids,
-                f.MOVIE_ID: movie_ids,
-                f.TIMESTAMP: [int(t) for t in rows.timestamp],
-            },
-        ),
+        (EVALUATE, {f.USER_ID: user_ids, f.MOVIE_ID: movie_ids}),
     ]

@@ -13,7 +13,7 @@ from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.rating import FrozenRatings, RatingModel, bias_ratings, freeze
 from reelflow.model.retrieval import RetrievalTask, recent_popularity
-from reelflow.model.timelines import Timelines
+from reelflow.model.timelines import Histories, Timelines
 from reelflow.model.towers import CandidateTower, QueryTower
 from reelflow.model.weights import Weights, prefixed
 
@@ -37,9 +37,7 @@ class JointModel(tfrs.Model):
         movies = len(data.catalogue)
         # Without timestamps nothing is strictly earlier: there is no recency to learn.
         history_length = config.history_length if data.sizes.has_timestamps else 0
-        self.timelines = Timelines(
-            data.train.movie_index, data.train.timestamp, data.offsets, unknown=movies
-        )
+        self.timelines = Timelines(Histories.of_train(data))
         self.query_tower = QueryTower(
             data.sizes.users,
             movies,
@@ -119,8 +117,9 @@ class JointModel(tfrs.Model):
         self, users: tf.Tensor, history_ends: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
         """Embed users at positions of their timelines, float32 [batch, size + 1]."""
-        recent = self.timelines.recent(users, history_ends, self.query_tower.history_length)
-        return self.query_tower(users, recent, training=training)
+        length = self.query_tower.history_length
+        recent, opinions = self.timelines.recent(users, history_ends, length)
+        return self.query_tower(users, recent, opinions, training=training)
 
     # AutoGraph would translate Keras, TFRS and this module without need, which takes most of the
     # time until the first step.

@@ -1,6 +1,10 @@
-"""Users' train ratings in order of time: their histories, their seen movies, batches of rows."""
+"""Users' ratings in order of time: their histories, their seen movies, batches of rows."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,41 +12,121 @@ import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.base import columns as f
-from reelflow.encoding.encoded import EncodedData, EncodedRatings
+from reelflow.encoding.encoded import EncodedData, EncodedRatings, Float32, Int32, Int64
 from reelflow.model.layers import ranges
 
+Floats = npt.NDArray[np.floating[Any]]
+
+WELL_RATED_SLACK = 1e-6
+"""Stars by which a rating may lie below a mean that it equals but for rounding."""
 SEEN_TABLE_BYTES = 1 << 28
 """Size up to which `SeenMovies` holds a dense table of users by movies."""
 
 
-class Timelines(tf.Module):
-    """Users' movies and times, concatenated in order of user and time; part of the exported model.
+OPINION_MAX = 2.0
+"""Largest distance of a rating from the user's mean that counts, in standard deviations."""
 
-    Training reads them by position (`recent`), serving by user (`seen`, `ends_now`), and `evaluate`
-    by user and time (`ends_before`), all from the same three tensors.
+
+@dataclass(frozen=True)
+class Histories:
+    """Ratings by the timeline that they belong to, in any order; every array has shape [ratings].
+
+    Timelines 0 to `unknown_user` - 1 are the users of train, `unknown_user` stays empty, and the
+    new users follow it.
     """
 
-    def __init__(
-        self, movies: npt.ArrayLike, times: npt.ArrayLike, offsets: npt.ArrayLike, unknown: int
-    ) -> None:
-        """Make the tables.
+    owner: Int32
+    """Number of the timeline."""
+    movie: Int32
+    stars: Float32
+    time: Int64
+    """Seconds."""
+    hidden: npt.NDArray[np.bool_]
+    """True for ratings that a model is judged by."""
+    count: int
+    """Number of timelines."""
+    unknown_movie: int
+    """The `movie_index` that stands for no movie, used as padding."""
+
+    @classmethod
+    def of_train(cls, data: EncodedData) -> Histories:
+        """Take the train ratings alone, in their own order; none is hidden."""
+        train = data.train
+        hidden = np.zeros(len(train), np.bool_)
+        columns = train.user_index, train.movie_index, train.rating, train.timestamp, hidden
+        return cls(*columns, count=data.sizes.users + 1, unknown_movie=len(data.catalogue))
+
+    @classmethod
+    def of_all(cls, data: EncodedData, hidden: Sequence[str] = (f.TEST,)) -> Histories:
+        """Take the ratings of all splits, and those of new users.
 
         Args:
-            movies: `movie_index` of every train rating, int32 [ratings].
-            times: its timestamp in seconds, int64 [ratings].
-            offsets: first position of each user, int64 [users + 2]; the last user is unknown.
-            unknown: the `movie_index` that stands for no movie, used as padding.
+            data: the ratings.
+            hidden: splits whose ratings a model is judged by.
         """
-        super().__init__()
-        self._movies = tf.Variable(movies, trainable=False, dtype=tf.int32, name="movies")
-        self._times = tf.Variable(times, trainable=False, dtype=tf.int64, name="times")
-        self._offsets = tf.Variable(offsets, trainable=False, dtype=tf.int64, name="offsets")
-        self._unknown = unknown
-        again = _rated_before(np.asarray(movies), np.asarray(offsets), unknown)
-        self._again = tf.Variable(again, trainable=False, name="again") if again.any() else None
+        users, new = data.sizes.users, data.new_users
+        parts = []
+        for split in f.RATING_SPLITS:
+            rows = getattr(data, split).only_known(data.sizes)
+            columns = rows.user_index, rows.movie_index, rows.rating, rows.timestamp
+            parts.append((*columns, np.full(len(rows), split in hidden)))
+        of_new = np.where(new.test, f.TEST in hidden, f.VALIDATION in hidden)
+        owners = (new.owner + users + 1).astype(np.int32)
+        parts.append((owners, new.movie_index, new.rating, new.timestamp, of_new))
+        owner, movie, stars, time, hides = map(np.concatenate, zip(*parts, strict=True))
+        count, unknown = users + 1 + len(new.user_id), len(data.catalogue)
+        return cls(owner, movie, stars, time, hides, count, unknown)
 
-    def recent(self, users: tf.Tensor, ends: tf.Tensor, length: int | tf.Tensor) -> tf.Tensor:
-        """Return the movies of `users` just before the positions `ends`, the oldest first.
+
+class Timelines(tf.Module):
+    """Users' movies with their stars, concatenated by user; part of the exported model.
+
+    A user's visible ratings come first, then the hidden ones, each part in order of time. Training
+    reads the visible ones by position (`recent`), serving all of them, or with `as_judged` the
+    visible ones, by user.
+    """
+
+    def __init__(self, histories: Histories) -> None:
+        """Make the tables."""
+        super().__init__()
+        h = histories
+        order = np.lexsort((h.stars, h.movie, h.time, h.hidden, h.owner))
+        owner, movie, stars = h.owner[order], h.movie[order], h.stars[order]
+        time, hidden = h.time[order], h.hidden[order]
+        offsets = np.searchsorted(owner, np.arange(h.count + 1))
+        visible = np.bincount(owner[~hidden], minlength=h.count)
+        self._unknown = h.unknown_movie
+        self._movies = _table(movie, tf.int32, "movies")
+        self._stars = _table(stars, tf.float32, "stars")
+        self._offsets = _table(offsets, tf.int64, "offsets")
+        self._visible_ends = _table(offsets[:-1] + visible, tf.int64, "visible_ends")
+        self.star_mean = float(stars[~hidden].mean()) if (~hidden).any() else 0.0
+        """Mean of the visible ratings."""
+        self.star_deviation = float(stars[~hidden].std()) if (~hidden).any() else 0.0
+        """Standard deviation of the visible ratings."""
+        means = [_means(stars, owner, h.count, rows) for rows in (~hidden, np.ones_like(hidden))]
+        own = np.where(visible > 0, *means)
+        self._own_means = _table(own, tf.float32, "own_means")
+        self._opinions = _table(self._deviations(stars, own[owner]), tf.float32, "opinions")
+        pairs = owner.astype(np.int64) * (h.unknown_movie + 1) + movie
+        again = _repeated(pairs)
+        self._again = _table(again, tf.bool, "again") if again.any() else None
+        # A reason must hold by the mean of what is visible, and by the mean of everything.
+        worst = _least(stars, pairs)
+        well = worst >= np.maximum(own, np.nan_to_num(means[1]))[owner] - WELL_RATED_SLACK
+        self._well_rated = _table(well, tf.bool, "well_rated")
+        by_time = np.lexsort((stars, movie, time, owner))
+        in_order = bool((by_time == np.arange(len(by_time))).all())
+        self._by_time = None if in_order else _table(by_time, tf.int64, "by_time")
+
+    def _deviations(self, stars: Floats, means: Floats) -> Floats:
+        deviations = (stars - means) / (self.star_deviation or 1.0)
+        return np.clip(deviations, -OPINION_MAX, OPINION_MAX)
+
+    def recent(
+        self, users: tf.Tensor, ends: tf.Tensor, length: int | tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the visible movies of `users` just before the positions `ends`, the oldest first.
 
         Args:
             users: int [batch].
@@ -50,52 +134,158 @@ class Timelines(tf.Module):
             length: number of movies, at most.
 
         Returns:
-            int32 [batch, length], padded on the left.
+            `movie_index`, int32 [batch, length], padded on the left, and the opinions, float32
+            [batch, length]: by how many standard deviations of all ratings the user rated the movie
+            above the user's own mean, from -2 to 2; 0 for padding.
         """
-        positions = ends[:, None] - tf.range(length, 0, -1, dtype=tf.int64)[None, :]
-        inside = positions >= tf.gather(self._offsets, users)[:, None]
-        movies = tf.gather(self._movies, tf.where(inside, positions, tf.zeros_like(positions)))
-        return tf.where(inside, movies, self._unknown)
+        positions, inside = self._before(users, ends, length)
+        return self._at(positions, inside)
+
+    def latest(
+        self, users: tf.Tensor, length: int | tf.Tensor, as_judged: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the last movies of `users` and opinions, as `recent` does.
+
+        Args:
+            users: int [batch].
+            length: number of movies, at most.
+            as_judged: bool [batch], True leaves out hidden ratings.
+        """
+        return self._at(*self._latest(users, length, as_judged))
+
+    def latest_stars(self, users: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the last movies of `users`, as `latest`, and their stars, NaN for padding."""
+        positions, inside = self._latest(users, length, tf.zeros_like(users, tf.bool))
+        movies, _ = self._at(positions, inside)
+        return movies, tf.where(inside, tf.gather(self._stars, positions), np.nan)
 
     def ends_now(self, users: tf.Tensor) -> tf.Tensor:
-        """Return the ends of the users' timelines, int64 [batch]."""
-        return tf.gather(self._offsets, tf.cast(users, tf.int32) + 1)
+        """Return the ends of the users' visible ratings, int64 [batch]."""
+        return tf.gather(self._visible_ends, users)
 
-    def ends_before(self, users: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
-        """Return the ends of the users' ratings strictly before `times`, int64 [batch]."""
-        rows, positions = self._positions(users)
-        earlier = tf.gather(self._times, positions) < tf.gather(times, rows)
-        counts = tf.math.unsorted_segment_sum(tf.cast(earlier, tf.int64), rows, tf.size(users))
-        return tf.gather(self._offsets, users) + counts
+    def rated(
+        self, users: tf.Tensor, as_judged: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """List the movies that users have rated.
 
-    def seen(self, users: tf.Tensor) -> tf.Tensor:
+        Each movie occurs once a user, however often it was rated.
+
+        Args:
+            users: int [batch].
+            as_judged: bool [batch], True leaves out hidden ratings.
+
+        Returns:
+            Row of the batch, int32 [n], ascending; `movie_index`, int32 [n]; opinion, float32 [n].
+        """
+        rows, positions = self._rated(users, as_judged)
+        return rows, tf.gather(self._movies, positions), tf.gather(self._opinions, positions)
+
+    def well_rated(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """List what users have rated at or above their own means.
+
+        Returns:
+            Row of the batch, int32 [n], ascending; `movie_index`, int32 [n]; opinion, float32 [n];
+            stars, float32 [n].
+        """
+        rows, positions = self._rated(users, tf.zeros_like(users, tf.bool))
+        kept = tf.where(tf.gather(self._well_rated, positions))[:, 0]
+        rows, positions = tf.gather(rows, kept), tf.gather(positions, kept)
+        tables = self._movies, self._opinions, self._stars
+        movies, opinions, stars = (tf.gather(table, positions) for table in tables)
+        return rows, movies, opinions, stars
+
+    def seen(self, users: tf.Tensor, as_judged: tf.Tensor | None = None) -> tf.Tensor:
         """Return coordinates (row of the batch, movie) of movies that users rated, int32 [n, 2].
 
-        Each movie occurs once, however often a user rated it.
+        Args:
+            users: int [batch].
+            as_judged: as for `rated`; None leaves hidden ratings out.
         """
-        rows, positions = self._positions(users)
-        if self._again is not None:
-            first = tf.where(~tf.gather(self._again, positions))[:, 0]
-            rows, positions = tf.gather(rows, first), tf.gather(positions, first)
-        return tf.stack([rows, tf.gather(self._movies, positions)], axis=1)
+        hide = tf.ones_like(users, tf.bool) if as_judged is None else as_judged
+        rows, movies, _ = self.rated(users, hide)
+        return tf.stack([rows, movies], axis=1)
+
+    def opinions_of(self, users: tf.Tensor, stars: tf.Tensor) -> tf.Tensor:
+        """Return the opinions that stars of a request express, float32 [batch, n].
+
+        Stars that are not known, NaN, express none. A user without ratings is taken to have the
+        mean of all.
+
+        Args:
+            users: int [batch].
+            stars: float32 [batch, n].
+        """
+        own = tf.gather(self._own_means, users)[:, None]
+        means = tf.where(tf.math.is_nan(own), self.star_mean, own)
+        opinions = (stars - means) / (self.star_deviation or 1.0)
+        clipped = tf.clip_by_value(opinions, -OPINION_MAX, OPINION_MAX)
+        return tf.where(tf.math.is_nan(stars), 0.0, clipped)
 
     def counts(self, users: tf.Tensor) -> tf.Tensor:
-        """Return the number of ratings of each user, int32 [batch]."""
-        return tf.cast(self.ends_now(users) - tf.gather(self._offsets, users), tf.int32)
+        """Return the number of ratings of each user, hidden ones included, int32 [batch]."""
+        ends = tf.gather(self._offsets, users + 1)
+        return tf.cast(ends - tf.gather(self._offsets, users), tf.int32)
 
-    def _positions(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return ranges(tf.gather(self._offsets, users), self.ends_now(users))
+    def _ends(self, users: tf.Tensor, as_judged: tf.Tensor) -> tf.Tensor:
+        everything = tf.gather(self._offsets, users + 1)
+        return tf.where(as_judged, tf.gather(self._visible_ends, users), everything)
+
+    def _before(
+        self, users: tf.Tensor, ends: tf.Tensor, length: int | tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return positions before `ends`, 0 where there are none, and which there are."""
+        positions = ends[:, None] - tf.range(length, 0, -1, dtype=tf.int64)[None, :]
+        inside = positions >= tf.gather(self._offsets, users)[:, None]
+        return tf.where(inside, positions, tf.zeros_like(positions)), inside
+
+    def _latest(
+        self, users: tf.Tensor, length: int | tf.Tensor, as_judged: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        positions, inside = self._before(users, self._ends(users, as_judged), length)
+        if self._by_time is not None:
+            # Hidden ratings lie behind the visible ones, though not all of them are later.
+            by_time = tf.gather(self._by_time, positions)
+            positions = tf.where(as_judged[:, None], positions, by_time)
+        return positions, inside
+
+    def _at(self, positions: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        movies = tf.where(inside, tf.gather(self._movies, positions), self._unknown)
+        return movies, tf.where(inside, tf.gather(self._opinions, positions), 0.0)
+
+    def _rated(self, users: tf.Tensor, as_judged: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        rows, positions = ranges(tf.gather(self._offsets, users), self._ends(users, as_judged))
+        if self._again is None:
+            return rows, positions
+        first = tf.where(~tf.gather(self._again, positions))[:, 0]
+        return tf.gather(rows, first), tf.gather(positions, first)
 
 
-def _rated_before(
-    movies: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], movie_count: int
-) -> npt.NDArray[np.bool_]:
-    """Return True for ratings of a movie that the user has rated earlier, bool [ratings]."""
-    users = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    _, first = np.unique(users * (movie_count + 1) + movies, return_index=True)
-    again = np.ones(len(movies), bool)
-    again[first] = False
+def _table(values: npt.ArrayLike, dtype: tf.DType, name: str) -> tf.Variable:
+    return tf.Variable(values, trainable=False, dtype=dtype, name=name)
+
+
+def _means(
+    stars: Float32, owner: Int32, count: int, rows: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Return each owner's mean over some rows, float64 [count]; NaN for those without any."""
+    sums = np.bincount(owner[rows], stars[rows].astype(np.float64), count)
+    with np.errstate(invalid="ignore"):
+        return sums / np.bincount(owner[rows], minlength=count)
+
+
+def _repeated(pairs: Int64) -> npt.NDArray[np.bool_]:
+    """Return True for pairs of user and movie that have occurred earlier, bool [ratings]."""
+    again = np.ones(len(pairs), np.bool_)
+    again[np.unique(pairs, return_index=True)[1]] = False
     return again
+
+
+def _least(stars: Float32, pairs: Int64) -> Float32:
+    """Return the fewest stars that the pair of each rating has ever got, float32 [ratings]."""
+    distinct, places = np.unique(pairs, return_inverse=True)
+    least = np.full(len(distinct), np.inf, np.float32)
+    np.minimum.at(least, places, stars)
+    return least[places]
 
 
 class SeenMovies:

@@ -17,11 +17,12 @@ UNKNOWN_USER_RATE = 0.1
 
 
 class QueryTower(keras.layers.Layer):
-    """Embeds a user and the user's last movies: u + sum over positions t of w_t * h(movie_t).
+    """Embeds a user and the user's last movies: u + sum over t of w_t * (h(m_t) + o_t g(m_t)).
 
     Position weights w are learned, and so are embeddings h of watched movies apart from those of
-    the candidate tower (as in SVD++, Koren 2008, section 4.1). `model.query` drops either term;
-    with `model.user_features`, the embeddings of the user's attributes are added. Dense layers
+    the candidate tower (as in SVD++, Koren 2008, section 4.1), and embeddings g of what an opinion
+    o of them adds (`model.history_stars`). `model.query` drops the user or the history; with
+    `model.user_features`, the embeddings of the user's attributes are added. Dense layers
     (`model.query_layers`) may follow the sum.
     """
 
@@ -61,6 +62,9 @@ class QueryTower(keras.layers.Layer):
         )
         if self.history_length:
             self._history = keras.layers.Embedding(movies + 1, size, _small(), name="history")
+            self._opinion = None
+            if config.history_stars:
+                self._opinion = keras.layers.Embedding(movies + 1, size, "zeros", name="opinion")
             self._position_weights = self.add_weight(
                 name="position_weights",
                 shape=[self.history_length],
@@ -81,13 +85,20 @@ class QueryTower(keras.layers.Layer):
             config.query_layers, config.layer_dropout, config.tower_l2, "query_layers"
         )
 
-    def call(self, users: tf.Tensor, recent: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+    def call(
+        self,
+        users: tf.Tensor,
+        recent: tf.Tensor,
+        opinions: tf.Tensor,
+        training: bool | None = None,
+    ) -> tf.Tensor:
         """Embed queries.
 
         Args:
             users: `user_index`, int [batch].
             recent: `movie_index` of the last movies, the newest last, int [batch, history_length],
                 padded on the left with the unknown movie.
+            opinions: of these movies (`Timelines.recent`), float32 [batch, history_length].
             training: True hides some users and applies dropout.
 
         Returns:
@@ -97,16 +108,18 @@ class QueryTower(keras.layers.Layer):
         if self._knows_users:
             parts.append(self._user_side(self._hide_some(users) if training else users))
         if self.history_length:
-            known = tf.cast(recent != self._padding, tf.float32)
-            weights = known * self._position_weights
+            weights = tf.cast(recent != self._padding, tf.float32) * self._position_weights
             parts.append(tf.einsum("bh,bhd->bd", weights, self._history(recent)))
+            if self._opinion is not None:
+                felt = weights * opinions
+                parts.append(tf.einsum("bh,bhd->bd", felt, self._opinion(recent)))
         query = self._dropout(tf.add_n(parts), training=training)
         if self._layers is not None:
             query = self._layers(query, training=training)
         return tf.concat([query, tf.ones_like(query[:, :1])], axis=1)
 
     def shares(
-        self, users: tf.Tensor, recent: tf.Tensor, candidates: tf.Tensor
+        self, users: tf.Tensor, recent: tf.Tensor, opinions: tf.Tensor, candidates: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Split scores into contributions of the history and a rest, which sum to the score.
 
@@ -116,6 +129,7 @@ class QueryTower(keras.layers.Layer):
         Args:
             users: as for a call, outside of training.
             recent: as for a call, outside of training.
+            opinions: as for a call, outside of training.
             candidates: one for each query, float32 [batch, size + 1].
 
         Returns:
@@ -124,7 +138,7 @@ class QueryTower(keras.layers.Layer):
             behind dense layers also the effects of several movies together.
         """
         if self._layers is not None:
-            return self._shares_by_leaving_out(users, recent, candidates)
+            return self._shares_by_leaving_out(users, recent, opinions, candidates)
         embedding, rest = candidates[:, :-1], candidates[:, -1]
         if self._knows_users:
             rest += tf.reduce_sum(self._user_side(users) * embedding, axis=1)
@@ -132,18 +146,23 @@ class QueryTower(keras.layers.Layer):
             return tf.zeros_like(recent, tf.float32), rest
         known = tf.cast(recent != self._padding, tf.float32)
         products = tf.einsum("bhd,bd->bh", self._history(recent), embedding)
+        if self._opinion is not None:
+            felt = tf.einsum("bhd,bd->bh", self._opinion(recent), embedding)
+            products += opinions * felt
         return known * self._position_weights * products, rest
 
     def _shares_by_leaving_out(
-        self, users: tf.Tensor, recent: tf.Tensor, candidates: tf.Tensor
+        self, users: tf.Tensor, recent: tf.Tensor, opinions: tf.Tensor, candidates: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        scores = tf.reduce_sum(self(users, recent) * candidates, axis=1)
+        scores = tf.reduce_sum(self(users, recent, opinions) * candidates, axis=1)
         if not self.history_length:
             return tf.zeros_like(recent, tf.float32), scores
         left_out = tf.eye(self.history_length, dtype=tf.bool)[None]
         others = tf.where(left_out, self._padding, recent[:, None, :])
         queries = self(
-            tf.repeat(users, self.history_length), tf.reshape(others, [-1, self.history_length])
+            tf.repeat(users, self.history_length),
+            tf.reshape(others, [-1, self.history_length]),
+            tf.repeat(opinions, self.history_length, axis=0),
         )
         queries = tf.reshape(queries, [-1, self.history_length, candidates.shape[1]])
         without = tf.einsum("bhd,bd->bh", queries, candidates)
@@ -161,6 +180,8 @@ class QueryTower(keras.layers.Layer):
         if self.history_length:
             named["history"] = Weight(self._history.embeddings, MOVIES)
             named["position_weights"] = Weight(self._position_weights)
+            if self._opinion is not None:
+                named["opinion"] = Weight(self._opinion.embeddings, MOVIES)
         return named
 
     @property

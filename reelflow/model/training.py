@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reelflow.base.common import send_notice
+from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig, SplitConfig, TrainConfig
-from reelflow.encoding.encoded import EncodedData
-from reelflow.model import guards
+from reelflow.encoding.encoded import EncodedData, Float32
+from reelflow.model import guards, mixing
 from reelflow.model.export import export
 from reelflow.model.fit import FitResult, fit_and_refit
 from reelflow.model.signatures import ServingModel
+from reelflow.model.stars import star_scale
 from reelflow.model.tasks import RETRIEVAL_LOSS
 from reelflow.model.warm_start import plan_start
-from reelflow.saved_model.files import Guard, ModelInfo
+from reelflow.saved_model.files import Guard, ModelInfo, StarScale
 
 
 def train_and_export(
@@ -49,6 +52,7 @@ def train_and_export(
     """
     checks = [guards.strictly_past_histories(data)]
     guards.refuse(checks)
+    model, scale = with_stars(model, data.train.rating)
     plan = None
     if train.warm_start:
         assert split is not None, "a warm start needs the section split"
@@ -57,6 +61,10 @@ def train_and_export(
     start = None if plan is None else plan.transfer
     fitted = fit_and_refit(data, model, train, log_dir, start)
     joint, history = fitted.joint, fitted.history
+    choice = mixing.choose(fitted.before_refit, data, users, model, train, scale.like_threshold)
+    mixture = choice.mixture
+    if fitted.data is not data:
+        mixture = mixing.refit(choice, fitted.data, model)
     info = ModelInfo(
         users=len(users),
         movies=len(fitted.data.catalogue),
@@ -71,14 +79,45 @@ def train_and_export(
         warm_start=None if plan is None else plan.info(),
         guards=[*checks, *_check_training(fitted, model, train)],
         cross_weights=joint.rating_model.cross_weights() if joint.has_rating else None,
+        stars=scale,
+        item_share=choice.item_share,
+        blend=choice.blend,
         model=model.model_dump(mode="json"),
         train=train.model_dump(mode="json"),
         split=None if split is None else split.model_dump(mode="json"),
     )
-    export(ServingModel(joint, fitted.data, users), fitted.data, users, info, saved_model)
+    serving = ServingModel(joint, fitted.data, users, mixture, model)
+    export(serving, fitted.data, users, info, saved_model)
     if plan is not None:
         # The next run's validation ratings may be among this run's: keep weights that know none.
         plan.save_weights(fitted.before_refit, saved_model)
+
+
+def with_stars(model: ModelConfig, ratings: Float32) -> tuple[ModelConfig, StarScale]:
+    """Return the section `model` as it suits the ratings of train, and their scale.
+
+    Ratings that do not vary teach retrieval alone.
+
+    Raises:
+        BadInput: they do not vary, and the configuration asks for the rating task alone; or there
+            are none.
+    """
+    if not len(ratings):
+        raise BadInput(
+            "All ids of the train split are out of vocabulary: there is nothing to learn from.",
+            "Check that ratings and movies use the same ids.",
+        )
+    scale = star_scale(ratings, model)
+    if scale.deviation or not model.rating_weight:
+        return model, scale
+    if not model.retrieval_weight:
+        raise BadInput(
+            f"All ratings are {scale.lowest:g}: there are no stars to learn, and "
+            "model.retrieval_weight = 0 switches retrieval off.",
+            "Set model.retrieval_weight above 0.",
+        )
+    send_notice("ratings do not vary: retrieval alone")
+    return model.model_copy(update={"rating_weight": 0.0}), scale
 
 
 def _check_training(fitted: FitResult, model: ModelConfig, train: TrainConfig) -> list[Guard]:

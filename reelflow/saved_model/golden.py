@@ -15,6 +15,7 @@ from reelflow.base.columns import (
     RANK_RAW,
     RANK_UNSEEN,
     SCORE,
+    SEEN,
     SOURCE,
     TITLE,
     USER_ID,
@@ -100,11 +101,14 @@ def _differences(known: Values, answer: Values) -> Iterator[str]:
             yield f"{name} has shape {list(actual.shape)} instead of {list(expected.shape)}"
         elif ranked and name == MOVIE_ID:
             yield from _moved_movies(known, answer)
-        elif ranked and name == TITLE:
+        elif ranked and name in (TITLE, SEEN):
             same_movie = np.asarray(known[MOVIE_ID]) == np.asarray(answer[MOVIE_ID])
             yield from _first(name, expected, actual, (expected != actual) & same_movie)
         elif expected.dtype.kind == "f":
-            yield from _first(name, expected, actual, ~_close(actual, expected))
+            wrong = ~_close(actual, expected)
+            if ranked and name != SCORE:
+                wrong &= np.asarray(known[MOVIE_ID]) == np.asarray(answer[MOVIE_ID])
+            yield from _first(name, expected, actual, wrong)
         elif name in (RANK_RAW, RANK_UNSEEN):
             allowed = 1 + expected // 1000
             yield from _first(name, expected, actual, abs(actual - expected) > allowed)

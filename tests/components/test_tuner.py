@@ -31,7 +31,7 @@ SETTINGS = TunerConfig(trials=2, objective="mrr", space=SPACE)
 def test_a_trained_model_is_measured_on_validation(model: Trained) -> None:
     rows = validation_rows(model.data, trained.TRAIN)
     assert len(rows) == 24
-    metrics = measure(model.joint, model.data, rows)
+    metrics = measure(model.joint, model.data, rows, trained.MODEL, trained.TRAIN)
     # Three movies are left of each colour, and nothing tells them apart.
     assert metrics["top_5"] == 1
     assert metrics["mrr"] > 1 / 3 - 0.05

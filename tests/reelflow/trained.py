@@ -11,7 +11,9 @@ from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.export import export
 from reelflow.model.fit import History, fit
+from reelflow.model.mixing import choose
 from reelflow.model.signatures import ServingModel
+from reelflow.model.stars import like_threshold
 from reelflow.model.tasks import JointModel
 from reelflow.saved_model.files import ModelInfo
 from tests.encoded_data import Checkerboard, checkerboard
@@ -46,7 +48,10 @@ def trained() -> Trained:
     data = board.data
     with tempfile.TemporaryDirectory() as logs:
         joint, history = fit(data, MODEL, TRAIN, Path(logs))
-    return Trained(board, data, joint, ServingModel(joint, data, board.users), history)
+    threshold = like_threshold(data.train.rating, MODEL)
+    mixture = choose(joint, data, board.users, MODEL, TRAIN, threshold).mixture
+    serving = ServingModel(joint, data, board.users, mixture, MODEL)
+    return Trained(board, data, joint, serving, history)
 
 
 def export_to(folder: Path) -> Path:

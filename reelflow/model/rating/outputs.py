@@ -17,6 +17,7 @@ import tf_keras as keras
 from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import Float32
+from reelflow.model.stars import like_threshold
 
 MOST_LEVELS = 50
 """Distinct ratings that the ordinal output accepts at most."""
@@ -191,7 +192,7 @@ class LikeOutput(Output):
 
 RATING_OUTPUTS: Final[Mapping[str, Callable[[Float32, ModelConfig], Output]]] = {
     "mean": lambda ratings, config: MeanOutput(ratings),
-    "ordinal": lambda ratings, config: OrdinalOutput(ratings, config.like_threshold),
-    "like": lambda ratings, config: LikeOutput(ratings, config.like_threshold),
+    "ordinal": lambda ratings, config: OrdinalOutput(ratings, like_threshold(ratings, config)),
+    "like": lambda ratings, config: LikeOutput(ratings, like_threshold(ratings, config)),
 }
 """Name in `model.rating_output`, or the name that a head asks for, to the output."""
