@@ -17,8 +17,8 @@ from reelflow.model.final_order import FinalOrder
 from reelflow.model.items import ItemWeights, LinearItems
 from reelflow.model.rankers import Asked, Ranker, RatingRanker, TowerRanker
 from reelflow.model.ranking import LOWEST, mask, top_k
+from reelflow.model.requests import Knowledge
 from reelflow.model.tasks import JointModel
-from reelflow.model.timelines import Histories, Timelines
 from reelflow.saved_model.contract import (
     BLEND,
     EVALUATE,
@@ -78,20 +78,19 @@ class ServingModel(tf.Module):
         """
         super().__init__()
         catalogue = data.catalogue
-        self._users = _Index(users, data.new_users.user_id)
-        self._movies = _Index(catalogue.movie_id)
         self._user_count, self._movie_count = len(users), len(catalogue)
         self._movie_ids = _constant([*catalogue.movie_id, ""])
         self._titles = _constant([*catalogue.title, ""])
-        self._timelines = Timelines(Histories.of_all(data, hidden))
         self._ratings = joint.frozen_ratings()
         items = None
         if mixture.items is not None:
             items = LinearItems(mixture.items, self._movie_count, config.item_opinion)
         self.ranker = self._make_ranker(joint, data, items, mixture.item_share)
+        self._knowledge = Knowledge(data, users, hidden, self.ranker)
+        timelines = self._knowledge.timelines
         self.final = FinalOrder(
             self._ratings,
-            (self._timelines.star_mean, self._timelines.star_deviation),
+            (timelines.star_mean, timelines.star_deviation),
             mixture.blend if joint.has_retrieval and joint.has_rating else 0.0,
             config.candidates,
             self._movie_count,
@@ -155,13 +154,13 @@ class ServingModel(tf.Module):
                 the catalogue.
             as_judged: True hides the test ratings, bool [batch] or a scalar.
         """
-        users = self._users.lookup(user_id)
+        users = self._knowledge.users(user_id)
         keep, hide = _each(include_seen, users), _each(as_judged, users)
-        asked, named = self._asked(users, history, stars, hide)
-        seen = self._seen(users, named, hide)
+        asked, named = self._knowledge.asked(users, history, stars, hide)
+        seen = self._knowledge.seen(users, named, hide)
         scores = self.ranker.scores(asked)
         left_out = seen & ~keep[:, None]
-        left_out |= self._table(self._rows_of_movies(exclusions, tf.size(users)))
+        left_out |= self._knowledge.marked(self._knowledge.rows_of(exclusions, tf.size(users)))
         left_out |= ~allowed
         left_out = tf.pad(left_out, [[0, 0], [0, tf.shape(scores)[1] - self._movie_count]])
         scores = tf.where(left_out, LOWEST, scores)
@@ -192,26 +191,26 @@ class ServingModel(tf.Module):
         self, users: tf.Tensor, history: tf.Tensor, stars: tf.Tensor
     ) -> tuple[Asked, tf.Tensor]:
         hide = tf.ones_like(users, tf.bool)
-        asked, named = self._asked(users, history, stars, hide)
-        return asked, tf.cast(tf.where(self._seen(users, named, hide)), tf.int32)
+        asked, named = self._knowledge.asked(users, history, stars, hide)
+        return asked, tf.cast(tf.where(self._knowledge.seen(users, named, hide)), tf.int32)
 
     def rate(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> Outputs:
         """Return predicted stars of pairs of ids, string [batch]; unknown ids count as average."""
-        users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
+        users, movies = self._knowledge.users(user_id), self._knowledge.movies(movie_id)
         return {
-            **self._rated(self._trained(users), movies),
+            **self._rated(self._knowledge.trained(users), movies),
             KNOWN_USER: users < self._user_count,
             KNOWN_MOVIE: movies < self._movie_count,
         }
 
     def similar(self, movie_id: tf.Tensor, k: tf.Tensor) -> Outputs:
         """Return the k nearest movies by cosine of their embeddings, without the movie itself."""
-        movies = self._movies.lookup(movie_id)
+        movies = self._knowledge.movies(movie_id)
         known = movies < self._movie_count
         directions = tf.gather(self.directions, tf.where(known, movies, 0))
         cosines = tf.matmul(directions, self.directions, transpose_b=True)
         cosines = tf.where(known[:, None], cosines, LOWEST)
-        scores = mask(cosines, self._cells(movies[:, None]))
+        scores = mask(cosines, self._knowledge.cells(movies[:, None]))
         best, nearest = top_k(scores, tf.reduce_max(k))
         return {**self._named(nearest), f.SCORE: best}
 
@@ -236,8 +235,8 @@ class ServingModel(tf.Module):
             stars: as for `recommend`.
             order: as for `recommend`.
         """
-        users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
-        named = self._movies.lookup(history)
+        users, movies = self._knowledge.users(user_id), self._knowledge.movies(movie_id)
+        named = self._knowledge.movies(history)
         batch = tf.range(tf.size(users))
         alike = tf.reduce_all(named == self._movie_count) & (tf.size(order) == 1)
         queries, rows = tf.unique(tf.where(alike, users, batch))
@@ -251,7 +250,7 @@ class ServingModel(tf.Module):
         raw, unseen = self.final.ranks(asked, scores, weights, seen, rows, targets)
         last = self._movie_count + 1
         return {
-            **self._rated(self._trained(users), movies),
+            **self._rated(self._knowledge.trained(users), movies),
             f.RANK_RAW: tf.where(known, raw, last),
             f.RANK_UNSEEN: tf.where(known, unseen, last),
         }
@@ -263,12 +262,12 @@ class ServingModel(tf.Module):
 
         The first stage alone, unmasked: `recommend` puts its best into the final order.
         """
-        users = self._users.lookup(user_id)
+        users = self._knowledge.users(user_id)
         hide = _each(as_judged, users)
-        asked, named = self._asked(users, history, stars, hide)
+        asked, named = self._knowledge.asked(users, history, stars, hide)
         return {
             f.SCORE: self.ranker.scores(asked)[:, : self._movie_count],
-            f.SEEN: self._seen(users, named, hide),
+            f.SEEN: self._knowledge.seen(users, named, hide),
             f.SOURCE: self._source(asked),
         }
 
@@ -286,12 +285,12 @@ class ServingModel(tf.Module):
             Ids and titles, string [batch, n], weights and the user's stars, NaN where not known,
             float32 [batch, n], with n up to `REASONS`; and `rest`, float32 [batch].
         """
-        users, movies = self._users.lookup(user_id), self._movies.lookup(movie_id)
+        users, movies = self._knowledge.users(user_id), self._knowledge.movies(movie_id)
         hide = tf.zeros_like(users, tf.bool)
-        asked, named = self._asked(users, history, stars, hide)
+        asked, named = self._knowledge.asked(users, history, stars, hide)
         known = movies < self._movie_count
         targets = tf.where(known, movies, 0)
-        rated, opinions, own_stars = self._well_rated(users, named, history, stars)
+        rated, opinions, own_stars = self._knowledge.well_rated(users, named, stars)
         weights = self.ranker.shares(asked, rated, opinions, targets)
         valid = (rated != self._movie_count) & known[:, None] & ~asked.by_popularity[:, None]
         weights = tf.where(valid, weights, LOWEST)
@@ -313,107 +312,21 @@ class ServingModel(tf.Module):
 
     def timeline(self, user_id: tf.Tensor, k: tf.Tensor) -> Outputs:
         """Return the k last movies of users, the newest first, their stars, and their number."""
-        users = self._users.lookup(user_id)
+        users = self._knowledge.users(user_id)
         length = tf.cast(tf.clip_by_value(tf.reduce_max(k), 1, self._movie_count), tf.int64)
-        movies, stars = self._timelines.latest_stars(users, length)
+        movies, stars = self._knowledge.timelines.latest_stars(users, length)
         movies, stars = tf.reverse(movies, axis=[1]), tf.reverse(stars, axis=[1])
         rows = tf.where(movies < self._movie_count, movies, -1)
         return {
             **self._named(rows),
             f.RATING: stars,
-            f.COUNT: self._timelines.counts(users),
+            f.COUNT: self._knowledge.timelines.counts(users),
         }
-
-    def _asked(
-        self, users: tf.Tensor, history: tf.Tensor, stars: tf.Tensor, hide: tf.Tensor
-    ) -> tuple[Asked, tf.Tensor]:
-        """Join timelines and the requests' own histories.
-
-        Returns:
-            What is known of the users, and `movie_index` of `history`, int32 [batch, n].
-        """
-        named = self._rows_of_movies(history, tf.size(users))
-        given = tf.broadcast_to(stars, tf.shape(named))
-        opinions = self._timelines.opinions_of(users, given)
-        length = self.ranker.history_length
-        latest, felt = self._timelines.latest(users, length, hide)
-        recent = tf.concat([latest, named], axis=1)
-        felt = tf.concat([felt, opinions], axis=1)
-        order = tf.argsort(tf.cast(recent != self._movie_count, tf.int32), axis=1, stable=True)
-        order = order[:, tf.shape(recent)[1] - length :]
-        rows, movies, rated = self._timelines.rated(users, hide)
-        known = tf.cast(tf.where(named < self._movie_count), tf.int32)
-        asked = Asked(
-            users=self._trained(users),
-            recent=tf.gather(recent, order, axis=1, batch_dims=1),
-            opinions=tf.gather(felt, order, axis=1, batch_dims=1),
-            rated_rows=tf.concat([rows, known[:, 0]], axis=0),
-            rated_movies=tf.concat([movies, tf.gather_nd(named, known)], axis=0),
-            rated_opinions=tf.concat([rated, tf.gather_nd(opinions, known)], axis=0),
-            is_known=users < self._user_count,
-            has_rated=self._has_history(rows, named),
-        )
-        return asked, named
-
-    def _has_history(self, rows: tf.Tensor, named: tf.Tensor) -> tf.Tensor:
-        """Return True where a history alone gives an answer, bool [batch]."""
-        batch = tf.shape(named)[0]
-        if not self.ranker.uses_histories:
-            return tf.zeros([batch], tf.bool)
-        counts = tf.math.unsorted_segment_sum(tf.ones_like(rows), rows, batch)
-        return (counts > 0) | tf.reduce_any(named < self._movie_count, axis=1)
-
-    def _well_rated(
-        self, users: tf.Tensor, named: tf.Tensor, history: tf.Tensor, stars: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return movies that may be reasons, padded, their opinions and stars, [batch, n] each."""
-        batch = tf.size(users)
-        rows, *columns = self._timelines.well_rated(users)
-        timeline = [
-            tf.RaggedTensor.from_value_rowids(column, rows, nrows=batch).to_tensor(padding)
-            for column, padding in zip(columns, (self._movie_count, 0.0, np.nan), strict=True)
-        ]
-        given = tf.broadcast_to(stars, tf.shape(named))
-        opinions = self._timelines.opinions_of(users, given)
-        twice = tf.reduce_any(named[:, :, None] == timeline[0][:, None, :], axis=2)
-        fits = (opinions >= 0.0) & ~twice
-        request = [tf.where(fits, named, self._movie_count), opinions, given]
-        movies, felt, own = (
-            tf.concat(pair, axis=1) for pair in zip(timeline, request, strict=True)
-        )
-        return movies, felt, own
-
-    def _trained(self, users: tf.Tensor) -> tf.Tensor:
-        """Return users as the trained model numbers them: new users are unknown to it."""
-        return tf.minimum(users, self._user_count)
-
-    def _rows_of_movies(self, movie_ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        """Look up ids [rows or 1, n], as indices [rows, n]; padding gets the unknown movie's."""
-        movies = self._movies.lookup(movie_ids)
-        return tf.tile(movies, [rows // tf.maximum(tf.shape(movies)[0], 1), 1])
 
     def _source(self, asked: Asked) -> tf.Tensor:
         """Return `contract.Source` of each answer, string [batch]."""
         unknown = tf.where(asked.has_rated, FROM_HISTORY, FROM_POPULARITY)
         return tf.where(asked.is_known, FROM_USER, unknown)
-
-    def _seen(self, users: tf.Tensor, named: tf.Tensor, hide: tf.Tensor) -> tf.Tensor:
-        """Return True for movies that users have rated or requests name, bool [batch, movies]."""
-        cells = tf.concat([self._timelines.seen(users, hide), self._cells(named)], axis=0)
-        return self._marked(cells, tf.size(users))
-
-    def _table(self, movies: tf.Tensor) -> tf.Tensor:
-        """Return True for the known movies of each row of indices, bool [batch, movies]."""
-        return self._marked(self._cells(movies), tf.shape(movies)[0])
-
-    def _marked(self, cells: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        empty = tf.zeros([rows, self._movie_count], tf.bool)
-        return tf.tensor_scatter_nd_update(empty, cells, tf.ones_like(cells[:, 0], tf.bool))
-
-    def _cells(self, movies: tf.Tensor) -> tf.Tensor:
-        """Return coordinates (row, movie) of the known movies among indices [batch, n]."""
-        known = tf.where(movies < self._movie_count)
-        return tf.stack([tf.cast(known[:, 0], tf.int32), tf.gather_nd(movies, known)], axis=1)
 
     def _named(self, movies: tf.Tensor) -> Outputs:
         """Return ids and titles of movie indices; "" for those below 0."""
@@ -471,22 +384,3 @@ def _rows(matrix: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
 def _constant(values: object) -> tf.Variable:
     """Make a variable, as a constant in the graph may not exceed 2 GiB."""
     return tf.Variable(values, trainable=False)
-
-
-class _Index(tf.Module):
-    """Vocabulary lookup to int32; an unknown word gets the vocabulary's size, `more` follow it."""
-
-    def __init__(self, words: list[str], more: list[str] | None = None) -> None:
-        super().__init__()
-        all_words = [*words, *(more or ())]
-        indices = np.arange(len(all_words))
-        indices[len(words) :] += 1
-        self._table = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant(all_words, tf.string), tf.constant(indices, tf.int64)
-            ),
-            default_value=len(words),
-        )
-
-    def lookup(self, words: tf.Tensor) -> tf.Tensor:
-        return tf.cast(self._table.lookup(words), tf.int32)

@@ -21,16 +21,21 @@ from typing import Any, Final
 import numpy as np
 
 from reelflow.base.columns import (
+    ALLOWED,
+    AS_JUDGED,
     EXCLUSIONS,
     HISTORY,
+    INCLUDE_SEEN,
     LIKE,
+    MIN_RATING,
     MOVIE_ID,
+    ORDER,
     RANK_RAW,
     RANK_UNSEEN,
     RATING,
     SCORE,
+    SEEN,
     SOURCE,
-    TIMESTAMP,
     TITLE,
     USER_ID,
     K,
@@ -39,6 +44,7 @@ from reelflow.saved_model import golden
 from reelflow.saved_model.catalogue import Catalogue
 from reelflow.saved_model.client import Signatures, Values
 from reelflow.saved_model.contract import (
+    BY_STARS,
     EVALUATE,
     FROM_HISTORY,
     FROM_POPULARITY,
@@ -57,6 +63,10 @@ from reelflow.saved_model.files import GOLDEN, ServingResult
 UNKNOWN: Final = "\x01nobody"
 WARM_UP: Final = 10
 REQUESTS: Final = 50
+STARS_SLACK: Final = 1e-4
+"""Stars by which two predictions of the same model may differ in two calls."""
+RANKED: Final = 20
+"""Movies of a list whose ranks are asked for."""
 _LAST_LINES: Final = 15
 
 Ask = Callable[[str, Values], dict[str, Any]]
@@ -180,6 +190,7 @@ def broken_promises(ask: Ask, subjects: Subjects) -> Iterator[str]:
     yield from _sources(ask, subjects)
     yield from _lists(ask, subjects)
     yield from _exclusions(ask, subjects)
+    yield from _choices(ask, subjects)
     yield from _ratings(ask, subjects)
     yield from _similar(ask, subjects)
 
@@ -248,6 +259,28 @@ def _exclusions(ask: Ask, subjects: Subjects) -> Iterator[str]:
         yield f"serving_default: movies that user {subjects.user} has rated are recommended"
 
 
+def _choices(ask: Ask, subjects: Subjects) -> Iterator[str]:
+    """Seen movies, filters, the order by stars and the least stars do what they say."""
+    everything = {USER_ID: [subjects.user], K: len(subjects.movies), INCLUDE_SEEN: True}
+    answer = ask(RECOMMEND, everything)
+    if set(answer[MOVIE_ID][0]) != set(subjects.movies):
+        yield "serving_default: include_seen does not give every movie"
+    elif not any(answer[SEEN][0]):
+        yield f"serving_default: no movie of user {subjects.user} is marked as seen"
+    few = [[movie in subjects.movies[:2] for movie in subjects.movies]]
+    chosen = {movie for movie in ask(RECOMMEND, {**everything, ALLOWED: few})[MOVIE_ID][0] if movie}
+    if chosen != set(subjects.movies[:2]):
+        yield "serving_default: other movies than the allowed ones are recommended"
+    stars = ask(RECOMMEND, {**everything, K: 10, ORDER: BY_STARS})[RATING][0]
+    if any(a < b - STARS_SLACK for a, b in pairwise(stars)):
+        yield f"serving_default: by stars the order is {stars}"
+    least = float(np.median(answer[RATING][0]))
+    kept = ask(RECOMMEND, {**everything, MIN_RATING: least})
+    rated = [s for s, m in zip(kept[RATING][0], kept[MOVIE_ID][0], strict=True) if m]
+    if not rated or min(rated) < least - STARS_SLACK:
+        yield f"serving_default: min_rating = {least:g} gives movies of {min(rated, default=0):g}"
+
+
 def _ratings(ask: Ask, subjects: Subjects) -> Iterator[str]:
     """Ratings are finite; ranks run from 1, and a movie that the model does not know comes last."""
     movies = [subjects.movies[0], UNKNOWN]
@@ -260,12 +293,30 @@ def _ratings(ask: Ask, subjects: Subjects) -> Iterator[str]:
     known = (answer[KNOWN_USER], answer[KNOWN_MOVIE])
     if known != ([True, False, False], [True, True, False]):
         yield f"rate: known_user and known_movie are {known[0]} and {known[1]}"
-    answer = ask(EVALUATE, {USER_ID: [subjects.user] * 2, MOVIE_ID: movies, TIMESTAMP: [2**31] * 2})
+    yield from _ranks(ask, subjects)
+
+
+def _ranks(ask: Ask, subjects: Subjects) -> Iterator[str]:
+    """A rank is the place in the list that is served with the test hidden; unknown movies last."""
+    movies = [subjects.movies[0], UNKNOWN]
+    answer = ask(EVALUATE, {USER_ID: [subjects.user] * 2, MOVIE_ID: movies})
     last = len(subjects.movies) + 1
     for name in (RANK_RAW, RANK_UNSEEN):
         rank, unknown = answer[name]
         if not 1 <= rank < last or unknown != last:
             yield f"evaluate: {name} of a known and an unknown movie are {rank} and {unknown}"
+    request = {USER_ID: [subjects.user], K: len(subjects.movies), AS_JUDGED: True}
+    listed = ask(RECOMMEND, request)
+    places = {movie: at for at, movie in enumerate(listed[MOVIE_ID][0], start=1) if movie}
+    asked = list(places)[:RANKED]
+    answer = ask(EVALUATE, {USER_ID: [subjects.user] * len(asked), MOVIE_ID: asked})
+    scores = listed[SCORE][0]
+    for movie, rank in zip(asked, answer[RANK_UNSEEN], strict=True):
+        place = places[movie]
+        tied = [n for n, s in enumerate(scores, start=1) if np.isclose(s, scores[place - 1])]
+        if not min(tied) <= rank <= max(tied):
+            yield f"evaluate: rank_unseen of {movie} is {rank}, in the list it is at {place}"
+            return
 
 
 def _similar(ask: Ask, subjects: Subjects) -> Iterator[str]:

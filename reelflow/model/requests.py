@@ -1,0 +1,161 @@
+"""What is known of the users of requests: their timelines and the requests' own histories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from reelflow.encoding.encoded import EncodedData
+from reelflow.model.rankers import Asked, Ranker
+from reelflow.model.timelines import Histories, Timelines
+
+
+class Knowledge(tf.Module):
+    """Vocabularies and timelines of an exported model.
+
+    Requests bring movies by id, int32 [batch, n] once looked up (*named*), and their stars.
+    """
+
+    def __init__(
+        self, data: EncodedData, users: list[str], hidden: Sequence[str], ranker: Ranker
+    ) -> None:
+        """Make the tables.
+
+        Args:
+            data: the training data, with the ratings held out from it.
+            users: the user vocabulary, in order.
+            hidden: splits whose ratings are left out where a model is judged.
+            ranker: says what it needs of histories.
+        """
+        super().__init__()
+        self._users = _Index(users, data.new_users.user_id)
+        self._movies = _Index(data.catalogue.movie_id)
+        self.user_count, self.movie_count = len(users), len(data.catalogue)
+        self.timelines = Timelines(Histories.of_all(data, hidden))
+        self._length, self._uses_histories = ranker.history_length, ranker.uses_histories
+
+    def users(self, user_id: tf.Tensor) -> tf.Tensor:
+        """Return numbers of timelines, int32 [batch]: of train, the unknown user, new users."""
+        return self._users.lookup(user_id)
+
+    def movies(self, movie_id: tf.Tensor) -> tf.Tensor:
+        """Return `movie_index`, int32 of the same shape; the number of movies if unknown."""
+        return self._movies.lookup(movie_id)
+
+    def asked(
+        self, users: tf.Tensor, history: tf.Tensor, stars: tf.Tensor, hide: tf.Tensor
+    ) -> tuple[Asked, tf.Tensor]:
+        """Join timelines and the requests' own histories.
+
+        Args:
+            users: numbers of timelines, int32 [batch].
+            history: movie ids, the newest last, string [batch or 1, n], padded with "".
+            stars: of `history`, NaN where not known, float32 of the same shape, or [batch or 1, 1].
+            hide: True leaves hidden ratings out, bool [batch].
+
+        Returns:
+            What is known of the users, and `movie_index` of `history`, int32 [batch, n].
+        """
+        named = self.rows_of(history, tf.size(users))
+        given = tf.broadcast_to(stars, tf.shape(named))
+        opinions = self.timelines.opinions_of(users, given)
+        latest, felt = self.timelines.latest(users, self._length, hide)
+        recent = tf.concat([latest, named], axis=1)
+        felt = tf.concat([felt, opinions], axis=1)
+        order = tf.argsort(tf.cast(recent != self.movie_count, tf.int32), axis=1, stable=True)
+        order = order[:, tf.shape(recent)[1] - self._length :]
+        rows, movies, rated = self.timelines.rated(users, hide)
+        known = tf.cast(tf.where(named < self.movie_count), tf.int32)
+        asked = Asked(
+            users=self.trained(users),
+            recent=tf.gather(recent, order, axis=1, batch_dims=1),
+            opinions=tf.gather(felt, order, axis=1, batch_dims=1),
+            rated_rows=tf.concat([rows, known[:, 0]], axis=0),
+            rated_movies=tf.concat([movies, tf.gather_nd(named, known)], axis=0),
+            rated_opinions=tf.concat([rated, tf.gather_nd(opinions, known)], axis=0),
+            is_known=users < self.user_count,
+            has_rated=self._has_history(rows, named),
+        )
+        return asked, named
+
+    def _has_history(self, rows: tf.Tensor, named: tf.Tensor) -> tf.Tensor:
+        """Return True where a history alone gives an answer, bool [batch]."""
+        batch = tf.shape(named)[0]
+        if not self._uses_histories:
+            return tf.zeros([batch], tf.bool)
+        counts = tf.math.unsorted_segment_sum(tf.ones_like(rows), rows, batch)
+        return (counts > 0) | tf.reduce_any(named < self.movie_count, axis=1)
+
+    def well_rated(
+        self, users: tf.Tensor, named: tf.Tensor, stars: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return movies that may be reasons, padded, their opinions and stars, [batch, n] each.
+
+        Args:
+            users: numbers of timelines, int32 [batch].
+            named: `movie_index` of the requests' histories, int32 [batch, n].
+            stars: of these, as for `asked`.
+        """
+        batch = tf.size(users)
+        rows, *columns = self.timelines.well_rated(users)
+        timeline = [
+            tf.RaggedTensor.from_value_rowids(column, rows, nrows=batch).to_tensor(padding)
+            for column, padding in zip(columns, (self.movie_count, 0.0, np.nan), strict=True)
+        ]
+        given = tf.broadcast_to(stars, tf.shape(named))
+        opinions = self.timelines.opinions_of(users, given)
+        twice = tf.reduce_any(named[:, :, None] == timeline[0][:, None, :], axis=2)
+        fits = (opinions >= 0.0) & ~twice
+        request = [tf.where(fits, named, self.movie_count), opinions, given]
+        movies, felt, own = (
+            tf.concat(pair, axis=1) for pair in zip(timeline, request, strict=True)
+        )
+        return movies, felt, own
+
+    def trained(self, users: tf.Tensor) -> tf.Tensor:
+        """Return users as the trained model numbers them: new users are unknown to it."""
+        return tf.minimum(users, self.user_count)
+
+    def rows_of(self, movie_ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        """Look up ids [rows or 1, n], as indices [rows, n]; padding gets the unknown movie's."""
+        movies = self._movies.lookup(movie_ids)
+        return tf.tile(movies, [rows // tf.maximum(tf.shape(movies)[0], 1), 1])
+
+    def seen(self, users: tf.Tensor, named: tf.Tensor, hide: tf.Tensor) -> tf.Tensor:
+        """Return True for movies that users have rated or requests name, bool [batch, movies]."""
+        cells = tf.concat([self.timelines.seen(users, hide), self.cells(named)], axis=0)
+        return self._table(cells, tf.size(users))
+
+    def marked(self, movies: tf.Tensor) -> tf.Tensor:
+        """Return True for the known movies of each row of indices, bool [batch, movies]."""
+        return self._table(self.cells(movies), tf.shape(movies)[0])
+
+    def _table(self, cells: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        empty = tf.zeros([rows, self.movie_count], tf.bool)
+        return tf.tensor_scatter_nd_update(empty, cells, tf.ones_like(cells[:, 0], tf.bool))
+
+    def cells(self, movies: tf.Tensor) -> tf.Tensor:
+        """Return coordinates (row, movie) of the known movies among indices [batch, n]."""
+        known = tf.where(movies < self.movie_count)
+        return tf.stack([tf.cast(known[:, 0], tf.int32), tf.gather_nd(movies, known)], axis=1)
+
+
+class _Index(tf.Module):
+    """Vocabulary lookup to int32; an unknown word gets the vocabulary's size, `more` follow it."""
+
+    def __init__(self, words: list[str], more: list[str] | None = None) -> None:
+        super().__init__()
+        all_words = [*words, *(more or ())]
+        indices = np.arange(len(all_words))
+        indices[len(words) :] += 1
+        self._table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(all_words, tf.string), tf.constant(indices, tf.int64)
+            ),
+            default_value=len(words),
+        )
+
+    def lookup(self, words: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self._table.lookup(words), tf.int32)
