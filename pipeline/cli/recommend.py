@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.text import Text
 
 from pipeline.cli.options import DEFAULT_OUTPUT, AsJson, Output
 from pipeline.cli.output import console, new_table, print_json
+from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
 from reelflow.saved_model.files import SAVED_MODEL
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from reelflow.saved_model.catalogue import Catalogue
-    from reelflow.saved_model.client import Item, ServedModel
+    from reelflow.saved_model.client import Item, ServedModel, SimilarItem
+    from reelflow.saved_model.files import StarScale
 
 
 Model = Annotated[
@@ -31,7 +33,7 @@ Model = Annotated[
 ]
 _SOURCES = {
     "user": "from what the model knows of the user",
-    "history": "unknown to the model: from the movies given with --liked",
+    "history": "unknown to the model: from the movies given with --liked and --disliked",
     "popularity": "unknown to the model: the most popular movies",
 }
 
@@ -43,8 +45,19 @@ def recommend(
         list[str] | None,
         typer.Option(help="A movie the user likes; may be repeated.", metavar="ID"),
     ] = None,
+    disliked: Annotated[
+        list[str] | None,
+        typer.Option(help="A movie the user does not like; may be repeated.", metavar="ID"),
+    ] = None,
     exclude: Annotated[
         list[str] | None, typer.Option(help="A movie to leave out; may be repeated.", metavar="ID")
+    ] = None,
+    order: Annotated[
+        Literal["blend", "retrieval", "stars"],
+        typer.Option(help="What the user would turn to and like, turn to, or like."),
+    ] = "blend",
+    min_rating: Annotated[
+        float | None, typer.Option(help="Least predicted rating, on the data's own scale.")
     ] = None,
     output: Output = DEFAULT_OUTPUT,
     model: Model = None,
@@ -52,22 +65,43 @@ def recommend(
 ) -> None:
     """Recommend movies that a user has not rated.
 
-    A user whom the model does not know gets movies like those given with --liked, or popular ones.
+    A user whom the model does not know gets movies for those given with --liked and --disliked, or
+    popular ones.
     """
     loaded = _load(model, output)
+
+    def ids(movies: list[str] | None, option: str) -> list[str]:
+        return [loaded.catalogue.find(movie, option).movie_id for movie in movies or ()]
+
     answer = loaded.recommend(
         user,
         k=k,
-        history=[loaded.catalogue.find(movie, "--liked").movie_id for movie in liked or ()],
-        exclusions=[loaded.catalogue.find(movie, "--exclude").movie_id for movie in exclude or ()],
+        liked=ids(liked, "--liked"),
+        disliked=ids(disliked, "--disliked"),
+        exclusions=ids(exclude, "--exclude"),
+        order=order,
+        min_rating=min_rating,
     )
     if as_json:
-        print_json({"user": user, "model": str(loaded.path), **asdict(answer)})
+        print_json(
+            {
+                "user": user,
+                "model": str(loaded.path),
+                "order": order,
+                "min_rating": min_rating,
+                "stars": _scale(loaded.stars),
+                **asdict(answer),
+            }
+        )
         return
 
     console.print(Text(f"Movies for user {user}", style="bold"))
     console.print(Text(_SOURCES[answer.source], style="dim"), soft_wrap=True)
-    console.print(_movies_table(answer.items, loaded.catalogue, "score"))
+    numbers = {"score": [item.score for item in answer.items]}
+    if scale := loaded.stars:
+        heading = f"rating ({scale.lowest:g} to {scale.highest:g})"
+        numbers[heading] = [item.rating for item in answer.items if item.rating is not None]
+    console.print(_movies_table(answer.items, loaded.catalogue, **numbers))
     if len(answer.items) < k:
         console.print(Text(f"No more than {len(answer.items)} movies are left.", style="dim"))
 
@@ -79,19 +113,23 @@ def rate(
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Predict the rating that a user would give a movie, in stars."""
+    """Predict the rating that a user would give a movie, on the data's own scale."""
     loaded = _load(model, output)
     match = loaded.catalogue.find(movie, "--movie")
+    scale = loaded.stars
+    if scale is None:
+        raise BadInput("This model was trained without ratings: it predicts none.")
     answer = loaded.rate(user, match.movie_id)
     if as_json:
         content = {"user": user, "movie_id": match.movie_id, "title": match.title}
-        print_json({**content, "model": str(loaded.path), **asdict(answer)})
+        print_json({**content, "model": str(loaded.path), "stars": _scale(scale), **asdict(answer)})
         return
 
     console.print(
         Text(f"User {user} would give"),
         Text(match.title, style="bold"),
-        Text(f"{answer.rating:.2f} stars", style="bold green"),
+        Text(f"{answer.rating:.2f}", style="bold green"),
+        Text(f"on the scale of {scale.lowest:g} to {scale.highest:g}"),
     )
     if answer.like is not None:
         console.print(Text(f"Probability of a like: {answer.like:.0%}"))
@@ -117,7 +155,8 @@ def similar(
         return
 
     console.print(Text("Movies like"), Text(match.title, style="bold"))
-    console.print(_movies_table(items, loaded.catalogue, "cosine"))
+    cosines = [item.score for item in items]
+    console.print(_movies_table(items, loaded.catalogue, cosine=cosines))
 
 
 def _load(model: Path | None, output: Path) -> ServedModel:
@@ -134,16 +173,30 @@ def _load(model: Path | None, output: Path) -> ServedModel:
     return ServedModel.load(folder)
 
 
-def _movies_table(items: Iterable[Item], catalogue: Catalogue, score: str) -> Table:
-    """Return movies, the best first, with place, title, genres, score under its name, and id."""
+def _scale(stars: StarScale | None) -> dict[str, float] | None:
+    """Return the scale of a model's ratings for JSON; None if it has none."""
+    return stars.model_dump() if stars else None
+
+
+def _movies_table(
+    items: Sequence[Item | SimilarItem], catalogue: Catalogue, **columns: Sequence[float]
+) -> Table:
+    """Return movies, the best first, with place, title, genres, columns of numbers, and id.
+
+    Args:
+        items: the movies.
+        catalogue: has their genres.
+        columns: numbers of the movies, by the column's heading.
+    """
     table = new_table()
     table.add_column("", justify="right", style="dim")
     table.add_column("movie", style="bold", overflow="fold")
     table.add_column("genres", style="dim", overflow="fold")
-    table.add_column(score, justify="right")
+    for name in columns:
+        table.add_column(name, justify="right")
     table.add_column("movie_id", justify="right", style="cyan", no_wrap=True)
-    for place, item in enumerate(items, start=1):
+    for row, item in enumerate(items):
         genres = ", ".join(catalogue.movies[item.movie_id].genres)
-        values = (str(place), item.title, genres, f"{item.score:.3f}", item.movie_id)
-        table.add_row(*map(Text, values))
+        numbers = (f"{column[row]:.3f}" for column in columns.values())
+        table.add_row(*map(Text, (str(row + 1), item.title, genres, *numbers, item.movie_id)))
     return table

@@ -5,8 +5,9 @@ It needs TensorFlow, and imports that when a model is loaded, since it takes sec
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,13 @@ from reelflow.base.columns import (
     EXCLUSIONS,
     HISTORY,
     LIKE,
+    MIN_RATING,
     MOVIE_ID,
+    ORDER,
     RATING,
     SCORE,
     SOURCE,
+    STARS,
     TITLE,
     USER_ID,
     K,
@@ -31,6 +35,8 @@ from reelflow.base.environment import prepare, quiet_stderr
 from reelflow.base.errors import BadInput
 from reelflow.saved_model.catalogue import Catalogue
 from reelflow.saved_model.contract import (
+    BLEND,
+    BY_STARS,
     KNOWN_MOVIE,
     KNOWN_USER,
     RATE,
@@ -38,9 +44,11 @@ from reelflow.saved_model.contract import (
     SIGNATURES,
     SIMILAR,
     Definitions,
+    Order,
     Source,
+    missing_parts,
 )
-from reelflow.saved_model.files import SAVED_MODEL, version_of
+from reelflow.saved_model.files import SAVED_MODEL, ModelInfo, StarScale, version_of
 
 Arrays = dict[str, npt.NDArray[Any]]
 """Numpy arrays by name; strings are `object` arrays of bytes."""
@@ -127,11 +135,23 @@ def to_lists(array: npt.NDArray[Any], errors: str = "strict") -> Any:
 
 @dataclass(frozen=True)
 class Item:
-    """A movie in an answer."""
+    """A recommended movie."""
 
     movie_id: str
     title: str
     score: float
+    rating: float | None
+    """Predicted stars on the data's own scale; None of a model without ratings."""
+
+
+@dataclass(frozen=True)
+class SimilarItem:
+    """A movie like another one."""
+
+    movie_id: str
+    title: str
+    score: float
+    """Cosine of the two movies' embeddings."""
 
 
 @dataclass(frozen=True)
@@ -144,13 +164,43 @@ class Recommendations:
 
 @dataclass(frozen=True)
 class RatingPrediction:
-    """The predicted rating of a movie by a user, in stars."""
+    """The predicted rating of a movie by a user, in stars on the data's own scale."""
 
-    rating: float
+    rating: float | None
+    """None of a model without ratings."""
     known_user: bool
     known_movie: bool
     like: float | None = None
     """Probability that the user likes the movie, of models that have one."""
+
+
+def named_history(
+    scale: StarScale | None,
+    liked: Sequence[str] = (),
+    disliked: Sequence[str] = (),
+    ratings: Mapping[str, float] | None = None,
+) -> dict[str, float]:
+    """Return the stars of the movies that a request names, by id, the newest last.
+
+    Movies with stars count as older than those named as disliked, and these as older than those
+    named as liked; where one is named twice, the newer place counts.
+
+    Args:
+        scale: says which stars `liked` and `disliked` stand for; None for not-known stars (NaN).
+        liked: ids, the newest last.
+        disliked: the same.
+        ratings: stars by id, the newest last.
+    """
+    history: dict[str, float] = {}
+    stars = (scale.disliked, scale.liked) if scale else (math.nan, math.nan)
+    named = [(disliked, stars[0]), (liked, stars[1])]
+    for movie, rating in [
+        *(ratings or {}).items(),
+        *((movie, rating) for movies, rating in named for movie in movies),
+    ]:
+        history.pop(movie, None)
+        history[movie] = rating
+    return history
 
 
 def latest_version(serving_dir: Path) -> Path:
@@ -178,6 +228,10 @@ class ServedModel:
         self.path = path
         self.signatures = signatures
         self.catalogue = catalogue
+        self.info = ModelInfo.read(path)
+        stars = self.info.stars
+        self.stars = stars if stars and stars.lowest < stars.highest else None
+        """Scale of the ratings; None if the data had none, or the same for every movie."""
 
     @classmethod
     def load(cls, path: Path) -> ServedModel:
@@ -200,9 +254,11 @@ class ServedModel:
                 signatures = Signatures.load(path)
             except (OSError, tf.errors.OpError) as error:
                 raise BadInput(f"{path} cannot be loaded: {error}", remedy) from error
-        missing = [name for name in (RECOMMEND, RATE, SIMILAR) if name not in signatures]
-        if missing:
-            raise BadInput(f"{path} lacks the signatures {', '.join(missing)}.", remedy)
+        if missing := missing_parts(signatures.definitions.signatures):
+            raise BadInput(
+                f"{path} is no model of this version of Reelflow: {missing[0]}.",
+                "Name one that its `reelflow run` has pushed, or run again.",
+            )
         return cls(path, signatures, catalogue)
 
     @property
@@ -215,45 +271,96 @@ class ServedModel:
         user_id: str,
         *,
         k: int = 10,
-        history: Sequence[str] = (),
+        liked: Sequence[str] = (),
+        disliked: Sequence[str] = (),
         exclusions: Sequence[str] = (),
+        order: Order = BLEND,
+        min_rating: float | None = None,
     ) -> Recommendations:
         """Return the k best movies that a user has not rated, best first.
 
         Args:
-            user_id: may be unknown; then `history` counts, or else popularity.
+            user_id: may be unknown; then the movies named count, or else popularity.
             k: number of movies, at least 1.
-            history: ids of movies that the user likes, beside those the model knows of.
+            liked: ids of movies that the user likes, beside those the model knows of, the newest
+                last.
+            disliked: the same of movies that the user does not like.
             exclusions: ids of movies to leave out.
+            order: final order of the movies that retrieval finds.
+            min_rating: least predicted stars of a movie; None for any.
 
         Raises:
-            BadInput: k is below 1, or a movie is unknown.
+            BadInput: k is below 1, a movie is unknown or both liked and disliked, or the model has
+                no ratings or another scale of them than `order` and `min_rating` need.
         """
+        liked, disliked = self._known(liked), self._known(disliked)
+        if both := sorted({*liked} & {*disliked}):
+            raise BadInput(f"The movie {both[0]!r} is both liked and disliked.")
+        self.check_stars(order, min_rating)
+        history = named_history(self.stars, liked, disliked) or {"": math.nan}
         answer = self.signatures.call(
             RECOMMEND,
             {
                 USER_ID: [user_id],
-                HISTORY: [self._known(history) or [""]],
+                HISTORY: [[*history]],
+                STARS: [[*history.values()]],
                 EXCLUSIONS: [self._known(exclusions) or [""]],
                 K: self._at_most_all(k),
+                ORDER: order,
+                MIN_RATING: -math.inf if min_rating is None else min_rating,
             },
         )
-        return Recommendations(cast(Source, answer[SOURCE][0].decode()), _items(answer))
+        items = (
+            Item(movie, title, score, float(rating) if self.stars else None)
+            for (movie, title, score), rating in zip(_row(answer), answer[RATING][0], strict=False)
+        )
+        return Recommendations(cast(Source, answer[SOURCE][0].decode()), tuple(items))
+
+    def check_stars(self, order: Order, min_rating: float | None) -> None:
+        """Check conditions of a request that need predicted stars.
+
+        Raises:
+            BadInput: the model has no ratings, or `min_rating` is outside their scale.
+        """
+        if order == BY_STARS and not self.stars:
+            raise BadInput("order: this model was trained without ratings and predicts no stars.")
+        if min_rating is not None:
+            self.check_rating("min_rating", min_rating)
+
+    def check_rating(self, name: str, rating: float) -> None:
+        """Check stars in a request, which `name` stands for in the message.
+
+        Raises:
+            BadInput: the model has no ratings, or the stars are outside their scale.
+        """
+        if not self.stars:
+            raise BadInput(f"{name}: this model was trained without ratings and knows no stars.")
+        lowest, highest = self.stars.lowest, self.stars.highest
+        if not lowest <= rating <= highest:
+            raise BadInput(
+                f"{name}: {rating:g} is not on the scale of the ratings, "
+                f"which is {lowest:g} to {highest:g}."
+            )
 
     def rate(self, user_id: str, movie_id: str) -> RatingPrediction:
         """Predict the rating of a movie by a user; either may be unknown."""
         answer = self.signatures.call(RATE, {USER_ID: [user_id], MOVIE_ID: [movie_id]})
-        names = [RATING, KNOWN_USER, KNOWN_MOVIE, *([LIKE] if LIKE in answer else [])]
-        return RatingPrediction(*(answer[name].item() for name in names))
+        return RatingPrediction(
+            rating=answer[RATING].item() if self.stars else None,
+            known_user=answer[KNOWN_USER].item(),
+            known_movie=answer[KNOWN_MOVIE].item(),
+            like=answer[LIKE].item() if LIKE in answer else None,
+        )
 
-    def similar(self, movie_id: str, k: int = 10) -> tuple[Item, ...]:
+    def similar(self, movie_id: str, k: int = 10) -> tuple[SimilarItem, ...]:
         """Return the k nearest movies by the cosine of their embeddings, nearest first.
 
         Raises:
             BadInput: k is below 1, or the movie is unknown.
         """
         inputs = {MOVIE_ID: self._known([movie_id]), K: self._at_most_all(k)}
-        return _items(self.signatures.call(SIMILAR, inputs))
+        answer = self.signatures.call(SIMILAR, inputs)
+        return tuple(SimilarItem(*row) for row in _row(answer))
 
     def _known(self, movie_ids: Sequence[str]) -> list[str]:
         return [self.catalogue.find(movie_id).movie_id for movie_id in movie_ids]
@@ -264,9 +371,9 @@ class ServedModel:
         return min(k, len(self.catalogue))
 
 
-def _items(answer: Arrays) -> tuple[Item, ...]:
-    """The movies of the answer's only row, without padding."""
+def _row(answer: Arrays) -> Iterator[tuple[str, str, float]]:
+    """Yield id, title and score of the movies of the answer's only row, without padding."""
     row = zip(answer[MOVIE_ID][0], answer[TITLE][0], answer[SCORE][0], strict=True)
-    return tuple(
-        Item(movie.decode(), title.decode(), float(score)) for movie, title, score in row if movie
-    )
+    for movie, title, score in row:
+        if movie:  # padding comes last
+            yield movie.decode(), title.decode(), float(score)

@@ -57,6 +57,8 @@ FROM_USER: Final = "user"
 FROM_HISTORY: Final = "history"
 FROM_POPULARITY: Final = "popularity"
 
+Order = Literal["blend", "retrieval", "stars"]
+"""Final order of a list."""
 BLEND: Final = "blend"
 RETRIEVAL: Final = "retrieval"
 BY_STARS: Final = "stars"

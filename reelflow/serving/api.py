@@ -16,6 +16,7 @@ from reelflow.serving import messages as m
 from reelflow.serving.batching import Answer, Batcher, BatchRequest
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.middleware import Metrics
+from reelflow.serving.privacy import movies_for_a_user, refusal
 from reelflow.serving.versions import Versions
 
 router = APIRouter(prefix="/api/v1", responses=m.ERRORS)
@@ -79,30 +80,53 @@ class _Context:
         except BadInput as error:
             raise Problem(422, str(error)) from error
 
-    def check_histories(self) -> None:
-        """Answer 403 unless answers may contain what a user has rated."""
+    def check_named(self, request: m.RecommendRequest) -> None:
+        """Answer 422 if a movie named does not exist or is named twice, or stars are no stars."""
+        kinds = {
+            "liked": request.liked,
+            "disliked": request.disliked,
+            "ratings": list(request.ratings),
+        }
+        named: dict[str, str] = {}
+        for kind, movies in kinds.items():
+            self.check_movies(movies, kind)
+            for movie in movies:
+                if named.setdefault(movie, kind) != kind:
+                    raise Problem(422, f"{kind}: {movie!r} is in {named[movie]} as well.")
+        try:
+            self.engine.model.check_stars(request.order, request.min_rating)
+            for rating in request.ratings.values():
+                self.engine.model.check_rating("ratings", rating)
+        except BadInput as error:
+            raise Problem(422, str(error)) from error
+
+    def check_histories(self, what: str, remedy: str = "") -> None:
+        """Answer 403 unless answers may contain what a user has rated; `what` is asked for."""
         if not self.server.histories:
-            raise Problem(403, "Switched off here: it would tell what users have rated.")
+            raise refusal(what, remedy)
 
 
 @router.post("/recommendations", tags=["Recommendations"], summary="Movies for a user")
 async def recommend(request: Request, body: m.RecommendRequest) -> m.Recommendations:
-    """Movies that a user has not rated, best first, or movies like those in `liked`."""
+    """Movies that a user has not rated, best first, or movies for those named in the request."""
     context = _Context(request)
-    context.check_movies(body.liked, "liked")
+    context.check_named(body)
     context.check_movies(body.exclusions, "exclusions")
     context.check_conditions(body)
-    if body.user_id and (body.include_seen or body.explain):
-        context.check_histories()
-    return await context.ask(context.engine.recommend, body)
+    if context.server.histories:
+        return await context.ask(context.engine.recommend, body)
+    for name in ("explain", "include_seen", "liked", "disliked", "ratings"):
+        if body.user_id and getattr(body, name):
+            raise refusal(f"{name} together with user_id", "Leave one of the two out.")
+    return await context.ask(context.engine.recommend_discreetly, body)
 
 
 @router.get("/recommendations", tags=["Recommendations"], summary="Movies for a user")
 async def recommend_by_url(
-    request: Request, query: Annotated[m.RecommendRequest, Query()]
+    request: Request, query: Annotated[m.RecommendQuery, Query()]
 ) -> m.Recommendations:
     """The same, with everything in the URL."""
-    return await recommend(request, query)
+    return await recommend(request, query.request())
 
 
 @router.get("/rating", tags=["Recommendations"], summary="Predicted rating")
@@ -147,7 +171,7 @@ async def movie(request: Request, movie_id: m.Id) -> m.MovieMessage:
 async def users(request: Request) -> m.Users:
     """A few users that the model knows, to try it with."""
     context = _Context(request)
-    context.check_histories()
+    context.check_histories("a list of users")
     return m.Users(model_version=context.engine.version, user_ids=context.engine.sample_users)
 
 
@@ -155,11 +179,12 @@ async def users(request: Request) -> m.Users:
 async def profile(
     request: Request, query: Annotated[m.ProfileRequest, Query()]
 ) -> m.ProfileMessage:
-    """The movies that a user has rated, as the model knows them, and those in `liked`."""
+    """The movies that a user has rated, as the model knows them, and those named."""
     context = _Context(request)
     if query.user_id:
-        context.check_histories()
+        context.check_histories("a user's profile", "Name movies in liked instead.")
     context.check_movies(query.liked, "liked")
+    context.check_movies(query.disliked, "disliked")
     return await context.ask(context.engine.profile, query)
 
 
@@ -175,7 +200,11 @@ async def version(request: Request) -> m.Version:
         users=engine.info.users,
         genres=engine.filters.genres,
         years=m.Years(oldest=years[0], newest=years[1]) if years else None,
+        stars=m.StarsMessage(**dict(engine.stars)) if engine.stars else None,
         histories=context.server.histories,
+        movies_for_a_user=None
+        if context.server.histories
+        else movies_for_a_user(len(engine.movies)),
         metrics=dict(await run_in_threadpool(engine.metrics)),
     )
 

@@ -5,44 +5,60 @@ Free of HTTP: requests and answers are the messages of `/api/v1`.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
+
+import numpy as np
 
 from reelflow.base.columns import (
+    ALLOWED,
     COUNT,
+    EXCLUSIONS,
     HISTORY,
+    INCLUDE_SEEN,
     LIKE,
+    MIN_RATING,
     MOVIE_ID,
+    ORDER,
     RATING,
     SCORE,
     SEEN,
     SOURCE,
+    STARS,
     USER_ID,
     WEIGHT,
     K,
 )
 from reelflow.base.errors import BadInput
 from reelflow.saved_model import golden
-from reelflow.saved_model.client import ServedModel
+from reelflow.saved_model.catalogue import Movie
+from reelflow.saved_model.client import ServedModel, named_history
 from reelflow.saved_model.contract import (
     EXPLAIN,
+    FROM_POPULARITY,
     KNOWN_USER,
     OF_SERVER,
     RATE,
     RECOMMEND,
-    SCORE_ALL,
     SIMILAR,
     TIMELINE,
     Source,
 )
-from reelflow.saved_model.files import GOLDEN, ModelInfo
+from reelflow.saved_model.files import GOLDEN
 from reelflow.serving import messages as m
-from reelflow.serving.movie_index import FilterIndex, MovieSearch, best
+from reelflow.serving import reasons
+from reelflow.serving.movie_index import FilterIndex, Mask, MovieSearch
+from reelflow.serving.privacy import movies_for_a_user
 
-REASONS: Final = 3
-"""Movies of the history that an explanation names."""
+_UNKNOWN: Final = {"": math.nan}
+"""History of a request that names no movie."""
+
+_Cell = tuple[int, int]
+"""Request and place in its answer."""
+_NOT_ASKED: Final = {"because": None, "because_kind": None, "because_genre": None}
 
 MetricsOf = Callable[[Path], Mapping[str, float]]
 """Returns the metrics of a version by its folder; empty if it has none (yet)."""
@@ -77,7 +93,8 @@ class Engine:
         self.rows = {movie.movie_id: row for row, movie in enumerate(self.movies)}
         self.filters = FilterIndex(self.movies)
         self.search = MovieSearch(self.movies)
-        self.info = ModelInfo.read(model.path)
+        self.info = model.info
+        self.stars = model.stars
         file = model.path / GOLDEN
         self.sample_users = golden.known_users(golden.read(file)) if file.is_file() else []
         self._metrics_of = metrics_of
@@ -100,84 +117,161 @@ class Engine:
         rate = m.RatingRequest.model_construct(user_id=user, movie_id=movie)
         for count in (1, batch):
             self.recommend([recommend] * count)
+            self.recommend_discreetly([recommend] * count)
             self.similar([(movie, m.SimilarRequest.model_construct())] * count)
             self.rate([rate] * count)
             self.profile([m.ProfileRequest.model_construct(user_id=user)] * count)
             self.ask(RECOMMEND, {USER_ID: [user] * count})  # of `:predict`
 
     def recommend(self, requests: Sequence[m.RecommendRequest]) -> list[m.Recommendations]:
-        """Score the catalogue for all users at once, then choose for each.
+        """Return the best movies for each request."""
+        return self._recommend(requests, None)
 
-        Not by `serving_default`: filters, and movies that the user has seen, need the scores of
-        movies that it leaves out. Without either the answers are the same, ties included.
+    def recommend_discreetly(
+        self, requests: Sequence[m.RecommendRequest]
+    ) -> list[m.Recommendations]:
+        """Return the best movies of those that may be shown for a user id."""
+        return self._recommend(requests, self.shown([r.user_id or "" for r in requests]))
+
+    def shown(self, users: Sequence[str | bytes]) -> Mask:
+        """Return the movies from which answers to user ids are chosen by a discreet server.
+
+        Args:
+            users: ids; the empty one stands for a request without a user.
+
+        Returns:
+            bool [users, movies], in the catalogue's order; all True without a user.
         """
-        users = [r.user_id or "" for r in requests]
-        answer = self.ask(SCORE_ALL, {USER_ID: users, HISTORY: _padded(r.liked for r in requests)})
-        scores, seen = answer[SCORE], answer[SEEN]
-        cells: list[tuple[int, int]] = []  # request and movie, both by row
-        for row, request in enumerate(requests):
-            allowed = self.filters.mask(request)
-            if not request.include_seen:
-                allowed &= ~seen[row]
-            allowed[[self.rows[movie] for movie in request.exclusions]] = False
-            cells += [(row, movie) for movie in best(scores[row], allowed, request.k).tolist()]
-        stars: list[float] = []
-        if cells:
-            rated = [self.movies[movie].movie_id for _, movie in cells]
-            pairs = {USER_ID: [users[row] for row, _ in cells], MOVIE_ID: rated}
-            stars = self.ask(RATE, pairs)[RATING].tolist()
-        reasons = self._reasons(requests, cells)
+        inputs = {USER_ID: list(users), K: movies_for_a_user(len(self.movies))}
+        shown = np.zeros((len(users), len(self.movies)), np.bool_)
+        for row, ids in enumerate(self.ask(RECOMMEND, inputs)[MOVIE_ID]):
+            shown[row, [self.rows[id_.decode()] for id_ in ids if id_]] = True
+            shown[row] |= not users[row]
+        return shown
+
+    def _recommend(
+        self, requests: Sequence[m.RecommendRequest], shown: Mask | None
+    ) -> list[m.Recommendations]:
+        histories = [
+            named_history(self.stars, r.liked, r.disliked, r.ratings) or _UNKNOWN for r in requests
+        ]
+        inputs: dict[str, Any] = {
+            USER_ID: [r.user_id or "" for r in requests],
+            HISTORY: _padded(histories, ""),
+            STARS: _padded((history.values() for history in histories), math.nan),
+            EXCLUSIONS: _padded((r.exclusions or [""] for r in requests), ""),
+            K: min(max(r.k for r in requests), len(self.movies)),
+            ORDER: [r.order for r in requests],
+            MIN_RATING: [-math.inf if r.min_rating is None else r.min_rating for r in requests],
+            INCLUDE_SEEN: [r.include_seen for r in requests],
+        }
+        if shown is not None or any(r.has_conditions for r in requests):
+            fits = np.stack([self.filters.mask(r) for r in requests])
+            inputs[ALLOWED] = fits if shown is None else fits & shown
+        answer = self.ask(RECOMMEND, inputs)
+        sources = [cast(Source, source.decode()) for source in answer[SOURCE]]
+        cells = [
+            (row, place)
+            for row, request in enumerate(requests)
+            for place, id_ in enumerate(answer[MOVIE_ID][row][: request.k])
+            if id_
+        ]
+        movies = {cell: self._movie(answer[MOVIE_ID][cell]) for cell in cells}
+        why = self._reasons(
+            {cell: movie for cell, movie in movies.items() if requests[cell[0]].explain},
+            {name: inputs[name] for name in (USER_ID, HISTORY, STARS)},
+            sources,
+        )
         items: list[list[m.RecommendedMovie]] = [[] for _ in requests]
-        for (row, movie), rating in zip(cells, stars, strict=True):
+        for (row, place), movie in movies.items():
             items[row].append(
                 m.RecommendedMovie.of(
-                    self.movies[movie],
-                    score=float(scores[row, movie]),
-                    predicted_rating=rating,
-                    seen=bool(seen[row, movie]),
-                    because=reasons.get((row, movie)),
+                    movie,
+                    score=float(answer[SCORE][row, place]),
+                    predicted_rating=self._stars(answer[RATING][row, place]),
+                    seen=bool(answer[SEEN][row, place]),
+                    **why.get((row, place), _NOT_ASKED),
                 )
             )
         return [
-            m.Recommendations(
-                model_version=self.version,
-                source=cast(Source, answer[SOURCE][row].decode()),
-                items=items[row],
-            )
+            m.Recommendations(model_version=self.version, source=sources[row], items=items[row])
             for row in range(len(requests))
         ]
 
     def _reasons(
-        self, requests: Sequence[m.RecommendRequest], cells: Sequence[tuple[int, int]]
-    ) -> dict[tuple[int, int], list[m.ReasonMessage]]:
-        """Return the movies that add most to the scores of the cells that are to be explained."""
-        cells = [(row, movie) for row, movie in cells if requests[row].explain]
-        if not cells:
+        self,
+        movies: Mapping[_Cell, Movie],
+        histories: Mapping[str, Sequence[Any]],
+        sources: Sequence[Source],
+    ) -> dict[_Cell, dict[str, Any]]:
+        """Return the fields of messages that say why, by request and place.
+
+        Args:
+            movies: recommended at these places.
+            histories: users, movies and stars of every request, inputs of `explain`.
+            sources: of every request's answer.
+        """
+        if not movies:
             return {}
-        answer = self.ask(
-            EXPLAIN,
+        rows = [row for row, _ in movies]
+        own = {name: [column[row] for row in rows] for name, column in histories.items()}
+        ids = [movie.movie_id for movie in movies.values()]
+        answer = self.ask(EXPLAIN, {**own, MOVIE_ID: ids})
+        names = [[id_.decode() for id_ in line] for line in answer[MOVIE_ID]]
+        found = map(reasons.contributions, names, answer[WEIGHT].tolist(), answer[RATING].tolist())
+        of_request: dict[int, list[list[reasons.Reason]]] = {row: [] for row in rows}
+        for row, candidates in zip(rows, found, strict=True):
+            of_request[row].append(candidates)
+        chosen = {row: iter(reasons.choose(lists)) for row, lists in of_request.items()}
+        because = {cell: next(chosen[cell[0]]) for cell in movies}
+        without = sorted(
             {
-                USER_ID: [requests[row].user_id or "" for row, _ in cells],
-                MOVIE_ID: [self.movies[movie].movie_id for _, movie in cells],
-                HISTORY: _padded(requests[row].liked for row, _ in cells),
-            },
+                row
+                for (row, _), named in because.items()
+                if not named and sources[row] != FROM_POPULARITY
+            }
         )
-        reasons = {}
-        for cell, ids, added in zip(cells, answer[MOVIE_ID], answer[WEIGHT], strict=True):
-            weights: dict[str, float] = {}
-            for id_, weight in zip(ids, added, strict=True):
-                if id_:
-                    name = id_.decode()  # a movie rated twice is in the history twice
-                    weights[name] = weights.get(name, 0.0) + float(weight)
-            strongest = sorted(weights.items(), key=lambda pair: -pair[1])[:REASONS]
-            reasons[cell] = [
-                m.ReasonMessage(
-                    movie_id=name, title=self.movies[self.rows[name]].title, weight=weight
-                )
-                for name, weight in strongest
-                if weight > 0
+        liked = self._genres_of_liked(without, histories)
+        why: dict[_Cell, dict[str, Any]] = {}
+        for (row, place), named in because.items():
+            genre = None
+            if not named:
+                genre = reasons.favourite_genre(liked.get(row, ()), movies[row, place].genres)
+            why[row, place] = {
+                "because": [self._reason(one) for one in named],
+                "because_kind": (
+                    reasons.MOVIES if named else reasons.GENRE if genre else reasons.POPULARITY
+                ),
+                "because_genre": genre,
+            }
+        return why
+
+    def _reason(self, reason: reasons.Reason) -> m.ReasonMessage:
+        return m.ReasonMessage(
+            movie_id=reason.movie_id,
+            title=self.movies[self.rows[reason.movie_id]].title,
+            weight=reason.weight,
+            rating=self._stars(reason.rating),
+        )
+
+    def _genres_of_liked(
+        self, rows: Sequence[int], histories: Mapping[str, Sequence[Any]]
+    ) -> dict[int, list[Sequence[str]]]:
+        """Return the genres of each movie that a user has rated well, by request."""
+        if not rows:
+            return {}
+        known = self._timelines([histories[USER_ID][row] for row in rows])
+        liked: dict[int, list[Sequence[str]]] = {}
+        for row, (_, timeline) in zip(rows, known, strict=True):
+            named = zip(histories[HISTORY][row], histories[STARS][row], strict=True)
+            rated = {**timeline, **{movie: stars for movie, stars in named if movie}}
+            well = reasons.well_rated(list(rated.values()))
+            liked[row] = [
+                self.movies[self.rows[movie]].genres
+                for movie, good in zip(rated, well, strict=True)
+                if good
             ]
-        return reasons
+        return liked
 
     def similar(self, requests: Sequence[tuple[str, m.SimilarRequest]]) -> list[m.SimilarMovies]:
         """Return the movies nearest to each of some ids, of those that fit the conditions.
@@ -213,7 +307,7 @@ class Engine:
                 model_version=self.version,
                 user_id=request.user_id,
                 movie_id=request.movie_id,
-                rating=float(answer[RATING][row]),
+                rating=self._stars(answer[RATING][row]),
                 known_user=bool(answer[KNOWN_USER][row]),
                 like=float(answer[LIKE][row]) if LIKE in answer else None,
             )
@@ -222,30 +316,55 @@ class Engine:
 
     def profile(self, requests: Sequence[m.ProfileRequest]) -> list[m.ProfileMessage]:
         """Return what the model knows of users, from all of their ratings."""
-        users = [r.user_id or "" for r in requests]
-        counts = self.ask(TIMELINE, {USER_ID: users, K: 1})[COUNT].tolist()
-        ids = self.ask(TIMELINE, {USER_ID: users, K: max(1, *counts)})[MOVIE_ID]
+        known = self._timelines([r.user_id or "" for r in requests])
         profiles = []
-        for row, request in enumerate(requests):
-            names = [*reversed(request.liked), *(id_.decode() for id_ in ids[row] if id_)]
-            movies = [self.movies[self.rows[name]] for name in dict.fromkeys(names)]
+        for request, (count, timeline) in zip(requests, known, strict=True):
+            named = named_history(self.stars, request.liked, request.disliked)
+            rated = {**dict(reversed(named.items())), **timeline, **named}  # keeps the first place
+            movies = [self.movies[self.rows[name]] for name in rated]
             genres = Counter(genre for movie in movies for genre in movie.genres)
             decades = Counter(f"{movie.year // 10}0s" for movie in movies if movie.year is not None)
+            films = [
+                m.RatedMovie.of(movie, rating=self._stars(rated[movie.movie_id]))
+                for movie in movies[: request.k]
+            ]
             profiles.append(
                 m.ProfileMessage(
                     model_version=self.version,
-                    known=counts[row] > 0,
-                    count=counts[row],
-                    films=[m.MovieMessage.of(movie) for movie in movies[: request.k]],
+                    known=count > 0,
+                    count=count,
+                    films=films,
                     genres=[m.ShareMessage(name=n, films=c) for n, c in genres.most_common()],
                     decades=[m.ShareMessage(name=n, films=c) for n, c in sorted(decades.items())],
                 )
             )
         return profiles
 
+    def _timelines(self, users: Sequence[str]) -> list[tuple[int, dict[str, float]]]:
+        """Return the number of ratings of each user, and stars by movie, the newest first."""
+        counts = self.ask(TIMELINE, {USER_ID: users, K: 1})[COUNT].tolist()
+        answer = self.ask(TIMELINE, {USER_ID: users, K: max(1, *counts)})
+        timelines = []
+        for count, ids, stars in zip(
+            counts, answer[MOVIE_ID], answer[RATING].tolist(), strict=True
+        ):
+            rated: dict[str, float] = {}
+            for id_, rating in zip(ids, stars, strict=True):
+                if id_:
+                    rated.setdefault(id_.decode(), rating)
+            timelines.append((count, rated))
+        return timelines
 
-def _padded(lists: Iterable[Sequence[str]]) -> list[list[str]]:
-    """Return lists of ids as rows of one length, at least 1."""
-    rows = [list(ids) for ids in lists]
-    length = max(1, *(len(row) for row in rows))
-    return [row + [""] * (length - len(row)) for row in rows]
+    def _movie(self, id_: bytes) -> Movie:
+        return self.movies[self.rows[id_.decode()]]
+
+    def _stars(self, rating: float) -> float | None:
+        """Return stars for a message: None if they are not known, or the model has none."""
+        return None if self.stars is None or math.isnan(rating) else float(rating)
+
+
+def _padded(lists: Iterable[Iterable[Any]], padding: Any) -> list[list[Any]]:
+    """Return lists as rows of one length."""
+    rows = [list(values) for values in lists]
+    length = max(len(row) for row in rows)
+    return [row + [padding] * (length - len(row)) for row in rows]

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import Self
 
 from reelflow.saved_model.catalogue import Movie
-from reelflow.saved_model.contract import Source
+from reelflow.saved_model.contract import BLEND, Order, Source
 from reelflow.serving.limits import Limits
+from reelflow.serving.reasons import Kind
 
 _LIMITS = Limits()
 Id = Annotated[str, Field(min_length=1, max_length=_LIMITS.id_length)]
@@ -17,6 +18,8 @@ Ids = Annotated[list[Id], Field(max_length=_LIMITS.movies)]
 Count = Annotated[int, Field(ge=1, le=_LIMITS.k)]
 Text = Annotated[str, Field(max_length=_LIMITS.id_length)]
 Year = Annotated[int, Field(ge=0, le=9999)]
+Stars = Annotated[float, Field(allow_inf_nan=False)]
+_Rating = Annotated[str, Field(pattern=r"^.{1,256}:-?[0-9]{1,9}(\.[0-9]{1,9})?$")]
 
 
 class Strict(BaseModel):
@@ -40,17 +43,49 @@ class Filtered(Strict):
         return bool(self.genres) or self.year_from is not None or self.year_to is not None
 
 
-class RecommendRequest(Filtered):
-    """The user of recommendations, and conditions on the movies."""
+class Wanted(Filtered):
+    """The user of recommendations, and conditions on the movies; without stars of single movies."""
 
     user_id: Id | None = Field(
-        None, description="A user; without one, `liked` counts, or else what is popular."
+        None, description="A user; without one, the movies named count, or else what is popular."
     )
     liked: Ids = Field([], description="Ids of movies the user likes, the newest last.")
+    disliked: Ids = Field([], description="Ids of movies the user does not like, the newest last.")
     k: Count = Field(10, description="How many movies.")
     exclusions: Ids = Field([], description="Ids of movies to leave out.")
+    order: Order = Field(
+        BLEND,
+        description="`blend`: what the user would turn to and like; `retrieval`: what the user "
+        "would turn to; `stars`: by predicted stars.",
+    )
+    min_rating: Stars | None = Field(
+        None, description="Least predicted stars, on the data's own scale (`stars` of /version)."
+    )
     include_seen: bool = Field(False, description="Movies that the user has rated or named, too.")
-    explain: bool = Field(False, description="Say which movies of the user's history speak for it.")
+    explain: bool = Field(False, description="Say what of the user's history speaks for a movie.")
+
+
+class RecommendRequest(Wanted):
+    """The user of recommendations, and conditions on the movies."""
+
+    ratings: Annotated[dict[Id, Stars], Field(max_length=_LIMITS.movies)] = Field(
+        {}, description='Stars of further movies by id, the newest last: `{"12": 4.5, "77": 2}`.'
+    )
+
+
+class RecommendQuery(Wanted):
+    """The same in a URL."""
+
+    ratings: Annotated[list[_Rating], Field(max_length=_LIMITS.movies)] = Field(
+        [], description="Stars of further movies, the newest last: `12:4.5`."
+    )
+
+    def request(self) -> RecommendRequest:
+        """Return the request that the URL stands for."""
+        pairs = (text.rpartition(":") for text in self.ratings)
+        stars = {movie: float(rating) for movie, _, rating in pairs}
+        fields = {name: getattr(self, name) for name in Wanted.model_fields}
+        return RecommendRequest.model_construct(**fields, ratings=stars)
 
 
 class SimilarRequest(Filtered):
@@ -71,6 +106,7 @@ class ProfileRequest(BaseModel):
 
     user_id: Id | None = None
     liked: Ids = []
+    disliked: Ids = []
     k: Count = Field(20, description="Movies to name.")
 
 
@@ -94,23 +130,44 @@ class MovieMessage(BaseModel):
         )
 
 
+class RatedMovie(MovieMessage):
+    """A movie of a user's history."""
+
+    rating: float | None = Field(
+        description="The user's own stars; for `liked` and `disliked` what they stand for; null if "
+        "not known."
+    )
+
+
 class ReasonMessage(BaseModel):
     """A movie of the user's history."""
 
     movie_id: str
     title: str
     weight: float = Field(description="What it adds to the score.")
+    rating: float | None = Field(
+        description="The user's own stars, never below the user's mean; null if not known."
+    )
 
 
 class RecommendedMovie(MovieMessage):
     """A movie with score and predicted rating for this user."""
 
     score: float = Field(description="Comparable within one answer only.")
-    predicted_rating: float = Field(description="Stars; an average user's if unknown.")
+    predicted_rating: float | None = Field(
+        description="Stars on the data's own scale, an average user's if unknown; null if the "
+        "model was trained without ratings."
+    )
     seen: bool = Field(description="Rated by the user, or named in the request.")
     because: list[ReasonMessage] | None = Field(
-        description="Movies of the history that add most to the score; null unless asked for."
+        description="Movies that the user rated at or above the own mean and that add most to the "
+        "score, strongest first; null unless asked for."
     )
+    because_kind: Kind | None = Field(
+        description="What speaks for the movie: those in `because`, or if there is none the genre "
+        "that the user likes most of its genres, or that it is popular; null unless asked for."
+    )
+    because_genre: str | None = Field(description="The genre, of the kind `genre`.")
 
 
 class Recommendations(BaseModel):
@@ -148,7 +205,9 @@ class PredictedRating(BaseModel):
     model_version: int
     user_id: str
     movie_id: str
-    rating: float
+    rating: float | None = Field(
+        description="On the data's own scale; null if the model was trained without ratings."
+    )
     known_user: bool = Field(description="If not, the rating is an average user's.")
     like: float | None = Field(
         None, description="Probability that the user likes the movie; null if the model has none."
@@ -168,7 +227,7 @@ class ProfileMessage(BaseModel):
     model_version: int
     known: bool = Field(description="Whether the user has ratings in the model's training data.")
     count: int = Field(description="How many.")
-    films: list[MovieMessage] = Field(description="The newest first, those named in front.")
+    films: list[RatedMovie] = Field(description="The newest first, those named in front.")
     genres: list[ShareMessage] = Field(description="Of all movies, the most frequent first.")
     decades: list[ShareMessage] = Field(description="Of all movies with a year, in order of time.")
 
@@ -187,6 +246,17 @@ class Years(BaseModel):
     newest: int
 
 
+class StarsMessage(BaseModel):
+    """The scale of the ratings, as the data have it."""
+
+    lowest: float
+    highest: float
+    mean: float
+    like_threshold: float = Field(description="Stars from which on a movie counts as liked.")
+    liked: float = Field(description="Stars that a movie in `liked` stands for.")
+    disliked: float = Field(description="Stars that a movie in `disliked` stands for.")
+
+
 class Version(BaseModel):
     """The model being served."""
 
@@ -196,7 +266,14 @@ class Version(BaseModel):
     users: int | None
     genres: list[str]
     years: Years | None = Field(description="Null if no movie has one.")
+    stars: StarsMessage | None = Field(
+        description="Scale of the ratings; null if the model was trained without."
+    )
     histories: bool = Field(description="Whether answers may tell what users have rated.")
+    movies_for_a_user: int | None = Field(
+        description="Movies that all answers to a user's id are chosen from, where histories are "
+        "switched off; else null."
+    )
     metrics: dict[str, float] = Field(description="Measured when the model was trained.")
 
 

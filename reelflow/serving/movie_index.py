@@ -1,4 +1,4 @@
-"""Movies by title while a user types, by genre and year, and the k best scores among them."""
+"""Movies by title while a user types, and by genre and year."""
 
 from __future__ import annotations
 
@@ -76,19 +76,6 @@ class FilterIndex:
         if conditions.year_to is not None:
             fits &= self._years <= conditions.year_to
         return fits
-
-
-def best(scores: npt.NDArray[np.float32], allowed: Mask, k: int) -> npt.NDArray[np.int64]:
-    """Return the rows of the k best allowed scores, best first, earlier rows first in a tie.
-
-    This is the same order as TensorFlow's `top_k`, without sorting the whole catalogue.
-    """
-    rows = np.flatnonzero(allowed)
-    values = scores[rows]
-    if len(rows) > k:
-        at_least = np.partition(values, len(rows) - k)[len(rows) - k]
-        rows, values = rows[values >= at_least], values[values >= at_least]
-    return rows[np.argsort(-values, kind="stable")[:k]]
 
 
 class MovieSearch:

@@ -15,15 +15,16 @@ from typing import Any, Final
 
 import numpy as np
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
-from reelflow.base.columns import K
+from reelflow.base.columns import ALLOWED, USER_ID, K
 from reelflow.saved_model.client import to_lists
-from reelflow.saved_model.contract import OF_SERVER, RECOMMEND, Input, Signature
+from reelflow.saved_model.contract import RECOMMEND, Input, Signature
 from reelflow.serving.api import ServerState
 from reelflow.serving.engine import Engine
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.messages import ERRORS
+from reelflow.serving.privacy import check_inputs
 
 SMALL: Final = 4
 """Most rows of a request that is joined with others."""
@@ -105,7 +106,7 @@ def _named(inputs: Any, expected: Mapping[str, Input]) -> dict[str, Any]:
 
 def _array(name: str, values: Any, expected: Input, limits: Limits) -> Any:
     """A numpy array of the input's dtype and rank."""
-    nested = np.array(_leaves(name, values, expected.dtype is object), dtype=object)
+    nested = np.array(_leaves(name, values, np.dtype(expected.dtype).kind), dtype=object)
     if expected.rank is not None and nested.ndim != expected.rank:
         raise Problem(
             400, f"{name}: {expected.rank} axes are wanted, not {nested.ndim}, and no ragged lists."
@@ -123,24 +124,30 @@ def _array(name: str, values: Any, expected: Input, limits: Limits) -> Any:
     return array
 
 
-def _leaves(name: str, values: Any, strings: bool) -> Any:
+_LEAVES: Final = {"O": "strings", "i": "whole numbers", "f": "numbers", "b": "true or false"}
+"""Kind of numpy's dtypes to the JSON that is wanted."""
+
+
+def _leaves(name: str, values: Any, kind: str) -> Any:
     """Return the same nested lists with checked leaves, strings as UTF-8."""
     if isinstance(values, list):
-        return [_leaves(name, value, strings) for value in values]
-    if strings and isinstance(values, str):
+        return [_leaves(name, value, kind) for value in values]
+    if kind == "O" and isinstance(values, str):
         try:
             return values.encode("utf-8")
         except UnicodeEncodeError:
             raise Problem(400, f"{name}: half a surrogate pair is no text.") from None
-    if strings and isinstance(values, dict) and set(values) == {"b64"}:
+    if kind == "O" and isinstance(values, dict) and set(values) == {"b64"}:
         try:
             return base64.b64decode(values["b64"], validate=True)
         except (TypeError, ValueError, binascii.Error):
             raise Problem(400, f"{name}: {{'b64': ...}} is not base64.") from None
-    if not strings and isinstance(values, int) and not isinstance(values, bool):
+    if isinstance(values, bool):
+        if kind == "b":
+            return values
+    elif (kind in "if" and isinstance(values, int)) or (kind == "f" and isinstance(values, float)):
         return values
-    kind = "strings" if strings else "whole numbers"
-    raise Problem(400, f"{name}: {kind} are wanted.")
+    raise Problem(400, f"{name}: {_LEAVES[kind]} are wanted.")
 
 
 @dataclass(frozen=True)
@@ -151,19 +158,23 @@ class PredictBatch:
     name: str
     """Name of the signature."""
     limits: Limits
+    histories: bool
+    """True if answers may contain what users have rated."""
     key: tuple[object, ...]
     """Equal for requests that one call can answer: number of rows, k and shapes."""
 
     @classmethod
-    def of(cls, engine: Engine, name: str, limits: Limits, inputs: Arrays) -> PredictBatch:
+    def of(
+        cls, engine: Engine, name: str, limits: Limits, inputs: Arrays, *, histories: bool
+    ) -> PredictBatch:
         """Return the batch of a request that has passed `parse`; a large one is its own batch."""
-        arrays = [array for key, array in inputs.items() if key != K]
-        rows = {len(array) for array in arrays}
         k = inputs.get(K)
-        if len(rows) != 1 or max(rows) > SMALL or (k is not None and k.ndim):
-            return cls(engine, name, limits, (object(),))  # equal to nothing else
-        shapes = tuple((key, inputs[key].shape[1:]) for key in sorted(inputs) if key != K)
-        return cls(engine, name, limits, (*rows, None if k is None else int(k), shapes))
+        rows = {len(array) if array.ndim else 0 for key, array in inputs.items() if key != K}
+        key: tuple[object, ...] = (object(),)  # equal to nothing else
+        if len(rows) == 1 and 0 < max(rows) <= SMALL and (k is None or not k.ndim):
+            shapes = tuple((key, inputs[key].shape[1:]) for key in sorted(inputs) if key != K)
+            key = (*rows, None if k is None else int(k), shapes)
+        return cls(engine, name, limits, histories, key)
 
     def __call__(self, requests: Sequence[Arrays]) -> list[Arrays]:
         """Return the answers in order.
@@ -180,6 +191,9 @@ class PredictBatch:
         import tensorflow as tf
 
         try:
+            if self.name == RECOMMEND and not self.histories:
+                shown = self.engine.shown(joined[USER_ID].tolist())
+                joined = {**joined, ALLOWED: shown & joined.get(ALLOWED, True)}
             outputs = self.engine.ask(self.name, joined)
         except (tf.errors.InvalidArgumentError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
@@ -239,20 +253,23 @@ _BODY: Final = {
     summary="Ask a signature of a version",
     openapi_extra=_BODY,
 )
-async def predict(request: Request, version: str | None = None) -> JSONResponse:
+async def predict(request: Request, version: str | None = None) -> Response:
     """Row (`instances`) or columnar (`inputs`) format; `signature_name` chooses the signature."""
     engine = _engine(request, version)
     limits = ServerState.of(request).limits
     try:
-        content = json.loads(await request.body(), parse_constant=_no_number)
+        question = json.loads(await request.body())
     except ValueError as error:  # a number of thousands of digits is one as well
         raise Problem(400, f"The body is not JSON: {error}") from None
-    name, by_row, inputs = parse(content, engine.model.signatures.definitions.signatures, limits)
-    if name in OF_SERVER and not ServerState.of(request).histories:
-        raise Problem(403, f"{name} is switched off: it would tell what users have rated.")
-    predict_all = PredictBatch.of(engine, name, limits, inputs)
+    name, by_row, inputs = parse(question, engine.model.signatures.definitions.signatures, limits)
+    histories = ServerState.of(request).histories
+    if not histories:
+        check_inputs(name, inputs)
+    predict_all = PredictBatch.of(engine, name, limits, inputs, histories=histories)
     outputs = await ServerState.of(request).batcher.ask(predict_all, inputs)
-    return JSONResponse(render(outputs, by_row))
+    # NaN as it is, which JSON does not know: TensorFlow Serving's answers have it as well.
+    content = json.dumps(render(outputs, by_row), ensure_ascii=False, separators=(",", ":"))
+    return Response(content, media_type="application/json")
 
 
 def _engine(request: Request, version: str | None) -> Engine:
@@ -269,7 +286,3 @@ def _engine(request: Request, version: str | None) -> Engine:
     if int(version) != engine.version:
         raise Problem(404, f"Version {int(version)} of {MODEL} is not served.")
     return engine
-
-
-def _no_number(text: str) -> float:
-    raise Problem(400, f"{text} is no JSON.")

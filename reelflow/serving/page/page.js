@@ -1,17 +1,18 @@
 // The page: what is asked (kept in the URL, so that it can be shared), what is answered.
-import { card, get, make, near, post, shares, spoken, title } from "./parts.js";
+import { card, get, make, near, post, shares, shown, spoken, title } from "./parts.js";
 import { searchBox } from "./search.js";
 
 const $ = (id) => document.getElementById(id);
 const FIRST = 12, MORE = 12, MOST = 96, POLL = 5000;
 const SOURCES = {
   user: (asked) => `From what the model knows of user ${asked.user}.`,
-  history: () => "From the movies you like. Stars are an average viewer's.",
+  history: () => `From the movies you marked.${version.stars ? " Stars are an average viewer's." : ""}`,
   popularity: (asked) => asked.user
     ? `The model does not know user ${asked.user}: popular movies.`
     : "Popular movies. Add some that you like for movies of your own.",
 };
-const asked = { mode: "liked", liked: [], user: "", genres: [], from: "", to: "", seen: false, k: FIRST };
+const FILTERS = { genres: [], from: "", to: "", seen: false, order: "blend", least: "" };
+const asked = { mode: "liked", liked: [], disliked: [], user: "", ...FILTERS, k: FIRST };
 const movies = new Map();  // every movie met so far, by id, for the chips
 let version = null, running = null, toasting = 0;
 
@@ -23,11 +24,12 @@ function toast(text) {
 }
 
 function whom() {
-  return asked.mode === "user" ? { user_id: asked.user || null } : { liked: asked.liked };
+  return asked.mode === "user" ? { user_id: asked.user || null } : { liked: asked.liked, disliked: asked.disliked };
 }
 
 function filters() {
-  return { genres: asked.genres, year_from: asked.from || null, year_to: asked.to || null };
+  const stars = version.stars ? { order: asked.order, min_rating: asked.least || null } : {};
+  return { genres: asked.genres, year_from: asked.from || null, year_to: asked.to || null, include_seen: asked.seen, ...stars };
 }
 
 async function show() {
@@ -36,15 +38,16 @@ async function show() {
   const mine = running = new AbortController();
   $("results").setAttribute("aria-busy", "true");
   const about = whom();
-  const explain = asked.mode === "liked" || version.histories;
-  const question = { ...about, ...filters(), k: asked.k, explain, include_seen: asked.seen };
+  const own = asked.mode === "liked";
+  const question = { ...about, ...filters(), k: asked.k, explain: own || version.histories };
   try {
     const [found, profile] = await Promise.all([
       post("recommendations", question, mine.signal),
       about.user_id && !version.histories ? null : get("profile", { ...about, k: 12 }, mine.signal),
     ]);
     const known = found.source === "user";
-    const cards = found.items.map((movie, i) => card(movie, i + 1, known, openSimilar));
+    const how = { known, scale: version.stars, open: openSimilar, mark: own ? add : null };
+    const cards = found.items.map((movie, i) => card(movie, i + 1, how));
     found.items.forEach((movie) => movies.set(movie.movie_id, movie));
     $("source").textContent = SOURCES[found.source]({ user: about.user_id });
     if (!cards.length) $("source").textContent = "No movie is left: widen the filters.";
@@ -73,8 +76,10 @@ function showProfile(profile, about) {
   }
   const count = about.user_id
     ? `${profile.count.toLocaleString()} ratings in its training data.`
-    : `The ${profile.films.length === 1 ? "movie" : `${profile.films.length} movies`} you like, for this answer only.`;
-  const last = make("ul", { class: "titles" }, ...profile.films.map((movie) => make("li", {}, spoken(movie.title))));
+    : `The ${profile.films.length === 1 ? "movie" : `${profile.films.length} movies`} you marked, for this answer only.`;
+  const opinion = (movie) => !about.user_id ? (asked.liked.includes(movie.movie_id) ? "liked" : "not liked")
+    : movie.rating !== null ? `★ ${shown(movie.rating, version.stars)}` : "";
+  const last = make("ul", { class: "titles" }, ...profile.films.map((movie) => make("li", {}, `${spoken(movie.title)} `, make("small", {}, opinion(movie)))));
   $("profile").replaceChildren(...[heading, make("p", {}, count),
     shares("Genres", profile.genres.slice(0, 8)), shares("Decades", profile.decades),
     make("section", {}, make("h3", {}, about.user_id ? "Rated last" : "Movies"), last)].filter(Boolean));
@@ -89,21 +94,27 @@ async function openSimilar(movie) {
   try {
     const found = await get(`films/${encodeURIComponent(movie.movie_id)}/similar`, { k: 12 });
     found.items.forEach((one) => movies.set(one.movie_id, one));
-    const like = make("button", { type: "button", onclick: () => { $("similar").close(); add(movie); } }, "I like this movie");
-    body.replaceChildren(asked.liked.includes(movie.movie_id) && asked.mode === "liked" ? "" : make("div", {}, like),
+    const mark = (liked, text, list) => asked.mode === "liked" && list.includes(movie.movie_id) ? null
+      : make("button", { type: "button", class: liked ? undefined : "plain", onclick: () => { $("similar").close(); add(movie, liked); } }, text);
+    body.replaceChildren(make("div", { class: "row" }, mark(true, "I like this movie", asked.liked), mark(false, "Not for me", asked.disliked)),
       make("ul", { class: "near" }, ...found.items.map((one) => near(one, openSimilar))));
   } catch (error) {
     body.replaceChildren(make("p", {}, error.message));
   }
 }
 
-function add(movie) {
+function add(movie, liked = true) {
   movies.set(movie.movie_id, movie);
-  asked.liked = [...asked.liked.filter((id) => id !== movie.movie_id), movie.movie_id];
+  drop(movie.movie_id);
+  asked[liked ? "liked" : "disliked"].push(movie.movie_id);
   asked.mode = "liked";
   asked.k = FIRST;
   draw();
   show();
+}
+
+function drop(id) {
+  for (const list of ["liked", "disliked"]) asked[list] = asked[list].filter((one) => one !== id);
 }
 
 function draw() {
@@ -113,25 +124,34 @@ function draw() {
   $("user").value = asked.user;
   $("year-from").value = asked.from;
   $("year-to").value = asked.to;
+  const told = asked.mode === "liked" || version?.histories !== false;  // else the server refuses
+  $("seen").closest("label").hidden = !told;
+  if (!told) asked.seen = false;
   $("seen").checked = asked.seen;
+  $("order").value = asked.order;
+  $("least").value = asked.least;
   for (const box of $("genres").querySelectorAll("input")) box.checked = asked.genres.includes(box.value);
-  const set = asked.genres.length + [asked.from, asked.to, asked.seen].filter(Boolean).length;
+  const set = asked.genres.length + [asked.from, asked.to, asked.seen, asked.least, asked.order !== FILTERS.order].filter(Boolean).length;
   $("filter-count").textContent = set ? `(${set})` : "";
-  $("liked").replaceChildren(...asked.liked.map((id) => {
-    const name = spoken(movies.get(id)?.title ?? id);
-    const drop = () => { asked.liked = asked.liked.filter((one) => one !== id); draw(); show(); $("search").focus(); };
-    return make("li", {}, make("button", { type: "button", onclick: drop, "aria-label": `Remove ${name}` }, name));
-  }));
+  for (const list of ["liked", "disliked"]) {
+    $(list).replaceChildren(...asked[list].map((id) => {
+      const name = spoken(movies.get(id)?.title ?? id);
+      const remove = () => { drop(id); draw(); show(); $("search").focus(); };
+      return make("li", {}, make("button", { type: "button", onclick: remove, "aria-label": `Remove ${name}` }, name));
+    }));
+  }
 }
 
 function remember() {
   const parts = new URLSearchParams();
   if (asked.mode === "user") parts.set("user", asked.user);
-  else for (const id of asked.liked) parts.append("liked", id);
+  else for (const list of ["liked", "disliked"]) for (const id of asked[list]) parts.append(list, id);
   for (const genre of asked.genres) parts.append("genre", genre);
   if (asked.from) parts.set("from", asked.from);
   if (asked.to) parts.set("to", asked.to);
   if (asked.seen) parts.set("seen", "1");
+  if (asked.order !== FILTERS.order) parts.set("order", asked.order);
+  if (asked.least) parts.set("least", asked.least);
   history.replaceState(null, "", `${parts}` ? `#${parts}` : location.pathname);
 }
 
@@ -139,11 +159,15 @@ async function recall() {
   const parts = new URLSearchParams(location.hash.slice(1));
   Object.assign(asked, {
     mode: parts.has("user") ? "user" : "liked", user: parts.get("user") ?? "", genres: parts.getAll("genre"),
-    from: parts.get("from") ?? "", to: parts.get("to") ?? "", seen: parts.has("seen"), k: FIRST,
+    from: parts.get("from") ?? "", to: parts.get("to") ?? "", seen: parts.has("seen"), least: parts.get("least") ?? "",
+    order: [...$("order").options].map((one) => one.value).find((one) => one === parts.get("order")) ?? FILTERS.order, k: FIRST,
   });
-  const named = await Promise.all(parts.getAll("liked").map((id) => get(`films/${encodeURIComponent(id)}`).catch(() => null)));
-  asked.liked = named.filter(Boolean).map((movie) => { movies.set(movie.movie_id, movie); return movie.movie_id; });
-  $("filters").open = Boolean(asked.genres.length || asked.from || asked.to || asked.seen);
+  for (const list of ["liked", "disliked"]) {
+    const named = await Promise.all(parts.getAll(list).map((id) => get(`films/${encodeURIComponent(id)}`).catch(() => null)));
+    asked[list] = named.filter(Boolean).map((movie) => { movies.set(movie.movie_id, movie); return movie.movie_id; });
+  }
+  asked.disliked = asked.disliked.filter((id) => !asked.liked.includes(id));
+  $("filters").open = Object.keys(FILTERS).some((name) => `${asked[name]}` !== `${FILTERS[name]}`);
 }
 
 async function look() {
@@ -160,6 +184,8 @@ async function look() {
   asked.genres = asked.genres.filter((genre) => version.genres.includes(genre));
   $("year-from").placeholder = version.years?.oldest ?? "";
   $("year-to").placeholder = version.years?.newest ?? "";
+  $("by-stars").hidden = !version.stars;
+  for (const [bound, value] of Object.entries({ min: version.stars?.lowest, max: version.stars?.highest })) $("least")[bound] = value ?? "";
   const known = version.histories ? (await get("users")).user_ids : [];
   $("users").replaceChildren(...known.map((id) => make("option", { value: id })));
   const pick = (id) => () => { asked.user = id; asked.k = FIRST; draw(); show(); };
@@ -173,6 +199,8 @@ function change() {
   asked.from = $("year-from").value;
   asked.to = $("year-to").value;
   asked.seen = $("seen").checked;
+  asked.order = $("order").value;
+  asked.least = $("least").value;
   asked.k = FIRST;
   draw();
   show();
@@ -193,8 +221,8 @@ async function poll() {
 for (const radio of document.querySelectorAll("[name=mode]")) {
   radio.addEventListener("change", () => { asked.mode = radio.value; asked.k = FIRST; draw(); show(); });
 }
-for (const id of ["year-from", "year-to", "seen"]) $(id).addEventListener("change", change);
-$("clear").addEventListener("click", () => { Object.assign(asked, { genres: [], from: "", to: "", seen: false }); draw(); show(); });
+for (const id of ["year-from", "year-to", "seen", "order", "least"]) $(id).addEventListener("change", change);
+$("clear").addEventListener("click", () => { Object.assign(asked, FILTERS); draw(); show(); });
 $("by-user").addEventListener("submit", (event) => { event.preventDefault(); asked.user = $("user").value.trim(); asked.k = FIRST; draw(); show(); });
 $("more").addEventListener("click", () => { asked.k = Math.min(MOST, asked.k + MORE); show(); });
 $("close").addEventListener("click", () => $("similar").close());

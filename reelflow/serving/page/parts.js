@@ -35,9 +35,15 @@ export function bar(share) {
   return make("span", { class: "bar", "aria-hidden": "true" }, fill);
 }
 
-export function stars(rating) {
+// A rating on the data's own scale; whole numbers where it is wide, such as per cent.
+export function shown(rating, scale) {
+  return rating.toFixed(scale.highest - scale.lowest > 20 ? 0 : 1);
+}
+
+export function stars(rating, scale) {
   const full = make("i", {}, "★★★★★");
-  full.style.width = `${Math.max(0, Math.min(5, rating)) * 20}%`;
+  const zero = Math.min(0, scale.lowest);
+  full.style.width = `${Math.max(0, Math.min(1, (rating - zero) / (scale.highest - zero))) * 100}%`;
   return make("span", { class: "stars", "aria-hidden": "true" }, "★★★★★", full);
 }
 
@@ -56,28 +62,39 @@ export function meta(movie) {
   return [movie.year, movie.genres.join(", ")].filter(Boolean).join(" · ");
 }
 
-function reasons(because, label) {
-  if (!because?.length) return null;
-  const most = because[0].weight;
-  const items = because.map((one) =>
+function reasons(movie, known, scale) {
+  if (movie.because_kind === "genre") return make("p", { class: "because" }, `Because you like ${movie.because_genre}`);
+  if (movie.because_kind === "popularity") return make("p", { class: "because" }, "Popular with other viewers");
+  if (!movie.because?.length) return null;
+  const most = movie.because[0].weight;
+  const items = movie.because.map((one) =>
     make("li", { title: `${one.title} adds ${one.weight.toFixed(2)} to the score` },
-      bar(one.weight / most), make("span", {}, spoken(one.title))));
-  return make("div", { class: "because" }, label, make("ul", {}, ...items));
+      bar(one.weight / most), make("span", {}, spoken(one.title)),
+      known && one.rating !== null ? make("b", {}, make("span", { class: "sr" }, "your rating: "), `★ ${shown(one.rating, scale)}`) : null));
+  return make("div", { class: "because" }, known ? "Because you rated" : "Because you like", make("ul", {}, ...items));
 }
 
-export function card(movie, place, known, open) {
+function rated(movie, known, scale) {
   const rating = movie.predicted_rating;
-  const whose = known ? "predicted for this user" : "predicted for an average viewer";
+  if (rating === null || !scale) return make("span");
+  const whose = `of ${scale.highest}, predicted for ${known ? "this user" : "an average viewer"}`;
+  return make("span", { title: `${rating.toFixed(2)} ${whose}` }, stars(rating, scale), ` ${shown(rating, scale)}`,
+    make("span", { class: "sr" }, ` ${whose}`));
+}
+
+// `mark` takes a movie and whether it is liked; without it the card has no such buttons.
+export function card(movie, place, { known, scale, open, mark }) {
+  const button = (liked, text, name) => make("button", { type: "button", class: "plain", "aria-label": `${name}: ${title(movie)}`, onclick: () => mark(movie, liked) }, text);
   return make("li", { class: "card", "data-movie": movie.movie_id },
     make("h3", {}, make("button", { type: "button", onclick: () => open(movie), "aria-haspopup": "dialog" }, title(movie))),
     make("span", { class: "place", "aria-hidden": "true" }, `${place}`),
     make("p", { class: "meta" }, meta(movie)),
     make("p", { class: "figures" },
-      make("span", { title: `${rating.toFixed(2)} stars, ${whose}` }, stars(rating), ` ${rating.toFixed(1)}`,
-        make("span", { class: "sr" }, ` stars, ${whose}`)),
+      rated(movie, known, scale),
       make("span", { class: "score", title: "Comparable within this list only" }, `score ${movie.score.toFixed(2)}`)),
     movie.seen ? make("span", { class: "seen" }, known ? "already rated" : "already named") : null,
-    reasons(movie.because, known ? "Because you rated" : "Because you like"));
+    reasons(movie, known, scale),
+    mark ? make("p", { class: "marks" }, button(true, "Like", "I like it"), button(false, "Not for me", "I do not like it")) : null);
 }
 
 export function near(movie, open) {
