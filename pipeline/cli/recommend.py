@@ -97,11 +97,11 @@ def recommend(
 
     console.print(Text(f"Movies for user {user}", style="bold"))
     console.print(Text(_SOURCES[answer.source], style="dim"), soft_wrap=True)
-    numbers = {"score": [item.score for item in answer.items]}
+    columns = {"score": [f"{item.score:.3f}" for item in answer.items]}
     if scale := loaded.stars:
         heading = f"rating ({scale.lowest:g} to {scale.highest:g})"
-        numbers[heading] = [item.rating for item in answer.items if item.rating is not None]
-    console.print(_movies_table(answer.items, loaded.catalogue, **numbers))
+        columns[heading] = [f"{item.rating:.2f}" for item in answer.items]
+    console.print(_movies_table(answer.items, loaded.catalogue, **columns))
     if len(answer.items) < k:
         console.print(Text(f"No more than {len(answer.items)} movies are left.", style="dim"))
 
@@ -155,7 +155,7 @@ def similar(
         return
 
     console.print(Text("Movies like"), Text(match.title, style="bold"))
-    cosines = [item.score for item in items]
+    cosines = [f"{item.score:.3f}" for item in items]
     console.print(_movies_table(items, loaded.catalogue, cosine=cosines))
 
 
@@ -179,14 +179,14 @@ def _scale(stars: StarScale | None) -> dict[str, float] | None:
 
 
 def _movies_table(
-    items: Sequence[Item | SimilarItem], catalogue: Catalogue, **columns: Sequence[float]
+    items: Sequence[Item | SimilarItem], catalogue: Catalogue, **columns: Sequence[str]
 ) -> Table:
-    """Return movies, the best first, with place, title, genres, columns of numbers, and id.
+    """Return movies, the best first, with place, title, genres, columns of figures, and id.
 
     Args:
         items: the movies.
         catalogue: has their genres.
-        columns: numbers of the movies, by the column's heading.
+        columns: figures of the movies, by the column's heading.
     """
     table = new_table()
     table.add_column("", justify="right", style="dim")
@@ -197,6 +197,6 @@ def _movies_table(
     table.add_column("movie_id", justify="right", style="cyan", no_wrap=True)
     for row, item in enumerate(items):
         genres = ", ".join(catalogue.movies[item.movie_id].genres)
-        numbers = (f"{column[row]:.3f}" for column in columns.values())
+        numbers = (column[row] for column in columns.values())
         table.add_row(*map(Text, (str(row + 1), item.title, genres, *numbers, item.movie_id)))
     return table

@@ -48,14 +48,35 @@ def test_recommend_as_json(output: Path) -> None:
     assert answer["source"] == "user"
     assert answer["model"] == str(output / "serving/reelflow/1700000000")
     assert [item["movie_id"] for item in answer["items"]] == ["11", "10"]
-    assert set(answer["items"][0]) == {"movie_id", "title", "score"}
+    assert set(answer["items"][0]) == {"movie_id", "title", "score", "rating"}
+    assert answer["stars"]["highest"] == 5
+    assert (answer["order"], answer["min_rating"]) == ("blend", None)
+
+
+def test_order_and_least_rating(output: Path) -> None:
+    command = ["recommend", "--user", 1, "--output", output]
+    by_stars = _json(*command, "--order", "stars", "--min-rating", 3)["items"]
+    ratings = [item["rating"] for item in by_stars]
+    assert ratings == sorted(ratings, reverse=True)
+    assert min(ratings) >= 3
+    assert by_stars != _json(*command, "--min-rating", 3)["items"]
+    shown = _run(*command, "--order", "stars")
+    assert "rating (0.5 to 5)" in shown
+    assert f"{ratings[0]:.2f}" in shown
+
+
+def test_disliked_movies_count(output: Path) -> None:
+    command = ["recommend", "--user", "x", "--liked", 4, "--output", output]
+    liked, both = _json(*command), _json(*command, "--disliked", 6)
+    assert liked["items"] != both["items"]
+    assert "6" not in [item["movie_id"] for item in both["items"]]
 
 
 def test_an_unknown_user_is_told_what_the_movies_come_from(output: Path) -> None:
     popular = _run("recommend", "--user", "x", "--output", output)
     assert "unknown to the model: the most popular movies" in popular
     liked = ["recommend", "--user", "x", "--liked", 4, "--exclude", 6, "--output", output]
-    assert "unknown to the model: from the movies given with --liked" in _run(*liked)
+    assert "unknown to the model: from the movies given with --liked and --disliked" in _run(*liked)
     assert [item["movie_id"] for item in _json(*liked, "--k", 1)["items"]] == ["11"]
 
 
@@ -66,7 +87,7 @@ def test_fewer_movies_than_asked_for(output: Path) -> None:
 
 
 def test_rate(output: Path) -> None:
-    assert "User 1 would give Jumanji (1995) 1.9" in _run(
+    assert "User 1 would give Jumanji (1995) 2.79 on the scale of 0.5 to 5" in _run(
         "rate", "--user", 1, "--movie", 2, "--output", output
     )
     assert "unknown to the model" in _run("rate", "--user", "x", "--movie", 2, "--output", output)
@@ -95,6 +116,9 @@ def test_a_model_may_be_named(output: Path, folder: str) -> None:
         (["rate", "--user", "1", "--movie", "Jumanji (1995)"], "use --movie 2."),
         (["similar", "--movie", "Twins"], "use --movie 3 or --movie 4."),
         (["recommend", "--user", "1", "--liked", "Jumanji"], "use --liked 2."),
+        (["recommend", "--user", "1", "--disliked", "Jumanji"], "use --disliked 2."),
+        (["recommend", "--user", "1", "--liked", "2", "--disliked", "2"], "both liked and"),
+        (["recommend", "--user", "1", "--min-rating", "6"], "scale of the ratings, which is 0.5"),
         (["recommend", "--user", "1", "--exclude", "99"], "no movie with the id '99'"),
     ],
 )

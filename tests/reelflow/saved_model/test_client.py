@@ -76,13 +76,13 @@ def test_an_unknown_user_gets_popular_movies(served: ServedModel) -> None:
 
 
 def test_an_unknown_user_with_a_history(served: ServedModel) -> None:
-    answer = served.recommend("nobody", history=["4"], exclusions=["6", "11"])
+    answer = served.recommend("nobody", liked=["4"], exclusions=["6", "11"])
     assert answer.source == "history"
     assert not {"4", "6", "11"} & {item.movie_id for item in answer.items}
     assert answer.items[0].movie_id == "5"
 
 
-@pytest.mark.parametrize("argument", ["history", "exclusions"])
+@pytest.mark.parametrize("argument", ["liked", "disliked", "exclusions"])
 def test_unknown_movies_are_bad_input(served: ServedModel, argument: str) -> None:
     with pytest.raises(BadInput, match="use the id 1"):
         served.recommend("1", **{argument: ["Toy Story"]})
@@ -145,7 +145,7 @@ def test_a_damaged_model_is_bad_input(exported: Path, tmp_path: Path) -> None:
 def test_another_model_is_bad_input(exported: Path, tmp_path: Path) -> None:
     tf.saved_model.save(tf.Module(), str(tmp_path))
     shutil.copytree(exported / "assets.extra", tmp_path / "assets.extra")
-    with pytest.raises(BadInput, match="lacks the signatures serving_default, rate, similar"):
+    with pytest.raises(BadInput, match="signature serving_default is missing"):
         ServedModel.load(tmp_path)
 
 

@@ -38,9 +38,16 @@ def recommend(client: TestClient) -> Any:
 def test_without_filters_it_is_the_models_own_answer(
     recommend: Any, served: ServedModel, user: str
 ) -> None:
-    for inputs in ({}, {"exclusions": ["1", "9"]}, {"history": ["4", "2"]}):
-        mine = {"liked" if name == "history" else name: ids for name, ids in inputs.items()}
-        answer = recommend(user_id=user, k=8, **mine)
+    requests: list[dict[str, Any]] = [
+        {},
+        {"exclusions": ["1", "9"]},
+        {"liked": ["4", "2"]},
+        {"liked": ["4"], "disliked": ["3", "2"]},
+        {"order": "stars"},
+        {"order": "retrieval", "min_rating": 3},
+    ]
+    for inputs in requests:
+        answer = recommend(user_id=user, k=8, **inputs)
         own = served.recommend(user, k=8, **inputs)
         assert answer["source"] == own.source
         assert _ids(answer) == [item.movie_id for item in own.items]
@@ -50,6 +57,7 @@ def test_without_filters_it_is_the_models_own_answer(
         for item in answer["items"]:
             stars = served.rate(user, item["movie_id"]).rating
             assert item["predicted_rating"] == pytest.approx(stars)
+            assert item["predicted_rating"] >= inputs.get("min_rating", 0)
 
 
 def test_an_item_is_ready_to_be_shown(recommend: Any) -> None:
@@ -121,7 +129,7 @@ def test_rating(client: TestClient, served: ServedModel) -> None:
 def test_a_rating_has_the_probability_of_a_like_where_the_model_has_one() -> None:
     columns = {RATING: [4.5], "known_user": [True], "known_movie": [True], LIKE: [0.75]}
     answer = {name: np.array(values) for name, values in columns.items()}
-    engine: Any = SimpleNamespace(ask=lambda *_: answer, version=7)
+    engine: Any = SimpleNamespace(ask=lambda *_: answer, version=7, _stars=float)
     assert Engine.rate(engine, [RatingRequest(user_id="1", movie_id="2")]) == [
         PredictedRating(
             model_version=7, user_id="1", movie_id="2", rating=4.5, known_user=True, like=0.75

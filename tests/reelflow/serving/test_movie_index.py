@@ -1,16 +1,15 @@
-"""Filters, the k best movies among those that fit, and the search for titles."""
+"""Filters, and the search for titles."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 from reelflow.base.errors import BadInput
 from reelflow.saved_model.catalogue import Movie
 from reelflow.serving.messages import Filtered
-from reelflow.serving.movie_index import FilterIndex, MovieSearch, best, searchable
+from reelflow.serving.movie_index import FilterIndex, MovieSearch, searchable
 
 MOVIES = [
     Movie("1", "a", ("Comedy", "Drama"), 1990),
@@ -44,17 +43,6 @@ def test_what_the_catalogue_has() -> None:
     assert FilterIndex([]).years is None
     with pytest.raises(BadInput, match="Genres are: Comedy, Drama"):
         filters.check(Filtered(genres=["Western"]))
-
-
-def test_best_is_a_stable_sort_cut_off() -> None:
-    random = np.random.default_rng(0)
-    for _ in range(50):
-        scores = random.integers(0, 6, 40).astype(np.float32)  # many ties
-        allowed = random.random(40) < 0.7
-        rows = np.flatnonzero(allowed)
-        expected = rows[np.argsort(-scores[rows], kind="stable")]
-        for k in (1, 7, 40):
-            np.testing.assert_array_equal(best(scores, allowed, k), expected[:k])
 
 
 TITLES = [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -19,6 +20,7 @@ from reelflow.serving.limits import Limits
 from tests.reelflow.serving.live import live
 
 EXAMPLES = 15
+LINE_BYTES = 60_000
 CHECKS = [
     not_a_server_error,
     content_type_conformance,
@@ -46,6 +48,8 @@ def test_no_request_is_a_fault(pushed: Path) -> None:
                 @bounds
                 @given(case=operation.as_strategy(generation_mode=mode))
                 def ask(case: schemathesis.Case) -> None:
+                    # The HTTP parser refuses longer lines, before the application sees them.
+                    assume(len(urlencode(case.query or {}, doseq=True)) < LINE_BYTES)
                     case.call_and_validate(checks=CHECKS)
 
                 if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):

@@ -121,10 +121,19 @@ def test_a_walk_through_the_page(browser: Any, address: str, folder: Path, bette
 
     page.like("jumanji")
     page.like("toy")
-    page.until(lambda: "From the movies you like" in page.text("#source"))
+    page.until(lambda: "From the movies you marked" in page.text("#source"))
     page.until(lambda: not {"1", "2"} & set(page.movies()))
     assert "Because you like" in page.text("#cards")
-    assert "The 2 movies you like" in page.text("#profile")
+    assert "The 2 movies you marked" in page.text("#profile")
+    assert "of 5, predicted for an average viewer" in page.text("#cards")
+
+    unwanted = page.movies()[-1]
+    page.all("#cards .marks button[aria-label^='I do not like it']")[-1].click()
+    page.until(lambda: len(page.all("#disliked li")) == 1)
+    page.until(lambda: unwanted not in page.movies())
+    assert f"disliked={unwanted}" in browser.current_url
+    page.one("#disliked button").click()
+    page.until(lambda: unwanted in page.movies())
 
     page.one("#filters summary").click()
     page.one("#genres label").click()
@@ -135,6 +144,13 @@ def test_a_walk_through_the_page(browser: Any, address: str, folder: Path, bette
     page.until(lambda: sorted(page.movies()) == ["3", "4"])
     page.one("#clear").click()
     page.until(lambda: len(page.movies()) > 2)
+    blend = page.movies()
+    page.one("#order option[value=stars]").click()
+    page.until(lambda: page.movies() != blend)
+    page.one("#least").send_keys("3\t")
+    page.until(lambda: 0 < len(page.movies()) < len(blend))
+    page.one("#clear").click()
+    page.until(lambda: page.movies() == blend)
 
     first = page.movies()[0]
     page.one("#cards h3 button").click()
@@ -179,7 +195,7 @@ def test_by_keyboard_alone(browser: Any, address: str) -> None:
     press(Keys.ENTER)
     page.until(lambda: page.movies("#similar .near li"))
     assert page.text("#similar-title") == f"Like {name}"
-    near = press(Keys.TAB, Keys.TAB, Keys.TAB)  # past "close" and "I like this movie"
+    near = press(*[Keys.TAB] * 4)  # past "close", "I like this movie" and "Not for me"
     title = near.text
     assert near.find_element("xpath", "ancestor::li").get_attribute("data-movie")
     press(Keys.ENTER)

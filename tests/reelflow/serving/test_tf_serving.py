@@ -34,7 +34,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("serving_default", {"user_id": ["nobody", "2"], "history": [["4", ""], ["", ""]], "k": 4}),
     ("rate", {"user_id": ["1", "nobody"], "movie_id": ["2", "nothing"]}),
     ("similar", {"movie_id": ["1", "12"], "k": 4}),
-    ("evaluate", {"user_id": ["1"], "movie_id": ["5"], "timestamp": [1_000_000_000]}),
+    ("evaluate", {"user_id": ["1"], "movie_id": ["5"], "order": ["retrieval"]}),
 ]
 
 
@@ -182,7 +182,7 @@ def test_small_requests_that_are_alike_are_answered_together(served: ServedModel
     def predict(name: str, body: dict[str, Any]) -> tuple[PredictBatch, dict[str, Any]]:
         request = {"signature_name": name, "inputs": body}
         _, _, arrays = parse(request, served.signatures.definitions.signatures, limits)
-        return PredictBatch.of(engine, name, limits, arrays), arrays
+        return PredictBatch.of(engine, name, limits, arrays, histories=True), arrays
 
     one, inputs = predict("serving_default", {"user_id": ["1"]})
     alike, more_inputs = predict("serving_default", {"user_id": ["nobody"]})

@@ -15,6 +15,7 @@ import pytest
 from reelflow.base.errors import BadInput
 from reelflow.registry.push import push
 from reelflow.saved_model.client import Signatures
+from reelflow.saved_model.contract import REQUIRED
 from reelflow.serving.app import create_app
 from reelflow.serving.limits import Limits
 from reelflow.serving.middleware import Metrics
@@ -108,7 +109,7 @@ def test_no_user_waits_for_a_signatures_first_call(
 
     monkeypatch.setattr(Signatures, "call", call)
     Versions(exported, LIMITS, Metrics())
-    assert asked == {*tiny_model.TinyModel().signatures()} - {"evaluate"}
+    assert asked == {*tiny_model.TinyModel().signatures()} - {"evaluate", "score"}
 
 
 def test_one_model_can_be_served_as_well(exported: Path) -> None:
@@ -119,7 +120,7 @@ def test_one_model_can_be_served_as_well(exported: Path) -> None:
 
 def test_a_model_of_before_says_what_it_lacks(tmp_path: Path) -> None:
     model = tiny_model.TinyModel()
-    few = {name: model.signatures()[name] for name in ("serving_default", "rate", "similar")}
+    few = {name: model.signatures()[name] for name in REQUIRED}
     tiny_model.export(tmp_path / "7", model, few)
     with pytest.raises(BadInput, match="lacks the signatures score, explain, timeline"):
         Versions(tmp_path, LIMITS, Metrics())
