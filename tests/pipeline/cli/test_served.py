@@ -61,7 +61,7 @@ def test_order_and_least_rating(output: Path) -> None:
     assert min(ratings) >= 3
     assert by_stars != _json(*command, "--min-rating", 3)["items"]
     shown = _run(*command, "--order", "stars")
-    assert "rating (0.5 to 5)" in shown
+    assert "rating (1 to 5)" in shown
     assert f"{ratings[0]:.2f}" in shown
 
 
@@ -87,7 +87,7 @@ def test_fewer_movies_than_asked_for(output: Path) -> None:
 
 
 def test_rate(output: Path) -> None:
-    assert "User 1 would give Jumanji (1995) 2.79 on the scale of 0.5 to 5" in _run(
+    assert "User 1 would give Jumanji (1995) 1.94 on the scale of 1 to 5" in _run(
         "rate", "--user", 1, "--movie", 2, "--output", output
     )
     assert "unknown to the model" in _run("rate", "--user", "x", "--movie", 2, "--output", output)
@@ -118,7 +118,7 @@ def test_a_model_may_be_named(output: Path, folder: str) -> None:
         (["recommend", "--user", "1", "--liked", "Jumanji"], "use --liked 2."),
         (["recommend", "--user", "1", "--disliked", "Jumanji"], "use --disliked 2."),
         (["recommend", "--user", "1", "--liked", "2", "--disliked", "2"], "both liked and"),
-        (["recommend", "--user", "1", "--min-rating", "6"], "scale of the ratings, which is 0.5"),
+        (["recommend", "--user", "1", "--min-rating", "6"], "scale of the ratings, which is 1 to"),
         (["recommend", "--user", "1", "--exclude", "99"], "no movie with the id '99'"),
     ],
 )
