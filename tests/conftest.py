@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
     from reelflow.saved_model.client import ServedModel
+    from tests.reelflow.small_runs import SmallRun
     from tests.reelflow.trained import Trained
 
 prepare()  # Keras 2, quiet: TensorFlow reads it when it is imported
@@ -29,6 +31,7 @@ WORKER_BYTES = 3 << 30
 LONG = [
     "test_retraining.py",
     "test_end_to_end.py",
+    "test_nothing_rated.py",
     "pipeline/cli/test_compare.py",
     "reelflow/model/test_warm_start.py",
     "reelflow/model/test_fit.py",
@@ -73,6 +76,15 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.reelflow.trained import export_to
 
     return export_to(tmp_path_factory.mktemp("checkerboard") / "model")
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], SmallRun]:
+    """Gives the small run of a kind of split, made when first asked for; not to be changed."""
+    from tests.reelflow.small_runs import make
+
+    folder = tmp_path_factory.mktemp("small-runs")
+    return functools.cache(lambda kind: make(kind, folder / kind))
 
 
 @pytest.fixture(scope="session")
