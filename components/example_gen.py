@@ -30,6 +30,7 @@ from reelflow.data import files
 from reelflow.data.formats.source import open_source, open_window
 from reelflow.data.ingest.ingestion import Folders, ingest
 from reelflow.data.spans import Window, find_window, is_pattern
+from reelflow.data.words import data_sentences
 
 DATA: Final = "data"
 SPLIT: Final = "split"
@@ -93,6 +94,9 @@ class Executor(BaseBeamExecutor):
             window,
             exec_properties[utils.FINGERPRINT_PROPERTY_NAME] if window else None,
         )
+        for sentence in data_sentences(summary):
+            logging.info(sentence)
+            send_notice(sentence)
         _describe(examples, columns.RATING_SPLITS)
         examples.set_int_custom_property("rows", summary.rows.kept)
         if window is not None:

@@ -27,8 +27,7 @@ USED: Final = {
     "movies",
     "columns",
     "delimiter",
-    "rating_min",
-    "rating_max",
+    "unrated",
     "chunk_bytes",
     "statistics_rows",
 }
@@ -57,18 +56,22 @@ def SpanDrift(
         ratings_schema: with comparators.
         movies_schema: with comparators.
         drift: gets `drift.json`.
-        data: the section `data` as JSON, `USED` of it: how to read the spans.
+        data: the section `data` as JSON, `USED` of it: how to read the spans. Which ratings are
+            valid, and what they say, is as ExampleGen has decided for all spans.
         split: the section `split` as JSON: names the files if it is `predefined`.
 
     Raises:
         BadInput: a span cannot be read any more.
     """
-    window = IngestSummary.read(quarantine.uri).window
+    summary = IngestSummary.read(quarantine.uri)
+    window, found = summary.window, summary.ratings
     assert window is not None, "without spans the graph has no SpanDrift"
+    decided = {"feedback": found.feedback, "rating_min": found.accepted_min}
+    decided["rating_max"] = found.accepted_max
     trained = artifact_utils.get_split_uri([statistics], f.TRAIN)
     comparison = compare_spans(
         window,
-        DataConfig.model_validate_json(data),
+        DataConfig.model_validate_json(data).model_copy(update=decided),
         SplitConfig.model_validate_json(split),
         tfdv.load_stats_binary(os.path.join(trained, DEFAULT_FILE_NAME)),
         [

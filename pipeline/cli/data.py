@@ -117,6 +117,8 @@ def _bar(label: str, total: int | None) -> Iterator[Callable[..., None]]:
 
 
 def _show(inspection: Inspection) -> None:
+    from reelflow.data.words import scale_sentences
+
     source = inspection.source
     if inspection.movies is None:
         titles = f"{inspection.rated:,} movies rated; without a movies' file titles are not known"
@@ -130,7 +132,7 @@ def _show(inspection: Inspection) -> None:
         "Rows": f"{inspection.read:,} read, {inspection.kept:,} valid, "
         f"from {inspection.users:,} users",
         "Titles": titles,
-        "Range": f"{source.rating_min:g} to {source.rating_max:g} stars",
+        "Scale": " ".join(scale_sentences(inspection.ratings, unrated=inspection.unrated)),
         "Time": "timestamps" if source.has_timestamps else "no timestamps",
     }
     for label, value in lines.items():

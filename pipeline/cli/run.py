@@ -35,6 +35,7 @@ from reelflow.base.common import format_duration
 from reelflow.base.errors import ReelflowError
 from reelflow.base.metrics import GATE_METRICS, GateMetric, inline, label_at
 from reelflow.config.layout import Layout
+from reelflow.data.words import scale_sentences, split_sentence
 from reelflow.evaluation.results import Summary
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def print_outcome(
 
 
 def _origin(summary: RunSummary) -> Iterator[Text]:
-    """Yield cache, data, drift of the newest span, and the shares that training knew of the test.
+    """Yield cache, data, ratings, split, drift, and the shares that training knew of the test.
 
     A run without one of them has no line for it.
     """
@@ -199,6 +200,11 @@ def _origin(summary: RunSummary) -> Iterator[Text]:
         if data.synthetic:
             parts.append("synthetic: the figures say nothing about real movies")
         yield labelled("Data", "; ".join(parts))
+        if data.ratings is not None:
+            sentences = scale_sentences(data.ratings, data.repeated, data.unrated)
+            yield labelled("Ratings", " ".join(sentences))
+        if data.split is not None:
+            yield labelled("Split", split_sentence(data.split))
     for i, warning in enumerate((summary.drift or {}).get("warnings", [])):
         yield labelled("" if i else "Drift", Text(warning, style="yellow"))
     if unknown := summary.out_of_vocabulary:

@@ -123,7 +123,7 @@ class SplitConfig(Section):
     names or globs inside the data folder.
     """
 
-    kind: SplitKind = SplitKind.RANDOM
+    kind: SplitKind = SplitKind.AUTO
     """`temporal` (a cut in time), `last` (each user's newest shares), `random`, `leave_last` (each
     user's last ratings), `predefined`; `auto`: `temporal` if `known_share` allows it, else `last`;
     without times `random`."""

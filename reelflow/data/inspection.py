@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelflow.base import columns
-from reelflow.config import Config
+from reelflow.config import Config, DataConfig
 from reelflow.data import schema
 from reelflow.data.formats.source import Source
+from reelflow.data.ingest.results import RatingScale
 from reelflow.data.inputs import open_data
 from reelflow.data.parse import Rules, parse_files
 from reelflow.data.quarantine import NAMES, QuarantinedRow, find_rows
+from reelflow.data.scale import (
+    NO_VALUES,
+    Bounds,
+    ValueCounts,
+    count_values,
+    decide_scale,
+    describe_scale,
+    extremes,
+    merge_values,
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,10 @@ class Inspection:
     rated: int
     movies: int | None
     """Movies in the movies' file; None if there is no such file."""
+    ratings: RatingScale
+    """The values of the valid rows."""
+    unrated: int
+    """Rows left out by `data.unrated`."""
     quarantined: dict[str, int]
     preview: list[QuarantinedRow]
     """The first refused rows of every reason, in order of file and line."""
@@ -45,7 +60,9 @@ def inspect(
     first: int = 3,
     progress: Callable[[int], None] | None = None,
 ) -> Inspection:
-    """Read every rating once, in blocks; memory grows with users and movies only.
+    """Read every rating in blocks; memory grows with users and movies only.
+
+    They are read once more if some lie outside the scale that all of them together have.
 
     Args:
         config: as for `open_data`.
@@ -59,31 +76,70 @@ def inspect(
     source = open_data(config, folder)
     movies = source.read_movies()
     rules = Rules.of(source, movies)
-    read = kept = 0
-    users: set[str] = set()
-    rated: set[str] = set()
-    counts: Counter[str] = Counter()
-    refused = []
-    for size, parsed in parse_files(source.ratings_files, rules, config.data.chunk_bytes):
-        read += parsed.read
-        kept += parsed.ratings.num_rows
-        for ids, column in ((users, columns.USER_ID), (rated, columns.MOVIE_ID)):
-            values = parsed.ratings.column(column).cast(pa.string())
-            ids.update(pc.unique(values).to_pylist())
-        refused.append(_first_of_each(parsed.rejected, counts, first))
-        if progress:
-            progress(size)
-    rejected = pa.concat_tables([schema.REJECTED.empty_table(), *refused])
+    found = _read(source, rules, config.data, first, progress)
+    scale = decide_scale(found.values, source, config.data)
+    if scale.refused:
+        limits = Bounds(
+            max(rules.limits.lowest, scale.accepted.lowest),
+            min(rules.limits.highest, scale.accepted.highest),
+        )
+        found = _read(source, replace(rules, limits=limits), config.data, first)
     return Inspection(
         source=source,
-        read=read,
-        kept=kept,
-        users=len(users),
-        rated=len(rated),
+        read=found.read,
+        kept=found.kept,
+        users=len(found.users),
+        rated=len(found.rated),
         movies=None if movies is None else movies.num_rows,
-        quarantined=dict(counts),
-        preview=list(find_rows(rejected, source.ratings_files)),
+        ratings=describe_scale(scale, source, config.data, found.extremes),
+        unrated=found.unrated,
+        quarantined=dict(found.counts),
+        preview=list(find_rows(found.rejected, source.ratings_files)),
     )
+
+
+@dataclass
+class _Found:
+    """One reading of all ratings."""
+
+    read: int = 0
+    kept: int = 0
+    unrated: int = 0
+    users: set[str] = field(default_factory=set)
+    rated: set[str] = field(default_factory=set)
+    values: ValueCounts = NO_VALUES
+    extremes: tuple[float, ...] = ()
+    """Lowest and highest valid rating; empty without any."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """Refused rows by reason."""
+    rejected: pa.Table = None
+    """The first of them, of `schema.REJECTED`."""
+
+
+def _read(
+    source: Source,
+    rules: Rules,
+    data: DataConfig,
+    first: int,
+    progress: Callable[[int], None] | None = None,
+) -> _Found:
+    found, refused = _Found(), []
+    for size, parsed in parse_files(source.ratings_files, rules, data.chunk_bytes):
+        found.read += parsed.read
+        found.kept += parsed.ratings.num_rows
+        found.unrated += parsed.unrated
+        for ids, column in ((found.users, columns.USER_ID), (found.rated, columns.MOVIE_ID)):
+            distinct = pc.unique(parsed.ratings.column(column).cast(pa.string()))
+            ids.update(distinct.to_pylist())
+        rating = parsed.ratings.column(columns.RATING)
+        found.values = merge_values([found.values, count_values(rating, source.documented)])
+        so_far = np.array(found.extremes, np.float32)
+        found.extremes = extremes(np.append(rating.to_numpy(), so_far))
+        refused.append(_first_of_each(parsed.rejected, found.counts, first))
+        if progress:
+            progress(size)
+    found.rejected = pa.concat_tables([schema.REJECTED.empty_table(), *refused])
+    return found
 
 
 def _first_of_each(rejected: pa.Table, counts: Counter[str], first: int) -> pa.Table:

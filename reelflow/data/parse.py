@@ -21,8 +21,8 @@ from reelflow.base import columns
 from reelflow.data import quarantine, reading, schema
 from reelflow.data.formats.adapter import Layout, RatingsFile
 from reelflow.data.formats.source import Source
-from reelflow.data.quarantine import Reason
 from reelflow.data.reading import Lines, Mask, Positions, plan_chunks, read_chunk
+from reelflow.data.scale import Bounds
 from reelflow.data.schema import one_chunk
 
 _SEPARATOR: Final = b"\x1f"  # stands for a delimiter of several bytes
@@ -32,6 +32,7 @@ _BLOCK_BYTES: Final = 16 * 2**20
 _NUMBER: Final = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
 _WHOLE: Final = r"^-?\d{1,18}$"
 _WHOLE_LENGTH: Final = 18
+_UNRATED: Final = 255  # beside the codes of quarantine.REASONS: such a row is not damaged
 
 Codes = npt.NDArray[np.uint8]
 
@@ -40,16 +41,18 @@ Codes = npt.NDArray[np.uint8]
 class Rules:
     """The definition of a valid rating."""
 
-    rating_min: float
-    rating_max: float
+    limits: Bounds
+    """Of ratings."""
     movie_ids: pa.Array | None
     """String array of the movies that there are, or None if every movie is accepted."""
+    unrated: float | None = None
+    """Value that stands for "not rated"."""
 
     @classmethod
     def of(cls, source: Source, movies: pa.Table | None) -> Rules:
         """Return the rules for a source whose catalogue has been read."""
         ids = None if movies is None else one_chunk(movies.column(columns.MOVIE_ID))
-        return cls(source.rating_min, source.rating_max, ids)
+        return cls(source.limits, ids, source.unrated)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Parsed:
     """Of `schema.REJECTED`: the other rows."""
     read: int
     """Number of rows, blank lines not counted."""
+    unrated: int = 0
+    """Rows that hold no rating, by the rules; in neither table."""
 
 
 def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: Rules) -> Parsed:
@@ -90,7 +95,7 @@ def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: 
         .append_column(columns.OFFSET, pa.array(offsets[rows] + offset))
         .cast(schema.PARSED)
     )
-    bad = np.flatnonzero(reasons)
+    bad = np.flatnonzero((reasons != 0) & (reasons != _UNRATED))
     rejected = pa.table(
         [
             pa.array(np.full(len(bad), file, np.int32)),
@@ -99,7 +104,7 @@ def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: 
         ],
         schema=schema.REJECTED,
     )
-    return Parsed(ratings, rejected, len(offsets))
+    return Parsed(ratings, rejected, len(offsets), int((reasons == _UNRATED).sum()))
 
 
 def parse_files(
@@ -230,13 +235,15 @@ def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:
     """Check and convert the columns of ratings.
 
     Args:
-        table: the canonical columns as strings, without nulls [rows]; `timestamp` may be missing.
+        table: the canonical columns as strings, without nulls [rows]; `timestamp` may be missing,
+            and `rating`: then it is 1.
         rules: the definition of a valid rating.
 
     Returns:
         Table with user_id and movie_id dictionary<int32, string>, rating float32, timestamp int64
         [rows], whose values mean something in the valid rows only; and the reason of each row as an
-        `code` of a `reelflow.data.quarantine.Reason`, 0 for a valid one [rows].
+        `code` of a `reelflow.data.quarantine.Reason`, 0 for a valid one and `_UNRATED` for one
+        without a rating [rows].
     """
     cells = {name: one_chunk(table.column(name)) for name in table.column_names}
     for name, strings in cells.items():
@@ -245,35 +252,32 @@ def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:
     reasons = np.zeros(table.num_rows, np.uint8)
     users, user_empty = _ids(cells[columns.USER_ID])
     movies, movie_empty = _ids(cells[columns.MOVIE_ID])
-    _refuse(reasons, user_empty | movie_empty, quarantine.EMPTY_ID)
+    _refuse(reasons, user_empty | movie_empty, quarantine.EMPTY_ID.code)
 
-    # Decimal numbers, NaN where there is none; few values are distinct, so each is read once.
-    encoded = cells[columns.RATING].dictionary_encode()
-    numeric = pc.match_substring_regex(encoded.dictionary, _NUMBER)
-    numbers = pc.if_else(numeric, encoded.dictionary, pa.scalar(None, pa.string()))
-    rating = _per_row(numbers.cast(pa.float64()), encoded)
-    _refuse(reasons, ~np.isfinite(rating), quarantine.RATING)
-    _refuse(
-        reasons,
-        ~((rating >= rules.rating_min) & (rating <= rules.rating_max)),
-        quarantine.RATING_RANGE,
-    )
+    rating = np.ones(table.num_rows)
+    if columns.RATING in cells:
+        rating = _numbers(cells[columns.RATING])
+        with np.errstate(over="ignore"):  # 1e50 is no rating either
+            _refuse(reasons, ~np.isfinite(rating.astype(np.float32)), quarantine.RATING.code)
+        if rules.unrated is not None:
+            _refuse(reasons, rating == rules.unrated, _UNRATED)
+        _refuse(reasons, ~rules.limits.hold(rating), quarantine.RATING_RANGE.code)
 
     if columns.TIMESTAMP in cells:
         timestamp, wrong = _whole_numbers(cells[columns.TIMESTAMP])
-        _refuse(reasons, wrong, quarantine.TIMESTAMP)
+        _refuse(reasons, wrong, quarantine.TIMESTAMP.code)
     else:
         timestamp = pa.nulls(table.num_rows, pa.int64())
 
     if rules.movie_ids is not None:
         known = pc.is_in(movies.dictionary, value_set=rules.movie_ids)
-        _refuse(reasons, ~_per_row(known, movies), quarantine.UNKNOWN_MOVIE)
+        _refuse(reasons, ~_per_row(known, movies), quarantine.UNKNOWN_MOVIE.code)
     arrays = [users, movies, pa.array(rating.astype(np.float32)), timestamp]
     return pa.table(arrays, names=list(columns.RATINGS_COLUMNS)), reasons
 
 
-def _refuse(reasons: Codes, wrong: Mask, reason: Reason) -> None:
-    reasons[wrong & (reasons == 0)] = reason.code
+def _refuse(reasons: Codes, wrong: Mask, code: int) -> None:
+    reasons[wrong & (reasons == 0)] = code
 
 
 def _holds(strings: pa.Array, searched: bytes) -> bool:
@@ -281,6 +285,15 @@ def _holds(strings: pa.Array, searched: bytes) -> bool:
     buffer = strings.buffers()[2]
     content = np.frombuffer(b"" if buffer is None else buffer, np.uint8)
     return any(bool((content == byte).any()) for byte in searched)
+
+
+def _numbers(strings: pa.Array) -> npt.NDArray[np.float64]:
+    """Read decimal numbers, NaN where there is none; few are distinct, so each is read once."""
+    encoded = strings.dictionary_encode()
+    numeric = pc.match_substring_regex(encoded.dictionary, _NUMBER)
+    numbers = pc.if_else(numeric, encoded.dictionary, pa.scalar(None, pa.string()))
+    of_rows: npt.NDArray[np.float64] = _per_row(numbers.cast(pa.float64()), encoded)
+    return np.asarray(of_rows, np.float64)
 
 
 def _ids(strings: pa.Array) -> tuple[pa.DictionaryArray, Mask]:

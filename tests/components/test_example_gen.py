@@ -80,7 +80,8 @@ def test_ids_of_refused_rows_alone_are_not_counted(tmp_path: Path) -> None:
     refused = ["u,1,9.5,1", ",2,4,1", "3,x,-1,1"]
     text = "\n".join(["userId,movieId,rating,timestamp", *kept, *refused])
     (tmp_path / "ratings.csv").write_text(text)
-    run = execute(tmp_path / "out", tmp_path, DataConfig(format=Format.CSV))
+    data = DataConfig(format=Format.CSV, rating_min=0.5, rating_max=5)
+    run = execute(tmp_path / "out", tmp_path, data)
 
     assert run.report["users"] == 4
     assert run.report["movies"] == 40
@@ -187,13 +188,13 @@ def test_user_attributes_only_if_opted_in(tmp_path: Path) -> None:
 
 def test_predefined_row_in_both_files_is_kept_in_train(tmp_path: Path) -> None:
     sources.movielens_100k(tmp_path)
-    (tmp_path / "u1.base").write_text("".join(f"{u}\t1\t3\t{u}\n" for u in range(1, 30)))
-    (tmp_path / "u1.test").write_text("5\t1\t3\t5\n5\t2\t3\t6\n")
+    (tmp_path / "u1.base").write_text("".join(f"{u}\t1\t{3 + u % 2}\t{u}\n" for u in range(30)))
+    (tmp_path / "u1.test").write_text("5\t1\t4\t5\n5\t2\t3\t6\n")
     split = SplitConfig(kind="predefined", train="u1.base", test="u1.test")
     run = execute(tmp_path / "out", tmp_path, split=split)
 
     assert values(run)["test"] == [("5", "2", 3.0, 6)]
-    assert [tuple(row) for row in run.quarantined] == [("u1.test", 1, "duplicate", b"5\t1\t3\t5")]
+    assert [tuple(row) for row in run.quarantined] == [("u1.test", 1, "duplicate", b"5\t1\t4\t5")]
     assert run.report["files"] == ["u1.base", "u1.test"]
 
 
@@ -212,7 +213,7 @@ def test_no_ratings(tmp_path: Path) -> None:
 def test_no_valid_ratings(tmp_path: Path) -> None:
     write_csv(tmp_path)
     (tmp_path / "ratings.csv").write_bytes(HEADER + b"1,m1,9,1\n1,m1\n1,m1,8,1\n")
-    error = refusal(tmp_path)
+    error = refusal(tmp_path, data=DataConfig(rating_max=5))
     evidence = tmp_path / "out/quarantine/1-refused/quarantine.tsv"
 
     assert "None of the 3 ratings" in error.message

@@ -110,8 +110,8 @@ def test_bad_input_reaches_the_caller_and_evidence_stays(tmp_path: Path) -> None
     data = tmp_path / "data"
     data.mkdir()
     write_csv(data)
-    (data / "ratings.csv").write_bytes(HEADER + b"1,m1,9,1\n")
-    with pytest.raises(BadInput, match="rating_range 1") as caught:
+    (data / "ratings.csv").write_bytes(HEADER + b"1,m1,good,1\n")
+    with pytest.raises(BadInput, match="rating 1") as caught:
         run(tmp_path / "out", example_gen(data))
 
     evidence = next(word for word in caught.value.remedy.split() if "quarantine.tsv" in word)

@@ -64,9 +64,8 @@ class Adapter:
     """Canonical column to header name, where the configuration says so."""
     quoted: bool = False
     """True if the ratings' values may stand in double quotes."""
-    rating_min: float = 0.5
-    rating_max: float = 5.0
-    """Lowest and highest valid rating, unless the configuration says otherwise."""
+    scale: tuple[float, float] | None = None
+    """Lowest and highest rating of the format's documents; None: any scale."""
     encodings: tuple[str, ...] = ("utf-8-sig",)
     """Of the movies' and users' files; the first that fits is taken."""
     movies_required: bool = True

@@ -1,7 +1,8 @@
 """The MovieLens releases.
 
 - CSV (latest-small, latest, 20M, 25M, 32M): `ratings.csv`, `movies.csv`.
-- 1M: `ratings.dat`, `movies.dat` and `users.dat`, delimiter `::`, Latin-1.
+- 1M: `ratings.dat`, `movies.dat` and `users.dat`, delimiter `::`, Latin-1. So are 10M, and
+  MovieTweetings, which is UTF-8 and rates from 0 to 10.
 - 100K: `u.data` with tabs, `u.item` and `u.user` with bars, Latin-1, genres as flags.
 """
 
@@ -20,6 +21,8 @@ _GENRES = (
     "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|"
     "Horror|Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western"
 ).split("|")
+# The releases are Latin-1, in which any byte means something: other sets' UTF-8 is tried first.
+_ENCODINGS = ("utf-8-sig", "latin-1")
 
 MOVIELENS_CSV = Adapter(
     format=Format.MOVIELENS_CSV,
@@ -36,6 +39,7 @@ MOVIELENS_CSV = Adapter(
         columns.GENRES: "genres",
     },
     quoted=True,
+    scale=(0.5, 5.0),
     read_movies=tables.read_movies,
 )
 
@@ -63,8 +67,8 @@ MOVIELENS_1M = Adapter(
     users="users.dat",
     delimiter="::",
     columns=columns.RATINGS_COLUMNS,
-    rating_min=1.0,
-    encodings=("latin-1",),
+    scale=(0.5, 5.0),  # MovieLens 10M has the same files, with half stars
+    encodings=_ENCODINGS,
     read_movies=_read_movies_dat,
     read_users=partial(_read_users, order=(columns.USER_ID, *columns.USER_ATTRIBUTES)),
 )
@@ -91,8 +95,8 @@ MOVIELENS_100K = Adapter(
     delimiter="\t",
     table_delimiter="|",
     columns=columns.RATINGS_COLUMNS,
-    rating_min=1.0,
-    encodings=("latin-1",),
+    scale=(1.0, 5.0),
+    encodings=_ENCODINGS,
     read_movies=_read_item,
     read_users=partial(
         _read_users,

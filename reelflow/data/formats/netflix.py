@@ -42,7 +42,7 @@ ADAPTER = Adapter(
         columns.MOVIE_ID: "Movie_ID",
         columns.RATING: "Rating",
     },
-    rating_min=1.0,
+    scale=(1.0, 5.0),
     encodings=("utf-8-sig", "latin-1"),
     read_movies=_read_movies,
 )

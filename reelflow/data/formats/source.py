@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -11,11 +12,12 @@ import pyarrow as pa
 
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
-from reelflow.config import DataConfig, Format, SplitConfig, SplitKind
+from reelflow.config import DataConfig, Feedback, Format, SplitConfig, SplitKind
 from reelflow.data import files, schema
 from reelflow.data.formats import tables
 from reelflow.data.formats.adapter import Adapter, Layout, RatingsFile, Text
 from reelflow.data.formats.recognise import find_adapter, matching
+from reelflow.data.scale import Bounds
 from reelflow.data.spans import Window
 
 
@@ -28,8 +30,14 @@ class Source:
     ratings_files: tuple[RatingsFile, ...]
     movies_file: str | None
     users_file: str | None
-    rating_min: float
-    rating_max: float
+    limits: Bounds
+    """Of valid ratings, by the configuration."""
+    documented: Bounds | None
+    """The format's own scale, if it has one."""
+    unrated: float | None
+    """Value that stands for "not rated"."""
+    has_ratings: bool
+    """False if the files have no column of ratings, or none that is read."""
     has_timestamps: bool
     synthetic: bool
     adapter: Adapter
@@ -135,7 +143,10 @@ def _open(
     if split.kind is SplitKind.PREDEFINED:  # train first: of equal rows the first is kept
         globs = {name: getattr(split, name) for name in columns.RATING_SPLITS}
     ratings_files = tuple(
-        replace(open_ratings_file(at.path, name, adapter, split_name), name=f"{at.label}{name}")
+        replace(
+            open_ratings_file(at.path, name, adapter, split_name, config.feedback),
+            name=f"{at.label}{name}",
+        )
         for split_name, glob in globs.items()
         if isinstance(glob, str)
         for at in folders
@@ -147,15 +158,21 @@ def _open(
     if not movies and adapter.movies_required:
         newest.matching_files("movies", adapter.movies)
     users = _tables(with_tables, "users", adapter.users) if config.use_users else []
+    _check_splits(ratings_files)
     return Source(
         format=adapter.format,
         folder=newest.path,
         ratings_files=ratings_files,
         movies_file=movies[0] if movies else None,
         users_file=users[0] if users else None,
-        rating_min=adapter.rating_min if config.rating_min is None else config.rating_min,
-        rating_max=adapter.rating_max if config.rating_max is None else config.rating_max,
-        has_timestamps=_check_files(ratings_files),
+        limits=Bounds(
+            -math.inf if config.rating_min is None else config.rating_min,
+            math.inf if config.rating_max is None else config.rating_max,
+        ),
+        documented=None if adapter.scale is None else Bounds(*adapter.scale),
+        unrated=config.unrated,
+        has_ratings=_all_have(ratings_files, columns.RATING),
+        has_timestamps=_all_have(ratings_files, columns.TIMESTAMP),
         synthetic=any(_is_synthetic(at) for at in (*folders, *tables_only[-1:])),
         adapter=replace(adapter, movie_features=config.movie_features),
         older_movies_files=tuple(movies[1:]),
@@ -163,11 +180,16 @@ def _open(
     )
 
 
-def open_ratings_file(folder: str, name: str, adapter: Adapter, split: str | None) -> RatingsFile:
+def open_ratings_file(
+    folder: str, name: str, adapter: Adapter, split: str | None, feedback: Feedback = Feedback.AUTO
+) -> RatingsFile:
     """Look at the beginning of a ratings file; its header, if any, says which column is which.
 
+    A column of ratings may be missing where `feedback` can do without.
+
     Raises:
-        BadInput: the file is empty, unreadable, or its header lacks a column.
+        BadInput: the file is empty, unreadable, or its header lacks a column; or it may have
+            ratings under a name that is not understood.
     """
     path = files.join(folder, name)
     gzipped = files.is_gzip(path)
@@ -187,11 +209,17 @@ def open_ratings_file(folder: str, name: str, adapter: Adapter, split: str | Non
             header = next(csv.reader([text], delimiter=adapter.delimiter), [])
         header = [name.strip() for name in header]
         known = columns.RATINGS_COLUMNS
-        required = (columns.USER_ID, columns.MOVIE_ID, columns.RATING)
+        required = [columns.USER_ID, columns.MOVIE_ID]
         mapping = {c: name for c, name in adapter.mapping.items() if c in known}
+        unmapped = [name for name in header if name not in mapping.values()]
+        maybe = feedback is Feedback.AUTO and tables.value_column(unmapped) is not None
+        if maybe or feedback in (Feedback.STARS, Feedback.COUNTS):
+            required.append(columns.RATING)
         positions = tables.find_columns(header, known, required, mapping, path)
         column_at = {position: column for column, position in positions.items()}
         column_names = tuple(column_at.get(position) for position in range(len(header)))
+    if feedback is Feedback.EVENTS:  # whatever it holds, a row is an event
+        column_names = tuple(None if name == columns.RATING else name for name in column_names)
     layout = Layout(adapter.delimiter.encode(), column_names, adapter.quoted)
     return RatingsFile(path, name, layout, data_start, gzipped, split)
 
@@ -233,12 +261,8 @@ def _tables(folders: list[_Folder], what: str, glob: str) -> list[str]:
     return paths
 
 
-def _check_files(ratings_files: tuple[RatingsFile, ...]) -> bool:
-    """Return True if the files have timestamps, False if none has.
-
-    Raises:
-        BadInput: only some have, or a file is in two splits.
-    """
+def _check_splits(ratings_files: tuple[RatingsFile, ...]) -> None:
+    """Refuse a file that is in two splits."""
     split_of: dict[str, str | None] = {}
     for file in ratings_files:
         if split_of.setdefault(file.path, file.split) != file.split:
@@ -246,12 +270,20 @@ def _check_files(ratings_files: tuple[RatingsFile, ...]) -> bool:
                 f"{file.name} is both in split.{split_of[file.path]} and in split.{file.split}.",
                 "Make the file names or globs exclude each other.",
             )
-    with_column = [f.name for f in ratings_files if columns.TIMESTAMP in f.layout.columns]
-    without = [f.name for f in ratings_files if columns.TIMESTAMP not in f.layout.columns]
+
+
+def _all_have(ratings_files: tuple[RatingsFile, ...], column: str) -> bool:
+    """Return True if the files have a column, False if none has.
+
+    Raises:
+        BadInput: only some have.
+    """
+    with_column = [f.name for f in ratings_files if column in f.layout.columns]
+    without = [f.name for f in ratings_files if column not in f.layout.columns]
     if with_column and without:
         raise BadInput(
-            f"{with_column[0]} has timestamps, {without[0]} has none.",
-            "Give all ratings files a timestamp column, or none.",
+            f"{with_column[0]} has {column}s, {without[0]} has none.",
+            f"Give all ratings files a {column} column, or none.",
         )
     return bool(with_column)
 

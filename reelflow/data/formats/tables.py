@@ -31,6 +31,11 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Header names that are understood without a mapping: letters and digits in lower case."""
 
+_VALUES: Final = frozenset(
+    "rating ratings rate score scores star stars point points grade mark vote votes weight value "
+    "overall plays play playcount count counts listens listen quantity amount views".split()
+)
+"""Words in the names of columns that hold ratings or counts."""
 _NO_GENRES: Final = frozenset({"", "(no genres listed)", "unknown"})
 _MEND: Final = "Mend or remove the line."
 
@@ -52,8 +57,16 @@ def find_columns(
         path: the file, for messages.
 
     Raises:
-        BadInput: a required column is missing; says which names there are, and the nearest.
+        BadInput: a required column is missing; says which names there are, and the nearest. Or two
+            columns are mapped to one name.
     """
+    for name in set(mapping.values()):
+        twice = [column for column in known if mapping.get(column) == name]
+        if len(twice) > 1:
+            raise BadInput(
+                f"data.columns: {' and '.join(twice)} are both mapped to {name}.",
+                "Map each to a column of its own.",
+            )
     simple = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
     positions = {}
     for column in known:
@@ -67,16 +80,32 @@ def find_columns(
     missing = [column for column in required if column not in positions]
     if not missing:
         return positions
+    free = [name for at, name in enumerate(names) if at not in positions.values()]
     hints = []
     for column in missing:
-        near = difflib.get_close_matches(mapping.get(column, column), names, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(mapping.get(column, column), free, n=1, cutoff=0.4)
+        if column == columns.RATING:
+            near = [value_column(free) or "..."]
         hints.append(f'{column} = "{near[0] if near else "..."}"')
+    events = ""
+    if columns.RATING in missing:
+        events = ' Where there are no ratings, data.feedback = "events" takes rows for events.'
     listed = ", ".join(f"{c} (mapped to {mapping[c]})" if c in mapping else c for c in missing)
     raise BadInput(
         f"{path}: the header has no column for {listed}; it has: {', '.join(names)}.",
         f"Say which is which in the configuration: [data.columns] {', '.join(hints)}"
-        ' (with data.format = "csv"), and check data.delimiter.',
+        ' (with data.format = "csv"), and check data.delimiter.' + events,
     )
+
+
+def value_column(names: Sequence[str]) -> str | None:
+    """Return the first header name that may stand for ratings or counts; None without any."""
+    for name in names:
+        words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
+        near = difflib.get_close_matches(columns.RATING, words, n=1, cutoff=0.75)
+        if near or not _VALUES.isdisjoint(words):
+            return name
+    return None
 
 
 def title_year(title: str) -> int | None:

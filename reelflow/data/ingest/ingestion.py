@@ -8,29 +8,34 @@ chunk or partition alone: a step that an engine repeats changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import tensorflow as tf
+from apache_beam.pvalue import AsSingleton
 
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
-from reelflow.config import DataConfig, Feedback, SplitConfig, SplitKind
+from reelflow.config import DataConfig, SplitConfig, SplitKind
 from reelflow.data import files, schema
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest import catalogue, shards
-from reelflow.data.ingest.partition import arrange, partition_by_user
-from reelflow.data.ingest.results import QUARANTINE_FILE, IngestSummary, RatingScale, SplitChoice
+from reelflow.data.ingest.partition import Arranged, arrange, partition_by_user
+from reelflow.data.ingest.results import QUARANTINE_FILE, IngestSummary
 from reelflow.data.ingest.split import (
+    KnownCounts,
     SplitPlan,
     TimeCounts,
     assign_splits,
+    choose_split,
+    count_known,
     count_times,
     find_cuts,
     merge_counts,
+    merge_known,
     plan_split,
     temporal_shares,
 )
@@ -45,6 +50,7 @@ from reelflow.data.ingest.tally import (
 from reelflow.data.parse import Rules, parse_block
 from reelflow.data.quarantine import find_rows, write_quarantine
 from reelflow.data.reading import Chunk, plan_chunks, read_chunk
+from reelflow.data.scale import ValueCounts, count_values, decide_scale, merge_values
 from reelflow.data.spans import Window
 
 
@@ -113,12 +119,7 @@ def ingest(
         )
     movies = catalogue.movies_from_ids(tally.movie_ids) if movies is None else movies
     missing = catalogue.missing_features(data, movies, attributes)
-    choice = SplitChoice(kind=split.kind, asked=split.kind)
-    lowest, highest = tally.ratings or (0.0, 0.0)
-    scale = RatingScale(
-        feedback=Feedback.STARS, asked=data.feedback, lowest=lowest, highest=highest
-    )
-    summary = summarize(source, tally, movies, choice, scale, window, missing)
+    summary = summarize(source, tally, movies, data, window, missing)
     # TFX removes the outputs of a failed execution: the evidence of one goes beside them.
     quarantine = folders.quarantine if summary.rows.kept else f"{folders.quarantine}-refused"
     refused = f"{quarantine}/{QUARANTINE_FILE}"
@@ -138,30 +139,48 @@ def ingest(
 
 def build_graph(pipeline: beam.Pipeline, job: Job, chunks: Sequence[Chunk]) -> None:
     """Add the conversion of a source, cut into chunks, to a Beam pipeline."""
-    spilled = (
+    parsed = (
         pipeline
         | "Chunks" >> beam.Create(list(chunks))
-        | "ParseChunk" >> beam.FlatMap(parse_chunk, job=job).with_output_types(tuple[int, str])
+        | "ParseChunk" >> beam.Map(parse_chunk, job=job)
+    )
+    values = parsed | "Values" >> beam.Map(lambda chunk: chunk.values)
+    of_all = {"values": AsSingleton(values | "MergeValues" >> beam.CombineGlobally(merge_values))}
+    spilled = parsed | "Spilled" >> beam.FlatMap(lambda chunk: chunk.spilled).with_output_types(
+        tuple[int, str]
     )
     # Every partition is finished, also one that got no rows: its shards are there, and empty.
     empty = [(index, "") for index in range(job.data.partitions)]
     no_rows = pipeline | "Partitions" >> beam.Create(empty, reshuffle=False)
     grouped = (spilled, no_rows) | beam.Flatten() | "ByPartition" >> beam.GroupByKey()
-    if job.plan.config.kind is SplitKind.TEMPORAL:
-        times = (
-            grouped | "CountTimes" >> beam.Map(count_partition) | beam.CombineGlobally(merge_counts)
-        )
-        finish = beam.Map(finish_partition, job=job, times=beam.pvalue.AsSingleton(times))
-    else:
-        finish = beam.Map(finish_partition, job=job)
-    _ = grouped | "FinishPartition" >> finish
+    if job.plan.kind in (SplitKind.TEMPORAL, SplitKind.AUTO):
+        counted = grouped | "CountTimes" >> beam.Map(count_times_of, job=job, **of_all)
+        times = counted | "MergeTimes" >> beam.CombineGlobally(merge_counts)
+        of_all["times"] = AsSingleton(times)
+    if job.plan.kind is SplitKind.AUTO:
+        counted = grouped | "CountKnown" >> beam.Map(count_known_of, job=job, times=of_all["times"])
+        known = counted | "MergeKnown" >> beam.CombineGlobally(merge_known)
+        of_all["known"] = AsSingleton(known)
+    _ = grouped | "FinishPartition" >> beam.Map(finish_partition, job=job, **of_all)
 
 
-def parse_chunk(chunk: Chunk, job: Job) -> list[tuple[int, str]]:
+@dataclass(frozen=True)
+class ParsedChunk:
+    """What is known of a chunk once its rows are in spill files.
+
+    Attributes:
+        spilled: partition and path of each spill file.
+        values: the valid ratings by value.
+    """
+
+    spilled: tuple[tuple[int, str], ...]
+    values: ValueCounts
+
+
+def parse_chunk(chunk: Chunk, job: Job) -> ParsedChunk:
     """Parse a chunk into one spill file for each partition and block.
 
-    Returns:
-        Partition and path of each spill file. Names sort in the order of files and offsets.
+    The names of the spill files sort in the order of files and offsets.
     """
     file, folder = job.source.ratings_files[chunk.file], job.folders.scratch
     spilled, tallies = [], []
@@ -170,7 +189,11 @@ def parse_chunk(chunk: Chunk, job: Job) -> list[tuple[int, str]]:
             parsed = parse_block(
                 block, offset=offset, file=chunk.file, layout=file.layout, rules=job.rules
             )
-            tallies.append(Tally(rejected=parsed.rejected, read=parsed.read))
+            rating = parsed.ratings.column(columns.RATING)
+            values = count_values(rating, job.source.documented)
+            tallies.append(
+                Tally(parsed.rejected, parsed.read, unrated=parsed.unrated, values=values)
+            )
             for partition, table in partition_by_user(parsed.ratings, job.data.partitions).items():
                 path = f"{folder}/spill-{partition:05d}-{chunk.index:08d}-{number:08d}.arrow"
                 shards.write_atomically(path, schema.to_ipc(table), folder)
@@ -179,33 +202,63 @@ def parse_chunk(chunk: Chunk, job: Job) -> list[tuple[int, str]]:
         # From here it would reach the user as an error of Beam; `ingest` raises it again.
         rejected = schema.REJECTED.empty_table()
         tallies.append(Tally(rejected=rejected, problem=(error.message, error.remedy)))
+    tally = merge_tallies(tallies)
     path = f"{folder}/tally-chunk-{chunk.index:08d}.arrow"
-    shards.write_atomically(path, merge_tallies(tallies).to_bytes(), folder)
-    return spilled
+    shards.write_atomically(path, tally.to_bytes(), folder)
+    return ParsedChunk(tuple(spilled), tally.values)
 
 
-def count_partition(group: tuple[int, Iterable[str]]) -> TimeCounts:
-    """Count the rows of a partition by time, without duplicates."""
-    ratings, _ = arrange(_read_spilled(group[1]))
+def _arranged(paths: Iterable[str], job: Job, values: ValueCounts) -> Arranged:
+    """Read and arrange the spill files of a partition; `values` are those of all chunks."""
+    scale = decide_scale(values, job.source, job.data)
+    tables = (schema.from_ipc(_read(path)) for path in sorted(paths) if path)
+    return arrange(tables, scale.feedback, scale.accepted)
+
+
+def count_times_of(group: tuple[int, Iterable[str]], job: Job, values: ValueCounts) -> TimeCounts:
+    """Count the kept rows of a partition by time, and keep users and times for `count_known_of`."""
+    ratings = _arranged(group[1], job, values).ratings
     times = np.zeros(0, np.int64) if ratings.timestamp is None else ratings.timestamp
+    if job.plan.kind is SplitKind.AUTO:
+        kept = pa.table({columns.USER_ID: ratings.user, columns.TIMESTAMP: times})
+        path = _times_path(job, group[0])
+        shards.write_atomically(path, schema.to_ipc(kept), job.folders.scratch)
     return count_times(times)
 
 
+def count_known_of(group: tuple[int, Iterable[str]], job: Job, times: TimeCounts) -> KnownCounts:
+    """Count what the cuts by the `times` of all partitions would come to in one of them."""
+    kept = schema.from_ipc(_read(_times_path(job, group[0])))
+    user, timestamp = (kept.column(name).to_numpy() for name in kept.column_names)
+    return count_known(user, timestamp, find_cuts(times, temporal_shares(job.plan.config)))
+
+
+def _times_path(job: Job, partition: int) -> str:
+    return f"{job.folders.scratch}/times-{partition:05d}.arrow"
+
+
 def finish_partition(
-    group: tuple[int, Iterable[str]], job: Job, times: TimeCounts | None = None
+    group: tuple[int, Iterable[str]],
+    job: Job,
+    values: ValueCounts,
+    times: TimeCounts | None = None,
+    known: KnownCounts | None = None,
 ) -> None:
     """Write a partition's shards of `examples` and of the catalogue's users, and its tally.
 
     Args:
         group: the partition, from 0, and its spill files; an empty path stands for none.
         job: the conversion.
-        times: counts of all partitions, for the temporal split.
+        values: ratings of all chunks, by value.
+        times: counts of all partitions, for a split by the times of all.
+        known: likewise, where `auto` has to choose.
     """
     partition, paths = group
-    ratings, duplicates = arrange(_read_spilled(paths))
+    arranged = _arranged(paths, job, values)
+    ratings = arranged.ratings
     plan, folders, partitions = job.plan, job.folders, job.data.partitions
     if times is not None:
-        plan = replace(plan, cuts=tuple(find_cuts(times, temporal_shares(plan.config))))
+        plan = choose_split(plan, times, known)
     splits = assign_splits(ratings, plan)
     for code, name in enumerate(columns.RATING_SPLITS):
         table = shards.ratings_table(ratings, np.flatnonzero(splits == code))
@@ -214,7 +267,7 @@ def finish_partition(
     users = catalogue.users_split(ratings, splits, job.attributes, bool(job.data.movie_features))
     path = shards.shard_path(folders.catalogue, columns.USERS, "users", partition, partitions)
     shards.write_shard(users, path, folders.scratch)
-    tally = tally_partition(ratings, splits, duplicates, movies=job.rules.movie_ids is None)
+    tally = tally_partition(arranged, splits, plan.choice, movies=job.rules.movie_ids is None)
     path = f"{folders.scratch}/tally-partition-{partition:05d}.arrow"
     shards.write_atomically(path, tally.to_bytes(), folders.scratch)
 
@@ -223,10 +276,6 @@ def gather_tallies(job: Job) -> Tally:
     """Return the tally of all chunks and partitions."""
     paths = sorted(tf.io.gfile.glob(f"{job.folders.scratch}/tally-*.arrow"))
     return merge_tallies(tally_from_bytes(_read(path)) for path in paths)
-
-
-def _read_spilled(paths: Iterable[str]) -> Iterator[pa.Table]:
-    return (schema.from_ipc(_read(path)) for path in sorted(paths) if path)
 
 
 def _read(path: str) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelflow.base import columns
+from reelflow.config import Feedback
 from reelflow.data import schema
-from reelflow.data.quarantine import DUPLICATE
+from reelflow.data.quarantine import DUPLICATE, RATING_RANGE, Reason
+from reelflow.data.scale import ANY, Bounds
 from reelflow.data.schema import one_chunk
 
 Hashes = npt.NDArray[np.uint64]
@@ -153,18 +155,35 @@ class Ratings:
         return len(self.user)
 
 
-def arrange(parts: Iterable[pa.Table]) -> tuple[Ratings, pa.Table]:
-    """Join, sort and deduplicate the parts of one partition.
+class Arranged(NamedTuple):
+    """What `arrange` makes of one partition."""
+
+    ratings: Ratings
+    rejected: pa.Table
+    """Of `schema.REJECTED`: ratings that no scale can hold, and exact duplicates."""
+    repeated: int
+    """Events and counts that were added to an earlier row of the same user and movie."""
+
+
+def arrange(
+    parts: Iterable[pa.Table], feedback: Feedback = Feedback.STARS, accepted: Bounds = ANY
+) -> Arranged:
+    """Join and sort the parts of one partition, so that no row is there twice.
+
+    Of `STARS` that agree in user, movie, rating and timestamp the first by file and offset is kept.
+    Of `EVENTS` and `COUNTS` one row is kept of each user and movie, the first in time; it is the
+    only one that the user could have been recommended. Of `COUNTS` it gets the sum of all.
 
     Args:
         parts: tables of `schema.PARSED`, in the order of files and offsets; none is fine.
-
-    Returns:
-        The ratings, and a table of `schema.REJECTED` with their exact duplicates: of rows
-        that agree in user, movie, rating and timestamp the first by file and offset is kept.
+        feedback: what the ratings say.
+        accepted: bounds of the ratings.
     """
     tables = [schema.PARSED.empty_table(), *parts]
     table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    fits = accepted.hold(table.column(columns.RATING).to_numpy())
+    beyond = rejected(table.filter(pa.array(~fits)), RATING_RANGE)
+    table = table.filter(pa.array(fits))
     user, users = _decoded(table, columns.USER_ID)
     movie, movies = _decoded(table, columns.MOVIE_ID)
     by_name = pc.sort_indices(users).to_numpy()
@@ -175,13 +194,20 @@ def arrange(parts: Iterable[pa.Table]) -> tuple[Ratings, pa.Table]:
     rating = table.column(columns.RATING).to_numpy()
     has_time = table.column(columns.TIMESTAMP).null_count == 0
     timestamp = table.column(columns.TIMESTAMP).to_numpy() if has_time else None
-    file, offset = (table.column(at).to_numpy() for at in (columns.FILE, columns.OFFSET))
+    file = table.column(columns.FILE).to_numpy()
 
     key, order = _order(user, timestamp)
-    repeated = order[_repeated(key[order], movie[order], rating[order])]
-    if len(repeated):
+    if feedback is Feedback.STARS:
+        dropped = order[_repeated(key[order], movie[order], rating[order])]
+        duplicates = rejected(table.take(pa.array(dropped)), DUPLICATE)
+    else:
+        first, totals = _added_up(user[order], movie[order], rating[order], feedback)
+        dropped, duplicates = np.delete(order, first), schema.REJECTED.empty_table()
+        rating = np.empty_like(totals)
+        rating[order] = totals
+    if len(dropped):
         kept = np.ones(len(order), np.bool_)
-        kept[repeated] = False
+        kept[dropped] = False
         order = order[kept[order]]
     ratings = Ratings(
         users=users,
@@ -192,9 +218,15 @@ def arrange(parts: Iterable[pa.Table]) -> tuple[Ratings, pa.Table]:
         timestamp=None if timestamp is None else timestamp[order],
         file=file[order],
     )
-    reason = np.full(len(repeated), DUPLICATE.code, np.uint8)
-    arrays = [pa.array(file[repeated]), pa.array(offset[repeated]), pa.array(reason)]
-    return ratings, pa.table(arrays, schema=schema.REJECTED)
+    repeated = 0 if feedback is Feedback.STARS else len(dropped)
+    return Arranged(ratings, pa.concat_tables([beyond, duplicates]), repeated)
+
+
+def rejected(table: pa.Table, reason: Reason) -> pa.Table:
+    """Return rows of `schema.PARSED` as rows of `schema.REJECTED`."""
+    code = pa.array(np.full(table.num_rows, reason.code, np.uint8))
+    places = [table.column(columns.FILE), table.column(columns.OFFSET)]
+    return pa.table([*places, code], schema=schema.REJECTED)
 
 
 def _decoded(table: pa.Table, name: str) -> tuple[npt.NDArray[np.int32], pa.Array]:
@@ -216,6 +248,20 @@ def _order(
         first, span = 0, len(timestamp)
     key = user.astype(np.int64) * span + (timestamp - first)
     return key, np.argsort(key, kind="stable")
+
+
+def _added_up(
+    user: npt.NDArray[np.int32],
+    movie: npt.NDArray[np.int32],
+    rating: npt.NDArray[np.float32],
+    feedback: Feedback,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Positions of the first row of every pair, int64 [pairs], and what all rows now say [rows]."""
+    pair = user.astype(np.int64) * (int(movie.max(initial=0)) + 1) + movie
+    _, first, pair = np.unique(pair, return_index=True, return_inverse=True)
+    if feedback is Feedback.EVENTS:
+        return first, np.ones_like(rating)
+    return first, np.bincount(pair, rating).astype(np.float32)[pair]
 
 
 def _repeated(

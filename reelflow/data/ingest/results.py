@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -67,6 +67,11 @@ class RowCounts(BaseModel):
         return {split: getattr(self, split) for split in columns.RATING_SPLITS}
 
 
+SplitReason: TypeAlias = Literal[
+    "asked", "known_users", "new_users", "no_test", "no_times", "one_time", "few_ratings"
+]
+
+
 class SplitChoice(BaseModel):
     """The split that was made, and why; `words.split_sentence` puts it in words."""
 
@@ -76,9 +81,7 @@ class SplitChoice(BaseModel):
     """The split that was made; never `auto`."""
     asked: SplitKind
     """`split.kind` of the configuration."""
-    reason: Literal[
-        "asked", "known_users", "new_users", "no_test", "no_times", "one_time", "few_ratings"
-    ] = "asked"
+    reason: SplitReason = "asked"
     """`asked`: no choice was left. Of `auto`, `temporal`: `known_users` (enough of the test ratings
     are of users that train knows). `last`: `new_users` (too few are), `no_test` (no moment divides
     the ratings). `random`: `no_times`, `one_time` (all ratings have the same), `few_ratings` (no
@@ -109,8 +112,10 @@ class RatingScale(BaseModel):
     """Rating below which rows were refused; None: any was accepted."""
     accepted_max: float | None = None
     """Rating above which rows were refused; None: any was accepted."""
+    documented: tuple[float, float] | None = None
+    """The format's own scale, if it has one."""
     foreign: bool = False
-    """True if the format documents a scale that the data do not keep to."""
+    """True if the data do not keep to it: more than one row in ten lies outside."""
     suspect: float | None = None
     """Value that may stand for "not rated", though `data.unrated` does not say so."""
 

@@ -1,12 +1,13 @@
 """Splitting ratings into train, validation and test, whatever the order of files and workers.
 
-The temporal split cuts by counts that are merged, not by rows that are gathered.
+The temporal split cuts by counts that are merged, not by rows that are gathered; by counts, too,
+`auto` chooses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,12 +18,16 @@ from reelflow.base.errors import BadInput
 from reelflow.config import SplitConfig, SplitKind
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest.partition import Ratings, combine, hash_strings, seeded, unit_interval
+from reelflow.data.ingest.results import SplitChoice, SplitReason
 
 Codes = npt.NDArray[np.uint8]
 """Index into `columns.RATING_SPLITS`, one a row."""
 
 LIMIT: Final = 2**18
 """Buckets that counts may have; 25 years of ratings are told apart by at most an hour."""
+
+MIN_LAST: Final = 3
+"""Ratings from which `last` gives a user one in each split."""
 
 TRAIN, VALIDATION, TEST = range(len(columns.RATING_SPLITS))
 
@@ -36,22 +41,76 @@ class SplitPlan:
     """Split of each ratings file, for `predefined`."""
     cuts: tuple[int, ...] = (0, 0)
     """Timestamps at which validation and test begin, for `temporal`."""
+    choice: SplitChoice | None = None
+    """What `auto` has come to; None as long as it is not decided."""
+
+    @property
+    def kind(self) -> SplitKind:
+        """The split to make, or `auto`."""
+        return self.config.kind if self.choice is None else self.choice.kind
 
 
 def plan_split(config: SplitConfig, source: Source) -> SplitPlan:
-    """Make the plan for a source; the cuts of `temporal` are not known yet.
+    """Make the plan for a source; what follows from times is not known yet.
 
     Raises:
         BadInput: the split goes by time and the source has no timestamps.
     """
-    by_time = config.kind in (SplitKind.TEMPORAL, SplitKind.LEAVE_LAST)
+    by_time = config.kind in (SplitKind.TEMPORAL, SplitKind.LAST, SplitKind.LEAVE_LAST)
     if by_time and not source.has_timestamps:
         raise BadInput(
             f"split.kind = {config.kind.value!r} goes by time, but {source.ratings_files[0].name} "
             "has no timestamps.",
             'Set split.kind = "random", or map the timestamp column in [data.columns].',
         )
-    return SplitPlan(config, tuple(file.split for file in source.ratings_files))
+    choice = None
+    if config.kind is not SplitKind.AUTO:
+        choice = SplitChoice(kind=config.kind, asked=config.kind)
+    elif not source.has_timestamps:
+        choice = _automatic(config, SplitKind.RANDOM, "no_times", None)
+    files = tuple(file.split for file in source.ratings_files)
+    return SplitPlan(config, files, choice=choice)
+
+
+def choose_split(plan: SplitPlan, times: TimeCounts, known: KnownCounts | None) -> SplitPlan:
+    """Complete the plan of a split that goes by the times of all ratings.
+
+    Args:
+        plan: of `temporal` or `auto`.
+        times: of all rows.
+        known: of all rows, by the cuts that follow from `times`; only `auto` needs it.
+    """
+    config = plan.config
+    plan = replace(plan, cuts=tuple(find_cuts(times, temporal_shares(config))))
+    if plan.choice is not None or known is None:
+        return plan
+    share = known.known / known.test if known.train and known.test else None
+    kind, reason = _choose(config, times, known, share)
+    return replace(plan, choice=_automatic(config, kind, reason, share))
+
+
+def _choose(
+    config: SplitConfig, times: TimeCounts, known: KnownCounts, share: float | None
+) -> tuple[SplitKind, SplitReason]:
+    if len(times.buckets) <= 1:
+        return SplitKind.RANDOM, "one_time"
+    if share is not None and share >= config.known_share:
+        return SplitKind.TEMPORAL, "known_users"
+    if not known.long:
+        return SplitKind.RANDOM, "few_ratings"
+    return SplitKind.LAST, "no_test" if share is None else "new_users"
+
+
+def _automatic(
+    config: SplitConfig, kind: SplitKind, reason: SplitReason, share: float | None
+) -> SplitChoice:
+    return SplitChoice(
+        kind=kind,
+        asked=SplitKind.AUTO,
+        reason=reason,
+        known_share=share,
+        required_share=config.known_share,
+    )
 
 
 def temporal_shares(config: SplitConfig) -> tuple[float, float]:
@@ -64,25 +123,24 @@ def assign_splits(ratings: Ratings, plan: SplitPlan) -> Codes:
     """Assign all ratings of some users, in order, to splits: `Codes` [rows]."""
     config = plan.config
     codes = np.full(len(ratings), TRAIN, np.uint8)
-    if config.kind is SplitKind.RANDOM:
+    if plan.kind is SplitKind.RANDOM:
         # Test is drawn first: its rows stay the same if the share of validation is changed.
         draws = _draws(ratings, config.seed)
         codes[draws < config.test_share + config.validation_share] = VALIDATION
         codes[draws < config.test_share] = TEST
-    elif config.kind is SplitKind.TEMPORAL:
+    elif plan.kind is SplitKind.TEMPORAL:
         # Only an empty partition has no timestamps: plan_split has refused other sources.
         times = np.zeros(len(ratings), np.int64)
         times = times if ratings.timestamp is None else ratings.timestamp
         # Train ends where validation begins, also if both cuts fell on the same bound.
         codes = np.searchsorted(plan.cuts, times, side="right").astype(np.uint8)
-    elif config.kind is SplitKind.LEAVE_LAST:
-        # Users without a train rating left stay in train with all their ratings.
-        user, validation, test = ratings.user, config.validation_count, config.test_count
+    elif plan.kind in (SplitKind.LAST, SplitKind.LEAVE_LAST):
+        user = ratings.user
         counts = np.bincount(user)
+        validation, test = held_out(counts, config, plan.kind)
         from_end = np.cumsum(counts)[user] - 1 - np.arange(len(user))
-        enough = (counts > validation + test)[user]
-        codes[enough & (from_end < validation + test)] = VALIDATION
-        codes[enough & (from_end < test)] = TEST
+        codes[from_end < (validation + test)[user]] = VALIDATION
+        codes[from_end < test[user]] = TEST
     else:
         index = {name: code for code, name in enumerate(columns.RATING_SPLITS)}
         of_file = [index[name] for name in plan.file_splits if name is not None]
@@ -93,11 +151,75 @@ def assign_splits(ratings: Ratings, plan: SplitPlan) -> Codes:
     return codes
 
 
+def held_out(
+    counts: npt.NDArray[np.int64], config: SplitConfig, kind: SplitKind
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return how many of each user's newest ratings are for validation and for test; both [users].
+
+    With `leave_last` these are numbers, with `last` shares, of users with `MIN_LAST` ratings at
+    least one. Users without a train rating left stay in train with all their ratings.
+
+    Args:
+        counts: ratings of each user, int64 [users].
+        config: the shares or numbers.
+        kind: one of the two.
+    """
+    if kind is SplitKind.LEAVE_LAST:
+        enough = counts > config.validation_count + config.test_count
+        return enough * config.validation_count, enough * config.test_count
+    enough = counts >= MIN_LAST
+    test = np.rint(counts * config.test_share).astype(np.int64)
+    test = np.minimum(np.maximum(test, 1), counts - 2)
+    validation = np.rint(counts * config.validation_share).astype(np.int64)
+    validation = np.minimum(np.maximum(validation, config.validation_share > 0), counts - test - 1)
+    return enough * validation, enough * test
+
+
 def _draws(ratings: Ratings, seed: int) -> npt.NDArray[np.float64]:
     """Draw a number from 0 to 1 for each rating, by seed, user and movie alone."""
     users = combine(seeded(seed), hash_strings(ratings.users))
     movies = hash_strings(ratings.movies)
     return unit_interval(combine(users[ratings.user], movies[ratings.movie]))
+
+
+@dataclass(frozen=True)
+class KnownCounts:
+    """What a cut in time would come to.
+
+    Attributes:
+        train: ratings before validation.
+        test: ratings of test.
+        known: those of them whose user has a rating in train.
+        long: users with the ratings that `last` needs.
+    """
+
+    train: int = 0
+    test: int = 0
+    known: int = 0
+    long: int = 0
+
+
+def count_known(
+    user: npt.NDArray[np.int32], times: npt.NDArray[np.int64], cuts: Sequence[int]
+) -> KnownCounts:
+    """Count what two cuts in time would come to.
+
+    Args:
+        user: of each row, int32 [rows].
+        times: timestamp of each row, int64 [rows].
+        cuts: timestamps at which validation and test begin.
+    """
+    train, test = times < cuts[0], times >= cuts[1]
+    has_train = np.bincount(user[train], minlength=int(user.max(initial=-1)) + 1) > 0
+    known = test & has_train[user]
+    long = np.bincount(user) >= MIN_LAST
+    return KnownCounts(*(int(part.sum()) for part in (train, test, known, long)))
+
+
+def merge_known(counts: Iterable[KnownCounts]) -> KnownCounts:
+    """Add counts up."""
+    parts = [(0, 0, 0, 0), *((c.train, c.test, c.known, c.long) for c in counts)]
+    return KnownCounts(*map(sum, zip(*parts, strict=True)))
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,27 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.ipc
 
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
-from reelflow.config import SplitConfig, SplitKind
+from reelflow.config import DataConfig, SplitConfig, SplitKind
 from reelflow.data import schema
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest.catalogue import movies_hash
-from reelflow.data.ingest.partition import Ratings, combine, hash_strings, mix
-from reelflow.data.ingest.results import IngestSummary, RatingScale, RowCounts, SplitChoice
-from reelflow.data.ingest.split import Codes
+from reelflow.data.ingest.partition import Arranged, combine, hash_strings, mix
+from reelflow.data.ingest.results import IngestSummary, RowCounts, SplitChoice
+from reelflow.data.ingest.split import MIN_LAST, Codes
 from reelflow.data.quarantine import NAMES
+from reelflow.data.scale import (
+    NO_VALUES,
+    ValueCounts,
+    decide_scale,
+    describe_scale,
+    extremes,
+    merge_values,
+)
 from reelflow.data.schema import from_ipc, to_ipc
 from reelflow.data.spans import Window
 
@@ -40,6 +47,10 @@ class Tally:
         rejected: table of `schema.REJECTED`.
         read: rows read.
         rows: rows kept in each of `columns.RATING_SPLITS`.
+        unrated: rows without a rating, by the configuration.
+        repeated: rows of events and counts that were added to an earlier one.
+        values: ratings of the valid rows, by value.
+        choice: the split that was made, as JSON; the same in every partition.
         users: distinct users kept.
         ratings: lowest and highest rating kept; empty if none was.
         movie_ids: movies that were rated; only if the source has no movies' file.
@@ -50,6 +61,10 @@ class Tally:
     rejected: pa.Table
     read: int = 0
     rows: tuple[int, ...] = (0,) * len(columns.RATING_SPLITS)
+    unrated: int = 0
+    repeated: int = 0
+    values: ValueCounts = NO_VALUES
+    choice: str = ""
     users: int = 0
     ratings: tuple[float, ...] = ()
     movie_ids: tuple[str, ...] = ()
@@ -58,7 +73,8 @@ class Tally:
 
     def to_bytes(self) -> bytes:
         """Serialize."""
-        counts = {k: v for k, v in vars(self).items() if k != "rejected"}
+        counts = {k: v for k, v in vars(self).items() if k not in ("rejected", "values")}
+        counts["values"] = self.values.to_json()
         table = self.rejected.replace_schema_metadata({_KEY: json.dumps(counts).encode()})
         return to_ipc(table)
 
@@ -67,15 +83,19 @@ def tally_from_bytes(data: bytes) -> Tally:
     """Read what `Tally.to_bytes` made."""
     table = from_ipc(data)
     counts = json.loads(table.schema.metadata[_KEY])
+    values = ValueCounts.from_json(counts.pop("values"))
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in counts.items()}
-    return Tally(rejected=table.replace_schema_metadata(None), **fields)
+    return Tally(rejected=table.replace_schema_metadata(None), values=values, **fields)
 
 
-def tally_partition(ratings: Ratings, splits: Codes, duplicates: pa.Table, movies: bool) -> Tally:
+def tally_partition(
+    arranged: Arranged, splits: Codes, choice: SplitChoice | None, movies: bool
+) -> Tally:
     """Count the kept ratings of one partition, and list their movies if asked to.
 
-    `splits` is uint8 [rows], `duplicates` a table of `schema.REJECTED`.
+    `splits` is uint8 [rows], by the `choice` that was made.
     """
+    ratings = arranged.ratings
     rows = np.bincount(splits, minlength=len(columns.RATING_SPLITS))
     # The dictionaries may hold ids of refused rows alone.
     rated = ratings.movies.take(pa.array(np.unique(ratings.movie))) if movies else None
@@ -86,18 +106,15 @@ def tally_partition(ratings: Ratings, splits: Codes, duplicates: pa.Table, movie
     if ratings.timestamp is not None:
         hashes = combine(hashes, ratings.timestamp.view(np.uint64))
     return Tally(
-        rejected=duplicates,
+        rejected=arranged.rejected,
+        repeated=arranged.repeated,
+        choice="" if choice is None else choice.model_dump_json(),
         rows=tuple(int(count) for count in rows),
         users=len(np.unique(ratings.user)),
-        ratings=_extremes(ratings.rating),
+        ratings=extremes(ratings.rating),
         movie_ids=() if rated is None else tuple(rated.to_pylist()),
         content=(int(hashes.sum()), int(mix(hashes).sum())),
     )
-
-
-def _extremes(ratings: npt.NDArray[Any]) -> tuple[float, ...]:
-    """Return the lowest and the highest rating, as they are written; nothing of none."""
-    return tuple(float(str(at(ratings))) for at in (np.min, np.max)) if len(ratings) else ()
 
 
 def merge_tallies(tallies: Iterable[Tally]) -> Tally:
@@ -109,8 +126,12 @@ def merge_tallies(tallies: Iterable[Tally]) -> Tally:
         ),
         read=sum(part.read for part in parts),
         rows=tuple(sum(counts) for counts in zip(*(part.rows for part in parts), strict=True)),
+        unrated=sum(part.unrated for part in parts),
+        repeated=sum(part.repeated for part in parts),
+        values=merge_values(part.values for part in parts),
+        choice=next((part.choice for part in parts if part.choice), ""),
         users=sum(part.users for part in parts),
-        ratings=_extremes(np.array([at for part in parts for at in part.ratings])),
+        ratings=extremes(np.array([at for part in parts for at in part.ratings])),
         movie_ids=tuple(sorted({movie for part in parts for movie in part.movie_ids})),
         content=(
             sum(part.content[0] for part in parts) % 2**64,
@@ -124,8 +145,7 @@ def summarize(
     source: Source,
     tally: Tally,
     movies: pa.Table,
-    choice: SplitChoice,
-    scale: RatingScale,
+    data: DataConfig,
     window: Window | None = None,
     absent_features: Sequence[str] = (),
 ) -> IngestSummary:
@@ -135,8 +155,7 @@ def summarize(
         source: the opened files.
         tally: of all chunks and partitions.
         movies: the catalogue, of `schema.MOVIES`.
-        choice: the split that was made.
-        scale: the values of the ratings.
+        data: the section `data`.
         window: the spans that were read, if the data have spans.
         absent_features: as in `IngestSummary`.
     """
@@ -153,8 +172,12 @@ def summarize(
         rows=RowCounts(read=tally.read, kept=sum(tally.rows), **splits),
         users=tally.users,
         movies=movies.num_rows,
-        split=choice,
-        ratings=scale,
+        split=SplitChoice.model_validate_json(tally.choice),
+        ratings=describe_scale(
+            decide_scale(tally.values, source, data), source, data, tally.ratings
+        ),
+        repeated=tally.repeated,
+        unrated=tally.unrated,
         quarantined={name: int(n) for name, n in zip(NAMES, refused, strict=True) if n},
         data_hash=hashlib.sha256(content.encode()).hexdigest(),
         absent_features=list(absent_features),
@@ -179,18 +202,21 @@ def check_rows(summary: IngestSummary, split: SplitConfig, quarantine: str) -> N
     empty = [name for name in (columns.TRAIN, columns.TEST) if not rows.splits[name]]
     if not empty:
         return
-    if split.kind is SplitKind.LEAVE_LAST:
+    kind = summary.split.kind
+    if kind is SplitKind.LEAVE_LAST:
         needed = split.validation_count + split.test_count + 1
         why = (
             f"leave_last needs users with at least {needed} ratings, and none has as many. "
             "Lower split.validation and split.test, or use another split.kind."
         )
-    elif split.kind is SplitKind.TEMPORAL:
+    elif kind is SplitKind.LAST:
+        why = f"last needs users with at least {MIN_LAST} ratings. Use split.kind = 'random'."
+    elif kind is SplitKind.TEMPORAL:
         why = (
             f"the timestamps of the {rows.kept:,} ratings cannot be cut at the shares wanted, "
             "since too many are equal. Change the shares, or use split.kind = 'random'."
         )
-    elif split.kind is SplitKind.PREDEFINED:
+    elif kind is SplitKind.PREDEFINED:
         why = "all rows of its files were refused. See the quarantine, or name other files."
     else:
         why = (

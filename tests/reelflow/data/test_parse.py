@@ -13,11 +13,12 @@ from reelflow.data.formats.adapter import Layout, RatingsFile
 from reelflow.data.parse import Parsed, Rules, parse_block
 from reelflow.data.quarantine import NAMES
 from reelflow.data.reading import plan_chunks, read_chunk
+from reelflow.data.scale import Bounds
 
 COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
 CSV = Layout(b",", COLUMNS, quoted=True)
 DAT = Layout(b"::", COLUMNS, quoted=False)
-RULES = Rules(0.5, 5.0, pa.array(["m1", "m2", "é"]))
+RULES = Rules(Bounds(0.5, 5.0), pa.array(["m1", "m2", "é"]))
 
 
 def parsed(block: bytes, layout: Layout = CSV, rules: Rules = RULES) -> Parsed:
@@ -115,7 +116,7 @@ def test_quotes_are_read_as_the_csv_module_reads_them() -> None:
             values = []
         expected.append(tuple(values[:2]) if len(values) == 3 and all(values) else None)
     block = "".join(f"{row},1\n" for row in rows).encode()
-    result = parsed(block, layout, Rules(0, 1, None)).ratings
+    result = parsed(block, layout, Rules(Bounds(0, 1), None)).ratings
     found = zip(result["user_id"].to_pylist(), result["movie_id"].to_pylist(), strict=True)
 
     assert list(found) == [pair for pair in expected if pair]
@@ -148,7 +149,7 @@ def test_nothing_to_read() -> None:
 
 
 def test_every_movie_is_accepted_without_movies_file() -> None:
-    assert verdicts(b"u1,m9,4,100\n", rules=Rules(0.5, 5, None)) == [""]
+    assert verdicts(b"u1,m9,4,100\n", rules=Rules(Bounds(0.5, 5), None)) == [""]
 
 
 MIXED = (

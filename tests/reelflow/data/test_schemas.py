@@ -58,7 +58,7 @@ class TestStockComponents:
         splits = {
             "missing": _ratings(rating=[[1.0] if row % 2 else None for row in range(ROWS)]),
             "values": _ratings(
-                rating=[[float("nan")], [1e6]] * (ROWS // 2), timestamp=[[-1]] * ROWS
+                rating=[[float("nan")], [float("inf")]] * (ROWS // 2), timestamp=[[-1]] * ROWS
             ),
             "two": _ratings(movie_id=[["1", "2"]] * ROWS),
             "column": _ratings().drop(["user_id"]),
@@ -68,7 +68,7 @@ class TestStockComponents:
             "missing": {("rating", Info.FEATURE_TYPE_LOW_FRACTION_PRESENT)},
             "values": {
                 ("rating", Info.FLOAT_TYPE_HAS_NAN),
-                ("rating", Info.FLOAT_TYPE_BIG_FLOAT),
+                ("rating", Info.FLOAT_TYPE_HAS_INF),
                 ("timestamp", Info.INT_TYPE_SMALL_INT),
             },
             "two": {("movie_id", Info.FEATURE_TYPE_HIGH_NUMBER_VALUES)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,7 @@ def opened(
 def read_all(source: Source, block_bytes: int = 2**20) -> list[tuple[Any, ...]]:
     """All valid ratings as tuples of user, movie, rating and time."""
     movies = source.read_movies()
-    rules = Rules(
-        source.rating_min,
-        source.rating_max,
-        None if movies is None else movies.column("movie_id").combine_chunks(),
-    )
+    rules = Rules.of(source, movies)
     rows: list[tuple[Any, ...]] = []
     for chunk in plan_chunks(source.ratings_files, block_bytes):
         file = source.ratings_files[chunk.file]
@@ -170,11 +167,12 @@ def test_users_are_read_only_if_asked_for(tmp_path: Path) -> None:
     }
 
 
-def test_rating_range_is_the_formats_unless_configured(tmp_path: Path) -> None:
+def test_limits_are_the_configurations_and_the_format_has_a_scale(tmp_path: Path) -> None:
     sources.netflix(tmp_path)
 
-    assert opened(tmp_path).rating_min == 1.0
-    assert opened(tmp_path, DataConfig(rating_min=0.5)).rating_min == 0.5
+    assert opened(tmp_path).limits == (-math.inf, math.inf)
+    assert opened(tmp_path).documented == (1, 5)
+    assert opened(tmp_path, DataConfig(rating_min=0.5)).limits == (0.5, math.inf)
 
 
 def test_predefined_files_are_the_only_ratings(tmp_path: Path) -> None:

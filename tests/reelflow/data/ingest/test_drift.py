@@ -66,7 +66,7 @@ def test_a_span_is_sampled_evenly(tmp_path: Path) -> None:
         (folder / "ratings.csv").write_text(f"userId,movieId,rating,timestamp\n{rows}x,m1,9,1\n")
         (folder / "movies.csv").write_text(f"movieId,title,genres\nm{number},A (1990),Drama\n")
     window = find_window(str(tmp_path / "{SPAN}"), count=1)
-    data = DataConfig(statistics_rows=1_000, chunk_bytes=20_000)
+    data = DataConfig(statistics_rows=1_000, chunk_bytes=20_000, rating_max=5)
     rows = read_subset(window.newest, window, data, SplitConfig())
     assert 500 < rows.num_rows <= 1_000
     users = [user for (user,) in rows.column(0).to_pylist()]
@@ -74,7 +74,7 @@ def test_a_span_is_sampled_evenly(tmp_path: Path) -> None:
     assert np.unique(np.diff(numbers)).tolist() == [8]
     assert set(map(tuple, rows.column(3).to_pylist())) == {("Drama",)}
     assert rows.column(4)[0].as_py() == [1990]
-    before = read_subset(window.earlier[0], window, DataConfig(), SplitConfig())
+    before = read_subset(window.earlier[0], window, DataConfig(rating_max=5), SplitConfig())
     assert before.num_rows == 5_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from unittest import mock
 
@@ -35,7 +36,7 @@ def job(tmp_path: Path) -> Job:
         source=source,
         data=DataConfig(partitions=2, chunk_bytes=10_000),
         rules=Rules.of(source, movies),
-        plan=plan_split(SplitConfig(), source),
+        plan=plan_split(SplitConfig(kind="random"), source),
         attributes=None,
         folders=Folders(
             examples=str(tmp_path / "examples"),
@@ -49,9 +50,14 @@ def job(tmp_path: Path) -> Job:
 def _parse(job: Job) -> dict[int, list[str]]:
     spilled: dict[int, list[str]] = {0: [], 1: []}
     for chunk in plan_chunks(job.source.ratings_files, job.data.chunk_bytes):
-        for partition, path in ingestion.parse_chunk(chunk, job):
+        for partition, path in ingestion.parse_chunk(chunk, job).spilled:
             spilled[partition].append(path)
     return spilled
+
+
+def _finish(partition: int, paths: Iterable[str], job: Job) -> None:
+    values = ingestion.gather_tallies(job).values
+    ingestion.finish_partition((partition, paths), job, values)
 
 
 def _files(job: Job) -> dict[str, bytes]:
@@ -62,11 +68,11 @@ def _files(job: Job) -> dict[str, bytes]:
 def test_doing_it_again_changes_no_byte(job: Job) -> None:
     spilled = _parse(job)
     for partition, paths in spilled.items():
-        ingestion.finish_partition((partition, paths), job)
+        _finish(partition, paths, job)
     once = _files(job)
     assert _parse(job) == spilled
     for partition, paths in spilled.items():
-        ingestion.finish_partition((partition, reversed(paths)), job)
+        _finish(partition, reversed(paths), job)
     assert _files(job) == once
     assert ingestion.gather_tallies(job).read == 3_000
 
@@ -74,20 +80,20 @@ def test_doing_it_again_changes_no_byte(job: Job) -> None:
 def test_unfinished_files_of_a_killed_worker_are_not_read(job: Job) -> None:
     """Killed in the middle of a write: what is there already stays whole, for whoever reads it."""
     spilled = _parse(job)
-    ingestion.finish_partition((0, spilled[0]), job)
+    _finish(0, spilled[0], job)
     before = _files(job)
     with (
         mock.patch.object(tf.io.gfile, "rename", side_effect=SystemExit),
         pytest.raises(SystemExit),
     ):
-        ingestion.finish_partition((0, spilled[0]), job)
+        _finish(0, spilled[0], job)
     after = _files(job)
     left = set(after) - set(before)
     assert {name: after[name] for name in before} == before
     # What is unfinished lies in the working folder, which goes when the node has ended.
     assert all(name.startswith("work/unfinished-") for name in left)
     assert len(left) == 1
-    ingestion.finish_partition((1, spilled[1]), job)
+    _finish(1, spilled[1], job)
     assert ingestion.gather_tallies(job).rows[0] > 0
     for shard in (Path(job.folders.examples) / "Split-train").iterdir():
         assert pq.read_table(shard).num_rows > 0

@@ -71,7 +71,7 @@ def test_order_is_user_time_place() -> None:
         parsed([("u2", "a", 1, 5), ("u10", "a", 2, 9), ("u2", "b", 3, 5)]),
         parsed([("u2", "c", 4, 1), ("u10", "c", 5, -9)], file=1),
     ]
-    ratings, duplicates = arrange(parts)
+    ratings, duplicates, _ = arrange(parts)
 
     assert rows_of(ratings) == [
         ("u10", "c", 5.0, -9),
@@ -89,7 +89,7 @@ def test_first_of_exact_duplicates_is_kept(time: int | None) -> None:
     other = None if time is None else 8
     rows: list[Row] = [("u", "a", 1, time), ("u", "b", 1, time), ("u", "a", 1, time)]
     parts = [parsed(rows), parsed([("u", "a", 1, time), ("u", "a", 2, time)], file=1)]
-    ratings, duplicates = arrange([*parts, parsed([("u", "a", 1, other)], file=2)])
+    ratings, duplicates, _ = arrange([*parts, parsed([("u", "a", 1, other)], file=2)])
 
     places = {(row["file"], row["offset"]) for row in duplicates.to_pylist()}
     assert places == {(0, 20), (1, 0)} | ({(2, 0)} if time is None else set())
@@ -106,7 +106,7 @@ def test_times_too_wide_apart_for_one_key() -> None:
         ("v", "a", 1, 0),
     ]
     rows += [(f"w{i}", "a", 1, 0) for i in range(20)]
-    ratings, duplicates = arrange([parsed(rows)])
+    ratings, duplicates, _ = arrange([parsed(rows)])
 
     assert rows_of(ratings)[:3] == [("u", "b", 1, -far), ("u", "a", 1, far), ("v", "a", 1, 0)]
     assert duplicates.num_rows == 1
@@ -114,7 +114,7 @@ def test_times_too_wide_apart_for_one_key() -> None:
 
 def test_no_rows() -> None:
     for parts in ([], [parsed([])]):
-        ratings, duplicates = arrange(parts)
+        ratings, duplicates, _ = arrange(parts)
         assert (len(ratings), len(ratings.users), duplicates.num_rows) == (0, 0, 0)
 
 

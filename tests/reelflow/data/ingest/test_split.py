@@ -26,12 +26,15 @@ KINDS: list[dict[str, Any]] = [
     {"kind": "random", "validation": 0.1, "test": 0.2},
     {"kind": "temporal", "validation": 0.1, "test": 0.2},
     {"kind": "leave_last", "validation": 1, "test": 2},
+    {"kind": "last", "validation": 0.1, "test": 0.2},
 ]
 
 
 def split(rows: list[Row], config: SplitConfig, partitions: int = 1) -> dict[str, list[Row]]:
     """Rows by split, as the pipeline assigns them."""
-    ratings = [arrange([part])[0] for part in partition_by_user(parsed(rows), partitions).values()]
+    ratings = [
+        arrange([part]).ratings for part in partition_by_user(parsed(rows), partitions).values()
+    ]
     times = count_times(np.array([row[3] for row in rows]))
     cuts = find_cuts(times, temporal_shares(config)) if config.kind == "temporal" else [0, 0]
     plan = SplitPlan(config, cuts=(cuts[0], cuts[1]))
@@ -55,7 +58,7 @@ def test_every_row_is_in_one_split_whatever_the_partitions(options: dict[str, An
 
 def test_random_depends_on_seed_user_and_movie_only() -> None:
     rows = random_rows(1_000)
-    config = SplitConfig(validation=0.1, test=0.2)
+    config = SplitConfig(kind="random", validation=0.1, test=0.2)
     splits = split(rows, config)
     half = split(rows[::-2], config)
 
@@ -63,12 +66,12 @@ def test_random_depends_on_seed_user_and_movie_only() -> None:
     assert 60 < len(splits["validation"]) < 140
     for name in RATING_SPLITS:
         assert set(half[name]) == set(splits[name]) & set(rows[::-2])
-    assert split(rows, SplitConfig(validation=0.1, test=0.2, seed=1)) != splits
+    assert split(rows, SplitConfig(kind="random", validation=0.1, test=0.2, seed=1)) != splits
 
 
 def test_random_gives_a_pair_that_was_rated_twice_to_one_split() -> None:
     rows: list[Row] = [("u", f"m{i}", 3.0, time) for i in range(50) for time in (1, 2)]
-    for some in split(rows, SplitConfig()).values():
+    for some in split(rows, SplitConfig(kind="random")).values():
         movies = [row[1] for row in some]
         assert all(movies.count(movie) == 2 for movie in movies)
 
@@ -101,7 +104,7 @@ def test_leave_last_keeps_users_with_few_ratings_in_train() -> None:
 def test_predefined_goes_by_file_and_draws_validation_from_train() -> None:
     rows = random_rows(600)
     parts = [parsed(rows[:400], file=0), parsed(rows[400:], file=1)]
-    ratings, _ = arrange(parts)
+    ratings = arrange(parts).ratings
     config = SplitConfig(kind="predefined", train="a", test="b", validation=0.25)
     codes = assign_splits(ratings, SplitPlan(config, file_splits=("train", "test")))
 

@@ -1,0 +1,87 @@
+"""What ingestion decided by itself, in sentences: the split, and the meaning of the ratings."""
+
+from __future__ import annotations
+
+from reelflow.config import Feedback, SplitKind
+from reelflow.data.ingest.results import IngestSummary, RatingScale, SplitChoice
+
+_KINDS = {
+    SplitKind.TEMPORAL: "one moment divides all ratings",
+    SplitKind.LAST: "the newest ratings of each user are held out",
+    SplitKind.RANDOM: "ratings are held out by chance",
+    SplitKind.LEAVE_LAST: "the last ratings of each user are held out",
+    SplitKind.PREDEFINED: "the files say which ratings are held out",
+}
+
+
+def split_sentence(choice: SplitChoice) -> str:
+    """Return the split that was made, and why."""
+    made = f"{choice.kind.value}: {_KINDS[choice.kind]}"
+    if choice.asked is not SplitKind.AUTO:
+        return f"{made}, as split.kind says."
+    known = (
+        ""
+        if choice.known_share is None or choice.required_share is None
+        else f"{choice.known_share:.0%} of the test ratings of a cut in time are of users that "
+        f"training knows, and split.known_share asks for {choice.required_share:.0%}"
+    )
+    why = {
+        "known_users": known,
+        "new_users": known,
+        "no_test": "no moment leaves ratings on both sides",
+        "no_times": "the ratings have no times",
+        "one_time": "all ratings have the same time",
+        "few_ratings": "no user has the three ratings that the split last needs",
+        "asked": "",
+    }[choice.reason]
+    return f"{made}, chosen by split.kind = auto: {why}."
+
+
+def scale_sentences(scale: RatingScale, repeated: int = 0, unrated: int = 0) -> list[str]:
+    """Return what the ratings were taken for, and the range found in them.
+
+    Args:
+        scale: what was decided.
+        repeated: rows added to an earlier one of the same user and movie.
+        unrated: rows left out by `data.unrated`.
+    """
+    found = f"from {scale.lowest:g} to {scale.highest:g}"
+    if scale.feedback is Feedback.EVENTS:
+        why = "data.feedback says so"
+        if scale.asked is Feedback.AUTO:
+            why = "there is no column of ratings" if scale.absent else "the ratings do not vary"
+        sentences = [
+            f"Every row is an event, since {why}: the model learns what users turn to, and "
+            "predicts no stars."
+        ]
+    elif scale.feedback is Feedback.COUNTS:
+        sentences = [
+            f"Every row is a count, {found}: the model learns what users turn to, the more the "
+            "higher the count, and predicts no stars."
+        ]
+    else:
+        sentences = [f"Ratings go {found}."]
+    if scale.foreign and scale.documented is not None:
+        low, high = scale.documented
+        sentences.append(
+            f"The format's own scale, {low:g} to {high:g}, does not fit: more than a tenth of the "
+            "ratings lie outside."
+        )
+    if scale.suspect is not None:
+        sentences.append(
+            f'{scale.suspect:g} may stand for "not rated"; data.unrated = {scale.suspect:g} leaves '
+            "these rows out."
+        )
+    if repeated:
+        sentences.append(
+            f"{repeated:,} repeated rows of the same user and movie were added to the first."
+        )
+    if unrated:
+        sentences.append(f"{unrated:,} rows without a rating (data.unrated) were left out.")
+    return sentences
+
+
+def data_sentences(summary: IngestSummary) -> list[str]:
+    """Return all that ingestion decided by itself."""
+    scale = scale_sentences(summary.ratings, summary.repeated, summary.unrated)
+    return [*scale, f"Split {split_sentence(summary.split)}"]
