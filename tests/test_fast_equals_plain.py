@@ -31,7 +31,7 @@ from tests.reelflow.encoding.learned import learn
 pytestmark = pytest.mark.slow  # learns a Transform graph
 
 SEED = 7
-SHARES = SplitConfig(seed=SEED, validation=0.15, test=0.2)
+SHARES = SplitConfig(kind="random", seed=SEED, validation=0.15, test=0.2)
 MASK = 2**64 - 1
 
 

@@ -48,7 +48,7 @@ class TrainingRecord:
         """Describe a model that starts with random weights."""
         trained = int(data.train.timestamp.max(initial=0))
         chosen = max(trained, int(data.validation.timestamp.max(initial=0)))
-        return cls(split_settings(split), trained, chosen)
+        return cls(split_settings(split, data), trained, chosen)
 
     def on_top_of(self, champion: TrainingRecord) -> TrainingRecord:
         """Describe the same model if it starts with the champion's weights."""
@@ -59,10 +59,21 @@ class TrainingRecord:
         )
 
 
-def split_settings(split: SplitConfig) -> dict[str, Any]:
-    """Return the settings that decide to which split a rating belongs."""
-    settings: dict[str, Any] = {"kind": split.kind.value}
-    if split.kind is SplitKind.RANDOM:
+def comparable_kind(split: SplitConfig, data: EncodedData) -> SplitKind:
+    """Return the split by whose rule leakage is found out.
+
+    Whatever `auto` has come to, times tell what is later than what; without times it is `random`.
+    """
+    if split.kind is not SplitKind.AUTO:
+        return split.kind
+    return SplitKind.TEMPORAL if data.sizes.has_timestamps else SplitKind.RANDOM
+
+
+def split_settings(split: SplitConfig, data: EncodedData) -> dict[str, Any]:
+    """Return the settings that decide to which split a rating of `data` belongs."""
+    kind = comparable_kind(split, data)
+    settings: dict[str, Any] = {"kind": kind.value}
+    if kind is SplitKind.RANDOM:
         settings |= {
             "seed": split.seed,
             "validation": split.validation_share,

@@ -22,6 +22,7 @@ from reelflow.model.champion_weights import (
     ChampionWeights,
     TrainingRecord,
     Vocabularies,
+    comparable_kind,
     further_task,
     split_settings,
 )
@@ -42,20 +43,22 @@ def leakage(champion: TrainingRecord, split: SplitConfig, data: EncodedData) -> 
     rating that is held out now was held out from every earlier run with the same seed and shares.
     `temporal`: all that is held out now has to be later than all that the champion was trained on,
     and the test ratings later than those by which its best epoch was chosen.
-    `leave_last` and `predefined`: a rating's split depends on the other ratings, or on files, so
-    that leakage cannot be excluded.
+    `auto`: as `temporal` if there are times, else as `random`.
+    `last`, `leave_last` and `predefined`: a rating's split depends on the other ratings, or on
+    files, so that leakage cannot be excluded.
 
     Args:
         champion: of the champion's weights.
         split: of this run.
         data: of this run.
     """
-    if split.kind not in (SplitKind.RANDOM, SplitKind.TEMPORAL):
+    kind = comparable_kind(split, data)
+    if kind not in (SplitKind.RANDOM, SplitKind.TEMPORAL):
         return f"split.kind = {split.kind.value!r} does not tell {_UNCERTAIN}"
-    if champion.split != split_settings(split):
+    if champion.split != split_settings(split, data):
         was = ", ".join(f"{key} {value!r}" for key, value in champion.split.items())
         return f"the champion's split was another ({was}), which does not tell {_UNCERTAIN}"
-    if split.kind is SplitKind.RANDOM:
+    if kind is SplitKind.RANDOM:
         return None
     held_out = [part for part in (data.validation, data.test) if len(part)]
     first = min(int(part.timestamp.min()) for part in held_out)

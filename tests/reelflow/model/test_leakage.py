@@ -23,7 +23,7 @@ from reelflow.model.champion_weights import TrainingRecord
 from reelflow.model.warm_start import leakage
 from tests.encoded_data import Row, encoded
 
-RANDOM = SplitConfig()
+RANDOM = SplitConfig(kind=SplitKind.RANDOM)
 TEMPORAL = SplitConfig(kind=SplitKind.TEMPORAL)
 
 
@@ -38,10 +38,10 @@ def rows(count: int, first: int, seed: int) -> list[Row]:
 
 def parts(ratings: list[Row], config: SplitConfig) -> list[list[Row]]:
     """Train, validation and test as ExampleGen splits them."""
-    ordered = sorted(ratings, key=lambda row: (row[0], row[3]))
+    ordered = sorted(ratings, key=lambda row: (row[0], row[3] or 0))
     users = sorted({row[0] for row in ordered})
     movies = sorted({row[1] for row in ordered})
-    times = np.array([row[3] for row in ordered], np.int64)
+    times = np.array([row[3] or 0 for row in ordered], np.int64)
     table = Ratings(
         users=pa.array(users),
         movies=pa.array(movies),
@@ -92,13 +92,14 @@ def test_a_pair_rated_again_stays_in_its_split() -> None:
 
 def test_another_seed_or_share_is_refused() -> None:
     knows = TrainingRecord.of(RANDOM, data(FIRST, RANDOM))
-    for other in (SplitConfig(seed=7), SplitConfig(validation=0.2), SplitConfig(test=0.2)):
-        reason = leakage(knows, other, data(FIRST, other))
+    for other in ({"seed": 7}, {"validation": 0.2}, {"test": 0.2}):
+        split = SplitConfig(kind=SplitKind.RANDOM, **other)
+        reason = leakage(knows, split, data(FIRST, split))
         assert reason is not None
         assert "split was another" in reason
     # It would have been a leak.
     seen = set(parts(FIRST, RANDOM)[TRAIN])
-    assert seen.intersection(parts(FIRST, SplitConfig(seed=7))[2])
+    assert seen.intersection(parts(FIRST, SplitConfig(kind=SplitKind.RANDOM, seed=7))[2])
 
 
 def test_a_champion_from_a_later_window_is_refused() -> None:
@@ -119,16 +120,36 @@ def test_what_a_champion_began_with_counts_too() -> None:
 @pytest.mark.parametrize(
     "split",
     [
+        SplitConfig(kind=SplitKind.LAST),
         SplitConfig(kind=SplitKind.LEAVE_LAST),
         SplitConfig(kind=SplitKind.PREDEFINED, train="a", test="b"),
     ],
-    ids=["leave_last", "predefined"],
+    ids=["last", "leave_last", "predefined"],
 )
 def test_splits_of_which_nothing_can_be_said(split: SplitConfig) -> None:
     knows = TrainingRecord.of(split, data(FIRST, RANDOM))
     reason = leakage(knows, split, data(FIRST, RANDOM))
     assert reason is not None
     assert "does not tell" in reason
+
+
+def test_auto_goes_by_times_or_without_them_by_chance() -> None:
+    auto = SplitConfig()
+    # Here it has come to `temporal`.
+    knows = TrainingRecord.of(auto, data([*FIRST, *SECOND], TEMPORAL))
+    later = data([*FIRST, *SECOND, *rows(300, 3_000, seed=3)], TEMPORAL)
+    assert leakage(knows, auto, later) is None
+    assert "held out now" in str(leakage(knows, auto, data(FIRST, TEMPORAL)))
+    # Here to `last`, in which train has later ratings than test.
+    last = data([*FIRST, *SECOND], SplitConfig(kind=SplitKind.LAST))
+    assert "held out now" in str(leakage(TrainingRecord.of(auto, last), auto, last))
+    # Without times it is `random`, and a champion that knew times had another split.
+    timeless = data([(user, movie, stars, None) for user, movie, stars, _ in FIRST], RANDOM)
+    assert leakage(TrainingRecord.of(auto, timeless), auto, timeless) is None
+    assert leakage(TrainingRecord.of(RANDOM, timeless), auto, timeless) is None
+    assert "split was another" in str(leakage(knows, auto, timeless))
+    other = SplitConfig(seed=7)
+    assert "split was another" in str(leakage(TrainingRecord.of(auto, timeless), other, timeless))
 
 
 def test_knowledge_is_json() -> None:

@@ -70,7 +70,9 @@ def trained(data: EncodedData, config: ModelConfig, tmp_path: Path) -> ChampionW
     """A champion of the users before."""
     joint, _ = fit(data, config, TRAIN, tmp_path)
     return ChampionWeights.of(
-        joint, Vocabularies.of(data, BEFORE_USERS), TrainingRecord.of(SplitConfig(), data)
+        joint,
+        Vocabularies.of(data, BEFORE_USERS),
+        TrainingRecord.of(SplitConfig(kind="random"), data),
     )
 
 
@@ -136,7 +138,9 @@ def test_another_order_of_the_same_data_changes_no_answer(tmp_path: Path) -> Non
     )
     joint, _ = fit(before, config, TRAIN, tmp_path)
     rows_before = Vocabularies.of(before, BEFORE_USERS)
-    champion = ChampionWeights.of(joint, rows_before, TrainingRecord.of(SplitConfig(), before))
+    champion = ChampionWeights.of(
+        joint, rows_before, TrainingRecord.of(SplitConfig(kind="random"), before)
+    )
     again = JointModel(turned, config)
     start_of(champion, turned, BEFORE_USERS).apply(again)
 
@@ -217,7 +221,7 @@ def test_a_task_whose_weights_do_not_fit_starts_cold(
     before = data_before()
     champion.save(tmp_path)
     config = ModelConfig(**{**SIZES, **change})
-    plan = plan_start(tmp_path, before, BEFORE_USERS, config, SplitConfig())
+    plan = plan_start(tmp_path, before, BEFORE_USERS, config, SplitConfig(kind="random"))
     info = plan.info()
     assert info.warm is True
     assert info.cold_tasks is not None
@@ -236,7 +240,7 @@ def test_a_task_with_tables_of_features_starts_cold(tmp_path: Path) -> None:
     before = replace(data_before(), movie_features=features)
     config = ModelConfig(**{**SIZES, "rating_head": "dcn"})
     trained(before, config, tmp_path).save(tmp_path)
-    plan = plan_start(tmp_path, before, BEFORE_USERS, config, SplitConfig())
+    plan = plan_start(tmp_path, before, BEFORE_USERS, config, SplitConfig(kind="random"))
     reason = "the words of head/director are not kept with the weights"
     assert plan.info().cold_tasks == {"rating": reason}
     joint, _ = fit(before, config, TRAIN, tmp_path / "logs", plan.transfer)
@@ -253,12 +257,12 @@ def test_cold_starts_say_why(champion: ChampionWeights, tmp_path: Path) -> None:
         assert found.info().as_json() == {"warm": False, "reason": found.cold_reason}
         return found.message()
 
-    assert "there is no champion" in sentence(None, {}, SplitConfig())
-    assert "left no weights" in sentence(tmp_path, {}, SplitConfig())
+    assert "there is no champion" in sentence(None, {}, SplitConfig(kind="random"))
+    assert "left no weights" in sentence(tmp_path, {}, SplitConfig(kind="random"))
     champion.save(tmp_path)
-    assert "split was another" in sentence(tmp_path, {}, SplitConfig(seed=7))
+    assert "split was another" in sentence(tmp_path, {}, SplitConfig(kind="random", seed=7))
     different = {"embedding_size": 7, "rating_embedding_size": 5}
-    assert "7 wide" in sentence(tmp_path, different, SplitConfig())
+    assert "7 wide" in sentence(tmp_path, different, SplitConfig(kind="random"))
 
 
 def test_training_never_ends_worse_than_it_began(champion: ChampionWeights, tmp_path: Path) -> None:
@@ -311,7 +315,9 @@ def test_further_seeds_begin_with_their_own_weights(tmp_path: Path) -> None:
     two = TRAIN.model_copy(update={"seeds": 2})
     joint, _ = fit(before, config, two, tmp_path)
     rows = Vocabularies.of(before, BEFORE_USERS)
-    champion = ChampionWeights.of(joint, rows, TrainingRecord.of(SplitConfig(), before))
+    champion = ChampionWeights.of(
+        joint, rows, TrainingRecord.of(SplitConfig(kind="random"), before)
+    )
     assert set(champion.weights) == {"retrieval", "rating", "rating-1"}
     spoil = two.model_copy(update={"epochs": 1, "learning_rate": 5.0, "rating_learning_rate": 5.0})
     start = start_of(champion, before, BEFORE_USERS)
