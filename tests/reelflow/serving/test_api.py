@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,8 +14,13 @@ from fastapi.testclient import TestClient
 
 from reelflow.base.columns import LIKE, RATING
 from reelflow.saved_model.client import ServedModel
+from reelflow.saved_model.files import ModelInfo
+from reelflow.serving.app import create_app
 from reelflow.serving.engine import Engine
-from reelflow.serving.messages import PredictedRating, RatingRequest
+from reelflow.serving.limits import Limits
+from reelflow.serving.messages import PredictedRating, RatingRequest, RecommendRequest
+from reelflow.serving.middleware import Metrics
+from reelflow.serving.versions import Versions
 from tests import tiny_model
 
 API = "/api/v1"
@@ -76,10 +84,89 @@ def test_explanations_are_the_models(recommend: Any, served: ServedModel) -> Non
     own = served.signatures.call("explain", inputs)
     weights = dict(zip(own["movie_id"][0], own["weight"][0], strict=True))
     assert item["because"]
+    assert (item["because_kind"], item["because_genre"]) == ("movies", None)
     for reason in item["because"]:
         assert reason["weight"] == pytest.approx(weights[reason["movie_id"].encode()])
+        assert reason["rating"] == 1 + (int(reason["movie_id"]) - 1) % 5
         assert reason["movie_id"] in liked
         assert reason["weight"] > 0
+
+
+def test_without_a_movie_a_genre_explains_and_else_popularity(recommend: Any) -> None:
+    """The tiny model explains nothing of known users; every second movie is a comedy."""
+    answer = recommend(user_id="5", k=12, explain=True)
+    assert {item["because_kind"] for item in answer["items"]} == {"genre", "popularity"}
+    for item in answer["items"]:
+        assert item["because"] == []
+        assert item["because_genre"] == (item["genres"] or [None])[0]
+        assert item["because_kind"] == ("genre" if item["genres"] else "popularity")
+    badly = recommend(user_id="3", k=12, explain=True)["items"]  # the only comedies got 2 and 3
+    assert {item["because_kind"] for item in badly} == {"popularity"}
+    popular = recommend(user_id="nobody", explain=True)["items"]
+    assert {(item["because_kind"], item["because_genre"]) for item in popular} == {
+        ("popularity", None)
+    }
+
+
+def test_disliked_movies_and_stars_count(recommend: Any, served: ServedModel) -> None:
+    """Named movies are asked as history with the stars that they stand for, the liked last."""
+    answer = recommend(liked=["4"], disliked=["3"], ratings={"2": 4.5, "9": 1}, k=12)
+    inputs = {
+        "user_id": [""],
+        "history": [["2", "9", "3", "4"]],
+        "stars": [[4.5, 1, tiny_model.STARS.disliked, tiny_model.STARS.liked]],
+        "k": 12,
+    }
+    own = served.signatures.ask("serving_default", inputs)
+    assert _ids(answer) == [movie for movie in own["movie_id"][0] if movie]
+    assert not {"2", "9", "3", "4"} & set(_ids(answer))
+
+
+def test_different_requests_in_one_call(served: ServedModel) -> None:
+    """Each row has its own k, history, conditions and order, as if asked alone."""
+    engine = Engine(served)
+    requests = [
+        RecommendRequest(user_id="1", k=3),
+        RecommendRequest(user_id="2", k=12, order="stars", include_seen=True),
+        RecommendRequest(liked=["4", "2"], disliked=["6"], k=2, explain=True),
+        RecommendRequest(user_id="3", genres=["Comedy"], exclusions=["4"], min_rating=2, k=5),
+        RecommendRequest(ratings={"1": 1.5}, year_to=1990),
+    ]
+    for alone, together in zip(requests, engine.recommend(requests), strict=True):
+        (own,) = engine.recommend([alone])
+        assert [item.movie_id for item in own.items] == [i.movie_id for i in together.items]
+        assert own.source == together.source
+        assert [i.because for i in own.items] == [i.because for i in together.items]
+        for one, other in zip(own.items, together.items, strict=True):
+            assert one.score == pytest.approx(other.score)
+
+
+@pytest.fixture
+def without_stars(exported: Path, tmp_path: Path) -> Iterator[TestClient]:
+    """A server of a model that was trained without ratings."""
+    folder = shutil.copytree(exported, tmp_path / "7")
+    ModelInfo(movies=12, users=5).write(folder)
+    with TestClient(create_app(Versions(tmp_path, Limits(batch=2), Metrics()))) as client:
+        yield client
+
+
+def test_a_model_without_ratings_tells_none(without_stars: TestClient) -> None:
+    body = {"liked": ["4"], "disliked": ["2"], "explain": True}
+    items = without_stars.post(f"{API}/recommendations", json=body).json()["items"]
+    assert {item["predicted_rating"] for item in items} == {None}
+    assert {reason["rating"] for item in items for reason in item["because"]} <= {None}
+    assert without_stars.get(f"{API}/version").json()["stars"] is None
+    rating = without_stars.get(f"{API}/rating?user_id=1&movie_id=2").json()
+    assert rating["rating"] is None
+    for name, more in {
+        "order": {"order": "stars"},
+        "min_rating": {"min_rating": 3},
+        "ratings": {"ratings": {"4": 3}},
+    }.items():
+        refused = without_stars.post(f"{API}/recommendations", json=more)
+        assert refused.status_code == 422
+        assert refused.json()["error"].startswith(f"{name}: ")
+        assert "without ratings" in refused.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +200,10 @@ def test_seen_movies_come_back_on_request(recommend: Any) -> None:
 
 def test_everything_can_be_in_the_url(client: TestClient, recommend: Any) -> None:
     url = f"{API}/recommendations?liked=4&liked=2&k=3&exclusions=5&genres=Comedy&explain=true"
+    url += "&disliked=9&ratings=7:4.5&ratings=1:1&order=retrieval&min_rating=1.5"
     body = {"liked": ["4", "2"], "k": 3, "exclusions": ["5"], "genres": ["Comedy"], "explain": True}
+    body |= {"disliked": ["9"], "ratings": {"7": 4.5, "1": 1}}
+    body |= {"order": "retrieval", "min_rating": 1.5}
     assert client.get(url).json() == recommend(**body)
 
 
@@ -147,6 +237,7 @@ def test_profile(client: TestClient) -> None:
     answer = client.get(f"{API}/profile", params={"user_id": "3", "liked": ["4"], "k": 3}).json()
     assert (answer["known"], answer["count"]) == (True, 3)
     assert [movie["movie_id"] for movie in answer["films"]] == ["4", "2", "8"]
+    assert [movie["rating"] for movie in answer["films"]] == [tiny_model.STARS.liked, 2, 3]
     assert answer["genres"] == [{"name": "Comedy", "films": 3}]
     assert answer["decades"] == [{"name": "1980s", "films": 1}, {"name": "1990s", "films": 1}]
     nobody = client.get(f"{API}/profile", params={"user_id": "nobody"}).json()
@@ -158,6 +249,7 @@ def test_version_health_readiness_and_metrics(client: TestClient) -> None:
     assert (version["model_version"], version["films"], version["users"]) == (7, 12, 5)
     assert version["genres"] == ["Comedy"]
     assert version["years"] == {"oldest": 1988, "newest": 1995}
+    assert version["stars"] == tiny_model.STARS.model_dump(exclude={"deviation"})
     assert client.get(f"{API}/health").json() == {"status": "ok"}
     assert client.get(f"{API}/ready").json() == {"status": "ready"}
     text = client.get("/metrics").text
@@ -184,6 +276,16 @@ def test_users_to_try_are_known(client: TestClient) -> None:
         ("POST", "/recommendations", {"k": 10**30}, 422, "k: "),
         ("POST", "/recommendations", {"k": "many"}, 422, "k: "),
         ("POST", "/recommendations", {"liked": ["99"]}, 422, "no movie with the id '99'"),
+        ("POST", "/recommendations", {"disliked": ["99"]}, 422, "disliked: there is no movie"),
+        ("POST", "/recommendations", {"ratings": {"99": 3}}, 422, "ratings: there is no movie"),
+        ("POST", "/recommendations", {"ratings": {"1": 7}}, 422, "ratings: 7 is not on the scale"),
+        ("POST", "/recommendations", {"ratings": {"1": "x"}}, 422, "ratings.1: "),
+        ("POST", "/recommendations", {"min_rating": 0.5}, 422, "which is 1 to 5"),
+        ("POST", "/recommendations", {"order": "random"}, 422, "order: "),
+        ("POST", "/recommendations", {"liked": ["1"], "disliked": ["1"]}, 422, "in liked as well"),
+        ("GET", "/recommendations?ratings=1", None, 422, "ratings.0: "),
+        ("GET", "/recommendations?ratings=1:x", None, 422, "ratings.0: "),
+        ("GET", "/profile?disliked=99", None, 422, "disliked: "),
         ("POST", "/recommendations", {"exclusions": ["99"]}, 422, "exclusions: "),
         ("POST", "/recommendations", {"liked": ["1"] * 501}, 422, "liked: "),
         ("POST", "/recommendations", {"user_id": "x" * 257}, 422, "user_id: "),
