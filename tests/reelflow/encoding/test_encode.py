@@ -42,14 +42,18 @@ def _encoded(splits: dict[str, list[Row]], movies: int = 14) -> EncodedData:
     return encoded(*splits.values(), movies=[f"m{i:02d}" for i in range(movies)])
 
 
-def _history_of(row: Row, train: list[Row]) -> list[tuple[int, str]]:
-    """Time and movie of the train ratings that are strictly earlier, by the letter."""
+def _history_of(row: Row, train: list[Row], split: str) -> list[tuple[int, str]]:
+    """Time and movie of a row's history: in train what is strictly earlier, else everything."""
     user, _, _, time = row
-    return sorted((t or 0, m) for u, m, _, t in train if u == user and (t or 0) < (time or 0))
+    return sorted(
+        (t or 0, m)
+        for u, m, _, t in train
+        if u == user and (split != f.TRAIN or (t or 0) < (time or 0))
+    )
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_history_is_what_the_user_rated_strictly_earlier(seed: int) -> None:
+def test_history_is_the_past_in_train_and_the_whole_timeline_of_rows_held_out(seed: int) -> None:
     splits = _awkward(seed)
     data = _encoded(splits)
     users = user_vocabulary(splits[f.TRAIN])
@@ -62,7 +66,7 @@ def test_history_is_what_the_user_rated_strictly_earlier(seed: int) -> None:
             at = slice(data.offsets[found.user_index[i]], found.history_end[i])
             movies = [data.catalogue.movie_id[m] for m in data.train.movie_index[at]]
             history = list(zip(data.train.timestamp[at].tolist(), movies, strict=True))
-            assert history == _history_of(row, splits[f.TRAIN]), (split, row)
+            assert history == _history_of(row, splits[f.TRAIN], split), (split, row)
 
 
 def _timeline_key(users: list[str]):
@@ -139,8 +143,42 @@ def test_timestamps_that_are_all_the_same_are_none(times: list[int | None], expe
 def test_without_timestamps_nothing_is_earlier() -> None:
     rows: list[Row] = [("a", "m0", 3.0, None), ("b", "m0", 3.0, None), ("b", "m1", 1.0, None)]
     data = encoded(rows, test=rows)
-    for split in (data.train, data.test):
-        assert np.array_equal(split.history_end, data.offsets[split.user_index])
+    assert np.array_equal(data.train.history_end, data.offsets[data.train.user_index])
+    assert np.array_equal(data.test.history_end, data.offsets[data.test.user_index + 1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_new_users_are_those_of_validation_and_test_that_train_does_not_have(seed: int) -> None:
+    splits = _awkward(seed)
+    splits[f.VALIDATION] = [*splits[f.VALIDATION], ("новый", "m01", 4.0, 5), ("a", "lost", 1.0, 5)]
+    splits[f.TEST] = [*splits[f.TEST], ("новый", "m02", 2.0, None), ("stranger", "lost", 1.0, 9)]
+    data, known = _encoded(splits), user_vocabulary(splits[f.TRAIN])
+    new = data.new_users
+    found = zip(
+        (new.user_id[owner] for owner in new.owner),
+        (data.catalogue.movie_id[movie] for movie in new.movie_index),
+        new.rating.tolist(),
+        new.timestamp.tolist(),
+        new.test.tolist(),
+        strict=True,
+    )
+    expected = [
+        (user, movie, stars, time or 0, split == f.TEST)
+        for split in (f.VALIDATION, f.TEST)
+        for user, movie, stars, time in splits[split]
+        if user not in known and movie in data.catalogue.movie_id
+    ]
+    assert sorted(found) == sorted(expected)
+    assert new.user_id == sorted({row[0] for row in expected})
+    assert {"новый", "stranger"} <= set(new.user_id)
+    assert "a" not in new.user_id  # of a movie that the catalogue does not have nothing follows
+
+
+def test_without_new_users_there_is_nothing_of_them() -> None:
+    rows: list[Row] = [("a", "m0", 3.0, 1)]
+    new = encoded(rows, test=rows).new_users
+    assert new.user_id == []
+    assert len(new.owner) == len(new.movie_index) == len(new.rating) == len(new.test) == 0
 
 
 def test_catalogue_is_in_the_order_of_the_vocabulary() -> None:

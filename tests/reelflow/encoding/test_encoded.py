@@ -40,6 +40,19 @@ def test_round_trip(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.offsets, data.offsets)
 
 
+def test_new_users_come_back(tmp_path: Path) -> None:
+    test = [("ünbekannt", "m00", 4.0, 7), ("a", "m01", 1.0, None), ("a", "m00", 2.0, 3)]
+    for data in (encoded(random_rows(20, 0), [test[0]], test, MOVIES), encoded(random_rows(20, 0))):
+        data.save(tmp_path)
+        loaded = EncodedData.load(tmp_path).new_users
+        assert loaded.user_id == data.new_users.user_id
+        for name in ("owner", "movie_index", "rating", "timestamp", "test"):
+            before, after = getattr(data.new_users, name), getattr(loaded, name)
+            np.testing.assert_array_equal(after, before)
+            assert after.dtype == before.dtype
+    assert loaded.user_id == []
+
+
 def test_columns_are_mapped_not_copied(tmp_path: Path) -> None:
     encoded(random_rows(100, 0)).save(tmp_path)
     before = pa.total_allocated_bytes()

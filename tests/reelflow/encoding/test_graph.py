@@ -92,9 +92,10 @@ def test_encode_with_the_real_graph(graph: Graph, vocabularies: dict[str, list[s
     data = encode(graph, batches, movies_table(MOVIES))
     assert data.catalogue.movie_id == vocabularies[f.MOVIE_VOCABULARY]
     assert [data.catalogue.movie_id[m] for m in data.train.movie_index] == ["m1", "m3"]
-    history = data.train.movie_index[data.offsets[data.test.user_index[0]] :][:1]
-    assert [data.catalogue.movie_id[m] for m in history] == ["m1"]
-    assert data.test.history_end[0] - data.offsets[data.test.user_index[0]] == 1
+    at = slice(data.offsets[data.test.user_index[0]], data.test.history_end[0])
+    history = data.train.movie_index[at]
+    assert [data.catalogue.movie_id[m] for m in history] == ["m1", "m3"]
+    assert data.train.history_end.tolist() == [at.start, at.start + 1]
 
 
 @pytest.mark.slow

@@ -30,11 +30,11 @@ def _data(seed: int = 0) -> EncodedData:
 
 
 def _later(data: EncodedData, split: str, by: int) -> EncodedData:
-    """One row of a split, one that has ratings at its own time or later, sees so many more."""
+    """One row of a split sees so many ratings more: in train of its own user, else of the next."""
     rows = getattr(data, split)
     ends = rows.history_end.copy()
     stops = data.offsets[rows.user_index + 1]
-    [row, *_] = np.flatnonzero(ends < stops) if by > 0 else np.flatnonzero(ends <= stops)
+    [row, *_] = np.flatnonzero(ends < stops) if split == "train" else np.flatnonzero(ends >= stops)
     ends[row] += by
     return dataclasses.replace(data, **{split: dataclasses.replace(rows, history_end=ends)})
 
