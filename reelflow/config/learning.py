@@ -112,6 +112,9 @@ class ModelConfig(Section):
     """L2 on the rating model's biases."""
     rating_day_effects: bool = True
     """Let stars change with the user's day and the movie's age, if there are timestamps."""
+    rating_day: Literal["latest", "mean"] | None = None
+    """Day of their user that stars are predicted for: the latest, or the mean of all; none: the
+    latest where most validation ratings are later than train, else the mean."""
     rating_day_l2: Annotated[float, Field(ge=0)] = 0.01
     """L2 on the day effects."""
 

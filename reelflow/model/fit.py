@@ -17,6 +17,7 @@ from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encode import training_data
 from reelflow.encoding.encoded import EncodedData
+from reelflow.model.rating.days import serving_day
 from reelflow.model.tasks import RATING_LOSS, TASK_LOSSES, JointModel
 from reelflow.model.timelines import Batches, sample_rows
 from reelflow.model.warm_start import WeightTransfer
@@ -291,6 +292,8 @@ def fit_and_refit(
     Raises:
         BadInput: see `fit`.
     """
+    # Only the first training has validation ratings to find the day by.
+    model = model.model_copy(update={"rating_day": model.rating_day or serving_day(data)})
     everything = training_data(data, train.model_dump())
     if everything is data:
         joint, history = fit(data, model, train, log_dir, start)

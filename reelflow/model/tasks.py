@@ -154,7 +154,9 @@ class JointModel(tfrs.Model):
             self._loss_means[RETRIEVAL_LOSS].update_state(loss)
             total += self._config.retrieval_weight * scale * (loss + penalty)
         if f.RATING_TASK in self.learning:
-            pairs = inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], inputs[f.TIMESTAMP]
+            # Validation as served: without the time of what is predicted.
+            times = inputs[f.TIMESTAMP] if training else None
+            pairs = inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], times
             utilities = self.rating_model(*pairs, training=training)
             loss = self.rating_model.loss(utilities, inputs[f.RATING], training)
             self._loss_means[RATING_LOSS].update_state(loss)

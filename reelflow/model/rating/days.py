@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,22 @@ class Calendar:
         return cls(first, span, np.unique(train.user_index.astype(np.int64) * span + days))
 
 
+def serving_day(data: EncodedData) -> Literal["latest", "mean"]:
+    """Return the day of its user that stars are predicted for, found by the validation ratings.
+
+    Where most of them are later than what train knows of their users, stars are wanted for the time
+    after it, so for the latest day. Ratings drawn at random are from any day of their user: then
+    for the mean of all days. Without validation ratings the latest.
+    """
+    rows = data.validation.only_known(data.sizes)
+    if not len(rows):
+        return "latest"
+    latest = np.zeros(data.sizes.users, np.int64)
+    np.maximum.at(latest, data.train.user_index, data.train.timestamp)
+    later = rows.timestamp >= latest[rows.user_index]
+    return "latest" if later.mean() >= 0.5 else "mean"
+
+
 class DayEffects(keras.layers.Layer):
     """Biases that depend on time: b_u(day) + alpha_u dev_u(day) + b_i(bin).
 
@@ -49,7 +66,14 @@ class DayEffects(keras.layers.Layer):
     count as its first or its last day.
     """
 
-    def __init__(self, data: EncodedData, l2: float) -> None:
+    def __init__(self, data: EncodedData, l2: float, day: Literal["latest", "mean"]) -> None:
+        """Make the untrained effects.
+
+        Args:
+            data: encoded ratings, with timestamps.
+            l2: regularisation.
+            day: of each user, which stars are predicted for where no time is given.
+        """
         super().__init__(name="days")
         train, users = data.train, data.sizes.users
         self._l2 = l2
@@ -60,10 +84,12 @@ class DayEffects(keras.layers.Layer):
         counts = np.maximum(np.bincount(train.user_index, minlength=users + 1), 1)
         mean_days = np.bincount(train.user_index, days, users + 1) / counts
         self._mean_days = tf.Variable(mean_days.astype(np.float32), trainable=False)
-        last = np.zeros(users + 1, np.int64)
-        np.maximum.at(last, train.user_index, train.timestamp)
-        last[users] = train.timestamp.max()
-        self._last = tf.Variable(last, trainable=False)
+        served = (mean_days * SECONDS_PER_DAY).astype(np.int64) + self._first
+        if day == "latest":
+            served = np.zeros(users + 1, np.int64)
+            np.maximum.at(served, train.user_index, train.timestamp)
+        served[users] = train.timestamp.max()
+        self._served = tf.Variable(served, trainable=False)
         self.user_day = self.add_weight("user_day", [len(keys) + 1, 1], initializer="zeros")
         self.drift = self.add_weight("drift", [users + 1, 1], initializer="zeros")
         self.movie_bin = self.add_weight(
@@ -78,12 +104,13 @@ class DayEffects(keras.layers.Layer):
             "movie_bin": Weight(self.movie_bin, MOVIE_BINS),
         }
 
-    def latest(self, users: tf.Tensor) -> tf.Tensor:
-        """Return the time of each user's last train rating, seconds, int64 [batch].
+    def served(self, users: tf.Tensor) -> tf.Tensor:
+        """Return the time that stars are predicted for, seconds, int64 [batch].
 
-        That of the unknown user is the last of all.
+        That of each user's last train rating or the mean of all; of the unknown user the last of
+        all.
         """
-        return tf.gather(self._last, users)
+        return tf.gather(self._served, users)
 
     def call(
         self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor, training: bool | None = None

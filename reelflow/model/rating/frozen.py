@@ -20,12 +20,12 @@ class FrozenModel(tf.Module):
         self._days = days
 
     def pairs(self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor | None) -> tf.Tensor:
-        """Return utilities of pairs at times (by default the user's latest), float32 [batch]."""
+        """Return utilities of pairs at times (by default those of serving), float32 [batch]."""
         utilities = self.output.intercept + self.head.pairs(users, movies)
         return utilities + self._at(users, movies, times)
 
     def catalogue(self, users: tf.Tensor) -> tf.Tensor:
-        """Return the utilities of users with all movies at the user's latest time.
+        """Return the utilities of users with all movies at the times of serving.
 
         Returns:
             float32 [batch, movies].
@@ -42,7 +42,7 @@ class FrozenModel(tf.Module):
     ) -> tf.Tensor | float:
         if self._days is None:
             return 0.0
-        times = self._days.latest(users) if times is None else times
+        times = self._days.served(users) if times is None else times
         return self._days(users, movies, times, training=False)
 
 
@@ -66,7 +66,7 @@ class FrozenRatings(tf.Module):
         Args:
             users: int [batch], which may be the unknown one.
             movies: int [batch], which may be the unknown one.
-            times: seconds, int64 [batch], for day effects; by default the user's latest.
+            times: seconds, int64 [batch], for day effects; by default those of serving.
         """
         stars = [m.output.stars(m.pairs(users, movies, times)) for m in self._members]
         return self._clip(tf.add_n(stars) / len(stars))

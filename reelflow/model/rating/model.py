@@ -13,7 +13,7 @@ import tf_keras as keras
 from reelflow.baselines.biases import Biases
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData, Float32
-from reelflow.model.rating.days import DayEffects
+from reelflow.model.rating.days import DayEffects, serving_day
 from reelflow.model.rating.frozen import FrozenModel, FrozenRatings
 from reelflow.model.rating.heads import Factors, RatingHead
 from reelflow.model.rating.networks import Towers, dcn_head, like_head, mlp_head
@@ -64,7 +64,8 @@ class RatingModel(keras.layers.Layer):
         self._output = make_output(data.train.rating, config)
         self._head = RATING_HEADS[config.rating_head].make(data, config, towers)
         timed = config.rating_day_effects and data.sizes.has_timestamps
-        self._days = DayEffects(data, config.rating_day_l2) if timed else None
+        day = config.rating_day or serving_day(data)
+        self._days = DayEffects(data, config.rating_day_l2, day) if timed else None
 
     def call(
         self,
@@ -78,13 +79,13 @@ class RatingModel(keras.layers.Layer):
         Args:
             users: int [batch].
             movies: int [batch].
-            times: seconds, int64 [batch], for day effects; by default the user's latest.
+            times: seconds, int64 [batch], for day effects; by default those of serving.
             training: leaves the pair itself out of the bags of both sides, and adds L2 losses.
         """
         utilities = self._output.intercept + self._head(users, movies, training=training)
         if self._days is None:
             return utilities
-        times = self._days.latest(users) if times is None else times
+        times = self._days.served(users) if times is None else times
         return utilities + self._days(users, movies, times, training=training)
 
     def loss(

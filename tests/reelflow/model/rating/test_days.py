@@ -12,7 +12,7 @@ from reelflow.base.common import SECONDS_PER_DAY
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.fit import fit
-from reelflow.model.rating.days import BINS, DayEffects
+from reelflow.model.rating.days import BINS, DayEffects, serving_day
 from tests.encoded_data import Row, encoded
 
 DAY = SECONDS_PER_DAY
@@ -29,7 +29,7 @@ def data() -> EncodedData:
 
 
 def _effects(data: EncodedData) -> DayEffects:
-    days = DayEffects(data, 0.1)
+    days = DayEffects(data, 0.1, "latest")
     days.user_day.assign([[1.0], [2.0], [3.0], [4.0], [100.0]])
     return days
 
@@ -46,8 +46,39 @@ def test_a_day_of_train_has_its_own_bias_and_no_other_day(data: EncodedData) -> 
 
 
 def test_the_latest_time_is_the_users_last_rating(data: EncodedData) -> None:
-    latest = _effects(data).latest(tf.constant([0, 1, 2])).numpy()
+    latest = _effects(data).served(tf.constant([0, 1, 2])).numpy()
     assert latest.tolist() == [10 + 10 * DAY, 10 + 59 * DAY, 10 + 59 * DAY]
+    mean = DayEffects(data, 0.1, "mean").served(tf.constant([0, 1, 2])).numpy()
+    assert mean.tolist() == [10 + 5 * DAY, 10 + 31.5 * DAY, 10 + 59 * DAY]
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"), [((10, 60), "latest"), ((3, 60, 58), "mean"), ((), "latest")], ids=str
+)
+def test_stars_are_for_the_latest_day_where_validation_is_later(
+    days: tuple[int, ...], expected: str
+) -> None:
+    train = [_at("a", "m0", 0), _at("a", "m1", 10), _at("b", "m0", 4), _at("b", "m1", 59)]
+    users = ["a", "b", "b"]
+    held_out = [_at(user, "m2", day) for user, day in zip(users, days, strict=False)]
+    data = encoded(train, [*held_out, _at("new", "m2", 5)], movies=["m0", "m1", "m2"])
+    assert serving_day(data) == expected
+
+
+def test_validation_is_of_the_stars_as_served(tmp_path: Path) -> None:
+    """By the rating's own day, the loss would be another one."""
+    rows = [_at(f"u{u}", f"m{m}", u + m, 1.0 + (u * m) % 5) for u, m in np.ndindex(6, 8)]
+    data = encoded([row for i, row in enumerate(rows) if i % 5], rows[::5])
+    config = ModelConfig(retrieval_weight=0, rating_embedding_size=2)
+    joint, history = fit(data, config, TrainConfig(epochs=1, rating_learning_rate=0.1), tmp_path)
+    held_out = data.validation
+    utilities = joint.rating_model(held_out.user_index, held_out.movie_index)
+    error = np.mean((utilities.numpy() - held_out.rating) ** 2)
+    assert history["val_rating_loss"] == pytest.approx([error], rel=1e-5)
+    dated = joint.rating_model(
+        held_out.user_index, held_out.movie_index, tf.constant(held_out.timestamp)
+    )
+    assert abs(float(np.mean((dated.numpy() - held_out.rating) ** 2)) - error) > 1e-4
 
 
 def test_movies_have_bins_and_the_last_one_goes_on(data: EncodedData) -> None:
@@ -75,7 +106,9 @@ def test_moods_are_learned(tmp_path: Path) -> None:
     ]
     train, held_out = [r for i, r in enumerate(rows) if i % 7], rows[::7]
     data = encoded(train, held_out)
-    config = ModelConfig(retrieval_weight=0, rating_day_effects=True, rating_embedding_size=2)
+    config = ModelConfig(
+        retrieval_weight=0, rating_day_effects=True, rating_embedding_size=2, rating_day="latest"
+    )
     train = TrainConfig(
         epochs=30, rating_learning_rate=0.05, rating_decay=1.0, batch_size=32, patience=30
     )
