@@ -157,18 +157,21 @@ class FinalOrder(tf.Module):
         ranks = []
         for rank, shown in zip(retrieval, (scores, mask(scores, seen)), strict=True):
             best, movies = top_k(shown, tf.constant(self._candidates + 1), self._block)
-            least = tf.fill(tf.shape(best)[:1], LOWEST)
-            if self._candidates < self._movies:
-                least = best[:, self._candidates]
+            # A target that is itself masked competes all the same: one candidate less beside it.
+            own = tf.cast(tf.gather_nd(shown, cells) < of_targets, tf.int32)
+            others = tf.minimum(self._candidates - own, tf.shape(best)[1] - 1)
+            least = tf.gather(tf.gather(best, rows), others, batch_dims=1)
+            if self._candidates >= self._movies:
+                least = tf.fill(tf.shape(rows), LOWEST)
             best, movies = best[:, : self._candidates], movies[:, : self._candidates]
             likes = self.likes(self._stars(asked.users, movies))
-            others = weights.retrieval[:, None] * best + weights.like[:, None] * likes
-            others = tf.where(movies >= 0, others, LOWEST)
-            behind = tf.gather(others, rows) < final[:, None]
-            ahead = ~behind & (tf.gather(movies, rows) != targets[:, None])
-            ahead &= tf.gather(movies, rows) >= 0
+            blended = weights.retrieval[:, None] * best + weights.like[:, None] * likes
+            behind = tf.gather(blended, rows) < final[:, None]
+            movies = tf.gather(movies, rows)
+            ahead = ~behind & (movies >= 0) & (movies != targets[:, None])
+            ahead &= tf.range(tf.shape(best)[1]) < self._candidates - own[:, None]
             inside = 1 + tf.reduce_sum(tf.cast(ahead, tf.int32), axis=1)
-            ranks.append(tf.where(of_targets > tf.gather(least, rows), inside, rank))
+            ranks.append(tf.where(of_targets > least, inside, rank))
         return ranks[0], ranks[1]
 
     def _stars(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,116 @@
+"""The linear item model against EASE in plain numpy, and scores against sums of weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from reelflow.encoding.encoded import EncodedData
+from reelflow.model.items import ItemGram, ItemWeights, LinearItems
+from tests.encoded_data import encoded, random_rows
+
+MOVIES = 18
+DATA = encoded(
+    random_rows(160, 1, users=20, movies=14, distinct=False),
+    movies=[f"m{i:02d}" for i in range(18)],
+)
+"""Movies 14 to 17 have no ratings; some pairs come twice."""
+
+
+def ease(data: EncodedData, kept: np.ndarray, ridge: float) -> np.ndarray:
+    """Steck 2019, section 3: -P / diag(P), with a diagonal of zeros."""
+    rated = np.zeros([data.sizes.users, len(data.catalogue)])
+    rated[data.train.user_index, data.train.movie_index] = 1
+    rated = rated[:, kept]
+    inverse = np.linalg.inv(rated.T @ rated + ridge * np.eye(len(kept)))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0.0)
+    return weights
+
+
+@pytest.mark.parametrize("ridge", [0.5, 100.0])
+@pytest.mark.parametrize("movies_max", [5, 14, 4096])
+def test_weights_are_those_of_ease(movies_max: int, ridge: float) -> None:
+    learned = ItemGram(DATA, movies_max).solve(ridge)
+    counts = DATA.rating_counts
+    kept = learned.movies
+    assert len(kept) == min(movies_max, 14)
+    assert (np.diff(kept) > 0).all()
+    left_out = np.setdiff1d(np.arange(MOVIES), kept)
+    assert counts[kept].min() >= counts[left_out].max()
+    np.testing.assert_allclose(learned.weights, ease(DATA, kept, ridge), rtol=1e-4, atol=1e-6)
+    assert learned.weights.dtype == np.float32
+
+
+def test_the_gram_matrix_serves_several_ridges() -> None:
+    gram = ItemGram(DATA, 4096)
+    first = gram.solve(1.0)
+    gram.solve(50.0)
+    np.testing.assert_array_equal(gram.solve(1.0).weights, first.weights)
+
+
+def test_blocks_only_save_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ItemGram(DATA, 4096).solve(1.0).weights
+    monkeypatch.setattr("reelflow.model.items._BLOCK_ROWS", 3)
+    np.testing.assert_array_equal(ItemGram(DATA, 4096).solve(1.0).weights, whole)
+
+
+def test_a_movie_that_goes_with_another_has_its_weight() -> None:
+    """Who rates a rates b, and nothing else."""
+    rows = [(f"u{i}", movie, 3.0, 1) for i in range(10) for movie in ("ab" if i < 5 else "cd")]
+    learned = ItemGram(encoded(rows), 4096).solve(1.0)
+    assert learned.movies.tolist() == [0, 1, 2, 3]
+    expected = np.zeros([4, 4])
+    for one, other in ((0, 1), (1, 0), (2, 3), (3, 2)):
+        expected[one, other] = 5 / 6  # ridge regression on one movie: 5 / (5 + 1)
+    np.testing.assert_allclose(learned.weights, expected, atol=1e-6)
+
+
+KEPT = np.array([1, 4, 7], np.int32)
+WEIGHTS = np.array([[0, 0.5, -0.2], [0.3, 0, 0.7], [0.1, 0.9, 0]], np.float32)
+
+
+@pytest.mark.parametrize("opinion", [0.0, 0.25])
+def test_scores_are_sums_of_weights(opinion: float) -> None:
+    """Movies without weights and padding count for nothing, opinions weigh the others."""
+    items = LinearItems(ItemWeights(KEPT, WEIGHTS), MOVIES, opinion)
+    rated = [(0, 4, 2.0), (0, 1, -1.0), (0, 9, 1.0), (2, 7, 0.5), (0, MOVIES, 0.0), (2, 7, 0.5)]
+    rows, movies, opinions = (np.array(column) for column in zip(*rated, strict=True))
+    found = items.scores(
+        tf.constant(rows, tf.int32),
+        tf.constant(movies, tf.int32),
+        tf.constant(opinions, tf.float32),
+        tf.constant(4),
+    )
+    expected = np.zeros([4, MOVIES])
+    for row, movie, felt in rated:
+        for place, target in enumerate(KEPT):
+            if movie in KEPT:
+                weight = WEIGHTS[KEPT.tolist().index(movie), place]
+                expected[row, target] += (1 + opinion * felt) * weight
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_shares_are_the_terms_of_the_scores() -> None:
+    learned = ItemGram(DATA, 9).solve(2.0)
+    items = LinearItems(learned, MOVIES, 0.25)
+    random = np.random.default_rng(0)
+    rated = np.stack([random.permutation(MOVIES)[:6] for _ in range(5)]).astype(np.int32)
+    rated[1, 2:] = rated[3] = MOVIES
+    felt = random.normal(size=rated.shape).astype(np.float32)
+    rows = np.repeat(np.arange(5), 6).astype(np.int32)
+    flat = tf.constant(rated.ravel()), tf.constant(felt.ravel())
+    scores = items.scores(tf.constant(rows), *flat, tf.constant(5)).numpy()
+    for movie in range(MOVIES):
+        shares = items.shares(tf.constant(rated), tf.constant(felt), tf.fill([5], movie)).numpy()
+        assert shares.shape == rated.shape
+        np.testing.assert_allclose(shares.sum(axis=1), scores[:, movie], rtol=1e-4, atol=1e-6)
+        assert (shares[rated == MOVIES] == 0).all()
+        assert (shares[rated == movie] == 0).all()
+
+
+def test_of_no_ratings_there_is_no_score() -> None:
+    items = LinearItems(ItemWeights(KEPT, WEIGHTS), MOVIES, 0.25)
+    nothing = tf.zeros([0], tf.int32)
+    assert not items.scores(nothing, nothing, tf.zeros([0]), tf.constant(3)).numpy().any()
