@@ -31,6 +31,7 @@ from reelflow.evaluation.tuning import (
     validation_rows,
 )
 from reelflow.model.fit import fit
+from reelflow.model.training import with_stars
 from reelflow.report.blocks import Page
 from reelflow.report.render import page
 from reelflow.report.sections.training import tuning_section
@@ -125,6 +126,7 @@ def make_search(
         BadInput: there are no validation ratings, or there is nothing to try.
     """
     rows = validation_rows(data, train)
+    model, _ = with_stars(model, train, data.train.rating)
 
     def evaluate(values: Mapping[str, Value]) -> Outcome:
         # One seed tells trials apart as well as their average does, at a fraction of the time.

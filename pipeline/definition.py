@@ -26,7 +26,7 @@ from components.tuner import TUNER, Tuner
 from pipeline.beam_args import DIRECT, beam_args, check_reach
 from reelflow.base import columns as f
 from reelflow.base.errors import BadInput
-from reelflow.config import Config
+from reelflow.config import Config, Feedback
 from reelflow.config.layout import PIPELINE_NAME, Layout, code_hash
 from reelflow.config.tuning_space import MODEL, SPLIT, TRAIN
 from reelflow.data.schema import curated_schema
@@ -131,6 +131,8 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         "eval_args": tfx.proto.EvalArgs(splits=[f.VALIDATION]),
     }
     sections = {key: getattr(config, key).model_dump(mode="json") for key in (MODEL, TRAIN)}
+    if config.data.feedback is Feedback.COUNTS:
+        sections[TRAIN]["by_counts"] = True
     tuner = warm_start = None
     if config.tuner.trials:
         search = {**sections, TUNER: config.tuner.model_dump(mode="json")}

@@ -22,6 +22,8 @@ class ModelConfig(Section):
     """Last movies that the history tower looks at, with learned position weights."""
     history_stars: bool = True
     """Let the history tower know how the user rated each movie, against the user's own mean."""
+    query_bag: bool = True
+    """Let the query tower see all movies that the user has rated, in no order, beside the last."""
     item_movies: Annotated[int, Field(ge=0, le=20_000)] = 4096
     """Most rated movies between which the linear item model (EASE) learns weights beside the
     towers; time grows with the cube, size with the square. 0 leaves it out."""
@@ -35,7 +37,7 @@ class ModelConfig(Section):
     item_opinion: Annotated[float, Field(ge=0, le=0.5)] = 0.25
     """By how much a rated movie counts more in it for each standard deviation that the user rated
     it above the user's own mean, and less below."""
-    candidates: Annotated[int, Field(ge=10)] = 500
+    candidates: Annotated[int, Field(ge=10)] = 100
     """Movies that retrieval finds, to be put into their final order."""
     blend_weight: Annotated[float, Field(ge=0)] | None = None
     """Weight of the predicted stars beside the retrieval score in the final order; none: chosen on
@@ -158,6 +160,9 @@ class TrainConfig(Section):
     retrieval task (and so its steps), `learning_rate` counts."""
     rating_decay: Annotated[float, Field(gt=0, le=1)] = 0.75
     """Factor of the rating task's step size after each epoch; 1 keeps it."""
+    by_counts: bool = False
+    """Draw training rows in proportion to log(1 + rating), for ratings that count events; set by
+    data.feedback = "counts"."""
     batch_size: Annotated[int, Field(ge=1)] = 1024
     """Ratings per step."""
     patience: Annotated[int, Field(ge=1)] = 2

@@ -200,6 +200,34 @@ def _texts(column: pa.ChunkedArray) -> list[list[str]]:
     return [[text.decode() for text in row or ()] for row in column.to_pylist()]
 
 
+BETWEEN = 0.1
+"""Share of validation ratings with later train ratings from which on a split is not by time."""
+
+
+def is_split_by_time(data: EncodedData) -> bool:
+    """Return True if what is predicted comes after what is known, user by user.
+
+    By the validation ratings of known users: a tenth of them may be earlier than a train rating.
+    Without any the answer is True.
+    """
+    rows = data.validation.only_known(data.sizes)
+    if not len(rows):
+        return True
+    ends = data.offsets[rows.user_index + 1]
+    last = data.train.timestamp[np.maximum(ends - 1, 0)]
+    return bool(np.mean(last > rows.timestamp) <= BETWEEN)
+
+
+def with_whole_histories(data: EncodedData) -> EncodedData:
+    """Give train ratings all of their users' timelines as histories, for splits not by time.
+
+    The model is then trained as it is served, from what the user has rated earlier and later; it
+    leaves the rating itself out.
+    """
+    ends = data.offsets[data.train.user_index + 1]
+    return replace(data, train=replace(data.train, history_end=ends))
+
+
 def with_validation(data: EncodedData) -> EncodedData:
     """Move the validation ratings into train, as the second training (`train.refit`) does.
 

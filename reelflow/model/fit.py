@@ -15,7 +15,7 @@ import tf_keras as keras
 
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
-from reelflow.encoding.encode import training_data
+from reelflow.encoding.encode import is_split_by_time, training_data, with_whole_histories
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.rating.days import serving_day
 from reelflow.model.tasks import RATING_LOSS, TASK_LOSSES, JointModel
@@ -110,7 +110,7 @@ def _fit_once(
     history: History = {}
     for loss, tasks in joint.stages.items():
         joint.learn(tasks)
-        batches = Batches(data.train, train.batch_size, train.seed)
+        batches = Batches(data.train, train.batch_size, train.seed, train.by_counts)
         rate = rating_rate(train, len(batches)) if loss == RATING_LOSS else train.learning_rate
         descent = optimizer(train, rate)
         # Made in the first step, slots would have TensorFlow trace that step twice.
@@ -295,6 +295,11 @@ def fit_and_refit(
     # Only the first training has validation ratings to find the day by.
     model = model.model_copy(update={"rating_day": model.rating_day or serving_day(data)})
     everything = training_data(data, train.model_dump())
+    if not is_split_by_time(data):
+        # The validation ratings lie among the others: predict from both sides, as served.
+        same = everything is data
+        data = with_whole_histories(data)
+        everything = data if same else with_whole_histories(everything)
     if everything is data:
         joint, history = fit(data, model, train, log_dir, start)
         return FitResult(joint, data, joint, history)

@@ -107,11 +107,15 @@ class TowerRanker(Ranker):
         self._query_tower = joint.query_tower
         self.history_length = joint.query_tower.history_length
         self._items, self._share = items, share if items is not None else 0.0
-        self.uses_histories = bool(self.history_length) or self._share > 0
+        self.uses_histories = joint.query_tower.uses_histories or self._share > 0
 
     def tower_scores(self, asked: Asked) -> tf.Tensor:
         """Multiply queries and candidates, float32 [batch, movies]."""
-        queries = self._query_tower(asked.users, asked.recent, asked.opinions)
+        bag = None
+        if self._query_tower.uses_bag:
+            rated = asked.rated_rows, asked.rated_movies
+            bag = self._query_tower.sums_at(*rated, asked.batch)
+        queries = self._query_tower(asked.users, asked.recent, asked.opinions, bag)
         blind = self._blind(asked)
         queries = tf.where(blind[:, None], 0.0, queries)
         queries = tf.concat([queries, tf.cast(blind, tf.float32)[:, None]], axis=1)
@@ -144,6 +148,9 @@ class TowerRanker(Ranker):
         split = tf.where(self._blind(asked)[:, None], 0.0, split)
         same = tf.cast(rated[:, :, None] == asked.recent[:, None, :], tf.float32)
         towers = tf.einsum("bnh,bh->bn", same, split)
+        ones = tf.ones_like(asked.rated_rows, tf.float32)
+        counts = tf.math.unsorted_segment_sum(ones, asked.rated_rows, asked.batch)
+        towers += self._query_tower.bag_shares(rated, counts, candidates)
         shares = (1 - self._share) * towers * _per_deviation(self.tower_scores(asked))
         if self._share:
             items = self._items.shares(rated, opinions, movies)  # type: ignore[union-attr]
@@ -152,9 +159,9 @@ class TowerRanker(Ranker):
 
     def _blind(self, asked: Asked) -> tf.Tensor:
         """Return True where the query tower knows nothing, bool [batch]."""
-        if not self.history_length:
+        if not self._query_tower.uses_histories:
             return ~asked.is_known
-        return ~asked.is_known & tf.reduce_all(asked.recent == self._padding_movie, axis=1)
+        return ~asked.is_known & ~asked.has_rated
 
     @property
     def directions(self) -> tf.Tensor:

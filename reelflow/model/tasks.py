@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 import tf_keras as keras
@@ -11,6 +12,7 @@ import tf_keras as keras
 from reelflow.base import columns as f
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
+from reelflow.model.layers import Bags
 from reelflow.model.rating import FrozenRatings, RatingModel, bias_ratings, freeze
 from reelflow.model.retrieval import RetrievalTask, recent_popularity
 from reelflow.model.timelines import Histories, Timelines
@@ -38,6 +40,13 @@ class JointModel(tfrs.Model):
         # Without timestamps nothing is strictly earlier: there is no recency to learn.
         history_length = config.history_length if data.sizes.has_timestamps else 0
         self.timelines = Timelines(Histories.of_train(data))
+        self._padding = movies
+        train = data.train
+        # Histories that reach beyond their own rating, of splits that are not by time.
+        self._whole = bool((train.history_end > np.arange(len(train))).any())
+        self._bags: Bags | None = None
+        if config.query_bag and config.query != "user_id":
+            self._bags = Bags(train.user_index, train.movie_index, data.sizes.users + 1)
         self.query_tower = QueryTower(
             data.sizes.users,
             movies,
@@ -114,12 +123,22 @@ class JointModel(tfrs.Model):
         return freeze([self.rating_model, *self.further_rating_models])
 
     def query(
-        self, users: tf.Tensor, history_ends: tf.Tensor, training: bool | None = None
+        self,
+        users: tf.Tensor,
+        history_ends: tf.Tensor,
+        targets: tf.Tensor | None = None,
+        training: bool | None = None,
     ) -> tf.Tensor:
         """Embed users at positions of their timelines, float32 [batch, size + 1]."""
         length = self.query_tower.history_length
         recent, opinions = self.timelines.recent(users, history_ends, length)
-        return self.query_tower(users, recent, opinions, training=training)
+        if training and self._whole and length and targets is not None:
+            itself = recent == targets[:, None]
+            recent = tf.where(itself, self._padding, recent)
+        bag = None
+        if self._bags is not None:
+            bag = self.query_tower.sums_of(self._bags, users, targets if training else None)
+        return self.query_tower(users, recent, opinions, bag, training=training)
 
     # AutoGraph would translate Keras, TFRS and this module without need, which takes most of the
     # time until the first step.
@@ -147,7 +166,9 @@ class JointModel(tfrs.Model):
         if self._config.retrieval_reduction == "sum":
             scale = tf.cast(tf.size(inputs[f.USER_INDEX]), tf.float32)
         if f.RETRIEVAL_TASK in self.learning:
-            queries = self.query(inputs[f.USER_INDEX], inputs[f.HISTORY_END], training=training)
+            queries = self.query(
+                inputs[f.USER_INDEX], inputs[f.HISTORY_END], inputs[f.MOVIE_INDEX], training
+            )
             loss, penalty = self._retrieval_task(
                 queries, inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], training=training
             )

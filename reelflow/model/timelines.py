@@ -332,19 +332,27 @@ class Batches(keras.utils.Sequence):
     Each batch is gathered by index from memory-mapped columns.
     """
 
-    def __init__(self, rows: EncodedRatings, batch_size: int, seed: int | None) -> None:
+    def __init__(
+        self, rows: EncodedRatings, batch_size: int, seed: int | None, by_counts: bool = False
+    ) -> None:
         """Cut a split into batches.
 
         Args:
             rows: the split.
             batch_size: ratings a batch; the last one may be smaller.
             seed: of the order; None keeps the split's own order.
+            by_counts: rows are drawn for each epoch, with replacement, in proportion to the
+                logarithm of 1 plus their rating; needs a seed.
         """
         super().__init__()
         self._rows = rows
         self._batch_size = batch_size
         self._random = None if seed is None else np.random.default_rng(seed)
         self._order = np.arange(len(rows))
+        self._shares: Floats | None = None
+        if by_counts:
+            weights = np.log1p(rows.rating.astype(np.float64))
+            self._shares = weights / weights.sum()
         self.on_epoch_end()
 
     def __len__(self) -> int:
@@ -363,8 +371,12 @@ class Batches(keras.utils.Sequence):
 
     def on_epoch_end(self) -> None:
         """Draw the next epoch's order."""
-        if self._random is not None:
+        if self._random is None:
+            return
+        if self._shares is None:
             self._random.shuffle(self._order)
+        else:
+            self._order = self._random.choice(len(self._rows), len(self._rows), p=self._shares)
 
 
 def sample_rows(rows: EncodedRatings, count: int, seed: int) -> EncodedRatings:

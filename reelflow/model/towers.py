@@ -44,12 +44,13 @@ class QueryTower(keras.layers.Layer):
             features: users' attributes, with `model.user_features`.
 
         Raises:
-            BadInput: `model.query` is 'history', and there are no timestamps.
+            BadInput: `model.query` is 'history' by last movies alone, and there are no timestamps.
         """
-        if config.query == "history" and not history_length:
+        if config.query == "history" and not history_length and not config.query_bag:
             raise BadInput(
-                "model.query = 'history' needs timestamps, and the ratings have none.",
-                "Set model.query to 'both' or 'user_id'.",
+                "The last movies of model.query = 'history' need timestamps, and the ratings have "
+                "none.",
+                "Set model.query_bag to true, or model.query to 'both' or 'user_id'.",
             )
         super().__init__(name="query_tower")
         size = config.embedding_size
@@ -77,6 +78,9 @@ class QueryTower(keras.layers.Layer):
             bags = Bags(features.owners, features.indices, users + 1)
             weights = self.add_weight("features", [len(features.words), size], initializer=_small())
             self._features = bags, weights
+        self._bag: tf.Variable | None = None
+        if config.query_bag and config.query != "user_id":
+            self._bag = self.add_weight("bag", [movies + 1, size], initializer=_small())
         # The sums over users' attributes, which the exported model has instead of the attributes.
         self._frozen: tf.Variable | None = None
         self._padding = movies
@@ -90,6 +94,7 @@ class QueryTower(keras.layers.Layer):
         users: tf.Tensor,
         recent: tf.Tensor,
         opinions: tf.Tensor,
+        bag: tf.Tensor | None = None,
         training: bool | None = None,
     ) -> tf.Tensor:
         """Embed queries.
@@ -99,6 +104,7 @@ class QueryTower(keras.layers.Layer):
             recent: `movie_index` of the last movies, the newest last, int [batch, history_length],
                 padded on the left with the unknown movie.
             opinions: of these movies (`Timelines.recent`), float32 [batch, history_length].
+            bag: sums over all rated movies (`sums_of`), float32 [batch, size], or None.
             training: True hides some users and applies dropout.
 
         Returns:
@@ -113,10 +119,49 @@ class QueryTower(keras.layers.Layer):
             if self._opinion is not None:
                 felt = weights * opinions
                 parts.append(tf.einsum("bh,bhd->bd", felt, self._opinion(recent)))
+        if bag is not None:
+            parts.append(bag)
         query = self._dropout(tf.add_n(parts), training=training)
         if self._layers is not None:
             query = self._layers(query, training=training)
         return tf.concat([query, tf.ones_like(query[:, :1])], axis=1)
+
+    @property
+    def uses_bag(self) -> bool:
+        """True if queries depend on all rated movies."""
+        return self._bag is not None
+
+    @property
+    def uses_histories(self) -> bool:
+        """True if a history alone makes a query."""
+        return bool(self.history_length) or self.uses_bag
+
+    def sums_of(self, bags: Bags, users: tf.Tensor, without: tf.Tensor | None) -> tf.Tensor:
+        """Sum over the movies that users have rated in train; see `Bags.sums`."""
+        return bags.sums(users, self._bag, without)
+
+    def sums_at(self, rows: tf.Tensor, movies: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+        """Sum over rated movies, with the row of the batch of each, as `sums_of` does."""
+        sums = tf.math.unsorted_segment_sum(tf.gather(self._bag, movies), rows, batch)
+        counts = tf.math.unsorted_segment_sum(tf.ones_like(rows, tf.float32), rows, batch)
+        return sums * tf.math.rsqrt(tf.maximum(counts, 1.0))[:, None]
+
+    def bag_shares(self, rated: tf.Tensor, counts: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        """Return what each rated movie adds to scores through the sum over all of them.
+
+        Args:
+            rated: `movie_index`, int [batch, n], padded with the unknown movie.
+            counts: number of rated movies in the sum, float32 [batch].
+            candidates: one for each query, float32 [batch, size + 1].
+
+        Returns:
+            float32 [batch, n]; zeros without a bag, and behind dense layers, where no sum splits.
+        """
+        if self._bag is None or self._layers is not None:
+            return tf.zeros_like(rated, tf.float32)
+        products = tf.matmul(candidates[:, :-1], self._bag, transpose_b=True)
+        scale = tf.math.rsqrt(tf.maximum(counts, 1.0))[:, None]
+        return tf.gather(products, rated, axis=1, batch_dims=1) * scale
 
     def shares(
         self, users: tf.Tensor, recent: tf.Tensor, opinions: tf.Tensor, candidates: tf.Tensor
@@ -175,13 +220,15 @@ class QueryTower(keras.layers.Layer):
         named = numbered("layers", [] if self._layers is None else self._layers.weights)
         if self._user is not None:
             # Without history no user is hidden in training, and the last row stays untrained.
-            has_unknown_row = bool(self.history_length)
-            named["user"] = Weight(self._user.embeddings, USERS, has_unknown_row=has_unknown_row)
+            unknown = self.uses_histories
+            named["user"] = Weight(self._user.embeddings, USERS, has_unknown_row=unknown)
         if self.history_length:
             named["history"] = Weight(self._history.embeddings, MOVIES)
             named["position_weights"] = Weight(self._position_weights)
             if self._opinion is not None:
                 named["opinion"] = Weight(self._opinion.embeddings, MOVIES)
+        if self._bag is not None:
+            named["bag"] = Weight(self._bag, MOVIES)
         return named
 
     @property
@@ -204,7 +251,7 @@ class QueryTower(keras.layers.Layer):
             self._frozen = tf.Variable(self._user_side(tf.range(self._users + 1)), trainable=False)
 
     def _hide_some(self, users: tf.Tensor) -> tf.Tensor:
-        if not self.history_length:
+        if not self.uses_histories:
             return users
         hidden = tf.random.uniform(tf.shape(users)) < UNKNOWN_USER_RATE
         return tf.where(hidden, tf.cast(self._users, users.dtype), users)

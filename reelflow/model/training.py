@@ -52,7 +52,7 @@ def train_and_export(
     """
     checks = [guards.strictly_past_histories(data)]
     guards.refuse(checks)
-    model, scale = with_stars(model, data.train.rating)
+    model, scale = with_stars(model, train, data.train.rating)
     plan = None
     if train.warm_start:
         assert split is not None, "a warm start needs the section split"
@@ -93,14 +93,16 @@ def train_and_export(
         plan.save_weights(fitted.before_refit, saved_model)
 
 
-def with_stars(model: ModelConfig, ratings: Float32) -> tuple[ModelConfig, StarScale]:
+def with_stars(
+    model: ModelConfig, train: TrainConfig, ratings: Float32
+) -> tuple[ModelConfig, StarScale]:
     """Return the section `model` as it suits the ratings of train, and their scale.
 
-    Ratings that do not vary teach retrieval alone.
+    Ratings that do not vary, or that count events, teach retrieval alone.
 
     Raises:
-        BadInput: they do not vary, and the configuration asks for the rating task alone; or there
-            are none.
+        BadInput: there are no stars to learn, and the configuration asks for the rating task alone;
+            or there are no ratings.
     """
     if not len(ratings):
         raise BadInput(
@@ -108,15 +110,16 @@ def with_stars(model: ModelConfig, ratings: Float32) -> tuple[ModelConfig, StarS
             "Check that ratings and movies use the same ids.",
         )
     scale = star_scale(ratings, model)
-    if scale.deviation or not model.rating_weight:
+    if not model.rating_weight or (scale.deviation and not train.by_counts):
         return model, scale
+    why = "The ratings count events" if scale.deviation else f"All ratings are {scale.lowest:g}"
     if not model.retrieval_weight:
         raise BadInput(
-            f"All ratings are {scale.lowest:g}: there are no stars to learn, and "
-            "model.retrieval_weight = 0 switches retrieval off.",
+            f"{why}: there are no stars to learn, and model.retrieval_weight = 0 switches "
+            "retrieval off.",
             "Set model.retrieval_weight above 0.",
         )
-    send_notice("ratings do not vary: retrieval alone")
+    send_notice("no stars to learn: retrieval alone")
     return model.model_copy(update={"rating_weight": 0.0}), scale
 
 
