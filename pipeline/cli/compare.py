@@ -254,6 +254,8 @@ def _compare(
     wide.print()
     wide.print(comparison.as_table())
     wide.print(Text(LEGEND, style="dim"), soft_wrap=not console.is_terminal)
+    for sentence in comparison.settings:
+        console.print(labelled("Chosen", sentence, width=8), soft_wrap=True)
     for sentence in comparison.seeds:
         console.print(labelled("Seeds", sentence, width=8), soft_wrap=True)
     console.print(labelled("Table", str(page), width=8), soft_wrap=True)

@@ -33,10 +33,10 @@ from pipeline.runs import process
 from pipeline.runs.summary import RunSummary
 from reelflow.base.common import format_duration
 from reelflow.base.errors import ReelflowError
-from reelflow.base.metrics import GATE_METRICS, GateMetric, inline, label_at
+from reelflow.base.metrics import BIASES, GATE_METRICS, GateMetric, inline, label_at
 from reelflow.config.layout import Layout
 from reelflow.data.words import scale_sentences, split_sentence
-from reelflow.evaluation.results import Summary
+from reelflow.evaluation.results import BoundRecord, Summary
 
 if TYPE_CHECKING:
     from reelflow.config import Config, GateConfig
@@ -222,11 +222,7 @@ def _metrics_table(summary: RunSummary, gate: GateConfig) -> Table:
         table.add_column(name, justify="right")
     sources = (summary.metrics, *summary.baselines.values(), summary.champion)
     gated = {gated.metric.path(gate.protocol): gated for gated in GATE_METRICS.values()}
-    bounds = {
-        gated.metric.path(gate.protocol): f"{'≥' if gated.metric.higher_is_better else '≤'} "
-        f"{getattr(gate, gated.limit):.4f}"
-        for gated in _gated(summary)
-    }
+    bounds = {path: _nearest(_bounds(summary, row)) for path, row in gated.items()}
     for path in dict.fromkeys((*gated, "mae", _LIKES, *_FURTHER)):
         label = "likes, AUC" if path == _LIKES else inline(label_at(path))
         model, *others = (_figure(source, path) for source in sources)
@@ -240,7 +236,11 @@ def _gate(summary: RunSummary, gate: GateConfig) -> Iterator[Text]:
     if verdict is None:
         reasons = ["The Evaluator gave no word."]
     elif verdict.blessed and not verdict.reasons:
-        reasons = [_bounds_kept(summary, gate, gated) for gated in _gated(summary)]
+        reasons = [
+            _bounds_kept(summary, gate, gated)
+            for gated in GATE_METRICS.values()
+            if _bounds(summary, gated)
+        ]
     else:
         reasons = verdict.reasons
     yield labelled("Gate", _PASSED if verdict is not None and verdict.blessed else _REFUSED)
@@ -252,29 +252,35 @@ def _gate(summary: RunSummary, gate: GateConfig) -> Iterator[Text]:
         yield from (labelled("", reason) for reason in check.reasons)
 
 
-def _gated(summary: RunSummary) -> list[GateMetric]:
-    ungated = summary.gate.ungated if summary.gate else []
-    return [gated for gated in GATE_METRICS.values() if gated.metric.key not in ungated]
+def _bounds(summary: RunSummary, gated: GateMetric) -> list[BoundRecord]:
+    bounds = summary.gate.bounds if summary.gate else []
+    return [bound for bound in bounds if bound.metric == gated.metric.key]
+
+
+def _nearest(bounds: Sequence[BoundRecord]) -> str:
+    """Return the bound that is hardest to keep; empty if there is none."""
+    lower = [bound.lower for bound in bounds if bound.lower is not None]
+    upper = [bound.upper for bound in bounds if bound.upper is not None]
+    return f"≥ {max(lower):.4f}" if lower else f"≤ {min(upper):.4f}" if upper else ""
 
 
 def _bounds_kept(summary: RunSummary, gate: GateConfig, gated: GateMetric) -> str:
     """Return the bounds that a metric of a passed model has kept, in one sentence."""
     metric = gated.metric
-    path = metric.path(gate.protocol)
-    side, direction = ("least", "above") if metric.higher_is_better else ("most", "below")
-    bounds = [f"at {side} {getattr(gate, gated.limit):.4f}"]
-    if gated.baseline_margin is not None:
-        bounds += [
-            f"{direction} the {name} baseline's {_figure(baseline, path)}"
-            for name, baseline in summary.baselines.items()
-            if name in gate.baselines
-        ]
-    if summary.champion:
-        margin = getattr(gate, gated.champion_margin)
-        champion = _figure(summary.champion, path)
-        bounds.append(f"within {margin:g} of the champion's {champion}")
-    label = f"{metric.label} ({gate.protocol})" if metric.ranked else metric.label
-    return f"{label} is {_figure(summary.metrics, path)}: {', '.join(bounds)}."
+    words = [_bound_kept(bound, metric.higher_is_better) for bound in _bounds(summary, gated)]
+    value = _figure(summary.metrics, metric.path(gate.protocol))
+    return f"{metric.named(gate.protocol)} is {value}: {', '.join(words)}."
+
+
+def _bound_kept(bound: BoundRecord, higher_is_better: bool) -> str:
+    if bound.origin == "configuration" or bound.interval is None:
+        limit = bound.lower if higher_is_better else bound.upper
+        return f"at {'least' if higher_is_better else 'most'} {number(limit)}"
+    whose = {"champion": "the champion's", BIASES: "that of mean plus damped biases"}.get(
+        bound.baseline or bound.origin, f"the {bound.baseline} baseline's"
+    )
+    low, high = (f"{end:+.4f}" for end in bound.interval)
+    return f"{low} to {high} from {whose} {number(bound.reference)}"
 
 
 def _figure(metrics: Summary | None, path: str) -> str:

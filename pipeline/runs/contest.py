@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,33 +26,39 @@ from pipeline.runs.lineage import read_run
 from pipeline.runs.process import StepFailed, as_reelflow_error
 from reelflow.base import columns as f
 from reelflow.base.errors import BadInput
-from reelflow.base.metrics import LIKED, METRICS, RAW, UNSEEN, inline
+from reelflow.base.metrics import LIKED, METRICS, RAW, UNSEEN, inline, label_at
 from reelflow.baselines import BASELINES
 from reelflow.config import Config
 from reelflow.config.layout import Layout
-from reelflow.encoding.encode import training_data
 from reelflow.encoding.encoded import EncodedData, Int32
 from reelflow.evaluation.contest import LIST_LENGTH, Entry, as_good, measure
-from reelflow.evaluation.metrics import Predictions, default_like_threshold
+from reelflow.evaluation.knowledge import as_of_the_cut, numbered
+from reelflow.evaluation.metrics import Predictions
 from reelflow.evaluation.predictions import (
     baseline_predictions,
     baseline_recommendations,
     model_predictions,
     model_recommendations,
 )
+from reelflow.evaluation.results import Chosen
+from reelflow.evaluation.selection import choose
+from reelflow.model.stars import like_threshold
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.files import ModelInfo
 
 Events = Iterator[NodeStarted | NodeFinished]
-Answers = tuple[Predictions, Int32, float | None, int | None, State]
-"""An entry's predictions for the test rows, recommendations, seconds of training, parameters."""
+Answers = tuple[Predictions, Int32, float | None, int | None, Chosen | None, State]
+"""An entry's predictions for the test rows, recommendations, seconds of training, parameters and,
+of a baseline, settings."""
 Stability = dict[str, dict[str, list[str]]]
 """Configuration to its other seeds' names, each to the metrics outside the first one's interval."""
 
 LEGEND: Final = (
     "± is half of the 95 % interval over users (bootstrap). Bold: the best, and what the test rows "
-    "cannot tell from it (paired bootstrap). unseen: movies rated in train are left out; raw: they "
-    "compete. With one movie to find, top-k accuracy is Recall@k."
+    "cannot tell from it (paired bootstrap). unseen: movies rated before are left out; liked: the "
+    "same, over test ratings that count as a like; raw: rated movies compete. Figures are means "
+    "over test ratings, those over users give each user the same weight. All know train and "
+    "validation, nothing of the test. With one movie to find, top-k accuracy is Recall@k."
 )
 
 
@@ -111,15 +117,14 @@ class Contest:
         yield from launcher.run(self._ir, ENCODER)
         run = read_run(self._layout.metadata, self._run_id)
         encoded = EncodedData.load(run.output(ENCODER, "encoded").uri)
-        self._data = training_data(encoded, self._base.train.model_dump())
+        self._encoded, self._data = encoded, as_of_the_cut(encoded)
         examples = standard_artifacts.Examples()
         examples.uri = str(run.output(EXAMPLE_GEN, "examples").uri)
         examples.split_names = artifact_utils.encode_split_names(list(f.RATING_SPLITS))
-        rows = read_test_rows(examples, self._data)
+        rows = read_test_rows(examples, encoded)
         if len(rows) == 0:
             raise BadInput("The test split is empty.", "Give split.test more ratings.")
-        configured = self._base.model.like_threshold
-        self._liked_from = default_like_threshold(encoded) if configured is None else configured
+        self._liked_from = like_threshold(encoded.train.rating, self._base.model)
         self._rows = rows.sample(self._base.gate.max_test_rows, self._base.split.seed)
         for name in self._baselines:
             yield from self._measured(name, self._ask_baseline)
@@ -141,6 +146,8 @@ class Contest:
                 name: error.reason if isinstance(error, StepFailed) else error.message
                 for name, error in errors.items()
             },
+            like_threshold=self._liked_from,
+            settings=[setting_sentence(e.name, e.chosen) for e in self.entries if e.chosen],
             seeds=list(stability_sentences(stability(self.entries, seeds))),
             entries=self.entries,
         )
@@ -151,7 +158,7 @@ class Contest:
         began = time.monotonic()
         state: State = "failed"
         try:
-            predictions, lists, fit_seconds, parameters, state = ask(name)
+            predictions, lists, fit_seconds, parameters, chosen, state = ask(name)
             entry = measure(
                 name,
                 predictions,
@@ -162,6 +169,7 @@ class Contest:
                 fit_seconds=fit_seconds,
                 parameters=parameters,
                 liked_from=self._liked_from,
+                chosen=chosen,
             )
             self.entries.append(entry)
         except Exception as failure:
@@ -174,15 +182,18 @@ class Contest:
         return launcher.compile_pipeline(create_pipeline(config, str(self._layout.output)), run_id)
 
     def _ask_baseline(self, name: str) -> Answers:
-        """Fit a baseline."""
-        baseline = BASELINES[name]()
+        """Choose a baseline's settings, and fit it."""
+        chosen = choose(name, self._encoded, self._base.split.seed)
+        baseline = BASELINES[name](**chosen.settings)
         began = time.monotonic()
         baseline.fit(self._data)
         seconds = time.monotonic() - began
-        users = np.unique(self._rows.encoded.user_index)
-        predictions = baseline_predictions(baseline, self._rows, self._data)
+        rows = numbered(self._rows, self._encoded)
+        _, first = np.unique(rows.users, return_index=True)
+        users = rows.encoded.user_index[first]
+        predictions = baseline_predictions(baseline, rows, self._data)
         lists = baseline_recommendations(baseline, users, self._data, LIST_LENGTH)
-        return predictions, lists, seconds, baseline.parameters, "done"
+        return predictions, lists, seconds, baseline.parameters, chosen, "done"
 
     def _ask_model(self, name: str) -> Answers:
         """Train a configuration, or take its model from the cache."""
@@ -194,11 +205,11 @@ class Contest:
         model = read_run(self._layout.metadata, run_id).output(TRAINER, "model").saved_model
         info, signatures = ModelInfo.read(model), Signatures.load(model)
         # The same users as the baselines', by the ids that models know.
-        _, first = np.unique(self._rows.encoded.user_index, return_index=True)
+        _, first = np.unique(self._rows.users, return_index=True)
         users = self._rows.user_id[first]
         predictions = model_predictions(signatures, self._rows, len(self._data.catalogue))
         lists = model_recommendations(signatures, users, self._data, LIST_LENGTH)
-        return predictions, lists, info.fit_seconds, info.parameters, state
+        return predictions, lists, info.fit_seconds, info.parameters, None, state
 
 
 def stability(entries: Sequence[Entry], groups: Mapping[str, Sequence[str]]) -> Stability:
@@ -236,6 +247,17 @@ def stability_sentences(stable: Stability) -> Iterator[str]:
             yield f"{name}: {seeds} inside the 95 % interval in every metric."
 
 
+def setting_sentence(name: str, chosen: Chosen) -> str:
+    """Return a sentence on the settings of a baseline, and on the budget that they come from."""
+    settings = ", ".join(f"{key} {value:g}" for key, value in chosen.settings.items())
+    if chosen.tried < 2:
+        return f"{name}: {settings or 'no settings'}, nothing to choose."
+    return (
+        f"{name}: {settings}; the best of {chosen.tried} by {label_at(chosen.metric, short=True)} "
+        f"on {chosen.rows:,} validation ratings."
+    )
+
+
 @dataclass(frozen=True)
 class Comparison:
     """The content of a comparison's JSON file, in full precision."""
@@ -254,6 +276,10 @@ class Comparison:
     seeds: list[str]
     """Sentences on the stability across seeds."""
     entries: list[Entry]
+    like_threshold: float
+    """Stars from which on a test rating counts as a like."""
+    settings: list[str] = field(default_factory=list)
+    """Sentences on the settings of baselines, and on how many were tried."""
 
     def save(self, page: Path) -> None:
         """Write a Markdown page, and the JSON file beside it."""
@@ -264,7 +290,11 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         """Return everything except the bootstrap's resamples."""
         names = ("name", "metrics", "over_users", "intervals", "fit_seconds", "parameters")
-        entries = [{name: getattr(entry, name) for name in names} for entry in self.entries]
+        entries = [
+            {name: getattr(entry, name) for name in names}
+            | {"chosen": None if entry.chosen is None else asdict(entry.chosen)}
+            for entry in self.entries
+        ]
         return {**vars(self), "entries": entries}
 
     def as_markdown(self) -> str:
@@ -275,7 +305,8 @@ class Comparison:
             "",
             f"{self.rows:,} test ratings of {self.users_tested:,} users; "
             f"{self.train_rows:,} train ratings, {self.users:,} users, {self.movies:,} movies; "
-            f"split {self.split['kind']}, seed {self.split['seed']}.",
+            f"split {self.split['kind']}, seed {self.split['seed']}; "
+            f"from {self.like_threshold:g} stars on a rating counts as a like.",
             "",
             f"| metric | {names} |",
             f"|---|{'---:|' * len(self.entries)}",
@@ -284,7 +315,7 @@ class Comparison:
             figures = [f"**{cell.text}**" if cell.bold else cell.text for cell in line]
             lines.append(f"| {label} | {' | '.join(figures)} |")
         failed = [f"{name} failed: {reason}" for name, reason in self.failures.items()]
-        for paragraph in (LEGEND, *self.seeds, *failed):
+        for paragraph in (LEGEND, *self.settings, *self.seeds, *failed):
             lines += ["", paragraph]
         return "\n".join([*lines, ""])
 
@@ -310,6 +341,8 @@ class Row:
     higher_is_better: bool | None
     """None if neither direction is better."""
     ends_section: bool = False
+    over_users: bool = False
+    """True for the mean over users."""
 
 
 _RANKED = [metric for metric in METRICS.values() if metric.ranked]
@@ -319,6 +352,12 @@ ROWS: Final = (
         for by in (UNSEEN, LIKED, RAW)
         for m in _RANKED
     ),
+    *(
+        Row(f"{inline(METRICS[key].short)}, {by}, users", METRICS[key].path(by), None, False, True)
+        for by in (UNSEEN, LIKED)
+        for key in ("top_10", "ndcg_10")
+    ),
+    Row("RMSE, users", "rmse", None, ends_section=True, over_users=True),
     Row("coverage@10", "coverage_10", None),
     Row("novelty@10, bits", "novelty_10", None, ends_section=True),
     *(Row(m.short, m.key, m.higher_is_better) for m in METRICS.values() if not m.ranked),
@@ -345,6 +384,9 @@ def cells(entries: Sequence[Entry]) -> dict[str, list[Cell]]:
 
 
 def _cells(row: Row, entries: Sequence[Entry]) -> list[Cell]:
+    if row.over_users:
+        means = [entry.over_users.get(row.key) for entry in entries]
+        return [Cell("–" if mean is None else f"{mean:.4f}") for mean in means]
     sign = 1 if row.higher_is_better else -1
     measured = [entry for entry in entries if row.key in entry.metrics]
     best = max(measured, key=lambda entry: sign * entry.metrics[row.key], default=None)

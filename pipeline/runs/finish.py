@@ -26,7 +26,6 @@ from pipeline.runs.summary import (
     write_summary,
 )
 from reelflow.base import columns
-from reelflow.base.metrics import GATE_METRICS
 from reelflow.config import Config
 from reelflow.config.layout import Layout, RunFolder
 from reelflow.config.loading import config_hash, to_toml
@@ -174,9 +173,11 @@ def _gate(run: PipelineRun, results: Results | None) -> GateSummary | None:
     if results is None:
         return GateSummary(blessed=blessed)
     verdict = results.gate
-    ungated = [key for key in GATE_METRICS if key not in verdict.gated] if verdict.bounds else []
     return GateSummary(
-        blessed=blessed, reasons=verdict.reasons, not_gated=verdict.not_gated, ungated=ungated
+        blessed=blessed,
+        reasons=verdict.reasons,
+        not_gated=verdict.not_gated,
+        bounds=verdict.bounds,
     )
 
 

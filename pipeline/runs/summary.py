@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout, RunFolder
 from reelflow.data.ingest.results import RatingScale, SplitChoice
-from reelflow.evaluation.results import Slice, Summary
+from reelflow.evaluation.results import BoundRecord, Slice, Summary
 from reelflow.saved_model.files import Guard, ServingResult
 
 State = Literal["pushed", "waiting", "refused", "failed", "unfinished"]
@@ -90,8 +90,8 @@ class GateSummary(_Part):
     reasons: list[str] = []
     not_gated: list[str] = []
     """Metrics without a bound, and a champion that cannot be compared, in sentences."""
-    ungated: list[str] = Field(default=[], exclude=True)
-    """Keys of metrics without a bound; not in the file."""
+    bounds: list[BoundRecord] = Field(default=[], exclude=True)
+    """All bounds with the model's results; not in the file."""
 
 
 class RegisteredVersion(_Part):

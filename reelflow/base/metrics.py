@@ -54,6 +54,8 @@ class Metric:
     """True if it is the square root of that mean."""
     tolerance: float = 1e-6
     """The smallest difference that TFMA, which counts in float32, can be trusted to see."""
+    cutoff: int | None = None
+    """The k of top-k accuracy, which says nothing where the catalogue has no more than k movies."""
 
     def named(self, protocol: str, in_sentence: bool = False) -> str:
         """Return `Top-100 accuracy (unseen)`, or `RMSE`."""
@@ -71,7 +73,8 @@ class Metric:
 
 def _top(k: int) -> Metric:
     label, short = f"Top-{k} accuracy", f"Top-{k}"
-    return Metric(f"top_{k}", label, short, RETRIEVAL_TASK, True, "share", True, f"top_{k}")
+    key = f"top_{k}"
+    return Metric(key, label, short, RETRIEVAL_TASK, True, "share", True, key, cutoff=k)
 
 
 METRICS: Final[dict[str, Metric]] = {
@@ -105,12 +108,18 @@ class GateMetric:
     name: str
     """Name of the configuration's bound; the names of the others begin with it."""
     limit: str
-    """Field with the least value that passes, or the greatest if lower is better."""
+    """Field with the least value that passes, or the greatest if lower is better; None there means
+    no such bound."""
     champion_margin: str
     """Field that says by how much a model may be worse than the champion."""
     baseline_margin: str | None = None
     """Field that says by how much a model must be better than each baseline in `gate.baselines`;
     None if it is not compared with them."""
+    biases_margin: str | None = None
+    """Field that says by how much a model may be worse than mean plus damped biases, where `limit`
+    is None in the configuration; None if it is not compared with them."""
+    relative: bool = False
+    """True if the margins are shares of the reference, so that no scale is assumed."""
 
     @property
     def champion_bound(self) -> str:
@@ -122,6 +131,9 @@ class GateMetric:
         return f"{self.name}_against_{baseline}"
 
 
+BIASES: Final = "biases"
+"""Name of mean plus damped biases among the baselines that bounds come from."""
+
 GATE_METRICS: Final[dict[str, GateMetric]] = {
     gated.metric.key: gated
     for gated in (
@@ -132,7 +144,14 @@ GATE_METRICS: Final[dict[str, GateMetric]] = {
             champion_margin="top_100_accuracy_margin",
             baseline_margin="baseline_margin",
         ),
-        GateMetric(METRICS["rmse"], "rmse", limit="rmse_max", champion_margin="rmse_margin"),
+        GateMetric(
+            METRICS["rmse"],
+            "rmse",
+            limit="rmse_max",
+            champion_margin="rmse_margin",
+            biases_margin="rmse_biases_margin",
+            relative=True,
+        ),
     )
 }
 """The metrics that the gate looks at, by the metric's key. A new one needs a row here and its

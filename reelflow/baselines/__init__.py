@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from typing import Final
 
-from reelflow.baselines.base import Baseline
+from reelflow.baselines.base import Baseline, Settings
 from reelflow.baselines.biased_mf import BiasedMF
 from reelflow.baselines.ease import EASE
 from reelflow.baselines.ials import IALS
 from reelflow.baselines.item_knn import ItemKNN
 from reelflow.baselines.popularity import Popularity
+from reelflow.baselines.recent_popularity import RecentPopularity
 
 BASELINES: Final[Mapping[str, type[Baseline]]] = {
     "popularity": Popularity,
+    "recent_popularity": RecentPopularity,
     "item_knn": ItemKNN,
     "ease": EASE,
     "ials": IALS,
@@ -19,4 +21,4 @@ BASELINES: Final[Mapping[str, type[Baseline]]] = {
 }
 """Name to the baseline; `reelflow.config.BASELINES` has the same names, without these imports."""
 
-__all__ = ["BASELINES", "Baseline"]
+__all__ = ["BASELINES", "Baseline", "Settings"]

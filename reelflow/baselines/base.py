@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -10,12 +12,20 @@ from scipy import sparse
 from reelflow.baselines.biases import Biases
 from reelflow.encoding.encoded import EncodedData, Float32, Int32
 
+Settings = Mapping[str, int | float]
+"""Arguments of a baseline's constructor by name."""
+
 
 class Baseline(ABC):
     """A recommender without gradients, trained on the same encoded train split as the model.
 
-    Users are `user_index`, int32, 0 to users (the unknown one); movies likewise.
+    Users are `user_index`, int32, 0 to users (the unknown one); movies likewise. It knows which
+    movies its users have rated and when, and nothing else.
     """
+
+    candidates: ClassVar[Sequence[Settings]] = ({},)
+    """Settings to choose from on validation ratings, arguments of the constructor by name; the
+    first ones are taken where nothing can be chosen. A single one is not searched for."""
 
     @abstractmethod
     def fit(self, data: EncodedData) -> None:

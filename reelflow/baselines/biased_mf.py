@@ -24,6 +24,8 @@ class BiasedMF(Baseline):
     user's own taste. Stars say little about what is watched next: expect little more.
     """
 
+    candidates = tuple({"l2": l2} for l2 in (15.0, 5.0, 50.0))
+
     def __init__(
         self,
         factors: int = 16,

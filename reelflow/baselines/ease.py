@@ -34,6 +34,8 @@ class EASE(HistoryBaseline):
     share the lowest score.
     """
 
+    candidates = tuple({"ridge": ridge} for ridge in (RIDGE, 30.0, 100.0, 1000.0, 3000.0))
+
     def __init__(self, ridge: float = RIDGE, movies_max: int = MOVIES_MAX) -> None:
         self._ridge = ridge
         self._movies_max = movies_max

@@ -20,6 +20,13 @@ class IALS(HistoryBaseline):
     one setting does for small data and for big ones.
     """
 
+    candidates = tuple(
+        {"factors": factors, "regularization": regularization, "alpha": alpha}
+        for factors in (64, 32)
+        for regularization in (4.0, 1.0)
+        for alpha in (10.0, 3.0)
+    )
+
     def __init__(
         self,
         factors: int = 64,

@@ -22,6 +22,12 @@ class ItemKNN(HistoryBaseline):
     both / (sqrt(raters_i raters_j) + shrinkage).
     """
 
+    candidates = tuple(
+        {"neighbours": neighbours, "shrinkage": shrinkage}
+        for neighbours in (NEIGHBOURS, 30, 300)
+        for shrinkage in (SHRINKAGE, 1.0, 100.0)
+    )
+
     def __init__(self, neighbours: int = NEIGHBOURS, shrinkage: float = SHRINKAGE) -> None:
         self._neighbours = neighbours
         self._shrinkage = np.float32(shrinkage)

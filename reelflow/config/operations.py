@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from reelflow.config.data import Section, Share
 
-BASELINES: Final = ("popularity", "item_knn", "ease", "ials", "biased_mf")
+BASELINES: Final = ("popularity", "recent_popularity", "item_knn", "ease", "ials", "biased_mf")
 """Names of the baselines in `reelflow.baselines`, which is too heavy to import here."""
 
 
@@ -30,21 +30,30 @@ def _check_baselines(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class GateConfig(Section):
-    """The bounds that a model must keep to be pushed. Margins are absolute."""
+    """The bounds that a model must keep to be pushed.
 
-    protocol: Literal["raw", "unseen"] = "unseen"
-    """Ranks that the accuracy bounds look at: seen movies kept (`raw`) or masked (`unseen`)."""
+    Against champion and baselines the end of a 95 % interval decides: of the difference on the same
+    test rows, paired by user.
+    """
+
+    protocol: Literal["raw", "unseen", "liked"] = "unseen"
+    """Ranks that the accuracy bounds look at: seen movies kept (`raw`) or masked (`unseen`), or
+    masked and over liked test ratings alone (`liked`)."""
     top_100_accuracy_min: Share = 0.05
     """Top-100 accuracy, at least."""
-    rmse_max: Annotated[float, Field(gt=0)] = 1.2
-    """RMSE of predicted ratings, in stars, at most."""
-    top_100_accuracy_margin: Share = 0.01
+    rmse_max: Annotated[float, Field(gt=0)] | None = None
+    """RMSE of predicted ratings, in stars, at most; none means relative to mean plus damped biases
+    (`rmse_biases_margin`), so that no scale is assumed."""
+    rmse_biases_margin: Annotated[float, Field(ge=0)] = 0.02
+    """Share by which RMSE may be above that of mean plus damped biases of users and movies, learned
+    from the same ratings; if `rmse_max` is none."""
+    top_100_accuracy_margin: Share = 0.03
     """Distance that top-100 accuracy may fall below the champion's."""
     rmse_margin: Annotated[float, Field(ge=0)] = 0.01
-    """Distance that RMSE may rise above the champion's, in stars."""
+    """Share by which RMSE may rise above the champion's."""
     baselines: Annotated[tuple[str, ...], AfterValidator(_check_baselines)] = ("popularity",)
-    """Baselines whose top-100 accuracy the model must beat: popularity, item_knn, ease, ials,
-    biased_mf."""
+    """Baselines whose top-100 accuracy the model must beat: popularity, recent_popularity,
+    item_knn, ease, ials, biased_mf."""
     baseline_margin: Share = 0.0
     """Lead of the model's top-100 accuracy over every baseline's, at least."""
     max_shared_pairs: Share = 0.01

@@ -8,6 +8,7 @@ strictly earlier, for a row of another split the whole timeline, as served.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -46,6 +47,12 @@ class EncodedRatings:
     def take(self, rows: Int64) -> EncodedRatings:
         """Select rows by position, int64 [n], in that order."""
         return EncodedRatings(*(getattr(self, c.name)[rows] for c in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[EncodedRatings]) -> EncodedRatings:
+        """Put rows one after the other; positions of histories are those of each part's own."""
+        names = (column.name for column in fields(cls))
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def is_known(self, sizes: Sizes) -> npt.NDArray[np.bool_]:
         """True where user and movie are both in the vocabularies of these sizes, bool [rows]."""

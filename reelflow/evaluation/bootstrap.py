@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import numpy as np
 
 from reelflow.base.metrics import METRICS, PROTOCOLS
 from reelflow.encoding.encoded import Int32
-from reelflow.evaluation.metrics import Floats, by_path
+from reelflow.evaluation.metrics import Floats, by_path, means_over_rows
 from reelflow.evaluation.results import Interval, Intervals
 from reelflow.evaluation.slices import Mask
 
@@ -83,6 +84,26 @@ def intervals_of(resamples: Mapping[str, Floats]) -> Intervals:
         resamples: path to means, float64 [resamples].
     """
     return {path: interval(means) for path, means in resamples.items() if not np.isnan(means).all()}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model's figures over test rows by path, and their draws, paired between models."""
+
+    values: Mapping[str, float]
+    """Means over the rows; paths that no row counts for are missing."""
+    resamples: Mapping[str, Floats]
+    """The same with other users, float64 [resamples] each."""
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Floats], users: Int32, seed: int) -> Measured:
+        """Measure the columns of `metrics.row_columns`; arguments as for `intervals`."""
+        return cls(means_over_rows(columns), by_path(resample(columns, users, seed), np.sqrt))
+
+    @property
+    def intervals(self) -> Intervals:
+        """Intervals of the values."""
+        return intervals_of(self.resamples)
 
 
 def slice_intervals(

@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
-from reelflow.base.columns import TEST
 from reelflow.base.errors import BadInput
 from reelflow.base.metrics import CUTOFFS
-from reelflow.baselines import BASELINES
+from reelflow.baselines.biases import Biases
 from reelflow.config import GateConfig
 from reelflow.encoding.encode import training_data
-from reelflow.encoding.encoded import EncodedData, Int32
+from reelflow.encoding.encoded import EncodedData, Float32, Int32
 from reelflow.evaluation import gate as gating
-from reelflow.evaluation.bootstrap import intervals, slice_intervals
-from reelflow.evaluation.gate import Bound
+from reelflow.evaluation.bootstrap import Measured, slice_intervals
+from reelflow.evaluation.gate import Decision, GateResult
 from reelflow.evaluation.guards import check
+from reelflow.evaluation.knowledge import as_of_the_cut, is_by_time, live_histories, numbered
 from reelflow.evaluation.metrics import (
     Floats,
     Predictions,
@@ -28,6 +29,7 @@ from reelflow.evaluation.metrics import (
     like_metrics,
     like_threshold,
     row_columns,
+    star_columns,
     summarise,
 )
 from reelflow.evaluation.predictions import (
@@ -38,21 +40,27 @@ from reelflow.evaluation.predictions import (
     model_predictions,
     train_counts,
 )
-from reelflow.evaluation.results import AllIntervals, Intervals, Results, Slice, Summary, Verdict
+from reelflow.evaluation.results import AllIntervals, Chosen, Live, Results, Slice, Summary, Verdict
+from reelflow.evaluation.selection import fitted
 from reelflow.evaluation.slices import (
+    KNOWLEDGE,
     MOVIE_POPULARITY,
     USER_ACTIVITY,
     Labels,
     Mask,
     all_slices,
+    by_knowledge,
     movie_popularity,
     user_activity,
 )
 from reelflow.saved_model.client import Signatures
+from reelflow.saved_model.contract import RETRIEVAL
 from reelflow.saved_model.files import Guard, ModelInfo
 
 SLICE_KEYS: Final = (USER_ACTIVITY, MOVIE_POPULARITY)
 """Slices that `cells` tells apart."""
+LIVE_ROWS: Final = 20_000
+"""Test rows that live histories are measured on, at most, drawn by seed."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +68,35 @@ class Comparison:
     """The results, and what TFMA needs for its own files."""
 
     results: Results
-    bounds: list[Bound]
+    bounds: list[GateResult]
     cells: pa.RecordBatch
     """The model's test rows, aggregated by `SLICE_KEYS` (`metrics.aggregate`)."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Test rows with all that figures of them need."""
+
+    rows: TestRows
+    liked_from: float
+    seed: int
+
+    @property
+    def ratings(self) -> Float32:
+        return self.rows.encoded.rating
+
+    def columns(self, predictions: Predictions) -> dict[str, Floats]:
+        return row_columns(predictions, self.ratings, self.liked_from)
+
+    def summary(self, predictions: Predictions) -> Summary:
+        whole = summarise(self.columns(predictions), users=self.rows.users)
+        return replace(whole, like=like_metrics(predictions, self.ratings, self.liked_from))
+
+    def measured(self, columns: Mapping[str, Floats]) -> Measured:
+        return Measured.of(columns, self.rows.users, self.seed)
+
+    def both(self, predictions: Predictions) -> tuple[Summary, Measured]:
+        return self.summary(predictions), self.measured(self.columns(predictions))
 
 
 def compare(
@@ -81,9 +115,9 @@ def compare(
         champion: SavedModel of the champion; one that cannot be evaluated on these rows is left
             out, and the verdict's `not_gated` says so.
         rows: the test split.
-        data: the encoded ratings; baselines learn from the same ones as the model.
+        data: the encoded ratings; baselines know train and validation, as models do.
         gate: thresholds; more rows than `max_test_rows` are sampled.
-        seed: of that sample, and of the bootstrap.
+        seed: of all samples, and of the bootstrap.
         groups: further slices, slice key to each row's value.
 
     Raises:
@@ -91,76 +125,107 @@ def compare(
     """
     if len(rows) == 0:
         raise BadInput("The test split is empty.", "Give split.test more ratings.")
-    all_rows, unknown = len(rows), _out_of_vocabulary(data)
-    drawn = rows.drawn(gate.max_test_rows, seed)
-    rows = rows.take(drawn)
-    ratings, movies, users = rows.encoded.rating, len(data.catalogue), rows.users
-
     info = ModelInfo.read(model)
-    data = training_data(data, info.train or {})
-    liked_from = like_threshold(info, data)
-
-    def measured(predictions: Predictions) -> tuple[Summary, Intervals]:
-        columns = row_columns(predictions, ratings, liked_from)
-        likes = like_metrics(predictions, ratings, liked_from)
-        summary = summarise(columns, users=users)
-        return replace(summary, like=likes), intervals(columns, users, seed)
+    trained = training_data(data, info.train or {})
+    drawn = rows.drawn(gate.max_test_rows, seed)
+    some = _Rows(rows.take(drawn), like_threshold(info, data), seed)
+    movies, ratings = len(data.catalogue), some.ratings
 
     signatures = Signatures.load(model)
-    predictions = model_predictions(signatures, rows, movies)
-    guards = check(signatures, info, predictions, rows, data, gate, seed)
-    summary, ranges = measured(predictions)
-    champion_summary, champion_ranges, left_out = None, None, []
+    predictions = model_predictions(signatures, some.rows, movies)
+    guards = check(signatures, info, predictions, some.rows, trained, gate, seed)
+    columns = some.columns(predictions)
+    summary, measured = some.summary(predictions), some.measured(columns)
+
+    retrieval = None
+    if info.blend is not None and info.blend.weight:
+        retrieval = some.both(model_predictions(signatures, some.rows, movies, RETRIEVAL))
+    champion_summary, champion_measured, left_out = None, None, []
     if champion is not None:
         try:
-            answers = champion_predictions(champion, rows, movies)
-            champion_summary, champion_ranges = measured(answers)
+            answers = champion_predictions(champion, some.rows, movies)
+            champion_summary, champion_measured = some.both(answers)
         except NotComparable as reason:
             left_out = [
                 f"The champion cannot be compared, and nothing is held against it: {reason}."
             ]
-    baselines, baseline_ranges = {}, {}
-    for name in gate.baselines:
-        baseline = BASELINES[name]()
-        baseline.fit(data)
-        baselines[name], baseline_ranges[name] = measured(
-            baseline_predictions(baseline, rows, data)
-        )
+    known, all_numbered = as_of_the_cut(data), numbered(rows, data)
+    asked = all_numbered.take(drawn)
+    floors = {name: _floor(name, some, asked, data, known) for name in gate.baselines}
+    biased = Biases.of(known).stars(asked.encoded.user_index, asked.encoded.movie_index)
 
     champion_info = ModelInfo() if champion is None else ModelInfo.read(champion)
-    bounds = gating.bounds(
-        gate, champion_summary, baselines, info.trained_tasks, champion_info.trained_tasks
+    decision = gating.decide(
+        gate,
+        measured,
+        champion_measured,
+        {name: floor for name, (_, floor, _) in floors.items()},
+        some.measured(star_columns(biased, ratings)),
+        info.trained_tasks,
+        champion_info.trained_tasks,
+        movies,
     )
-    columns = row_columns(predictions, ratings, liked_from)
-    of_users, of_movies = train_counts(data, rows)
+    of_users, of_movies = train_counts(trained, some.rows.encoded)
     labels = {USER_ACTIVITY: user_activity(of_users), MOVIE_POPULARITY: movie_popularity(of_movies)}
     further = {key: values[drawn] for key, values in (groups or {}).items()}
-    slices = all_slices(labels | further, data.catalogue.genres, rows.encoded.movie_index)
+    slices = {(KNOWLEDGE, name): at for name, at in by_knowledge(of_users, of_movies).items()}
+    slices |= all_slices(labels | further, data.catalogue.genres, some.rows.encoded.movie_index)
     results = Results(
-        rows=len(rows),
-        all_rows=all_rows,
+        rows=len(some.rows),
+        all_rows=len(rows),
         metrics=summary,
         champion=champion_summary,
-        baselines=baselines,
-        slices=_slices(columns, slices, users, seed),
-        gate=_verdict(gate, bounds, summary, guards, left_out),
-        out_of_vocabulary=unknown,
-        intervals=AllIntervals(ranges, champion_ranges, baseline_ranges),
+        baselines={name: floor for name, (floor, _, _) in floors.items()},
+        slices=_slices(columns, slices, some.rows.users, seed),
+        gate=_verdict(gate, decision, guards, left_out, movies),
+        out_of_vocabulary=_without_ratings(trained, rows),
+        intervals=AllIntervals(
+            measured.intervals,
+            None if champion_measured is None else champion_measured.intervals,
+            {name: floor.intervals for name, (_, floor, _) in floors.items()},
+            None if retrieval is None else retrieval[1].intervals,
+        ),
         calibration=calibration(predictions.stars, ratings),
         guards=guards,
-        like_threshold=liked_from,
+        retrieval=None if retrieval is None else retrieval[0],
+        live=_live(signatures, rows, movies, some.liked_from, seed)
+        if is_by_time(all_numbered.encoded, known)
+        else None,
+        like_threshold=some.liked_from,
         movies=movies,
         omitted=[k for k in CUTOFFS if k >= movies],
+        chosen={name: chosen for name, (_, _, chosen) in floors.items()},
     )
-    return Comparison(results, bounds, aggregate(columns, labels))
+    return Comparison(results, decision.results, aggregate(columns, labels))
 
 
-def _out_of_vocabulary(data: EncodedData) -> dict[str, float]:
-    """Shares of the test rows whose user or movie train does not know."""
-    return {
-        "users": data.sizes.unknown_users[TEST] / len(data.test),
-        "movies": data.sizes.unknown_movies[TEST] / len(data.test),
-    }
+def _floor(
+    name: str, some: _Rows, asked: TestRows, data: EncodedData, known: EncodedData
+) -> tuple[Summary, Measured, Chosen]:
+    """Choose, fit and measure a baseline; `asked` has the rows numbered as in `known`."""
+    baseline, chosen = fitted(name, data, known, some.seed)
+    return (*some.both(baseline_predictions(baseline, asked, known)), chosen)
+
+
+def _live(
+    signatures: Signatures, rows: TestRows, movies: int, liked_from: float, seed: int
+) -> Live | None:
+    """Measure the model with live histories, if there are any."""
+    drawn = rows.drawn(LIVE_ROWS, seed)
+    histories = live_histories(rows, drawn)
+    if histories is None:
+        return None
+    some = _Rows(rows.take(drawn), liked_from, seed)
+    with_them = model_predictions(signatures, some.rows, movies, live=histories)
+    summary, measured = some.both(with_them)
+    nightly = some.summary(model_predictions(signatures, some.rows, movies))
+    return Live(len(drawn), summary, measured.intervals, nightly)
+
+
+def _without_ratings(trained: EncodedData, rows: TestRows) -> dict[str, float]:
+    """Shares of the test rows whose user or movie has no rating in training."""
+    users, movies = train_counts(trained, rows.encoded)
+    return {"users": float(np.mean(users == 0)), "movies": float(np.mean(movies == 0))}
 
 
 def _slices(
@@ -192,20 +257,16 @@ def _slices(
 
 
 def _verdict(
-    gate: GateConfig,
-    bounds: list[Bound],
-    summary: Summary,
-    guards: list[Guard],
-    left_out: list[str],
+    gate: GateConfig, decision: Decision, guards: list[Guard], left_out: list[str], movies: int
 ) -> Verdict:
     """Blessed if every bound is kept and every guard has passed."""
-    broken = [result for result in gating.results(bounds, summary) if not result.kept]
+    broken = gating.broken(decision.results)
     failed = [guard for guard in guards if not guard.passed]
     return Verdict(
         blessed=not broken and not failed,
         reasons=[*map(gating.refusal, broken), *(guard.refusal() for guard in failed)],
-        broken=[*(result.bound.name for result in broken), *(guard.name for guard in failed)],
+        broken=[*(result.name for result in broken), *(guard.name for guard in failed)],
         protocol=gate.protocol,
-        bounds=[bound.record() for bound in bounds],
-        not_gated=[*gating.not_gated(gate, bounds), *left_out],
+        bounds=[result.record() for result in decision.results],
+        not_gated=[*gating.not_gated(gate, decision, movies), *left_out],
     )

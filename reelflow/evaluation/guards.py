@@ -6,7 +6,6 @@ ties counted as hits, collapsed embeddings, test ratings that training had seen.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
 
 import numpy as np
@@ -14,9 +13,10 @@ import numpy as np
 from reelflow.base import columns as f
 from reelflow.base.errors import BadInput
 from reelflow.config import GateConfig
+from reelflow.encoding.encode import with_validation
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.evaluation.metrics import Predictions
-from reelflow.evaluation.predictions import TestRows, model_predictions
+from reelflow.evaluation.predictions import TestRows, model_predictions, train_counts
 from reelflow.evaluation.slices import Mask
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import RECOMMEND, SCORE_ALL
@@ -66,22 +66,20 @@ def check(
     sample = known.sample(SAMPLE, seed)
     if len(sample) and f.RETRIEVAL_TASK in tasks:
         guards.append(scores_vary(signatures, sample))
-        guards.append(ids_agree_with_ranks(signatures, sample, data))
+        guards.append(ids_agree_with_ranks(signatures, sample, with_validation(data)))
     if f.RATING_TASK in tasks:
         guards.append(stars_vary(predictions))
     return guards
 
 
 def known_ids(rows: EncodedRatings, data: EncodedData) -> Guard:
-    """Pass if train has users and movies of the test rows.
+    """Pass if train has ratings of users and movies of the test rows.
 
     Raises:
         BadInput: it has none of the users, or none of the movies.
     """
-    shares = {
-        "users": float((rows.user_index < data.sizes.users).mean()),
-        "movies": float((rows.movie_index < len(data.catalogue)).mean()),
-    }
+    users, movies = train_counts(data, rows)
+    shares = {"users": float((users > 0).mean()), "movies": float((movies > 0).mean())}
     for kind, share in shares.items():
         if share == 0:
             raise BadInput(
@@ -131,7 +129,9 @@ def scores_vary(signatures: Signatures, rows: TestRows) -> Guard:
         rows: a sample of known users.
     """
     users = np.unique(rows.user_id.astype(str)).astype(object)
-    scores = signatures.call(SCORE_ALL, {f.USER_ID: users})[f.SCORE].astype(np.float64)
+    scores = signatures.call(SCORE_ALL, {f.USER_ID: users, f.AS_JUDGED: True})[f.SCORE].astype(
+        np.float64
+    )
     if not np.isfinite(scores).all():
         return Guard("scores_vary", False, "scores are not finite: training has diverged.")
     size = max(float(np.abs(scores).max()), TINY)
@@ -151,21 +151,19 @@ def scores_vary(signatures: Signatures, rows: TestRows) -> Guard:
 def ids_agree_with_ranks(signatures: Signatures, rows: TestRows, data: EncodedData) -> Guard:
     """Pass if a movie is among the first k served ids exactly when its rank is at most k.
 
-    Both signatures are called for the present, when all train ratings of the user are past.
+    With the test ratings hidden, as `evaluate` always has them; else test movies were never served.
 
     Args:
         signatures: of the exported model.
         rows: a sample of rows with known users and movies.
-        data: for the movies rated in train, which are never served.
+        data: for the movies rated in train, here with validation, which are never served.
     """
     rows = rows.take(np.flatnonzero(~_in_train(rows.encoded, data)))
     if len(rows) == 0:
         return Guard("ids_agree_with_ranks", True, "no test movie is left to be served.")
     movies = len(data.catalogue)
-    now = np.full(len(rows), np.iinfo(np.int64).max)
-    rows = dataclasses.replace(rows, encoded=dataclasses.replace(rows.encoded, timestamp=now))
     ranks = model_predictions(signatures, rows, movies).rank_unseen
-    request = {f.USER_ID: rows.user_id, f.K: max(CUTOFFS)}
+    request = {f.USER_ID: rows.user_id, f.K: max(CUTOFFS), f.AS_JUDGED: True}
     served = signatures.call(RECOMMEND, request)[f.MOVIE_ID]
     targets = np.array([_encoded(movie_id) for movie_id in rows.movie_id], object)[:, None]
     agree = np.mean(

@@ -16,17 +16,15 @@ import pyarrow as pa
 from scipy.stats import rankdata
 
 from reelflow.base.metrics import CUTOFFS, HITS, LIKED, METRICS, PROTOCOLS, RAW, UNSEEN
+from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData, Float32, Int32, Int64
 from reelflow.evaluation.results import Bin, Likes, Summary
 from reelflow.evaluation.slices import Labels, Mask
+from reelflow.model.stars import like_threshold as threshold_of
 from reelflow.saved_model.files import ModelInfo
 
 Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
-
-LIKE_SHARE: Final = 0.7
-"""Share of the way from the lowest to the highest rating from which on a movie counts as liked, if
-neither the model nor the configuration says."""
 
 WEIGHT: Final = "rows"
 """Column of `aggregate` with the number of rows of each cell; the number of rows that count under a
@@ -62,14 +60,8 @@ def like_threshold(info: ModelInfo, data: EncodedData) -> float:
     """
     if info.stars is not None:
         return info.stars.like_threshold
-    configured = (info.model or {}).get("like_threshold")
-    return default_like_threshold(data) if configured is None else float(configured)
-
-
-def default_like_threshold(data: EncodedData) -> float:
-    """Return the stars at `LIKE_SHARE` of the range of the train ratings."""
-    lowest, highest = float(data.train.rating.min()), float(data.train.rating.max())
-    return lowest + LIKE_SHARE * (highest - lowest)
+    configured = ModelConfig(like_threshold=(info.model or {}).get("like_threshold"))
+    return threshold_of(data.train.rating, configured)
 
 
 def ranking_columns(ranks: Int32) -> dict[str, Floats]:
@@ -104,9 +96,14 @@ def row_columns(predictions: Predictions, ratings: Float32, liked_from: float) -
         columns[f"{LIKED}/{name}"] = np.where(liked, columns[f"{UNSEEN}/{name}"], np.nan)
     hits = predictions.rank_unseen <= HITS
     columns[f"stars_of_hits_{HITS}"] = np.where(hits, ratings.astype(np.float64), np.nan)
-    errors = np.abs(predictions.stars.astype(np.float64) - ratings)
+    return columns | star_columns(predictions.stars, ratings)
+
+
+def star_columns(stars: Float32, ratings: Float32) -> dict[str, Floats]:
+    """Errors of predicted stars for each row: `squared_error` and `absolute_error`."""
+    errors = np.abs(stars.astype(np.float64) - ratings)
     errors = np.where(np.isfinite(errors), errors, np.inf)
-    return columns | {"squared_error": errors**2, "absolute_error": errors}
+    return {"squared_error": errors**2, "absolute_error": errors}
 
 
 def by_path(means: Mapping[str, T], root: Callable[[T], T]) -> dict[str, T]:

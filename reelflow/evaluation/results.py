@@ -24,7 +24,7 @@ Intervals = dict[str, Interval]
 """A metric's path, `unseen/top_100` or `rmse`, to the ends of its 95 % interval."""
 Likes = dict[str, float | None]
 """`accuracy`, `precision`, `recall`, `auc` and `threshold`; none where nothing could be counted."""
-Settings = dict[str, float]
+Settings = dict[str, int | float]
 """A baseline's settings by name."""
 Origin = Literal["configuration", "champion", "baseline"]
 """Where a bound comes from."""
@@ -115,9 +115,9 @@ class BoundRecord:
     """The model's."""
     reference: float | None = None
     """The champion's or the baseline's value on the same rows."""
-    margin: float | None = None
-    """Difference from `reference` that decides, in the metric's unit: the champion's may be missed
-    by that much, a baseline's must be passed by that much; negative if it may be missed."""
+    threshold: float | None = None
+    """What the interval is held against: its lower end must not be below it, or its upper end not
+    above it if lower is better. Against a baseline an end that is equal does not do either."""
     difference: float | None = None
     """`value` less `reference`."""
     interval: Interval | None = None

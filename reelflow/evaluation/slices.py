@@ -17,6 +17,11 @@ MOVIE_POPULARITY: Final = "movie_popularity"
 GENRE: Final = "genre"
 GENDER: Final = "gender"
 AGE: Final = "age"
+KNOWLEDGE: Final = "knowledge"
+KNOWN_USERS: Final = "known users"
+NEW_USERS: Final = "new users"
+NEW_MOVIES: Final = "new movies"
+"""Values of `knowledge`: what has ratings in training, and what has none."""
 NO_GENRE: Final = "(none)"
 UNKNOWN: Final = "(unknown)"
 
@@ -39,6 +44,25 @@ def user_activity(train_counts: npt.NDArray[np.int32]) -> Labels:
 def movie_popularity(train_counts: npt.NDArray[np.int32]) -> Labels:
     """Bucket of the movie's train ratings, int [rows] to text [rows]; `0` is a cold movie."""
     return _buckets(train_counts, MOVIE_POPULARITY)
+
+
+def by_knowledge(
+    user_counts: npt.NDArray[np.int32], movie_counts: npt.NDArray[np.int32]
+) -> dict[str, Mask]:
+    """What training knows of the rows, to the rows inside, bool [rows]; without empty ones.
+
+    A row of a new user and a new movie is in both slices of them.
+
+    Args:
+        user_counts: train ratings of each row's user, int [rows].
+        movie_counts: train ratings of each row's movie, int [rows].
+    """
+    masks = {
+        KNOWN_USERS: user_counts > 0,
+        NEW_USERS: user_counts == 0,
+        NEW_MOVIES: movie_counts == 0,
+    }
+    return {name: rows for name, rows in masks.items() if rows.any()}
 
 
 def age_group(ages: Sequence[int | None]) -> Labels:

@@ -1,12 +1,15 @@
 """TFMA on the cells of `metrics.aggregate`: its result files, slices and validations, for viewers.
 
 The gate does not wait for it: it decides by the exact figures (reelflow/evaluation/gate.py). TFMA
-counts in float32, and each bound gives way by the metric's tolerance, so that it agrees.
+counts in float32, and each bound gives way by the metric's tolerance, so that it agrees. A bound on
+an interval, which TFMA knows nothing of, is the bound on the value that it amounts to
+(`GateResult.needed`).
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -17,7 +20,7 @@ from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
 from reelflow.base.metrics import METRICS, PROTOCOLS, metric_at
-from reelflow.evaluation.gate import Bound
+from reelflow.evaluation.gate import GateResult
 from reelflow.evaluation.metrics import ZERO, weight_of
 
 _RANKING = ("top_10", "top_100", "ndcg_10", "mrr")
@@ -50,7 +53,7 @@ def evaluate(
     )
 
 
-def eval_config(bounds: Collection[Bound], slice_keys: Iterable[str]) -> config_pb2.EvalConfig:
+def eval_config(bounds: Collection[GateResult], slice_keys: Iterable[str]) -> config_pb2.EvalConfig:
     """TFMA's configuration: the metrics of all protocols by slice, the bounds over all rows.
 
     The bounds apply to the overall slice alone: a small noisy slice must not block a blessing.
@@ -74,18 +77,18 @@ def eval_config(bounds: Collection[Bound], slice_keys: Iterable[str]) -> config_
     )
 
 
-def _metric(output: str, name: str, bound: Bound | None = None) -> dict[str, Any]:
+def _metric(output: str, name: str, bound: GateResult | None = None) -> dict[str, Any]:
     class_name = "RootMeanSquaredError" if metric_at(output).root else "MeanPrediction"
     metric: dict[str, Any] = {"class_name": class_name, "config": json.dumps({"name": name})}
-    if bound is not None:
+    if bound is not None and math.isfinite(bound.needed):
         metric["per_slice_thresholds"] = [
             {"slicing_specs": [{}], "threshold": {"value_threshold": _threshold(bound)}}
         ]
     return {"output_names": [output], "metrics": [metric]}
 
 
-def _threshold(bound: Bound) -> dict[str, float]:
+def _threshold(bound: GateResult) -> dict[str, float]:
     tolerance = bound.gated.metric.tolerance
     if bound.gated.metric.higher_is_better:
-        return {"lower_bound": bound.nearest - tolerance}
-    return {"upper_bound": bound.nearest + tolerance}
+        return {"lower_bound": bound.needed - tolerance}
+    return {"upper_bound": bound.needed + tolerance}

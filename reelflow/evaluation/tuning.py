@@ -25,7 +25,7 @@ from reelflow.base.metrics import GATE_METRICS, METRICS, Metric
 from reelflow.config import ModelConfig, TrainConfig, TunerConfig, Value
 from reelflow.config.tuning_space import EPOCHS, HYPERBAND_EPOCHS, hyperparameters
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
-from reelflow.evaluation.metrics import default_like_threshold, row_columns, summarise
+from reelflow.evaluation.metrics import row_columns, summarise
 from reelflow.evaluation.predictions import TestRows, model_predictions
 from reelflow.evaluation.trials import Trial
 from reelflow.model.mixing import choose
@@ -98,7 +98,7 @@ def measure(
     serving = ServingModel(joint, data, users, mixture, model, hidden=(VALIDATION, TEST))
     signatures = Signatures(serving.signatures())
     predictions = model_predictions(signatures, test_rows, len(movies))
-    columns = row_columns(predictions, rows.rating, default_like_threshold(data))
+    columns = row_columns(predictions, rows.rating, threshold)
     summary = summarise(columns)
     others = [gated.metric.key for gated in GATE_METRICS.values() if not gated.metric.ranked]
     return {**summary.unseen, **{key: getattr(summary, key) for key in others}}

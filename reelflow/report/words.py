@@ -13,6 +13,7 @@ from reelflow.evaluation.results import Intervals, Results, Summary
 PROTOCOLS: Final = {UNSEEN: "movies already rated left out", RAW: "all movies in the running"}
 BASELINES: Final = {
     "popularity": "Popularity",
+    "recent_popularity": "Popularity of late",
     "item_knn": "ItemKNN",
     "ease": "EASE",
     "ials": "iALS",

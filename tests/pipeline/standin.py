@@ -105,7 +105,9 @@ def create_pipeline(config: Config, output: str, name: str = "reelflow") -> tfx.
         model=tfx.dsl.Channel(type=Model),
         model_blessing=tfx.dsl.Channel(type=ModelBlessing),
     ).with_id("ChampionResolver")
-    evaluator = Evaluator(quarantine=reader.outputs["quarantine"], bound=config.gate.rmse_max)
+    evaluator = Evaluator(
+        quarantine=reader.outputs["quarantine"], bound=config.gate.rmse_max or 1.2
+    )
     evaluator.add_upstream_node(champion)
     pusher = Pusher(blessing=evaluator.outputs["blessing"], directory=str(layout.serving))
     return tfx.dsl.Pipeline(

@@ -13,6 +13,7 @@ from pipeline.cli.run import print_outcome
 from pipeline.runs.summary import GateSummary, RunSummary
 from reelflow.config import Config
 from reelflow.config.layout import Layout
+from reelflow.evaluation.results import BoundRecord
 
 METRICS = {
     "raw": {"top_100": 0.3},
@@ -22,6 +23,25 @@ METRICS = {
 }
 BASELINE = {**METRICS, "unseen": {"top_100": 0.25}, "rmse": 0.95}
 CHAMPION = {**METRICS, "unseen": {"top_100": 0.39}, "rmse": 0.9}
+
+LEAD = {"origin": "baseline", "baseline": "popularity", "reference": 0.25}
+LOSS = {"origin": "champion", "reference": 0.39}
+BOUNDS = [
+    BoundRecord("top_100_accuracy", "top_100", 0.05, None, "", value=0.41),
+    BoundRecord("p", "top_100", 0.3, None, "", interval=(0.11, 0.21), **LEAD),
+    BoundRecord("c", "top_100", 0.37, None, "", interval=(-0.02, 0.06), **LOSS),
+    BoundRecord(
+        "rmse_against_biases",
+        "rmse",
+        None,
+        0.97,
+        "",
+        origin="baseline",
+        baseline="biases",
+        reference=0.95,
+        interval=(-0.09, -0.06),
+    ),
+]
 
 
 def _shown(examples: list[Any] | None = None, **changes: Any) -> str:
@@ -40,7 +60,7 @@ def _shown(examples: list[Any] | None = None, **changes: Any) -> str:
         "baselines": {"popularity": BASELINE},
         "out_of_vocabulary": {"users": 0.25, "movies": 0.0},
         "champion": CHAMPION,
-        "gate": {"blessed": True, "reasons": []},
+        "gate": {"blessed": True, "reasons": [], "bounds": BOUNDS},
         "serving_check": {"blessed": True, "reasons": []},
         "pushed": "/out/serving/reelflow/7",
         "seconds": {"A": 1.0, "B": 2.0, "ChampionResolver": 0.1},
@@ -57,19 +77,19 @@ def _shown(examples: list[Any] | None = None, **changes: Any) -> str:
 def test_figures_stand_beside_bound_baseline_and_champion() -> None:
     out = _shown()
     [accuracy] = [line for line in out.splitlines() if "top-100 accuracy, unseen" in line]
-    assert accuracy.split()[3:] == ["0.4100", "≥", "0.0500", "0.2500", "0.3900"]
+    assert accuracy.split()[3:] == ["0.4100", "≥", "0.3700", "0.2500", "0.3900"]
     [rmse] = [line for line in out.splitlines() if line.startswith(" RMSE  ")]
-    assert rmse.split()[1:] == ["0.8750", "≤", "1.2000", "0.9500", "0.9000"]
+    assert rmse.split()[1:] == ["0.8750", "≤", "0.9700", "0.9500", "0.9000"]
     assert "3 rows in quarantine (2 rating, 1 columns)" in out
     assert "synthetic" in out
     assert "/out/serving/reelflow/7" in out
 
 
 def test_a_pass_says_what_the_model_was_held_against() -> None:
-    out = _shown()
-    assert "is 0.4100: at least 0.0500, above the popularity baseline's 0.2500" in out
-    assert "within 0.01 of the champion's 0.3900." in out
-    assert "RMSE is 0.8750: at most 1.2000, within 0.01 of the champion's 0.9000." in out
+    out = " ".join(_shown().split())
+    assert "is 0.4100: at least 0.0500, +0.1100 to +0.2100 from the popularity baseline's" in out
+    assert "-0.0200 to +0.0600 from the champion's 0.3900." in out
+    assert "RMSE is 0.8750: -0.0900 to -0.0600 from that of mean plus damped biases 0.9500." in out
 
 
 def test_the_cache_is_mentioned() -> None:
@@ -107,9 +127,9 @@ def test_examples_show_titles() -> None:
 
 def test_what_is_not_gated_has_no_bound_and_is_said() -> None:
     words = "Top-100 accuracy (unseen) is not gated: no retrieval task."
-    out = _shown(gate=GateSummary(blessed=True, not_gated=[words], ungated=["top_100"]))
+    out = _shown(gate=GateSummary(blessed=True, not_gated=[words], bounds=BOUNDS[3:]))
     [accuracy] = [line for line in out.splitlines() if "top-100 accuracy, unseen" in line]
     assert "≥" not in accuracy
     assert words in out
     assert "Top-100 accuracy (unseen) is 0.4100" not in out
-    assert "RMSE is 0.8750: at most 1.2000" in out
+    assert "RMSE is 0.8750: -0.0900" in out

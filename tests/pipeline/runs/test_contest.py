@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 
@@ -14,11 +15,13 @@ from pipeline.runs.contest import (
     ROWS,
     Comparison,
     cells,
+    setting_sentence,
     stability,
     stability_sentences,
 )
 from reelflow.config import Config
 from reelflow.evaluation.contest import Entry
+from reelflow.evaluation.results import Chosen
 
 LISTS = ("coverage_10", "novelty_10")
 
@@ -42,6 +45,8 @@ COMPARISON = Comparison(
     failures={},
     seeds=[],
     entries=ENTRIES,
+    like_threshold=3.8,
+    settings=["ease: ridge 300, of 5."],
 )
 
 
@@ -120,3 +125,25 @@ def test_a_single_seed_is_not_compared() -> None:
     assert (
         list(stability_sentences(stability([_measured("a", 1.0)], {"a": ["a", "a-seed43"]}))) == []
     )
+
+
+def test_settings_of_baselines_are_told_with_their_budget() -> None:
+    chosen = Chosen({"ridge": 300.0}, tried=5, rows=10_000, value=0.1)
+    assert setting_sentence("ease", chosen) == (
+        "ease: ridge 300; the best of 5 by NDCG@10, unseen on 10,000 validation ratings."
+    )
+    assert setting_sentence("popularity", Chosen({}, tried=1)) == (
+        "popularity: no settings, nothing to choose."
+    )
+
+
+def test_means_over_users_stand_in_lines_of_their_own() -> None:
+    entry = dataclasses.replace(ENTRIES[0], over_users={"unseen/top_10": 0.125})
+    table = cells([entry, ENTRIES[1]])
+    assert [cell.text for cell in table["top-10, unseen, users"]] == ["0.1250", "–"]
+
+
+def test_what_no_test_rating_counts_for_is_a_dash() -> None:
+    metrics = {k: v for k, v in ENTRIES[0].metrics.items() if not k.startswith("liked/")}
+    table = cells([dataclasses.replace(ENTRIES[0], metrics=metrics)])
+    assert table["top-10, liked"][0].text == "–"

@@ -18,6 +18,7 @@ from pipeline.runs.summary import (
 )
 from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
+from reelflow.evaluation.results import BoundRecord
 from tests.pipeline.run_folders import leave_run
 
 REGISTERED = {"registry": "r", "name": "n", "alias": "challenger", "version": 3, "model_hash": "h"}
@@ -40,8 +41,8 @@ def test_a_file_is_read_and_written_again(tmp_path: Path) -> None:
     assert read_summary(tmp_path / "nothing.json") is None
 
 
-def test_ungated_metrics_are_not_in_the_file(tmp_path: Path) -> None:
-    gate = GateSummary(blessed=True, ungated=["top_100"])
+def test_bounds_are_not_in_the_file(tmp_path: Path) -> None:
+    gate = GateSummary(blessed=True, bounds=[BoundRecord("rmse", "rmse", None, 1.0, "")])
     write_summary(RunSummary(run_id="r", finished="f", gate=gate), tmp_path / "s.json")
     content = json.loads((tmp_path / "s.json").read_text())
     assert content["gate"] == {"blessed": True, "reasons": [], "not_gated": []}

@@ -18,7 +18,8 @@ from reelflow.config import GateConfig
 
 def test_the_gate_configuration_has_the_fields_of_every_gate_metric() -> None:
     for gated in GATE_METRICS.values():
-        fields = {gated.limit, gated.champion_margin, gated.baseline_margin} - {None}
+        fields = {gated.limit, gated.champion_margin}
+        fields |= {gated.baseline_margin, gated.biases_margin} - {None}
         assert fields <= set(GateConfig.model_fields)
 
 

@@ -13,7 +13,9 @@ from tests.encoded_data import Checkerboard, checkerboard, encoded, random_rows
 
 EVERY = pytest.mark.parametrize("name", BASELINES)
 # What ranks by counts and stars cannot tell the colours apart: both have equal movies.
-BY_HISTORY = pytest.mark.parametrize("name", sorted({*BASELINES} - {"popularity", "biased_mf"}))
+BY_HISTORY = pytest.mark.parametrize(
+    "name", sorted({*BASELINES} - {"popularity", "recent_popularity", "biased_mf"})
+)
 
 MOVIES = [f"m{i:02d}" for i in range(16)]  # m14 and m15 have no ratings
 

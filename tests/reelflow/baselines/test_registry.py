@@ -17,5 +17,5 @@ def test_names() -> None:
 def test_a_wrong_name_is_refused_with_the_nearest_right_one() -> None:
     with pytest.raises(BadInput, match=r"gate\.baselines: .*'eas'; the nearest is ease"):
         load(overrides=['gate.baselines=["eas"]'])
-    with pytest.raises(BadInput, match="there are popularity, item_knn"):
+    with pytest.raises(BadInput, match="there are popularity, recent_popularity, item_knn"):
         load(overrides=['gate.baselines=["xyz"]'])

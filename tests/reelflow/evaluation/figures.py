@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from reelflow.evaluation.metrics import Predictions, row_columns, summarise
-from reelflow.evaluation.results import Summary
+from reelflow.base.metrics import all_paths
+from reelflow.evaluation.bootstrap import Measured
+from reelflow.evaluation.metrics import Predictions
 
 LIKED = 3.5
 """Stars from which on a row counts as a like."""
@@ -27,15 +28,12 @@ def stars(seed: int, rows: int = 60) -> np.ndarray:
     return (np.random.default_rng(seed).integers(1, 11, rows) / 2).astype(np.float32)
 
 
-def summary(top_100: float, rmse: float, raw: float | None = None) -> Summary:
-    """A model's figures; `top_100` is under the unseen protocol, `raw` under the other."""
-    names = (*(f"top_{k}" for k in (1, 5, 10, 50, 100)), "ndcg_10", "mrr")
-    both = {p: dict.fromkeys(names, 0.0) for p in ("raw", "unseen", "liked")}
-    both["unseen"]["top_100"] = top_100
-    both["raw"]["top_100"] = top_100 / 2 if raw is None else raw
-    return Summary(**both, rmse=rmse, mae=rmse)
-
-
-def summary_of(found: Predictions, ratings: np.ndarray) -> Summary:
-    """Means over all rows."""
-    return summarise(row_columns(found, ratings, LIKED))
+def certain(
+    top_100: float, rmse: float, raw: float | None = None, liked: float | None = None
+) -> Measured:
+    """A model's figures, the same in every draw; `top_100` is under the unseen protocol."""
+    values = dict.fromkeys(all_paths(), 0.0) | {"rmse": rmse, "mae": rmse}
+    values["unseen/top_100"] = top_100
+    values["raw/top_100"] = top_100 / 2 if raw is None else raw
+    values["liked/top_100"] = top_100 if liked is None else liked
+    return Measured(values, {path: np.full(1000, value) for path, value in values.items()})

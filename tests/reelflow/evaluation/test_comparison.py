@@ -16,8 +16,9 @@ from reelflow.config import GateConfig
 from reelflow.encoding.encode import with_validation
 from reelflow.evaluation.comparison import compare
 from reelflow.evaluation.predictions import TestRows
-from reelflow.evaluation.results import METRICS_FILE, Results
+from reelflow.evaluation.results import METRICS_FILE, Chosen, Results
 from reelflow.saved_model.files import ModelInfo
+from tests.encoded_data import Checkerboard, encoded
 
 if TYPE_CHECKING:
     from tests.reelflow.trained import Trained
@@ -43,10 +44,10 @@ def test_the_checkerboard_is_solved_and_popularity_is_not(results: Results) -> N
     assert results.baselines["popularity"].unseen["top_5"] < 1
 
 
-def test_baselines_learn_from_what_the_model_has_learned_from(
+def test_baselines_know_train_and_validation_whatever_the_model_was_trained_on(
     model: Trained, saved_model: Path, tmp_path: Path
 ) -> None:
-    """Of a model that knows validation too, they do; the model is the same all the while."""
+    """The model knows both as well, by its timelines; it is the same all the while."""
     refit = shutil.copytree(saved_model, tmp_path / "refit")
     ModelInfo.read(saved_model).model_copy(update={"train": {"refit": True}}).write(refit)
     together = with_validation(model.data)
@@ -59,7 +60,15 @@ def test_baselines_learn_from_what_the_model_has_learned_from(
         )
     )
     assert refitted.metrics == joined.metrics == without.metrics
-    assert refitted.baselines == joined.baselines != without.baselines
+    assert refitted.baselines == joined.baselines == without.baselines
+
+
+def test_settings_and_budget_of_baselines_are_told(model: Trained, saved_model: Path) -> None:
+    gate = GATE.model_copy(update={"baselines": ("popularity", "ease")})
+    chosen = compare(saved_model, None, _rows(model), model.data, gate, seed=0).results.chosen
+    assert chosen["popularity"] == Chosen({}, tried=1)
+    assert (chosen["ease"].tried, chosen["ease"].rows) == (5, 24)
+    assert set(chosen["ease"].settings) == {"ridge"}
 
 
 def test_the_same_model_has_the_same_figures(results: Results) -> None:
@@ -67,7 +76,7 @@ def test_the_same_model_has_the_same_figures(results: Results) -> None:
 
 
 def test_slices_add_up(results: Results) -> None:
-    for key in ("user_activity", "movie_popularity"):
+    for key in ("user_activity", "movie_popularity", "knowledge"):
         parts = [part for part in results.slices if part.key == key]
         assert sum(part.rows for part in parts) == results.rows
         total = sum(part.rows * part.unseen["mrr"] for part in parts)
@@ -86,8 +95,34 @@ def test_every_slice_has_intervals_around_its_figures(results: Results) -> None:
 
 
 def test_bounds_are_those_of_champion_and_baselines(results: Results) -> None:
-    names = {bound.name for bound in results.gate.bounds}
-    assert {"rmse_against_champion", "top_100_accuracy_against_popularity"} <= names
+    bounds = {bound.name: bound for bound in results.gate.bounds}
+    # Of twenty movies all are among the first hundred.
+    assert set(bounds) == {"rmse_against_champion", "rmse_against_biases"}
+    assert results.omitted == [50, 100]
+    assert results.gate.not_gated == [
+        "Top-100 accuracy (unseen) is not gated: the catalogue has 20 movies, so that any of them "
+        "is there."
+    ]
+    itself = bounds["rmse_against_champion"]
+    assert (itself.difference, itself.interval, itself.kept) == (0.0, (0.0, 0.0), True)
+    biases = bounds["rmse_against_biases"]
+    assert biases.threshold == pytest.approx(0.02 * biases.reference)
+    assert biases.value == results.metrics.rmse
+
+
+def test_three_protocols_means_over_users_and_the_stars_of_hits(results: Results) -> None:
+    summary = results.metrics
+    assert results.like_threshold == pytest.approx(2 + 0.7 * 3)
+    assert 0 < summary.liked_rows < 24
+    assert summary.liked["top_5"] == summary.unseen["top_5"] == 1
+    # One test row a user: both means are the same.
+    assert summary.over_users["unseen/mrr"] == pytest.approx(summary.unseen["mrr"])
+    assert 2 < summary.stars_of_hits_10 < 5
+    assert {"liked/top_10", "stars_of_hits_10"} < set(results.intervals.model)
+
+
+def test_one_test_row_a_user_has_no_live_history(results: Results) -> None:
+    assert results.live is None
 
 
 def test_the_file_has_the_documented_keys_and_is_read_as_it_was_written(
@@ -102,14 +137,54 @@ def test_the_file_has_the_documented_keys_and_is_read_as_it_was_written(
     assert content["intervals"]["champion"] == content["intervals"]["model"]
     assert set(content["intervals"]["baselines"]) == {"popularity"}
     assert sum(part["rows"] for part in content["calibration"]) == content["rows"]
-    assert {"raw", "unseen", "rmse", "mae"} <= set(content["metrics"])
+    assert {"raw", "unseen", "liked", "over_users", "rmse", "mae"} <= set(content["metrics"])
     assert set(content["baselines"]["popularity"]) == set(content["metrics"])
     assert content["out_of_vocabulary"] == {"users": 0, "movies": 0}
-    # Among twenty movies every model has them all in the first hundred: it beats no baseline.
-    assert content["gate"]["blessed"] is False
-    assert content["gate"]["broken"] == ["top_100_accuracy_against_popularity"]
-    assert "the popularity baseline's 1.0000" in content["gate"]["reasons"][0]
+    assert content["gate"]["blessed"] is True
     assert Results.read(tmp_path) == results
+
+
+def test_a_file_of_an_older_version_is_read(results: Results, tmp_path: Path) -> None:
+    results.write(tmp_path)
+    content = json.loads((tmp_path / METRICS_FILE).read_text())
+    for key in ("retrieval", "live", "like_threshold", "movies", "omitted", "chosen"):
+        del content[key]
+    for summary in (content["metrics"], *content["baselines"].values(), *content["slices"]):
+        for key in ("liked", "liked_rows", "stars_of_hits_10", "over_users"):
+            del summary[key]
+    known = ("name", "metric", "lower", "upper", "reason")
+    content["gate"]["bounds"] = [
+        {key: bound[key] for key in known} for bound in content["gate"]["bounds"]
+    ]
+    found = Results.of(content)
+    assert found.metrics.unseen == results.metrics.unseen
+    assert found.metrics.value("liked/top_10") is None
+    assert [bound.kept for bound in found.gate.bounds] == [None, None]
+
+
+def test_live_histories_are_measured_where_the_split_is_by_time(
+    model: Trained, saved_model: Path
+) -> None:
+    """A second test rating of each user, later than the first, which it then knows."""
+    board = model.board
+    later = [(user, _other(board, user), 5.0, 900) for user in board.users]
+    test = [*board.test, *later]
+    data = encoded(board.train, board.validation, test, board.movies)
+    ids = np.array([row[:2] for row in test], object)
+    rows = TestRows(ids[:, 0], ids[:, 1], data.test)
+    live = compare(saved_model, None, rows, data, GATE, seed=0).results.live
+    assert live is not None
+    assert live.rows == 48
+    assert live.nightly.unseen["mrr"] < live.metrics.unseen["mrr"]
+    low, high = live.intervals["unseen/mrr"]
+    assert low <= live.metrics.unseen["mrr"] <= high
+
+
+def _other(board: Checkerboard, user: str) -> str:
+    """The last movie of the user's colour that it has not rated anywhere."""
+    rated = {row[1] for row in [*board.train, *board.validation, *board.test] if row[0] == user}
+    [movie] = board.right_answers(user) - rated
+    return movie
 
 
 def test_too_many_rows_are_sampled_by_seed(model: Trained, saved_model: Path) -> None:
@@ -143,7 +218,9 @@ def test_strangers_and_unknown_movies_count_against_the_model(
     )
     found = compare(saved_model, None, lost, model.data, GATE, seed=0).results
     [cold] = [part for part in found.slices if part.slice == {"movie_popularity": "0"}]
-    assert cold.rows == 23
+    [new] = [part for part in found.slices if part.slice == {"knowledge": "new movies"}]
+    assert cold.rows == new.rows == 23
+    assert found.out_of_vocabulary == {"users": 0, "movies": 23 / 24}
     assert cold.unseen["mrr"] == cold.raw["mrr"] == pytest.approx(1 / 21)
     # At best the only known movie is the first.
     assert found.baselines["popularity"].unseen["mrr"] <= (1 + 23 / 21) / 24 + 1e-9

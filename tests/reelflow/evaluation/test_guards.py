@@ -86,6 +86,11 @@ def test_nothing_but_unknown_ids_is_an_error(lost: tuple[str, str], who: str) ->
         guards.known_ids(*_test([(*lost, 3.0, 9)]))
 
 
+def test_a_movie_of_the_catalogue_without_ratings_is_unknown_too() -> None:
+    with pytest.raises(BadInput, match="All movies of the test split are out of vocabulary"):
+        guards.known_ids(*_test([("a", "m3", 3.0, 9)]))
+
+
 def test_the_hit_rate_is_told() -> None:
     guard = guards.known_ids(*_test([("a", "m1", 3.0, 9), ("x", "m1", 3.0, 9)]))
     assert guard.passed
@@ -129,7 +134,7 @@ Scores = Callable[[int, int], np.ndarray[Any, Any]]
     ids=["constant", "one for all", "diverged"],
 )
 def test_collapsed_embeddings_are_refused(scores: Scores, words: str, rows: TestRows) -> None:
-    def score(user_id: tf.Tensor, history: tf.Tensor) -> dict[str, tf.Tensor]:
+    def score(user_id: tf.Tensor, **others: tf.Tensor) -> dict[str, tf.Tensor]:
         return {f.SCORE: tf.constant(scores(len(user_id), 20), tf.float32)}
 
     guard = guards.scores_vary(Signatures({"score": score}), rows)
