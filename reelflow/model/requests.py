@@ -60,7 +60,7 @@ class Knowledge(tf.Module):
         """
         named = self.rows_of(history, tf.size(users))
         given = tf.broadcast_to(stars, tf.shape(named))
-        opinions = self.timelines.opinions_of(users, given)
+        opinions = self.timelines.opinions_of(users, given, hide)
         latest, felt = self.timelines.latest(users, self._length, hide)
         recent = tf.concat([latest, named], axis=1)
         felt = tf.concat([felt, opinions], axis=1)
@@ -91,26 +91,40 @@ class Knowledge(tf.Module):
     def well_rated(
         self, users: tf.Tensor, named: tf.Tensor, stars: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return movies that may be reasons, padded, their opinions and stars, [batch, n] each.
+        """Return movies that may be reasons, each once, padded, [batch, n].
+
+        What a request says of a movie counts more than the timeline, a later entry of it more than
+        an earlier one; a movie that it names without stars is no reason against the timeline.
 
         Args:
             users: numbers of timelines, int32 [batch].
             named: `movie_index` of the requests' histories, int32 [batch, n].
             stars: of these, as for `asked`.
+
+        Returns:
+            `movie_index`, int32; opinions, float32; stars, NaN where not known, float32.
         """
-        batch = tf.size(users)
+        batch, everything = tf.size(users), tf.zeros_like(users, tf.bool)
         rows, *columns = self.timelines.well_rated(users)
-        timeline = [
+        past, felt, own = (
             tf.RaggedTensor.from_value_rowids(column, rows, nrows=batch).to_tensor(padding)
             for column, padding in zip(columns, (self.movie_count, 0.0, np.nan), strict=True)
-        ]
+        )
         given = tf.broadcast_to(stars, tf.shape(named))
-        opinions = self.timelines.opinions_of(users, given)
-        twice = tf.reduce_any(named[:, :, None] == timeline[0][:, None, :], axis=2)
-        fits = (opinions >= 0.0) & ~twice
+        opinions = self.timelines.opinions_of(users, given, everything)
+        same = named[:, :, None] == past[:, None, :]
+        past = tf.where(
+            tf.reduce_any(same & (opinions < 0.0)[:, :, None], axis=1), self.movie_count, past
+        )
+        rated = tf.pad(self._table(self.timelines.seen(users, everything), batch), [[0, 0], [0, 1]])
+        rated_before = tf.gather(rated, named, axis=1, batch_dims=1)
+        places = tf.range(tf.shape(named)[1])
+        again = (named[:, :, None] == named[:, None, :]) & (places[:, None] < places)
+        fits = (opinions >= 0.0) & ~tf.reduce_any(same, axis=2) & ~tf.reduce_any(again, axis=2)
+        fits &= ~(rated_before & tf.math.is_nan(given))
         request = [tf.where(fits, named, self.movie_count), opinions, given]
         movies, felt, own = (
-            tf.concat(pair, axis=1) for pair in zip(timeline, request, strict=True)
+            tf.concat(pair, axis=1) for pair in zip((past, felt, own), request, strict=True)
         )
         return movies, felt, own
 

@@ -21,8 +21,6 @@ WELL_RATED_SLACK = 1e-6
 """Stars by which a rating may lie below a mean that it equals but for rounding."""
 SEEN_TABLE_BYTES = 1 << 28
 """Size up to which `SeenMovies` holds a dense table of users by movies."""
-
-
 OPINION_MAX = 2.0
 """Largest distance of a rating from the user's mean that counts, in standard deviations."""
 
@@ -205,7 +203,7 @@ class Timelines(tf.Module):
         rows, movies, _ = self.rated(users, hide)
         return tf.stack([rows, movies], axis=1)
 
-    def opinions_of(self, users: tf.Tensor, stars: tf.Tensor) -> tf.Tensor:
+    def opinions_of(self, users: tf.Tensor, stars: tf.Tensor, as_judged: tf.Tensor) -> tf.Tensor:
         """Return the opinions that stars of a request express, float32 [batch, n].
 
         Stars that are not known, NaN, express none. A user without ratings is taken to have the
@@ -214,9 +212,11 @@ class Timelines(tf.Module):
         Args:
             users: int [batch].
             stars: float32 [batch, n].
+            as_judged: bool [batch], True: hidden ratings say nothing of the user's mean.
         """
-        own = tf.gather(self._own_means, users)[:, None]
-        means = tf.where(tf.math.is_nan(own), self.star_mean, own)
+        only_hidden = self.ends_now(users) == tf.gather(self._offsets, users)
+        own = tf.where(as_judged & only_hidden, np.nan, tf.gather(self._own_means, users))
+        means = tf.where(tf.math.is_nan(own), self.star_mean, own)[:, None]
         opinions = (stars - means) / (self.star_deviation or 1.0)
         clipped = tf.clip_by_value(opinions, -OPINION_MAX, OPINION_MAX)
         return tf.where(tf.math.is_nan(stars), 0.0, clipped)

@@ -254,23 +254,20 @@ def test_all_ratings_of_a_constant_user_are_good_ones() -> None:
     assert timelines.star_deviation == pytest.approx(0.0, abs=1e-6)
 
 
-def test_opinions_of_the_stars_of_a_request(everything: Everything) -> None:
+@pytest.mark.parametrize("as_judged", [True, False])
+def test_opinions_of_the_stars_of_a_request(everything: Everything, as_judged: bool) -> None:
+    """A user of whom nothing may be known has the mean of all."""
     users = everything.users
     given = np.tile(np.array([[np.nan, 1.0, 3.5, 5.0]], np.float32), (len(users), 1))
-    found = everything.timelines.opinions_of(users, tf.constant(given)).numpy()
-    overall = everything.timelines.star_mean
+    hide = tf.fill(tf.shape(users), as_judged)
+    found = everything.timelines.opinions_of(users, tf.constant(given), hide).numpy()
     for at, user in enumerate(users.numpy()):
-        mean = everything.mean(user)
-        shift = overall - mean if not np.isnan(mean) else 0.0
-        for stars, opinion in zip(given[at], found[at], strict=True):
-            if np.isnan(stars):
-                assert opinion == 0.0
-            elif not np.isnan(mean):
-                assert opinion == pytest.approx(everything.opinion(user, stars), abs=1e-4)
-            else:  # of the unknown user nothing is known: the mean of all stands in
-                deviation = (stars - overall) / everything.timelines.star_deviation
-                assert opinion == pytest.approx(np.clip(deviation, -2, 2), abs=1e-4)
-                assert shift == 0.0
+        mean = everything.mean(user) if everything.rows(user, as_judged) else np.nan
+        mean = everything.timelines.star_mean if np.isnan(mean) else mean
+        felt = (given[at] - mean) / everything.timelines.star_deviation
+        np.testing.assert_allclose(
+            found[at], np.nan_to_num(np.clip(felt, -OPINION_MAX, OPINION_MAX)), atol=1e-5
+        )
 
 
 def test_means_are_of_the_visible_ratings(everything: Everything) -> None:
