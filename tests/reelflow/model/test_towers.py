@@ -12,6 +12,7 @@ import tf_keras as keras
 
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import Tokens
+from reelflow.model.layers import Bags
 from reelflow.model.towers import CandidateTower, QueryTower, genre_shares
 from tests.encoded_data import Movie, encoded
 
@@ -24,10 +25,16 @@ def _query_tower(query: str = "both", **config: Any) -> QueryTower:
     tower = QueryTower(
         USERS, MOVIES, LENGTH, ModelConfig(embedding_size=SIZE, query=query, **config)
     )
-    tower(tf.constant([0]), tf.fill([1, tower.history_length], MOVIES))
+    tower(tf.constant([0]), *_nothing(tower, 1))
     for weight in tower.trainable_weights:
         weight.assign(np.random.default_rng(1).normal(size=weight.shape))
     return tower
+
+
+def _nothing(tower: QueryTower, rows: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Last movies and opinions of users without any."""
+    shape = [rows, tower.history_length]
+    return tf.fill(shape, MOVIES), tf.zeros(shape)
 
 
 def _weights(tower: keras.layers.Layer) -> dict[str, np.ndarray]:
@@ -36,29 +43,93 @@ def _weights(tower: keras.layers.Layer) -> dict[str, np.ndarray]:
     }
 
 
-def test_query_is_the_user_and_the_weighted_history() -> None:
-    tower = _query_tower()
+RECENT = np.array([[MOVIES, 2, 4], [MOVIES, MOVIES, MOVIES], [6, 0, 0]])
+OPINIONS = np.array([[0, -1.5, 0.5], [0, 0, 0], [2, 0, -0.25]], np.float32)
+
+
+@pytest.mark.parametrize("stars", [True, False])
+def test_query_is_the_user_and_the_weighted_history(stars: bool) -> None:
+    tower = _query_tower(history_stars=stars)
     table = _weights(tower)
-    recent = np.array([[MOVIES, 2, 4], [MOVIES, MOVIES, MOVIES], [6, 0, 0]])
     users = np.array([3, 0, USERS])
-    found = tower(tf.constant(users), tf.constant(recent)).numpy()
-    for row, (user, movies) in enumerate(zip(users, recent, strict=True)):
-        expected = table["user"][user].copy()
-        for weight, movie in zip(table["position_weights:0"], movies, strict=True):
-            if movie != MOVIES:
-                expected += weight * table["history"][movie]
-        np.testing.assert_allclose(found[row], [*expected, 1.0], rtol=1e-5)
+    bag = np.random.default_rng(4).normal(size=(3, SIZE)).astype(np.float32)
+    inputs = tf.constant(users), tf.constant(RECENT), tf.constant(OPINIONS)
+    for extra in (None, bag):
+        found = tower(*inputs, extra).numpy()
+        for row, user in enumerate(users):
+            expected = table["user"][user].copy()
+            past = zip(table["position_weights:0"], RECENT[row], OPINIONS[row], strict=True)
+            for weight, movie, opinion in past:
+                if movie != MOVIES:
+                    expected += weight * table["history"][movie]
+                    if stars:
+                        expected += weight * opinion * table["opinion"][movie]
+            if extra is not None:
+                expected += bag[row]
+            np.testing.assert_allclose(found[row], [*expected, 1.0], rtol=1e-4, atol=1e-5)
+    assert ("opinion" in table) is stars
+
+
+def test_opinions_add_nothing_before_they_are_learned() -> None:
+    tower = QueryTower(USERS, MOVIES, LENGTH, ModelConfig(embedding_size=SIZE))
+    inputs = tf.constant([3, 0, 1]), tf.constant(RECENT)
+    np.testing.assert_array_equal(
+        tower(*inputs, tf.constant(OPINIONS)), tower(*inputs, tf.zeros([3, LENGTH]))
+    )
 
 
 def test_padding_does_not_count() -> None:
     tower = _query_tower()
-    recent = tf.constant([[MOVIES, MOVIES, 2]])
-    before = tower(tf.constant([1]), recent).numpy()
+    inputs = tf.constant([1]), tf.constant([[MOVIES, MOVIES, 2]]), tf.zeros([1, LENGTH])
+    before = tower(*inputs).numpy()
     history = next(w for w in tower.weights if "history" in w.name)
     changed = history.numpy()
     changed[MOVIES] += 100.0
     history.assign(changed)
-    np.testing.assert_array_equal(tower(tf.constant([1]), recent), before)
+    np.testing.assert_array_equal(tower(*inputs), before)
+
+
+RATED = [(0, 2), (0, 4), (0, 2), (2, 6), (3, 1)]
+"""User and movie; a movie twice."""
+
+
+def test_the_bag_is_the_sum_over_all_rated_movies_by_the_root_of_their_number() -> None:
+    tower = _query_tower()
+    table = _weights(tower)["bag:0"]
+    owners, members = (np.array(column, np.int32) for column in zip(*RATED, strict=True))
+    bags = Bags(owners, members, USERS + 1)
+    users = np.array([3, 0, 1, USERS, 0], np.int32)
+    found = tower.sums_of(bags, tf.constant(users), None).numpy()
+    rows = [(at, m) for at, user in enumerate(users) for u, m in RATED if u == user]
+    at, movies = (tf.constant(column, tf.int32) for column in zip(*rows, strict=True))
+    served = tower.sums_at(at, movies, tf.constant(len(users))).numpy()
+    for row, user in enumerate(users):
+        mine = [movie for owner, movie in RATED if owner == user]
+        expected = table[mine].sum(axis=0) / np.sqrt(max(len(mine), 1))
+        np.testing.assert_allclose(found[row], expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(served[row], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_in_training_a_bag_is_without_its_target() -> None:
+    tower = _query_tower()
+    table = _weights(tower)["bag:0"]
+    owners, members = (np.array(column, np.int32) for column in zip(*RATED, strict=True))
+    bags = Bags(owners, members, USERS + 1)
+    users, targets = tf.constant([0, 0, 2]), tf.constant([2, 4, 6])
+    found = tower.sums_of(bags, users, targets).numpy()
+    expected = [table[4], 2 * table[2] / np.sqrt(2), np.zeros(SIZE)]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_bag_shares_are_the_terms_of_the_sum() -> None:
+    tower = _query_tower()
+    candidates = np.random.default_rng(3).normal(size=(2, SIZE + 1)).astype(np.float32)
+    rated = tf.constant([[2, 4, 6], [1, MOVIES, MOVIES]])
+    shares = tower.bag_shares(rated, tf.constant([3.0, 1.0]), tf.constant(candidates)).numpy()
+    rows, movies = tf.constant([0, 0, 0, 1]), tf.constant([2, 4, 6, 1])
+    bag = tower.sums_at(rows, movies, tf.constant(2)).numpy()
+    whole = (bag * candidates[:, :-1]).sum(axis=1)
+    np.testing.assert_allclose([shares[0].sum(), shares[1, 0]], whole, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("query", "knows_user", "knows_history"), [
@@ -69,8 +140,10 @@ def test_what_a_query_knows(query: str, knows_user: bool, knows_history: bool) -
 
     def ask(user: int, movie: int) -> np.ndarray:
         recent = [[MOVIES, MOVIES, movie]] if tower.history_length else [[]]
-        return tower(tf.constant([user]), tf.constant(recent, tf.int32)).numpy()
+        opinions = tf.zeros([1, tower.history_length])
+        return tower(tf.constant([user]), tf.constant(recent, tf.int32), opinions).numpy()
 
+    assert tower.uses_histories is tower.uses_bag is knows_history
     assert tower.history_length == (LENGTH if knows_history else 0)
     assert np.array_equal(ask(0, 1), ask(1, 1)) is not knows_user
     assert np.array_equal(ask(0, 1), ask(0, 2)) is not knows_history
@@ -79,19 +152,19 @@ def test_what_a_query_knows(query: str, knows_user: bool, knows_history: bool) -
 def test_the_newest_movie_weighs_most_at_first() -> None:
     config = ModelConfig(embedding_size=SIZE)
     tower = QueryTower(USERS, MOVIES, LENGTH, config)
-    tower(tf.constant([0]), tf.fill([1, LENGTH], MOVIES))
+    tower(tf.constant([0]), *_nothing(tower, 1))
     np.testing.assert_allclose(_weights(tower)["position_weights:0"], [1 / 3, 1 / 2, 1])
 
 
 def test_training_hides_some_users_and_drops_out() -> None:
     tower = _query_tower(query_dropout=0.0)
-    users, recent = tf.fill([4000], 2), tf.fill([4000, LENGTH], MOVIES)
-    found = tower(users, recent, training=True).numpy()[:, :-1]
+    users, nothing = tf.fill([4000], 2), _nothing(tower, 4000)
+    found = tower(users, *nothing, training=True).numpy()[:, :-1]
     table = _weights(tower)["user"]
     hidden = (found == table[USERS]).all(axis=1)
     assert ((found == table[2]).all(axis=1) | hidden).all()
     assert hidden.mean() == pytest.approx(0.1, abs=0.02)
-    dropped = _query_tower(query_dropout=0.5)(users, recent, training=True).numpy()
+    dropped = _query_tower(query_dropout=0.5)(users, *nothing, training=True).numpy()
     assert (dropped[:, :-1] == 0).mean() == pytest.approx(0.5, abs=0.03)
     assert (dropped[:, -1] == 1).all()
 
@@ -99,7 +172,7 @@ def test_training_hides_some_users_and_drops_out() -> None:
 CATALOGUE = [Movie("a", ("War", "Drama"), 1990), Movie("b"), Movie("c", ("Drama",), 2020)]
 DATA = encoded([("u", "a", 3.0, 1), ("u", "c", 3.0, 2)], movies=CATALOGUE)  # nobody rated b
 SHARES = np.array([[0.5, 0.5], [0, 0], [1, 0]])  # Drama, War
-RATED = np.array([[1], [0], [1]])
+HAS_RATINGS = np.array([[1], [0], [1]])
 
 
 def _candidate_tower(**config: Any) -> CandidateTower:
@@ -124,14 +197,14 @@ def test_candidates_are_movie_genres_year_and_bias(genres: bool, year: bool, bia
     assert set(table) == {"movie"} | ({"genres"} if genres else set()) | (
         {"year"} if year else set()
     ) | ({"bias", "unrated_bias"} if bias else set())
-    expected = RATED * table["movie"]
+    expected = HAS_RATINGS * table["movie"]
     if genres:
         expected += SHARES @ table["genres"]
     if year:
         expected += DATA.catalogue.year_scaled[:, None] * table["year"]
     biases = np.zeros([3, 1])
     if bias:
-        biases = np.where(RATED == 1, table["bias"], table["unrated_bias"])
+        biases = np.where(HAS_RATINGS == 1, table["bias"], table["unrated_bias"])
     expected = np.concatenate([expected, biases], axis=1)
     np.testing.assert_allclose(tower.catalogue(), expected, rtol=1e-5)
     np.testing.assert_allclose(tower(tf.constant([2, 0, 2])), expected[[2, 0, 2]], rtol=1e-5)
@@ -143,20 +216,21 @@ def test_movies_that_nobody_rated_stand_where_their_features_put_them() -> None:
     before = tower.catalogue().numpy()
     for weight in tower.weights:
         if weight.name in ("movie:0", "bias:0"):
-            weight.assign(weight + tf.constant(1.0 - RATED, tf.float32))
+            weight.assign(weight + tf.constant(1.0 - HAS_RATINGS, tf.float32))
     np.testing.assert_array_equal(tower.catalogue(), before)
 
 
 def test_dense_layers_end_in_the_size_of_the_last() -> None:
     query = _query_tower(query_layers=(6, 3), candidate_layers=(3,))
-    recent = tf.constant([[MOVIES, 2, 4], [MOVIES, MOVIES, 1]])
-    found = query(tf.constant([0, 1]), recent).numpy()
+    inputs = tf.constant([0, 1]), tf.constant([[MOVIES, 2, 4], [MOVIES, MOVIES, 1]])
+    opinions = tf.constant(OPINIONS[:2])
+    found = query(*inputs, opinions).numpy()
     table = {w.name: w.numpy() for w in query.weights}
     first, last = ("query_layers/dense_0", "query_layers/dense_1")
     plain = _query_tower()
     for mine, theirs in zip(plain.weights, query.weights, strict=False):
         mine.assign(theirs)
-    hidden = plain(tf.constant([0, 1]), recent).numpy()[:, :-1]
+    hidden = plain(*inputs, opinions).numpy()[:, :-1]
     kernels = {name: next(v for k, v in table.items() if k.endswith(name)) for name in (
         f"{first}/kernel:0", f"{first}/bias:0", f"{last}/kernel:0", f"{last}/bias:0"
     )}  # fmt: skip
@@ -178,14 +252,14 @@ def test_layers_drop_out_in_training_only() -> None:
 def test_shares_and_rest_sum_to_the_score(layers: dict[str, Any]) -> None:
     tower = _query_tower(**layers)
     users = tf.constant([3, 0, USERS])
-    recent = tf.constant([[MOVIES, 2, 4], [MOVIES, MOVIES, MOVIES], [6, 0, 0]])
+    recent, opinions = tf.constant(RECENT), tf.constant(OPINIONS)
     candidates = tf.constant(np.random.default_rng(3).normal(size=(3, SIZE + 1)), tf.float32)
-    shares, rest = (x.numpy() for x in tower.shares(users, recent, candidates))
-    scores = tf.reduce_sum(tower(users, recent) * candidates, axis=1).numpy()
+    shares, rest = (x.numpy() for x in tower.shares(users, recent, opinions, candidates))
+    scores = tf.reduce_sum(tower(users, recent, opinions) * candidates, axis=1).numpy()
     np.testing.assert_allclose(shares.sum(axis=1) + rest, scores, rtol=1e-4)
     assert (shares[recent.numpy() == MOVIES] == 0).all()
     # A movie's share is what the score loses without it.
-    without = tower(users, tf.constant([[MOVIES, MOVIES, 4]] * 3))
+    without = tower(users, tf.constant([[MOVIES, MOVIES, 4]] * 3), opinions)
     lost = scores[0] - float(tf.reduce_sum(without[0] * candidates[0]))
     assert shares[0, 1] == pytest.approx(lost, rel=1e-3)
 
@@ -205,8 +279,8 @@ ATTRIBUTES = Tokens.from_pairs(WORDS, np.array([0, 0, 2]), np.array([0, 1, 1]), 
 def test_attributes_are_part_of_the_query_and_frozen_they_stay(query: str) -> None:
     config = ModelConfig(embedding_size=SIZE, query=query)
     tower = QueryTower(USERS, MOVIES, LENGTH, config, ATTRIBUTES)
-    users, recent = tf.range(USERS + 1), tf.fill([USERS + 1, tower.history_length], MOVIES)
-    tower(users, recent)
+    inputs = tf.range(USERS + 1), *_nothing(tower, USERS + 1)
+    tower(*inputs)
     for weight in tower.trainable_weights:
         weight.assign(np.random.default_rng(1).normal(size=weight.shape))
     table = _weights(tower)
@@ -214,12 +288,12 @@ def test_attributes_are_part_of_the_query_and_frozen_they_stay(query: str) -> No
     expected = np.zeros([USERS + 1, SIZE]) if query == "history" else table["user"].copy()
     expected[0] += (words[0] + words[1]) / np.sqrt(2)
     expected[2] += words[1]
-    found = tower(users, recent).numpy()
+    found = tower(*inputs).numpy()
     np.testing.assert_allclose(found[:, :-1], expected, rtol=1e-5)
     tower.freeze()
     for weight in tower.trainable_weights:
         weight.assign(tf.zeros_like(weight))
-    np.testing.assert_array_equal(tower(users, recent), found)
+    np.testing.assert_array_equal(tower(*inputs), found)
 
 
 def test_declared_features_are_part_of_the_candidate() -> None:
@@ -230,7 +304,7 @@ def test_declared_features_are_part_of_the_candidate() -> None:
     for weight in tower.weights:
         weight.assign(np.random.default_rng(2).normal(size=weight.shape))
     table = {w.name.removesuffix(":0").split("/")[-1]: w.numpy() for w in tower.weights}
-    expected = RATED * table["movie"]
+    expected = HAS_RATINGS * table["movie"]
     expected[1] += table["features"].sum(axis=0) / np.sqrt(2)
     expected[2] += table["features"][1]
     np.testing.assert_allclose(tower.catalogue()[:, :-1], expected, rtol=1e-5)
