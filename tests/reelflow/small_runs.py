@@ -23,6 +23,7 @@ TRAIN_BRIEFLY = TrainConfig(
 SPLITS: Mapping[str, Mapping[str, Any]] = {
     "random": {"validation": 0.15, "test": 0.15},
     "temporal": {"validation": 0.15, "test": 0.15},
+    "last": {"validation": 0.15, "test": 0.15},
     "leave_last": {"validation": 1, "test": 2},
     "predefined": {},
 }
