@@ -225,7 +225,7 @@ class ProfileMessage(BaseModel):
     """The model's knowledge of a user."""
 
     model_version: int
-    known: bool = Field(description="Whether the user has ratings in the model's training data.")
+    known: bool = Field(description="Whether the model has ratings of the user.")
     count: int = Field(description="How many.")
     films: list[RatedMovie] = Field(description="The newest first, those named in front.")
     genres: list[ShareMessage] = Field(description="Of all movies, the most frequent first.")

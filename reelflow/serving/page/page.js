@@ -1,12 +1,13 @@
 // The page: what is asked (kept in the URL, so that it can be shared), what is answered.
-import { card, get, make, near, post, shares, shown, spoken, title } from "./parts.js";
+import { card, get, given, make, near, post, shares, spoken, title } from "./parts.js";
 import { searchBox } from "./search.js";
 
 const $ = (id) => document.getElementById(id);
 const FIRST = 12, MORE = 12, MOST = 96, POLL = 5000;
 const SOURCES = {
   user: (asked) => `From what the model knows of user ${asked.user}.`,
-  history: () => `From the movies you marked.${version.stars ? " Stars are an average viewer's." : ""}`,
+  history: (asked) => [asked.user ? `From what user ${asked.user} has rated since the model was trained.` : "From the movies you marked.",
+    version.stars ? "Stars are an average viewer's." : ""].join(" "),
   popularity: (asked) => asked.user
     ? `The model does not know user ${asked.user}: popular movies.`
     : "Popular movies. Add some that you like for movies of your own.",
@@ -46,7 +47,7 @@ async function show() {
       about.user_id && !version.histories ? null : get("profile", { ...about, k: 12 }, mine.signal),
     ]);
     const known = found.source === "user";
-    const how = { known, scale: version.stars, open: openSimilar, mark: own ? add : null };
+    const how = { own, known, scale: version.stars, open: openSimilar, mark: own ? add : null };
     const cards = found.items.map((movie, i) => card(movie, i + 1, how));
     found.items.forEach((movie) => movies.set(movie.movie_id, movie));
     $("source").textContent = SOURCES[found.source]({ user: about.user_id });
@@ -69,16 +70,16 @@ function showProfile(profile, about) {
   const heading = make("h2", {}, about.user_id ? `What the model knows about user ${about.user_id}` : "What the model knows about you");
   if (!profile?.films.length) {
     const why = !profile ? "Histories are switched off on this server."
-      : about.user_id ? "Nothing: this user has no ratings in its training data."
+      : about.user_id ? "Nothing: it has no ratings of this user."
       : "Nothing yet. It learns from the movies that you add above, and forgets them when you leave.";
     $("profile").replaceChildren(heading, make("p", {}, why));
     return;
   }
   const count = about.user_id
-    ? `${profile.count.toLocaleString()} ratings in its training data.`
+    ? `${profile.count.toLocaleString()} ratings.`
     : `The ${profile.films.length === 1 ? "movie" : `${profile.films.length} movies`} you marked, for this answer only.`;
   const opinion = (movie) => !about.user_id ? (asked.liked.includes(movie.movie_id) ? "liked" : "not liked")
-    : movie.rating !== null ? `★ ${shown(movie.rating, version.stars)}` : "";
+    : movie.rating !== null ? given(movie.rating) : "";
   const last = make("ul", { class: "titles" }, ...profile.films.map((movie) => make("li", {}, `${spoken(movie.title)} `, make("small", {}, opinion(movie)))));
   $("profile").replaceChildren(...[heading, make("p", {}, count),
     shares("Genres", profile.genres.slice(0, 8)), shares("Decades", profile.decades),

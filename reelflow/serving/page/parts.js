@@ -40,6 +40,11 @@ export function shown(rating, scale) {
   return rating.toFixed(scale.highest - scale.lowest > 20 ? 0 : 1);
 }
 
+// A rating that a person gave, without zeros that say nothing.
+export function given(rating) {
+  return `★ ${Number(rating.toFixed(1))}`;
+}
+
 export function stars(rating, scale) {
   const full = make("i", {}, "★★★★★");
   const zero = Math.min(0, scale.lowest);
@@ -62,7 +67,7 @@ export function meta(movie) {
   return [movie.year, movie.genres.join(", ")].filter(Boolean).join(" · ");
 }
 
-function reasons(movie, known, scale) {
+function reasons(movie, own) {
   if (movie.because_kind === "genre") return make("p", { class: "because" }, `Because you like ${movie.because_genre}`);
   if (movie.because_kind === "popularity") return make("p", { class: "because" }, "Popular with other viewers");
   if (!movie.because?.length) return null;
@@ -70,8 +75,8 @@ function reasons(movie, known, scale) {
   const items = movie.because.map((one) =>
     make("li", { title: `${one.title} adds ${one.weight.toFixed(2)} to the score` },
       bar(one.weight / most), make("span", {}, spoken(one.title)),
-      known && one.rating !== null ? make("b", {}, make("span", { class: "sr" }, "your rating: "), `★ ${shown(one.rating, scale)}`) : null));
-  return make("div", { class: "because" }, known ? "Because you rated" : "Because you like", make("ul", {}, ...items));
+      !own && one.rating !== null ? make("b", {}, make("span", { class: "sr" }, "with "), given(one.rating)) : null));
+  return make("div", { class: "because" }, own ? "Because you like" : "Because you rated", make("ul", {}, ...items));
 }
 
 function rated(movie, known, scale) {
@@ -82,8 +87,9 @@ function rated(movie, known, scale) {
     make("span", { class: "sr" }, ` ${whose}`));
 }
 
-// `mark` takes a movie and whether it is liked; without it the card has no such buttons.
-export function card(movie, place, { known, scale, open, mark }) {
+// `own` is true for the movies that the viewer marked, `known` for a user whom the model knows. `mark`
+// takes a movie and whether it is liked; without it the card has no such buttons.
+export function card(movie, place, { own, known, scale, open, mark }) {
   const button = (liked, text, name) => make("button", { type: "button", class: "plain", "aria-label": `${name}: ${title(movie)}`, onclick: () => mark(movie, liked) }, text);
   return make("li", { class: "card", "data-movie": movie.movie_id },
     make("h3", {}, make("button", { type: "button", onclick: () => open(movie), "aria-haspopup": "dialog" }, title(movie))),
@@ -92,8 +98,8 @@ export function card(movie, place, { known, scale, open, mark }) {
     make("p", { class: "figures" },
       rated(movie, known, scale),
       make("span", { class: "score", title: "Comparable within this list only" }, `score ${movie.score.toFixed(2)}`)),
-    movie.seen ? make("span", { class: "seen" }, known ? "already rated" : "already named") : null,
-    reasons(movie, known, scale),
+    movie.seen ? make("span", { class: "seen" }, own ? "already named" : "already rated") : null,
+    reasons(movie, own),
     mark ? make("p", { class: "marks" }, button(true, "Like", "I like it"), button(false, "Not for me", "I do not like it")) : null);
 }
 
