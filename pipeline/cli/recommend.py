@@ -33,7 +33,7 @@ Model = Annotated[
 ]
 _SOURCES = {
     "user": "from what the model knows of the user",
-    "history": "new to the model: from the user's ratings, and the movies given with --liked and --disliked",
+    "history": "new to the model: from the user's ratings, or the movies of --liked and --disliked",
     "popularity": "unknown to the model: the most popular movies",
 }
 

@@ -28,7 +28,7 @@ class Reason:
 
     movie_id: str
     weight: float
-    """What it adds to the score."""
+    """Its part of the score."""
     rating: float
     """The user's own stars; NaN if not known."""
 
