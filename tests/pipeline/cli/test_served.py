@@ -76,9 +76,7 @@ def test_an_unknown_user_is_told_what_the_movies_come_from(output: Path) -> None
     popular = _run("recommend", "--user", "x", "--output", output)
     assert "unknown to the model: the most popular movies" in popular
     liked = ["recommend", "--user", "x", "--liked", 4, "--exclude", 6, "--output", output]
-    assert "new to the model: from the user's ratings, or the movies of --liked" in _run(
-        *liked
-    )
+    assert "new to the model: from the user's ratings, or the movies of --liked" in _run(*liked)
     assert [item["movie_id"] for item in _json(*liked, "--k", 1)["items"]] == ["11"]
 
 
