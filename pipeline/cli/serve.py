@@ -46,7 +46,10 @@ def serve(
     ] = 2.0,
     histories: Annotated[
         bool,
-        typer.Option("--histories/--no-histories", help="Show in answers what users have rated."),
+        typer.Option(
+            "--histories/--no-histories",
+            help="Answers may tell what users have rated; else a user gets one short list.",
+        ),
     ] = True,
 ) -> None:
     """Serve the newest pushed model: a page, a JSON API and TensorFlow Serving's REST paths.

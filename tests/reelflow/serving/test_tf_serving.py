@@ -17,6 +17,8 @@ MODEL = "/v1/models/reelflow"
 
 
 def _close(one: Any, other: Any) -> bool:
+    if one != one:  # NaN
+        return bool(other != other)
     if isinstance(one, list):
         pairs = zip(one, other, strict=True)
         return len(one) == len(other) and all(_close(a, b) for a, b in pairs)
@@ -32,6 +34,16 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("serving_default", {"user_id": ["1", "nobody"]}),
     ("serving_default", {"user_id": ["3"], "k": 3, "exclusions": [["1", "9"]]}),
     ("serving_default", {"user_id": ["nobody", "2"], "history": [["4", ""], ["", ""]], "k": 4}),
+    (
+        "serving_default",
+        {"user_id": ["1", "2"], "order": ["stars", "blend"], "min_rating": [2, 1.5]},
+    ),
+    ("serving_default", {"user_id": ["1", "2"], "include_seen": [True, False], "k": 12}),
+    ("serving_default", {"user_id": ["1"], "allowed": [[True, False, True] * 4], "k": 12}),
+    (
+        "serving_default",
+        {"user_id": [""], "history": [["1", "2"]], "stars": [[float("nan"), 1]], "k": 5},
+    ),
     ("rate", {"user_id": ["1", "nobody"], "movie_id": ["2", "nothing"]}),
     ("similar", {"movie_id": ["1", "12"], "k": 4}),
     ("evaluate", {"user_id": ["1"], "movie_id": ["5"], "order": ["retrieval"]}),
@@ -43,7 +55,7 @@ def test_columns_in_columns_out(
     client: TestClient, served: ServedModel, name: str, inputs: dict[str, Any]
 ) -> None:
     request = {"signature_name": name, "inputs": inputs}
-    answer = client.post(f"{MODEL}:predict", json=request).json()["outputs"]
+    answer = client.post(f"{MODEL}:predict", content=json.dumps(request)).json()["outputs"]
     own = _own(served, name, inputs)
     assert answer.keys() == own.keys()
     assert all(_close(answer[key], own[key]) for key in own)
@@ -60,12 +72,28 @@ def test_rows_in_rows_out(
     }
     instances = [{key: values[row] for key, values in columns.items()} for row in range(rows)]
     request = {"signature_name": name, "instances": instances}
-    answer = client.post(f"{MODEL}/versions/7:predict", json=request).json()["predictions"]
+    found = client.post(f"{MODEL}/versions/7:predict", content=json.dumps(request))
+    answer = found.json()["predictions"]
     own = _own(served, name, inputs)
     assert len(answer) == rows
     for row, prediction in enumerate(answer):
         assert prediction.keys() == own.keys()
         assert all(_close(prediction[key], own[key][row]) for key in own)
+
+
+def test_numbers_that_are_not_known_are_nan(client: TestClient) -> None:
+    request = {"signature_name": "timeline", "instances": [{"user_id": "1"}, {"user_id": "5"}]}
+    answer = client.post(f"{MODEL}:predict", json=request)
+    assert "NaN" in answer.text
+    assert answer.json()["predictions"][0]["rating"][:2] == [1, 5]
+
+
+def test_scalars_hold_for_all_rows(client: TestClient) -> None:
+    inputs = {"user_id": ["1", "2"], "order": "stars", "min_rating": 2, "include_seen": True}
+    request = {"signature_name": "serving_default", "inputs": inputs}
+    ratings = client.post(f"{MODEL}:predict", json=request).json()["outputs"]["rating"]
+    shown = [[rating for rating in row if rating] for row in ratings]
+    assert all(row and row == sorted(row, reverse=True) for row in shown)
 
 
 def test_the_default_signature_and_no_content_type(client: TestClient) -> None:
@@ -149,6 +177,11 @@ def test_versions_that_are_not_served(client: TestClient, version: str, status: 
         ({"inputs": {"user_id": ["1", "2"], "history": [["1"], ["2"], ["3"]]}}, "refuses"),
         ({"inputs": {"user_id": [{"b64": "?"}]}}, "not base64"),
         ({"inputs": {"user_id": [None]}}, "strings are wanted"),
+        ({"instances": [{"user_id": "1", "order": 3}]}, "order: strings are wanted"),
+        ({"instances": [{"user_id": "1", "min_rating": "4"}]}, "min_rating: numbers are wanted"),
+        ({"instances": [{"user_id": "1", "min_rating": True}]}, "min_rating: numbers are wanted"),
+        ({"instances": [{"user_id": "1", "as_judged": 1}]}, "true or false are wanted"),
+        ({"instances": [{"user_id": "1", "allowed": [True, False]}]}, "refuses"),
         ({"inputs": {"user_id": ["1"] * 8, "k": 60}}, "may have 500 cells"),
     ],
 )
