@@ -79,7 +79,7 @@ def write_sample(
 
     with _replaced(folder / "movies.csv") as out:
         out.write(_movies_csv(made, ids, titles).encode())
-    counts = ratings_per_user(users, ratings, movies // 2, np.random.default_rng(for_counts))
+    counts = ratings_per_user(users, ratings, movies // 3, np.random.default_rng(for_counts))
     with _replaced(folder / "ratings.csv") as out:
         out.write(b"userId,movieId,rating,timestamp\n")
         for user, movie, half_stars, seconds in rate(made, counts, for_ratings):

@@ -30,6 +30,8 @@ NICHES_MAX: Final = 400  # bounds the work for one session
 WATCHED: Final = slice(0, 7)  # the dimensions that decide what a user watches
 LIKED: Final = slice(4, 12)  # and those that decide what the user thinks of it
 TASTE: Final = 2.2  # how strongly a user's place decides what is watched
+BROADER: Final = 0.7  # factor of that when a user has seen what is near, and looks further
+DRAWS: Final = 3.0  # movies drawn in a round for each that is missing; many are drawn twice
 BEGIN: Final = 946_684_800  # 2000-01-01, in seconds since 1970
 YEARS: Final = 18  # that the ratings span
 YEAR: Final = 365.25 * SECONDS_PER_DAY
@@ -157,8 +159,11 @@ def _rate_block(
         missing = counts - np.bincount(kept_key // size, minlength=users)
         if not missing.any():
             break
-        draw = _draw if round_ < ROUNDS else _draw_rest
-        user, movie, when, near = draw(movies, missing, taste, clock, rng)
+        if round_ < ROUNDS:
+            focus = TASTE * BROADER**round_
+            user, movie, when, near = _draw(movies, missing, taste, clock, focus, rng)
+        else:
+            user, movie, when, near = _draw_rest(movies, missing, clock, rng)
         key = np.concatenate([kept_key, user * size + movie])
         # The first time counts, as no user rates a movie twice; then no more than is missing.
         _, first = np.unique(key, return_index=True)
@@ -179,13 +184,18 @@ def _rate_block(
 
 
 def _draw(
-    movies: Movies, missing: Ints, taste: Floats, clock: Ints, rng: np.random.Generator
+    movies: Movies,
+    missing: Ints,
+    taste: Floats,
+    clock: Ints,
+    focus: float,
+    rng: np.random.Generator,
 ) -> tuple[Ints, Ints, Ints, Floats]:
-    """Draw some more movies than are missing, in the order in which they are watched.
+    """Draw more movies than are missing, in the order in which they are watched.
 
     Moves `taste` and `clock` forward in place. Returns user, movie, seconds and nearness [D].
     """
-    slots = np.where(missing > 0, np.ceil(missing * 1.4).astype(np.int64) + 4, 0)
+    slots = np.where(missing > 0, np.ceil(missing * DRAWS).astype(np.int64) + 4, 0)
     user = np.repeat(np.arange(len(slots)), slots)
     begins = np.diff(user, prepend=-1) != 0
     session_begins = begins | (rng.random(len(user)) < 1 / SESSION)
@@ -196,8 +206,8 @@ def _draw(
     # A random walk through the latent space, one step a session: tastes drift.
     steps = rng.normal(size=(len(session_user), DIMENSIONS)) * 0.16
     place = taste[session_user] + _cumulative_within(steps, session_user)
-    # About a month between sessions, less for those who have many to come before the end.
-    gap = np.minimum(30 * SECONDS_PER_DAY, 0.4 * (END - clock) / (1 + slots / SESSION))[
+    # About two months between sessions, less for those who have many to come before the end.
+    gap = np.minimum(60 * SECONDS_PER_DAY, 0.4 * (END - clock) / (1 + slots / SESSION))[
         session_user
     ]
     start = clock[session_user] + _cumulative_within(
@@ -210,7 +220,7 @@ def _draw(
     taste[session_user[last]] = place[last]
     clock[session_user[last]] = start[last] + SECONDS_PER_DAY // 24
 
-    niche = _pick_niches(movies, place, session[run_begins], rng)[np.cumsum(run_begins) - 1]
+    niche = _pick_niches(movies, place, session[run_begins], focus, rng)[np.cumsum(run_begins) - 1]
     movie = np.searchsorted(movies.popularity, niche + rng.random(len(niche)), side="right")
     movie = np.minimum(movie, len(movies.years) - 1)
     near = np.einsum("ij,ij->i", place[session][:, LIKED], movies.place[movie])
@@ -219,7 +229,7 @@ def _draw(
 
 
 def _draw_rest(
-    movies: Movies, missing: Ints, taste: Floats, clock: Ints, rng: np.random.Generator
+    movies: Movies, missing: Ints, clock: Ints, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Ints, Floats]:
     """Take all movies ever watched, in random order at the end, for the few users short of some."""
     watched = np.flatnonzero(np.diff(movies.popularity, prepend=0.0) > 0)
@@ -229,13 +239,15 @@ def _draw_rest(
     return user, movie, np.maximum(clock[user], END), np.zeros(len(user))
 
 
-def _pick_niches(movies: Movies, place: Floats, session: Ints, rng: np.random.Generator) -> Ints:
+def _pick_niches(
+    movies: Movies, place: Floats, session: Ints, focus: float, rng: np.random.Generator
+) -> Ints:
     """Draw the niche of each run, int64 [runs], by taste and mass; sessions are ascending."""
     picks = np.empty(len(session), dtype=np.int64)
     many = max(1, 4_000_000 // len(movies.niche_mass))  # sessions at a time: some 32 MB
     for low in range(0, len(place), many):
         part = slice(*np.searchsorted(session, [low, low + many]))
-        logits = TASTE * place[low : low + many, WATCHED] @ movies.niche_place.T + movies.niche_mass
+        logits = focus * place[low : low + many, WATCHED] @ movies.niche_place.T + movies.niche_mass
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         edges = np.cumsum(shares, axis=1)
         edges /= edges[:, -1:]
