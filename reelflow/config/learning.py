@@ -95,7 +95,7 @@ class ModelConfig(Section):
     like_threshold: float | None = None
     """Stars from which on a movie counts as liked; none: 70 % of the way from the lowest to the
     highest rating of train."""
-    rating_embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
+    rating_embedding_size: Annotated[int, Field(ge=1, le=1024)] = 128
     """Size of the rating model's factors or embeddings."""
     rating_share_embeddings: bool = False
     """Let `mlp` rate by the retrieval towers' embeddings; needs `query = "user_id"`."""
@@ -108,7 +108,7 @@ class ModelConfig(Section):
     rating_bag: Annotated[int, Field(ge=0)] = 500
     """Ratings that stand for a user's or a movie's implicit feedback in the rating model, at most,
     drawn once; 0 switches implicit feedback off."""
-    rating_l2: Annotated[float, Field(ge=0)] = 0.03
+    rating_l2: Annotated[float, Field(ge=0)] = 0.05
     """L2 on the rating model's factors or embeddings."""
     rating_bias_l2: Annotated[float, Field(ge=0)] = 0.001
     """L2 on the rating model's biases."""

@@ -9,11 +9,12 @@ import tf_keras as keras
 
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
+from reelflow.model.rating import svdpp
 from reelflow.model.rating.svdpp import SvdPlusPlus
 from tests.encoded_data import Movie, Row, encoded, random_rows
 
 GENRES = ("Comedy", "Drama", "War")
-MOVIES = [Movie(f"m{i:02d}", GENRES[: i % 4]) for i in range(14)]
+MOVIES = [Movie(f"m{i:02d}", GENRES[: i % 4], 1990 + i) for i in range(14)]
 CONFIG = ModelConfig(rating_embedding_size=3)
 
 
@@ -44,12 +45,16 @@ def _by_hand(data: EncodedData, model: SvdPlusPlus, user: int, movie: int) -> fl
     def bag(table: tf.Variable, members: np.ndarray) -> np.ndarray:
         return table.numpy()[members].sum(axis=0) / np.sqrt(max(len(members), 1))
 
+    counts = np.bincount(train.movie_index, minlength=len(MOVIES))
+    popularity = np.log(1 + counts[movie]) - np.log(1 + counts[train.movie_index]).mean()
+    traits = 0.5 * np.array([popularity, data.catalogue.year_scaled[movie]])
     user_side = model.user.numpy()[user] + bag(model.rated, rated)
     movie_side = model.movie.numpy()[movie] + bag(model.raters, raters)
-    movie_side += shares @ model.genres.numpy()
+    movie_side += shares @ model.genres.numpy() + traits @ model.traits.numpy()
     biases = model.user_bias.numpy()[user, 0] + model.movie_bias.numpy()[movie, 0]
     by_genre = model.user_genres.numpy()[user] @ shares
-    return float(biases + by_genre + user_side @ movie_side)
+    by_trait = model.user_traits.numpy()[user] @ traits
+    return float(biases + by_genre + by_trait + user_side @ movie_side)
 
 
 def test_prediction_by_hand(data: EncodedData) -> None:
@@ -83,7 +88,7 @@ def test_the_unknown_user_is_the_mean_of_all_and_the_unknown_movie_nothing(
 
 
 @pytest.mark.parametrize("at", range(0, 24, 3))
-def test_in_training_the_target_is_unseen(at: int) -> None:
+def test_in_training_the_target_is_unseen(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The prediction of a train pair is the one of a model that has never seen the pair."""
     rows = random_rows(24, 6, users=4, movies=8)
     kept: list[Row] = [(u, m, 3.0, t) for u, m, _, t in rows]  # the mean stays the same
@@ -91,6 +96,8 @@ def test_in_training_the_target_is_unseen(at: int) -> None:
     rest = [row for i, row in enumerate(kept) if i != at]
     movies = MOVIES[:8]
     whole, without = encoded(kept, movies=movies), encoded(rest, movies=movies)
+    # As all ratings move it, one moves it hardly, and tells nothing of itself.
+    monkeypatch.setattr(svdpp, "usual_count", lambda counts, movies: 1.5)
     assert whole.sizes.users == without.sizes.users
     pair = tf.constant([int(user[1:])]), tf.constant([int(movie[1:])])
     in_training = _model(whole)(*pair, training=True)
@@ -112,7 +119,9 @@ def test_l2_is_the_mean_over_the_batch(data: EncodedData) -> None:
     ]  # fmt: skip
     expected = [
         CONFIG.rating_l2 * sum(squares(*each) for each in factors),
+        CONFIG.rating_l2 * squares(model.user_traits, users),
         CONFIG.rating_l2 * float((model.genres.numpy() ** 2).mean()),
+        CONFIG.rating_l2 * float((model.traits.numpy() ** 2).mean()),
         CONFIG.rating_bias_l2
         * (squares(model.user_bias, users) + squares(model.movie_bias, movies)),
     ]
