@@ -41,6 +41,7 @@ max_quarantined = 0.1
 embedding_size = 16
 rating_embedding_size = 8
 [train]
+seeds = 1
 epochs = 6
 learning_rate = 0.01
 rating_learning_rate = 0.01

@@ -26,6 +26,7 @@ partitions = 2
 embedding_size = 16
 rating_embedding_size = 8
 [train]
+seeds = 1
 epochs = 3
 refit = false
 learning_rate = 0.01

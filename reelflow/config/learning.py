@@ -180,9 +180,10 @@ class TrainConfig(Section):
     warm_start_share: Annotated[float, Field(gt=0, le=1)] = 0.2
     """Factor of the movies' vectors at a warm start, so that new ratings can still be learned;
     users' vectors and biases stay; 1 leaves all as they are."""
-    seeds: Annotated[int, Field(ge=1, le=20)] = 1
+    seeds: Annotated[int, Field(ge=1, le=20)] | None = None
     """Rating models to train with this many seeds, one after the other, and to average; training
-    the rating model, its size and its answers take as many times longer."""
+    the rating model, its size and its answers take as many times longer. None: 3 with
+    `model.rating_head = "svdpp"`, 1 with other heads."""
 
 
 Value = bool | int | float | str

@@ -26,6 +26,8 @@ History = dict[str, list[float]]
 
 VALIDATION = "val_"
 """Prefix of Keras for the name of a loss on held-out rows."""
+USUAL_SEEDS = 3
+"""Rating models with the head `svdpp`, where `train.seeds` does not say."""
 STEPS = 16
 """Training steps of one call from Python."""
 VALIDATION_CELLS = 1 << 25
@@ -65,7 +67,8 @@ def fit(
             rating model without weights of its own.
         ReelflowError: a loss is not a number.
     """
-    if train.seeds > 1 and model.rating_share_embeddings:
+    seeds = train.seeds or (USUAL_SEEDS if model.rating_head == "svdpp" else 1)
+    if seeds > 1 and model.rating_share_embeddings:
         raise BadInput(
             "train.seeds averages rating models, which have no embeddings of their own with "
             "model.rating_share_embeddings.",
@@ -75,7 +78,7 @@ def fit(
     joint, history = _fit_once(data, model, train, log_dir, start, epochs, callbacks=callbacks)
     if joint.has_rating:
         alone = model.model_copy(update={"retrieval_weight": 0.0})
-        for number in range(1, train.seeds):
+        for number in range(1, seeds):
             another = train.model_copy(update={"seed": train.seed + number})
             folder = log_dir / f"seed-{number + 1}"
             further, _ = _fit_once(data, alone, another, folder, start, epochs, number)

@@ -21,6 +21,7 @@ _QUICK = """
 partitions = 1
 [train]
 epochs = 1
+seeds = 1
 refit = false
 [gate]
 top_100_accuracy_min = 0.0

@@ -18,7 +18,7 @@ from tests.reelflow.data.ingest.test_split import split
 
 MODEL = ModelConfig(embedding_size=8, rating_embedding_size=4, candidates=30)
 TRAIN_BRIEFLY = TrainConfig(
-    epochs=2, learning_rate=0.02, rating_learning_rate=0.02, batch_size=256, patience=2
+    seeds=1, epochs=2, learning_rate=0.02, rating_learning_rate=0.02, batch_size=256, patience=2
 )
 SPLITS: Mapping[str, Mapping[str, Any]] = {
     "random": {"validation": 0.15, "test": 0.15},

@@ -20,6 +20,7 @@ from tests.encoded_data import Checkerboard, checkerboard
 
 MODEL = ModelConfig(embedding_size=8, rating_embedding_size=4)
 TRAIN = TrainConfig(
+    seeds=1,
     epochs=30,
     learning_rate=0.02,
     rating_learning_rate=0.02,

@@ -197,4 +197,5 @@ class TowerEmbeddings(keras.layers.Layer):
 
     def _queries(self, users: tf.Tensor, training: bool | None) -> tf.Tensor:
         no_history = tf.zeros([tf.size(users), 0], tf.int32)
-        return self._query_tower(users, no_history, training=training)[:, :-1]
+        opinions = tf.zeros([tf.size(users), 0])
+        return self._query_tower(users, no_history, opinions, training=training)[:, :-1]

@@ -64,7 +64,7 @@ def test_models_and_baselines_on_one_split(tmp_path: Path) -> None:
     data = write_sample(tmp_path / "data", users=60, movies=80, ratings=1600)
     small = tmp_path / "small.toml"
     small.write_text(
-        "[train]\nepochs = 1\nrefit = false\n"
+        "[train]\nepochs = 1\nseeds = 1\nrefit = false\n"
         "[model]\nembedding_size = 4\nrating_embedding_size = 4\n"
     )
     options = ["--data", data, "--output", tmp_path / "out", "--config", small]

@@ -45,7 +45,12 @@ def test_seeds(tmp_path: Path) -> None:
 
     def entry(seed: int) -> Entry:
         train = TrainConfig(
-            epochs=6, learning_rate=0.01, rating_learning_rate=0.01, batch_size=256, seed=seed
+            seeds=1,
+            epochs=6,
+            learning_rate=0.01,
+            rating_learning_rate=0.01,
+            batch_size=256,
+            seed=seed,
         )
         joint, _ = fit(data, MODEL, train, tmp_path)
         signatures = Signatures(ServingModel(joint, data, users).signatures())

@@ -15,7 +15,13 @@ from tests.encoded_data import checkerboard
 from tests.reelflow.trained import MODEL
 
 TRAIN = TrainConfig(
-    epochs=6, learning_rate=0.02, rating_learning_rate=9.0, batch_size=64, patience=2, refit=True
+    seeds=1,
+    epochs=6,
+    learning_rate=0.02,
+    rating_learning_rate=9.0,
+    batch_size=64,
+    patience=2,
+    refit=True,
 )
 """The rating task's steps are so long that it is best at once, and each task has its own number."""
 
@@ -41,7 +47,7 @@ def test_it_is_a_training_on_both_for_the_best_number_of_epochs(
 def test_without_refit_validation_stays_out(tmp_path: Path) -> None:
     data = checkerboard(8, 12).data
     rating_only = MODEL.model_copy(update={"retrieval_weight": 0.0})
-    train = TrainConfig(epochs=1, refit=False)
+    train = TrainConfig(seeds=1, epochs=1, refit=False)
     assert fit_and_refit(data, rating_only, train, tmp_path).data is data
 
 

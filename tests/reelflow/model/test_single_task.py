@@ -113,7 +113,7 @@ def test_without_a_rating_task_stars_come_from_biases() -> None:
 @pytest.mark.slow
 def test_seeds_are_averaged(tmp_path: Path) -> None:
     config = ModelConfig(**{**SMALL, **RATING_ONLY})
-    train = TrainConfig(epochs=2, batch_size=16, seed=1)
+    train = TrainConfig(seeds=1, epochs=2, batch_size=16, seed=1)
     several, _ = fit(DATA, config, train.model_copy(update={"seeds": 2}), tmp_path)
     another, _ = fit(DATA, config, train.model_copy(update={"seed": 2}), tmp_path)
     users, movies = tf.constant([0, 4, 10]), tf.constant([1, 11, 3])
@@ -125,10 +125,14 @@ def test_seeds_are_averaged(tmp_path: Path) -> None:
     stars = np.mean([one.pairs(users, movies, None).numpy() for one in (first, second)], axis=0)
     np.testing.assert_allclose(together.stars(users, movies), np.clip(stars, 2, 5), rtol=1e-5)
     assert several.parameters == 2 * another.parameters
+    usual, _ = fit(DATA, config, train.model_copy(update={"seeds": None}), tmp_path)
+    assert len(usual.further_rating_models) == 2
 
 
 def test_seeds_need_weights_of_their_own(tmp_path: Path) -> None:
     config = ModelConfig(query="user_id", rating_head="mlp", rating_share_embeddings=True)
+    joint, _ = fit(DATA, config, TrainConfig(epochs=1), tmp_path)
+    assert not joint.further_rating_models
     with pytest.raises(BadInput, match=r"train\.seeds"):
         fit(DATA, config, TrainConfig(seeds=2), tmp_path)
 

@@ -33,7 +33,7 @@ HEADS: list[dict[str, Any]] = [
     {"retrieval_weight": 0.0},
     {"rating_weight": 0.0},
 ]
-TRAIN = TrainConfig(epochs=1, learning_rate=0.05, rating_learning_rate=0.05, batch_size=16)
+TRAIN = TrainConfig(seeds=1, epochs=1, learning_rate=0.05, rating_learning_rate=0.05, batch_size=16)
 DAY = 86_400
 
 
@@ -268,7 +268,9 @@ def test_cold_starts_say_why(champion: ChampionWeights, tmp_path: Path) -> None:
 def test_training_never_ends_worse_than_it_began(champion: ChampionWeights, tmp_path: Path) -> None:
     config, before = ModelConfig(**SIZES), data_before()
     start = start_of(champion, before, BEFORE_USERS)
-    spoil = TrainConfig(epochs=1, learning_rate=5.0, rating_learning_rate=5.0, batch_size=16)
+    spoil = TrainConfig(
+        seeds=1, epochs=1, learning_rate=5.0, rating_learning_rate=5.0, batch_size=16
+    )
     joint, _ = fit(before, config, spoil, tmp_path, start)
     for task, weights in joint.named_weights().items():
         for name, weight in weights.items():
@@ -281,7 +283,9 @@ def test_the_second_training_begins_with_the_champion_too(tmp_path: Path) -> Non
     late: list[Row] = [("u1", "m02", 3.0, 90 * DAY), ("u2", "m03", 4.0, 95 * DAY)]
     before = encoded(BEFORE, late, BEFORE[5:9], MOVIES)
     champion = trained(before, config, tmp_path)
-    spoil = TrainConfig(epochs=2, learning_rate=5.0, rating_learning_rate=5.0, batch_size=16)
+    spoil = TrainConfig(
+        seeds=1, epochs=2, learning_rate=5.0, rating_learning_rate=5.0, batch_size=16
+    )
     start = start_of(champion, before, BEFORE_USERS)
     fitted = fit_and_refit(before, config, spoil, tmp_path, start)
     assert fitted.before_refit.best_epochs == {RETRIEVAL_LOSS: 0, RATING_LOSS: 0}

@@ -70,7 +70,9 @@ def test_validation_is_of_the_stars_as_served(tmp_path: Path) -> None:
     rows = [_at(f"u{u}", f"m{m}", u + m, 1.0 + (u * m) % 5) for u, m in np.ndindex(6, 8)]
     data = encoded([row for i, row in enumerate(rows) if i % 5], rows[::5])
     config = ModelConfig(retrieval_weight=0, rating_embedding_size=2)
-    joint, history = fit(data, config, TrainConfig(epochs=1, rating_learning_rate=0.1), tmp_path)
+    joint, history = fit(
+        data, config, TrainConfig(seeds=1, epochs=1, rating_learning_rate=0.1), tmp_path
+    )
     held_out = data.validation
     utilities = joint.rating_model(held_out.user_index, held_out.movie_index)
     error = np.mean((utilities.numpy() - held_out.rating) ** 2)
@@ -110,7 +112,7 @@ def test_moods_are_learned(tmp_path: Path) -> None:
         retrieval_weight=0, rating_day_effects=True, rating_embedding_size=2, rating_day="latest"
     )
     train = TrainConfig(
-        epochs=30, rating_learning_rate=0.05, rating_decay=1.0, batch_size=32, patience=30
+        seeds=1, epochs=30, rating_learning_rate=0.05, rating_decay=1.0, batch_size=32, patience=30
     )
     joint, _ = fit(data, config, train, tmp_path)
     ratings, rows_ = joint.frozen_ratings(), data.validation
@@ -127,5 +129,5 @@ def test_moods_are_learned(tmp_path: Path) -> None:
 def test_without_timestamps_there_are_no_day_effects(tmp_path: Path) -> None:
     data = encoded([("a", "m0", 3.0, None), ("a", "m1", 4.0, None), ("b", "m0", 1.0, None)])
     config = ModelConfig(retrieval_weight=0, rating_day_effects=True, rating_embedding_size=2)
-    joint, _ = fit(data, config, TrainConfig(epochs=1), tmp_path)
+    joint, _ = fit(data, config, TrainConfig(seeds=1, epochs=1), tmp_path)
     assert not [w for w in joint.rating_model.weights if "user_day" in w.name]

@@ -29,7 +29,7 @@ from reelflow.model.tasks import JointModel
 from tests.encoded_data import Movie, Row, encoded, random_rows
 
 TRAIN = TrainConfig(
-    epochs=60, rating_learning_rate=0.02, rating_decay=1.0, batch_size=64, patience=60
+    seeds=1, epochs=60, rating_learning_rate=0.02, rating_decay=1.0, batch_size=64, patience=60
 )
 
 
@@ -163,7 +163,7 @@ def test_embeddings_are_shared_with_the_towers(data: EncodedData, tmp_path: Path
     config = ModelConfig(
         embedding_size=4, query="user_id", rating_head="mlp", rating_share_embeddings=True
     )
-    joint, history = fit(data, config, TrainConfig(epochs=1), tmp_path)
+    joint, history = fit(data, config, TrainConfig(seeds=1, epochs=1), tmp_path)
     assert list(joint.stages) == ["joint_loss"]
     assert {"joint_loss", "rating_loss", "retrieval_loss"} <= set(history)
     ids = {id(weight) for weight in joint.trainable_weights}
