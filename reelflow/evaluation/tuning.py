@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from reelflow.base.columns import RATING_TASK, RETRIEVAL_TASK, TEST, VALIDATION
 from reelflow.base.common import send_notice
 from reelflow.base.errors import BadInput, ReelflowError
-from reelflow.base.metrics import GATE_METRICS, METRICS, Metric
+from reelflow.base.metrics import GATE_METRICS, LIKED, METRICS, Metric
 from reelflow.config import ModelConfig, TrainConfig, TunerConfig, Value
 from reelflow.config.tuning_space import EPOCHS, HYPERBAND_EPOCHS, hyperparameters
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
@@ -36,7 +36,7 @@ from reelflow.model.timelines import sample_rows
 from reelflow.saved_model.client import Signatures
 
 Metrics = dict[str, float]
-"""`top_10`, `ndcg_10` and so on under the unseen protocol, and `rmse`."""
+"""`top_10`, `ndcg_10` and so on under the unseen protocol, `liked/top_10` and so on, `rmse`."""
 
 JOINT: Final = "joint"
 """The objective that is made of the gate's metrics."""
@@ -84,7 +84,8 @@ def measure(
 
     Returns:
         Metrics of exact ranks over the whole catalogue under the unseen protocol (`top_10`,
-        `ndcg_10` and so on), and those of the gate's metrics that are not ranked: `rmse`, in stars.
+        `ndcg_10` and so on), over liked rows alone (`liked/ndcg_10`), and those of the gate's
+        metrics that are not ranked: `rmse`, in stars.
     """
     users = np.arange(data.sizes.users).astype(str).tolist()
     movies = np.array(data.catalogue.movie_id, object)
@@ -101,7 +102,8 @@ def measure(
     columns = row_columns(predictions, rows.rating, threshold)
     summary = summarise(columns)
     others = [gated.metric.key for gated in GATE_METRICS.values() if not gated.metric.ranked]
-    return {**summary.unseen, **{key: getattr(summary, key) for key in others}}
+    liked = {f"{LIKED}/{key}": value for key, value in summary.liked.items()}
+    return {**summary.unseen, **liked, **{key: getattr(summary, key) for key in others}}
 
 
 def objective_metrics(tuner: TunerConfig, model: ModelConfig) -> list[Metric]:
