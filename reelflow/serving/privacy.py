@@ -16,8 +16,8 @@ from reelflow.serving.limits import Problem
 
 SHARE: Final = 10
 """The list is at most one in so many of the catalogue's movies."""
-MOST: Final = 50
-"""Movies of the list: a popular movie that is not among thousands would have been rated."""
+MOST: Final = 20
+"""Movies of the list, at most: a popular movie that is not among thousands has been rated."""
 
 REFUSED: Final = (*OF_SERVER, EVALUATE)
 """Signatures that tell what users have rated: all but the lists, stars and similar movies."""
