@@ -11,7 +11,9 @@ import tf_keras as keras
 
 from reelflow.base import columns as f
 from reelflow.config import ModelConfig
+from reelflow.encoding.encode import with_whole_histories
 from reelflow.encoding.encoded import EncodedData
+from reelflow.model import towers
 from reelflow.model.retrieval import popularity
 from reelflow.model.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
 from reelflow.model.timelines import Batches
@@ -39,25 +41,51 @@ def _scattered(joint: JointModel) -> JointModel:
     return joint
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["past", "whole"])
 @pytest.mark.parametrize("at", range(0, 40, 5))
-def test_a_query_does_not_see_its_target(at: int) -> None:
-    """Another movie in the target's place, at the same time, makes no other query."""
-    rows = random_rows(40, 7, movies=14)
+def test_a_query_does_not_see_its_target(
+    at: int, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another movie in the target's place, at the same time, makes no other query in training."""
+    monkeypatch.setattr(towers, "UNKNOWN_USER_RATE", 0.0)
+    rows = random_rows(40, 7, movies=14, times=1 if not whole else 10**6)
     user, target, stars, time = rows[at]
     taken = {m for u, m, _, _ in rows if u == user}
     other: Row = (user, next(m for m in MOVIES if m not in taken), stars, time)
-    one = encoded(rows, movies=MOVIES)
-    two = encoded([*rows[:at], other, *rows[at + 1 :]], movies=MOVIES)
 
-    def query(data: EncodedData, movie: str) -> np.ndarray:
+    def query(rows: list[Row], movie: str) -> np.ndarray:
+        data = encoded(rows, movies=MOVIES)
+        data = with_whole_histories(data) if whole else data
         train = data.train
         at = np.flatnonzero(
             (train.user_index == int(user[1:])) & (train.movie_index == int(movie[1:]))
         )
-        ends = tf.constant(train.history_end[at])
-        return _scattered(_joint(data)).query(tf.constant(train.user_index[at]), ends).numpy()
+        columns = train.user_index, train.history_end, train.movie_index
+        inputs = (tf.constant(column[at]) for column in columns)
+        joint = _scattered(_joint(data, query_dropout=0.0))
+        return joint.query(*inputs, training=True).numpy()
 
-    np.testing.assert_array_equal(query(one, target), query(two, other[1]))
+    with_other = query([*rows[:at], other, *rows[at + 1 :]], other[1])
+    np.testing.assert_allclose(query(rows, target), with_other, rtol=1e-4, atol=1e-5)
+    # Of another movie of the user the query does depend.
+    own = [row for i, row in enumerate(rows) if row[0] == user and i != at]
+    fewer = [row for row in rows if row != own[0]]
+    assert not np.allclose(query(rows, target), query(fewer, target), rtol=1e-3)
+
+
+def test_a_whole_history_is_that_of_serving_but_for_the_target(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(towers, "UNKNOWN_USER_RATE", 0.0)
+    data = with_whole_histories(encoded(random_rows(40, 7, times=10**6), movies=MOVIES))
+    joint, train = _scattered(_joint(data, query_dropout=0.0)), data.train
+    served = joint.query(tf.constant(train.user_index), tf.constant(train.history_end)).numpy()
+    for user in range(data.sizes.users):
+        mine = served[train.user_index == user]
+        np.testing.assert_array_equal(mine, np.repeat(mine[:1], len(mine), axis=0))
+    columns = train.user_index, train.history_end, train.movie_index
+    trained = joint.query(*(tf.constant(c) for c in columns), training=True).numpy()
+    assert not np.isclose(trained[:, :-1], served[:, :-1]).all(axis=1).any()
 
 
 @pytest.mark.parametrize("mask_seen", [True, False])
