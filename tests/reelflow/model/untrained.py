@@ -1,0 +1,56 @@
+"""Serving models with random weights: their promises do not depend on what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from reelflow.config import ModelConfig
+from reelflow.encoding.encoded import EncodedData
+from reelflow.model.items import ItemGram
+from reelflow.model.signatures import Mixture, ServingModel
+from reelflow.model.tasks import JointModel
+from reelflow.saved_model.client import Signatures
+
+SMALL = {"embedding_size": 4, "rating_embedding_size": 3, "history_length": 5, "candidates": 10}
+
+
+def untrained(data: EncodedData, **config: Any) -> JointModel:
+    """Both tasks, or those of the configuration, with weights drawn by a fixed seed."""
+    keras.utils.set_random_seed(0)
+    joint = JointModel(data, ModelConfig(**{**SMALL, **config}))
+    some = tf.constant([0])
+    if joint.has_retrieval:
+        joint.query(some, tf.constant([0], tf.int64))
+        joint.candidate_tower.catalogue()
+    if joint.has_rating:
+        joint.rating_model(some, some)
+    random = np.random.default_rng(0)
+    for weight in joint.trainable_weights:
+        weight.assign(random.normal(scale=0.5, size=weight.shape))
+    return joint
+
+
+def served(
+    joint: JointModel,
+    data: EncodedData,
+    users: list[str],
+    hidden: Sequence[str] = ("test",),
+    **config: Any,
+) -> ServingModel:
+    """The model with a linear item model beside it and a blended final order."""
+    section = ModelConfig(**{**SMALL, **config})
+    items = ItemGram(data, section.item_movies).solve(5.0) if joint.has_retrieval else None
+    mixture = Mixture(items, 0.4 if items is not None else 0.0, 0.6)
+    return ServingModel(joint, data, users, mixture, section, hidden)
+
+
+def signatures_of(
+    data: EncodedData, users: list[str], hidden: Sequence[str] = ("test",), **config: Any
+) -> Signatures:
+    """Signatures of such a model of these data."""
+    return Signatures(served(untrained(data, **config), data, users, hidden, **config).signatures())
