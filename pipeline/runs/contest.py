@@ -35,6 +35,7 @@ from reelflow.evaluation.contest import LIST_LENGTH, Entry, as_good, measure
 from reelflow.evaluation.knowledge import as_of_the_cut, numbered
 from reelflow.evaluation.metrics import Predictions
 from reelflow.evaluation.predictions import (
+    TestRows,
     baseline_predictions,
     baseline_recommendations,
     model_predictions,
@@ -72,7 +73,13 @@ class Contest:
     Attributes:
         entries: the measurements, after `run`.
         failures: name to error of what could not be measured, after `run`.
+        models: configuration to its trained SavedModel, after `run`.
+        encoded: the encoded ratings of all splits, after `run`.
+        rows: the test rows that were measured, after `run`.
     """
+
+    encoded: EncodedData
+    rows: TestRows
 
     def __init__(
         self,
@@ -93,6 +100,7 @@ class Contest:
         """
         self.entries: list[Entry] = []
         self.failures: dict[str, Exception] = {}
+        self.models: dict[str, Path] = {}
         self._base = base
         self._groups = groups
         self._configs = {name: c for seeds in groups.values() for name, c in seeds.items()}
@@ -117,7 +125,7 @@ class Contest:
         yield from launcher.run(self._ir, ENCODER)
         run = read_run(self._layout.metadata, self._run_id)
         encoded = EncodedData.load(run.output(ENCODER, "encoded").uri)
-        self._encoded, self._data = encoded, as_of_the_cut(encoded)
+        self.encoded, self._data = encoded, as_of_the_cut(encoded)
         examples = standard_artifacts.Examples()
         examples.uri = str(run.output(EXAMPLE_GEN, "examples").uri)
         examples.split_names = artifact_utils.encode_split_names(list(f.RATING_SPLITS))
@@ -125,11 +133,35 @@ class Contest:
         if len(rows) == 0:
             raise BadInput("The test split is empty.", "Give split.test more ratings.")
         self._liked_from = like_threshold(encoded.train.rating, self._base.model)
-        self._rows = rows.sample(self._base.gate.max_test_rows, self._base.split.seed)
+        self.rows = rows.sample(self._base.gate.max_test_rows, self._base.split.seed)
         for name in self._baselines:
             yield from self._measured(name, self._ask_baseline)
         for name in self._configs:
             yield from self._measured(name, self._ask_model)
+
+    def in_order(self, name: str, order: str) -> Entry:
+        """Measure a model of `run` once more, in another final order.
+
+        Args:
+            name: of its configuration.
+            order: one of `contract.ORDERS`.
+
+        Returns:
+            An entry called as the order, whose resamples are paired with those of all others.
+        """
+        signatures = Signatures.load(self.models[name])
+        predictions = model_predictions(signatures, self.rows, len(self._data.catalogue), order)
+        return measure(
+            order,
+            predictions,
+            np.zeros((0, LIST_LENGTH), np.int32),
+            self.rows,
+            self._data,
+            seed=self._base.split.seed,
+            fit_seconds=None,
+            parameters=None,
+            liked_from=self._liked_from,
+        )
 
     def comparison(self) -> Comparison:
         """Return the result of `run`."""
@@ -137,8 +169,8 @@ class Contest:
         seeds = {name: list(group) for name, group in self._groups.items()}
         return Comparison(
             split=self._base.split.model_dump(mode="json"),
-            rows=len(self._rows),
-            users_tested=len(set(self._rows.user_id.tolist())),
+            rows=len(self.rows),
+            users_tested=len(set(self.rows.user_id.tolist())),
             train_rows=len(self._data.train),
             users=self._data.sizes.users,
             movies=len(self._data.catalogue),
@@ -163,7 +195,7 @@ class Contest:
                 name,
                 predictions,
                 lists,
-                self._rows,
+                self.rows,
                 self._data,
                 seed=self._base.split.seed,
                 fit_seconds=fit_seconds,
@@ -183,12 +215,12 @@ class Contest:
 
     def _ask_baseline(self, name: str) -> Answers:
         """Choose a baseline's settings, and fit it."""
-        chosen = choose(name, self._encoded, self._base.split.seed)
+        chosen = choose(name, self.encoded, self._base.split.seed)
         baseline = BASELINES[name](**chosen.settings)
         began = time.monotonic()
         baseline.fit(self._data)
         seconds = time.monotonic() - began
-        rows = numbered(self._rows, self._encoded)
+        rows = numbered(self.rows, self.encoded)
         _, first = np.unique(rows.users, return_index=True)
         users = rows.encoded.user_index[first]
         predictions = baseline_predictions(baseline, rows, self._data)
@@ -203,11 +235,12 @@ class Contest:
             if isinstance(event, NodeFinished):
                 state = event.state
         model = read_run(self._layout.metadata, run_id).output(TRAINER, "model").saved_model
+        self.models[name] = model
         info, signatures = ModelInfo.read(model), Signatures.load(model)
         # The same users as the baselines', by the ids that models know.
-        _, first = np.unique(self._rows.users, return_index=True)
-        users = self._rows.user_id[first]
-        predictions = model_predictions(signatures, self._rows, len(self._data.catalogue))
+        _, first = np.unique(self.rows.users, return_index=True)
+        users = self.rows.user_id[first]
+        predictions = model_predictions(signatures, self.rows, len(self._data.catalogue))
         lists = model_recommendations(signatures, users, self._data, LIST_LENGTH)
         return predictions, lists, info.fit_seconds, info.parameters, None, state
 
