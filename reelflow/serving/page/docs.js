@@ -12,6 +12,7 @@ function kind(schema) {
   const one = resolve(schema);
   if (one.anyOf) return one.anyOf.map(kind).join(" or ");
   if (one.type === "array") return `list of ${kind(one.items)}`;
+  if (one.additionalProperties?.type) return `object of ${kind(one.additionalProperties)}`;
   if (one.enum) return one.enum.map((value) => JSON.stringify(value)).join(" or ");
   return one.title && one.properties ? one.title : one.type ?? "anything";
 }
