@@ -188,8 +188,11 @@ def latency(ask: Ask, users: Sequence[str]) -> dict[str, float]:
 def broken_promises(ask: Ask, subjects: Subjects) -> Iterator[str]:
     """Ask a few dozen questions and yield a sentence for each answer that breaks the contract."""
     yield from _sources(ask, subjects)
-    yield from _lists(ask, subjects)
+    faults = list(_lists(ask, subjects))
+    yield from faults
     yield from _exclusions(ask, subjects)
+    if faults:
+        return  # the other questions take whole lists of the catalogue's movies for granted
     yield from _choices(ask, subjects)
     yield from _ratings(ask, subjects)
     yield from _similar(ask, subjects)

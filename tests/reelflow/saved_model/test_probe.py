@@ -64,6 +64,8 @@ def _unmasked(ask: Ask) -> Ask:
             "movie_id": [[*tiny_model.MOVIES, *[""] * padding]],
             "title": [[*tiny_model.TITLES, *[""] * padding]],
             "score": [[*scores, *[tiny_model.LOWEST] * padding]],
+            "rating": [[3.0] * inputs["k"]],
+            "seen": [[True] * 12 + [False] * padding],
             "source": ["user"],
         }
 
