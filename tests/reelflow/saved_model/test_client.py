@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -13,8 +14,9 @@ import pytest
 import tensorflow as tf
 
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import ServedModel, Signatures, latest_version
+from reelflow.saved_model.client import ServedModel, Signatures, latest_version, named_history
 from reelflow.saved_model.contract import TIMELINE
+from reelflow.saved_model.files import ModelInfo, StarScale
 from tests import tiny_model
 
 
@@ -80,6 +82,52 @@ def test_an_unknown_user_with_a_history(served: ServedModel) -> None:
     assert answer.source == "history"
     assert not {"4", "6", "11"} & {item.movie_id for item in answer.items}
     assert answer.items[0].movie_id == "5"
+
+
+def test_named_movies_have_the_stars_that_they_stand_for_the_newest_last() -> None:
+    scale = tiny_model.STARS
+    history = named_history(scale, ["1", "2"], ["3", "4"], {"5": 3.5, "1": 1.0})
+    assert list(history.items()) == [("5", 3.5), ("3", 2.0), ("4", 2.0), ("1", 4.5), ("2", 4.5)]
+    assert all(math.isnan(stars) for stars in named_history(None, ["1"], ["2"]).values())
+    assert named_history(scale) == {}
+
+
+def test_order_and_least_rating(served: ServedModel) -> None:
+    by_stars = served.recommend("1", k=12, order="stars", min_rating=2.5).items
+    ratings = [item.rating for item in by_stars if item.rating is not None]
+    assert len(ratings) == len(by_stars) > 1
+    assert ratings == sorted(ratings, reverse=True)
+    assert min(ratings) >= 2.5
+    everything = {item.movie_id for item in served.recommend("1", k=12).items}
+    assert {item.movie_id for item in by_stars} < everything
+    for wrong in (0.5, 5.5, float("nan")):
+        with pytest.raises(BadInput, match="not on the scale of the ratings, which is 1 to 5"):
+            served.recommend("1", min_rating=wrong)
+
+
+def test_a_disliked_movie_counts_and_is_left_out(served: ServedModel) -> None:
+    liked = served.recommend("nobody", k=12, liked=["4"]).items
+    both = served.recommend("nobody", k=12, liked=["4"], disliked=["6"]).items
+    assert [item.score for item in liked] != [item.score for item in both]
+    assert "6" not in {item.movie_id for item in both}
+    with pytest.raises(BadInput, match="'4' is both liked and disliked"):
+        served.recommend("nobody", liked=["4"], disliked=["4"])
+
+
+@pytest.mark.parametrize("stars", [None, tiny_model.STARS.model_copy(update={"lowest": 5.0})])
+def test_a_model_without_ratings_predicts_none(
+    exported: Path, tmp_path: Path, stars: StarScale | None
+) -> None:
+    """None were there, or all were the same."""
+    model = shutil.copytree(exported, tmp_path / "model")
+    ModelInfo(stars=stars).write(model)
+    loaded = ServedModel.load(model)
+    assert {item.rating for item in loaded.recommend("1", liked=["4"]).items} == {None}
+    assert loaded.rate("1", "2").rating is None
+    with pytest.raises(BadInput, match="trained without ratings"):
+        loaded.recommend("1", order="stars")
+    with pytest.raises(BadInput, match="trained without ratings"):
+        loaded.recommend("1", min_rating=3)
 
 
 @pytest.mark.parametrize("argument", ["liked", "disliked", "exclusions"])

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from reelflow.saved_model.client import ServedModel
 from reelflow.saved_model.contract import ORDERS
 from reelflow.serving.app import create_app
+from reelflow.serving.engine import Engine
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.middleware import Metrics
 from reelflow.serving.privacy import MOST, check_inputs, movies_for_a_user
+from reelflow.serving.tf_serving import PredictBatch
 from reelflow.serving.versions import Versions
 from tests.reelflow.small_runs import GENRES, MOVIES, SmallRun, catalogue
 
@@ -207,6 +210,20 @@ def test_one_user_in_a_request_is_enough_to_refuse() -> None:
     check_inputs("serving_default", {"user_id": users[:1], "history": history[:1]})
     with pytest.raises(Problem, match="history together with a user's id"):
         check_inputs("serving_default", {"user_id": users, "history": history})
+
+
+def test_requests_answered_together_get_each_its_own_list(run: SmallRun) -> None:
+    engine, limits = Engine(ServedModel.load(run.saved_model)), Limits()
+    inputs = [{"user_id": np.array([user.encode()], object)} for user in _victims(run)]
+    batch = [
+        PredictBatch.of(engine, "serving_default", limits, one, histories=False) for one in inputs
+    ]
+    assert batch[0] == batch[1] == batch[2]
+    open_batch = PredictBatch.of(engine, "serving_default", limits, inputs[0], histories=True)
+    assert open_batch != batch[0]
+    for one, answer in zip(inputs, batch[0](inputs), strict=True):
+        (alone,) = batch[0]([one])
+        assert answer["movie_id"].tolist() == alone["movie_id"].tolist()
 
 
 @pytest.mark.parametrize(("catalogue", "count"), [(5, 1), (40, 4), (1_682, MOST), (60_000, MOST)])
