@@ -54,7 +54,7 @@ def write_sample(
     Args:
         folder: where to write; created if need be.
         users: number of users, each with at least 20 ratings (fewer if `ratings` are too few).
-        movies: number of movies, at least 40; about 1 in 50 has no rating.
+        movies: number of movies, at least 40; about 1 in 20 has no rating.
         ratings: number of ratings; at most a third of `users * movies`.
         seed: of everything.
 
@@ -79,7 +79,7 @@ def write_sample(
 
     with _replaced(folder / "movies.csv") as out:
         out.write(_movies_csv(made, ids, titles).encode())
-    counts = ratings_per_user(users, ratings, movies // 3, np.random.default_rng(for_counts))
+    counts = ratings_per_user(users, ratings, 2 * movies // 5, np.random.default_rng(for_counts))
     with _replaced(folder / "ratings.csv") as out:
         out.write(b"userId,movieId,rating,timestamp\n")
         for user, movie, half_stars, seconds in rate(made, counts, for_ratings):

@@ -57,7 +57,7 @@ class Movies:
 
 
 def make_movies(count: int, rng: np.random.Generator) -> Movies:
-    """Make a catalogue of `count` movies; about one in fifty is never watched."""
+    """Make a catalogue of `count` movies; about one in fifty is never watched at all."""
     niches = int(np.clip(count // MOVIES_PER_NICHE, 4, NICHES_MAX))
     genre_place = rng.normal(size=(len(GENRES), DIMENSIONS)) / np.sqrt(DIMENSIONS)
     # Drama and Comedy are common, Film-Noir is rare.
