@@ -53,7 +53,7 @@ async function show() {
     $("source").textContent = SOURCES[found.source]({ user: about.user_id });
     if (!cards.length) $("source").textContent = "No movie is left: widen the filters.";
     if (about.user_id && version.movies_for_a_user) {
-      $("source").append(` This server tells no histories: it shows ${version.movies_for_a_user} movies to a user at most.`);
+      $("source").append(` This server tells no histories: it shows ${version.movies_for_a_user} movies for a user at most.`);
     }
     $("cards").replaceChildren(...cards);
     $("more").hidden = found.items.length < asked.k || asked.k >= MOST;
