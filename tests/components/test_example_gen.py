@@ -123,12 +123,10 @@ def test_outputs_follow_the_contract(tmp_path: Path) -> None:
     assert set(users) == {row[0] for row in train}
 
 
-@pytest.mark.parametrize(
-    "split", [{}, {"kind": "temporal"}, {"kind": "leave_last"}], ids=["random", "temporal", "last"]
-)
-def test_rows_do_not_depend_on_how_the_work_is_cut(tmp_path: Path, split: dict[str, Any]) -> None:
+@pytest.mark.parametrize("kind", ["auto", "temporal", "last", "random", "leave_last"])
+def test_rows_do_not_depend_on_how_the_work_is_cut(tmp_path: Path, kind: str) -> None:
     rows = write_csv(tmp_path)
-    config = SplitConfig(**split)
+    config = SplitConfig(kind=kind)
     whole = execute(tmp_path / "1", tmp_path, DataConfig(partitions=1), config)
     cut = execute(tmp_path / "2", tmp_path, DataConfig(partitions=5, chunk_bytes=9_000), config)
     assert values(cut) == values(whole)

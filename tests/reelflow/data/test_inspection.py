@@ -34,3 +34,27 @@ def test_damaged_rows_are_counted_and_the_first_shown(tmp_path: Path, chunk_byte
     assert found.quarantined == {"rating": 100}
     assert [(row.line, row.row) for row in found.preview] == [(5, b"4,1,x,5"), (9, b"8,1,x,5")]
     assert (found.read, found.kept, found.users) == (400, 300, 300)
+
+
+def test_rows_outside_the_scale_of_all_are_counted(tmp_path: Path) -> None:
+    rows = [f"u{i},m{i},{99 if i % 50 == 0 else 1 + i % 5},{i}" for i in range(200)]
+    (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "\n".join(rows))
+    movies = "".join(f"m{i},A,Drama\n" for i in range(200))
+    (tmp_path / "movies.csv").write_text(f"movieId,title,genres\n{movies}")
+    found = inspect(Config(), str(tmp_path), first=2)
+    assert (found.kept, found.users, found.quarantined) == (196, 196, {"rating_range": 4})
+    assert [row.line for row in found.preview] == [2, 52]
+    assert (found.ratings.lowest, found.ratings.highest) == (1, 5)
+    # As many as these are no mistake.
+    found = inspect(load(None, ["data.format=csv"]), str(tmp_path))
+    assert (found.kept, found.ratings.highest) == (200, 99)
+
+
+def test_events_and_rows_without_a_rating(tmp_path: Path) -> None:
+    (tmp_path / "ratings.csv").write_text("user,item,event\n1,2,view\n1,3,view\n")
+    found = inspect(Config(), str(tmp_path))
+    assert (found.ratings.feedback, found.ratings.absent, found.kept) == ("events", True, 2)
+    (tmp_path / "ratings.csv").write_text("user,item,rating\n1,2,-1\n1,3,4\n1,4,5\n")
+    found = inspect(load(None, ["data.unrated=-1"]), str(tmp_path))
+    assert (found.read, found.kept, found.unrated) == (3, 2, 1)
+    assert (found.ratings.lowest, found.ratings.highest) == (4, 5)

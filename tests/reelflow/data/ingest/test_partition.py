@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from reelflow.config import Feedback
 from reelflow.data.ingest.partition import (
     Ratings,
     arrange,
@@ -16,6 +17,8 @@ from reelflow.data.ingest.partition import (
     seeded,
     unit_interval,
 )
+from reelflow.data.quarantine import NAMES
+from reelflow.data.scale import Bounds
 from tests.reelflow.data.ingest.tables import Row, parsed, random_rows
 
 
@@ -52,6 +55,43 @@ def test_hashes_are_even() -> None:
     assert np.abs(np.histogram(shares, 10, (0, 1))[0] / 2_000 - 1).max() < 0.1
     assert shares.min() >= 0
     assert shares.max() < 1
+
+
+PLAYS: list[Row] = [
+    ("u", "a", 2, 30),
+    ("u", "a", 3, 10),
+    ("u", "b", 1, 20),
+    ("v", "a", 5, 10),
+    ("u", "a", 3, 10),
+]
+
+
+@pytest.mark.parametrize(("feedback", "first"), [("events", 1), ("counts", 8)])
+def test_repeated_events_are_one_row_the_first_in_time(feedback: str, first: float) -> None:
+    arranged = arrange([parsed(PLAYS[:2]), parsed(PLAYS[2:], file=1)], Feedback(feedback))
+
+    value = {"events": 1.0, "counts": 5.0}[feedback]
+    assert rows_of(arranged.ratings) == [
+        ("u", "a", first, 10),
+        ("u", "b", 1, 20),
+        ("v", "a", value, 10),
+    ]
+    assert arranged.repeated == 2
+    assert arranged.rejected.num_rows == 0
+
+
+def test_repeated_events_without_times() -> None:
+    rows: list[Row] = [(user, movie, 1, None) for user, movie, *_ in PLAYS]
+    arranged = arrange([parsed(rows)], Feedback.EVENTS)
+    assert [row[:2] for row in rows_of(arranged.ratings)] == [("u", "a"), ("u", "b"), ("v", "a")]
+    assert arranged.repeated == 2
+
+
+def test_what_no_scale_can_hold_is_rejected_with_its_place() -> None:
+    arranged = arrange([parsed(PLAYS)], accepted=Bounds(2, 3))
+    assert [row[2] for row in rows_of(arranged.ratings)] == [3, 2]
+    refused = [(row["offset"], NAMES[row["reason"]]) for row in arranged.rejected.to_pylist()]
+    assert refused == [(20, "rating_range"), (30, "rating_range"), (40, "duplicate")]
 
 
 def test_order_of_a_pair_matters() -> None:

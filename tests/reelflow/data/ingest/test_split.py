@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from reelflow.base.columns import RATING_SPLITS
-from reelflow.config import SplitConfig
+from reelflow.config import SplitConfig, SplitKind
+from reelflow.data.formats.source import Source
 from reelflow.data.ingest.partition import arrange, partition_by_user
+from reelflow.data.ingest.results import SplitChoice
 from reelflow.data.ingest.split import (
+    KnownCounts,
     SplitPlan,
     assign_splits,
+    choose_split,
+    count_known,
     count_times,
     find_cuts,
+    held_out,
     merge_counts,
+    merge_known,
+    plan_split,
     temporal_shares,
 )
 from tests.reelflow.data.ingest.tables import Row, parsed, random_rows
@@ -99,6 +108,128 @@ def test_leave_last_keeps_users_with_few_ratings_in_train() -> None:
     splits = split(rows, SplitConfig(**KINDS[2]))
 
     assert splits["train"] == [("enough", "m0", 3.0, 0), *rows[:3]]
+
+
+def test_last_takes_the_newest_shares_of_each_user() -> None:
+    rows = random_rows(1_000)
+    splits = split(rows, SplitConfig(kind="last", validation=0.1, test=0.2))
+    for user in {row[0] for row in rows}:
+        times = [[row[3] or 0 for row in splits[name] if row[0] == user] for name in RATING_SPLITS]
+        count = sum(map(len, times))
+        assert abs(len(times[1]) - 0.1 * count) <= 0.5
+        assert abs(len(times[2]) - 0.2 * count) <= 0.5
+        assert max(times[0]) <= min(times[1])
+        assert max(times[1]) <= min(times[2])
+
+
+def test_last_holds_out_one_at_least_and_keeps_the_first_in_train() -> None:
+    counts = np.arange(41)
+    for validation in (0.0, 0.1, 0.45):
+        for test in (0.01, 0.1, 0.5):
+            config = SplitConfig(kind="last", validation=validation, test=test)
+            chosen, tested = held_out(counts, config, config.kind)
+            assert not chosen[:3].any()
+            assert not tested[:3].any()
+            assert (tested[3:] >= 1).all()
+            assert ((chosen[3:] >= 1) == (validation > 0)).all()
+            assert (counts - chosen - tested)[3:].min() >= 1
+
+
+def test_last_resolves_ties_as_leave_last_does() -> None:
+    # All of a user at one time: the rows' order in the files decides.
+    rows: list[Row] = [(f"u{i % 7}", f"m{i:02d}", 3.0, 5) for i in range(35)]
+    last = split(rows, SplitConfig(kind="last", validation=0.2, test=0.2), partitions=3)
+    assert last == split(rows, SplitConfig(kind="leave_last", validation=1, test=1))
+    assert {row[1] for row in last["test"]} == {f"m{i}" for i in range(28, 35)}
+
+
+def automatic(rows: list[Row], partitions: int = 1, **options: Any) -> SplitChoice:
+    """What `auto` comes to, as the pipeline finds it out."""
+    config = SplitConfig(**options)
+    tables = partition_by_user(parsed(rows), partitions).values()
+    parts = [arrange([part]).ratings for part in tables]
+    times = [np.zeros(0, np.int64) if p.timestamp is None else p.timestamp for p in parts]
+    merged = merge_counts(map(count_times, times))
+    cuts = find_cuts(merged, temporal_shares(config))
+    users = [part.user for part in parts]
+    known = merge_known(count_known(u, t, cuts) for u, t in zip(users, times, strict=True))
+    choice = choose_split(SplitPlan(config), merged, known).choice
+    assert choice is not None
+    assert choice.asked is SplitKind.AUTO
+    return choice
+
+
+def users_in_a_row(known: int) -> list[Row]:
+    """Ten users of ten ratings, one after the other in time.
+
+    The last ten ratings, which a cut in time tests, are shared by the last user, whom train does
+    not know, and by the first one, who has `known` of them.
+    """
+    rows: list[Row] = [(f"u{i // 10}", f"m{i % 10}", 3.0, i) for i in range(90)]
+    return rows + [("u0" if i < known else "u9", f"m{20 + i}", 3.0, 90 + i) for i in range(10)]
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 9])
+@pytest.mark.parametrize(
+    ("known", "required", "kind", "reason"),
+    [
+        (5, 0.5, "temporal", "known_users"),
+        (4, 0.5, "last", "new_users"),
+        (4, 0.4, "temporal", "known_users"),
+        (0, 0.5, "last", "new_users"),
+        (0, 0.0, "temporal", "known_users"),
+        (9, 1.0, "last", "new_users"),
+        (10, 1.0, "temporal", "known_users"),
+    ],
+)
+def test_auto_asks_how_many_test_rows_are_of_known_users(
+    partitions: int, known: int, required: float, kind: str, reason: str
+) -> None:
+    rows = users_in_a_row(known)
+    for order in (rows, rows[::-1], [rows[i] for i in np.random.default_rng(0).permutation(100)]):
+        choice = automatic(order, partitions, known_share=required)
+        assert (choice.kind, choice.reason) == (kind, reason)
+        assert choice.known_share == known / 10
+        assert choice.required_share == required
+
+
+def test_validation_alone_does_not_make_a_user_known() -> None:
+    rows: list[Row] = [(f"u{i // 10}", f"m{i % 10}", 3.0, i) for i in range(80)]
+    # Validation and test are of one user.
+    rows += [("late", f"m{i}", 3.0, 80 + i) for i in range(20)]
+    choice = automatic(rows, validation=0.1, test=0.1)
+    assert (choice.kind, choice.known_share) == (SplitKind.LAST, 0)
+
+
+def test_auto_without_a_use_for_times() -> None:
+    same: list[Row] = [(f"u{i % 5}", f"m{i}", 3.0, 7) for i in range(50)]
+    assert (automatic(same).kind, automatic(same).reason) == (SplitKind.RANDOM, "one_time")
+    # Nine tenths at one time: no cut has ratings on both sides of validation.
+    lumps: list[Row] = [(f"u{i % 5}", f"m{i}", 3.0, int(i >= 5)) for i in range(50)]
+    choice = automatic(lumps)
+    assert (choice.kind, choice.reason, choice.known_share) == (SplitKind.LAST, "no_test", None)
+    # Every user comes twice and goes.
+    brief: list[Row] = [(f"u{i // 2}", f"m{i % 9}", 3.0, i) for i in range(100)]
+    choice = automatic(brief)
+    assert (choice.kind, choice.reason, choice.known_share) == (SplitKind.RANDOM, "few_ratings", 0)
+
+
+def test_a_plan_without_times_is_random_at_once() -> None:
+    source = cast(Source, SimpleNamespace(has_timestamps=False, ratings_files=()))
+    choice = plan_split(SplitConfig(), source).choice
+    assert choice is not None
+    assert (choice.kind, choice.reason) == (SplitKind.RANDOM, "no_times")
+    timed = cast(Source, SimpleNamespace(has_timestamps=True, ratings_files=()))
+    assert plan_split(SplitConfig(), timed).choice is None
+    assert plan_split(SplitConfig(kind="last"), timed).kind is SplitKind.LAST
+
+
+def test_known_counts_add_up() -> None:
+    assert merge_known([]) == KnownCounts()
+    assert merge_known([KnownCounts(1, 2, 3, 4), KnownCounts(10, 20, 30, 40)]) == KnownCounts(
+        11, 22, 33, 44
+    )
+    assert count_known(np.zeros(0, np.int32), np.zeros(0, np.int64), (0, 0)) == KnownCounts()
 
 
 def test_predefined_goes_by_file_and_draws_validation_from_train() -> None:

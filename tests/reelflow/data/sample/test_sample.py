@@ -71,6 +71,15 @@ def test_ratings_are_shaped_like_movielens(sample: Sample) -> None:
     assert len(np.unique(pairs)) == RATINGS  # nobody rates a movie twice
 
 
+def test_the_future_follows_from_the_past(sample: Sample) -> None:
+    _, counts = np.unique(sample.seconds, return_counts=True)
+    assert counts.max() < RATINGS / 1_000  # a cut in time can be made anywhere
+    # What was watched up to a moment says what is watched after it.
+    late = sample.seconds >= np.quantile(sample.seconds, 0.9)
+    before, after = (np.bincount(sample.movie[at], minlength=MOVIES) for at in (~late, late))
+    assert np.corrcoef(before, after)[0, 1] > 0.3
+
+
 def test_time_drifts_in_sessions(sample: Sample) -> None:
     years = 1970 + sample.seconds / (365.25 * 86_400)
     assert 2000 <= years.min() < years.max() < 2019
