@@ -14,7 +14,9 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation.contest import Entry, measure
 from reelflow.evaluation.predictions import TestRows, model_predictions
 from reelflow.model.fit import fit
+from reelflow.model.mixing import choose
 from reelflow.model.signatures import ServingModel
+from reelflow.model.stars import like_threshold
 from reelflow.saved_model.client import Signatures
 from tests.encoded_data import Row, encoded, user_vocabulary
 
@@ -53,7 +55,9 @@ def test_seeds(tmp_path: Path) -> None:
             seed=seed,
         )
         joint, _ = fit(data, MODEL, train, tmp_path)
-        signatures = Signatures(ServingModel(joint, data, users).signatures())
+        threshold = like_threshold(data.train.rating, MODEL)
+        mixture = choose(joint, data, users, MODEL, train, threshold).mixture
+        signatures = Signatures(ServingModel(joint, data, users, mixture, MODEL).signatures())
         predictions = model_predictions(signatures, rows, len(data.catalogue))
         nothing = np.full((1, 1), -1, np.int32)
         return measure("a", predictions, nothing, rows, data, 1, None, None, liked_from=3.5)
