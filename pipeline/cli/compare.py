@@ -234,7 +234,8 @@ def _compare(
         with progress_on(Console(file=terminal, highlight=False, width=None)) as progress:
             progress.starting("Starting TensorFlow and TFX")
             try:
-                from pipeline.runs.contest import LEGEND, Contest
+                from pipeline.runs.comparison import LEGEND
+                from pipeline.runs.contest import Contest
 
                 log_at_info()
                 contest = Contest(base, groups, baselines, layout, f"compare-{started}")

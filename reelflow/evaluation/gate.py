@@ -29,8 +29,8 @@ EQUAL: Final = 1e-12
 """Difference up to which two figures are equal; a single row of 10^11 makes a larger one."""
 
 Ungated = Literal["task", "catalogue", "likes"]
-"""Why a metric has no bound: the model was not trained on its task, the catalogue has no more
-movies than its cutoff, or no test row counts as a like."""
+"""The reason for which a metric has no bound: the model was not trained on its task, the catalogue
+has no more movies than its cutoff, or no test row counts as a like."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Against:
     reference: float
     """The other's value."""
     threshold: float
-    """What the interval's end is held against: in the metric's unit, `value` less `reference`."""
+    """The bound on the interval's end: in the metric's unit, `value` less `reference`."""
     difference: float
     draws: Floats = field(repr=False, compare=False)
     """The difference with other users, [resamples]; empty if a value is not a number."""
@@ -105,7 +105,7 @@ class GateResult:
 
     @property
     def target(self) -> float:
-        """What `end` is held against."""
+        """The bound that `end` is held against."""
         if self.against is not None:
             return self.against.threshold
         return math.nan if self.limit is None else self.limit

@@ -1,4 +1,4 @@
-"""What is known as of the cut between validation and test, and what users did after it.
+"""Knowledge of users as of the cut between validation and test, and after it.
 
 *Nightly*: each user's ratings in train and validation, known to the model and to the baselines.
 *Live*: beside them, for each test row, what its user rated in the test split strictly before.

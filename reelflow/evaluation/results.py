@@ -27,7 +27,7 @@ Likes = dict[str, float | None]
 Settings = dict[str, int | float]
 """A baseline's settings by name."""
 Origin = Literal["configuration", "champion", "baseline"]
-"""Where a bound comes from."""
+"""The origin of a bound."""
 
 
 class _Figures:
@@ -116,7 +116,7 @@ class BoundRecord:
     reference: float | None = None
     """The champion's or the baseline's value on the same rows."""
     threshold: float | None = None
-    """What the interval is held against: its lower end must not be below it, or its upper end not
+    """The bound on the interval: its lower end must not be below it, or its upper end not
     above it if lower is better. Against a baseline an end that is equal does not do either."""
     difference: float | None = None
     """`value` less `reference`."""

@@ -49,7 +49,7 @@ def movie_popularity(train_counts: npt.NDArray[np.int32]) -> Labels:
 def by_knowledge(
     user_counts: npt.NDArray[np.int32], movie_counts: npt.NDArray[np.int32]
 ) -> dict[str, Mask]:
-    """What training knows of the rows, to the rows inside, bool [rows]; without empty ones.
+    """Knowledge that training has of rows, to the rows inside, bool [rows]; without empty ones.
 
     A row of a new user and a new movie is in both slices of them.
 

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from pipeline.cli.compare import with_seeds
-from pipeline.runs.contest import (
+from pipeline.runs.comparison import (
     LEGEND,
     ROWS,
     Comparison,

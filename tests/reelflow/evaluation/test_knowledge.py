@@ -1,4 +1,4 @@
-"""What is known as of the cut, and live histories, by hand."""
+"""Knowledge as of the cut, and live histories, by hand."""
 
 from __future__ import annotations
 
