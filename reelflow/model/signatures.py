@@ -358,8 +358,9 @@ def _signed(name: str, function: Callable[..., Outputs]) -> Callable[..., Output
         for key, one in inputs.items()
     ]
 
-    def signature(*values: tf.Tensor) -> Outputs:
-        return function(*values)
+    # By position from a graph, by name where TensorFlow is told to run functions eagerly.
+    def signature(*values: tf.Tensor, **named: tf.Tensor) -> Outputs:
+        return function(*values, **named)
 
     # TensorFlow takes names and defaults of a signature's inputs from the function.
     signature.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

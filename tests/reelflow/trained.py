@@ -12,7 +12,7 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.model.export import export
 from reelflow.model.fit import History, fit
 from reelflow.model.mixing import choose
-from reelflow.model.signatures import ServingModel
+from reelflow.model.signatures import Mixture, ServingModel
 from reelflow.model.stars import like_threshold
 from reelflow.model.tasks import JointModel
 from reelflow.saved_model.files import ModelInfo
@@ -38,6 +38,7 @@ class Trained:
     board: Checkerboard
     data: EncodedData
     joint: JointModel
+    mixture: Mixture
     serving: ServingModel
     history: History
 
@@ -52,7 +53,7 @@ def trained() -> Trained:
     threshold = like_threshold(data.train.rating, MODEL)
     mixture = choose(joint, data, board.users, MODEL, TRAIN, threshold).mixture
     serving = ServingModel(joint, data, board.users, mixture, MODEL)
-    return Trained(board, data, joint, serving, history)
+    return Trained(board, data, joint, mixture, serving, history)
 
 
 def export_to(folder: Path) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reelflow.model.ranking import LOWEST, exact_ranks, mask
+from reelflow.model.ranking import LOWEST
 from reelflow.saved_model import golden
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import SIGNATURES
@@ -28,27 +28,26 @@ def _ask(signatures: Signatures, name: str = "serving_default", **inputs: Any) -
     return signatures.ask(name, inputs)
 
 
-def test_every_user_gets_the_right_movies(model: Trained, signatures: Signatures) -> None:
+def _rated(model: Trained, user: str, as_judged: bool) -> set[str]:
+    splits = (model.board.train, model.board.validation, model.board.test)
+    return {row[1] for rows in splits[: 2 if as_judged else 3] for row in rows if row[0] == user}
+
+
+@pytest.mark.parametrize("as_judged", [True, False])
+def test_every_user_gets_the_right_movies(
+    model: Trained, signatures: Signatures, as_judged: bool
+) -> None:
+    """First what is left of the user's colour, and nothing that the user has rated."""
     board = model.board
-    found = _ask(signatures, user_id=board.users, k=20)
+    request = {"user_id": board.users, "k": 20, "order": "retrieval", "as_judged": as_judged}
+    found = _ask(signatures, **request)
     assert found["source"] == ["user"] * len(board.users)
     for user, movies in zip(board.users, found["movie_id"], strict=True):
-        answers, seen = board.right_answers(user), board.seen(user)
+        rated = _rated(model, user, as_judged)
+        answers = board.right_answers(user) - rated
+        assert len(answers) == 1 + as_judged
         assert set(movies[: len(answers)]) == answers
-        assert not set(movies) & seen
-        assert set(movies) == {movie.movie_id for movie in board.movies} - seen | {""}
-
-
-def test_scores_are_the_models_own(model: Trained, signatures: Signatures) -> None:
-    users = tf.constant([0, 5])
-    queries = model.joint.query(users, model.joint.timelines.ends_now(users))
-    scores = tf.matmul(queries, model.joint.candidate_tower.catalogue(), transpose_b=True)
-    scores = mask(scores, model.joint.timelines.seen(users)).numpy()
-    found = _ask(signatures, user_id=["u00", "u05"], k=4)
-    np.testing.assert_allclose(found["score"], -np.sort(-scores, axis=1)[:, :4], rtol=1e-5)
-    ids = np.array(model.data.catalogue.movie_id)[np.argsort(-scores, axis=1)[:, :4]]
-    assert found["movie_id"] == ids.tolist()
-    assert found["title"] == [[f"The title of {m}" for m in row] for row in ids]
+        assert set(movies) == {movie.movie_id for movie in board.movies} - rated | {""}
 
 
 def test_reloaded_answers_are_those_of_before(saved_model: Path, signatures: Signatures) -> None:
@@ -70,8 +69,13 @@ def test_the_graph_does_what_python_says(model: Trained, signatures: Signatures)
         "movie_id": ["m01", "m02"],
         "history": [["m04", ""]],
         "exclusions": [["m06", "m08"]],
-        "timestamp": [103, 103],
+        "stars": [[5.0, np.nan]],
         "k": 3,
+        "order": "blend",
+        "min_rating": 1.0,
+        "include_seen": [True, False],
+        "allowed": [[True]],
+        "as_judged": [False, True],
     }
     in_python = Signatures(model.serving.signatures())
     for name, signature in SIGNATURES.items():
@@ -94,12 +98,15 @@ def _assert_same(answer: golden.Values, expected: golden.Values) -> None:
 
 
 def test_exclusions_are_left_out(model: Trained, signatures: Signatures) -> None:
-    one, two = (sorted(model.board.right_answers(user)) for user in ("u00", "u01"))
-    found = _ask(signatures, user_id=["u00", "u01"], exclusions=[one[:1], two[:1]], k=2)
-    assert [set(movies) for movies in found["movie_id"]] == [set(one[1:]), set(two[1:])]
-    # One row of exclusions is for everybody; unknown ones and padding are nothing.
-    common = [[one[0], two[0], "no such movie", ""]]
-    assert _ask(signatures, user_id=["u00", "u01"], exclusions=common, k=2) == found
+    """The other right answer is the movie of test, which may not be known."""
+    users = ["u00", "u01"]
+    one, two = (model.board.right_answers(u) - _rated(model, u, as_judged=False) for u in users)
+    request = {"user_id": users, "order": "retrieval", "as_judged": True, "k": 1}
+    found = _ask(signatures, **request, exclusions=[list(one), list(two)])
+    assert found["movie_id"] == [[row[1]] for row in model.board.test[:2]]
+    # One row of exclusions is for all; unknown ones and padding are nothing.
+    common = [[*one, *two, "no such movie", ""]]
+    assert _ask(signatures, **request, exclusions=common) == found
 
 
 @pytest.mark.parametrize(("k", "columns"), [(3, 3), ([1, 4], 4), (1, 1), (999, 20)])
@@ -111,7 +118,7 @@ def test_k_may_be_a_scalar_or_a_vector(signatures: Signatures, k: Any, columns: 
 
 def test_the_tail_is_empty(model: Trained, signatures: Signatures) -> None:
     found = _ask(signatures, user_id=["u00"], k=20)
-    left = 20 - len(model.board.seen("u00"))
+    left = 20 - len(_rated(model, "u00", as_judged=False))
     assert found["movie_id"][0][left:] == found["title"][0][left:] == [""] * (20 - left)
     assert found["score"][0][left:] == [LOWEST] * (20 - left)
     assert min(found["score"][0][:left]) > LOWEST
@@ -122,7 +129,11 @@ def test_a_stranger_is_known_by_its_history(model: Trained, signatures: Signatur
         own = {f"m{m:02d}" for m in range(colour, 20, 2)}
         history = sorted(own)[:6]
         found = _ask(
-            signatures, user_id=["stranger"], history=[["", *history, "no such movie"]], k=4
+            signatures,
+            user_id=["stranger"],
+            history=[["", *history, "no such movie"]],
+            order="retrieval",
+            k=4,
         )
         assert found["source"] == ["history"]
         assert set(found["movie_id"][0]) == own - set(history)
@@ -181,32 +192,85 @@ def test_nothing_is_similar_to_an_unknown_movie(signatures: Signatures) -> None:
     assert found["movie_id"] == found["title"] == [["", "", ""]]
 
 
-@pytest.mark.parametrize("split", ["train", "validation", "test"])
-def test_evaluate_sees_the_history_that_the_encoder_saw(
-    model: Trained, signatures: Signatures, split: str
+@pytest.mark.parametrize("order", ["blend", "retrieval", "stars"])
+def test_a_rank_is_the_place_in_the_list_that_is_served(
+    model: Trained, signatures: Signatures, order: str
 ) -> None:
-    rows = getattr(model.data, split)
-    joint, users = model.joint, tf.constant(rows.user_index)
-    queries = joint.query(users, tf.constant(rows.history_end))
-    scores = tf.matmul(queries, joint.candidate_tower.catalogue(), transpose_b=True)
-    seen = joint.timelines.seen(users)
-    raw, unseen = exact_ranks(scores, tf.constant(rows.movie_index), seen)
+    """Of every movie and user: what is judged is what is served with the test hidden."""
+    users, movies = [*model.board.users, "stranger"], [f"m{m:02d}" for m in range(20)]
+    request = {"user_id": users, "k": 20, "order": order, "as_judged": True}
+    everything = _ask(signatures, **request, include_seen=True)
+    unseen = _ask(signatures, **request)
     found = _ask(
         signatures,
         "evaluate",
-        user_id=[model.board.users[u] for u in rows.user_index],
-        movie_id=[f"m{m:02d}" for m in rows.movie_index],
-        timestamp=rows.timestamp.tolist(),
+        user_id=np.repeat(users, 20).tolist(),
+        movie_id=movies * len(users),
+        order=order,
     )
-    assert found["rank_raw"] == raw.numpy().tolist()
-    assert found["rank_unseen"] == unseen.numpy().tolist()
+    for row, user in enumerate(users):
+        places = {movie: at for at, movie in enumerate(everything["movie_id"][row], start=1)}
+        left = {movie: at for at, movie in enumerate(unseen["movie_id"][row], start=1)}
+        for at, movie in enumerate(movies, start=20 * row):
+            _assert_place(everything["score"][row], places[movie], found["rank_raw"][at])
+            if movie in left:
+                _assert_place(unseen["score"][row], left[movie], found["rank_unseen"][at])
+            else:
+                assert movie in _rated(model, user, as_judged=True)
+                assert found["rank_unseen"][at] <= found["rank_raw"][at]
+
+
+def _assert_place(scores: list[float], place: int, rank: int) -> None:
+    """A rank is the last place among movies of the same score."""
+    tied = np.flatnonzero(np.isclose(scores, scores[place - 1], rtol=1e-5, atol=1e-6))
+    assert place <= rank <= tied.max() + 1
+
+
+def test_a_history_since_counts_in_a_rank(signatures: Signatures) -> None:
+    """Row by row: as the list of a request with that history, whose movies are seen."""
+    users = ["u00", "u00", "u01", "stranger", "stranger"]
+    movies = ["m02", "m02", "m07", "m04", "m04"]
+    history = [["m04", "m06"], ["", ""], ["m03", ""], ["m08", "m10"], ["m09", ""]]
+    stars = [[5.0, 1.0], [np.nan] * 2, [2.0, np.nan], [5.0, 5.0], [np.nan] * 2]
+    found = _ask(
+        signatures, "evaluate", user_id=users, movie_id=movies, history=history, stars=stars
+    )
+    for at, (user, movie) in enumerate(zip(users, movies, strict=True)):
+        request = {"user_id": [user], "history": [history[at]], "stars": [stars[at]], "k": 20}
+        request |= {"as_judged": True}
+        everything = _ask(signatures, **request, include_seen=True)
+        place = everything["movie_id"][0].index(movie) + 1
+        _assert_place(everything["score"][0], place, found["rank_raw"][at])
+        unseen = _ask(signatures, **request)
+        if movie in unseen["movie_id"][0]:
+            place = unseen["movie_id"][0].index(movie) + 1
+            _assert_place(unseen["score"][0], place, found["rank_unseen"][at])
+    assert found["rank_unseen"][3] != found["rank_unseen"][4]
+
+
+def test_rows_of_a_batch_do_not_know_of_each_other(signatures: Signatures) -> None:
+    users, movies = ["u03", "u01", "u03", "stranger", "u01"], ["m01", "m01", "m05", "m00", "m09"]
+    together = _ask(signatures, "evaluate", user_id=users, movie_id=movies)
+    for at, (user, movie) in enumerate(zip(users, movies, strict=True)):
+        alone = _ask(signatures, "evaluate", user_id=[user], movie_id=[movie])
+        for name in ("rank_raw", "rank_unseen"):
+            assert together[name][at] == alone[name][0]
+        assert together["rating"][at] == pytest.approx(alone["rating"][0], rel=1e-5)
+
+
+def test_stars_are_those_of_rate(signatures: Signatures) -> None:
+    """Whatever the history: the rating model knows the user by train alone."""
+    ids = {"user_id": ["u00", "u07", "stranger"], "movie_id": ["m05", "m05", "m05"]}
+    rated = _ask(signatures, "rate", **ids)["rating"]
+    for extra in ({}, {"history": [["m01"]], "stars": [[1.0]]}, {"order": "stars"}):
+        assert _ask(signatures, "evaluate", **ids, **extra)["rating"] == pytest.approx(rated)
 
 
 def test_held_out_movies_rank_first(model: Trained, signatures: Signatures) -> None:
     rows = model.board.test
     ids = {"user_id": [row[0] for row in rows], "movie_id": [row[1] for row in rows]}
-    found = _ask(signatures, "evaluate", **ids, timestamp=[row[3] for row in rows])
-    assert max(found["rank_unseen"]) <= 3  # three movies are left of each colour
+    found = _ask(signatures, "evaluate", **ids, order="retrieval")
+    assert max(found["rank_unseen"]) <= 2  # two movies are left of each colour
     assert max(found["rank_raw"]) <= 10
 
 
@@ -216,7 +280,6 @@ def test_evaluate_what_the_model_does_not_know(signatures: Signatures) -> None:
         "evaluate",
         user_id=["u00", "stranger", "stranger"],
         movie_id=["what", "what", "m00"],
-        timestamp=[500, 500, 500],
     )
     assert found["rank_raw"][:2] == found["rank_unseen"][:2] == [21, 21]
     assert 1 <= found["rank_raw"][2] == found["rank_unseen"][2] <= 20
@@ -225,6 +288,9 @@ def test_evaluate_what_the_model_does_not_know(signatures: Signatures) -> None:
 def test_an_empty_batch_has_an_empty_answer(signatures: Signatures) -> None:
     assert _ask(signatures, user_id=[])["movie_id"] == []
     assert _ask(signatures, "rate", user_id=[], movie_id=[])["rating"] == []
+    found = _ask(signatures, "evaluate", user_id=[], movie_id=[])
+    assert found == {"rank_raw": [], "rank_unseen": [], "rating": []}
+    assert _ask(signatures, "score", user_id=[])["score"] == []
 
 
 # `score`, `explain` and `timeline` against `serving_default` and the training data.
@@ -238,27 +304,31 @@ def test_score_is_what_the_recommendations_are_made_of(
     history = [[movie if movie in movies else movies[0] if movie else "" for movie in history[0]]]
     users = [model.board.users[0], "nobody"]
     whole = _ask(signatures, "score", user_id=users, history=history)
-    best = _ask(signatures, "serving_default", user_id=users, history=history, k=len(movies))
+    request = {"user_id": users, "history": history, "order": "retrieval"}
+    best = _ask(signatures, "serving_default", **request, k=len(movies))
     assert whole["source"] == best["source"]
     for row in range(len(users)):
         unseen = np.where(whole["seen"][row], -np.inf, whole["score"][row])
         order = [movies[i] for i in np.argsort(-unseen, kind="stable") if np.isfinite(unseen[i])]
         assert order == [movie for movie in best["movie_id"][row] if movie]
         np.testing.assert_allclose(
-            -np.sort(-unseen)[: len(order)], best["score"][row][: len(order)]
+            -np.sort(-unseen)[: len(order)], best["score"][row][: len(order)], rtol=1e-5, atol=1e-6
         )
 
 
-def test_an_explanation_sums_to_the_score(model: Trained, signatures: Signatures) -> None:
+def test_an_explanation_sums_to_the_final_score(model: Trained, signatures: Signatures) -> None:
     movies = [*model.data.catalogue.movie_id]
     for user, history in [(model.board.users[1], ""), ("nobody", movies[2]), ("nobody", "")]:
         named = [[history, movies[0] if history else ""]]
-        whole = _ask(signatures, "score", user_id=[user], history=named)
+        request = {"user_id": [user], "history": named, "include_seen": True, "k": 20}
+        listed = _ask(signatures, **request)
+        scores = dict(zip(listed["movie_id"][0], listed["score"][0], strict=True))
         why = _ask(
             signatures, "explain", user_id=[user] * len(movies), movie_id=movies, history=named
         )
         sums = np.sum(why["weight"], axis=1) + why["rest"]
-        np.testing.assert_allclose(sums, whole["score"][0], rtol=1e-4, atol=1e-4)
+        expected = [scores[movie] for movie in movies]
+        np.testing.assert_allclose(sums, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_an_explanation_names_the_history_and_nothing_else(
@@ -286,9 +356,13 @@ def test_an_explanation_names_the_history_and_nothing_else(
 def test_a_timeline_is_what_the_user_rated_newest_first(
     model: Trained, signatures: Signatures
 ) -> None:
-    train, catalogue = model.data.train, model.data.catalogue
-    mine = train.movie_index[train.user_index == 0]
-    answer = _ask(signatures, "timeline", user_id=[model.board.users[0], "nobody"], k=3)
-    assert answer["movie_id"][0] == [catalogue.movie_id[m] for m in mine[::-1][:3]]
-    assert answer["movie_id"][1] == ["", "", ""]
+    """Validation and test ratings too, with the stars as they were given."""
+    user = model.board.users[0]
+    rows = [*model.board.train, *model.board.validation, *model.board.test]
+    mine = sorted((row for row in rows if row[0] == user), key=lambda row: -(row[3] or 0))
+    answer = _ask(signatures, "timeline", user_id=[user, "nobody"], k=3)
+    assert answer["movie_id"] == [[row[1] for row in mine[:3]], ["", "", ""]]
+    assert answer["title"][0] == [f"The title of {row[1]}" for row in mine[:3]]
+    assert answer["rating"][0] == [row[2] for row in mine[:3]]
+    assert np.isnan(answer["rating"][1]).all()
     assert answer["count"] == [len(mine), 0]
