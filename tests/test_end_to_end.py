@@ -23,6 +23,7 @@ from reelflow.data.sample import write_sample
 from reelflow.registry.push import versions
 from reelflow.saved_model import golden
 from reelflow.saved_model.client import Signatures
+from reelflow.saved_model.contract import RECOMMEND, SIGNATURES
 from reelflow.saved_model.files import GOLDEN
 from tests.command import ROOT, Ended, reelflow, reelflow_process
 from tests.ingested import read_quarantine
@@ -192,12 +193,13 @@ def test_damaged_rows_can_be_recovered(
 
 def test_the_pushed_model_answers_by_itself(first: Run) -> None:
     loaded = tf.saved_model.load(first.summary["pushed"])
-    found = loaded.signatures["serving_default"](
-        user_id=tf.constant(["1", "nobody"]),
-        history=tf.constant([[""]]),
-        exclusions=tf.constant([[""]]),
-        k=tf.constant(7),
-    )
+    inputs = {
+        name: tf.constant(one.default, tf.as_dtype(one.dtype))
+        for name, one in SIGNATURES[RECOMMEND].inputs.items()
+        if one.default is not None
+    }
+    asked = {"user_id": tf.constant(["1", "nobody"]), "k": tf.constant(7)}
+    found = loaded.signatures["serving_default"](**{**inputs, **asked})
     assert found["movie_id"].shape == found["score"].shape == (2, 7)
     assert found["source"].numpy().tolist() == [b"user", b"popularity"]
     stars = loaded.signatures["rate"](user_id=tf.constant(["1"]), movie_id=tf.constant(["1"]))
