@@ -9,6 +9,7 @@ import pytest
 
 from reelflow.base.common import content_hash
 from reelflow.registry.registration import FOLDER, package
+from reelflow.saved_model.contract import RECOMMEND, SIGNATURES
 
 pytestmark = pytest.mark.slow
 
@@ -26,14 +27,13 @@ def test_the_signature_is_that_of_recommendations(packaged: tuple[Path, Path]) -
     signature = Model.load(str(packaged[1])).signature
     inputs = {spec.name: (spec.type, spec.shape) for spec in signature.inputs.inputs}
     assert inputs == {
-        "user_id": (np.dtype("O"), (-1,)),
-        "history": (np.dtype("O"), (-1, -1)),
-        "exclusions": (np.dtype("O"), (-1, -1)),
-        "k": (np.dtype("int32"), (-1,)),
+        name: (np.dtype(one.dtype), (-1,) * (one.rank or 1))
+        for name, one in SIGNATURES[RECOMMEND].inputs.items()
     }
     outputs = {spec.name: spec.type for spec in signature.outputs.inputs}
     strings = dict.fromkeys(("movie_id", "title", "source"), np.dtype("O"))
-    assert outputs == {**strings, "score": np.dtype("float32")}
+    numbers = dict.fromkeys(("score", "rating"), np.dtype("float32"))
+    assert outputs == {**strings, **numbers, "seen": np.dtype("bool")}
 
 
 def test_the_input_example_is_a_question_that_the_model_answers(
@@ -46,10 +46,9 @@ def test_the_input_example_is_a_question_that_the_model_answers(
     example = Model.load(str(packaged[1])).load_input_example(str(packaged[1]))
     assert example["user_id"].tolist() == ["1", "2", "nobody"]
     loaded = mlflow.tensorflow.load_model(str(packaged[1]))
-    dtypes = {"k": tf.int32}
     inputs = {
-        name: tf.constant(values.tolist(), dtypes.get(name, tf.string))
-        for name, values in example.items()
+        name: tf.constant(example[name].tolist(), tf.as_dtype(one.dtype))
+        for name, one in SIGNATURES[RECOMMEND].inputs.items()
     }
     answer = loaded.signatures["serving_default"](**inputs)
     assert answer["movie_id"].shape == (3, 10)
