@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 
 from reelflow.base.errors import BadInput
 from reelflow.baselines.biases import Biases
@@ -16,28 +15,20 @@ from reelflow.config import ModelConfig, TrainConfig
 from reelflow.model.export import export
 from reelflow.model.fit import fit
 from reelflow.model.signatures import ServingModel
-from reelflow.model.tasks import JointModel
-from reelflow.saved_model.client import ServedModel
+from reelflow.saved_model.client import ServedModel, Signatures
 from reelflow.saved_model.files import ModelInfo
 from reelflow.saved_model.probe import probe
 from tests.encoded_data import checkerboard
+from tests.reelflow.model.untrained import SMALL, served, untrained
 
 BOARD = checkerboard(10, 12)
 DATA = BOARD.data
-SMALL = {"embedding_size": 4, "rating_embedding_size": 3}
 RATING_ONLY = {"retrieval_weight": 0.0}
 
 
-def _joint(**config: Any) -> JointModel:
+def _serving(**config: Any) -> ServingModel:
     """Untrained: promises do not depend on what was learned."""
-    keras.utils.set_random_seed(0)
-    joint = JointModel(DATA, ModelConfig(**{**SMALL, **config}))
-    some = tf.constant([0])
-    if joint.has_retrieval:
-        joint.query(some, tf.constant([0], tf.int64))
-    if joint.has_rating:
-        joint.rating_model(some, some)
-    return joint
+    return served(untrained(DATA, **config), DATA, BOARD.users, **config)
 
 
 @pytest.mark.slow
@@ -55,7 +46,7 @@ def _joint(**config: Any) -> JointModel:
     ids=str,
 )
 def test_the_exported_model_keeps_its_promises(config: dict[str, Any], tmp_path: Path) -> None:
-    serving = ServingModel(_joint(**config), DATA, BOARD.users)
+    serving = _serving(**config)
     export(serving, DATA, BOARD.users, ModelInfo(), tmp_path)
     assert probe(tmp_path).reasons == ()
     likes = config.get("rating_head") == "like" or config.get("rating_output") == "ordinal"
@@ -63,51 +54,59 @@ def test_the_exported_model_keeps_its_promises(config: dict[str, Any], tmp_path:
     assert (rated.like is not None) is likes
 
 
-def _ask(serving: ServingModel, name: str, **inputs: Any) -> dict[str, Any]:
-    tensors = {key: tf.constant(value) for key, value in inputs.items()}
-    return {k: v.numpy() for k, v in serving.signatures()[name](**tensors).items()}
+def _ask(serving: ServingModel, name: str, **inputs: Any) -> dict[str, np.ndarray]:
+    return Signatures(serving.signatures()).call(name, inputs)
 
 
 def test_a_rating_model_ranks_by_its_stars() -> None:
-    joint = _joint(**RATING_ONLY)
-    serving, ratings = ServingModel(joint, DATA, BOARD.users), joint.frozen_ratings()
+    serving, ratings = _serving(**RATING_ONLY), untrained(DATA, **RATING_ONLY).frozen_ratings()
     found = _ask(serving, "score", user_id=["u03", "who"], history=[["m01"]])
     assert found["source"].tolist() == [b"user", b"popularity"]
     np.testing.assert_allclose(found["score"][0], ratings.scores(tf.constant([3]))[0], rtol=1e-5)
-    best = _ask(serving, "serving_default", user_id=["u03"], history=[[""]], exclusions=[[""]], k=3)
-    unseen = np.where(found["seen"][0], -np.inf, found["score"][0])
-    # The movie named in the request is seen, too; the second question names none.
-    free = _ask(serving, "score", user_id=["u03"], history=[[""]])
+    free = _ask(serving, "score", user_id=["u03"])
     unseen = np.where(free["seen"][0], -np.inf, free["score"][0])
     ids = [DATA.catalogue.movie_id[i].encode() for i in np.argsort(-unseen, kind="stable")[:3]]
-    assert best["movie_id"][0].tolist() == ids
+    for order in ("blend", "retrieval"):
+        best = _ask(serving, "serving_default", user_id=["u03"], k=3, order=order)
+        assert best["movie_id"][0].tolist() == ids
 
 
 def test_nothing_in_the_history_explains_a_rating_models_score() -> None:
-    serving = ServingModel(_joint(**RATING_ONLY), DATA, BOARD.users)
-    told = _ask(serving, "explain", user_id=["u03"], movie_id=["m05"], history=[[""]])
-    score = _ask(serving, "score", user_id=["u03"], history=[[""]])["score"][0]
-    assert told["weight"].shape == (1, 0)
+    serving = _serving(**RATING_ONLY)
+    told = _ask(serving, "explain", user_id=["u03"], movie_id=["m05"])
+    score = _ask(serving, "score", user_id=["u03"])["score"][0]
+    assert not told["weight"].any()
     assert told["rest"][0] == pytest.approx(score[DATA.catalogue.movie_id.index("m05")], rel=1e-5)
 
 
 def test_a_like_classifier_tells_the_probability() -> None:
-    joint = _joint(**RATING_ONLY, rating_head="like")
-    serving = ServingModel(joint, DATA, BOARD.users)
+    config = {**RATING_ONLY, "rating_head": "like"}
+    serving = _serving(**config)
     rated = _ask(serving, "rate", user_id=["u03", "who"], movie_id=["m05", "m05"])
-    likes = joint.frozen_ratings().likes(tf.constant([3, 10]), tf.constant([5, 5])).numpy()
+    ratings = untrained(DATA, **config).frozen_ratings()
+    likes = ratings.likes(tf.constant([3, 10]), tf.constant([5, 5])).numpy()
     np.testing.assert_allclose(rated["like"], likes, rtol=1e-5)
-    ranked = _ask(serving, "score", user_id=["u03"], history=[[""]])["score"]
+    ranked = _ask(serving, "score", user_id=["u03"])["score"]
     assert ((ranked > 0) & (ranked < 1)).all()
     assert ranked[0, 5] == pytest.approx(rated["like"][0], rel=1e-5)
 
 
 def test_without_a_rating_task_stars_come_from_biases() -> None:
-    serving = ServingModel(_joint(rating_weight=0.0), DATA, BOARD.users)
+    serving = _serving(rating_weight=0.0)
     rated = _ask(serving, "rate", user_id=["u03", "who", "u03"], movie_id=["m05", "m05", "what"])
     pairs = np.array([3, 10, 3], np.int32), np.array([5, 5, 12], np.int32)
     np.testing.assert_allclose(rated["rating"], Biases.of(DATA).stars(*pairs), rtol=1e-5)
     assert "like" not in rated
+
+
+def test_without_a_rating_task_nothing_is_blended() -> None:
+    serving = _serving(rating_weight=0.0)
+    blended, plain = (
+        _ask(serving, "serving_default", user_id=["u03"], k=12, order=order)
+        for order in ("blend", "retrieval")
+    )
+    assert blended["movie_id"].tolist() == plain["movie_id"].tolist()
+    np.testing.assert_array_equal(blended["score"], plain["score"])
 
 
 @pytest.mark.slow
@@ -138,9 +137,9 @@ def test_seeds_need_weights_of_their_own(tmp_path: Path) -> None:
 
 
 def test_the_tasks_are_named() -> None:
-    assert _joint().tasks == ["retrieval", "rating"]
-    assert _joint(**RATING_ONLY).tasks == ["rating"]
-    only = _joint(rating_weight=0.0)
+    assert untrained(DATA).tasks == ["retrieval", "rating"]
+    assert untrained(DATA, **RATING_ONLY).tasks == ["rating"]
+    only = untrained(DATA, rating_weight=0.0)
     assert only.tasks == ["retrieval"]
     towers = only.query_tower.trainable_weights + only.candidate_tower.trainable_weights
     assert only.parameters == sum(weight.shape.num_elements() for weight in towers)
