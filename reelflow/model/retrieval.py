@@ -13,7 +13,7 @@ from typing import ClassVar, Final, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from reelflow.base.common import SECONDS_PER_DAY
+from reelflow.baselines.recent_popularity import recent_shares
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.losses import (
@@ -24,9 +24,6 @@ from reelflow.model.losses import (
 )
 from reelflow.model.timelines import SeenMovies, Timelines
 from reelflow.model.towers import CandidateTower
-
-ALL_TIME_SHARE = 1e-3
-"""Share of all-time popularity in the recent one."""
 
 
 class RetrievalBatch(NamedTuple):
@@ -236,22 +233,5 @@ def popularity(data: EncodedData) -> tf.Tensor:
 
 
 def recent_popularity(data: EncodedData, half_life: float) -> tf.Tensor:
-    """Return the share of each movie among the train ratings, recent ones weighing more.
-
-    Args:
-        data: holds the train ratings.
-        half_life: age in days, counted from the newest rating, at which a rating weighs half; 0
-            means that all weigh the same, as without timestamps. A small share of all-time
-            popularity orders the movies whose ratings are all too old to weigh.
-
-    Returns:
-        float32 [movies].
-    """
-    all_time = popularity(data)
-    train, movies = data.train, len(data.catalogue)
-    if not half_life or not data.sizes.has_timestamps:
-        return all_time
-    ages = (train.timestamp.max(initial=0) - train.timestamp) / SECONDS_PER_DAY
-    counts = np.bincount(train.movie_index, np.exp2(-ages / half_life), movies)[:movies]
-    shares = tf.constant(counts / counts.sum(), tf.float32)
-    return (1 - ALL_TIME_SHARE) * shares + ALL_TIME_SHARE * all_time
+    """Return `recent_shares`, the popularity of late, float32 [movies]."""
+    return tf.constant(recent_shares(data, half_life), tf.float32)
