@@ -79,7 +79,7 @@ class Comparison:
     """The content of a comparison's JSON file, in full precision."""
 
     split: dict[str, Any]
-    """Section `split` of the configuration."""
+    """Section `split` of the configuration; `kind` as it was made, and as it was `asked` for."""
     rows: int
     """Test ratings that were predicted."""
     users_tested: int

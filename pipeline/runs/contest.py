@@ -29,6 +29,7 @@ from reelflow.base.errors import BadInput
 from reelflow.baselines import BASELINES
 from reelflow.config import Config
 from reelflow.config.layout import Layout
+from reelflow.data.ingest.results import IngestSummary
 from reelflow.encoding.encoded import EncodedData, Int32
 from reelflow.evaluation.contest import LIST_LENGTH, Entry, measure
 from reelflow.evaluation.knowledge import as_of_the_cut, numbered
@@ -115,6 +116,7 @@ class Contest:
         run = read_run(self._layout.metadata, self._run_id)
         encoded = EncodedData.load(run.output(ENCODER, "encoded").uri)
         self.encoded, self._data = encoded, as_of_the_cut(encoded)
+        self._choice = IngestSummary.read(run.output(EXAMPLE_GEN, "quarantine").uri).split
         examples = standard_artifacts.Examples()
         examples.uri = str(run.output(EXAMPLE_GEN, "examples").uri)
         examples.split_names = artifact_utils.encode_split_names(list(f.RATING_SPLITS))
@@ -157,7 +159,10 @@ class Contest:
         errors = {name: as_reelflow_error(e, name) for name, e in self.failures.items()}
         seeds = {name: list(group) for name, group in self._groups.items()}
         return Comparison(
-            split=self._base.split.model_dump(mode="json"),
+            split={
+                **self._base.split.model_dump(mode="json"),
+                **self._choice.model_dump(mode="json", include={"kind", "asked"}),
+            },
             rows=len(self.rows),
             users_tested=len(set(self.rows.user_id.tolist())),
             train_rows=len(self._data.train),

@@ -70,7 +70,7 @@ class DataConfig(Section):
     """Further columns of the movies' file to learn from, as `director` and `star`: the header's
     names; several values stand with `|` between. Those that a file does not have are left out."""
     feedback: Feedback = Feedback.AUTO
-    """What a row says: `stars` (how much a movie was liked), `events` (views, purchases: each row
+    """Meaning of a row: `stars` (how much a movie was liked), `events` (views, purchases: each row
     is one, its value does not count) or `counts` (the value is how often; frequent pairs weigh more
     in training); `auto`: stars where ratings are there and vary, else events."""
     rating_min: float | None = None

@@ -1,4 +1,4 @@
-"""What ingestion decided by itself, in sentences: the split, and the meaning of the ratings."""
+"""Sentences on the decisions of ingestion: the split, and the meaning of the ratings."""
 
 from __future__ import annotations
 

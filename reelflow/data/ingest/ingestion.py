@@ -166,7 +166,7 @@ def build_graph(pipeline: beam.Pipeline, job: Job, chunks: Sequence[Chunk]) -> N
 
 @dataclass(frozen=True)
 class ParsedChunk:
-    """What is known of a chunk once its rows are in spill files.
+    """A chunk whose rows are in spill files.
 
     Attributes:
         spilled: partition and path of each spill file.

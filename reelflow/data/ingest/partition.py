@@ -156,7 +156,7 @@ class Ratings:
 
 
 class Arranged(NamedTuple):
-    """What `arrange` makes of one partition."""
+    """One partition in its final order, and the rows that are left out of it."""
 
     ratings: Ratings
     rejected: pa.Table

@@ -99,7 +99,7 @@ class RatingScale(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     feedback: Feedback
-    """What a rating says; never `auto`."""
+    """Meaning of a rating; never `auto`."""
     asked: Feedback
     """`data.feedback` of the configuration."""
     absent: bool = False

@@ -42,7 +42,7 @@ class SplitPlan:
     cuts: tuple[int, ...] = (0, 0)
     """Timestamps at which validation and test begin, for `temporal`."""
     choice: SplitChoice | None = None
-    """What `auto` has come to; None as long as it is not decided."""
+    """The split that was made; None as long as `auto` has not decided."""
 
     @property
     def kind(self) -> SplitKind:
@@ -184,7 +184,7 @@ def _draws(ratings: Ratings, seed: int) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class KnownCounts:
-    """What a cut in time would come to.
+    """Rows on both sides of a cut in time, and users that it divides.
 
     Attributes:
         train: ratings before validation.

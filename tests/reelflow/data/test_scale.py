@@ -88,7 +88,7 @@ def test_few_values_far_away_are_damaged() -> None:
     assert decided({0.5: 1, 2: 4_000, 3: 5_000, 5: 999}).accepted == Bounds()
     # So many are no mistake.
     assert decided({1: 500, 3: 1_000, 5: 499, 55: 20}).accepted == Bounds()
-    # Purchases: hardly anybody buys two.
+    # Purchases: hardly any row is of two.
     assert decided({1: 9_999, 2: 1}).accepted == Bounds()
 
 
