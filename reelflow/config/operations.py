@@ -47,7 +47,7 @@ class GateConfig(Section):
     rmse_biases_margin: Annotated[float, Field(ge=0)] = 0.02
     """Share by which RMSE may be above that of mean plus damped biases of users and movies, learned
     from the same ratings; if `rmse_max` is none."""
-    top_100_accuracy_margin: Share = 0.03
+    top_100_accuracy_margin: Share = 0.02
     """Distance that top-100 accuracy may fall below the champion's."""
     rmse_margin: Annotated[float, Field(ge=0)] = 0.01
     """Share by which RMSE may rise above the champion's."""
