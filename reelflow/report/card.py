@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reelflow.base.metrics import label_at
+from reelflow.base.columns import RETRIEVAL_TASK
+from reelflow.base.metrics import METRICS, UNSEEN, label_at
+from reelflow.data.words import data_sentences
 from reelflow.evaluation.slices import AGE, GENDER
 from reelflow.report import render
 from reelflow.report.blocks import Table
 from reelflow.report.inputs import Inputs
 from reelflow.report.sections.gate import verdict
-from reelflow.report.sections.slices import LISTED, SLICES, by_key, slice_label
+from reelflow.report.sections.slices import SLICES, by_key, slice_label
 from reelflow.report.words import (
     contestants,
     count,
@@ -23,6 +25,7 @@ from reelflow.report.words import (
     format_interval,
     format_metric,
     headline_paths,
+    listed_paths,
     percent,
 )
 
@@ -77,13 +80,28 @@ def as_html(card: Card) -> str:
 def _model(inputs: Inputs) -> Part:
     info, settings = inputs.info, inputs.info.model or {}
     size = settings.get("embedding_size")
-    items = [
-        "Retrieval: two towers"
-        + (f" with embeddings of {size} dimensions" if size else "")
-        + "; a movie's score is the dot product of query and candidate embedding, over the whole "
-        "catalogue.",
-        "Rating: a model of its own that predicts stars.",
-    ]
+    items = []
+    if RETRIEVAL_TASK in info.trained_tasks:
+        items.append(
+            "Retrieval: two towers"
+            + (f" with embeddings of {size} dimensions" if size else "")
+            + "; a movie's score is the dot product of query and candidate embedding, over the "
+            "whole catalogue."
+        )
+    if info.item_share is not None and info.item_share.weight:
+        items.append(
+            "Beside the towers a linear model of which movies are rated by the same users (EASE); "
+            f"its share of the retrieval score is {info.item_share.weight:g}."
+        )
+    if inputs.scope.stars:
+        items.append("Rating: a model of its own that predicts stars.")
+    else:
+        items.append("No ratings: it learned what users turn to, and predicts no stars.")
+    if info.blend is not None and info.blend.weight:
+        items.append(
+            "Final order: the first movies of retrieval are sorted by the retrieval score plus "
+            f"{info.blend.weight:g} times the predicted like."
+        )
     if info.parameters is not None:
         items.append(f"{count(info.parameters)} learned parameters.")
     return Part("Model", [verdict(inputs.outcome, inputs.serving_check)], items)
@@ -108,6 +126,7 @@ def _data(inputs: Inputs) -> Part:
         f"{counted(ingested.rows.kept, 'rating')} by {counted(ingested.users, 'user')} of "
         f"{counted(ingested.movies, 'movie')}, format {ingested.format}. "
         f"{counted(ingested.refused, 'damaged row')} set aside in quarantine.",
+        " ".join(data_sentences(ingested)),
         f"Content hash: {ingested.data_hash}",
     ]
     if ingested.synthetic:
@@ -117,38 +136,55 @@ def _data(inputs: Inputs) -> Part:
 
 def _metrics(inputs: Inputs) -> Part:
     model, *others = contestants(inputs.results)
+    paths = [path for path in listed_paths(inputs.scope) if model.value(path) is not None]
     rows = [
         [
             label_at(path),
-            format_metric(path, model.metrics.value(path)),
+            format_metric(path, model.value(path)),
             format_interval(path, model.intervals[path]) if path in model.intervals else "–",
-            *(format_metric(path, other.metrics.value(path)) for other in others),
+            format_metric(path, model.over_users(path)),
+            *(format_metric(path, other.value(path)) for other in others),
         ]
-        for path in LISTED
+        for path in paths
     ]
-    header = ["Metric", model.label, "95 % interval", *(other.label for other in others)]
-    paragraph = (
-        f"On {count(inputs.results.rows)} test ratings, ranked among the whole catalogue. Unseen "
-        "leaves out movies that the user had rated before, raw does not. Intervals are a bootstrap "
-        "over users."
+    labels = (other.label for other in others)
+    header = ["Metric", model.label, "95 % interval", "Mean over users", *labels]
+    return Part("Metrics", [_judged(inputs)], (), [Table("Metrics", header, rows)])
+
+
+def _judged(inputs: Inputs) -> str:
+    """Return in words what the figures are of."""
+    results, live = inputs.results, inputs.results.live
+    words = (
+        f"On {count(results.rows)} test ratings, ranked among the whole catalogue, by the exported "
+        "model itself, asked as a server asks it with the test ratings hidden. Unseen leaves out "
+        "movies that the user had rated before, as what users get does; raw does not."
     )
-    return Part("Metrics", [paragraph], (), [Table("Metrics", header, rows)])
+    if inputs.scope.likes and results.like_threshold is not None:
+        words += f" Liked is unseen over test ratings of {results.like_threshold:g} stars or more."
+    path = METRICS["top_100"].path(UNSEEN)
+    if live is not None:
+        figures = (format_metric(path, one.value(path)) for one in (live.nightly, live.metrics))
+        words += (
+            " Histories are nightly, as of the cut; with live ones {1} instead of {0} of "
+            "{2} test ratings are among the first 100 unseen movies."
+        ).format(*figures, count(live.rows))
+    return f"{words} Intervals are a bootstrap over users."
 
 
 def _groups(inputs: Inputs) -> Part:
     tables = []
+    paths = headline_paths(inputs.scope)
     for key, parts in by_key(inputs.results).items():
         rows = []
         for part in parts:
             cells: list[str] = []
-            for path in headline_paths():
+            for path in paths:
                 ends = part.intervals.get(path)
                 cells.append(format_metric(path, part.value(path)))
                 cells.append(format_interval(path, ends) if ends else "–")
             rows.append([part.label, count(part.rows), *cells])
-        labels = [
-            text for path in headline_paths() for text in (label_at(path, short=True), "95 %")
-        ]
+        labels = [text for path in paths for text in (label_at(path, short=True), "95 %")]
         header = (SLICES.get(key, key), "Ratings", *labels)
         tables.append(Table(f"By {slice_label(key)}", header, rows))
     return Part("Metrics by group", (), (), tables)
@@ -162,7 +198,7 @@ def _limits(inputs: Inputs) -> Part:
         "Popular movies are found more easily than rare ones; a movie without ratings is known by "
         "its genres and year alone. The groups by popularity above say by how much.",
         "A user without ratings gets movies by the ones given in the request, or else popular "
-        "ones.",
+        "ones. Known and new users are groups of their own above.",
         "Test ratings are of movies that users chose to rate; a movie that a user did not rate "
         "counts as not relevant, though it may be.",
         "Tastes and catalogues change: train again on newer ratings.",
@@ -181,8 +217,9 @@ def _privacy(inputs: Inputs) -> Part:
         "Privacy",
         (),
         [
-            "The exported model holds user ids and the movies that each user rated, so that it can "
-            "leave them out and explain its choices. Treat it like the ratings themselves.",
+            "The exported model holds user ids and the movies that each user rated, those of the "
+            "test split included, so that it can leave them out and explain its choices. Treat it "
+            "like the ratings themselves.",
             "Recommendations and explanations reveal tastes; the server has no access control of "
             "its own.",
             "Gender and age were used for the groups above; the model's answers do not hold them."

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reelflow.base.columns import MOVIE_ID, RATING, TITLE, USER_ID, WEIGHT, K
+from reelflow.base.columns import AS_JUDGED, MOVIE_ID, RATING, RATING_TASK, USER_ID, WEIGHT, K
+from reelflow.config import Feedback
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData, Float32
 from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trials
+from reelflow.report.words import Scope
 from reelflow.saved_model.client import Signatures
-from reelflow.saved_model.contract import EXPLAIN, RATE, RECOMMEND
+from reelflow.saved_model.contract import EXPLAIN, RECOMMEND
 from reelflow.saved_model.files import ModelInfo, ServingResult
 
-REASONS = 2
-"""Movies of the history that an explanation names."""
+
+@dataclass(frozen=True)
+class Reason:
+    """A rated movie that adds to a recommendation."""
+
+    movie_id: str
+    rating: float
+    """The user's stars; not a number if they are not known."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +31,14 @@ class Recommendation:
     """A recommended movie."""
 
     movie_id: str
-    reasons: tuple[str, ...]
-    """Titles of the movies in the user's history that add most to its score."""
+    reasons: tuple[Reason, ...]
+    """Movies of the user's that add to its score, most first."""
     stars: float
     """The predicted rating."""
 
 
 Recommend = Callable[[str, int], list[Recommendation]]
-"""From a user's id and k to the k best movies."""
+"""From a user's id and k to the k best movies, with the test ratings hidden."""
 
 
 @dataclass(frozen=True)
@@ -76,23 +84,41 @@ class Inputs:
     artifacts: Mapping[str, str] = field(default_factory=dict)
     """URI of each artifact by its name."""
 
+    @property
+    def scope(self) -> Scope:
+        """The metrics that mean something for these data and this model."""
+        likes = self.quarantine.ratings.feedback is Feedback.STARS
+        return Scope(likes, likes and RATING_TASK in self.info.trained_tasks)
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Lowest and highest rating of the data."""
+        return self.quarantine.ratings.lowest, self.quarantine.ratings.highest
+
 
 def recommend(model: Signatures, user: str, k: int) -> list[Recommendation]:
-    """Return a model's k best movies for a user, with reasons and predicted ratings."""
-    movies = [id_ for id_ in model.ask(RECOMMEND, {USER_ID: [user], K: k})[MOVIE_ID][0] if id_]
-    if not movies:
-        return []
-    pairs = {USER_ID: [user] * len(movies), MOVIE_ID: movies}
-    ratings = model.ask(RATE, pairs)[RATING]
-    reasons: list[tuple[str, ...]] = [()] * len(movies)
-    if EXPLAIN in model:
-        answer = model.ask(EXPLAIN, pairs)
-        rows = zip(answer[TITLE], answer[WEIGHT], strict=True)
-        reasons = [_first_titles(titles, weights) for titles, weights in rows]
-    return [Recommendation(*row) for row in zip(movies, reasons, ratings, strict=True)]
+    """Return a model's k best movies for a user, as judged, with reasons and predicted ratings."""
+    answer = model.ask(RECOMMEND, {USER_ID: [user], K: k, AS_JUDGED: True})
+    found = [
+        (movie, rating)
+        for movie, rating in zip(answer[MOVIE_ID][0], answer[RATING][0], strict=True)
+        if movie
+    ]
+    reasons: list[tuple[Reason, ...]] = [()] * len(found)
+    if found and EXPLAIN in model:
+        pairs = {USER_ID: [user] * len(found), MOVIE_ID: [movie for movie, _ in found]}
+        why = model.ask(EXPLAIN, pairs)
+        rows = zip(why[MOVIE_ID], why[WEIGHT], why[RATING], strict=True)
+        reasons = [_reasons(*row) for row in rows]
+    return [
+        Recommendation(movie, of_movie, rating)
+        for (movie, rating), of_movie in zip(found, reasons, strict=True)
+    ]
 
 
-def _first_titles(titles: Sequence[str], weights: Sequence[float]) -> tuple[str, ...]:
-    """Return the titles that explain most; weights are in descending order, padding has none."""
-    pairs = zip(titles[:REASONS], weights[:REASONS], strict=True)
-    return tuple(title for title, weight in pairs if weight > 0)
+def _reasons(
+    movies: Sequence[str], weights: Sequence[float], ratings: Sequence[float]
+) -> tuple[Reason, ...]:
+    """Return the movies that add to a score; weights are in descending order, padding has none."""
+    rows = zip(movies, weights, ratings, strict=True)
+    return tuple(Reason(movie, rating) for movie, weight, rating in rows if movie and weight > 0)

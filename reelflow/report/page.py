@@ -13,7 +13,9 @@ from reelflow.report.sections.data import data_section, drift_section
 from reelflow.report.sections.embedding_map import map_section
 from reelflow.report.sections.examples import examples_section
 from reelflow.report.sections.gate import gate_section, overview_section, verdict
+from reelflow.report.sections.knowledge import knowledge_section
 from reelflow.report.sections.lineage import lineage_section
+from reelflow.report.sections.order import order_section
 from reelflow.report.sections.slices import slices_section
 from reelflow.report.sections.training import training_section, tuning_section
 from reelflow.report.words import counted
@@ -21,13 +23,15 @@ from reelflow.report.words import counted
 REPORT_FILE: Final = "report.html"
 
 SECTIONS: Final[Mapping[str, Callable[[Inputs], Section | None]]] = {
-    "overview": lambda i: overview_section(i.results, i.serving_check),
+    "overview": lambda i: overview_section(i.results, i.serving_check, i.quarantine.split, i.scope),
     "gate": lambda i: gate_section(i.results, i.serving_check, i.outcome),
-    "ranking": lambda i: ranking_section(i.results),
-    "rating": lambda i: rating_section(i.results),
-    "calibration": lambda i: calibration_section(i.results),
-    "slices": lambda i: slices_section(i.results),
-    "examples": lambda i: examples_section(i.data, i.users, i.recommend),
+    "ranking": lambda i: ranking_section(i.results, i.scope),
+    "order": lambda i: order_section(i.results, i.info, i.scope),
+    "knowledge": lambda i: knowledge_section(i.results, i.scope),
+    "rating": lambda i: rating_section(i.results, i.scope),
+    "calibration": lambda i: calibration_section(i.results, i.scale) if i.scope.stars else None,
+    "slices": lambda i: slices_section(i.results, i.scope),
+    "examples": lambda i: examples_section(i.data, i.users, i.recommend, i.scale, i.scope),
     "map": lambda i: map_section(i.directions, i.data),
     "data": lambda i: data_section(i.data, i.quarantine, i.anomalies, i.sample_rates),
     "drift": lambda i: None if i.drift is None else drift_section(i.drift),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from reelflow.base.metrics import GATE_METRICS, RAW, UNSEEN, metric_at
+from reelflow.base.columns import RATING_TASK
+from reelflow.base.metrics import GATE_METRICS, LIKED, METRICS, RAW, UNSEEN, metric_at
 from reelflow.evaluation.results import Intervals, Results, Summary
 
-PROTOCOLS: Final = {UNSEEN: "movies already rated left out", RAW: "all movies in the running"}
+PROTOCOLS: Final = {
+    UNSEEN: "movies already rated left out, as in what users get",
+    LIKED: "the same, over the test ratings that count as a like",
+    RAW: "all movies in the running",
+}
 BASELINES: Final = {
     "popularity": "Popularity",
     "recent_popularity": "Popularity of late",
@@ -20,6 +25,8 @@ BASELINES: Final = {
     "biased_mf": "Biased MF",
 }
 """Label of each baseline."""
+RETRIEVAL_ALONE: Final = "Retrieval alone"
+"""Label of the model's lists before the final order."""
 
 
 class UnitFormat(NamedTuple):
@@ -38,6 +45,39 @@ UNITS: Final = {
     "stars": UnitFormat("stars", 1.0, 3, "not a number"),
     "score": UnitFormat("", 1.0, 4, "–"),
 }
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The metrics that mean something, by what the ratings say and what the model has learned."""
+
+    likes: bool = True
+    """True if the ratings say how much users liked a movie; False of events and counts."""
+    stars: bool = True
+    """True if the model was trained to predict ratings."""
+
+    @property
+    def protocols(self) -> list[str]:
+        """The protocols of ranking metrics, in the order in which they are shown."""
+        return [protocol for protocol in PROTOCOLS if self.likes or protocol != LIKED]
+
+    def of(self, paths: Iterable[str]) -> list[str]:
+        """Return those of the metrics' paths that mean something."""
+        return [path for path in paths if self._holds(path)]
+
+    def _holds(self, path: str) -> bool:
+        metric = metric_at(path)
+        if metric.task == RATING_TASK:
+            return self.stars
+        return self.likes or not (path.startswith(f"{LIKED}/") or metric.unit == "stars")
+
+
+ALL: Final = Scope()
+"""Of data with stars, and a model that predicts them."""
+NO_STARS: Final = (
+    "This model was not trained to predict stars: it learned what users turn to, and there are no "
+    "errors of ratings to show."
+)
 
 
 def count(value: float) -> str:
@@ -78,14 +118,45 @@ def format_interval(path: str, ends: Sequence[float]) -> str:
     return f"{low.removesuffix(unit_of(path).symbol).rstrip()} to {high}"
 
 
+def format_stars(value: float, scale: tuple[float, float]) -> str:
+    """Return stars with as many decimals as the scale needs: 4.2 of 1 to 5, 0.84 of 0 to 1.
+
+    Args:
+        value: in stars.
+        scale: lowest and highest rating.
+    """
+    half = (scale[1] - scale[0]) / 2
+    return f"{value:.{max(1, 1 - math.floor(math.log10(half))) if half > 0 else 1}f}"
+
+
+def format_difference(path: str, value: float | None) -> str:
+    """Return a difference of a metric with its sign and unit."""
+    sign = "+" if value is not None and math.isfinite(value) and value > 0 else ""
+    return sign + format_metric(path, value)
+
+
 def unit_of(path: str) -> UnitFormat:
     """Return the format of a metric."""
     return UNITS[metric_at(path).unit]
 
 
-def headline_paths() -> list[str]:
+def headline_paths(scope: Scope = ALL) -> list[str]:
     """Return the paths of the gate's metrics, ranked without the movies already rated."""
-    return [gated.metric.path(UNSEEN) for gated in GATE_METRICS.values()]
+    return scope.of(gated.metric.path(UNSEEN) for gated in GATE_METRICS.values())
+
+
+def listed_paths(scope: Scope = ALL) -> list[str]:
+    """Return the paths of the metrics in short tables: every protocol, then stars."""
+    ranked = [
+        METRICS[key].path(protocol)
+        for protocol, keys in (
+            (UNSEEN, ("top_10", "top_100")),
+            (LIKED, ("top_10", "top_100")),
+            (RAW, ("top_100",)),
+        )
+        for key in keys
+    ]
+    return scope.of([*ranked, METRICS["rmse"].key, METRICS["mae"].key])
 
 
 @dataclass(frozen=True)
@@ -96,11 +167,25 @@ class Contestant:
     metrics: Summary
     intervals: Intervals
 
+    def value(self, path: str) -> float | None:
+        """Return a metric's mean over the ratings; None if it has none."""
+        return self.metrics.value(path) if self._has(path) else None
+
+    def over_users(self, path: str) -> float | None:
+        """Return a metric's mean over the users; None if it has none."""
+        return self.metrics.over_users.get(path) if self._has(path) else None
+
+    def _has(self, path: str) -> bool:
+        # The order of a list changes nothing about the stars.
+        return self.label != RETRIEVAL_ALONE or metric_at(path).task != RATING_TASK
+
 
 def contestants(results: Results) -> list[Contestant]:
-    """Return the model, the champion if there is one, and the baselines."""
+    """Return the model, its retrieval alone, the champion, as far as there are, and baselines."""
     ends = results.intervals
     models = [Contestant("This model", results.metrics, ends.model or {})]
+    if results.retrieval is not None:
+        models.append(Contestant(RETRIEVAL_ALONE, results.retrieval, ends.retrieval or {}))
     if results.champion is not None:
         models.append(Contestant("Champion", results.champion, ends.champion or {}))
     models += [

@@ -1,58 +1,85 @@
-"""Accuracy on the test split: ranking, predicted ratings, and their calibration."""
+"""Accuracy on the test split: ranking under three protocols, predicted stars, calibration."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from reelflow.base.columns import RATING_TASK
 from reelflow.base.metrics import METRICS, label_at, metric_at
 from reelflow.evaluation.results import Bin, Intervals, Results
-from reelflow.report.blocks import Block, Figure, Section, Table, Text
+from reelflow.report.blocks import Block, Cell, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars, Range, Ranges
 from reelflow.report.charts.lines import Line, Lines
-from reelflow.report.words import PROTOCOLS, contestants, count, format_metric, percent, unit_of
+from reelflow.report.words import (
+    ALL,
+    BASELINES,
+    NO_STARS,
+    PROTOCOLS,
+    Scope,
+    contestants,
+    count,
+    counted,
+    format_metric,
+    format_stars,
+    listed_paths,
+    percent,
+    unit_of,
+)
 
 DRAWN = (METRICS["top_10"], METRICS["top_100"])
 FEW = 30
 """Rows below which a bin says little and is left out of the calibration curve."""
+_PROTOCOL_WORDS = (
+    "For each test rating: at which place of the list does the model put the movie that the user "
+    "turned to, asked as a server asks it, with the test ratings hidden? Top-k accuracy is the "
+    "share of test ratings whose movie is among the first k. Unseen leaves out movies that the "
+    "user had rated before, as what users get does; raw leaves them in."
+)
+_LIKED_WORDS = "Liked is unseen, of the test ratings alone that count as a like."
 
 
-def ranking_section(results: Results) -> Section:
-    """Show ranking metrics under both protocols, with intervals."""
+def ranking_section(results: Results, scope: Scope = ALL) -> Section:
+    """Show ranking metrics under all protocols, over ratings and over users, with intervals."""
+    drawn = [metric.path(protocol) for protocol in scope.protocols for metric in DRAWN]
     blocks: list[Block] = [
-        _ranges(results, metric.path(protocol)) for protocol in PROTOCOLS for metric in DRAWN
+        model_ranges(results, path) for path in drawn if results.metrics.value(path) is not None
     ]
-    for protocol, description in PROTOCOLS.items():
+    for protocol in scope.protocols:
         paths = [metric.path(protocol) for metric in METRICS.values() if metric.ranked]
-        blocks.append(_table(results, f"{protocol.capitalize()}: {description}", paths))
-    blocks.append(_sizes(results))
-    lead = (
-        "For each test rating: at which place of the whole catalogue does the model put the movie "
-        "that the user turned to? Top-k accuracy is the share of test ratings whose movie is among "
-        "the first k. Unseen leaves out movies that the user had rated before, as serving does; "
-        "raw leaves them in. Whiskers hold 95 % of a bootstrap over users."
-    )
-    return Section("ranking", "Finding movies", lead, blocks)
+        if any(results.metrics.value(path) is not None for path in paths):
+            caption = f"{protocol.capitalize()}: {PROTOCOLS[protocol]}"
+            blocks.append(model_table(results, caption, paths))
+    if results.metrics.over_users:
+        blocks.append(_over_users(results, scope))
+    blocks.append(_sizes(results, scope))
+    if results.chosen:
+        blocks += _baselines(results)
+    lead = [_PROTOCOL_WORDS, *([_LIKED_WORDS] if scope.likes else [])]
+    lead.append("Whiskers hold 95 % of a bootstrap over users.")
+    return Section("ranking", "Finding movies", " ".join(lead), blocks)
 
 
-def rating_section(results: Results) -> Section:
-    """Show the errors of predicted ratings, with intervals."""
+def rating_section(results: Results, scope: Scope = ALL) -> Section:
+    """Show the errors of predicted ratings, with intervals; a sentence where there are none."""
+    if not scope.stars:
+        return Section("rating", "Predicting stars", "", [Text(NO_STARS)])
     paths = [metric.key for metric in METRICS.values() if metric.task == RATING_TASK]
     lead = (
-        "How far predicted stars are from the stars that users gave in the test split. RMSE "
-        "punishes large errors more, MAE is the mean error. Lower is better."
+        "How far predicted stars are from the stars that users gave in the test split, asked as a "
+        "server asks. RMSE punishes large errors more, MAE is the mean error. Lower is better."
     )
-    figures = [_ranges(results, path) for path in paths]
-    table = _table(results, "Errors of predicted ratings", paths)
+    figures = [model_ranges(results, path) for path in paths]
+    table = model_table(results, "Errors of predicted ratings", paths)
     return Section("rating", "Predicting stars", lead, [*figures, table])
 
 
-def _ranges(results: Results, path: str) -> Figure:
+def model_ranges(results: Results, path: str) -> Figure:
     """Draw one metric of all models."""
     rows, words = [], []
     models = contestants(results)
     for model in models:
-        value = model.metrics.value(path)
+        value = model.value(path)
         if value is not None:
             row = metric_range(path, model.label, value, model.intervals)
             rows.append(replace(row, strong=model is models[0]))
@@ -67,33 +94,82 @@ def metric_range(path: str, label: str, value: float, intervals: Intervals) -> R
     return Range(label, scale * value, scale * low, scale * high)
 
 
-def _table(results: Results, caption: str, paths: list[str]) -> Table:
+def model_table(results: Results, caption: str, paths: Sequence[str]) -> Table:
     """List the metrics of all models, without those that this model lacks."""
-    models = contestants(results)
+    models = [
+        model
+        for model in contestants(results)
+        if any(model.value(path) is not None for path in paths)
+    ]
     rows = [
         [
             metric_at(path).label,
-            *(format_metric(path, model.metrics.value(path)) for model in models),
+            *(format_metric(path, model.value(path)) for model in models),
         ]
         for path in paths
-        if models[0].metrics.value(path) is not None
+        if models[0].value(path) is not None
     ]
     return Table(caption, ["Metric", *(model.label for model in models)], rows)
 
 
-def _sizes(results: Results) -> Text:
+def _over_users(results: Results, scope: Scope) -> Table:
+    """List means over users beside this model's mean over ratings."""
+    models = contestants(results)
+    rows = [
+        [
+            label_at(path),
+            format_metric(path, models[0].value(path)),
+            *(format_metric(path, model.over_users(path)) for model in models),
+        ]
+        for path in listed_paths(scope)
+        if path in models[0].metrics.over_users
+    ]
+    header = ["Metric", "This model, over ratings", *(model.label for model in models)]
+    caption = "Means over users: each user counts the same, however many test ratings there are"
+    return Table(caption, header, rows)
+
+
+def _sizes(results: Results, scope: Scope) -> Text:
     words = f"Measured on {count(results.rows)} test ratings"
     words += f", drawn from {count(results.all_rows)}" if results.rows < results.all_rows else ""
+    words += ". Ties count against the model."
+    if scope.likes and results.like_threshold is not None:
+        share = percent(results.metrics.liked_rows / max(results.rows, 1))
+        words += f" A like is a rating of {results.like_threshold:g} stars or more: {share} of them"
+        words += "." if results.metrics.liked_rows else ", so that there is no metric of likes."
     shares = [f"{percent(v, 2)} of the {k}" for k, v in results.out_of_vocabulary.items()]
-    tail = f" Training did not know {' and '.join(shares)} of these." if shares else ""
-    return Text(f"{words}. Ties count against the model.{tail}")
+    words += f" Training did not know {' and '.join(shares)} of these." if shares else ""
+    if results.omitted and results.movies is not None:
+        cutoffs = " and ".join(f"top-{k}" for k in results.omitted)
+        words += f" Of {count(results.movies)} movies, {cutoffs} accuracy says nothing."
+    return Text(words)
 
 
-def calibration_section(results: Results) -> Section:
+def _baselines(results: Results) -> list[Block]:
+    """Show the settings that each baseline was given, and what they were chosen by."""
+    rows: list[list[Cell]] = []
+    for name, chosen in results.chosen.items():
+        settings = ", ".join(f"{key} {value:g}" for key, value in chosen.settings.items())
+        by = None
+        if chosen.value is not None:
+            figure = format_metric(chosen.metric, chosen.value)
+            by = f"{label_at(chosen.metric)} {figure} on {counted(chosen.rows, 'rating')}"
+        rows.append([BASELINES.get(name, name), settings or "none", chosen.tried, by])
+    words = (
+        "Baselines know the same ratings as the model and are asked for the same test ratings. "
+        "Where a baseline has settings, those below were tried on validation ratings after "
+        "fitting on train alone, and the best ones kept."
+    )
+    header = ("Baseline", "Settings", "Tried", "Chosen by, on validation")
+    return [Text(words), Table("Settings of the baselines", header, rows, folded=True)]
+
+
+def calibration_section(results: Results, scale: tuple[float, float]) -> Section:
     """Compare predicted with given ratings, bin by bin.
 
     Args:
         results: `metrics.json`; an older one has no `calibration`.
+        scale: lowest and highest rating of the data.
     """
     lead = (
         "Test ratings grouped by what the model predicted, against what users gave on average. On "
@@ -102,12 +178,17 @@ def calibration_section(results: Results) -> Section:
     )
     bins = results.calibration
     blocks = (
-        _calibration(bins) if bins else [Text("There are no finite predictions to group.", "bad")]
+        _calibration(bins, scale)
+        if bins
+        else [Text("There are no finite predictions to group.", "bad")]
     )
     return Section("calibration", "Calibration", lead, blocks)
 
 
-def _calibration(bins: list[Bin]) -> list[Block]:
+def _calibration(bins: list[Bin], scale: tuple[float, float]) -> list[Block]:
+    def stars(value: float) -> str:
+        return format_stars(value, scale)
+
     rows = sum(part.rows for part in bins)
     error = sum(part.rows * abs(part.actual - part.predicted) for part in bins) / rows
     drawn = [part for part in bins if part.rows >= FEW] or bins
@@ -119,26 +200,27 @@ def _calibration(bins: list[Bin]) -> list[Block]:
     ]
     return [
         Figure(
-            f"On average {error:.2f} stars off",
+            f"On average {error:.3g} stars off",
             Lines(lines, "predicted stars", "given stars"),
-            f"Predictions of {predicted[0]:.1f} stars were given {actual[0]:.1f} on average, "
-            f"predictions of {predicted[-1]:.1f} were given {actual[-1]:.1f}.",
+            f"Predictions of {stars(predicted[0])} stars were given {stars(actual[0])} on average, "
+            f"predictions of {stars(predicted[-1])} were given {stars(actual[-1])}.",
         ),
         Figure(
             "How often the model predicts what",
             Bars(
-                [f"{part.predicted:.1f}" for part in bins],
+                [stars(part.predicted) for part in bins],
                 [part.rows for part in bins],
                 "ratings",
                 True,
                 "predicted stars",
             ),
-            f"Predictions lie between {bins[0].predicted:.1f} and {bins[-1].predicted:.1f} stars.",
+            f"Predictions lie between {stars(bins[0].predicted)} and "
+            f"{stars(bins[-1].predicted)} stars.",
         ),
         Table(
             "Predicted and given stars by bin",
             ("Predicted", "Given", "Ratings"),
-            [(f"{p.predicted:.2f}", f"{p.actual:.2f}", p.rows) for p in bins],
+            [(f"{p.predicted:.4g}", f"{p.actual:.4g}", p.rows) for p in bins],
             folded=True,
         ),
     ]

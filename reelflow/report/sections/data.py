@@ -8,12 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from reelflow.base import columns as f
+from reelflow.config import Feedback
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.data.quarantine import WORDS
+from reelflow.data.words import data_sentences
 from reelflow.encoding.encoded import EncodedData
 from reelflow.report.blocks import Block, Bullets, Fact, Facts, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars
 from reelflow.report.charts.lines import Line, Lines
+from reelflow.report.charts.svg import label
 from reelflow.report.words import count, counted, percent
 
 MOST_GENRES = 20
@@ -41,7 +44,7 @@ def data_section(
     """
     rows = ingested.rows
     users, movies = _users(data), data.rating_counts
-    blocks: list[Block] = [_facts(ingested, movies)]
+    blocks: list[Block] = [_facts(ingested, movies), Bullets(data_sentences(ingested))]
     if ingested.synthetic:
         warning = "These ratings are synthetic. The figures say nothing about real movies."
         blocks.append(Text(warning, "bad"))
@@ -52,7 +55,7 @@ def data_section(
             [(s, n, percent(n / max(rows.kept, 1))) for s, n in rows.splits.items()],
         ),
         _quarantine(ingested.quarantined),
-        _ratings(data),
+        *_ratings(data, ingested.ratings.feedback),
         _genres(data, movies),
         _years(data),
         _tail("user", "most active", users),
@@ -105,19 +108,27 @@ def _quarantine(reasons: Mapping[str, int]) -> Block:
     return Table("Rows in quarantine, by reason", ("Reason", "Rows"), rows)
 
 
-def _ratings(data: EncodedData) -> Figure:
+def _ratings(data: EncodedData, feedback: Feedback) -> list[Block]:
+    """Draw the values of the ratings; events all have the same."""
+    if feedback is Feedback.EVENTS:
+        return []
+    unit = "stars" if feedback is Feedback.STARS else "times"
     ratings = np.concatenate([getattr(data, split).rating for split in f.RATING_SPLITS])
     values, counts = np.unique(ratings, return_counts=True)
     if len(values) > MOST_BARS:
         counts, edges = np.histogram(ratings, MOST_BARS)
         values = (edges[:-1] + edges[1:]) / 2
-    chart = Bars([f"{v:g}" for v in values], counts.tolist(), "ratings", True, "stars")
+    labels = [label(float(value)) for value in values]
     mean = float(ratings.mean()) if len(ratings) else 0.0
-    return Figure(
-        f"Ratings given, {mean:.2f} stars on average",
-        chart,
-        f"Histogram of ratings, most often {chart.labels[int(np.argmax(counts))]} stars.",
-    )
+    most = labels[int(np.argmax(counts))] if labels else "–"
+    name = "Ratings given" if feedback is Feedback.STARS else "Counts"
+    return [
+        Figure(
+            f"{name}, {mean:.3g} {unit} on average",
+            Bars(labels, counts.tolist(), "ratings", True, unit),
+            f"Histogram of the values, most often {most} {unit}.",
+        )
+    ]
 
 
 def _genres(data: EncodedData, movies: Counts) -> Block:

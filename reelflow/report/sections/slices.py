@@ -5,22 +5,36 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from reelflow.base.metrics import METRICS, RAW, UNSEEN, label_at, metric_at
+from reelflow.base.metrics import label_at, metric_at
 from reelflow.evaluation.results import Results, Slice
 from reelflow.evaluation.slices import (
     AGE,
     GENDER,
     GENRE,
+    KNOWLEDGE,
+    KNOWN_USERS,
     MOVIE_POPULARITY,
+    NEW_MOVIES,
+    NEW_USERS,
     USER_ACTIVITY,
     bucket_labels,
 )
 from reelflow.report.blocks import Block, Cell, Figure, Section, Table
 from reelflow.report.charts.bars import Ranges
 from reelflow.report.sections.accuracy import metric_range
-from reelflow.report.words import count, format_metric, headline_paths, percent, unit_of
+from reelflow.report.words import (
+    ALL,
+    Scope,
+    count,
+    format_metric,
+    headline_paths,
+    listed_paths,
+    percent,
+    unit_of,
+)
 
 SLICES: Final = {
+    KNOWLEDGE: "What training knows",
     USER_ACTIVITY: "Ratings of the user in training",
     MOVIE_POPULARITY: "Ratings of the movie in training",
     GENRE: "Genre",
@@ -28,17 +42,13 @@ SLICES: Final = {
     AGE: "Age in years",
 }
 """Label of each slice key."""
-LISTED = (
-    METRICS["top_10"].path(UNSEEN),
-    METRICS["top_100"].path(UNSEEN),
-    METRICS["top_100"].path(RAW),
-    METRICS["rmse"].key,
-    METRICS["mae"].key,
-)
+_OVERLAP: Final = frozenset({KNOWLEDGE, GENRE})
+"""Slice keys under which a rating may count twice, so that shares add up to more than all."""
+_ORDER: Final = (KNOWN_USERS, NEW_USERS, NEW_MOVIES)
 
 
-def slices_section(results: Results) -> Section:
-    """Show two figures and a table for each slice key."""
+def slices_section(results: Results, scope: Scope = ALL) -> Section:
+    """Show figures and a table for each slice key, but for what training knows."""
     lead = (
         "The same metrics for parts of the test ratings. The upright line is the value over all of "
         "them, whiskers hold 95 % of a bootstrap over users. Differences between groups of users "
@@ -46,8 +56,9 @@ def slices_section(results: Results) -> Section:
     )
     blocks: list[Block] = []
     for key, parts in by_key(results).items():
-        blocks += [_figure(results, key, parts, path) for path in headline_paths()]
-        blocks.append(_table(key, parts))
+        if key != KNOWLEDGE:  # has a section of its own
+            blocks += [slice_figure(results, key, parts, path) for path in headline_paths(scope)]
+            blocks.append(slice_table(key, parts, scope))
     return Section("slices", "For whom it works", lead, blocks)
 
 
@@ -57,7 +68,7 @@ def by_key(results: Results) -> dict[str, list[Slice]]:
     for part in results.slices:
         keys.setdefault(part.key, []).append(part)
     for key, parts in keys.items():
-        rank = {label: i for i, label in enumerate(bucket_labels(key))}
+        rank = {label: i for i, label in enumerate((*bucket_labels(key), *_ORDER))}
         parts.sort(key=lambda part: (rank.get(part.label, len(rank)), part.label))
     return keys
 
@@ -67,14 +78,16 @@ def slice_label(key: str) -> str:
     return SLICES.get(key, key.replace("_", " ")).lower()
 
 
-def _figure(results: Results, key: str, parts: list[Slice], path: str) -> Figure:
+def slice_figure(results: Results, key: str, parts: list[Slice], path: str) -> Figure:
+    """Draw one metric of the slices of one key."""
     metric, unit = metric_at(path), unit_of(path)
     rows = [
         replace(
-            metric_range(path, part.label, part.value(path) or 0.0, part.intervals),
+            metric_range(path, part.label, value, part.intervals),
             note=f"{count(part.rows)} ratings",
         )
         for part in parts
+        if (value := part.value(path)) is not None
     ]
     sign = 1 if metric.higher_is_better else -1
     best = max(rows, key=lambda row: sign * row.value)
@@ -82,28 +95,41 @@ def _figure(results: Results, key: str, parts: list[Slice], path: str) -> Figure
     overall = results.metrics.value(path)
     reference = None if overall is None else unit.scale * overall
     return Figure(
-        f"{metric.label} by {slice_label(key)}",
+        f"{label_at(path)}, by {slice_label(key)}",
         Ranges(rows, unit.symbol, reference),
         f"Best for {best.label} with {best.value:.3g} {unit.symbol}, "
         f"worst for {worst.label} with {worst.value:.3g} {unit.symbol}.",
     )
 
 
-def _table(key: str, parts: list[Slice]) -> Table:
-    total = sum(part.rows for part in parts)
+def slice_table(key: str, parts: list[Slice], scope: Scope = ALL, *, folded: bool = True) -> Table:
+    """List the metrics of the slices of one key, with the means over users."""
+    total, listed = sum(part.rows for part in parts), listed_paths(scope)
+    paths = [path for path in listed if any(part.value(path) is not None for part in parts)]
     rows: list[list[Cell]] = [
         [
             part.label,
             part.rows,
-            percent(part.rows / total),
-            *(format_metric(path, part.value(path)) for path in LISTED),
+            *([] if key in _OVERLAP else [percent(part.rows / total)]),
+            *(_both(part, path) for path in paths),
         ]
         for part in parts
     ]
     header = [
         SLICES.get(key, key),
         "Ratings",
-        "Share",
-        *(label_at(path, short=True) for path in LISTED),
+        *([] if key in _OVERLAP else ["Share"]),
+        *(label_at(path, short=True) for path in paths),
     ]
-    return Table(f"By {slice_label(key)}", header, rows, folded=True)
+    caption = f"By {slice_label(key)}: means over ratings, in brackets over users"
+    return Table(caption, header, rows, folded=folded)
+
+
+def _both(part: Slice, path: str) -> str:
+    """Return a metric's mean over ratings, and that over users in brackets."""
+    over_users = part.over_users.get(path)
+    if over_users is None:
+        return format_metric(path, part.value(path))
+    symbol = unit_of(path).symbol
+    first = format_metric(path, part.value(path)).removesuffix(symbol).rstrip()
+    return f"{first} ({format_metric(path, over_users).removesuffix(symbol).rstrip()}) {symbol}"

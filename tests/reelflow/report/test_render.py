@@ -66,8 +66,8 @@ def test_the_page_is_whole_and_loads_nothing(html: str) -> None:
 
 
 def test_every_section_has_its_place_and_its_link(html: str) -> None:
-    keys = "gate ranking rating calibration slices examples map data training tuning lineage"
-    for key in keys.split():
+    keys = "gate ranking order knowledge rating calibration slices examples map data training"
+    for key in (*keys.split(), "tuning", "lineage"):
         assert f'<section id="{key}"' in html
         assert f'href="#{key}"' in html
 
@@ -163,12 +163,34 @@ def test_the_card_says_what_belongs_in_it() -> None:
     text = card.as_markdown(card.build(world.inputs()))
     for heading in ("Intended use", "Data", "Metrics", "Metrics by group", "Limits and bias"):
         assert f"\n## {heading}\n" in text
-    assert "| Top-100 accuracy, unseen | 50.0 % | 48.0 to 52.0 % | 48.0 % | 25.0 % |" in text
+    row = (
+        "| Top-100 accuracy, unseen | 50.0 % | 48.0 to 52.0 % | 55.0 % | 51.0 % | 48.0 % | 25.0 % |"
+    )
+    assert row in text
+    assert "| Top-100 accuracy, liked | 52.0 % |" in text
+    assert "asked as a server asks it with the test ratings hidden" in text
+    assert "with live ones 60.0 % instead of 50.0 % of 900 test ratings" in text
+    assert "Split random: ratings are held out by chance, as split.kind says." in text
+    assert "its share of the retrieval score is 0.5" in text
+    assert "### By what training knows" in text
     assert "### By ratings of the user in training" in text
     assert "No attributes of users" in text
     gendered = world.results(slices=[world.a_slice("gender", "F", 5, 0.4, 1.0)])
     text = card.as_markdown(card.build(world.inputs(results=gendered)))
     assert "Gender and age were used" in text
+
+
+def test_page_and_card_of_a_model_without_stars_show_none() -> None:
+    inputs = world.without_stars()
+    page = build(inputs)
+    keys = [section.key for section in page.sections]
+    assert "calibration" not in keys
+    html = render.page(page)
+    assert "was not trained to predict stars" in html
+    text = card.as_markdown(card.build(inputs))
+    for content in (html, text):
+        assert not re.search(r"RMSE|\bliked\b|[0-9] stars", content)
+    assert _Outline(html).open == []
 
 
 def test_the_card_keeps_texts_of_the_data_as_texts() -> None:

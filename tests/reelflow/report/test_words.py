@@ -45,4 +45,44 @@ def test_a_further_gate_metric_is_drawn_by_slice(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(GATE_METRICS, "mrr", row)
     assert words.headline_paths() == ["unseen/top_100", "rmse", "unseen/mrr"]
     titles = [getattr(block, "title", "") for block in slices_section(world.results()).blocks]
-    assert "Mean reciprocal rank by genre" in titles
+    assert "Mean reciprocal rank, unseen, by genre" in titles
+
+
+@pytest.mark.parametrize(
+    ("value", "scale", "text"),
+    [
+        (4.25, (0.5, 5.0), "4.2"),
+        (7.0, (0.0, 10.0), "7.0"),
+        (74.96, (0.0, 100.0), "75.0"),
+        (0.837, (0.0, 1.0), "0.84"),
+        (-3.21, (-10.0, 10.0), "-3.2"),
+        (1.0, (1.0, 1.0), "1.0"),
+    ],
+)
+def test_stars_have_the_decimals_of_their_scale(
+    value: float, scale: tuple[float, float], text: str
+) -> None:
+    assert words.format_stars(value, scale) == text
+
+
+def test_differences_have_a_sign() -> None:
+    assert words.format_difference("unseen/top_100", 0.021) == "+2.1 %"
+    assert words.format_difference("rmse", -0.02) == "-0.020 stars"
+    assert words.format_difference("rmse", NAN) == "not a number"
+
+
+def test_without_stars_no_metric_of_likes_or_stars_is_left() -> None:
+    events = words.Scope(likes=False, stars=False)
+    assert events.protocols == ["unseen", "raw"]
+    paths = ["unseen/top_10", "liked/top_10", "stars_of_hits_10", "rmse"]
+    assert events.of(paths) == ["unseen/top_10"]
+    assert words.Scope(stars=False).of(paths) == paths[:3]
+    assert words.headline_paths(events) == ["unseen/top_100"]
+
+
+def test_retrieval_alone_has_no_stars_of_its_own() -> None:
+    found = {model.label: model for model in words.contestants(world.results())}
+    retrieval = found[words.RETRIEVAL_ALONE]
+    assert retrieval.value("unseen/top_100") == 0.51
+    assert retrieval.value("rmse") is None
+    assert retrieval.over_users("rmse") is None

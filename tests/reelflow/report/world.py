@@ -10,8 +10,8 @@ from reelflow.data.ingest.results import Change, DriftReport
 from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trial, Trials
-from reelflow.report.inputs import Inputs, Outcome, Recommendation
-from reelflow.saved_model.files import ModelInfo, ServingResult
+from reelflow.report.inputs import Inputs, Outcome, Reason, Recommendation
+from reelflow.saved_model.files import ChosenWeight, ModelInfo, ServingResult, WeightTrial
 from tests.encoded_data import Movie, encoded, user_vocabulary
 from tests.ingested import ingest_summary
 
@@ -45,7 +45,21 @@ def metrics(top_100: float, rmse: float) -> dict[str, Any]:
     """A model's metrics."""
     ranks = {"top_1": 0.1, "top_5": 0.2, "top_10": 0.3, "top_50": 0.4, "top_100": top_100}
     ranks |= {"ndcg_10": 0.15, "mrr": 0.12}
-    return {"raw": dict(ranks), "unseen": dict(ranks), "rmse": rmse, "mae": rmse - 0.1}
+    liked = {key: value + 0.02 for key, value in ranks.items()}
+    return {
+        "raw": dict(ranks),
+        "unseen": dict(ranks),
+        "liked": liked,
+        "liked_rows": 600,
+        "stars_of_hits_10": 4.1,
+        "over_users": {
+            "unseen/top_100": top_100 + 0.05,
+            "liked/top_100": 0.66,
+            "rmse": rmse - 0.02,
+        },
+        "rmse": rmse,
+        "mae": rmse - 0.1,
+    }
 
 
 def intervals(top_100: float, rmse: float) -> dict[str, list[float]]:
@@ -81,6 +95,9 @@ def metrics_json(**changes: Any) -> dict[str, Any]:
             a_slice("user_activity", "200+", 600, 0.6, 0.8),
             a_slice("user_activity", "1-19", 400, 0.4, 1.0),
             a_slice("genre", EVIL, 300, 0.45, 0.95),
+            a_slice("knowledge", "new movies", 20, 0.1, 1.3),
+            a_slice("knowledge", "new users", 300, 0.3, 1.1),
+            a_slice("knowledge", "known users", 700, 0.55, 0.88),
         ],
         "gate": {
             "blessed": True,
@@ -88,11 +105,35 @@ def metrics_json(**changes: Any) -> dict[str, Any]:
             "protocol": "unseen",
             "bounds": [
                 {
-                    "name": "rmse",
+                    "name": "rmse_against_biases",
                     "metric": "rmse",
                     "lower": None,
-                    "upper": 1.2,
-                    "reason": "gate.rmse_max",
+                    "upper": 0.98,
+                    "reason": "biases",
+                    "origin": "baseline",
+                    "baseline": "biases",
+                    "value": 0.9,
+                    "reference": 1.0,
+                    "threshold": 0.02,
+                    "difference": -0.1,
+                    "interval": [-0.13, -0.07],
+                    "level": 0.975,
+                    "kept": True,
+                },
+                {
+                    "name": "top_100_accuracy_against_champion",
+                    "metric": "top_100",
+                    "lower": 0.49,
+                    "upper": None,
+                    "reason": "the champion's",
+                    "origin": "champion",
+                    "value": 0.5,
+                    "reference": 0.48,
+                    "threshold": -0.01,
+                    "difference": 0.02,
+                    "interval": [0.0, 0.04],
+                    "level": 0.95,
+                    "kept": True,
                 },
                 {
                     "name": "top_100_accuracy",
@@ -100,6 +141,8 @@ def metrics_json(**changes: Any) -> dict[str, Any]:
                     "lower": 0.05,
                     "upper": None,
                     "reason": "gate.top_100_accuracy_min",
+                    "value": 0.5,
+                    "kept": True,
                 },
             ],
         },
@@ -113,9 +156,48 @@ def metrics_json(**changes: Any) -> dict[str, Any]:
             {"rows": 400, "predicted": 2.5, "actual": 2.3, "error": 0.05},
             {"rows": 600, "predicted": 4.0, "actual": 4.2, "error": 0.04},
         ],
+        "retrieval": metrics(0.51, 0.9) | {"stars_of_hits_10": 4.0},
+        "live": {
+            "rows": 900,
+            "metrics": metrics(0.6, 0.9),
+            "intervals": intervals(0.6, 0.9),
+            "nightly": metrics(0.5, 0.9),
+        },
+        "like_threshold": 3.65,
+        "movies": 4,
+        "omitted": [5, 10],
+        "chosen": {
+            "ease": {"settings": {"ridge": 250.0}, "tried": 6, "rows": 77, "value": 0.12},
+            "popularity": {"settings": {}, "tried": 1},
+        },
         **changes,
     }
 
+
+BLEND = ChosenWeight(
+    weight=0.3,
+    trials=[
+        WeightTrial(
+            weight=weight,
+            metrics={
+                "unseen/top_10": 0.3 - 0.02 * weight,
+                "liked/top_10": 0.35,
+                "liked/ndcg_10": 0.2,
+                "stars_of_hits_10": 4.0 + weight,
+            },
+        )
+        for weight in (0.0, 0.3, 1.0)
+    ],
+)
+ITEM_SHARE = ChosenWeight(
+    weight=0.5,
+    trials=[
+        WeightTrial(
+            weight=share, metrics={"unseen/top_10": 0.3, "unseen/top_100": 0.5 + share / 10}
+        )
+        for share in (0.0, 0.5, 1.0)
+    ],
+)
 
 DRIFT = DriftReport(
     newest="2",
@@ -167,6 +249,8 @@ def inputs(**changes: Any) -> Inputs:
                 "rating_loss": [1.0, 0.9, 0.8],
             },
             model={"embedding_size": 8},
+            blend=BLEND,
+            item_share=ITEM_SHARE,
         ),
         "results": results(),
         "serving_check": ServingResult(latency_ms={"median": 1.0, "p95": 2.0}, golden=7),
@@ -176,5 +260,17 @@ def inputs(**changes: Any) -> Inputs:
 
 
 def recommend(user: str, k: int) -> list[Recommendation]:
-    """Stand in for a model: movie d because of movie a."""
-    return [Recommendation("d", (EVIL,), 4.25)][:k]
+    """Stand in for a model: movie d because of movies a and d."""
+    return [Recommendation("d", (Reason("a", 4.0), Reason("d", 1.0)), 4.25)][:k]
+
+
+def without_stars() -> Inputs:
+    """Everything of a model that was trained on events."""
+    ratings = {"feedback": "events", "asked": "auto", "absent": True, "lowest": 1.0, "highest": 1.0}
+    info = inputs().info.model_copy(update={"tasks": ["retrieval"], "blend": None})
+    gate = {**metrics_json()["gate"], "bounds": metrics_json()["gate"]["bounds"][1:]}
+    return inputs(
+        quarantine=ingest_summary(ratings=ratings),
+        info=info,
+        results=results(retrieval=None, calibration=[], gate=gate),
+    )

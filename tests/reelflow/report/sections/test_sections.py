@@ -30,11 +30,15 @@ from reelflow.report.sections.data import data_section, drift_section
 from reelflow.report.sections.embedding_map import OTHER, main_genres, map_section, project
 from reelflow.report.sections.examples import USERS, choose_users, examples_section
 from reelflow.report.sections.gate import gate_section, overview_section, verdict
+from reelflow.report.sections.knowledge import knowledge_section
 from reelflow.report.sections.lineage import RunFacts, lineage_section, run_section
+from reelflow.report.sections.order import order_section
 from reelflow.report.sections.slices import slices_section
 from reelflow.report.sections.training import training_section, tuning_section
-from reelflow.saved_model.files import ModelInfo, ServingResult, WarmStart
+from reelflow.report.words import Scope
+from reelflow.saved_model.files import ChosenWeight, ModelInfo, ServingResult, WarmStart
 from tests.encoded_data import checkerboard
+from tests.ingested import ingest_summary
 from tests.reelflow.report import world
 
 T = TypeVar("T", bound=Block)
@@ -53,7 +57,7 @@ def _facts(section: Section) -> dict[str, str]:
 
 
 def _overview(inputs: Inputs) -> Section:
-    return overview_section(inputs.results, inputs.serving_check)
+    return overview_section(inputs.results, inputs.serving_check, inputs.quarantine.split)
 
 
 def _gate(inputs: Inputs) -> Section:
@@ -76,9 +80,12 @@ def test_overview_holds_the_model_against_the_others() -> None:
     found = _overview(world.inputs())
     assert _facts(found)["Top-100 accuracy, unseen"] == "50.0 %"
     [facts] = _all(found, Facts)
-    accuracy = facts.facts[0]
+    accuracy = next(fact for fact in facts.facts if fact.label == "Top-100 accuracy, unseen")
     assert accuracy.tone == "good"
-    assert accuracy.note == "95 %: 48.0 to 52.0 %\nChampion 48.0 %\nPopularity 25.0 %"
+    assert accuracy.note.splitlines() == [
+        "95 %: 48.0 to 52.0 %", "Over users 55.0 %", "Live histories 60.0 %",
+        "Retrieval alone 51.0 %", "Champion 48.0 %", "Popularity 25.0 %",
+    ]  # fmt: skip
     worse = world.inputs(results=world.results(champion=world.metrics(0.6, 0.8)))
     [facts] = _all(_overview(worse), Facts)
     assert {fact.tone for fact in facts.facts} == {"plain"}
@@ -113,9 +120,26 @@ def test_data_draws_distributions() -> None:
     assert list(tail.lines[0].y) == [3, 2, 1]
 
 
+def test_data_says_how_they_were_understood() -> None:
+    sentences = _all(_data(world.inputs()), Bullets)[0].items
+    assert list(sentences) == [
+        "Ratings go from 0.5 to 5.",
+        "Split random: ratings are held out by chance, as split.kind says.",
+    ]
+
+
+def test_events_have_no_histogram_of_ratings() -> None:
+    inputs = world.without_stars()
+    titles = [figure.title for figure in _all(_data(inputs), Figure)]
+    assert not [title for title in titles if "average" in title]
+    counts = {"feedback": "counts", "asked": "counts", "lowest": 1.0, "highest": 5.0}
+    counted = _data(world.inputs(quarantine=ingest_summary(ratings=counts)))
+    assert _figure(counted, "Counts, ").title.endswith("times on average")
+
+
 def test_data_repeats_what_the_validator_found() -> None:
     found = _data(world.inputs(anomalies=["ratings: odd."]))
-    assert [list(bullets.items) for bullets in _all(found, Bullets)] == [["ratings: odd."]]
+    assert list(_all(found, Bullets)[-1].items) == ["ratings: odd."]
 
 
 def test_training_marks_the_best_epoch() -> None:
@@ -139,16 +163,111 @@ def test_training_shows_the_strongest_crosses_and_survives_an_empty_description(
     assert _all(training_section(ModelInfo()), Figure) == []
 
 
-def test_ranking_compares_everybody_under_both_protocols() -> None:
+def test_ranking_compares_all_models_under_all_protocols() -> None:
     found = ranking_section(world.results())
     chart = _figure(found, "Top-100 accuracy, unseen").chart
     assert isinstance(chart, Ranges)
-    assert [row.label for row in chart.rows] == ["This model", "Champion", "Popularity"]
+    labels = [row.label for row in chart.rows]
+    assert labels == ["This model", "Retrieval alone", "Champion", "Popularity"]
     assert chart.rows[0].low == pytest.approx(48)
-    assert len(_all(found, Table)) == 2
-    [text] = _all(found, Text)
-    assert "1,000 test ratings, drawn from 2,000" in text.text
-    assert "1.00 % of the users" in text.text
+    tables = {table.caption.partition(":")[0]: table for table in _all(found, Table)}
+    assert list(tables) == [
+        "Unseen", "Liked", "Raw", "Means over users", "Settings of the baselines",
+    ]  # fmt: skip
+    assert ["Top-100 accuracy", "52.0 %", "53.0 %", "50.0 %", "27.0 %"] in tables["Liked"].rows
+    over_users = {row[0]: list(row[1:]) for row in tables["Means over users"].rows}
+    assert over_users["Top-100 accuracy, unseen"] == [
+        "50.0 %",
+        "55.0 %",
+        "56.0 %",
+        "53.0 %",
+        "30.0 %",
+    ]
+    assert over_users["RMSE"][:3] == ["0.900 stars", "0.880 stars", "–"]
+    sizes = _all(found, Text)[0].text
+    assert "1,000 test ratings, drawn from 2,000" in sizes
+    assert "A like is a rating of 3.65 stars or more: 60.0 % of them." in sizes
+    assert "1.00 % of the users" in sizes
+    assert "Of 4 movies, top-5 and top-10 accuracy says nothing." in sizes
+
+
+def test_ranking_tells_the_settings_of_the_baselines_and_their_budget() -> None:
+    table = _all(ranking_section(world.results()), Table)[-1]
+    assert list(table.rows) == [
+        ["EASE", "ridge 250", 6, "NDCG@10, unseen 0.1200 on 77 ratings"],
+        ["Popularity", "none", 1, None],
+    ]
+
+
+def test_ranking_of_old_results_has_no_liked_protocol() -> None:
+    old = world.metrics(0.5, 0.9)
+    for key in ("liked", "over_users"):
+        old[key] = {}
+    found = ranking_section(world.results(metrics=old, chosen={}, live=None, retrieval=None))
+    assert [table.caption[:3] for table in _all(found, Table)] == ["Uns", "Raw"]
+
+
+def test_the_final_order_stands_beside_retrieval_alone() -> None:
+    found = order_section(world.results(), world.inputs().info)
+    rows = {row[0]: row for row in _all(found, Table)[0].rows}
+    top_100 = rows["Top-100 accuracy, unseen"]
+    assert top_100 == [
+        "Top-100 accuracy, unseen",
+        "50.0 %",
+        "48.0 to 52.0 %",
+        "51.0 %",
+        "–",
+        "-1.0 %",
+    ]
+    assert rows["Mean stars of the hits in the top 10"][-1] == "+0.100 stars"
+
+
+def test_the_trade_off_is_drawn_over_the_weight_with_the_chosen_one_marked() -> None:
+    found = order_section(world.results(), world.inputs().info)
+    accuracy = _figure(found, "Accuracy over the blend")
+    assert "on validation ratings" in accuracy.title
+    chart = accuracy.chart
+    assert isinstance(chart, Lines)
+    assert [line.name for line in chart.lines] == [
+        "Top-10 accuracy, unseen", "Top-10 accuracy, liked",
+    ]  # fmt: skip
+    assert list(chart.lines[0].x) == [0.0, 0.3, 1.0]
+    assert list(chart.lines[0].y) == pytest.approx([30.0, 29.4, 28.0])
+    assert chart.marks == [(0.3, "chosen: 0.3")]
+    stars = _figure(found, "Stars of the hits")
+    assert isinstance(stars.chart, Lines)
+    assert list(stars.chart.lines[0].y) == pytest.approx([4.0, 4.3, 5.0])
+    assert "4.000 stars at 0 and 4.300 stars at the chosen 0.3" in stars.alt
+    share = _figure(found, "Top-100 over the share").chart
+    assert isinstance(share, Lines)
+    assert share.marks == [(0.5, "chosen: 0.5")]
+    folded = [table for table in _all(found, Table) if table.folded]
+    assert [table.rows[1][0] for table in folded] == ["0.3, chosen", "0.5, chosen"]
+
+
+def test_weights_that_are_set_have_no_figure() -> None:
+    info = ModelInfo(blend=ChosenWeight(weight=0.2), item_share=ChosenWeight(weight=0.5))
+    found = order_section(world.results(retrieval=None), info)
+    assert _all(found, Figure) == []
+    words = [text.text for text in _all(found, Text)]
+    assert words[0] == "The final order of this model is that of retrieval alone."
+    assert [text.endswith("set, and not chosen on validation ratings.") for text in words] == [
+        False, True, True,
+    ]  # fmt: skip
+
+
+def test_known_and_new_are_apart_and_live_stands_beside_nightly() -> None:
+    found = knowledge_section(world.results())
+    known, live = _all(found, Table)
+    assert [row[0] for row in known.rows] == ["known users", "new users", "new movies"]
+    assert not known.folded
+    assert "55.0 (60.0) %" in known.rows[0]
+    assert "900 test ratings" in live.caption
+    row = next(row for row in live.rows if row[0] == "Top-100 accuracy, unseen")
+    assert row[1:] == ["50.0 %", "60.0 %", "58.0 to 62.0 %", "55.0 %", "65.0 %"]
+    assert "RMSE" not in [row[0] for row in live.rows]
+    [text] = _all(knowledge_section(world.results(live=None)), Text)
+    assert "not measured" in text.text
 
 
 def test_rating_shows_both_errors_without_intervals_if_there_are_none() -> None:
@@ -160,27 +279,35 @@ def test_rating_shows_both_errors_without_intervals_if_there_are_none() -> None:
     assert table.rows[0] == ["RMSE", "0.900 stars", "1.000 stars"]
 
 
+def test_a_model_without_stars_has_a_sentence_instead() -> None:
+    found = rating_section(world.results(), Scope(likes=False, stars=False))
+    [block] = found.blocks
+    assert isinstance(block, Text)
+    assert "was not trained to predict stars" in block.text
+
+
 def test_calibration_says_how_far_off() -> None:
-    found = calibration_section(world.results())
-    assert _all(found, Figure)[0].title == "On average 0.20 stars off"
-    [text] = _all(calibration_section(world.results(calibration=[])), Text)
+    found = calibration_section(world.results(), (0.5, 5.0))
+    assert _all(found, Figure)[0].title == "On average 0.2 stars off"
+    [text] = _all(calibration_section(world.results(calibration=[]), (0.5, 5.0)), Text)
     assert text.tone == "bad"
 
 
 def test_slices_are_in_order_and_name_best_and_worst() -> None:
     found = slices_section(world.results())
-    figure = _figure(found, "Top-100 accuracy by ratings of the user")
+    figure = _figure(found, "Top-100 accuracy, unseen, by ratings of the user")
     assert isinstance(figure.chart, Ranges)
     assert [row.label for row in figure.chart.rows] == ["1-19", "200+"]
     assert figure.chart.reference == 50
     assert figure.alt.startswith("Best for 200+")
-    error = _figure(found, "RMSE by ratings of the user")
+    error = _figure(found, "RMSE, by ratings of the user")
     assert error.alt.startswith("Best for 200+ with 0.8 stars")
     assert len(_all(found, Table)) == 2
 
 
 def test_examples_mark_what_the_user_turned_to() -> None:
-    [block] = _all(examples_section(world.data(), ["1", "2", "3"], world.recommend), Examples)
+    section = examples_section(world.data(), ["1", "2", "3"], world.recommend, (0.5, 5.0))
+    [block] = _all(section, Examples)
     first = next(user for user in block.users if user.name == "User 1")
     assert [pick.title for pick in first.history] == [
         "The title of c", "The title of b", world.EVIL,
@@ -188,9 +315,22 @@ def test_examples_mark_what_the_user_turned_to() -> None:
     [pick] = first.recommendations
     assert pick.title == "The title of d"
     assert pick.mark == "rated 4.5"
-    assert pick.note == f"because of {world.EVIL}; predicted 4.2 stars"
+    assert pick.note == f"because of {world.EVIL}, rated 4; predicted 4.2 stars"
     second = next(user for user in block.users if user.name == "User 2")
+    # User 2 has not rated movie d in the test split, so that it may be a reason there.
+    assert "and The title of d, rated 1" in second.recommendations[0].note
     assert second.recommendations[0].mark == ""
+
+
+def test_examples_of_events_tell_no_stars() -> None:
+    events = Scope(likes=False, stars=False)
+    section = examples_section(world.data(), ["1", "2", "3"], world.recommend, (1.0, 1.0), events)
+    [block] = _all(section, Examples)
+    first = next(user for user in block.users if user.name == "User 1")
+    assert {pick.note for pick in first.history} == {""}
+    assert (first.recommendations[0].mark, first.recommendations[0].note) == (
+        "in test", f"because of {world.EVIL}",
+    )  # fmt: skip
 
 
 def test_examples_are_of_users_with_train_and_test_ratings() -> None:
@@ -239,14 +379,31 @@ def test_main_genre_is_the_rarest_with_a_colour() -> None:
     assert groups == [0, 1, 2]
 
 
-def test_gate_lists_bounds_with_room() -> None:
+def test_gate_lists_bounds_with_difference_and_interval() -> None:
     found = _gate(world.inputs())
     [table] = _all(found, Table)
-    assert list(table.rows[0]) == [
-        "RMSE", "0.900 stars", "≤ 1.200 stars", "0.300 stars", "gate.rmse_max",
+    assert [list(row) for row in table.rows] == [
+        [
+            "RMSE", "yes", "0.900 stars", "Mean plus biases 1.000 stars", "-0.100 stars",
+            "-0.130 to -0.070 stars (97.5 %)", "upper end < 0.020 stars", "gate.rmse_biases_margin",
+        ],
+        [
+            "Top-100, unseen", "yes", "50.0 %", "Champion 48.0 %", "+2.0 %",
+            "0.0 to 4.0 % (95 %)", "lower end ≥ -1.0 %", "gate.top_100_accuracy_margin",
+        ],
+        [
+            "Top-100, unseen", "yes", "50.0 %", "–", "–", "–", "≥ 5.0 %",
+            "gate.top_100_accuracy_min",
+        ],
     ]  # fmt: skip
-    assert table.rows[1][3] == "45.0 %"
+    assert "1,000 test ratings, protocol unseen, nightly histories" in found.lead
     assert _verdict(world.inputs()).endswith("pushed as version 17.")
+
+
+def test_gate_of_likes_names_their_number() -> None:
+    liked = world.results(gate={**world.metrics_json()["gate"], "protocol": "liked"})
+    found = _gate(world.inputs(results=liked))
+    assert "600 test ratings that count as a like" in found.lead
 
 
 def test_gate_gives_every_reason_of_a_refusal() -> None:

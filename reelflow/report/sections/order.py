@@ -1,0 +1,155 @@
+"""Retrieve, then rank: the final order beside retrieval alone, and how its weights were chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reelflow.base.metrics import LIKED, METRICS, RAW, UNSEEN, label_at
+from reelflow.evaluation.results import Results
+from reelflow.report.blocks import Block, Figure, Section, Table, Text
+from reelflow.report.charts.lines import Line, Lines
+from reelflow.report.words import (
+    ALL,
+    Scope,
+    format_difference,
+    format_interval,
+    format_metric,
+    unit_of,
+)
+from reelflow.saved_model.files import ChosenWeight, ModelInfo, WeightTrial
+
+_HITS = METRICS["stars_of_hits_10"].key
+_UNSEEN_10, _UNSEEN_100 = (METRICS[key].path(UNSEEN) for key in ("top_10", "top_100"))
+_LIKED_10, _LIKED_100 = (METRICS[key].path(LIKED) for key in ("top_10", "top_100"))
+_LIKED_NDCG = METRICS["ndcg_10"].path(LIKED)
+COMPARED = (
+    _UNSEEN_10,
+    _LIKED_10,
+    _LIKED_NDCG,
+    _HITS,
+    _UNSEEN_100,
+    _LIKED_100,
+    METRICS["top_100"].path(RAW),
+)
+"""Metrics of the final order beside retrieval alone."""
+_BLEND = "weight of the predicted like"
+_SHARE = "share of the linear item model"
+
+
+def order_section(results: Results, info: ModelInfo, scope: Scope = ALL) -> Section:
+    """Show what the final order gives and costs, and the weights on validation ratings."""
+    blocks: list[Block] = []
+    if results.retrieval is None:
+        blocks.append(Text("The final order of this model is that of retrieval alone."))
+    else:
+        blocks.append(_comparison(results, scope))
+    blocks += _blend(info.blend, scope)
+    blocks += _item_share(info.item_share)
+    lead = (
+        "Retrieval finds the candidates: towers and a linear model of which movies are rated by "
+        "the same users, mixed by one share. The candidates' final order blends the retrieval "
+        "score with the predicted like, by one weight. Both are chosen on validation ratings, "
+        "never on test ratings."
+    )
+    return Section("order", "Retrieve, then rank", lead, blocks)
+
+
+def _comparison(results: Results, scope: Scope) -> Table:
+    """List the metrics on the test split, as served and by retrieval alone."""
+    final, retrieval = results.metrics, results.retrieval
+    assert retrieval is not None
+    ends = results.intervals
+    rows = []
+    for path in scope.of(COMPARED):
+        a, b = final.value(path), retrieval.value(path)
+        if a is None or b is None:
+            continue
+        shown = []
+        for value, intervals in ((a, ends.model), (b, ends.retrieval)):
+            shown.append(format_metric(path, value))
+            found = (intervals or {}).get(path)
+            shown.append(format_interval(path, found) if found else "–")
+        rows.append([label_at(path), *shown, format_difference(path, a - b)])
+    header = ("Metric", "Final order", "95 %", "Retrieval alone", "95 %", "Difference")
+    return Table("On the test split", header, rows)
+
+
+def _blend(blend: ChosenWeight | None, scope: Scope) -> list[Block]:
+    if blend is None:
+        return []
+    if not blend.trials:
+        return [Text(_set(_BLEND, blend))]
+    accuracy = [path for path in (_UNSEEN_10, _LIKED_10) if scope.of([path])]
+    return [
+        Text(
+            f"The {_BLEND} is {blend.weight:g}: of those tried, the best by NDCG@10 (liked) that "
+            "keeps at least nine tenths of the top-10 accuracy (unseen) of retrieval alone, which "
+            "is the weight 0. These figures are on validation ratings."
+        ),
+        _figure("Accuracy over the blend, on validation ratings", blend, accuracy, _BLEND),
+        _figure("Stars of the hits over the blend, on validation ratings", blend, [_HITS], _BLEND),
+        _trials(f"All values of the {_BLEND}, on validation ratings", blend),
+    ]
+
+
+def _item_share(share: ChosenWeight | None) -> list[Block]:
+    if share is None:
+        return []
+    if len(share.trials) < 2:
+        return [Text(_set(_SHARE, share))]
+    return [
+        Text(
+            f"The {_SHARE} is {share.weight:g}, by its mean gain 1 / log2(1 + rank) over the "
+            "whole list of unseen movies, on validation ratings: 0 is towers alone, 1 the linear "
+            "model alone."
+        ),
+        _figure(
+            "Accuracy over the share, on validation ratings", share, [_UNSEEN_10, _LIKED_10], _SHARE
+        ),
+        _figure("Top-100 over the share, on validation ratings", share, [_UNSEEN_100], _SHARE),
+        _trials(f"All values of the {_SHARE}, on validation ratings", share),
+    ]
+
+
+def _set(name: str, chosen: ChosenWeight) -> str:
+    return f"The {name} is {chosen.weight:g}: set, and not chosen on validation ratings."
+
+
+def _figure(title: str, chosen: ChosenWeight, paths: Sequence[str], axis: str) -> Figure:
+    """Draw metrics of one unit over a weight, with the chosen weight marked."""
+    lines, words = [], []
+    unit = unit_of(paths[0])
+    for path in paths:
+        points = [
+            (trial.weight, unit.scale * trial.metrics[path])
+            for trial in chosen.trials
+            if path in trial.metrics
+        ]
+        if points:
+            lines.append(Line(label_at(path), [x for x, _ in points], [y for _, y in points]))
+        first, at = chosen.trials[0], _chosen(chosen)
+        if path in first.metrics and at is not None and path in at.metrics:
+            words.append(
+                f"{label_at(path)} is {format_metric(path, first.metrics[path])} at "
+                f"{first.weight:g} and {format_metric(path, at.metrics[path])} at the chosen "
+                f"{at.weight:g}"
+            )
+    chart = Lines(lines, axis, unit.symbol, marks=[(chosen.weight, f"chosen: {chosen.weight:g}")])
+    return Figure(title, chart, "; ".join(words) + "." if words else "There are no hits to draw.")
+
+
+def _chosen(chosen: ChosenWeight) -> WeightTrial | None:
+    return next((trial for trial in chosen.trials if trial.weight == chosen.weight), None)
+
+
+def _trials(caption: str, chosen: ChosenWeight) -> Table:
+    paths = list(dict.fromkeys(path for trial in chosen.trials for path in trial.metrics))
+    rows = [
+        [
+            f"{trial.weight:g}" + (", chosen" if trial.weight == chosen.weight else ""),
+            *(format_metric(path, trial.metrics.get(path)) for path in paths),
+        ]
+        for trial in chosen.trials
+    ]
+    header = ["Weight", *(label_at(path, short=True) for path in paths)]
+    return Table(caption, header, rows, folded=True)
