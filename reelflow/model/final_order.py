@@ -114,9 +114,11 @@ class FinalOrder(tf.Module):
         head = tf.range(count) < self._candidates
         final = weights.retrieval[:, None] * best + weights.like[:, None] * self.likes(stars)
         lowest = tf.reduce_min(tf.where(valid & head, final, tf.float32.max), axis=1)[:, None]
-        # Those behind the candidates keep their order, and start no higher than the last of them.
+        # Those behind the candidates keep their order, and start lower than the last of them; only
+        # where retrieval itself has a tie there is one.
         first = best[:, tf.minimum(self._candidates, count - 1)][:, None]
-        final = tf.where(head, final, best - first + tf.minimum(lowest, first))
+        start = tf.where(lowest < first, tf.math.nextafter(lowest, LOWEST), first)
+        final = tf.where(head, final, best - first + start)
         dropped = ~valid | (stars < min_rating[:, None])
         final = tf.where(dropped, LOWEST, final)
         order = tf.argsort(final, axis=1, direction="DESCENDING", stable=True)[:, :k]
