@@ -32,8 +32,8 @@ def _check_baselines(names: tuple[str, ...]) -> tuple[str, ...]:
 class GateConfig(Section):
     """The bounds that a model must keep to be pushed.
 
-    Against champion and baselines the end of a 95 % interval decides: of the difference on the same
-    test rows, paired by user.
+    Against champion and `baselines` the end of a 95 % interval decides: of the difference on the
+    same test rows, paired by user.
     """
 
     protocol: Literal["raw", "unseen", "liked"] = "unseen"
@@ -44,7 +44,7 @@ class GateConfig(Section):
     rmse_max: Annotated[float, Field(gt=0)] | None = None
     """RMSE of predicted ratings, in stars, at most; none means relative to mean plus damped biases
     (`rmse_biases_margin`), so that no scale is assumed."""
-    rmse_biases_margin: Annotated[float, Field(ge=0)] = 0.02
+    rmse_biases_margin: Annotated[float, Field(ge=0)] = 0.05
     """Share by which RMSE may be above that of mean plus damped biases of users and movies, learned
     from the same ratings; if `rmse_max` is none."""
     top_100_accuracy_margin: Share = 0.02

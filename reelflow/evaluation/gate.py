@@ -96,11 +96,13 @@ class GateResult:
 
     @property
     def end(self) -> float:
-        """The end of the interval that decides, or the value itself."""
+        """The end of the interval that decides, or the difference, or the value itself."""
         if self.against is None:
             return self.value
         if self.against.interval is None:
             return math.nan
+        if not self.by_interval:
+            return self.against.difference
         return self.against.interval[0 if self.gated.metric.higher_is_better else 1]
 
     @property
@@ -112,13 +114,17 @@ class GateResult:
 
     @property
     def strict(self) -> bool:
-        """True if it does not do to be equal: a model must be better than a baseline."""
-        return self.origin == "baseline"
+        """True if the margin is a lead that the model must have, so that equal does not do."""
+        return self.origin == "baseline" and self.baseline != BIASES
 
     @property
-    def leads(self) -> bool:
-        """True if the margin is a lead that the model must have, and none that it may lack."""
-        return self.origin == "baseline" and self.baseline != BIASES
+    def by_interval(self) -> bool:
+        """True if the end of an interval decides.
+
+        Biases stand in for a number of the configuration, where no scale is assumed: a bound that
+        only catches what is broken, on the value.
+        """
+        return self.against is not None and self.baseline != BIASES
 
     @property
     def kept(self) -> bool:
@@ -198,7 +204,8 @@ def decide(
         model: the candidate on the test rows.
         champion: the last blessed model on the same rows, if there is one.
         floors: the baselines on the same rows.
-        biases: mean plus damped biases on the same rows, for errors without a fixed bound.
+        biases: mean plus damped biases on the same rows, for errors without a fixed bound; that
+            bound is on the value as well.
         tasks: tasks that the model was trained on; only their metrics have bounds, but for
             `gate.untrained_tasks` and the champion's tasks.
         champion_tasks: tasks that the champion was trained on: a model that takes its place must be
@@ -227,12 +234,13 @@ def decide(
                 limit = getattr(gate, gated.limit)
                 if limit is not None:
                     fixed.append(replace(result, limit=limit))
-                references = floors if gated.baseline_margin is not None else {}
-                if limit is None and gated.biases_margin is not None and biases is not None:
-                    references = {**references, BIASES: biases}
+                elif gated.biases_margin is not None and biases is not None:
+                    beside = replace(result, origin="baseline", baseline=BIASES)
+                    fixed.append(_against(gate, beside, model, biases))
                 from_floors += [
                     _against(gate, replace(result, origin="baseline", baseline=name), model, other)
-                    for name, other in references.items()
+                    for name, other in floors.items()
+                    if gated.baseline_margin is not None
                 ]
             if champion is not None:
                 beside = replace(result, origin="champion")
@@ -246,7 +254,7 @@ def _against(gate: GateConfig, result: GateResult, model: Measured, other: Measu
     reference = other.values.get(path, math.nan)
     margin = getattr(gate, result.margin) * (abs(reference) if gated.relative else 1.0)
     # A champion may be missed by the margin, a baseline must be passed by it; biases may be missed.
-    lead = margin if result.leads else -margin
+    lead = margin if result.strict else -margin
     draws = np.empty(0)
     if math.isfinite(value) and math.isfinite(reference):
         draws = model.resamples[path] - other.resamples[path]
@@ -306,12 +314,12 @@ def reason(result: GateResult) -> str:
     field, against = f"gate.{result.margin}", result.against
     if against is None:
         return field
-    higher, ahead = result.gated.metric.higher_is_better, result.leads
+    higher, ahead = result.gated.metric.higher_is_better, result.strict
     side, end = "plus" if ahead == higher else "less", "lower" if higher else "upper"
-    return (
-        f"{_whose(result)} {against.reference:.4f} {side} {field}, by the {end} end of the "
-        f"{_percent(against.level)} interval of the difference"
-    )
+    words = f"{_whose(result)} {against.reference:.4f} {side} {field}"
+    if not result.by_interval:
+        return words
+    return f"{words}, by the {end} end of the {_percent(against.level)} interval of the difference"
 
 
 def refusal(result: GateResult) -> str:
@@ -327,7 +335,7 @@ def refusal(result: GateResult) -> str:
             f"{abs(value - result.target):.4f} on slice {result.slice!r} ({reason(result)})."
         )
     low, high = against.interval
-    end = "lower" if higher else "upper"
+    its = f"Its {'lower' if higher else 'upper'} end" if result.by_interval else "The difference"
     if result.strict:
         must = "above" if higher else "below"
     else:
@@ -335,7 +343,7 @@ def refusal(result: GateResult) -> str:
     return (
         f"{metric} is {value:.4f} on slice {result.slice!r}, {_whose(result)} "
         f"{against.reference:.4f}: a difference of {against.difference:+.4f}, "
-        f"{_percent(against.level)} interval {low:+.4f} to {high:+.4f}. Its {end} end must be "
+        f"{_percent(against.level)} interval {low:+.4f} to {high:+.4f}. {its} must be "
         f"{must} {against.threshold:+.4f} (gate.{result.margin})."
     )
 

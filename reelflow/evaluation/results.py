@@ -94,8 +94,9 @@ class Slice(_Figures):
 class BoundRecord:
     """One bound on one metric, and the model's result; either `lower` or `upper` is set.
 
-    A bound from the configuration is on the value itself. One from the champion or from a baseline
-    is on the end of an interval: of the difference to their value on the same rows, paired by user.
+    A bound from the configuration is on the value itself, and so is that from mean plus damped
+    biases. One from the champion or from a baseline is on the end of an interval: of the difference
+    to their value on the same rows, paired by user.
     """
 
     name: str
@@ -116,8 +117,9 @@ class BoundRecord:
     reference: float | None = None
     """The champion's or the baseline's value on the same rows."""
     threshold: float | None = None
-    """The bound on the interval: its lower end must not be below it, or its upper end not
-    above it if lower is better. Against a baseline an end that is equal does not do either."""
+    """The bound on the interval: its lower end must not be below it, or its upper end not above it
+    if lower is better. Against a baseline an end that is equal does not do either. From biases: the
+    bound on the difference."""
     difference: float | None = None
     """`value` less `reference`."""
     interval: Interval | None = None

@@ -112,9 +112,9 @@ def test_every_baseline_counts() -> None:
 
 def test_rmse_is_held_against_the_biases_unless_a_number_is_given() -> None:
     name, biases = "rmse_against_biases", certain(0.0, 10.0)
-    assert _broken(certain(0.3, 10.19), biases=biases, rmse_max=None) == set()
-    assert _broken(certain(0.3, 10.21), biases=biases, rmse_max=None) == {name}
-    assert _broken(certain(0.3, 10.4), biases=biases, rmse_max=None, rmse_biases_margin=0.05) == (
+    assert _broken(certain(0.3, 10.49), biases=biases, rmse_max=None) == set()
+    assert _broken(certain(0.3, 10.51), biases=biases, rmse_max=None) == {name}
+    assert _broken(certain(0.3, 10.9), biases=biases, rmse_max=None, rmse_biases_margin=0.1) == (
         set()
     )
     given = _decided(certain(0.3, 10.4), biases=biases, rmse_max=11.0)
@@ -227,12 +227,20 @@ def _flipped(share: float) -> Measured:
     )
 
 
-def test_biases_are_one_of_the_floors_that_are_corrected_for() -> None:
-    found = _decided(
-        certain(0.3, 0.9), baselines=POOR, biases=certain(0, 1.0), rmse_max=None
-    ).results
-    levels = sorted(r.against.level for r in found if r.against)
-    assert levels == pytest.approx([0.95, 0.975])
+def test_biases_bound_the_value_and_are_no_floor_that_is_corrected_for() -> None:
+    """They stand in for a number of the configuration, whose interval does not decide either."""
+    model, biases = _measured(0), _measured(3)
+    difference = model.values["rmse"] - biases.values["rmse"]
+    for room in (1e-6, -1e-6):
+        margin = (difference + room) / biases.values["rmse"]
+        decision = _decided(model, None, POOR, biases, rmse_max=None, rmse_biases_margin=margin)
+        result = _named(decision)["rmse_against_biases"]
+        assert result.against is not None
+        low, high = result.against.interval or (0, 0)
+        assert low < difference < high
+        assert result.kept == (room > 0)
+        assert result.record().upper == pytest.approx(biases.values["rmse"] * (1 + margin))
+        assert [r.against.level for r in decision.results if r.against] == [0.95, 0.95]
 
 
 # What is said.
@@ -251,12 +259,12 @@ def test_a_refusal_by_an_interval_names_difference_and_interval() -> None:
     model, champion, floor = certain(0.25, 1.0), certain(0.3, 0.9), certain(0.28, 1.0)
     decision = _decided(model, champion, {"popularity": floor}, certain(0, 0.9), rmse_max=None)
     assert [refusal(result) for result in broken(decision.results)] == [
-        "top-100 accuracy (unseen) is 0.2500 on slice 'overall', the popularity baseline's 0.2800: "
-        "a difference of -0.0300, 97.5 % interval -0.0300 to -0.0300. Its lower end must be above "
-        "+0.0000 (gate.baseline_margin).",
         "RMSE is 1.0000 on slice 'overall', that of mean plus damped biases 0.9000: a difference "
-        "of +0.1000, 97.5 % interval +0.1000 to +0.1000. Its upper end must be below +0.0180 "
+        "of +0.1000, 95 % interval +0.1000 to +0.1000. The difference must be at most +0.0450 "
         "(gate.rmse_biases_margin).",
+        "top-100 accuracy (unseen) is 0.2500 on slice 'overall', the popularity baseline's 0.2800: "
+        "a difference of -0.0300, 95 % interval -0.0300 to -0.0300. Its lower end must be above "
+        "+0.0000 (gate.baseline_margin).",
         "top-100 accuracy (unseen) is 0.2500 on slice 'overall', the champion's 0.3000: a "
         "difference of -0.0500, 95 % interval -0.0500 to -0.0500. Its lower end must be at least "
         "-0.0200 (gate.top_100_accuracy_margin).",
