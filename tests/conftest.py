@@ -29,6 +29,7 @@ WORKER_BYTES = 3 << 30
 """Memory of a worker with TFX, models, and a run of the command in a process of its own."""
 
 LONG = [
+    "test_any_ratings.py",
     "test_retraining.py",
     "test_end_to_end.py",
     "test_nothing_rated.py",

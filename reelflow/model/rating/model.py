@@ -134,7 +134,7 @@ def bias_ratings(data: EncodedData) -> FrozenRatings:
         movies=np.hstack([np.ones_like(movies), movies]),
         directions=movies[:-1],
     )
-    return FrozenRatings([FrozenModel(factors, MeanOutput(data.train.rating), None)])
+    return FrozenRatings([FrozenModel(factors, MeanOutput(data.train.rating, unit=1.0), None)])
 
 
 def freeze(models: Sequence[RatingModel]) -> FrozenRatings:

@@ -35,12 +35,16 @@ class Output(keras.layers.Layer):
         self.intercept = intercept
         """Utility of an average pair, which the head's utility is added to."""
         self._lowest, self._highest = float(ratings.min()), float(ratings.max())
+        self.deviation = float(ratings.std(dtype=np.float64)) or 1.0
+        """Standard deviation of the train ratings: the unit of errors, so that step sizes and
+        penalties suit any scale."""
 
     def loss(
         self, utilities: tf.Tensor, ratings: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Return the mean squared error of the stars, a scalar, for early stopping to compare."""
-        return tf.reduce_mean(tf.math.squared_difference(self.stars(utilities), ratings))
+        """Return the mean squared error in standard deviations, for early stopping to compare."""
+        errors = (self.stars(utilities) - ratings) / self.deviation
+        return tf.reduce_mean(tf.square(errors))
 
     @abstractmethod
     def stars(self, utilities: tf.Tensor) -> tf.Tensor:
@@ -64,14 +68,22 @@ class Output(keras.layers.Layer):
 
 
 class MeanOutput(Output):
-    """The utility is the stars; the loss is the squared error."""
+    """Utilities are stars in some unit, counted from the mean; the loss is the squared error."""
 
-    def __init__(self, ratings: Float32) -> None:
-        super().__init__(ratings, float(np.mean(ratings, dtype=np.float64)))
+    def __init__(self, ratings: Float32, unit: float | None = None) -> None:
+        """Take the scale of the ratings.
+
+        Args:
+            ratings: of train, [ratings].
+            unit: stars that a utility of 1 adds; None: the standard deviation.
+        """
+        super().__init__(ratings, 0.0)
+        self._mean = float(np.mean(ratings, dtype=np.float64))
+        self._unit = self.deviation if unit is None else unit
 
     def stars(self, utilities: tf.Tensor) -> tf.Tensor:
-        """Return the utilities themselves."""
-        return utilities
+        """Return the mean plus the utilities, in their unit."""
+        return self._mean + self._unit * utilities
 
 
 class OrdinalOutput(Output):
