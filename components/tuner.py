@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner import component
 from tfx.components.tuner import executor as tfx_tuner
@@ -127,12 +128,13 @@ def make_search(
     """
     rows = validation_rows(data, train)
     model, _ = with_stars(model, train, data.train.rating)
+    deviation = float(data.train.rating.std(dtype=np.float64)) or 1.0
 
     def evaluate(values: Mapping[str, Value]) -> Outcome:
         # One seed tells trials apart as well as their average does, at a fraction of the time.
         trial_model, trial_train = merged({"train.seeds": 1, **values}, model, train)
         joint, _ = fit(data, trial_model, trial_train, folder / "logs")
         metrics = measure(joint, data, rows, trial_model, trial_train)
-        return Outcome(score(metrics, tuner, model), metrics)
+        return Outcome(score(metrics, tuner, model, deviation), metrics)
 
     return Search(oracle(tuner, model, train, lower_is_better(tuner, model)), evaluate, folder)

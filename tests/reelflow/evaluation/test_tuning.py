@@ -137,6 +137,10 @@ def test_joint_is_the_objective_of_the_tasks_that_are_on() -> None:
     both, rating = MODEL, MODEL.model_copy(update={"retrieval_weight": 0.0})
     retrieval = MODEL.model_copy(update={"rating_weight": 0.0})
     assert score(metrics, tuner, both) == pytest.approx(-0.4)
+    # On a scale ten times as wide the same model has the same objective.
+    wide = {**metrics, "rmse": 9.0}
+    assert score(wide, tuner, both, deviation=10.0) == pytest.approx(-0.4)
+    assert score(wide, tuner, rating, deviation=10.0) == 9.0
     assert score(metrics, tuner, retrieval) == 0.5
     assert score(metrics, tuner, rating) == 0.9
     assert [lower_is_better(tuner, model) for model in (both, retrieval, rating)] == [
