@@ -182,8 +182,10 @@ def arrange(
     tables = [schema.PARSED.empty_table(), *parts]
     table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
     fits = accepted.hold(table.column(columns.RATING).to_numpy())
-    beyond = rejected(table.filter(pa.array(~fits)), RATING_RANGE)
-    table = table.filter(pa.array(fits))
+    beyond = schema.REJECTED.empty_table()
+    if not fits.all():
+        beyond = rejected(table.filter(pa.array(~fits)), RATING_RANGE)
+        table = table.filter(pa.array(fits))
     user, users = _decoded(table, columns.USER_ID)
     movie, movies = _decoded(table, columns.MOVIE_ID)
     by_name = pc.sort_indices(users).to_numpy()
@@ -199,7 +201,8 @@ def arrange(
     key, order = _order(user, timestamp)
     if feedback is Feedback.STARS:
         dropped = order[_repeated(key[order], movie[order], rating[order])]
-        duplicates = rejected(table.take(pa.array(dropped)), DUPLICATE)
+        places = table.select([columns.FILE, columns.OFFSET])
+        duplicates = rejected(places.take(pa.array(dropped)), DUPLICATE)
     else:
         first, totals = _added_up(user[order], movie[order], rating[order], feedback)
         dropped, duplicates = np.delete(order, first), schema.REJECTED.empty_table()
@@ -223,7 +226,7 @@ def arrange(
 
 
 def rejected(table: pa.Table, reason: Reason) -> pa.Table:
-    """Return rows of `schema.PARSED` as rows of `schema.REJECTED`."""
+    """Return rows with file and offset as rows of `schema.REJECTED`."""
     code = pa.array(np.full(table.num_rows, reason.code, np.uint8))
     places = [table.column(columns.FILE), table.column(columns.OFFSET)]
     return pa.table([*places, code], schema=schema.REJECTED)
