@@ -22,6 +22,8 @@ HEADER = "userId,movieId,rating,timestamp"
 CONFIG = """
 [data]
 partitions = 2
+[split]
+kind = "random"
 [model]
 embedding_size = 16
 rating_embedding_size = 8
@@ -35,6 +37,7 @@ warm_start = true
 baselines = []
 top_100_accuracy_margin = 0.2
 rmse_margin = 0.5
+rmse_biases_margin = 1.0
 """
 
 

@@ -92,6 +92,20 @@ def test_a_pass_says_what_the_model_was_held_against() -> None:
     assert "RMSE is 0.8750: -0.0900 to -0.0600 from that of mean plus damped biases 0.9500." in out
 
 
+def test_split_and_scale_are_said_with_their_reasons() -> None:
+    choice = {"asked": "auto", "reason": "new_users", "known_share": 0.12, "required_share": 0.5}
+    scale = {"asked": "auto", "feedback": "events", "absent": True, "lowest": 1, "highest": 1}
+    data = {"format": "csv", "rows": 9, "users": 1, "movies": 2, "synthetic": False}
+    made = {"split": {"kind": "last", **choice}, "ratings": scale, "repeated": 4}
+    out = _shown(data={**data, **made})
+    assert "Ratings     Every row is an event, since there is no column of ratings" in out
+    assert "4 repeated rows of the same user and movie" in out
+    assert "Split       last: " in out
+    assert "12% of the test ratings" in out
+    # A summary of an earlier version has neither.
+    assert "Split" not in _shown()
+
+
 def test_the_cache_is_mentioned() -> None:
     assert "Cached" not in _shown()
     assert "1 of 2 steps" in _shown(cached=["A"])
