@@ -108,7 +108,7 @@ class ModelConfig(Section):
     rating_bag: Annotated[int, Field(ge=0)] = 500
     """Ratings that stand for a user's or a movie's implicit feedback in the rating model, at most,
     drawn once; 0 switches implicit feedback off."""
-    rating_l2: Annotated[float, Field(ge=0)] = 0.05
+    rating_l2: Annotated[float, Field(ge=0)] = 0.12
     """L2 on the rating model's factors or embeddings."""
     rating_bias_l2: Annotated[float, Field(ge=0)] = 0.001
     """L2 on the rating model's biases."""
