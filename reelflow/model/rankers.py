@@ -16,7 +16,7 @@ from reelflow.model.tasks import JointModel
 
 @dataclass(frozen=True)
 class Asked:
-    """What is known of the users of a batch of requests, the requests' own histories included."""
+    """Knowledge of the users of a batch of requests, the requests' own histories included."""
 
     users: tf.Tensor
     """`user_index`, int32 [batch]; that of the unknown user also for new users."""

@@ -1,4 +1,4 @@
-"""What is known of the users of requests: their timelines and the requests' own histories."""
+"""Knowledge of the users of requests: their timelines and the requests' own histories."""
 
 from __future__ import annotations
 

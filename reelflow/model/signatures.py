@@ -44,7 +44,7 @@ REASONS: Final = 20
 
 @dataclass(frozen=True)
 class Mixture:
-    """What is added to a trained joint model before it is exported."""
+    """Parts that are added to a trained joint model before it is exported."""
 
     items: ItemWeights | None = None
     """The linear item model; None: retrieval is by the towers alone."""
