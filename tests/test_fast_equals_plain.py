@@ -20,7 +20,7 @@ from reelflow.base import columns as f
 from reelflow.baselines.popularity import DAMPING, Popularity
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.encoding.encode import encode
-from reelflow.encoding.encoded import EncodedData
+from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.encoding.graph import load_graph
 from reelflow.evaluation.metrics import row_columns, summarise
 from reelflow.evaluation.predictions import TestRows, baseline_predictions
@@ -211,15 +211,37 @@ def test_transformed_movies(world: World) -> None:
 
 
 def test_histories(world: World) -> None:
-    earlier = defaultdict(list)
+    """In train what is strictly earlier, of a test row all that its user has rated in train."""
+    by_user = defaultdict(list)
     for row in world.plain(f.TRAIN):
-        earlier[row.user].append(row)
-    rows, data = world.data.test, world.data
-    for i, raw in enumerate(world.run.rows("examples", f.TEST)):
-        [user], time = raw["user_id"], (raw["timestamp"] or [0])[0]
+        by_user[row.user].append(row)
+    data = world.data
+
+    def movies(rows: EncodedRatings, i: int) -> Counter[str]:
         at = slice(data.offsets[rows.user_index[i]], rows.history_end[i])
-        found = Counter(data.catalogue.movie_id[m] for m in data.train.movie_index[at])
-        assert found == Counter(r.movie for r in earlier[user] if (r.time or 0) < time)
+        return Counter(data.catalogue.movie_id[m] for m in data.train.movie_index[at])
+
+    for i, raw in enumerate(world.run.rows("examples", f.TEST)):
+        assert movies(data.test, i) == Counter(r.movie for r in by_user[raw["user_id"][0]])
+    for i, (user, time) in enumerate(zip(data.train.user_index, data.train.timestamp, strict=True)):
+        earlier = [r.movie for r in by_user[world.users[user]] if (r.time or 0) < time]
+        assert movies(data.train, i) == Counter(earlier)
+
+
+def test_new_users(world: World) -> None:
+    """Ratings of users that train does not have are kept by their ids."""
+    new = world.data.new_users
+    columns = new.owner.tolist(), new.movie_index.tolist(), new.rating.tolist(), new.test.tolist()
+    found = Counter(
+        (new.user_id[owner], world.data.catalogue.movie_id[movie], stars, test)
+        for owner, movie, stars, test in zip(*columns, strict=True)
+    )
+    assert found == Counter(
+        (row.user, row.movie, row.stars, split == f.TEST)
+        for split in (f.VALIDATION, f.TEST)
+        for row in world.plain(split)
+        if row.user not in world.users
+    )
 
 
 def test_ranks_and_metrics(world: World) -> None:

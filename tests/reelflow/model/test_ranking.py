@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reelflow.model.ranking import LOWEST, block_size, exact_ranks, mask, top_k
+from reelflow.model.ranking import LOWEST, block_size, exact_ranks, mask, standardised, top_k
 
 NAN = float("nan")
 INF = float("inf")
@@ -106,3 +106,23 @@ def test_blocks_change_nothing(k: int, block: int, kinds: int) -> None:
 )
 def test_block_sizes(movies: int, size: int) -> None:
     assert block_size(movies) == size
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_standard_scores_are_by_row(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scores = (5 + random.normal(size=(6, 30)) * 10.0 ** np.arange(-2, 4)[:, None]).astype(
+        np.float32
+    )
+    found = standardised(tf.constant(scores)).numpy()
+    expected = (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -7.3, 1e6, 1e-20])
+def test_a_row_without_differences_has_no_standard_scores(value: float) -> None:
+    """Nor one whose differences are those of rounding."""
+    row = np.full((1, 50), value, np.float32)
+    noise = row * (1 + 1e-7 * np.random.default_rng(0).normal(size=row.shape))
+    for scores in (row, noise.astype(np.float32)):
+        assert not standardised(tf.constant(scores)).numpy().any()
