@@ -26,6 +26,8 @@ LIMIT: Final = 256
 FOREIGN: Final = 0.1
 """Share of the rows outside a format's documented scale above which the data have another one; as
 many damaged rows stop a run by default."""
+FOREIGN_VALUES: Final = 3
+"""Different values that have to lie outside for that: one, as 99, is a mistake and no scale."""
 STRAY: Final = 0.001
 """Share of the rows that may be strays at either end of a scale that is not documented."""
 SUSPECT: Final = 1 / 3
@@ -130,10 +132,10 @@ class Scale:
 def decide_scale(counts: ValueCounts, source: Source, data: DataConfig) -> Scale:
     """Decide what the ratings say, and which of them no scale can hold.
 
-    A format's documented scale holds while at most `FOREIGN` of the rows lie outside: these are
-    damaged. Of other data, values that are farther from the rest than the rest is wide are damaged
-    as long as they are at most `STRAY` of the rows. `data.rating_min` and `data.rating_max` end
-    both rules on their side.
+    A format's documented scale holds, and ratings outside are damaged, unless these are more than
+    `FOREIGN` of the rows and have `FOREIGN_VALUES` different values. Of other data, values that are
+    farther from the rest than the rest is wide are damaged as long as they are at most `STRAY` of
+    the rows. `data.rating_min` and `data.rating_max` end both rules on their side.
 
     Args:
         counts: of all rows that the configuration accepts.
@@ -150,7 +152,7 @@ def decide_scale(counts: ValueCounts, source: Source, data: DataConfig) -> Scale
         above_none = Bounds(float(np.nextafter(np.float32(0), np.float32(1))))
         refused = counts.values is None or not above_none.hold(numbers).all()
         return Scale(Feedback.COUNTS, above_none, refused=refused)
-    foreign = documented is not None and counts.outside > FOREIGN * counts.rows
+    foreign = documented is not None and _foreign(counts, documented)
     own = documented is None or foreign
     accepted = documented
     if accepted is None or own:
@@ -166,6 +168,14 @@ def decide_scale(counts: ValueCounts, source: Source, data: DataConfig) -> Scale
     stars = varies or data.feedback is Feedback.STARS
     feedback = Feedback.STARS if stars else Feedback.EVENTS
     return Scale(feedback, accepted, foreign, _suspect(kept), bool(refused))
+
+
+def _foreign(counts: ValueCounts, documented: Bounds) -> bool:
+    """Return True if the data are plainly on another scale than the format's."""
+    if counts.outside <= FOREIGN * counts.rows:
+        return False
+    outside = ~documented.hold(np.array(list(counts.values or ())))
+    return counts.values is None or int(outside.sum()) >= FOREIGN_VALUES
 
 
 def describe_scale(

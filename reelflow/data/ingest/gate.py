@@ -10,6 +10,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from reelflow.base.errors import BadInput
 from reelflow.data.ingest.results import DriftReport, IngestSummary
+from reelflow.data.quarantine import RATING_RANGE
 
 _Info = anomalies_pb2.AnomalyInfo
 
@@ -146,6 +147,11 @@ def check(
             f"data.max_quarantined allows {share_max:.2%} ({listed}). The rows are in {file}; "
             "mend them, or raise data.max_quarantined."
         )
+        if summary.quarantined.get(RATING_RANGE.name):
+            text += (
+                " If ratings out of range are right, set data.rating_min and data.rating_max; a "
+                'value that stands for "not rated" goes into data.unrated.'
+            )
         findings.append(Finding("damaged_rows", "ratings", text))
     findings += drift_reasons(drift, drift_max)
     for split in splits:

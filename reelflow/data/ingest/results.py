@@ -115,7 +115,8 @@ class RatingScale(BaseModel):
     documented: tuple[float, float] | None = None
     """The format's own scale, if it has one."""
     foreign: bool = False
-    """True if the data do not keep to it: more than one row in ten lies outside."""
+    """True if the data do not keep to it: more than one row in ten, of three values or
+    more, lies outside."""
     suspect: float | None = None
     """Value that may stand for "not rated", though `data.unrated` does not say so."""
 

@@ -76,6 +76,9 @@ def test_a_documented_scale_holds_unless_the_data_are_plainly_on_another() -> No
     assert (few.accepted, few.foreign, few.refused) == (STARS, False, True)
     whole = decided({4: 100, 3: 5}, STARS)
     assert (whole.accepted, whole.foreign, whole.refused) == (STARS, False, False)
+    # One impossible value is no scale, however often it comes.
+    lump = decided({4: 100, 3: 5, 99: 900}, STARS)
+    assert (lump.accepted, lump.foreign, lump.refused) == (STARS, False, True)
     another = decided({2: 20, 6: 30, 8: 40, 10: 10}, STARS)
     assert (another.accepted, another.foreign, another.refused) == (Bounds(), True, False)
 
