@@ -78,6 +78,21 @@ def _unmasked(ask: Ask) -> Ask:
         (_without("exclusions"), "excluded movies are recommended"),
         (_without("history"), "are answered from"),
         (_without("k"), "ids, 10 titles"),
+        (_without("include_seen"), "include_seen does not give every movie"),
+        (_without("allowed"), "other movies than the allowed ones"),
+        (
+            _changed("serving_default", lambda a: {"rating": [r[::-1] for r in a["rating"]]}),
+            "by stars the order is",
+        ),
+        (_without("min_rating"), "min_rating ="),
+        (
+            _changed("serving_default", lambda a: {"seen": [[False] * len(r) for r in a["seen"]]}),
+            "no movie of user 1 is marked as seen",
+        ),
+        (
+            _changed("evaluate", lambda a: {"rank_unseen": a["rank_unseen"][::-1]}),
+            "in the list it is at",
+        ),
         (_unmasked, "movies that user 1 has rated are recommended"),
         (
             _changed("serving_default", lambda a: {"source": ["user"] * len(a["source"])}),
