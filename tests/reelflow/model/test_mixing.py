@@ -10,6 +10,7 @@ import tf_keras as keras
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encode import with_validation
 from reelflow.encoding.encoded import EncodedData
+from reelflow.model import mixing
 from reelflow.model.items import ItemGram
 from reelflow.model.mixing import (
     BLENDS,
@@ -227,3 +228,16 @@ def test_a_refit_learns_the_items_anew_by_the_same_ridge_and_share() -> None:
     )
     without = _choose(DATA, knowing=True, item_movies=0)
     assert refit(without, everything, config) is without.mixture
+
+
+def test_a_smaller_weight_is_as_good_within_one_standard_error_by_user() -> None:
+    users = np.repeat(np.arange(50, dtype=np.int32), 2)
+    random = np.random.default_rng(0)
+    gains = random.random(100)
+    assert mixing._is_as_good(gains, gains, users)
+    assert not mixing._is_as_good(gains, gains + 0.1, users)
+    # One user of fifty that gains: its lead is one standard error.
+    of_one = gains + np.where(users == 0, 1.0, 0.0)
+    assert mixing._is_as_good(gains, of_one - 0.001, users)
+    # The same lead, spread over all users, is many.
+    assert not mixing._is_as_good(gains, gains + 0.02, users)
