@@ -154,8 +154,13 @@ def test_without_a_validation_split_training_goes_on_to_the_end(tmp_path: Path) 
 
 def test_a_history_query_needs_timestamps(tmp_path: Path) -> None:
     rows: list[Row] = [(u, m, s, None) for u, m, s, _ in random_rows(30, 0)]
-    with pytest.raises(BadInput, match="needs timestamps"):
-        fit(encoded(rows), MODEL.model_copy(update={"query": "history"}), TRAIN, tmp_path)
+    with pytest.raises(BadInput, match="need timestamps"):
+        fit(
+            encoded(rows),
+            MODEL.model_copy(update={"query": "history", "query_bag": False}),
+            TRAIN,
+            tmp_path,
+        )
 
 
 class _Epochs:
