@@ -83,7 +83,7 @@ def test_movies_that_nobody_rated_rank_by_their_genre(tmp_path: Path) -> None:
 
 def test_stars_of_the_checkerboard_are_learned(model: Trained) -> None:
     users, movies = (grid.ravel() for grid in np.mgrid[: len(model.board.users), :20])
-    stars = model.joint.rating_model(tf.constant(users), tf.constant(movies)).numpy()
+    stars = model.joint.frozen_ratings().stars(tf.constant(users), tf.constant(movies)).numpy()
     own = (users + movies) % 2 == 0
     first = movies < 10
     assert stars[own & first].min() > 4
@@ -104,7 +104,7 @@ def test_taste_is_learned(tmp_path: Path) -> None:
     joint, _ = fit(data, config, TRAIN.model_copy(update={"epochs": 60}), tmp_path)
     for user, movie, stars, _ in held_out:
         pair = tf.constant([int(user[1:])]), tf.constant([int(movie[1:])])
-        assert float(joint.rating_model(*pair)[0]) == pytest.approx(stars, abs=1.5)
+        assert float(joint.frozen_ratings().stars(*pair)[0]) == pytest.approx(stars, abs=1.5)
         assert (stars == 5.0) is (colour(user) == colour(movie))
 
 
