@@ -6,6 +6,7 @@ that are no likes, of the stars of hits all that are no hits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -32,10 +33,8 @@ metric is in a column of its own, `weight_of` its path."""
 ZERO: Final = "zero"
 """Column of `aggregate` that TFMA takes for the labels."""
 
-BIN_STARS: Final = 0.25
-"""Width of a bin of predicted stars."""
-MAX_BINS: Final = 40
-"""Bins at most, on scales of more than ten stars."""
+BINS: Final = 18
+"""Bins of predicted stars, at most, over the range of the ratings: a quarter star of 0.5 to 5."""
 
 
 @dataclass(frozen=True)
@@ -289,8 +288,7 @@ def calibration(stars: Float32, ratings: Float32) -> list[Bin]:
     predicted, actual = stars[finite].astype(np.float64), ratings[finite].astype(np.float64)
     if len(predicted) == 0:
         return []
-    low, high = float(predicted.min()), float(predicted.max())
-    width = max(BIN_STARS, (high - low) / MAX_BINS)
+    low, width = float(predicted.min()), _bin_width(predicted, actual)
     bins = np.floor((predicted - np.floor(low / width) * width) / width).astype(np.int64)
     filled = []
     for number in np.unique(bins):
@@ -299,6 +297,13 @@ def calibration(stars: Float32, ratings: Float32) -> list[Bin]:
         error = float(stars.std(ddof=1) / np.sqrt(rows)) if rows > 1 else 0.0
         filled.append(Bin(rows, float(predicted[inside].mean()), float(stars.mean()), error))
     return filled
+
+
+def _bin_width(predicted: Floats, actual: Floats) -> float:
+    """Return a round number of stars, by the range of the ratings given, or else predicted."""
+    span = float(np.ptp(actual)) or float(np.ptp(predicted)) or 1.0
+    power = 10.0 ** math.floor(math.log10(span / BINS))
+    return next(power * step for step in (1, 2.5, 5, 10) if power * step >= span / BINS * 0.999)
 
 
 def coverage(lists: Int32, movies: int) -> float:

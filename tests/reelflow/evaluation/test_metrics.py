@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reelflow.evaluation.metrics import (
-    MAX_BINS,
+    BINS,
     Predictions,
     calibration,
     coverage,
@@ -183,9 +183,15 @@ def test_every_row_is_in_one_bin_and_bins_ascend() -> None:
     assert np.allclose(means, [part.actual for part in found])
 
 
-def test_long_scales_have_no_more_bins_than_short_ones() -> None:
-    predicted = np.linspace(0, 1000, 5000, dtype=np.float32)
-    assert len(calibration(predicted, predicted)) <= MAX_BINS + 1
+@pytest.mark.parametrize("scale", [(0.5, 5), (1, 5), (0, 1), (0, 10), (-10, 10), (0, 100)])
+def test_bins_are_as_many_whatever_the_scale(scale: tuple[float, float]) -> None:
+    predicted = np.linspace(*scale, 5000, dtype=np.float32)
+    assert BINS / 2 <= len(calibration(predicted, predicted)) <= BINS + 2
+
+
+def test_ratings_that_do_not_vary_have_bins_by_the_predictions() -> None:
+    assert len(calibration(_floats(0.9, 1.1), _floats(1, 1))) == 2
+    assert calibration(_floats(1, 1), _floats(1, 1)) == [Bin(2, 1.0, 1.0, 0.0)]
 
 
 def test_what_is_no_number_is_left_out() -> None:
