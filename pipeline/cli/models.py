@@ -23,7 +23,7 @@ from pipeline.cli.output import (
     print_json,
 )
 from pipeline.runs.process import locked_output
-from reelflow.base.metrics import all_paths, label_at
+from reelflow.base.metrics import label_at
 from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ Registry = Annotated[
 _VERSION = typer.Argument(help="A version's number, champion or challenger.", metavar="VERSION")
 Name = Annotated[str, _VERSION]
 
-_TOP_100, _RMSE = "unseen/top_100", "rmse"
+_TOP_100, _LIKED_100, _RMSE = "unseen/top_100", "liked/top_100", "rmse"
 _COLOURS = {"champion": "bold green", "challenger": "yellow"}
 
 
@@ -78,7 +78,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show all that is known of a version: metrics, configuration, hashes, verdict."""
-    from pipeline.runs.difference import origin
+    from pipeline.runs.difference import origin, registered_paths
     from reelflow.report.blocks import Table as Block
     from reelflow.report.words import format_metric
 
@@ -103,7 +103,7 @@ def show(
         for reason in content["reasons"]:
             console.print(Text(f"  {reason}"), soft_wrap=True)
     metrics, params = content["metrics"], content["params"]
-    paths = [path for path in all_paths() if path in metrics]
+    paths = [path for path in registered_paths() if path in metrics]
     rows = [(label_at(path), format_metric(path, metrics[path])) for path in paths]
     print_blocks([Block("Metrics", ("Metric", "Value"), rows)])
     print_blocks([Block("Configuration", ("Key", "Value"), sorted(params.items()))])
@@ -159,22 +159,24 @@ def _models(output: Path, registry: str | None) -> tuple[Models, Layout]:
 
 
 def _table(versions: list[dict[str, Any]], served: tuple[int, str] | None) -> Table:
-    table = new_table()
+    table = new_table(collapse_padding=True)
     table.add_column("Version", justify="right", no_wrap=True)
-    for name in ("Alias", "Gate", "Registered"):
-        table.add_column(name, no_wrap=True)
-    for name in ("Ratings", "Top-100", "RMSE", "Served as"):
+    table.add_column("Alias")
+    table.add_column("Registered", no_wrap=True)
+    for name in ("Ratings", "Top-100", "Liked", "RMSE", "Served as"):
         table.add_column(name, justify="right", no_wrap=True)
     for version in versions:
-        alias, rows = ", ".join(version["aliases"]), version["train_rows"]
+        names, rows = version["aliases"], version["train_rows"]
+        words = [*names, *(["refused"] if version["blessed"] is False else [])]
+        colour = next((_COLOURS[name] for name in names if name in _COLOURS), "")
         moment = datetime.fromisoformat(version["registered"]).astimezone()
         table.add_row(
             str(version["version"]),
-            Text(alias, style=_COLOURS.get(alias, "")),
-            {True: "passed", False: "refused", None: "–"}[version["blessed"]],
-            moment.strftime("%Y-%m-%d %H:%M"),
+            Text(", ".join(words), style=colour),
+            moment.strftime("%Y-%m-%d"),
             "–" if rows is None else f"{rows:,}",
             percentage(version["metrics"].get(_TOP_100)),
+            percentage(version["metrics"].get(_LIKED_100)),
             number(version["metrics"].get(_RMSE)),
             str(served[0]) if served and served[1] == version["model_hash"] else "",
         )

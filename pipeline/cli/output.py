@@ -25,7 +25,10 @@ from reelflow.base.errors import ReelflowError
 if TYPE_CHECKING:  # importing the launcher would import TFX
     from pipeline.runs.launcher import NodeFinished, NodeStarted
 
-METRICS_LEGEND = "[dim]Top-100 accuracy with movies already rated left out; RMSE in stars.[/]"
+METRICS_LEGEND = (
+    "[dim]Top-100 accuracy with movies already rated left out; Liked: the same of likes;\n"
+    "RMSE in stars.[/]"
+)
 _CHANGE_COLOURS = {"better": "green", "worse": "red"}
 _MARKS = {
     "waiting": Text("·", style="dim"),

@@ -33,7 +33,7 @@ from pipeline.runs import process
 from pipeline.runs.summary import RunSummary
 from reelflow.base.common import format_duration
 from reelflow.base.errors import ReelflowError
-from reelflow.base.metrics import BIASES, GATE_METRICS, GateMetric, inline, label_at
+from reelflow.base.metrics import BIASES, GATE_METRICS, GateMetric, inline, label_at, metric_at
 from reelflow.config.layout import Layout
 from reelflow.data.words import scale_sentences, split_sentence
 from reelflow.evaluation.results import BoundRecord, Summary
@@ -48,8 +48,11 @@ Examples = Sequence[tuple[str, "Recommendations"]]
 REFUSED = 3
 """Exit code of a run whose model was refused."""
 _LIKES: Final = "like/auc"
-_FURTHER: Final = ("unseen/top_10", "unseen/ndcg_10", "raw/top_100")
-"""Paths of metrics that are shown below those of the gate."""
+_SHOWN: Final = (
+    *("unseen/top_10", "unseen/top_100", "liked/top_10", "liked/top_100", "raw/top_100"),
+    *("rmse", "mae"),
+)
+"""Paths of metrics that are shown beside those of the gate."""
 _PASSED, _REFUSED = Text("passed", style="bold green"), Text("refused", style="bold red")
 
 _LOG = logging.getLogger(__name__)
@@ -214,19 +217,24 @@ def _origin(summary: RunSummary) -> Iterator[Text]:
 
 
 def _metrics_table(summary: RunSummary, gate: GateConfig) -> Table:
-    """Return the model's metrics beside their bounds, the baselines and the champion."""
+    """Return the model's metrics beside their bounds, live histories, baselines and champion."""
+    live = {"Live": summary.live.metrics} if summary.live else {}
+    others = {**summary.baselines, **({"Champion": summary.champion} if summary.champion else {})}
     table = new_table()
     table.add_column("Metric")
     table.add_column("Model", justify="right", style="bold")
-    for name in ("Bound", *summary.baselines, "Champion"):
+    for name in ("Bound", *live, *others):
         table.add_column(name, justify="right")
-    sources = (summary.metrics, *summary.baselines.values(), summary.champion)
     gated = {gated.metric.path(gate.protocol): gated for gated in GATE_METRICS.values()}
     bounds = {path: _nearest(_bounds(summary, row)) for path, row in gated.items()}
-    for path in dict.fromkeys((*gated, "mae", _LIKES, *_FURTHER)):
+    likes = [_LIKES] if summary.scope.stars else []
+    for path in [*summary.scope.of(dict.fromkeys((*_SHOWN, *gated))), *likes]:
         label = "likes, AUC" if path == _LIKES else inline(label_at(path))
-        model, *others = (_figure(source, path) for source in sources)
-        table.add_row(label, model, bounds.get(path, ""), *others)
+        model, *figures = (_figure(one, path) for one in (summary.metrics, *others.values()))
+        # Stars and likes are predicted without live histories.
+        ranked = path != _LIKES and metric_at(path).ranked
+        with_live = [_figure(one, path) if ranked else "" for one in live.values()]
+        table.add_row(label, model, bounds.get(path, ""), *with_live, *figures)
     return table
 
 

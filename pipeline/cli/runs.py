@@ -25,7 +25,7 @@ from reelflow.base.common import format_duration
 from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
 
-TOP_100 = "unseen/top_100"
+TOP_100, LIKED_100 = "unseen/top_100", "liked/top_100"
 _COLOURS = {
     "pushed": "green",
     "waiting": "cyan",
@@ -81,12 +81,12 @@ def report(
 
 
 def _table(listed: list[Run]) -> Table:
-    table = new_table()
+    table = new_table(collapse_padding=True)
     # A name begins with the time, and one that is cut off cannot be given to `reelflow report`.
     table.add_column("Run", no_wrap=True)
     table.add_column("Ratings")
     table.add_column("State", no_wrap=True)
-    for name in ("Top-100", "RMSE", "Time"):
+    for name in ("Top-100", "Liked", "RMSE", "Time"):
         table.add_column(name, justify="right", no_wrap=True)
     for run in listed:
         table.add_row(
@@ -94,6 +94,7 @@ def _table(listed: list[Run]) -> Table:
             Text(_ratings(run)),
             Text(run.state, style=_COLOURS[run.state]),
             percentage(run.metric(TOP_100)),
+            percentage(run.metric(LIKED_100)),
             number(run.metric("rmse")),
             "–" if run.seconds is None else format_duration(run.seconds),
         )
@@ -121,7 +122,10 @@ def _as_json(run: Run) -> dict[str, Any]:
         "spans": data.spans if data else [],
         "data_hash": summary.data_hash if summary else None,
         "config_hash": summary.config_hash if summary else None,
+        "top_10_unseen": run.metric("unseen/top_10"),
         "top_100_unseen": run.metric(TOP_100),
+        "top_10_liked": run.metric("liked/top_10"),
+        "top_100_liked": run.metric(LIKED_100),
         "rmse": run.metric("rmse"),
         "seconds": run.seconds,
         "report": str(report) if report.is_file() else None,

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.runs.summary import Run, RunSummary
 from reelflow.base.common import flatten
 from reelflow.base.errors import BadInput
-from reelflow.base.metrics import all_paths, label_at, metric_at
+from reelflow.base.metrics import LIVE, OVER_USERS, all_paths, label_at, metric_at
+from reelflow.evaluation.results import Live
 from reelflow.registry import store
 from reelflow.registry.store import Registry, Version
 from reelflow.report.blocks import Cell, Page, Section, Table, Text
 from reelflow.report.sections.slices import SLICES
-from reelflow.report.words import format_metric
+from reelflow.report.words import format_metric, percent
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-HEADLINE = ("unseen/top_100", "rmse")
+HEADLINE = ("unseen/top_10", "liked/top_10", "unseen/top_100", "liked/top_100", "rmse")
 """Paths of the metrics in the verdict and the slices."""
-_DATA = {"rows", "rows_read", "users", "movies", "quarantined", "splits", "format", "files"}
+_DATA = {
+    "rows", "rows_read", "users", "movies", "quarantined", "splits", "split", "ratings", "format",
+    "files",
+}  # fmt: skip
 _ORIGINS = {
     "Train ratings": store.ROWS,
     "Data": store.DATA_HASH,
@@ -49,14 +53,14 @@ def compare_runs(a: Run, b: Run) -> Page:
     metrics = Table(
         "Metrics",
         ("Metric", "A", "B", "Difference", "B is"),
-        [(label_at(p), *_compared(p, a.metric(p), b.metric(p))) for p in all_paths()],
+        [*_metric_rows(a, b), *_live_rows(first.live, second.live), *_known_row(first, second)],
     )
     config = _differences("Configuration", _config(a), _config(b), "The configurations are equal.")
     data = _differences("Data", _data(first), _data(second), "The data are the same.")
     return Page(
         title="Two runs",
         subtitle=f"A is {a.run_id} ({a.state}), B is {b.run_id} ({b.state})",
-        verdict=f"From A to B: {'; '.join(_headline(path, a, b) for path in HEADLINE)}.{warning}",
+        verdict=f"From A to B: {'; '.join(_headlines(a, b))}.{warning}",
         tone="plain",
         sections=[
             Section("metrics", "Metrics", "The difference is B less A.", [metrics]),
@@ -78,7 +82,7 @@ def compare_versions(registry: Registry, a: Version, b: Version) -> list[Table |
     first, second = registry.facts(a), registry.facts(b)
     rows = [
         (label_at(path), *_compared(path, first.metrics.get(path), second.metrics.get(path)))
-        for path in all_paths()
+        for path in registered_paths()
         if path in first.metrics or path in second.metrics
     ]
     tables: list[Table | Text] = [
@@ -89,6 +93,12 @@ def compare_versions(registry: Registry, a: Version, b: Version) -> list[Table |
     if a.tags.get(store.DATA_HASH) != b.tags.get(store.DATA_HASH):
         tables.append(Text("The data differ: so do the test ratings behind the metrics."))
     return tables
+
+
+def registered_paths() -> list[str]:
+    """Return the paths of a version's own metrics, with live histories and over users too."""
+    further = [f"{before}/{path}" for before in (LIVE, OVER_USERS) for path in HEADLINE]
+    return [*all_paths(), *further]
 
 
 def origin(tags: Mapping[str, str]) -> dict[str, str]:
@@ -108,9 +118,42 @@ def _measured(run: Run) -> RunSummary:
     return run.summary
 
 
-def _headline(path: str, a: Run, b: Run) -> str:
-    first, second, change, judgement = _compared(path, a.metric(path), b.metric(path))
-    return f"{label_at(path)} {first} to {second}" + (f" ({change}, {judgement})" if change else "")
+def _headlines(a: Run, b: Run) -> Iterator[str]:
+    """Yield a phrase for each metric of `HEADLINE` that one of the runs has."""
+    for path in HEADLINE:
+        x, y = a.metric(path), b.metric(path)
+        if x is not None or y is not None:
+            first, second, change, judgement = _compared(path, x, y)
+            changed = f" ({change}, {judgement})" if change else ""
+            yield f"{label_at(path)} {first} to {second}{changed}"
+
+
+def _metric_rows(a: Run, b: Run) -> list[tuple[Cell, ...]]:
+    return [
+        (label_at(path), *_compared(path, a.metric(path), b.metric(path)))
+        for path in all_paths()
+        if a.metric(path) is not None or b.metric(path) is not None
+    ]
+
+
+def _live_rows(a: Live | None, b: Live | None) -> list[tuple[Cell, ...]]:
+    """Return the ranking metrics of `HEADLINE` with live histories, if both runs have them."""
+    if a is None or b is None:
+        return []
+    return [
+        (label_at(f"{LIVE}/{path}"), *_compared(path, a.metrics.value(path), b.metrics.value(path)))
+        for path in HEADLINE
+        if metric_at(path).ranked and a.metrics.value(path) is not None
+    ]
+
+
+def _known_row(a: RunSummary, b: RunSummary) -> list[tuple[Cell, ...]]:
+    """Return the share of the test ratings by known users: no metric, neither better nor worse."""
+    if a.known_users is None and b.known_users is None:
+        return []
+    return [
+        ("Test ratings by known users", percent(a.known_users), percent(b.known_users), None, "")
+    ]
 
 
 def _compared(path: str, a: float | None, b: float | None) -> tuple[Cell, ...]:

@@ -15,9 +15,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from reelflow.base.errors import BadInput
+from reelflow.base.metrics import Scope
 from reelflow.config.layout import Layout, RunFolder
 from reelflow.data.ingest.results import RatingScale, SplitChoice
-from reelflow.evaluation.results import BoundRecord, Slice, Summary
+from reelflow.evaluation.results import BoundRecord, Live, Slice, Summary
 from reelflow.saved_model.files import Guard, ServingResult
 
 State = Literal["pushed", "waiting", "refused", "failed", "unfinished"]
@@ -123,6 +124,12 @@ class RunSummary(_Part):
     """Baseline to its metrics."""
     champion: Summary | None = None
     """Metrics of the model in place before, on the same rows."""
+    retrieval: Summary | None = None
+    """Metrics of the model's lists in the order of retrieval alone."""
+    live: Live | None = None
+    """Metrics with live histories, if the split is by time."""
+    like_threshold: float | None = None
+    """Stars from which on a test rating counts as a like."""
     slices: list[Slice] = []
     guards: list[Guard] = []
     out_of_vocabulary: dict[str, float] | None = None
@@ -140,6 +147,18 @@ class RunSummary(_Part):
     """Program or library to version; None if it is not installed."""
     config_hash: str = ""
     data_hash: str | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """The metrics that mean something for the run's data."""
+        ratings = self.data.ratings if self.data else None
+        likes = ratings is None or ratings.says_likes
+        return Scope(likes=likes, stars=likes)
+
+    @property
+    def known_users(self) -> float | None:
+        """Share of the test ratings that are of users with ratings in training."""
+        return None if self.out_of_vocabulary is None else 1 - self.out_of_vocabulary["users"]
 
     @property
     def passed(self) -> bool:
@@ -213,9 +232,14 @@ class Run:
         return sum(times.values()) if times else None
 
     def metric(self, path: str) -> float | None:
-        """Return a metric of the run's model, by a path such as `unseen/top_100` or `rmse`."""
-        metrics = self.summary.metrics if self.summary else None
-        return metrics.value(path) if metrics else None
+        """Return a metric of the run's model, by a path such as `unseen/top_100` or `rmse`.
+
+        None if there is none, or it means nothing for the run's data.
+        """
+        summary = self.summary
+        if summary is None or summary.metrics is None or not summary.scope.of([path]):
+            return None
+        return summary.metrics.value(path)
 
 
 def list_runs(layout: Layout) -> list[Run]:

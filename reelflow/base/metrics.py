@@ -7,7 +7,7 @@ under three protocols, `unseen/top_100`, `raw/top_100` and `liked/top_100`. `met
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -19,6 +19,11 @@ LIKED: Final = "liked"
 PROTOCOLS: Final = (RAW, UNSEEN, LIKED)
 """Ranks among all movies; ranks without the movies that the user has rated before; the same over
 those test rows alone whose stars count as a like."""
+
+LIVE: Final = "live"
+OVER_USERS: Final = "over_users"
+"""Before a path, `live/unseen/top_100` or `over_users/rmse`: with live histories; as a mean over
+users."""
 
 CUTOFFS: Final = (1, 5, 10, 50, 100)
 """The k of top-k accuracy."""
@@ -164,15 +169,44 @@ def metric_at(path: str) -> Metric:
 
 
 def label_at(path: str, short: bool = False) -> str:
-    """Return `Top-100 accuracy, unseen` for `unseen/top_100`, or `Top-100, unseen` if `short`."""
-    metric, protocol = metric_at(path), path.rpartition("/")[0]
-    return (metric.short if short else metric.label) + (f", {protocol}" if protocol else "")
+    """Return `Top-100 accuracy, unseen` for `unseen/top_100`, or `Top-100, unseen` if `short`.
+
+    `live/unseen/top_100` is `Top-100 accuracy, unseen, live`.
+    """
+    metric, more = metric_at(path), path.split("/")[-2::-1]
+    label = metric.short if short else metric.label
+    return ", ".join([label, *(part.replace("_", " ") for part in more)])
 
 
 def all_paths() -> tuple[str, ...]:
     """Return the paths of all metrics: ranking metrics protocol by protocol, then the others."""
     ranked = [m.path(p) for p in (UNSEEN, LIKED, RAW) for m in METRICS.values() if m.ranked]
     return (*ranked, *(metric.key for metric in METRICS.values() if not metric.ranked))
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The metrics that mean something, by what the ratings say and what the model has learned."""
+
+    likes: bool = True
+    """True if the ratings say how much users liked a movie; False of events and counts."""
+    stars: bool = True
+    """True if the model was trained to predict ratings."""
+
+    @property
+    def protocols(self) -> list[str]:
+        """The protocols of ranking metrics, in the order in which they are shown."""
+        return [protocol for protocol in (UNSEEN, LIKED, RAW) if self.likes or protocol != LIKED]
+
+    def of(self, paths: Iterable[str]) -> list[str]:
+        """Return those of the metrics' paths that mean something."""
+        return [path for path in paths if self._holds(path)]
+
+    def _holds(self, path: str) -> bool:
+        metric = metric_at(path)
+        if metric.task == RATING_TASK:
+            return self.stars
+        return self.likes or not (path.startswith(f"{LIKED}/") or metric.unit == "stars")
 
 
 def value_at(figures: Mapping[str, Any] | None, path: str) -> float | None:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -17,8 +17,9 @@ from pydantic import BaseModel
 
 from reelflow.base.columns import USER_ID
 from reelflow.base.common import content_hash, flatten
+from reelflow.base.metrics import LIVE, OVER_USERS, Scope, all_paths
 from reelflow.data.ingest.results import IngestSummary
-from reelflow.evaluation.results import Results
+from reelflow.evaluation.results import Results, Summary
 from reelflow.registry import store
 from reelflow.registry.store import (
     CHALLENGER,
@@ -35,6 +36,8 @@ from reelflow.saved_model.files import GOLDEN, ServingResult
 
 FOLDER: Final = "saved_model"
 """Folder of the SavedModel in a registered model."""
+KNOWN_USERS: Final = "known_users"
+"""Metric: share of the test ratings that are of users with ratings in training."""
 _EXAMPLE: Final = "input_example.json"
 
 
@@ -166,7 +169,11 @@ def _new_version(registry: Registry, candidate: Candidate, model_hash: str) -> V
             model_hash,
             run_name=candidate.run_id or model_hash[:12],
             description=f"{data.rows.train:,} train ratings, {data.format}.",
-            metrics=metrics_of(candidate.results, candidate.serving),
+            metrics=metrics_of(
+                candidate.results,
+                candidate.serving,
+                Scope(likes=data.ratings.says_likes, stars=data.ratings.says_likes),
+            ),
             params=params_of(candidate.config),
             tags={key: value for key, value in tags.items() if value},
             files=candidate.files,
@@ -227,20 +234,43 @@ def _schema(tensors: Mapping[str, Any]) -> Any:
     return Schema(specs)
 
 
-def metrics_of(results: Results, check: ServingResult) -> dict[str, float]:
-    """Return the model's metrics by path, `unseen/top_100`, those of baselines below their names.
+def metrics_of(results: Results, check: ServingResult, scope: Scope) -> dict[str, float]:
+    """Return the model's metrics by path, those of others below a name: `popularity/rmse`.
 
-    Values that are not finite are left out; `latency_ms` is the median of ServingCheck.
+    `over_users/unseen/top_100` is a mean over users; `retrieval/...` is the order of retrieval
+    alone, `live/...` the model with live histories. Values that are not finite are left out;
+    `latency_ms` is the median of ServingCheck.
+
+    Args:
+        results: of the run.
+        check: of the run.
+        scope: the metrics that mean something.
     """
-    metrics = flatten(asdict(results.metrics), "/")
-    for name, summary in results.baselines.items():
-        metrics |= flatten(asdict(summary), "/", f"{name}/")
-    metrics["latency_ms"] = check.latency_ms.get("median")
+    figures: dict[str, float | None] = {**_figures(results.metrics, scope)}
+    if scope.stars and results.metrics.like is not None:
+        figures |= {f"like/{name}": value for name, value in results.metrics.like.items()}
+    others = {**results.baselines}
+    if results.retrieval is not None:
+        others["retrieval"] = results.retrieval
+    if results.live is not None:
+        others[LIVE] = results.live.metrics
+    for name, summary in others.items():
+        figures |= {f"{name}/{path}": value for path, value in _figures(summary, scope).items()}
+    known = results.out_of_vocabulary.get("users")
+    figures[KNOWN_USERS] = None if known is None else 1 - known
+    figures["latency_ms"] = check.latency_ms.get("median")
     return {
         path: float(value)
-        for path, value in metrics.items()
-        if isinstance(value, int | float) and math.isfinite(value)
+        for path, value in figures.items()
+        if value is not None and math.isfinite(value)
     }
+
+
+def _figures(summary: Summary, scope: Scope) -> dict[str, float | None]:
+    """Return means over ratings and over users by path; None where there is none."""
+    paths = scope.of(all_paths())
+    figures = {path: summary.value(path) for path in paths}
+    return figures | {f"{OVER_USERS}/{path}": summary.over_users.get(path) for path in paths}
 
 
 def params_of(config: Mapping[str, Any]) -> dict[str, str]:

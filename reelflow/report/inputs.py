@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reelflow.base.columns import AS_JUDGED, MOVIE_ID, RATING, RATING_TASK, USER_ID, WEIGHT, K
-from reelflow.config import Feedback
+from reelflow.base.metrics import Scope
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData, Float32
 from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trials
-from reelflow.report.words import Scope
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import EXPLAIN, RECOMMEND
 from reelflow.saved_model.files import ModelInfo, ServingResult
@@ -87,7 +86,7 @@ class Inputs:
     @property
     def scope(self) -> Scope:
         """The metrics that mean something for these data and this model."""
-        likes = self.quarantine.ratings.feedback is Feedback.STARS
+        likes = self.quarantine.ratings.says_likes
         return Scope(likes, likes and RATING_TASK in self.info.trained_tasks)
 
     @property

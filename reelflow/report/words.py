@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from reelflow.base.columns import RATING_TASK
-from reelflow.base.metrics import GATE_METRICS, LIKED, METRICS, RAW, UNSEEN, metric_at
+from reelflow.base.metrics import GATE_METRICS, LIKED, METRICS, RAW, UNSEEN, Scope, metric_at
 from reelflow.evaluation.results import Intervals, Results, Summary
 
 PROTOCOLS: Final = {
@@ -45,31 +45,6 @@ UNITS: Final = {
     "stars": UnitFormat("stars", 1.0, 3, "not a number"),
     "score": UnitFormat("", 1.0, 4, "–"),
 }
-
-
-@dataclass(frozen=True)
-class Scope:
-    """The metrics that mean something, by what the ratings say and what the model has learned."""
-
-    likes: bool = True
-    """True if the ratings say how much users liked a movie; False of events and counts."""
-    stars: bool = True
-    """True if the model was trained to predict ratings."""
-
-    @property
-    def protocols(self) -> list[str]:
-        """The protocols of ranking metrics, in the order in which they are shown."""
-        return [protocol for protocol in PROTOCOLS if self.likes or protocol != LIKED]
-
-    def of(self, paths: Iterable[str]) -> list[str]:
-        """Return those of the metrics' paths that mean something."""
-        return [path for path in paths if self._holds(path)]
-
-    def _holds(self, path: str) -> bool:
-        metric = metric_at(path)
-        if metric.task == RATING_TASK:
-            return self.stars
-        return self.likes or not (path.startswith(f"{LIKED}/") or metric.unit == "stars")
 
 
 ALL: Final = Scope()

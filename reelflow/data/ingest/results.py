@@ -120,6 +120,11 @@ class RatingScale(BaseModel):
     suspect: float | None = None
     """Value that may stand for "not rated", though `data.unrated` does not say so."""
 
+    @property
+    def says_likes(self) -> bool:
+        """True if the values say how much users liked a movie; False of events and counts."""
+        return self.feedback is Feedback.STARS
+
 
 class IngestSummary(Result):
     """Counts of what was read, kept and refused."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reelflow.base.columns import RATING_TASK
-from reelflow.base.metrics import METRICS, label_at, metric_at
+from reelflow.base.metrics import METRICS, Scope, label_at, metric_at
 from reelflow.evaluation.results import Bin, Intervals, Results
 from reelflow.report.blocks import Block, Cell, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars, Range, Ranges
@@ -16,7 +16,6 @@ from reelflow.report.words import (
     BASELINES,
     NO_STARS,
     PROTOCOLS,
-    Scope,
     contestants,
     count,
     counted,

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reelflow.base.metrics import Scope
 from reelflow.encoding.encoded import EncodedData, Int64
 from reelflow.report.blocks import Block, Example, Examples, Pick, Section, Text
 from reelflow.report.inputs import Reason, Recommend, Recommendation
-from reelflow.report.words import ALL, Scope, counted, format_stars
+from reelflow.report.words import ALL, counted, format_stars
 
 USERS = 4
 MOVIES = 10

@@ -9,6 +9,7 @@ from reelflow.base.metrics import (
     METRICS,
     RAW,
     UNSEEN,
+    Scope,
     label_at,
     metric_at,
 )
@@ -21,7 +22,6 @@ from reelflow.report.words import (
     ALL,
     BASELINES,
     RETRIEVAL_ALONE,
-    Scope,
     contestants,
     counted,
     format_difference,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from reelflow.base.metrics import METRICS, UNSEEN, label_at, metric_at
+from reelflow.base.metrics import METRICS, UNSEEN, Scope, label_at, metric_at
 from reelflow.evaluation.results import Live, Results
 from reelflow.evaluation.slices import KNOWLEDGE
 from reelflow.report.blocks import Block, Section, Table, Text
 from reelflow.report.sections.slices import by_key, slice_figure, slice_table
 from reelflow.report.words import (
     ALL,
-    Scope,
     count,
     format_interval,
     format_metric,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reelflow.base.metrics import LIKED, METRICS, RAW, UNSEEN, label_at
+from reelflow.base.metrics import LIKED, METRICS, RAW, UNSEEN, Scope, label_at
 from reelflow.evaluation.results import Results
 from reelflow.report.blocks import Block, Figure, Section, Table, Text
 from reelflow.report.charts.lines import Line, Lines
 from reelflow.report.words import (
     ALL,
-    Scope,
     format_difference,
     format_interval,
     format_metric,

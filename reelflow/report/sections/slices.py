@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from reelflow.base.metrics import label_at, metric_at
+from reelflow.base.metrics import Scope, label_at, metric_at
 from reelflow.evaluation.results import Results, Slice
 from reelflow.evaluation.slices import (
     AGE,
@@ -24,7 +24,6 @@ from reelflow.report.charts.bars import Ranges
 from reelflow.report.sections.accuracy import metric_range
 from reelflow.report.words import (
     ALL,
-    Scope,
     count,
     format_metric,
     headline_paths,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reelflow.base.metrics import GATE_METRICS, METRICS, GateMetric
+from reelflow.base.metrics import GATE_METRICS, METRICS, GateMetric, Scope
 from reelflow.config import BASELINES
 from reelflow.report import words
 from reelflow.report.sections.slices import slices_section
@@ -72,11 +72,11 @@ def test_differences_have_a_sign() -> None:
 
 
 def test_without_stars_no_metric_of_likes_or_stars_is_left() -> None:
-    events = words.Scope(likes=False, stars=False)
+    events = Scope(likes=False, stars=False)
     assert events.protocols == ["unseen", "raw"]
     paths = ["unseen/top_10", "liked/top_10", "stars_of_hits_10", "rmse"]
     assert events.of(paths) == ["unseen/top_10"]
-    assert words.Scope(stars=False).of(paths) == paths[:3]
+    assert Scope(stars=False).of(paths) == paths[:3]
     assert words.headline_paths(events) == ["unseen/top_100"]
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from reelflow.base.metrics import Scope
 from reelflow.data.ingest.results import Change, DriftReport
 from reelflow.report.blocks import (
     Block,
@@ -35,7 +36,6 @@ from reelflow.report.sections.lineage import RunFacts, lineage_section, run_sect
 from reelflow.report.sections.order import order_section
 from reelflow.report.sections.slices import slices_section
 from reelflow.report.sections.training import training_section, tuning_section
-from reelflow.report.words import Scope
 from reelflow.saved_model.files import ChosenWeight, ModelInfo, ServingResult, WarmStart
 from tests.encoded_data import checkerboard
 from tests.ingested import ingest_summary
