@@ -48,6 +48,8 @@ def Reader(quarantine: OutputArtifact[Quarantine], path: Parameter[str]) -> None
         "rows": {"read": 101, "kept": 100, "train": 80, "validation": 10, "test": 10},
         "users": 10,
         "movies": 20,
+        "split": {"kind": "random", "asked": "random"},
+        "ratings": {"feedback": "stars", "asked": "auto", "lowest": 1.0, "highest": 5.0},
         "quarantined": {"rating": 1},
         "data_hash": "abc",
     }

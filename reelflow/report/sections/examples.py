@@ -70,7 +70,7 @@ def choose_users(data: EncodedData, number: int = USERS) -> list[int]:
 
 @dataclass(frozen=True)
 class _Shown:
-    """What all examples are made from; the fields are the arguments of `examples_section`."""
+    """Sources of all examples; the fields are the arguments of `examples_section`."""
 
     data: EncodedData
     users: Sequence[str]

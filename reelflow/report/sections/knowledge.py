@@ -1,4 +1,4 @@
-"""What the model knows of users and movies: known and new ones, nightly and live histories."""
+"""Accuracy by knowledge: known and new users and movies, nightly and live histories."""
 
 from __future__ import annotations
 

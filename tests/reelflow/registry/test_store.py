@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from reelflow.evaluation.results import Results, Summary, Verdict
+from reelflow.base.metrics import Scope
+from reelflow.evaluation.results import Live, Results, Summary, Verdict
 from reelflow.registry.registration import git_commit, metrics_of, params_of
 from reelflow.registry.store import CHALLENGER, CHAMPION, CHAMPIONS, NoAnswer, Registry
 from reelflow.saved_model.files import ServingResult
@@ -162,23 +164,59 @@ def test_a_challenger_keeps_all_but_the_champions_bounds(
     assert verdict.only_worse_than_champion is challenger
 
 
-def test_metrics_by_path() -> None:
-    model = Summary(raw={}, unseen={"top_100": 0.5}, rmse=0.9, mae=float("nan"), like={"auc": None})
-    baseline = Summary(raw={}, unseen={}, rmse=1.0, mae=0.8)
-    results = Results(
-        rows=1,
-        all_rows=1,
-        metrics=model,
-        champion=None,
-        baselines={"ease": baseline},
-        slices=[],
-        gate=Verdict(blessed=True, reasons=[]),
-        out_of_vocabulary={},
+def _results(**changes: Any) -> Results:
+    model = Summary(
+        raw={},
+        unseen={"top_100": 0.5},
+        liked={"top_100": 0.6},
+        stars_of_hits_10=4.0,
+        over_users={"unseen/top_100": 0.55},
+        rmse=0.9,
+        mae=float("nan"),
+        like={"auc": 0.7, "recall": None},
     )
-    metrics = {"unseen/top_100": 0.5, "rmse": 0.9, "ease/rmse": 1.0, "ease/mae": 0.8}
-    assert metrics_of(results, ServingResult(reasons=("no",))) == metrics
+    values: dict[str, Any] = {
+        "rows": 1,
+        "all_rows": 1,
+        "metrics": model,
+        "champion": None,
+        "baselines": {"ease": Summary(raw={}, unseen={}, rmse=1.0, mae=0.8)},
+        "slices": [],
+        "gate": Verdict(blessed=True, reasons=[]),
+        "out_of_vocabulary": {},
+    }
+    return Results(**{**values, **changes})
+
+
+def test_metrics_by_path() -> None:
+    metrics = {
+        "unseen/top_100": 0.5,
+        "liked/top_100": 0.6,
+        "stars_of_hits_10": 4.0,
+        "over_users/unseen/top_100": 0.55,
+        "rmse": 0.9,
+        "like/auc": 0.7,
+        "ease/rmse": 1.0,
+        "ease/mae": 0.8,
+    }
+    assert metrics_of(_results(), ServingResult(reasons=("no",)), Scope()) == metrics
     checked = ServingResult(latency_ms={"median": 3.0, "p95": 4.0})
-    assert metrics_of(results, checked) == {**metrics, "latency_ms": 3.0}
+    assert metrics_of(_results(), checked, Scope()) == {**metrics, "latency_ms": 3.0}
+
+
+def test_live_figures_and_retrieval_alone_are_registered_too() -> None:
+    other = Summary(raw={}, unseen={"top_100": 0.6}, rmse=0.9, mae=0.8)
+    results = _results(
+        live=Live(1, other, {}, other), retrieval=other, out_of_vocabulary={"users": 0.25}
+    )
+    found = metrics_of(results, ServingResult(), Scope())
+    assert (found["live/unseen/top_100"], found["retrieval/unseen/top_100"]) == (0.6, 0.6)
+    assert found["known_users"] == 0.75
+
+
+def test_without_stars_no_figures_of_them_are_registered() -> None:
+    found = metrics_of(_results(), ServingResult(), Scope(likes=False, stars=False))
+    assert found == {"unseen/top_100": 0.5, "over_users/unseen/top_100": 0.55}
 
 
 def test_parameters_by_key() -> None:
