@@ -284,9 +284,13 @@ def _bound_kept(bound: BoundRecord, higher_is_better: bool) -> str:
     if bound.origin == "configuration" or bound.interval is None:
         limit = bound.lower if higher_is_better else bound.upper
         return f"at {'least' if higher_is_better else 'most'} {number(limit)}"
-    whose = {"champion": "the champion's", BIASES: "that of mean plus damped biases"}.get(
-        bound.baseline or bound.origin, f"the {bound.baseline} baseline's"
-    )
+    if bound.baseline == BIASES:  # bounds the value
+        limit = bound.lower if higher_is_better else bound.upper
+        side = "least" if higher_is_better else "most"
+        return (
+            f"at {side} {number(limit)}, by mean plus damped biases with {number(bound.reference)}"
+        )
+    whose = "the champion's" if bound.origin == "champion" else f"the {bound.baseline} baseline's"
     low, high = (f"{end:+.4f}" for end in bound.interval)
     return f"{low} to {high} from {whose} {number(bound.reference)}"
 

@@ -151,20 +151,21 @@ def _bound(bound: BoundRecord, results: Results) -> list[str]:
         return [*row, "–", "–", "–", f"{sign} {format_metric(path, limit)}", _field(bound)]
     name = bound.baseline or "champion"
     label = {"champion": "Champion", BIASES: "Mean plus biases"}.get(name, BASELINES.get(name))
-    higher = METRICS[bound.metric].higher_is_better
-    equal = bound.origin != "baseline"  # a baseline has to be beaten
-    sign = (">" if higher else "<") if not equal else ("≥" if higher else "≤")
+    higher, by_value = METRICS[bound.metric].higher_is_better, bound.baseline == BIASES
+    # A baseline has to be beaten; biases, which bound the value, and the champion may be equalled.
+    equal = by_value or bound.origin != "baseline"
+    sign = ("≥" if higher else "≤") if equal else (">" if higher else "<")
     interval = "–"
     if bound.interval is not None and bound.level is not None:
         level = f"{100 * bound.level:.4g} %"
         interval = f"{format_interval(path, bound.interval)} ({level})"
-    end = "lower" if higher else "upper"
+    what = "difference" if by_value else "lower end" if higher else "upper end"
     return [
         *row,
         f"{label or name} {format_metric(path, bound.reference)}",
         format_difference(path, bound.difference),
         interval,
-        f"{end} end {sign} {format_metric(path, bound.threshold)}",
+        f"{what} {sign} {format_difference(path, bound.threshold)}",
         _field(bound),
     ]
 

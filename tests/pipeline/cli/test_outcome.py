@@ -85,11 +85,42 @@ def test_figures_stand_beside_bound_baseline_and_champion() -> None:
     assert "/out/serving/reelflow/7" in out
 
 
+def test_live_figures_stand_beside_and_liked_ones_below() -> None:
+    liked = {**METRICS, "liked": {"top_10": 0.3, "top_100": 0.5}}
+    live = {**liked, "unseen": {"top_10": 0.25, "top_100": 0.45}, "rmse": 0.87}
+    out = _shown(
+        metrics=liked, live={"rows": 9, "metrics": live, "intervals": {}, "nightly": liked}
+    )
+    lines = [line.split() for line in out.splitlines()]
+    assert ["top-10", "accuracy,", "unseen", "0.2000", "0.2500"] in [line[:5] for line in lines]
+    assert ["top-100", "accuracy,", "liked", "0.5000", "0.5000"] in [line[:5] for line in lines]
+    [header] = [line for line in lines if line[:2] == ["Metric", "Model"]]
+    assert header == ["Metric", "Model", "Bound", "Live", "popularity", "Champion"]
+    [rmse] = [line for line in lines if line[:2] == ["RMSE", "0.8750"]]
+    assert "0.8700" not in rmse  # stars are predicted without live histories
+
+
+def test_the_table_fits_a_terminal_and_has_no_champion_where_there_is_none() -> None:
+    out = _shown(champion=None)
+    assert "Champion" not in out
+    table = out[out.index(" Metric") : out.index("Gate ")]
+    assert max(map(len, table.splitlines())) <= 80
+
+
+def test_a_run_on_events_shows_no_stars() -> None:
+    ratings = {"feedback": "events", "asked": "auto", "lowest": 1.0, "highest": 1.0}
+    data = {"format": "csv", "rows": 9, "users": 3, "movies": 3, "synthetic": False}
+    gate = GateSummary(blessed=True, not_gated=[], bounds=BOUNDS[:3])
+    out = _shown(data={**data, "ratings": ratings}, gate=gate)
+    for word in ("RMSE", "MAE", "liked", "likes, AUC"):
+        assert word not in out
+
+
 def test_a_pass_says_what_the_model_was_held_against() -> None:
     out = " ".join(_shown().split())
     assert "is 0.4100: at least 0.0500, +0.1100 to +0.2100 from the popularity baseline's" in out
     assert "-0.0200 to +0.0600 from the champion's 0.3900." in out
-    assert "RMSE is 0.8750: -0.0900 to -0.0600 from that of mean plus damped biases 0.9500." in out
+    assert "RMSE is 0.8750: at most 0.9700, by mean plus damped biases with 0.9500." in out
 
 
 def test_split_and_scale_are_said_with_their_reasons() -> None:
@@ -146,4 +177,4 @@ def test_what_is_not_gated_has_no_bound_and_is_said() -> None:
     assert "≥" not in accuracy
     assert words in out
     assert "Top-100 accuracy (unseen) is 0.4100" not in out
-    assert "RMSE is 0.8750: -0.0900" in out
+    assert "RMSE is 0.8750: at most 0.9700" in out

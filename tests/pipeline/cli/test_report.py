@@ -33,7 +33,7 @@ def test_runs_in_a_table(layout: Layout) -> None:
     lines = [line.split() for line in answer.stdout.splitlines() if line.startswith(" 2026")]
     assert [line[0] for line in lines] == ["20260102-000000", "20260101-000000"]
     assert "refused" in lines[0]
-    for words in ("pushed", "50.0", "0.9000", "1,000"):
+    for words in ("pushed", "50.0", "55.0", "0.9000", "1,000"):
         assert words in lines[1]
 
 
@@ -43,6 +43,15 @@ def test_runs_for_programs(layout: Layout) -> None:
     assert pushed["seconds"] == 61.5
     assert pushed["report"] == str(layout.run("20260101-000000").report)
     assert (refused["top_100_unseen"], refused["report"]) == (0.4, None)
+    assert (refused["top_10_unseen"], refused["top_10_liked"]) == (0.2, 0.25)
+
+
+def test_a_run_on_events_has_no_rmse_in_the_list(layout: Layout) -> None:
+    ratings = {"feedback": "events", "asked": "auto", "lowest": 1.0, "highest": 1.0}
+    counts = {"rows": 9, "users": 3, "movies": 3, "format": "csv", "synthetic": False}
+    leave_run(layout, "20260103-000000", 3, data={**counts, "ratings": ratings})
+    newest = json.loads(_call(layout, "runs", "--json").stdout)[0]
+    assert (newest["rmse"], newest["top_10_liked"], newest["top_100_unseen"]) == (None, None, 0.5)
 
 
 def test_no_runs_is_no_failure(tmp_path: Path) -> None:
@@ -88,6 +97,21 @@ def test_two_runs_side_by_side(layout: Layout) -> None:
     page = layout.difference("20260101-000000", "20260102-000000")
     assert answer.stdout.splitlines()[-1] == str(page)
     assert "train.learning_rate" in page.read_text()
+
+
+def test_two_runs_show_live_figures_and_known_users(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    nightly = metrics(0.5, 0.9)
+    for run, top_100 in (("20260104-000000", 0.6), ("20260105-000000", 0.7)):
+        live = {"rows": 9, "metrics": metrics(top_100, 0.9), "intervals": {}, "nightly": nightly}
+        leave_run(layout, run, 4, live=live, out_of_vocabulary={"users": 0.25, "movies": 0.0})
+    out = _call(layout, "report", "20260104", "20260105").stdout
+    lines = {line.split("  ")[0].strip(): line.split() for line in out.splitlines()}
+    assert lines["Top-100 accuracy, unseen, live"][-7:] == "60.0 % 70.0 % +10.0 % better".split()
+    assert lines["Test ratings by known users"][5:9] == ["75.0", "%", "75.0", "%"]
+    assert "Top-10 accuracy, liked 30.0 % to 30.0 %" in out
 
 
 def test_other_data_is_said_aloud(layout: Layout) -> None:

@@ -385,7 +385,8 @@ def test_gate_lists_bounds_with_difference_and_interval() -> None:
     assert [list(row) for row in table.rows] == [
         [
             "RMSE", "yes", "0.900 stars", "Mean plus biases 1.000 stars", "-0.100 stars",
-            "-0.130 to -0.070 stars (97.5 %)", "upper end < 0.020 stars", "gate.rmse_biases_margin",
+            "-0.130 to -0.070 stars (97.5 %)", "difference ≤ +0.020 stars",
+            "gate.rmse_biases_margin",
         ],
         [
             "Top-100, unseen", "yes", "50.0 %", "Champion 48.0 %", "+2.0 %",
