@@ -50,29 +50,13 @@ class EASE(HistoryBaseline):
         self._matrix = known
         self._by_users = users < len(self._kept)
         if self._by_users:
-            inverse = self._inverse(known)
+            inverse = ridge_inverse(products(known), self._ridge)
             self._left = inverse.astype(np.float32)
             self._diagonal = (1.0 - _quadratic(known, self._left)) / np.float32(self._ridge)
         else:
-            inverse = self._inverse(known.T.tocsr())
+            inverse = ridge_inverse(products(known.T.tocsr()), self._ridge)
             self._diagonal = inverse.diagonal().astype(np.float32)
             self._left = inverse.astype(np.float32)
-
-    def _inverse(self, rows: sparse.csr_matrix) -> Float64:
-        """Return (R R' + ridge I)^-1, float64 [n, n], of R, sparse [n, m], by Cholesky in place."""
-        size = rows.shape[0]
-        gram = np.empty((size, size), np.float64, order="F")
-        step = block_rows(size)
-        for start in range(0, size, step):
-            gram[start : start + step] = (rows[start : start + step] @ rows.T).toarray()
-        gram.flat[:: size + 1] += self._ridge
-        factor, _ = linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1, clean=0)
-        inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-        for start in range(0, size, step):  # LAPACK leaves the upper triangle as it was
-            rest = slice(start, size)
-            inverse[start : start + step, rest] = _mirrored(inverse, start, step)
-        full: Float64 = inverse
-        return full
 
     def _score(self, users: Int32) -> Float32:
         seen = self._matrix[users]
@@ -91,6 +75,29 @@ class EASE(HistoryBaseline):
     def parameters(self) -> int:
         """Number of weights between movies."""
         return len(self._kept) * (len(self._kept) - 1)
+
+
+def products(rows: sparse.csr_matrix) -> Float64:
+    """Return R R' of R, sparse [n, m], as float64 [n, n] in Fortran order."""
+    size = rows.shape[0]
+    gram = np.empty((size, size), np.float64, order="F")
+    step = block_rows(size)
+    for start in range(0, size, step):
+        gram[start : start + step] = (rows[start : start + step] @ rows.T).toarray()
+    return gram
+
+
+def ridge_inverse(gram: Float64, ridge: float) -> Float64:
+    """Return (G + ridge I)^-1, float64 [n, n], by Cholesky in the place of G."""
+    size = len(gram)
+    gram.flat[:: size + 1] += ridge
+    factor, _ = linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1, clean=0)
+    inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    step = block_rows(size)
+    for start in range(0, size, step):  # LAPACK leaves the upper triangle as it was
+        inverse[start : start + step, start:size] = _mirrored(inverse, start, step)
+    full: Float64 = inverse
+    return full
 
 
 def _mirrored(lower: Float64, start: int, step: int) -> Float64:

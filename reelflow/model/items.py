@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
-from scipy import linalg, sparse
+from scipy import sparse
 
+from reelflow.baselines.ease import products, ridge_inverse
 from reelflow.encoding.encoded import EncodedData, Float32, Int32
-
-_BLOCK_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -46,22 +44,15 @@ class ItemGram:
         ones = np.ones(len(train), np.float32)
         shape = (data.sizes.users, len(data.catalogue))
         rated = sparse.csr_matrix((ones, (train.user_index, train.movie_index)), shape=shape)
-        rated = rated[:, self._movies].tocsc()
+        rated = rated[:, self._movies]
         rated.data[:] = 1.0  # where a pair is there twice
-        size = len(self._movies)
-        self._gram = np.empty((size, size), np.float64, order="F")
-        for start in range(0, size, _BLOCK_ROWS):
-            block = slice(start, start + _BLOCK_ROWS)
-            self._gram[:, block] = (rated.T @ rated[:, block]).toarray()
+        self._gram = products(rated.T.tocsr())
 
     def solve(self, ridge: float) -> ItemWeights:
         """Return -P / diag(P) of P = (X'X + ridge I)^-1, column by column, with a diagonal of 0."""
-        gram = self._gram.copy(order="F")
-        gram.flat[:: len(gram) + 1] += ridge
-        factor, _ = linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1, clean=0)
-        inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-        lower: npt.NDArray[np.float64] = np.tril(inverse, -1)
-        weights = (lower + lower.T) / -np.diag(inverse)
+        inverse = ridge_inverse(self._gram.copy(order="F"), ridge)
+        weights = inverse / -np.diag(inverse)
+        np.fill_diagonal(weights, 0.0)
         return ItemWeights(self._movies, weights.astype(np.float32))
 
 

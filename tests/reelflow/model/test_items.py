@@ -52,7 +52,7 @@ def test_the_gram_matrix_serves_several_ridges() -> None:
 
 def test_blocks_only_save_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = ItemGram(DATA, 4096).solve(1.0).weights
-    monkeypatch.setattr("reelflow.model.items._BLOCK_ROWS", 3)
+    monkeypatch.setattr("reelflow.baselines.base.BLOCK_CELLS", 40)
     np.testing.assert_array_equal(ItemGram(DATA, 4096).solve(1.0).weights, whole)
 
 
