@@ -249,7 +249,8 @@ class TunerConfig(Section):
     """Choice of the next trial; `hyperband` decides on the epochs itself."""
     objective: Literal["joint", "top_10", "top_100", "ndcg_10", "mrr", "rmse"] = "joint"
     """Metric to improve on validation, over the whole catalogue with seen movies masked; `joint` is
-    top-100 accuracy less RMSE in stars, of the tasks that are switched on."""
+    top-100 accuracy less RMSE in standard deviations of the ratings, of the tasks that are switched
+    on."""
     seed: Annotated[int, Field(ge=1)] = 42
     """Seed of the choice of trials; all of them train with `train.seed`."""
     space: Space = Space()
