@@ -12,7 +12,9 @@ from reelflow.config.loading import load, preset_names
 from reelflow.encoding.encoded import Tokens
 from reelflow.model.export import export
 from reelflow.model.fit import fit
+from reelflow.model.mixing import choose
 from reelflow.model.signatures import ServingModel
+from reelflow.model.stars import like_threshold
 from reelflow.saved_model.files import ModelInfo
 from reelflow.saved_model.probe import probe
 from tests.encoded_data import checkerboard
@@ -36,7 +38,10 @@ def test_a_preset_trains_exports_and_answers(name: str, tmp_path: Path) -> None:
     assert set(joint.stages) <= set(history)
     assert all(len(losses) == 2 and np.isfinite(losses).all() for losses in history.values())
     folder = tmp_path / "model"
-    export(ServingModel(joint, DATA, BOARD.users), DATA, BOARD.users, ModelInfo(), folder)
+    threshold = like_threshold(DATA.train.rating, config.model)
+    mixture = choose(joint, DATA, BOARD.users, config.model, config.train, threshold).mixture
+    serving = ServingModel(joint, DATA, BOARD.users, mixture, config.model)
+    export(serving, DATA, BOARD.users, ModelInfo(), folder)
     assert probe(folder).reasons == ()
     saved = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert not any(word.encode() in saved for word in USER_WORDS)
