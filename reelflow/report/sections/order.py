@@ -43,13 +43,18 @@ def order_section(results: Results, info: ModelInfo, scope: Scope = ALL) -> Sect
     else:
         blocks.append(_comparison(results, scope))
     blocks += _blend(info.blend, scope)
-    blocks += _item_share(info.item_share)
+    blocks += _item_share(info.item_share, scope)
     lead = (
         "Retrieval finds the candidates: towers and a linear model of which movies are rated by "
-        "the same users, mixed by one share. The candidates' final order blends the retrieval "
-        "score with the predicted like, by one weight. Both are chosen on validation ratings, "
-        "never on test ratings."
+        "the same users, mixed by one share. "
     )
+    if scope.stars:
+        lead += (
+            "The candidates' final order blends the retrieval score with the predicted like, by "
+            "one weight. Both are chosen on validation ratings, never on test ratings."
+        )
+    else:
+        lead += "It is chosen on validation ratings, never on test ratings."
     return Section("order", "Retrieve, then rank", lead, blocks)
 
 
@@ -78,7 +83,7 @@ def _blend(blend: ChosenWeight | None, scope: Scope) -> list[Block]:
         return []
     if not blend.trials:
         return [Text(_set(_BLEND, blend))]
-    accuracy = [path for path in (_UNSEEN_10, _LIKED_10) if scope.of([path])]
+    accuracy = scope.of([_UNSEEN_10, _LIKED_10])
     return [
         Text(
             f"The {_BLEND} is {blend.weight:g}: of those tried, the best by NDCG@10 (liked) that "
@@ -87,26 +92,25 @@ def _blend(blend: ChosenWeight | None, scope: Scope) -> list[Block]:
         ),
         _figure("Accuracy over the blend, on validation ratings", blend, accuracy, _BLEND),
         _figure("Stars of the hits over the blend, on validation ratings", blend, [_HITS], _BLEND),
-        _trials(f"All values of the {_BLEND}, on validation ratings", blend),
+        _trials(f"All values of the {_BLEND}, on validation ratings", blend, scope),
     ]
 
 
-def _item_share(share: ChosenWeight | None) -> list[Block]:
+def _item_share(share: ChosenWeight | None, scope: Scope) -> list[Block]:
     if share is None:
         return []
     if len(share.trials) < 2:
         return [Text(_set(_SHARE, share))]
+    accuracy = scope.of([_UNSEEN_10, _LIKED_10])
     return [
         Text(
             f"The {_SHARE} is {share.weight:g}, by its mean gain 1 / log2(1 + rank) over the "
             "whole list of unseen movies, on validation ratings: 0 is towers alone, 1 the linear "
             "model alone."
         ),
-        _figure(
-            "Accuracy over the share, on validation ratings", share, [_UNSEEN_10, _LIKED_10], _SHARE
-        ),
+        _figure("Accuracy over the share, on validation ratings", share, accuracy, _SHARE),
         _figure("Top-100 over the share, on validation ratings", share, [_UNSEEN_100], _SHARE),
-        _trials(f"All values of the {_SHARE}, on validation ratings", share),
+        _trials(f"All values of the {_SHARE}, on validation ratings", share, scope),
     ]
 
 
@@ -141,8 +145,9 @@ def _chosen(chosen: ChosenWeight) -> WeightTrial | None:
     return next((trial for trial in chosen.trials if trial.weight == chosen.weight), None)
 
 
-def _trials(caption: str, chosen: ChosenWeight) -> Table:
-    paths = list(dict.fromkeys(path for trial in chosen.trials for path in trial.metrics))
+def _trials(caption: str, chosen: ChosenWeight, scope: Scope) -> Table:
+    measured = dict.fromkeys(path for trial in chosen.trials for path in trial.metrics)
+    paths = scope.of(measured)
     rows = [
         [
             f"{trial.weight:g}" + (", chosen" if trial.weight == chosen.weight else ""),

@@ -193,7 +193,13 @@ ITEM_SHARE = ChosenWeight(
     weight=0.5,
     trials=[
         WeightTrial(
-            weight=share, metrics={"unseen/top_10": 0.3, "unseen/top_100": 0.5 + share / 10}
+            weight=share,
+            metrics={
+                "unseen/top_10": 0.3,
+                "unseen/top_100": 0.5 + share / 10,
+                "liked/top_10": 0.31,
+                "stars_of_hits_10": 4.0,
+            },
         )
         for share in (0.0, 0.5, 1.0)
     ],
