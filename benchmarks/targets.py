@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -110,7 +111,9 @@ def measure(config: Config, baselines: Sequence[str], output: Path) -> Outcome:
     from reelflow.saved_model.client import Signatures
     from reelflow.saved_model.contract import RETRIEVAL
 
-    contest = Contest(config, {MODEL: {MODEL: config}}, baselines, Layout.of(output), "targets")
+    # Under an id that was there before, TFX takes over what that run has found.
+    run_id = f"targets-{datetime.now():%Y%m%d-%H%M%S-%f}"
+    contest = Contest(config, {MODEL: {MODEL: config}}, baselines, Layout.of(output), run_id)
     for event in contest.run():
         if isinstance(event, NodeFinished):
             print(f"{event.node}: {event.state}, {event.seconds:.1f} s", flush=True)
