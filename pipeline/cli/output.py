@@ -6,6 +6,7 @@ A run that goes on is a live table on a terminal, plain lines in a log.
 from __future__ import annotations
 
 import json
+import textwrap
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,19 @@ def print_json(content: Any) -> None:
 def labelled(label: str, value: str | Text, width: int = 12) -> Text:
     """Return a line with a label in bold, and the value in line with its neighbours."""
     return Text.assemble((f"{label:<{width}}", "bold"), value)
+
+
+def print_labelled(console: Console, line: Text, width: int = 12) -> None:
+    """Print a line of `labelled`: whole in a file, on a terminal broken below its own beginning."""
+    if console.is_terminal and len(line.plain) > console.width:
+        room = max(console.width - width, 20)
+        # Paths stay whole, to be copied.
+        parts = textwrap.wrap(
+            line.plain[width:], room, break_long_words=False, break_on_hyphens=False
+        )
+        text = f"\n{'':{width}}".join(parts)
+        line = Text.assemble((line.plain[:width], "bold"), (text, line.style))
+    console.print(line, soft_wrap=True)
 
 
 def new_table(**options: Any) -> Table:

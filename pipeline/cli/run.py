@@ -26,6 +26,7 @@ from pipeline.cli.output import (
     new_table,
     number,
     print_error,
+    print_labelled,
     progress_on,
     show_events,
 )
@@ -161,7 +162,7 @@ def print_outcome(
     """Print the result of a run that came to its end: data, metrics, examples, verdict, places."""
     console.print()
     for line in _origin(summary):
-        console.print(line, soft_wrap=True)
+        print_labelled(console, line)
     if summary.metrics:
         console.print(_metrics_table(summary, config.gate))
     by = "" if summary.pushed or summary.awaits_promotion else ", by the refused model"
@@ -172,7 +173,7 @@ def print_outcome(
     if examples:
         console.print()
     for line in (*_gate(summary, config.gate), *_model(summary)):
-        console.print(line, soft_wrap=True)
+        print_labelled(console, line)
     if (layout.latest / "report.html").is_file():
         console.print(labelled("Report", str(layout.latest / "report.html")), soft_wrap=True)
     console.print(labelled("Summary", str(layout.latest / "summary.json")), soft_wrap=True)

@@ -68,11 +68,26 @@ def test_the_list_shows_who_is_champion_and_who_serves(two: Path) -> None:
     assert newest.rstrip().endswith("102")
     assert "champion" not in oldest
     assert "50.0 %" in oldest
+    assert "Liked" in answer.output
     facts = json.loads(_models(two, "list", "--json").stdout)
     assert [one["version"] for one in facts] == [2, 1]
     assert facts[0]["aliases"] == ["champion"]
     assert facts[0]["blessed"] is True
     assert facts[0]["metrics"]["rmse"] == pytest.approx(0.91)
+
+
+def test_the_list_fits_a_terminal_and_names_what_was_refused(
+    two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registrar = registries.registrar(Layout.of(two).registry.parent, PIPELINE_NAME)
+    model = tmp_path / "3"
+    model.mkdir()
+    (model / "saved_model.pb").write_text("3")
+    registries.register(registrar, model, content_hash(model), blessed=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    newest = next(line for line in _models(two, "list").output.splitlines() if "80,000" in line)
+    assert "refused" in newest
+    assert "…" not in newest
 
 
 def test_promote_and_rollback_say_what_they_did(two: Path) -> None:

@@ -8,7 +8,13 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline.cli.output import LiveProgress, PlainProgress, progress_on
+from pipeline.cli.output import (
+    LiveProgress,
+    PlainProgress,
+    labelled,
+    print_labelled,
+    progress_on,
+)
 
 
 def _finished(node: str, state: str, rows: int | None = None) -> Any:
@@ -59,3 +65,19 @@ def test_a_live_table() -> None:
     assert "waiting" in last
     # What was at work when the display ended did not finish.
     assert "running" not in last
+
+
+def test_long_lines_hang_below_their_beginning_on_a_terminal() -> None:
+    words = " ".join(["word"] * 20) + " /a/path/that/is-longer/than/the/terminal/is/wide/itself"
+    shown = {}
+    for terminal in (True, False):
+        out = io.StringIO()
+        console = Console(file=out, width=40, force_terminal=terminal, color_system=None)
+        print_labelled(console, labelled("Gate", words))
+        shown[terminal] = out.getvalue().splitlines()
+    assert shown[False] == [f"{'Gate':<12}{words}"]
+    first, *others, last = shown[True]
+    assert first.startswith("Gate        word")
+    assert {line[:12] for line in (*others, last)} == {" " * 12}
+    assert max(map(len, [first, *others])) <= 40
+    assert last.strip() == words.split()[-1]
