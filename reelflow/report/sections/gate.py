@@ -97,6 +97,13 @@ def gate_section(results: Results, serving_check: ServingResult, outcome: Outcom
             "Bound", "Kept", "Model", "Against", "Difference", "Interval", "Must be", "Set by"
         )  # fmt: skip
         blocks.append(Table("The bounds", header, rows))
+    if results.guards:
+        checks = [
+            (guard.name.replace("_", " "), "yes" if guard.passed else "no", guard.detail)
+            for guard in results.guards
+        ]
+        caption = "Guards against figures that deceive"
+        blocks.append(Table(caption, ("Guard", "Passed", "Found"), checks, folded=True))
     if results.gate.not_gated:
         blocks.append(Bullets(results.gate.not_gated))
     if latency := serving_check.latency_ms:

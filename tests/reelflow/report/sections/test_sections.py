@@ -401,6 +401,12 @@ def test_gate_lists_bounds_with_difference_and_interval() -> None:
     assert _verdict(world.inputs()).endswith("pushed as version 17.")
 
 
+def test_gate_shows_the_guards() -> None:
+    guards = [{"name": "known_ids", "passed": True, "detail": "99 % are known."}]
+    table = _all(_gate(world.inputs(results=world.results(guards=guards))), Table)[-1]
+    assert list(table.rows) == [("known ids", "yes", "99 % are known.")]
+
+
 def test_gate_of_likes_names_their_number() -> None:
     liked = world.results(gate={**world.metrics_json()["gate"], "protocol": "liked"})
     found = _gate(world.inputs(results=liked))
