@@ -54,11 +54,14 @@ def picture(figure: Figure) -> Markup:
 
 
 def is_number(cell: object) -> bool:
-    """Return True if a cell is aligned to the right: a number, or a text that begins with one."""
+    """Return True if a cell is aligned to the right: a number, or a text that begins with one.
+
+    Sentences are not.
+    """
     if isinstance(cell, (int, float)):
         return True
     text = str(cell or "–").lstrip("+-−≥≤ ")
-    return cell is None or text == "–" or text[:1].isdigit()
+    return cell is None or text == "–" or (text[:1].isdigit() and not text.endswith("."))
 
 
 def shown(cell: object) -> str:

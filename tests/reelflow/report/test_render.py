@@ -150,8 +150,9 @@ def test_ticks_are_round_and_scales_keep_order() -> None:
 
 
 def test_numbers_stand_on_the_right() -> None:
-    assert [render.is_number(cell) for cell in (1, None, "≥ 5 %", "-0.1", "better", "x1")] == [
-        True, True, True, True, False, False,
+    cells = (1, None, "≥ 5 %", "-0.1", "better", "x1", "49 tables.")
+    assert [render.is_number(cell) for cell in cells] == [
+        True, True, True, True, False, False, False,
     ]  # fmt: skip
     page = Page(
         "T", "", "V", "plain", [Section("s", "S", "", [Table("c", ("a", "b"), [("x", 1)])])]
