@@ -214,7 +214,7 @@ def test_a_loss_that_is_no_number_is_never_the_best() -> None:
 
 def test_each_task_stops_by_itself(tmp_path: Path) -> None:
     """A rating task that gets no better from its first epoch on does not wait for retrieval's."""
-    train = TRAIN.model_copy(update={"epochs": 6, "patience": 2, "rating_learning_rate": 9.0})
+    train = TRAIN.model_copy(update={"epochs": 6, "patience": 2, "rating_learning_rate": 1e-12})
     _, history = fit(checkerboard().data, MODEL, train, tmp_path)
     assert len(history[RATING_LOSS]) < len(history[RETRIEVAL_LOSS]) == 6
     assert all(

@@ -118,10 +118,11 @@ def test_seeds_are_averaged(tmp_path: Path) -> None:
     users, movies = tf.constant([0, 4, 10]), tf.constant([1, 11, 3])
     first, second = several.rating_model.freeze(), another.rating_model.freeze()
     together = several.frozen_ratings()
-    members = [one.catalogue(users).numpy() for one in (first, second)]
+    members = [one.output.stars(one.catalogue(users)).numpy() for one in (first, second)]
     assert not np.allclose(*members)
     np.testing.assert_allclose(together.scores(users), np.mean(members, axis=0), rtol=1e-5)
-    stars = np.mean([one.pairs(users, movies, None).numpy() for one in (first, second)], axis=0)
+    pairs = [one.output.stars(one.pairs(users, movies, None)) for one in (first, second)]
+    stars = np.mean(pairs, axis=0)
     np.testing.assert_allclose(together.stars(users, movies), np.clip(stars, 2, 5), rtol=1e-5)
     assert several.parameters == 2 * another.parameters
     usual, _ = fit(DATA, config, train.model_copy(update={"seeds": None}), tmp_path)

@@ -67,7 +67,7 @@ def test_ordinal_loss_of_far_utilities_is_a_number_with_a_gradient() -> None:
 def test_validation_looks_at_stars() -> None:
     for output in (_ordinal(), MeanOutput(RATINGS)):
         stars = output.stars(UTILITIES[2:5])
-        expected = np.mean((stars.numpy() - [1, 3, 5]) ** 2)
+        expected = np.mean((stars.numpy() - [1, 3, 5]) ** 2) / RATINGS.var()
         loss = output.loss(UTILITIES[2:5], tf.constant([1.0, 3.0, 5.0]), training=False)
         assert float(loss) == pytest.approx(expected, rel=1e-5)
 
