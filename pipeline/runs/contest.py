@@ -142,17 +142,7 @@ class Contest:
         """
         signatures = Signatures.load(self.models[name])
         predictions = model_predictions(signatures, self.rows, len(self._data.catalogue), order)
-        return measure(
-            order,
-            predictions,
-            np.zeros((0, LIST_LENGTH), np.int32),
-            self.rows,
-            self._data,
-            seed=self._base.split.seed,
-            fit_seconds=None,
-            parameters=None,
-            liked_from=self._liked_from,
-        )
+        return self._entry(order, predictions, np.zeros((0, LIST_LENGTH), np.int32))
 
     def comparison(self) -> Comparison:
         """Return the result of `run`."""
@@ -178,6 +168,29 @@ class Contest:
             entries=self.entries,
         )
 
+    def _entry(
+        self,
+        name: str,
+        predictions: Predictions,
+        lists: Int32,
+        fit_seconds: float | None = None,
+        parameters: int | None = None,
+        chosen: Chosen | None = None,
+    ) -> Entry:
+        """Compute the metrics of one entry on the test rows; see `measure`."""
+        return measure(
+            name,
+            predictions,
+            lists,
+            self.rows,
+            self._data,
+            seed=self._base.split.seed,
+            fit_seconds=fit_seconds,
+            parameters=parameters,
+            liked_from=self._liked_from,
+            chosen=chosen,
+        )
+
     def _measured(self, name: str, ask: Callable[[str], Answers]) -> Events:
         """Measure one entry; a failure is kept in `failures`, and the others go on."""
         yield NodeStarted(name)
@@ -185,18 +198,7 @@ class Contest:
         state: State = "failed"
         try:
             predictions, lists, fit_seconds, parameters, chosen, state = ask(name)
-            entry = measure(
-                name,
-                predictions,
-                lists,
-                self.rows,
-                self._data,
-                seed=self._base.split.seed,
-                fit_seconds=fit_seconds,
-                parameters=parameters,
-                liked_from=self._liked_from,
-                chosen=chosen,
-            )
+            entry = self._entry(name, predictions, lists, fit_seconds, parameters, chosen)
             self.entries.append(entry)
         except Exception as failure:
             logging.exception("%s failed.", name)
