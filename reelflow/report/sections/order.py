@@ -86,9 +86,10 @@ def _blend(blend: ChosenWeight | None, scope: Scope) -> list[Block]:
     accuracy = scope.of([_UNSEEN_10, _LIKED_10])
     return [
         Text(
-            f"The {_BLEND} is {blend.weight:g}: of those tried, the best by NDCG@10 (liked) that "
-            "keeps at least nine tenths of the top-10 accuracy (unseen) of retrieval alone, which "
-            "is the weight 0. These figures are on validation ratings."
+            f"The {_BLEND} is {blend.weight:g}: of those tried that keep at least nine tenths of "
+            "the top-10 accuracy (unseen) of retrieval alone, which is the weight 0, the smallest "
+            "within one standard error of the best by NDCG@10 (liked). These figures are on "
+            "validation ratings."
         ),
         _figure("Accuracy over the blend, on validation ratings", blend, accuracy, _BLEND),
         _figure("Stars of the hits over the blend, on validation ratings", blend, [_HITS], _BLEND),
