@@ -38,6 +38,15 @@ class Feedback(str, Enum):
     COUNTS = "counts"
 
 
+class Repeated(str, Enum):
+    """Policies for several ratings of one user and movie."""
+
+    LAST = "last"
+    FIRST = "first"
+    MEAN = "mean"
+    ALL = "all"
+
+
 class DataConfig(Section):
     """The ratings files, and what is accepted of them."""
 
@@ -77,8 +86,20 @@ class DataConfig(Section):
     """Lowest valid rating; none: as the data have it."""
     rating_max: float | None = None
     """Highest valid rating; none: as the data have it."""
-    unrated: float | None = None
-    """Value that stands for "not rated", as -1 or 0; its rows are left out, and not as damaged."""
+    unrated: float | tuple[float, ...] | None = None
+    """Value that stands for "not rated", as -1 or 0, or a list of them; such rows are left out, and
+    not as damaged."""
+    repeated: Repeated | None = None
+    """The rating that counts of a user's several of one movie: `last`, `first`, their `mean`, or
+    `all`; none: the last of stars, the sum of counts at the first, one event at the first. Train,
+    validation and test never share a pair: it stays where it is first."""
+    since: date | None = None
+    """Day, as 2015-01-01 (UTC), before which ratings are left out."""
+    min_user_ratings: Annotated[int, Field(ge=1)] | None = None
+    """Movies that a user has rated, at least: users and movies with fewer leave, again and again
+    until nobody has too few (the k-core)."""
+    min_movie_ratings: Annotated[int, Field(ge=1)] | None = None
+    """Users that have rated a movie, at least, likewise; movies with fewer leave the catalogue."""
     max_quarantined: Share = 0.1
     """Share of rows that may be quarantined before the run stops."""
     max_drift: Share | None = None
@@ -96,6 +117,13 @@ class DataConfig(Section):
     def _text(cls, value: object) -> object:
         """Return numbers and dates, which TOML has of its own, as text."""
         return str(value) if isinstance(value, (int, date)) else value
+
+    @property
+    def unrated_values(self) -> tuple[float, ...]:
+        """The values that stand for "not rated"."""
+        if self.unrated is None:
+            return ()
+        return self.unrated if isinstance(self.unrated, tuple) else (self.unrated,)
 
     @model_validator(mode="after")
     def _range(self) -> DataConfig:

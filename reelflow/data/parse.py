@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -32,7 +32,9 @@ _BLOCK_BYTES: Final = 16 * 2**20
 _NUMBER: Final = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
 _WHOLE: Final = r"^-?\d{1,18}$"
 _WHOLE_LENGTH: Final = 18
-_UNRATED: Final = 255  # beside the codes of quarantine.REASONS: such a row is not damaged
+# Beside the codes of quarantine.REASONS: such rows are not damaged.
+_UNRATED: Final = 255
+_BLANK: Final = 254
 
 Codes = npt.NDArray[np.uint8]
 
@@ -45,8 +47,8 @@ class Rules:
     """Of ratings."""
     movie_ids: pa.Array | None
     """String array of the movies that there are, or None if every movie is accepted."""
-    unrated: float | None = None
-    """Value that stands for "not rated"."""
+    unrated: tuple[float, ...] = ()
+    """Values that stand for "not rated"."""
 
     @classmethod
     def of(cls, source: Source, movies: pa.Table | None) -> Rules:
@@ -64,9 +66,11 @@ class Parsed:
     rejected: pa.Table
     """Of `schema.REJECTED`: the other rows."""
     read: int
-    """Number of rows, blank lines not counted."""
+    """Number of rows; blank lines, and lines of blank cells, are none."""
     unrated: int = 0
     """Rows that hold no rating, by the rules; in neither table."""
+    outside: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    """Ratings of the rows that are refused as out of range, float32 [n]."""
 
 
 def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: Rules) -> Parsed:
@@ -87,6 +91,9 @@ def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: 
     table, invalid = validate(table, rules)
     reasons[rows] = invalid
     good = invalid == 0
+    outside = table.column(columns.RATING).to_numpy()[invalid == quarantine.RATING_RANGE.code]
+    blank = _blank(block, offsets, reasons, layout.delimiter)
+    reasons[blank] = _BLANK
     if not good.all():
         table = table.filter(pa.array(good))
     rows = rows[good]
@@ -95,7 +102,7 @@ def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: 
         .append_column(columns.OFFSET, pa.array(offsets[rows] + offset))
         .cast(schema.PARSED)
     )
-    bad = np.flatnonzero((reasons != 0) & (reasons != _UNRATED))
+    bad = np.flatnonzero((reasons != 0) & (reasons < _BLANK))
     rejected = pa.table(
         [
             pa.array(np.full(len(bad), file, np.int32)),
@@ -104,7 +111,25 @@ def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: 
         ],
         schema=schema.REJECTED,
     )
-    return Parsed(ratings, rejected, len(offsets), int((reasons == _UNRATED).sum()))
+    unrated = int((reasons == _UNRATED).sum())
+    return Parsed(ratings, rejected, len(offsets) - len(blank), unrated, outside)
+
+
+def _blank(block: bytes, offsets: Positions, reasons: Codes, delimiter: bytes) -> Positions:
+    """Return the refused lines, int64 [n], whose cells are all blank: they are no rows."""
+    maybe = np.flatnonzero(
+        (reasons == quarantine.EMPTY_ID.code) | (reasons == quarantine.COLUMNS.code)
+    )
+    empty = delimiter + b' \t\r"'
+    blank = []
+    for line in maybe.tolist():
+        # Only lines of such bytes alone are looked at as a whole.
+        if block[offsets[line]] in empty:
+            end = block.find(b"\n", offsets[line])
+            text = block[offsets[line] : len(block) if end < 0 else end]
+            if not text.strip(empty) and text.count(b'"') % 2 == 0:
+                blank.append(line)
+    return np.array(blank, np.int64)
 
 
 def parse_files(
@@ -259,8 +284,8 @@ def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:
         rating = _numbers(cells[columns.RATING])
         with np.errstate(over="ignore"):  # 1e50 is no rating either
             _refuse(reasons, ~np.isfinite(rating.astype(np.float32)), quarantine.RATING.code)
-        if rules.unrated is not None:
-            _refuse(reasons, rating == rules.unrated, _UNRATED)
+        if rules.unrated:
+            _refuse(reasons, np.isin(rating, rules.unrated), _UNRATED)
         _refuse(reasons, ~rules.limits.hold(rating), quarantine.RATING_RANGE.code)
 
     if columns.TIMESTAMP in cells:

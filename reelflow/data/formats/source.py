@@ -34,8 +34,8 @@ class Source:
     """Of valid ratings, by the configuration."""
     documented: Bounds | None
     """The format's own scale, if it has one."""
-    unrated: float | None
-    """Value that stands for "not rated"."""
+    unrated: tuple[float, ...]
+    """Values that stand for "not rated"."""
     has_ratings: bool
     """False if the files have no column of ratings, or none that is read."""
     has_timestamps: bool
@@ -170,7 +170,7 @@ def _open(
             math.inf if config.rating_max is None else config.rating_max,
         ),
         documented=None if adapter.scale is None else Bounds(*adapter.scale),
-        unrated=config.unrated,
+        unrated=config.unrated_values,
         has_ratings=_all_have(ratings_files, columns.RATING),
         has_timestamps=_all_have(ratings_files, columns.TIMESTAMP),
         synthetic=any(_is_synthetic(at) for at in (*folders, *tables_only[-1:])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,6 @@ def verdicts(block: bytes, layout: Layout = CSV, rules: Rules = RULES) -> list[s
         (b'"u1","m1","4","100",""', "columns"),
         (b'"u1","m1","4,"100"', "columns"),
         (b'"', "columns"),
-        (b'""', "columns"),
         (b"u\xe91,m1,4,100", "encoding"),
         (b"u\xe91,m1", "encoding"),
         (b"u1,m1,4", "columns"),
@@ -92,6 +92,21 @@ def test_reasons(row: bytes, reason: str) -> None:
     # Beside valid rows other paths are taken.
     good = b"u1,m1,4.5,100\n"
     assert verdicts(good + row + b"\n" + good) == ["", reason, ""]
+
+
+@pytest.mark.parametrize("row", [b",,,", b" ", b' , ,"",\t', b",", b'"",""', b",,,,,,\r"])
+def test_a_row_of_blank_cells_is_a_blank_line(row: bytes) -> None:
+    good = b"u1,m1,4.5,100\n"
+    assert verdicts(row) == []
+    assert verdicts(good + row + b"\n" + good + b"u1,m1,good,1\n" + row) == ["", "", "rating"]
+
+
+def test_values_that_stand_for_no_rating_are_neither_kept_nor_damaged() -> None:
+    result = parsed(
+        b"u1,m1,-1,1\nu1,m1,0,1\nu1,m1,4,1\nu1,m1,9,1\n", rules=replace(RULES, unrated=(-1, 0))
+    )
+    assert (result.ratings.num_rows, result.unrated, result.read) == (1, 2, 4)
+    assert result.outside.tolist() == [9]
 
 
 def test_values() -> None:
