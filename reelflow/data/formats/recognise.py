@@ -5,7 +5,6 @@ The format of a user's own CSV files is made from the configuration.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from fnmatch import fnmatch
 from typing import Final
@@ -13,7 +12,7 @@ from typing import Final
 from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, Format
 from reelflow.data import files
-from reelflow.data.formats import movielens, netflix, tables
+from reelflow.data.formats import headers, movielens, netflix, tables
 from reelflow.data.formats.adapter import Adapter
 
 ADAPTERS: Final[Mapping[Format, Adapter]] = {
@@ -42,11 +41,7 @@ def own_csv(config: DataConfig) -> Adapter:
     Raises:
         BadInput: `data.columns` names a column that Reelflow does not know.
     """
-    for column in config.columns:
-        if column not in tables.ALIASES:
-            near = difflib.get_close_matches(column, tables.ALIASES, n=1)
-            remedy = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(tables.ALIASES)}."
-            raise BadInput(f"data.columns: there is no column {column!r}.", remedy)
+    headers.check_mapping(config.columns, "data.columns")
     return Adapter(
         format=Format.CSV,
         ratings=config.ratings or RATINGS_GLOB,

@@ -14,7 +14,7 @@ from reelflow.base import columns
 from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, Feedback, Format, SplitConfig, SplitKind
 from reelflow.data import files, schema
-from reelflow.data.formats import tables
+from reelflow.data.formats import headers, tables
 from reelflow.data.formats.adapter import Adapter, Layout, RatingsFile, Text
 from reelflow.data.formats.recognise import find_adapter, matching
 from reelflow.data.scale import Bounds
@@ -212,10 +212,10 @@ def open_ratings_file(
         required = [columns.USER_ID, columns.MOVIE_ID]
         mapping = {c: name for c, name in adapter.mapping.items() if c in known}
         unmapped = [name for name in header if name not in mapping.values()]
-        maybe = feedback is Feedback.AUTO and tables.value_column(unmapped) is not None
+        maybe = feedback is Feedback.AUTO and headers.value_column(unmapped) is not None
         if maybe or feedback in (Feedback.STARS, Feedback.COUNTS):
             required.append(columns.RATING)
-        positions = tables.find_columns(header, known, required, mapping, path)
+        positions = headers.find_columns(header, known, required, mapping, path)
         column_at = {position: column for column, position in positions.items()}
         column_names = tuple(column_at.get(position) for position in range(len(header)))
     if feedback is Feedback.EVENTS:  # whatever it holds, a row is an event

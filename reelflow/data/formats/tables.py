@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,98 +13,11 @@ import pyarrow as pa
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
 from reelflow.data import files, schema
+from reelflow.data.formats import headers
 from reelflow.data.formats.adapter import Adapter, Movie, Text, User
 
-ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
-    columns.USER_ID: ("userid", "user", "customerid", "uid"),
-    columns.MOVIE_ID: ("movieid", "movie", "filmid", "itemid", "film", "item"),
-    columns.RATING: ("rating", "ratings", "stars", "score"),
-    columns.TIMESTAMP: ("timestamp", "ratingtimestamp", "unixtime", "ts"),
-    columns.TITLE: ("title", "movietitle", "filmtitle", "name"),
-    columns.GENRES: ("genres", "genre"),
-    columns.YEAR: ("year", "releaseyear"),
-    columns.GENDER: ("gender", "sex"),
-    columns.AGE: ("age",),
-    columns.OCCUPATION: ("occupation", "job"),
-    columns.ZIP_CODE: ("zipcode", "zip", "postcode", "postalcode"),
-}
-"""Header names that are understood without a mapping: letters and digits in lower case."""
-
-_VALUES: Final = frozenset(
-    "rating ratings rate score scores star stars point points grade mark vote votes weight value "
-    "overall plays play playcount count counts listens listen quantity amount views".split()
-)
-"""Words in the names of columns that hold ratings or counts."""
 _NO_GENRES: Final = frozenset({"", "(no genres listed)", "unknown"})
 _MEND: Final = "Mend or remove the line."
-
-
-def find_columns(
-    names: Sequence[str],
-    known: Sequence[str],
-    required: Sequence[str],
-    mapping: Mapping[str, str],
-    path: str,
-) -> dict[str, int]:
-    """Return the positions of canonical columns in a header line, of those that are there.
-
-    Args:
-        names: the header's names.
-        known: canonical columns to look for.
-        required: those of `known` that must be there; a mapped column must be there in any case.
-        mapping: canonical column to header name, from the configuration.
-        path: the file, for messages.
-
-    Raises:
-        BadInput: a required column is missing; says which names there are, and the nearest. Or two
-            columns are mapped to one name.
-    """
-    for name in set(mapping.values()):
-        twice = [column for column in known if mapping.get(column) == name]
-        if len(twice) > 1:
-            raise BadInput(
-                f"data.columns: {' and '.join(twice)} are both mapped to {name}.",
-                "Map each to a column of its own.",
-            )
-    simple = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
-    positions = {}
-    for column in known:
-        if column in mapping:
-            places = [names.index(mapping[column])] if mapping[column] in names else []
-        else:
-            places = [simple.index(alias) for alias in ALIASES[column] if alias in simple]
-        if places:
-            positions[column] = places[0]
-    required = [*required, *(c for c in known if c in mapping and c not in required)]
-    missing = [column for column in required if column not in positions]
-    if not missing:
-        return positions
-    free = [name for at, name in enumerate(names) if at not in positions.values()]
-    hints = []
-    for column in missing:
-        near = difflib.get_close_matches(mapping.get(column, column), free, n=1, cutoff=0.4)
-        if column == columns.RATING:
-            near = [value_column(free) or "..."]
-        hints.append(f'{column} = "{near[0] if near else "..."}"')
-    events = ""
-    if columns.RATING in missing:
-        events = ' Where there are no ratings, data.feedback = "events" takes rows for events.'
-    listed = ", ".join(f"{c} (mapped to {mapping[c]})" if c in mapping else c for c in missing)
-    raise BadInput(
-        f"{path}: the header has no column for {listed}; it has: {', '.join(names)}.",
-        f"Say which is which in the configuration: [data.columns] {', '.join(hints)}"
-        ' (with data.format = "csv"), and check data.delimiter.' + events,
-    )
-
-
-def value_column(names: Sequence[str]) -> str | None:
-    """Return the first header name that may stand for ratings or counts; None without any."""
-    for name in names:
-        words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
-        near = difflib.get_close_matches(columns.RATING, words, n=1, cutoff=0.75)
-        if near or not _VALUES.isdisjoint(words):
-            return name
-    return None
 
 
 def title_year(title: str) -> int | None:
@@ -224,7 +136,7 @@ def _rows(
     names = [name.strip() for name in next(reader, [])]
     # The mapping is written for the ratings; here it counts where its names occur.
     mapping = {column: name for column, name in text.adapter.mapping.items() if name in names}
-    positions = find_columns(names, known, (required,), mapping, text.path)
+    positions = headers.find_columns(names, known, (required,), mapping, text.path)
     lower = [name.lower() for name in names]
     features = text.adapter.movie_features
     further = {name: lower.index(name.lower()) for name in features if name.lower() in lower}

@@ -53,12 +53,12 @@ def test_empty_file(tmp_path: Path) -> None:
 
 
 def test_wrong_header_names_missing_found_and_nearest(tmp_path: Path) -> None:
-    (tmp_path / "ratings.csv").write_text("customer,film_id,ratng\n1,2,3\n")
+    (tmp_path / "ratings.csv").write_text("who,film_id,ratng\n1,2,3\n")
     error = refusal(tmp_path)
 
     assert "ratings.csv" in error.message
     assert "no column for user_id, rating" in error.message
-    assert "customer, film_id, ratng" in error.message
+    assert "who, film_id, ratng" in error.message
     assert 'rating = "ratng"' in error.remedy
     assert "[data.columns]" in error.remedy
 
