@@ -12,10 +12,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
+from pipeline.runs.failures import exit_code, name_of
 from reelflow.base.errors import ReelflowError
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, the same as in shells."""
 
 SUBCOMMANDS = {
     "run": ("run:run", "Train a recommender and push it if it earns it."),
@@ -61,11 +59,11 @@ class Commands(TyperGroup):
 
             print_error(error)
             raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             from pipeline.cli.output import errors
 
-            errors.print("Interrupted.")
-            raise typer.Exit(INTERRUPTED) from None
+            errors.print(f"{name_of(interrupt)}.")
+            raise typer.Exit(exit_code(interrupt)) from None
 
 
 def load(name: str) -> Any:

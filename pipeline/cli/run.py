@@ -17,7 +17,6 @@ from rich.text import Text
 
 from pipeline import LOOKUPS
 from pipeline.cli import options
-from pipeline.cli.app import INTERRUPTED
 from pipeline.cli.output import (
     Progress,
     console,
@@ -30,7 +29,8 @@ from pipeline.cli.output import (
     progress_on,
     show_events,
 )
-from pipeline.runs import process
+from pipeline.runs import process, supervisor
+from pipeline.runs.failures import exit_code, name_of
 from pipeline.runs.summary import RunSummary
 from reelflow.base.common import format_duration
 from reelflow.base.errors import ReelflowError
@@ -96,6 +96,7 @@ def run(
         source = "the built-in sample (synthetic)" if synthetic else str(effective.data.path)
         headline = f"[bold]Reelflow[/bold]  {source}  [dim]→[/dim]  {layout.output}"
         console.print(headline, soft_wrap=True)
+        supervisor.announce(folder.path)
         with process.captured(folder.log) as terminal:
             out = Console(file=terminal, highlight=False, width=None)
             try:
@@ -104,8 +105,9 @@ def run(
             except (ReelflowError, KeyboardInterrupt) as error:
                 failure = error
     if isinstance(failure, KeyboardInterrupt):
-        errors.print("Interrupted. Finished steps come from the cache next time.", soft_wrap=True)
-        code = INTERRUPTED
+        words = f"{name_of(failure)}. Finished steps come from the cache next time."
+        errors.print(words, soft_wrap=True)
+        code = exit_code(failure)
     elif failure is not None:
         print_error(failure)
         code = failure.exit_code
@@ -143,17 +145,35 @@ def _run(
         step = "The summary"
         progress.starting("Asking the model for examples")
         return finish_run(layout, config, run_id), recommend_to_examples(layout, run_id)
+    except KeyboardInterrupt as interrupt:
+        _leave_summary(layout, config, run_id, f"{name_of(interrupt)}.")
+        raise
     except Exception as failure:
-        if interrupts.seen:
-            raise KeyboardInterrupt from failure
+        if interrupts.seen is not None:
+            _leave_summary(layout, config, run_id, f"{name_of(interrupts.seen)}.")
+            raise interrupts.seen from failure
         error = process.as_reelflow_error(failure, step)
         _LOG.exception("%s", error.message)
-        try:
-            from pipeline.runs.finish import finish_run
-        except ImportError:  # the failure itself: this installation cannot import MLMD
-            raise error from failure
-        finish_run(layout, config, run_id, error.message)
+        lost = _leave_summary(layout, config, run_id, error.message)
+        if lost is not None:
+            remedy = f"{error.remedy} The run has no summary: {lost}"
+            error = process.with_remedy(error, remedy.strip())
         raise error from failure
+
+
+def _leave_summary(layout: Layout, config: Config, run_id: str, message: str) -> str | None:
+    """Write the summary of a run that failed; return why none could be written."""
+    try:
+        from pipeline.runs.finish import finish_run
+
+        finish_run(layout, config, run_id, message)
+    except Exception as trouble:  # often of the same cause: MLMD, or the disk
+        logging.exception("The summary cannot be written from MLMD.")
+        try:
+            supervisor.leave_summary(layout.run(run_id).path, message)
+        except (OSError, ReelflowError):
+            return process.as_reelflow_error(trouble, "It").message
+    return None
 
 
 def print_outcome(

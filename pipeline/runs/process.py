@@ -11,16 +11,18 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from pipeline.runs.failures import Terminated, machine_fault
 from reelflow.base.common import file_lock
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config.layout import Layout
 
 # Beam's workers answer with a traceback as text; its last line is "module.Class: message".
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(\w+): (.+?)(?: \[while running '[^\n]*'\])?$", re.MULTILINE)
+_LOCK_SECONDS = 5.0
 _STEP = re.compile(r" \[while running '[^\n]*'\]\Z")
 
 
@@ -29,37 +31,86 @@ def locked_output(layout: Layout) -> Iterator[None]:
     """Lock the output folder: two runs at a time would push over each other.
 
     Raises:
-        BadInput: another process has locked it, or it cannot be made.
+        BadInput: another process has locked it, it cannot be written to, or `latest` in it is none
+            of Reelflow's links.
     """
-    try:
-        layout.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"{layout.output}: {error.strerror}.", "Choose another --output.") from None
-    with file_lock(layout.lock) as acquired:
+    with ExitStack() as stack:
+        try:
+            layout.output.mkdir(parents=True, exist_ok=True)
+            acquired = stack.enter_context(file_lock(layout.lock))
+        except OSError as error:
+            at = error.filename or layout.output
+            remedy = "Give this user the right to write there, or choose another --output."
+            raise BadInput(f"{at}: {error.strerror}.", remedy) from None
         if not acquired:
             raise BadInput(
                 f"{layout.output}: another run is at work in this folder.",
                 "Wait for it, or choose another --output.",
             )
+        check_output(layout)
         yield
 
 
+def check_output(layout: Layout) -> None:
+    """Find at the start what would stop a run at its end.
+
+    Raises:
+        BadInput: `latest` is no link, or MLMD's file is no sqlite database, or is locked.
+    """
+    if layout.latest.exists() and not layout.latest.is_symlink():
+        raise BadInput(
+            f"{layout.latest} is not the link to the newest run that Reelflow makes.",
+            "Move it away, or choose another --output.",
+        )
+    if layout.metadata.is_file():
+        _check_unlocked(layout.metadata)
+
+
+def _check_unlocked(database: Path) -> None:
+    """Raise `BadInput` if another program has the database locked, which MLMD waits for mutely."""
+    import sqlite3
+
+    connection = sqlite3.connect(database, timeout=_LOCK_SECONDS, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        raise BadInput(
+            f"{database}: {error}; another program uses it.",
+            "Let that program end, for example a database browser, and run again.",
+        ) from None
+    except sqlite3.DatabaseError as error:
+        raise BadInput(
+            f"{database} is not ML Metadata's database, or it is damaged: {error}.",
+            "Restore it from a copy. Or move it away: the next run then computes everything anew; "
+            "pushed models and the registry are not in it.",
+        ) from None
+    finally:
+        connection.close()
+
+
 class Interrupts:
-    """Note of Ctrl-C, which a library's import may turn into any other exception."""
+    """Note of Ctrl-C or SIGTERM, which a library's import may turn into any other exception.
+
+    The first one counts: what cleans up after it is left in peace.
+    """
 
     def __init__(self) -> None:
-        self.seen = False
+        self.seen: KeyboardInterrupt | None = None
 
     def __enter__(self) -> Interrupts:
-        self._before = signal.signal(signal.SIGINT, self._interrupt)
+        signals = (signal.SIGINT, signal.SIGTERM)
+        self._before = {number: signal.signal(number, self._interrupt) for number in signals}
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
-    def _interrupt(self, *_: object) -> None:
-        self.seen = True
-        raise KeyboardInterrupt
+    def _interrupt(self, number: int, _: object) -> None:
+        if self.seen is None:
+            self.seen = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+            raise self.seen
 
 
 def log_at_info() -> None:
@@ -90,9 +141,11 @@ def captured(log: Path) -> Iterator[TextIO]:
         os.dup2(target, 2)
         yield terminal
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        terminal.close()
+        for stream in (sys.stdout, sys.stderr, terminal):
+            with suppress(OSError):  # the disk is full: what follows says so
+                stream.flush()
+        with suppress(OSError):
+            terminal.close()
         for number, copy in enumerate(saved, start=1):
             os.dup2(copy, number)
             os.close(copy)
@@ -152,5 +205,20 @@ def _subclasses(cls: type[ReelflowError]) -> Iterator[type[ReelflowError]]:
 
 
 def as_reelflow_error(failure: Exception, step: str) -> ReelflowError:
-    """Return a `ReelflowError` as it is, and any other failure of a step as `StepFailed`."""
-    return failure if isinstance(failure, ReelflowError) else StepFailed(step, failure)
+    """Return a `ReelflowError` as it is, and any other failure of a step as `StepFailed`.
+
+    A fault of the machine whose cause is known, as a full disk, has words of its own.
+    """
+    if isinstance(failure, ReelflowError):
+        return failure
+    known = machine_fault(failure)
+    if known is None:
+        return StepFailed(step, failure)
+    return ReelflowError(f"{step} failed. {known.message}", known.remedy)
+
+
+def with_remedy(error: ReelflowError, remedy: str) -> ReelflowError:
+    """Return the error with another remedy."""
+    changed = _rebuilt(error.message, error.exit_code)
+    changed.remedy = remedy
+    return changed

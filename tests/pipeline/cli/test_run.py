@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import types
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli.app import app
-from pipeline.runs import finish
+from pipeline.runs import finish, process
 from reelflow.config.layout import Layout
 from tests.pipeline import standin
 
@@ -175,6 +178,82 @@ def test_an_output_that_is_a_file_is_refused(
     layout.output.touch()
     assert _run(layout, data) == 2
     assert "choose another --output" in capfd.readouterr().err.lower()
+
+
+def _damaged(layout: Layout) -> None:
+    layout.metadata.write_bytes(b"garbage" * 200)
+
+
+def _folder_in_the_way(layout: Layout) -> None:
+    (layout.latest / "mine").mkdir(parents=True)
+
+
+def _unreadable_lock(layout: Layout) -> None:
+    layout.lock.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (_damaged, "metadata.db is not ML Metadata's database"),
+        (_folder_in_the_way, "latest is not the link"),
+        (_unreadable_lock, ".lock: Is a directory"),
+    ],
+)
+def test_an_output_that_cannot_be_used_is_refused_at_the_start(
+    layout: Layout,
+    data: Path,
+    capfd: pytest.CaptureFixture[str],
+    harm: Callable[[Layout], None],
+    words: str,
+) -> None:
+    layout.output.mkdir()
+    harm(layout)
+    assert _run(layout, data) == 2
+    assert words in capfd.readouterr().err
+    assert not layout.runs.exists()
+
+
+def test_metadata_in_use_is_refused_with_words(
+    layout: Layout,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(process, "_LOCK_SECONDS", 0.0)
+    layout.output.mkdir()
+    other = sqlite3.connect(layout.metadata, isolation_level=None)
+    other.execute("CREATE TABLE t (x)")
+    other.execute("BEGIN EXCLUSIVE")
+    assert _run(layout, data) == 2
+    assert "another program uses it" in capfd.readouterr().err
+    other.close()
+
+
+def test_a_full_disk_is_said_and_leaves_a_summary(
+    layout: Layout, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/artifacts/x")
+
+    monkeypatch.setattr(finish, "finish_run", full)
+    assert _run(layout, data) == 1
+    assert "The disk is full, at /artifacts/x." in capfd.readouterr().err
+    assert "The disk is full" in _summary(layout)["error"]
+
+
+def test_a_termination_leaves_a_summary(
+    layout: Layout, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def terminated(*args: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["pipeline.definition"], "create_pipeline", terminated)
+        assert _run(layout, data) == 143
+    assert capfd.readouterr().err.startswith("Terminated. Finished steps")
+    assert _summary(layout)["error"] == "Terminated."
 
 
 def test_ctrl_c_ends_cleanly(
