@@ -72,9 +72,13 @@ def test_bad_input_keeps_its_exit_code(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_termination_is_as_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended, failures.explained():
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.pause()
+    def terminated() -> None:
+        with failures.explained():
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+
+    with pytest.raises(SystemExit) as ended:
+        terminated()
     assert ended.value.code == 143
     assert capsys.readouterr().err == "Terminated.\n"
     assert _end(KeyboardInterrupt(), capsys) == (130, "Interrupted.\n")
