@@ -51,7 +51,7 @@ verify-debian: ## Run the end-to-end test on TFX 1.21 in a Debian 13 root; as ro
 
 .PHONY: bench
 bench: $(READY) ## Measure speed in short forms, a few minutes in all; docs/performance.md has the long ones
-	@for name in ingest evaluation serving training pipeline scale; do \
+	@for name in ingest evaluation serving training losses pipeline scale; do \
 		$(VENV)/bin/python -m benchmarks.$$name --short || exit 1; done
 
 .PHONY: lint

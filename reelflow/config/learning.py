@@ -62,9 +62,9 @@ class ModelConfig(Section):
     """Share of every dense layer's input dropped in training."""
     tower_l2: Annotated[float, Field(ge=0)] = 0.0
     """L2 on the towers' outputs (squared norms, mean over the batch) and on dense layers."""
-    loss: Literal["full_softmax", "in_batch_softmax", "bpr"] = "full_softmax"
-    """Retrieval loss: over the whole catalogue, over the movies of the batch, or pairwise against
-    sampled movies (BPR)."""
+    loss: Literal["full_softmax", "in_batch_softmax", "tfrs_retrieval", "bpr"] = "full_softmax"
+    """Retrieval loss: over the whole catalogue, over the movies of the batch (ours, or TFRS's own
+    task, with the same values and slower), or pairwise against sampled movies (BPR)."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Divisor of the scores in the retrieval loss; below 1 sharpens it."""
     negatives: Literal["uniform", "popularity"] = "uniform"

@@ -12,6 +12,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_recommenders as tfrs
 
 from reelflow.baselines.recent_popularity import recent_shares
 from reelflow.config import ModelConfig, TrainConfig
@@ -115,6 +116,39 @@ class InBatchSoftmax(RetrievalLoss):
         return math.log(max(1, min(train.batch_size, len(data.train))))
 
 
+class TfrsRetrieval(InBatchSoftmax):
+    """TFRS's own task, `tfrs.tasks.Retrieval`, with accidental hits removed.
+
+    The tutorials' designs train by it. `InBatchSoftmax` has the same values and gradients in a
+    third to a twentieth of the time (`losses.in_batch_softmax`).
+    """
+
+    def __init__(
+        self,
+        data: EncodedData,
+        config: ModelConfig,
+        candidate_tower: CandidateTower,
+        seen: SeenMovies,
+    ) -> None:
+        super().__init__(data, config, candidate_tower, seen)
+        self._task = tfrs.tasks.Retrieval(remove_accidental_hits=True)
+        # The task counts on AutoGraph, which the training step does without.
+        self._graph = tf.function(self._task)
+
+    def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
+        """Return the mean over the batch of the task's loss, which is a sum."""
+        queries, _, targets = batch
+        shares = tf.gather(self._popularity, targets) if self._config.logq else None
+        loss = self._graph(
+            queries,
+            candidates,
+            candidate_sampling_probability=shares,
+            candidate_ids=targets,
+            compute_metrics=False,
+        )
+        return loss / tf.cast(tf.size(targets), loss.dtype)
+
+
 class BayesianPersonalisedRanking(RetrievalLoss):
     """BPR: pairs of the target and sampled negatives, without seen ones (`model.mask_seen`)."""
 
@@ -173,6 +207,7 @@ class BayesianPersonalisedRanking(RetrievalLoss):
 RETRIEVAL_LOSSES: Final[Mapping[str, type[RetrievalLoss]]] = {
     "full_softmax": FullSoftmax,
     "in_batch_softmax": InBatchSoftmax,
+    "tfrs_retrieval": TfrsRetrieval,
     "bpr": BayesianPersonalisedRanking,
 }
 """Name in `model.loss` to the loss."""

@@ -1,7 +1,8 @@
 """Outputs of the rating model: from utilities to stars, likes and the loss.
 
 A head gives one number a pair, its *utility* (float32 [batch]). An output turns it into stars, into
-the loss, and some also into the probability that the user likes the movie.
+the loss, and some also into the probability that the user likes the movie. Losses are TFRS's task
+(`tfrs.tasks.Ranking`) but for the ordinal one, which TFRS does not have.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_recommenders as tfrs
 import tf_keras as keras
 
 from reelflow.base.errors import BadInput
@@ -38,13 +40,15 @@ class Output(keras.layers.Layer):
         self.deviation = float(ratings.std(dtype=np.float64)) or 1.0
         """Standard deviation of the train ratings: the unit of errors, so that step sizes and
         penalties suit any scale."""
+        self._squared_error = tfrs.tasks.Ranking(loss=keras.losses.MeanSquaredError())
 
     def loss(
         self, utilities: tf.Tensor, ratings: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
         """Return the mean squared error in standard deviations, for early stopping to compare."""
-        errors = (self.stars(utilities) - ratings) / self.deviation
-        return tf.reduce_mean(tf.square(errors))
+        return self._squared_error(
+            labels=ratings / self.deviation, predictions=self.stars(utilities) / self.deviation
+        )
 
     @abstractmethod
     def stars(self, utilities: tf.Tensor) -> tf.Tensor:
@@ -175,6 +179,9 @@ class LikeOutput(Output):
             )
         share = float(liked.mean())
         super().__init__(ratings, float(np.log(share / (1.0 - share))))
+        self._cross_entropy = tfrs.tasks.Ranking(
+            loss=keras.losses.BinaryCrossentropy(from_logits=True)
+        )
         self._threshold = like_threshold
         self._disliked_stars = float(ratings[~liked].mean(dtype=np.float64))
         self._liked_stars = float(ratings[liked].mean(dtype=np.float64))
@@ -184,9 +191,7 @@ class LikeOutput(Output):
     ) -> tf.Tensor:
         """Return the mean cross-entropy in nats, in validation too."""
         liked = tf.cast(ratings >= self._threshold, tf.float32)
-        return tf.reduce_mean(
-            tf.nn.sigmoid_cross_entropy_with_logits(labels=liked, logits=utilities)
-        )
+        return self._cross_entropy(labels=liked, predictions=utilities)
 
     def stars(self, utilities: tf.Tensor) -> tf.Tensor:
         """Return expected stars, float32 [batch]."""

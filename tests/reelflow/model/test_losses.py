@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_recommenders as tfrs
 
 from reelflow.model.losses import (
     bayesian_personalised_ranking,
@@ -103,28 +102,6 @@ def test_in_batch_softmax(logq: bool) -> None:
     probabilities = tf.constant(shares) if logq else None
     loss = in_batch_softmax(QUERIES, CANDIDATES[TARGETS], tf.constant(TARGETS), probabilities)
     assert float(loss) == pytest.approx(_cross_entropy(logits, np.arange(BATCH)), rel=1e-5)
-
-
-def test_in_batch_softmax_is_that_of_tfrs() -> None:
-    shares = RANDOM.dirichlet(np.ones(MOVIES)).astype(np.float32)
-    movies = RANDOM.choice(MOVIES, 40).astype(np.int32)
-    queries = tf.Variable(RANDOM.normal(size=(40, SIZE)).astype(np.float32))
-    table = tf.Variable(CANDIDATES)
-    theirs = tfrs.tasks.Retrieval(remove_accidental_hits=True)
-    with tf.GradientTape(persistent=True) as tape:
-        candidates = tf.gather(table, movies)
-        found = in_batch_softmax(queries, candidates, movies, tf.constant(shares))
-        expected = theirs(
-            queries,
-            candidates,
-            candidate_ids=movies,
-            candidate_sampling_probability=tf.gather(shares, movies),
-        )
-        expected /= len(movies)
-    assert float(found) == pytest.approx(float(expected), rel=1e-5)
-    for variable in (queries, table):
-        gradients = (tf.convert_to_tensor(tape.gradient(x, variable)) for x in (found, expected))
-        np.testing.assert_allclose(*gradients, atol=1e-6)
 
 
 def test_logq_makes_the_sampled_softmax_unbiased() -> None:
