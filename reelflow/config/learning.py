@@ -62,9 +62,16 @@ class ModelConfig(Section):
     """Share of every dense layer's input dropped in training."""
     tower_l2: Annotated[float, Field(ge=0)] = 0.0
     """L2 on the towers' outputs (squared norms, mean over the batch) and on dense layers."""
-    loss: Literal["full_softmax", "in_batch_softmax", "tfrs_retrieval", "bpr"] = "full_softmax"
-    """Retrieval loss: over the whole catalogue, over the movies of the batch (ours, or TFRS's own
-    task, with the same values and slower), or pairwise against sampled movies (BPR)."""
+    loss: Literal[
+        "sampled_softmax", "full_softmax", "in_batch_softmax", "tfrs_retrieval", "bpr"
+    ] = "sampled_softmax"
+    """Retrieval loss: over a sample of the catalogue that all ratings of a step share, over the
+    whole catalogue, over the movies of the batch (ours, or TFRS's own task, with the same values
+    and slower), or pairwise against sampled movies (BPR). The first two train on whole timelines,
+    the others rating by rating."""
+    sampled_movies: Annotated[int, Field(ge=1)] = 512
+    """Size of the sample of `sampled_softmax`; a catalogue of up to four times as many movies is
+    compared in full."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Divisor of the scores in the retrieval loss; below 1 sharpens it."""
     negatives: Literal["uniform", "popularity"] = "uniform"
@@ -165,6 +172,12 @@ class TrainConfig(Section):
     data.feedback = "counts"."""
     batch_size: Annotated[int, Field(ge=1)] = 1024
     """Ratings per step."""
+    window: Annotated[int, Field(ge=1)] = 100
+    """Consecutive ratings of timelines that are trained on together, with losses that train on
+    whole timelines; a step has as many windows as make up its batch."""
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    """Step size of retrieval on timelines: up to `learning_rate` and down to nothing over all
+    `epochs`, none of which is left out, or always the same, until validation stops it."""
     patience: Annotated[int, Field(ge=1)] = 2
     """Epochs without a better validation loss before training stops."""
     refit: bool = True

@@ -18,6 +18,7 @@ from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encode import is_split_by_time, training_data, with_whole_histories
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.rating.days import serving_day
+from reelflow.model.sequences import Windows
 from reelflow.model.tasks import RATING_LOSS, TASK_LOSSES, JointModel
 from reelflow.model.timelines import Batches, sample_rows
 from reelflow.model.warm_start import WeightTransfer
@@ -113,13 +114,25 @@ def _fit_once(
     history: History = {}
     for loss, tasks in joint.stages.items():
         joint.learn(tasks)
-        batches = Batches(data.train, train.batch_size, train.seed, train.by_counts)
-        rate = rating_rate(train, len(batches)) if loss == RATING_LOSS else train.learning_rate
+        on_timelines = joint.learns_on_timelines() and not train.by_counts
+        batches: keras.utils.Sequence
+        if on_timelines:
+            length = joint.query_tower.history_length
+            batches = Windows(data.train, length, train.batch_size, train.window, train.seed)
+        else:
+            batches = Batches(data.train, train.batch_size, train.seed, train.by_counts)
+        cycles = on_timelines and train.schedule == "one_cycle"
+        rate: float | Schedule = train.learning_rate
+        if loss == RATING_LOSS:
+            rate = rating_rate(train, len(batches))
+        elif cycles:
+            rate = OneCycle(train.learning_rate, train.epochs * len(batches))
         descent = optimizer(train, rate)
         # Made in the first step, slots would have TensorFlow trace that step twice.
         descent._create_all_weights(joint.trainable_variables)
-        joint.compile(optimizer=descent, steps_per_execution=STEPS)
-        best = BestWeights(loss, train.patience)
+        # Putting steps into a loop costs another trace, and gains nothing where they are long.
+        joint.compile(optimizer=descent, steps_per_execution=1 if on_timelines else STEPS)
+        best = BestWeights(loss, None if cycles else train.patience)
         if validation is not None and set(tasks) <= set(warm):
             best.start_with(joint, joint.evaluate(validation, verbose=0, return_dict=True)[loss])
         max_epochs = epochs.get(loss, train.epochs)
@@ -185,7 +198,13 @@ class BestWeights(keras.callbacks.Callback):
     the last weights stay.
     """
 
-    def __init__(self, loss: str, patience: int) -> None:
+    def __init__(self, loss: str, patience: int | None) -> None:
+        """Watch a loss.
+
+        Args:
+            loss: its name in the history.
+            patience: epochs without a better one before training stops; None never stops it.
+        """
         super().__init__()
         self._loss = VALIDATION + loss
         self._patience = patience
@@ -209,7 +228,7 @@ class BestWeights(keras.callbacks.Callback):
             self._keep(self.model, loss, epoch + 1)
         else:
             self._stale += 1
-        if self._stale >= self._patience:
+        if self._patience is not None and self._stale >= self._patience:
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -231,6 +250,42 @@ def rating_rate(config: TrainConfig, steps: int) -> Schedule:
     return keras.optimizers.schedules.ExponentialDecay(
         config.rating_learning_rate, steps, config.rating_decay, staircase=True
     )
+
+
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """A step size that rises in a straight line, and falls to nothing in half a cosine.
+
+    Smith & Topin 2018, "Super-convergence: very fast training of neural networks using large
+    learning rates": as good as a constant one after many more epochs.
+    """
+
+    RISE = 0.25
+    """Share of the steps in which it rises."""
+    BEGIN = 0.1
+    """First step size, as a share of the highest."""
+
+    def __init__(self, highest: float, steps: int) -> None:
+        """Make the schedule.
+
+        Args:
+            highest: the highest step size.
+            steps: number of steps until it is zero.
+        """
+        super().__init__()
+        self._highest, self._steps = highest, max(1, steps)
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """Return the step size of a step, counted from 0."""
+        done = (tf.cast(step, tf.float32) + 0.5) / self._steps
+        rise = self.BEGIN + (1.0 - self.BEGIN) * done / self.RISE
+        fall = 0.5 + 0.5 * tf.cos(
+            np.pi * tf.clip_by_value((done - self.RISE) / (1 - self.RISE), 0, 1)
+        )
+        return self._highest * tf.minimum(rise, fall)
+
+    def get_config(self) -> dict[str, float]:
+        """Return the arguments, as Keras asks."""
+        return {"highest": self._highest, "steps": self._steps}
 
 
 def optimizer(

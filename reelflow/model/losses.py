@@ -11,7 +11,11 @@ MASKED = -1e9
 
 
 def full_softmax(
-    queries: tf.Tensor, candidates: tf.Tensor, targets: tf.Tensor, seen: tf.Tensor
+    queries: tf.Tensor,
+    candidates: tf.Tensor,
+    targets: tf.Tensor,
+    seen: tf.Tensor,
+    weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Return the cross-entropy of a softmax over the whole catalogue.
 
@@ -24,44 +28,73 @@ def full_softmax(
         targets: `movie_index`, int32 [batch].
         seen: movies to leave out of the softmax, int32 [n, 2] of (row, movie), n may be 0, or bool
             [batch, movies], which is faster for many; the target itself always stays.
+        weights: of the rows in the mean, float32 [batch]; None: all alike.
     """
-    return _softmax(queries, candidates, targets, seen, tf.zeros_like(targets, queries.dtype))
+    positives = tf.gather(candidates, targets)
+    return softmax(queries, positives, candidates, seen, targets, weights)
+
+
+def softmax(
+    queries: tf.Tensor,
+    positives: tf.Tensor,
+    negatives: tf.Tensor,
+    excluded: tf.Tensor,
+    columns: tf.Tensor | None = None,
+    weights: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Return the cross-entropy of softmaxes over a target and negatives that all rows share.
+
+    Args:
+        queries: float32 [batch, size].
+        positives: the targets' embeddings, float32 [batch, size].
+        negatives: float32 [n, size].
+        excluded: negatives to leave out, int32 [m, 2] of (row, column), or bool [batch, n].
+        columns: the target's column among the negatives, left out as well, int32 [batch]; None: it
+            has none, or `excluded` has it.
+        weights: of the rows in the mean, float32 [batch]; None: all alike.
+    """
+    weights = tf.ones_like(queries[:, 0]) if weights is None else weights
+    if columns is None:
+        cells = tf.zeros([0, 2], tf.int32)
+    else:
+        cells = tf.stack([tf.range(tf.size(columns)), columns], axis=1)
+    return _softmax(queries, positives, negatives, excluded, cells, weights)
 
 
 @tf.custom_gradient
 def _softmax(
     queries: tf.Tensor,
-    candidates: tf.Tensor,
-    targets: tf.Tensor,
-    seen: tf.Tensor,
-    discounts: tf.Tensor,
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, None, None, None]]]:
-    """Return `full_softmax`, with `discounts`, float32 [batch], taken from the targets' scores.
+    positives: tf.Tensor,
+    negatives: tf.Tensor,
+    excluded: tf.Tensor,
+    cells: tf.Tensor,
+    weights: tf.Tensor,
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
+    """Return `softmax`.
 
-    The gradient is written out, because TensorFlow's own copies the [batch, movies] matrix for each
-    of its steps.
+    The gradient is written out, because TensorFlow's own copies the [batch, n] matrix for each of
+    its steps.
     """
-    target_candidates = tf.gather(candidates, targets)
-    target_scores = tf.reduce_sum(queries * target_candidates, axis=1) - discounts
-    rows = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
-    scores = tf.matmul(queries, candidates, transpose_b=True)
-    if seen.dtype == tf.bool:
-        scores = tf.where(seen, MASKED, scores)
+    target_scores = tf.reduce_sum(queries * positives, axis=1)
+    scores = tf.matmul(queries, negatives, transpose_b=True)
+    if excluded.dtype == tf.bool:
+        scores = tf.where(excluded, MASKED, scores)
     else:
-        scores = tf.tensor_scatter_nd_update(scores, seen, tf.fill(tf.shape(seen)[:1], MASKED))
-    scores = tf.tensor_scatter_nd_update(scores, rows, target_scores)
-    highest = tf.reduce_max(scores, axis=1, keepdims=True)
-    weights = tf.exp(scores - highest)
-    sums = tf.reduce_sum(weights, axis=1)
-    loss = tf.reduce_mean(tf.math.log(sums) + highest[:, 0] - target_scores)
+        cells = tf.concat([excluded, cells], axis=0)
+    scores = tf.tensor_scatter_nd_update(scores, cells, tf.fill(tf.shape(cells)[:1], MASKED))
+    highest = tf.maximum(tf.reduce_max(scores, axis=1), target_scores)
+    powers = tf.exp(scores - highest[:, None])
+    of_targets = tf.exp(target_scores - highest)
+    sums = tf.reduce_sum(powers, axis=1) + of_targets
+    shares = weights / tf.reduce_sum(weights)
+    loss = tf.reduce_sum(shares * (tf.math.log(sums) + highest - target_scores))
 
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, None, None, None]:
-        share = upstream / tf.cast(tf.size(targets), tf.float32)
-        scale = (share / sums)[:, None]
-        by_query = tf.matmul(weights, candidates) * scale - share * target_candidates
-        by_candidate = tf.matmul(weights, queries * scale, transpose_a=True)
-        by_candidate = tf.tensor_scatter_nd_sub(by_candidate, targets[:, None], share * queries)
-        return by_query, by_candidate, None, None, None
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        scale = (upstream * shares / sums)[:, None]
+        of_target = scale * (of_targets - sums)[:, None]
+        by_query = tf.matmul(powers, negatives) * scale + of_target * positives
+        by_negative = tf.matmul(powers, queries * scale, transpose_a=True)
+        return by_query, of_target * queries, by_negative, None, None, None
 
     return loss, gradient
 
@@ -98,6 +131,22 @@ def draw_negatives(probabilities: tf.Tensor, rows: tf.Tensor, count: int) -> tf.
     return tf.reshape(drawn, [-1, count])
 
 
+def draw_once(odds: tf.Tensor, count: int) -> tf.Tensor:
+    """Draw movies, each at most once, with given odds (systematic sampling, Madow 1949).
+
+    Args:
+        odds: of each movie, at most 1, float64 [movies], which sums to `count`.
+        count: number of movies.
+
+    Returns:
+        Distinct `movie_index`, int32 [count], ascending.
+    """
+    ends = tf.cumsum(odds)
+    ends *= count / ends[-1]
+    marks = tf.random.uniform([], dtype=tf.float64) + tf.range(count, dtype=tf.float64)
+    return tf.searchsorted(ends, marks, side="right")
+
+
 def in_batch_softmax(
     queries: tf.Tensor, candidates: tf.Tensor, targets: tf.Tensor, probabilities: tf.Tensor | None
 ) -> tf.Tensor:
@@ -124,10 +173,8 @@ def in_batch_softmax(
     offsets = repeats
     if probabilities is not None:
         offsets -= tf.math.log(tf.gather(probabilities, movies))
-    return _softmax(
-        tf.concat([queries, tf.ones_like(queries[:, :1])], axis=1),
-        tf.concat([tf.gather(candidates, first), offsets[:, None]], axis=1),
-        columns,
-        tf.zeros([0, 2], tf.int32),
-        tf.gather(repeats, columns),
-    )
+    queries = tf.concat([queries, tf.ones_like(queries[:, :1])], axis=1)
+    negatives = tf.concat([tf.gather(candidates, first), offsets[:, None]], axis=1)
+    positives = tf.gather(offsets - repeats, columns)[:, None]
+    positives = tf.concat([candidates, positives], axis=1)
+    return softmax(queries, positives, negatives, tf.zeros([0, 2], tf.int32), columns)

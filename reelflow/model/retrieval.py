@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
@@ -20,11 +21,17 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.model.losses import (
     bayesian_personalised_ranking,
     draw_negatives,
+    draw_once,
     full_softmax,
     in_batch_softmax,
+    softmax,
 )
-from reelflow.model.timelines import SeenMovies, Timelines
+from reelflow.model.timelines import Floats, SeenMovies, Timelines
 from reelflow.model.towers import CandidateTower
+
+Odds: TypeAlias = npt.NDArray[np.float64]
+FULL_BELOW = 4
+"""Times the size of the sample that a catalogue is compared in full up to, which is as fast."""
 
 
 class RetrievalBatch(NamedTuple):
@@ -36,6 +43,8 @@ class RetrievalBatch(NamedTuple):
     """`user_index`, int32 [batch]."""
     targets: tf.Tensor
     """`movie_index`, int32 [batch]."""
+    weights: tf.Tensor | None = None
+    """Of the rows in the mean, float32 [batch]; None: all alike."""
 
 
 class RetrievalLoss(ABC):
@@ -43,6 +52,9 @@ class RetrievalLoss(ABC):
 
     trains_on_catalogue: ClassVar[bool] = False
     """True if training compares with all movies; False if it needs the targets' embeddings only."""
+    on_timelines: ClassVar[bool] = False
+    """True if training takes whole windows of timelines (`sequences.Windows`); False if it takes
+    ratings of many users, as those of the batch are its negatives."""
 
     def __init__(
         self,
@@ -68,7 +80,8 @@ class RetrievalLoss(ABC):
 
     def validation(self, batch: RetrievalBatch, movies: tf.Tensor) -> tf.Tensor:
         """Return the loss over all `movies`, float32 [movies, size + 1], without sampling."""
-        return full_softmax(batch.queries, movies, batch.targets, self._seen.rows(batch.users))
+        queries, users, targets, weights = batch
+        return full_softmax(queries, movies, targets, self._seen.rows(users), weights)
 
     @staticmethod
     @abstractmethod
@@ -80,6 +93,7 @@ class FullSoftmax(RetrievalLoss):
     """Softmax over the catalogue, seen movies left out (`model.mask_seen`)."""
 
     trains_on_catalogue = True
+    on_timelines = True
 
     def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss of a training step, the same as in validation."""
@@ -93,6 +107,43 @@ class FullSoftmax(RetrievalLoss):
             return math.log(movies)
         seen = np.bincount(data.train.user_index)[data.train.user_index]
         return float(np.log(np.maximum(movies - seen + 1, 1)).mean())
+
+
+class SampledSoftmax(FullSoftmax):
+    """Softmax over a sample of movies that all ratings of a step share, corrected for its odds.
+
+    Half of the sample is drawn evenly, half by popularity, each movie at most once; a score is
+    raised by the logarithm of how rarely its movie is drawn (logQ, as in Bengio & Senécal 2008,
+    "Adaptive importance sampling to accelerate training of a neural probabilistic language model"),
+    so that the sum over the sample is that over the catalogue on average. Validation is exact.
+    """
+
+    def __init__(
+        self,
+        data: EncodedData,
+        config: ModelConfig,
+        candidate_tower: CandidateTower,
+        seen: SeenMovies,
+    ) -> None:
+        super().__init__(data, config, candidate_tower, seen)
+        self._odds: Odds | None = None
+        if len(data.catalogue) > FULL_BELOW * config.sampled_movies:
+            self._odds = odds(self._popularity.numpy(), config.sampled_movies)
+
+    def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
+        """Return the loss over the sample; in small catalogues over all movies."""
+        if self._odds is None:
+            return super().training(batch, candidates)
+        drawn = draw_once(tf.constant(self._odds, tf.float64), self._config.sampled_movies)
+        rarity = -tf.math.log(tf.gather(tf.constant(self._odds, tf.float32), drawn))[:, None]
+        negatives = tf.gather(candidates, drawn)
+        # Queries are divided by the temperature, the last column of ones too.
+        biases = negatives[:, -1:] + self._config.temperature * rarity
+        negatives = tf.concat([negatives[:, :-1], biases], axis=1)
+        queries, users, targets, weights = batch
+        positives = tf.gather(candidates, targets)
+        excluded = self._seen.among(users, targets, drawn)
+        return softmax(queries, positives, negatives, excluded, weights=weights)
 
 
 class InBatchSoftmax(RetrievalLoss):
@@ -137,7 +188,7 @@ class TfrsRetrieval(InBatchSoftmax):
 
     def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the mean over the batch of the task's loss, which is a sum."""
-        queries, _, targets = batch
+        queries, _, targets, _ = batch
         shares = tf.gather(self._popularity, targets) if self._config.logq else None
         loss = self._graph(
             queries,
@@ -169,7 +220,7 @@ class BayesianPersonalisedRanking(RetrievalLoss):
 
     def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss against sampled movies; draws of seen movies have no weight."""
-        queries, users, targets = batch
+        queries, users, targets, _ = batch
         count = self._config.negative_count
         negatives = draw_negatives(self._probabilities, tf.size(users), count)
         embedded = self._candidate_tower(tf.reshape(negatives, [-1]), training=True)
@@ -186,7 +237,7 @@ class BayesianPersonalisedRanking(RetrievalLoss):
 
     def validation(self, batch: RetrievalBatch, movies: tf.Tensor) -> tf.Tensor:
         """Return the expectation of the training loss, exact and without random draws."""
-        queries, users, targets = batch
+        queries, users, targets, _ = batch
         scores = tf.matmul(queries, movies, transpose_b=True)
         cells = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
         weights = tf.tile(self._probabilities[None], [tf.size(targets), 1])
@@ -205,6 +256,7 @@ class BayesianPersonalisedRanking(RetrievalLoss):
 
 
 RETRIEVAL_LOSSES: Final[Mapping[str, type[RetrievalLoss]]] = {
+    "sampled_softmax": SampledSoftmax,
     "full_softmax": FullSoftmax,
     "in_batch_softmax": InBatchSoftmax,
     "tfrs_retrieval": TfrsRetrieval,
@@ -229,7 +281,12 @@ class RetrievalTask:
         self._loss = RETRIEVAL_LOSSES[config.loss](data, config, candidate_tower, seen)
 
     def __call__(
-        self, queries: tf.Tensor, users: tf.Tensor, targets: tf.Tensor, training: bool
+        self,
+        queries: tf.Tensor,
+        users: tf.Tensor,
+        targets: tf.Tensor,
+        training: bool,
+        weights: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the mean loss in nats, and in training the L2 penalty on the towers' outputs.
 
@@ -238,6 +295,7 @@ class RetrievalTask:
             users: `user_index` of each query, int32 [batch].
             targets: `movie_index` of the movie that the user turned to, int32 [batch].
             training: True for a training step; validation compares with the whole catalogue.
+            weights: of the rows in the mean, float32 [batch]; None: all alike.
         """
         l2, on_catalogue = self._config.tower_l2, self._loss.trains_on_catalogue or not training
         if on_catalogue:
@@ -247,15 +305,38 @@ class RetrievalTask:
             candidates = positives = self._candidate_tower(targets, training=True)
         penalty = tf.constant(0.0)
         if l2 and training:
-            penalty = l2 * (_mean_square(queries) + _mean_square(positives))
-        batch = RetrievalBatch(queries / self._config.temperature, users, targets)
+            penalty = l2 * (_mean_square(queries, weights) + _mean_square(positives, weights))
+        batch = RetrievalBatch(queries / self._config.temperature, users, targets, weights)
         loss = self._loss.training if training else self._loss.validation
         return loss(batch, candidates), penalty
 
 
-def _mean_square(rows: tf.Tensor) -> tf.Tensor:
+def _mean_square(rows: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
     """Return the mean over the batch of squared norms, the bias column left out."""
-    return tf.reduce_mean(tf.reduce_sum(tf.square(rows[:, :-1]), axis=1))
+    squares = tf.reduce_sum(tf.square(rows[:, :-1]), axis=1)
+    if weights is None:
+        return tf.reduce_mean(squares)
+    return tf.reduce_sum(weights * squares) / tf.reduce_sum(weights)
+
+
+def odds(shares: Floats, count: int) -> Odds:
+    """Return how likely each movie is in a sample, half of it drawn evenly, half by popularity.
+
+    Args:
+        shares: popularity, float [movies], which sums to 1.
+        count: size of the sample, fewer than there are movies.
+
+    Returns:
+        float64 [movies], at most 1, which sums to `count`.
+    """
+    wanted = count * (0.5 / len(shares) + 0.5 * shares.astype(np.float64))
+    certain = np.zeros(len(shares), np.bool_)
+    while True:
+        rest = np.where(certain, 0.0, wanted)
+        scaled = np.where(certain, 1.0, rest * (count - certain.sum()) / rest.sum())
+        if not (scaled > 1.0).any():
+            return scaled
+        certain |= scaled >= 1.0
 
 
 def popularity(data: EncodedData) -> tf.Tensor:

@@ -14,7 +14,8 @@ from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.layers import Bags
 from reelflow.model.rating import FrozenRatings, RatingModel, bias_ratings, freeze
-from reelflow.model.retrieval import RetrievalTask, recent_popularity
+from reelflow.model.retrieval import RETRIEVAL_LOSSES, RetrievalTask, recent_popularity
+from reelflow.model.sequences import PAST, WEIGHT, Sequences
 from reelflow.model.timelines import Histories, Timelines
 from reelflow.model.towers import CandidateTower, QueryTower
 from reelflow.model.weights import Weights, prefixed
@@ -76,6 +77,12 @@ class JointModel(tfrs.Model):
     def has_rating(self) -> bool:
         """True if the rating model is trained; otherwise stars come from biases."""
         return self._config.rating_weight > 0
+
+    def learns_on_timelines(self) -> bool:
+        """True if what is trained now takes batches of `Windows`, and not of `Batches`."""
+        return (
+            self.learning == [f.RETRIEVAL_TASK] and RETRIEVAL_LOSSES[self._config.loss].on_timelines
+        )
 
     @property
     def tasks(self) -> list[str]:
@@ -140,6 +147,15 @@ class JointModel(tfrs.Model):
             bag = self.query_tower.sums_of(self._bags, users, targets if training else None)
         return self.query_tower(users, recent, opinions, bag, training=training)
 
+    def query_along(self, sequences: Sequences, training: bool | None = None) -> tf.Tensor:
+        """Embed users at all positions of windows, float32 [windows * length, size + 1]."""
+        users, targets = (tf.reshape(x, [-1]) for x in (sequences.users, sequences.targets))
+        bag = None
+        if self._bags is not None:
+            bag = self.query_tower.sums_of(self._bags, users, targets if training else None)
+        without_targets = bool(training) and self._whole
+        return self.query_tower.along(sequences, bag, without_targets, training=training)
+
     # AutoGraph would translate Keras, TFRS and this module without need, which takes most of the
     # time until the first step.
     @tf.autograph.experimental.do_not_convert
@@ -159,19 +175,22 @@ class JointModel(tfrs.Model):
         reported losses are always means.
 
         Args:
-            inputs: columns of `Batches`, each [batch].
+            inputs: columns of `Batches`, each [batch]; or of `Windows`, for retrieval alone.
             training: True for a training step.
         """
         total, scale = tf.constant(0.0), tf.constant(1.0)
         if self._config.retrieval_reduction == "sum":
-            scale = tf.cast(tf.size(inputs[f.USER_INDEX]), tf.float32)
+            rows = inputs.get(WEIGHT, tf.ones_like(inputs[f.USER_INDEX], tf.float32))
+            scale = tf.reduce_sum(rows)
         if f.RETRIEVAL_TASK in self.learning:
-            queries = self.query(
-                inputs[f.USER_INDEX], inputs[f.HISTORY_END], inputs[f.MOVIE_INDEX], training
-            )
-            loss, penalty = self._retrieval_task(
-                queries, inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], training=training
-            )
+            users, targets, weights = inputs[f.USER_INDEX], inputs[f.MOVIE_INDEX], None
+            if PAST in inputs:
+                queries = self.query_along(Sequences.of(inputs, self.timelines), training)
+                columns = users, targets, inputs[WEIGHT]
+                users, targets, weights = (tf.reshape(column, [-1]) for column in columns)
+            else:
+                queries = self.query(users, inputs[f.HISTORY_END], targets, training)
+            loss, penalty = self._retrieval_task(queries, users, targets, training, weights)
             self._loss_means[RETRIEVAL_LOSS].update_state(loss)
             total += self._config.retrieval_weight * scale * (loss + penalty)
         if f.RATING_TASK in self.learning:

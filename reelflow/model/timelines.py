@@ -93,7 +93,8 @@ class Timelines(tf.Module):
         time, hidden = h.time[order], h.hidden[order]
         offsets = np.searchsorted(owner, np.arange(h.count + 1))
         visible = np.bincount(owner[~hidden], minlength=h.count)
-        self._unknown = h.unknown_movie
+        self.unknown_movie = h.unknown_movie
+        """The `movie_index` that stands for no movie."""
         self._movies = _table(movie, tf.int32, "movies")
         self._stars = _table(stars, tf.float32, "stars")
         self._offsets = _table(offsets, tf.int64, "offsets")
@@ -138,6 +139,10 @@ class Timelines(tf.Module):
         """
         positions, inside = self._before(users, ends, length)
         return self._at(positions, inside)
+
+    def at(self, positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return movies and opinions, as `recent` does, at positions, int64, -1 for padding."""
+        return self._at(tf.maximum(positions, 0), positions >= 0)
 
     def latest(
         self, users: tf.Tensor, length: int | tf.Tensor, as_judged: tf.Tensor
@@ -249,7 +254,7 @@ class Timelines(tf.Module):
         return positions, inside
 
     def _at(self, positions: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        movies = tf.where(inside, tf.gather(self._movies, positions), self._unknown)
+        movies = tf.where(inside, tf.gather(self._movies, positions), self.unknown_movie)
         return movies, tf.where(inside, tf.gather(self._opinions, positions), 0.0)
 
     def _rated(self, users: tf.Tensor, as_judged: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -321,6 +326,35 @@ class SeenMovies:
         if self.table is not None:
             return tf.gather(self.table, users)
         return self._timelines.seen(users if self._enabled else users[:0])
+
+    def among(self, users: tf.Tensor, targets: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        """Return which of a few movies are no negatives: seen by the user, or the target itself.
+
+        Args:
+            users: int [batch], many times the same few.
+            targets: `movie_index`, int32 [batch].
+            movies: distinct, int32 [n].
+
+        Returns:
+            bool [batch, n].
+        """
+        itself = targets[:, None] == movies[None, :]
+        if not self._enabled:
+            return itself
+        distinct, places = tf.unique(users)
+        if self.table is not None:
+            seen = tf.gather(tf.gather(self.table, distinct), movies, axis=1)
+        else:
+            count = tf.size(movies)
+            unknown = self._timelines.unknown_movie
+            columns = tf.tensor_scatter_nd_update(
+                tf.fill([unknown + 1], count), movies[:, None], tf.range(count)
+            )
+            cells = self._timelines.seen(distinct)
+            cells = tf.stack([cells[:, 0], tf.gather(columns, cells[:, 1])], axis=1)
+            shape = [tf.size(distinct), count + 1]
+            seen = (tf.scatter_nd(cells, tf.ones_like(cells[:, 0]), shape) > 0)[:, :-1]
+        return tf.gather(seen, places) | itself
 
 
 Batch = dict[str, npt.NDArray[np.generic]]

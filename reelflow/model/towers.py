@@ -10,6 +10,7 @@ from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedCatalogue, EncodedData, Tokens
 from reelflow.model.layers import Bags, dense_layers
+from reelflow.model.sequences import Sequences
 from reelflow.model.weights import GENRES, MOVIES, USERS, WORDS, Weight, numbered
 
 UNKNOWN_USER_RATE = 0.1
@@ -110,17 +111,58 @@ class QueryTower(keras.layers.Layer):
         Returns:
             float32 [batch, size + 1]; the last column is 1 and meets the movie's bias.
         """
-        parts = []
-        if self._knows_users:
-            parts.append(self._user_side(self._hide_some(users) if training else users))
+        history = None
         if self.history_length:
             weights = tf.cast(recent != self._padding, tf.float32) * self._position_weights
-            parts.append(tf.einsum("bh,bhd->bd", weights, self._history(recent)))
+            history = tf.einsum("bh,bhd->bd", weights, self._history(recent))
             if self._opinion is not None:
-                felt = weights * opinions
-                parts.append(tf.einsum("bh,bhd->bd", felt, self._opinion(recent)))
-        if bag is not None:
-            parts.append(bag)
+                history += tf.einsum("bh,bhd->bd", weights * opinions, self._opinion(recent))
+        return self._sum(users, history, bag, training)
+
+    def along(
+        self,
+        sequences: Sequences,
+        bag: tf.Tensor | None = None,
+        without_targets: bool = False,
+        training: bool | None = None,
+    ) -> tf.Tensor:
+        """Embed queries at all positions of windows of timelines, equal to a call for each.
+
+        Args:
+            sequences: the windows.
+            bag: sums over all rated movies (`sums_of`), float32 [windows * length, size], or None.
+            without_targets: leave the rated movie itself out of its history.
+            training: as for a call.
+
+        Returns:
+            float32 [windows * length, size + 1].
+        """
+        history = None
+        if self.history_length:
+            ages = sequences.ages()
+            if without_targets:
+                itself = sequences.movies[:, None, :] == sequences.targets[:, :, None]
+                ages = tf.where(itself, -1, ages)
+            # By age, and a zero for what is no part of a history.
+            by_age = tf.concat([[0.0], tf.reverse(self._position_weights, [0])], axis=0)
+            weights = tf.gather(by_age, ages + 1)
+            movies = self._history(sequences.movies)
+            if self._opinion is not None:
+                movies += sequences.opinions[:, :, None] * self._opinion(sequences.movies)
+            history = tf.matmul(weights, movies)
+            history = tf.reshape(history, [-1, history.shape[2]])
+        return self._sum(tf.reshape(sequences.users, [-1]), history, bag, training)
+
+    def _sum(
+        self,
+        users: tf.Tensor,
+        history: tf.Tensor | None,
+        bag: tf.Tensor | None,
+        training: bool | None,
+    ) -> tf.Tensor:
+        parts = [part for part in (history, bag) if part is not None]
+        if self._knows_users:
+            parts.append(self._user_side(self._hide_some(users) if training else users))
         query = self._dropout(tf.add_n(parts), training=training)
         if self._layers is not None:
             query = self._layers(query, training=training)
