@@ -6,12 +6,12 @@ from pathlib import Path
 
 from absl import logging
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
-from tfx.utils import io_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 from tfx.v1.dsl.standard_annotations import Deploy
 
 from components.artifacts import is_blessed, saved_model
 from reelflow.registry.push import push
+from reelflow.registry.storage import copy_model
 
 
 @component(component_annotation=Deploy)
@@ -39,9 +39,10 @@ def Pusher(
     if await_promotion or not (is_blessed(model_blessing) and is_blessed(infra_blessing)):
         pushed_model.set_int_custom_property("pushed", 0)
         return
+    # What may fail comes first: once the push has renamed a folder, only the record is left.
+    copy_model(saved_model(model), Path(pushed_model.uri))
     version = push(saved_model(model), Path(directory), keep=keep)
     logging.info("Model pushed to %s.", version)
-    io_utils.copy_dir(str(saved_model(model)), pushed_model.uri)
     pushed_model.set_int_custom_property("pushed", 1)
     pushed_model.set_string_custom_property("pushed_destination", str(version))
     pushed_model.set_string_custom_property("pushed_version", version.name)

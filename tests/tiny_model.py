@@ -22,6 +22,7 @@ from reelflow.saved_model import golden
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import SIGNATURES
 from reelflow.saved_model.files import CATALOGUE, GOLDEN, ModelInfo, StarScale
+from reelflow.saved_model.manifest import write_manifest
 
 USERS = ["1", "2", "3", "4", "5"]
 MOVIES = [str(number) for number in range(1, 13)]
@@ -278,4 +279,5 @@ def export(
         "rating_count": pa.array(COUNTS, pa.int64()),
     }
     pq.write_table(pa.table(columns), folder / CATALOGUE)
+    write_manifest(folder)
     return folder

@@ -16,6 +16,7 @@ from reelflow.saved_model import golden
 from reelflow.saved_model.client import Signatures, Values
 from reelflow.saved_model.contract import EVALUATE, RATE, RECOMMEND, SIMILAR
 from reelflow.saved_model.files import CATALOGUE, GOLDEN, ModelInfo
+from reelflow.saved_model.manifest import write_manifest
 
 GOLDEN_ROWS = 8
 
@@ -37,6 +38,7 @@ def export(
     info.write(folder)
     pq.write_table(_catalogue(data), folder / CATALOGUE)
     golden.write(folder / GOLDEN, golden.record(Signatures(signatures), _requests(data, users)))
+    write_manifest(folder)
 
 
 def _catalogue(data: EncodedData) -> pa.Table:

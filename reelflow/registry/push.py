@@ -12,8 +12,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from reelflow.base.common import SECONDS_PER_DAY
+from reelflow.base.common import SECONDS_PER_DAY, content_hash
+from reelflow.registry.storage import copy_model
 from reelflow.saved_model.files import SAVED_MODEL, version_of
+from reelflow.saved_model.manifest import find_damage
 
 _INCOMING = ".incoming-"
 _OUTGOING = ".outgoing-"
@@ -24,7 +26,8 @@ def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:
     """Copy a model to `base/<version>` in one step, then remove the oldest versions.
 
     The copy is made in a hidden folder beside the versions and renamed when it is complete and on
-    disk, so that a server never sees half a version, even if the process is killed.
+    disk, so that a server never sees half a version, even if the process is killed. A model that
+    the newest version has already, byte for byte, is not pushed again: a push may be repeated.
 
     Args:
         model: folder of the SavedModel.
@@ -33,11 +36,12 @@ def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:
         now: seconds since 1970; None for the clock.
 
     Returns:
-        The new version's folder. Versions are whole numbers that always grow: the time, or one more
-        than the highest there is.
+        The new version's folder, or that of the newest if it is the same model. Versions are whole
+        numbers that always grow: the time, or one more than the highest there is.
 
     Raises:
         FileNotFoundError: `model` holds no `saved_model.pb`.
+        OSError: there is no room, or no right to write; nothing was pushed.
         ValueError: `keep` is below 1.
     """
     if keep < 1:
@@ -49,9 +53,13 @@ def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:
         left = entry.name.startswith((_INCOMING, _OUTGOING))
         if left and time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
             shutil.rmtree(entry)
+    for newest in versions(base)[-1:]:
+        there = base / str(newest)
+        if find_damage(there) is None and content_hash(there) == content_hash(model):
+            return there
     with tempfile.TemporaryDirectory(prefix=_INCOMING, dir=base) as hidden:
         copy = Path(hidden, "model")
-        shutil.copytree(model, copy)
+        copy_model(model, copy)
         _flush([copy, *copy.rglob("*")])
         target = _take_version(copy, base, int(time.time()) if now is None else now)
     _flush([base])

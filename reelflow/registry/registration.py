@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,9 +20,11 @@ from reelflow.base.metrics import LIVE, OVER_USERS, Scope, all_paths
 from reelflow.data.ingest.results import IngestSummary
 from reelflow.evaluation.results import Results, Summary
 from reelflow.registry import store
+from reelflow.registry.storage import copy_model, local_path, share_files
 from reelflow.registry.store import (
     CHALLENGER,
     CHAMPION,
+    MODEL,
     NoAnswer,
     Registry,
     Version,
@@ -142,7 +143,10 @@ def _register(registry: Registry, candidate: Candidate, alias: str) -> Version:
     if alias == CHALLENGER:
         if registry.aliases().get(CHAMPION) != version.number:
             registry.set_alias(CHALLENGER, version.number)
-    elif version.tags.get(store.PUSHED_VERSION) != candidate.pushed_version:
+    elif (
+        version.tags.get(store.PUSHED_VERSION) != candidate.pushed_version
+        or CHAMPION not in registry.aliases()
+    ):
         registry.promote(version.number)
         registry.tag(version.number, {store.PUSHED_VERSION: candidate.pushed_version or ""})
     return version
@@ -164,7 +168,7 @@ def _new_version(registry: Registry, candidate: Candidate, model_hash: str) -> V
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "model")
         package(candidate.saved_model, folder)
-        return registry.register(
+        version = registry.register(
             folder,
             model_hash,
             run_name=candidate.run_id or model_hash[:12],
@@ -179,6 +183,10 @@ def _new_version(registry: Registry, candidate: Candidate, model_hash: str) -> V
             files=candidate.files,
             texts={"config.json": json.dumps(candidate.config, indent=2)},
         )
+    kept = local_path(registry.facts(version).artifacts)
+    if kept is not None:
+        share_files(candidate.saved_model, kept / MODEL / FOLDER)
+    return version
 
 
 def package(saved_model: Path, folder: Path) -> None:
@@ -194,7 +202,7 @@ def package(saved_model: Path, folder: Path) -> None:
     set_up_mlflow()
     from mlflow.models import Model, ModelSignature
 
-    shutil.copytree(saved_model, folder / FOLDER)
+    copy_model(saved_model, folder / FOLDER)
     tensors = Definitions.read(saved_model).metadata[RECOMMEND]
     inputs, outputs = _schema(tensors["inputs"]), _schema(tensors["outputs"])
     model = Model(signature=ModelSignature(inputs=inputs, outputs=outputs))

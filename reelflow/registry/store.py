@@ -19,6 +19,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from reelflow.base.errors import BadInput, ReelflowError
+from reelflow.registry.storage import fetch
 from reelflow.saved_model.files import SAVED_MODEL
 
 SCHEME: Final = "models:/"
@@ -30,7 +31,8 @@ CHAMPIONS: Final = "reelflow.champions"
 """Tag of the registered model: numbers of the champions, the present one last."""
 _REMEMBERED = 50  # champions that the tag holds at most
 _BATCH = 100  # parameters that MLflow takes at a time
-_MODEL = "model"
+MODEL: Final = "model"
+"""Folder of the registered model among a version's artifacts."""
 MODEL_HASH: Final = "reelflow.model_hash"
 """Tag of a version: SHA-256 of its SavedModel (`content_hash`)."""
 
@@ -211,17 +213,10 @@ class Registry:
             BadInput: the version holds no SavedModel.
         """
         with self.asking():
-            import mlflow
-
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
                 source = self.client.get_model_version_download_uri(self.name, str(number))
-                mlflow.artifacts.download_artifacts(
-                    artifact_uri=source,
-                    dst_path=beside,
-                    tracking_uri=self.uri,
-                    registry_uri=self.uri,
-                )
+                fetch(source, Path(beside), self.uri)
                 models = sorted(Path(beside).rglob(SAVED_MODEL))
                 if not models:
                     raise BadInput(
@@ -299,7 +294,7 @@ class Registry:
                 now = int(time.time() * 1000)
                 measured = [Metric(key, value, now, 0) for key, value in metrics.items()]
                 self.client.log_batch(run_id, metrics=measured)
-                self.client.log_artifacts(run_id, str(model), _MODEL)
+                self.client.log_artifacts(run_id, str(model), MODEL)
                 for file in files:
                     self.client.log_artifact(run_id, str(file))
                 for name, text in (texts or {}).items():
@@ -310,7 +305,7 @@ class Registry:
             return _version(
                 self.client.create_model_version(
                     self.name,
-                    source=f"{run.info.artifact_uri}/{_MODEL}",
+                    source=f"{run.info.artifact_uri}/{MODEL}",
                     run_id=run_id,
                     tags=tags,
                     description=description,

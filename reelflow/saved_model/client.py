@@ -48,7 +48,8 @@ from reelflow.saved_model.contract import (
     Source,
     missing_parts,
 )
-from reelflow.saved_model.files import SAVED_MODEL, ModelInfo, StarScale, version_of
+from reelflow.saved_model.files import ModelInfo, StarScale, version_of
+from reelflow.saved_model.manifest import find_damage
 
 Arrays = dict[str, npt.NDArray[Any]]
 """Numpy arrays by name; strings are `object` arrays of bytes."""
@@ -204,20 +205,25 @@ def named_history(
 
 
 def latest_version(serving_dir: Path) -> Path:
-    """The newest pushed model: the folder with the highest whole number.
+    """Return the newest pushed model: the folder with the highest whole number.
+
+    A version whose files are not all there, as while it is copied, is passed over.
 
     Raises:
-        BadInput: there is no model.
+        BadInput: there is no whole model.
     """
-    folders = serving_dir.iterdir() if serving_dir.is_dir() else iter(())
-    versions = {
-        version: folder
-        for folder in folders
-        if (version := version_of(folder)) is not None and (folder / SAVED_MODEL).is_file()
-    }
-    if not versions:
+    folders = whole_versions(serving_dir)
+    if not folders:
         raise BadInput(f"There is no pushed model in {serving_dir}.", "Run `reelflow run` first.")
-    return versions[max(versions)]
+    return folders[0]
+
+
+def whole_versions(serving_dir: Path) -> list[Path]:
+    """Return the folders of the versions whose files are all there, the newest first."""
+    folders = serving_dir.iterdir() if serving_dir.is_dir() else iter(())
+    versions = {number: at for at in folders if (number := version_of(at)) is not None}
+    newest_first = (versions[number] for number in sorted(versions, reverse=True))
+    return [folder for folder in newest_first if find_damage(folder) is None]
 
 
 class ServedModel:
@@ -238,11 +244,12 @@ class ServedModel:
         """Load a model from its folder, with TensorFlow's messages held back.
 
         Raises:
-            BadInput: the folder holds no model, or one without the contract's signatures.
+            BadInput: the folder holds no model, a damaged one, or one without the contract's
+                signatures.
         """
         remedy = "Name a model that `reelflow run` has pushed."
-        if not (path / SAVED_MODEL).is_file():
-            raise BadInput(f"{path} holds no {SAVED_MODEL}.", remedy)
+        if (damage := find_damage(path)) is not None:
+            raise BadInput(damage, remedy)
         catalogue = Catalogue.load(path)
         prepare()
         # A server that loads a second model must not lose messages of other threads.
@@ -252,8 +259,10 @@ class ServedModel:
             tf.get_logger().setLevel("ERROR")
             try:
                 signatures = Signatures.load(path)
-            except (OSError, tf.errors.OpError) as error:
-                raise BadInput(f"{path} cannot be loaded: {error}", remedy) from error
+            except Exception as error:  # TensorFlow raises many kinds on damaged files
+                first = (str(error).splitlines() or [""])[0]
+                words = f"{path} cannot be loaded: {type(error).__name__}: {first}"
+                raise BadInput(words, remedy) from error
         if missing := missing_parts(signatures.definitions.signatures):
             raise BadInput(
                 f"{path} is no model of this version of Reelflow: {missing[0]}.",

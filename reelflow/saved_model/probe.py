@@ -40,6 +40,7 @@ from reelflow.base.columns import (
     USER_ID,
     K,
 )
+from reelflow.base.environment import die_with_parent
 from reelflow.saved_model import golden
 from reelflow.saved_model.catalogue import Catalogue
 from reelflow.saved_model.client import Signatures, Values
@@ -58,6 +59,7 @@ from reelflow.saved_model.contract import (
     missing_parts,
 )
 from reelflow.saved_model.files import GOLDEN, ServingResult
+from reelflow.saved_model.manifest import find_damage
 
 # Control characters do not survive any of the readers, so that no user or movie has this id.
 UNKNOWN: Final = "\x01nobody"
@@ -67,6 +69,8 @@ STARS_SLACK: Final = 1e-4
 """Stars by which two predictions of the same model may differ in two calls."""
 RANKED: Final = 20
 """Movies of a list whose ranks are asked for."""
+_PARENT: Final = "REELFLOW_PROBE_PARENT"
+"""Variable with the process id that the probe must not outlive."""
 _LAST_LINES: Final = 15
 
 Ask = Callable[[str, Values], dict[str, Any]]
@@ -98,8 +102,11 @@ def check(model_dir: Path, *, latency_ms_max: float, timeout_seconds: float) -> 
         latency_ms_max: accepted median latency of one recommendation request, in milliseconds.
         timeout_seconds: time after which the process is ended and the model refused.
     """
+    if (damage := find_damage(model_dir, by_content=True)) is not None:
+        return ServingResult(reasons=(damage,))
     packages = (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))
     environment = {
+        _PARENT: str(os.getpid()),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYTHONWARNINGS": "ignore",
         "TF_USE_LEGACY_KERAS": "1",
@@ -334,4 +341,5 @@ def _similar(ask: Ask, subjects: Subjects) -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    die_with_parent(int(os.environ[_PARENT]))
     probe(Path(sys.argv[1])).write(Path(sys.argv[2]))

@@ -72,6 +72,12 @@ class Metrics:
         self.version = Gauge(
             "reelflow_model_version", "The version being served.", registry=self.registry
         )
+        self.source = Gauge(
+            "reelflow_model_source_up",
+            "1 if the folder or registry of versions can be read, else 0.",
+            registry=self.registry,
+        )
+        self.source.set(1)
         self.loaded = Gauge(
             "reelflow_model_loaded_timestamp_seconds",
             "When that version was loaded.",

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.registry.store import REMEDY, Registry, shown
-from reelflow.saved_model.client import ServedModel, latest_version
+from reelflow.saved_model.client import ServedModel, whole_versions
 from reelflow.saved_model.files import SAVED_MODEL
+from reelflow.saved_model.manifest import MANIFEST
 from reelflow.serving.engine import Engine, MetricsOf
 from reelflow.serving.limits import Limits
 from reelflow.serving.middleware import Metrics
@@ -66,9 +67,9 @@ class Versions:
     """The engine in use, which follows a folder or an alias.
 
     A new version is loaded and warmed up beside the old one, then takes its place by an assignment.
-    Requests keep the engine that they began with, so none fails. A version that does not load is
-    refused until its files change; the old one stays. If the highest version is removed (a
-    rollback), the highest that is left is served.
+    Requests keep the engine that they began with, so none fails. A version whose files are not all
+    there is passed over, and one that does not load until its files change; the old one stays. If
+    the highest version is removed (a rollback), the highest that is left is served.
     """
 
     def __init__(
@@ -94,45 +95,105 @@ class Versions:
         self._limits = limits
         self._metrics = metrics
         self._metrics_of = metrics_of
-        self._refused: tuple[Path, object] | None = None
-        self.engine = self._load(self._source_folder())
+        self._refused: dict[Path, object] = {}
+        """Folders that did not load, with the state of their files then."""
+        self._looked: dict[Path, object] = {}
+        """The newest folder of another model at the last look, with the state of its files."""
+        self._lost = False
+        self.engine = self._first()
         self._serve(self.engine)
 
     async def watch(self, seconds: float) -> None:
         """Look for another version every so many seconds, until cancelled."""
         while True:
             await asyncio.sleep(seconds)
-            await asyncio.to_thread(self.refresh)
+            try:
+                await asyncio.to_thread(self.refresh)
+            except Exception:  # whatever it is, the next look may succeed
+                log.exception("keeping version %s", self.engine.version)
 
     def refresh(self) -> bool:
         """Exchange the engine if another version is to be served; return True if it was."""
         try:
-            folder = self._source_folder()
+            folders = self._candidates()
+            self._found()
         except (ReelflowError, OSError) as error:  # between two versions; disk or registry are away
-            log.debug("keeping version %s: %s", self.engine.version, error)
+            self._lose(error)
             return False
-        if folder == self.engine.model.path:
-            return False
-        state = _files_state(folder)
-        if (folder, state) == self._refused:
-            return False
-        try:
-            engine = self._load(folder)
-        except Exception:
-            # Any fault of a new model must leave the old one in use.
-            self._refused = (folder, state)
-            self._metrics.loads.labels("failed").inc()
-            log.exception("keeping version %s, as %s does not load", self.engine.version, folder)
-            return False
-        self._serve(engine)
-        return True
+        for folder in folders:
+            if folder == self.engine.model.path:
+                return False
+            state = _files_state(folder)
+            if self._refused.get(folder) == state or not self._has_settled(folder, state):
+                continue
+            try:
+                engine = self._load(folder)
+            except Exception:
+                # Any fault of a new model must leave the old one in use.
+                self._refuse(folder, state)
+                version = self.engine.version
+                log.exception("keeping version %s, as %s does not load", version, folder)
+                return False
+            self._serve(engine)
+            return True
+        return False
 
-    def _source_folder(self) -> Path:
+    def _first(self) -> Engine:
+        """Load the newest version that can be served.
+
+        Raises:
+            BadInput: none can; of the newest.
+        """
+        first: BadInput | None = None
+        for folder in self._candidates():
+            state = _files_state(folder)
+            try:
+                return self._load(folder)
+            except BadInput as error:
+                self._refuse(folder, state)
+                log.warning("passing over a version: %s", error)
+                first = first or error
+        assert first is not None
+        raise first
+
+    def _has_settled(self, folder: Path, state: object) -> bool:
+        """Return True for a model with a manifest, or whose files are as at the look before."""
+        before, self._looked = self._looked.get(folder), {folder: state}
+        return (folder / MANIFEST).is_file() or before == state
+
+    def _refuse(self, folder: Path, state: object) -> None:
+        self._refused[folder] = state
+        self._metrics.loads.labels("failed").inc()
+
+    def _lose(self, error: Exception) -> None:
+        """Say once that the source of versions is away."""
+        self._metrics.source.set(0)
+        if not self._lost:
+            log.warning("keeping version %s: %s", self.engine.version, error)
+        self._lost = True
+
+    def _found(self) -> None:
+        self._metrics.source.set(1)
+        if self._lost:
+            log.warning("the source of versions is there again")
+        self._lost = False
+
+    def _candidates(self) -> list[Path]:
+        """Return the folders to serve from, the preferred one first.
+
+        Raises:
+            ReelflowError: the registry does not answer, or there is no model.
+        """
         if isinstance(self._source, Alias):
-            return self._source.folder()
+            return [self._source.folder()]
         if (self._source / SAVED_MODEL).is_file():
-            return self._source
-        return latest_version(self._source)
+            return [self._source]
+        folders = whole_versions(self._source)
+        if not folders:
+            raise BadInput(
+                f"There is no pushed model in {self._source}.", "Run `reelflow run` first."
+            )
+        return folders
 
     def _load(self, path: Path) -> Engine:
         engine = Engine(ServedModel.load(path), self._metrics_of)
@@ -141,7 +202,6 @@ class Versions:
 
     def _serve(self, engine: Engine) -> None:
         self.engine = engine
-        self._refused = None
         self._metrics.loads.labels("loaded").inc()
         self._metrics.version.set(engine.version)
         self._metrics.loaded.set(time.time())

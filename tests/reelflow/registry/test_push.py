@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from reelflow.registry import push as push_module
-from reelflow.registry.push import push, versions
+from reelflow.registry.push import push as push_same
+from reelflow.registry.push import versions
 
 
 @pytest.fixture
@@ -21,12 +22,22 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
+def push(model: Path, base: Path, *, keep: int, now: int = 0) -> Path:
+    """Push another model each time."""
+    weights = model / "variables/variables.index"
+    if weights.is_file():
+        content = weights.read_bytes() + b"+"
+        weights.unlink()  # the pushed version has the same file
+        weights.write_bytes(content)
+    return push_same(model, base, keep=keep, now=now)
+
+
 def _names(base: Path) -> list[str]:
     return sorted(entry.name for entry in base.iterdir())
 
 
 def test_the_version_is_a_copy_and_nothing_else_stays(model: Path, tmp_path: Path) -> None:
-    version = push(model, tmp_path / "serving/reelflow", keep=3, now=1_000)
+    version = push_same(model, tmp_path / "serving/reelflow", keep=3, now=1_000)
     assert version == tmp_path / "serving/reelflow/1000"
     assert (version / "variables/variables.index").read_bytes() == b"weights"
     assert _names(version.parent) == ["1000"]
@@ -60,6 +71,24 @@ def test_what_is_no_version_is_left_alone(model: Path, tmp_path: Path) -> None:
     push(model, base, keep=1, now=1)
     push(model, base, keep=1, now=2)
     assert _names(base) == ["2", "notes"]
+
+
+def test_the_same_model_is_not_pushed_twice(model: Path, tmp_path: Path) -> None:
+    """As after a kill between the push and its record."""
+    base = tmp_path / "s"
+    assert push_same(model, base, keep=3, now=1) == base / "1"
+    assert push_same(model, base, keep=3, now=2) == base / "1"
+    push(model, base, keep=3, now=3)
+    shutil.copytree(base / "1", tmp_path / "before")
+    # Back to an earlier model: a new version, since servers take the highest number.
+    assert push_same(tmp_path / "before", base, keep=3, now=4) == base / "4"
+
+
+def test_a_pushed_model_takes_no_further_room(model: Path, tmp_path: Path) -> None:
+    version = push_same(model, tmp_path / "s", keep=1, now=1)
+    for path in model.rglob("*"):
+        if path.is_file():
+            assert path.samefile(version / path.relative_to(model))
 
 
 @pytest.mark.parametrize("step", ["copytree", "fsync", "rename"])

@@ -15,6 +15,7 @@ import pytest
 from reelflow.saved_model import probe
 from reelflow.saved_model.files import GOLDEN, ServingResult
 from reelflow.saved_model.golden import read, write
+from reelflow.saved_model.manifest import MANIFEST, write_manifest
 from reelflow.saved_model.probe import check, judge
 
 REPORT = ServingResult(latency_ms={"median": 2.0, "p95": 3.0}, load_seconds=0.5, golden=6)
@@ -51,6 +52,7 @@ def test_probe_tells_answers_that_differ_from_training(exported: Path, tmp_path:
     golden = read(model / GOLDEN)
     golden[3].outputs["rating"][0] += 0.1
     write(model / GOLDEN, golden)
+    write_manifest(model)
     (reason,) = probe.probe(model).reasons
     assert reason.startswith("golden request 4: rate: rating[0] is")
 
@@ -58,6 +60,7 @@ def test_probe_tells_answers_that_differ_from_training(exported: Path, tmp_path:
 def test_probe_needs_a_golden_request_of_a_known_user(exported: Path, tmp_path: Path) -> None:
     model = shutil.copytree(exported, tmp_path / "model")
     write(model / GOLDEN, read(model / GOLDEN)[3:])
+    write_manifest(model)
     report = probe.probe(model)
     assert "no request of a known user" in report.reasons[0]
     assert report.latency_ms == {}
@@ -83,6 +86,9 @@ def test_a_fresh_process_blesses_a_good_model(exported: Path) -> None:
 def test_a_model_that_cannot_be_loaded_is_refused(exported: Path, tmp_path: Path) -> None:
     model = shutil.copytree(exported, tmp_path / "model")
     shutil.rmtree(model / "variables")
+    (reason,) = check(model, latency_ms_max=10_000, timeout_seconds=120).reasons
+    assert "variables.data-00000-of-00001 is missing" in reason
+    (model / MANIFEST).unlink()
     (reason,) = check(model, latency_ms_max=10_000, timeout_seconds=120).reasons
     assert reason.startswith("the model cannot be loaded and questioned on its own:\n")
 

@@ -17,6 +17,7 @@ from reelflow.base.errors import BadInput
 from reelflow.saved_model.client import ServedModel, Signatures, latest_version, named_history
 from reelflow.saved_model.contract import TIMELINE
 from reelflow.saved_model.files import ModelInfo, StarScale
+from reelflow.saved_model.manifest import MANIFEST, FileEntry, Manifest, write_manifest
 from tests import tiny_model
 
 
@@ -121,6 +122,7 @@ def test_a_model_without_ratings_predicts_none(
     """None were there, or all were the same."""
     model = shutil.copytree(exported, tmp_path / "model")
     ModelInfo(stars=stars).write(model)
+    write_manifest(model)
     loaded = ServedModel.load(model)
     assert {item.rating for item in loaded.recommend("1", liked=["4"]).items} == {None}
     assert loaded.rate("1", "2").rating is None
@@ -167,6 +169,12 @@ def test_the_latest_version_is_the_highest_number(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "saved_model.pb").touch()
     (tmp_path / "11").mkdir()
+    (tmp_path / "12").mkdir()  # being copied
+    (tmp_path / "12" / "saved_model.pb").write_bytes(b"part")
+    (tmp_path / "12" / MANIFEST).parent.mkdir()
+    entry = FileEntry(bytes=10, sha256="")
+    text = Manifest(files={"saved_model.pb": entry}).model_dump_json()
+    (tmp_path / "12" / MANIFEST).write_text(text)
     assert latest_version(tmp_path) == tmp_path / "10"
 
 
@@ -186,6 +194,22 @@ def test_a_folder_without_a_model_is_bad_input(tmp_path: Path) -> None:
 def test_a_damaged_model_is_bad_input(exported: Path, tmp_path: Path) -> None:
     model = shutil.copytree(exported, tmp_path / "model")
     (model / "saved_model.pb").write_bytes(b"no graph")
+    with pytest.raises(BadInput, match=r"saved_model\.pb has 8 of [\d,]+ bytes"):
+        ServedModel.load(model)
+    (model / MANIFEST).unlink()
+    with pytest.raises(BadInput, match="cannot be loaded"):
+        ServedModel.load(model)
+
+
+@pytest.mark.parametrize("size", [0, 10, 200])
+def test_variables_that_are_cut_short_are_bad_input(
+    exported: Path, tmp_path: Path, size: int
+) -> None:
+    """Of a model without a manifest: TensorFlow raises an IndexError, among others."""
+    model = shutil.copytree(exported, tmp_path / "model")
+    (model / MANIFEST).unlink()
+    for variables in (model / "variables").iterdir():
+        variables.write_bytes(variables.read_bytes()[:size])
     with pytest.raises(BadInput, match="cannot be loaded"):
         ServedModel.load(model)
 
@@ -193,6 +217,7 @@ def test_a_damaged_model_is_bad_input(exported: Path, tmp_path: Path) -> None:
 def test_another_model_is_bad_input(exported: Path, tmp_path: Path) -> None:
     tf.saved_model.save(tf.Module(), str(tmp_path))
     shutil.copytree(exported / "assets.extra", tmp_path / "assets.extra")
+    write_manifest(tmp_path)
     with pytest.raises(BadInput, match="signature serving_default is missing"):
         ServedModel.load(tmp_path)
 

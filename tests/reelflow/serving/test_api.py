@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from reelflow.base.columns import LIKE, RATING
 from reelflow.saved_model.client import ServedModel
 from reelflow.saved_model.files import ModelInfo
+from reelflow.saved_model.manifest import write_manifest
 from reelflow.serving.app import create_app
 from reelflow.serving.engine import Engine
 from reelflow.serving.limits import Limits
@@ -146,6 +147,7 @@ def without_stars(exported: Path, tmp_path: Path) -> Iterator[TestClient]:
     """A server of a model that was trained without ratings."""
     folder = shutil.copytree(exported, tmp_path / "7")
     ModelInfo(movies=12, users=5).write(folder)
+    write_manifest(folder)
     with TestClient(create_app(Versions(tmp_path, Limits(batch=2), Metrics()))) as client:
         yield client
 
