@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pipeline.cli.options import ConfigFile, Overrides, Preset
 from pipeline.cli.output import console, labelled
+from reelflow.base.errors import BadInput
 
 if TYPE_CHECKING:
     from reelflow.data.inspection import Inspection
@@ -46,13 +47,21 @@ def inspect(
 
 @data_app.command()
 def download(
-    name: Annotated[str, typer.Argument(help="Name of a public set, as movielens-1m.")],
+    name: Annotated[
+        str | None, typer.Argument(help="Name of a public set, as movielens-1m.")
+    ] = None,
     to: Annotated[Path, typer.Option(help="Folder of all data sets.", metavar="DIR")] = _FOLDER,
+    list_: Annotated[bool, typer.Option("--list", help="List the public sets.")] = False,
 ) -> None:
     """Download a public set of ratings; `reelflow run --dataset NAME` then uses it."""
     from reelflow.data.download import download as download_set
-    from reelflow.data.download import licence_notice
+    from reelflow.data.sets import licence_notice
 
+    if list_:
+        _list_sets()
+        return
+    if name is None:
+        raise BadInput("download needs the name of a set.", "See reelflow data download --list")
     console.print(Text(licence_notice(name), style="dim"))
     done = 0
     with _bar(f"Downloading {name}", None) as advance:
@@ -66,6 +75,23 @@ def download(
     console.print(Text(f"{name} is in {folder}", style="bold"), soft_wrap=True)
     option = f"--dataset {name}" if to == _FOLDER else f"--data {folder}"
     console.print(f"Next: reelflow run {option}", soft_wrap=True)
+
+
+def _list_sets() -> None:
+    from rich import box
+    from rich.table import Table
+
+    from reelflow.data.sets import PUBLIC_SETS
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for label, justify in (("Name", "left"), ("Ratings", "right"), ("Download", "right")):
+        table.add_column(label, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("Checksum", no_wrap=True)
+    table.add_column("Publisher")
+    for public in PUBLIC_SETS.values():
+        table.add_row(public.name, public.ratings, public.size, public.checked_by, public.publisher)
+    console.print(table)
+    console.print("The conditions of use are shown before a download.")
 
 
 @config_app.callback()

@@ -1,11 +1,11 @@
-"""The public rating sets: their licences, and a download that is resumable and checked.
+"""The download of public rating sets, resumable and checked.
 
 A set is complete or not there at all. Zip files are unpacked without trusting their paths.
 """
 
 from __future__ import annotations
 
-import difflib
+import gzip
 import hashlib
 import http.client
 import logging
@@ -18,11 +18,11 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from reelflow.base.errors import BadInput, ReelflowError
+from reelflow.base.errors import ReelflowError
+from reelflow.data.sets import PublicFile, find_set
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes so far, those of an earlier attempt included, and all bytes if known."""
@@ -35,96 +35,20 @@ _CUT: Final = (OSError, http.client.HTTPException)  # what a bad connection rais
 
 _LOG = logging.getLogger(__name__)
 
-BASE_URL: Final = "https://files.grouplens.org/datasets/movielens"
-CITATION: Final = (
-    "F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context. "
-    "ACM Transactions on Interactive Intelligent Systems 5, 4. https://doi.org/10.1145/2827872"
-)
-
-
-@dataclass(frozen=True)
-class PublicSet:
-    """A set of ratings that GroupLens publishes as one zip file."""
-
-    name: str
-    """Name in Reelflow, and of the folder that it is unpacked into."""
-    stem: str
-    """Name of GroupLens's zip file, without `.zip`."""
-    megabytes: int
-    md5: str | None = None
-    """Of the zip file; none: it is read from the `.md5` file beside it."""
-    may_be_passed_on: bool = True
-    """Redistribution is allowed under the same conditions; otherwise only with permission."""
-
-
-_SETS: Final = (
-    PublicSet("movielens-100k", "ml-100k", 5, "0e33842e24a9c977be4e0107933c0723", False),
-    PublicSet("movielens-1m", "ml-1m", 6, "c4d9eecfca2ab87c1945afe126590906", False),
-    PublicSet("movielens-latest-small", "ml-latest-small", 1),  # changes from time to time
-    PublicSet("movielens-20m", "ml-20m", 199, "cd245b17a1ae2cc31bb14903e1204af3"),
-    PublicSet("movielens-25m", "ml-25m", 262, "6b51fb2759a8657d3bfcbfc42b592ada"),
-    PublicSet("movielens-32m", "ml-32m", 239),
-)
-PUBLIC_SETS: Final = {public.name: public for public in _SETS}
-
-NETFLIX: Final = "netflix"  # not published any more: only for those who have it
-SAMPLE: Final = "sample"  # built in, see reelflow/data/sample/
-NAMES: Final = (*PUBLIC_SETS, NETFLIX)
-"""Every set that can be used by name, the built-in sample apart."""
-
-
-def find_set(name: str) -> PublicSet:
-    """Return the set of that name.
-
-    Raises:
-        BadInput: there is no such set, or it cannot be downloaded.
-    """
-    if name in PUBLIC_SETS:
-        return PUBLIC_SETS[name]
-    if name == SAMPLE:
-        raise BadInput("The sample is built in: there is nothing to download.", "Run reelflow run.")
-    if name == NETFLIX:
-        raise BadInput(
-            "The Netflix ratings are not on offer any more, so they cannot be downloaded.",
-            "If you have them, put Netflix_Dataset_Rating.csv and Netflix_Dataset_Movie.csv into a "
-            "folder and run: reelflow run --data FOLDER",
-        )
-    known = {**dict.fromkeys(PUBLIC_SETS), **{public.stem: public.name for public in _SETS}}
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"Did you mean {known[near[0]] or near[0]}? " if near else ""
-    raise BadInput(
-        f"{name}: there is no such data set.", f"{hint}There are: {', '.join(PUBLIC_SETS)}."
-    )
-
-
-def licence_notice(name: str) -> str:
-    """Describe the conditions of a set in a few lines.
-
-    Raises:
-        BadInput: there is no such set, or it cannot be downloaded.
-    """
-    public = find_set(name)
-    passing_on = "is allowed under the same conditions"
-    if not public.may_be_passed_on:
-        passing_on = "needs permission from GroupLens"
-    page = f"{public.stem}-README.{'txt' if public.stem in {'ml-100k', 'ml-1m'} else 'html'}"
-    return (
-        f"{public.name} is {public.stem}.zip (about {public.megabytes} MB) by GroupLens, "
-        "University of Minnesota. It may be used for research, with acknowledgement and without "
-        "implying endorsement. Commercial use needs permission from GroupLens. Passing it on "
-        f"{passing_on}. It comes without any warranty.\n"
-        f"The README inside has the full conditions; so has {BASE_URL}/{page}\n"
-        f"Cite: {CITATION}"
-    )
-
 
 def download(
-    name: str, to: Path, *, base_url: str = BASE_URL, progress: Progress | None = None
+    name: str, to: Path, *, base_url: str | None = None, progress: Progress | None = None
 ) -> Path:
-    """Download a set of `PUBLIC_SETS` and unpack it into `to / name`, unless it is there already.
+    """Download a set of `PUBLIC_SETS` into `to / name`, unless it is there already.
 
-    An interrupted download leaves `to/<file>.zip.part` and goes on from there the next time.
-    The folder appears when everything in it is complete.
+    Zip files are unpacked. An interrupted download leaves `to/<file>.part` and goes on from there
+    the next time. The folder appears when everything in it is complete.
+
+    Args:
+        name: the set.
+        to: folder of all sets.
+        base_url: address of a folder with the set's files, instead of the publisher's.
+        progress: told about each file.
 
     Raises:
         BadInput: there is no such set, or it cannot be downloaded.
@@ -134,29 +58,89 @@ def download(
     folder = to / public.name
     if folder.is_dir() and any(folder.iterdir()):
         return folder
-    part = to / f"{public.stem}.zip.part"
-    url = f"{base_url.rstrip('/')}/{public.stem}.zip"
-    try:
-        to.mkdir(parents=True, exist_ok=True)
-        part.touch()
-    except OSError as error:
-        raise _disk(to, error) from error
-    md5 = public.md5 or _published_md5(f"{url}.md5", public)
-    _fetch(url, part, progress or (lambda done, total: None))
+    # Sets of several files have some of the same names, as ratings.dat.
+    prefix = f"{public.name}-" if len(public.files) > 1 else ""
+    parts = {}
+    for file in public.files:
+        url = file.url if base_url is None else f"{base_url.rstrip('/')}/{file.name}"
+        part = to / f"{prefix}{file.name}.part"
+        try:
+            to.mkdir(parents=True, exist_ok=True)
+            part.touch()
+        except OSError as error:
+            raise _disk(to, error) from error
+        checksum = file.checksum
+        if file.md5_beside:
+            checksum = _published_md5(f"{url}.md5", file)
+        _fetch(url, part, progress or (lambda done, total: None))
+        _check(part, checksum, url)
+        parts[part] = url
+    if public.files[0].name.endswith(".zip"):
+        ((part, url),) = parts.items()
+        unzip(part, folder, source=url)
+        part.unlink()
+    else:
+        _put_together(dict(zip(parts, public.files, strict=True)), folder)
+    return folder
+
+
+def _check(part: Path, checksum: str | None, url: str) -> None:
+    """Compare a file with its published checksum, or with the one inside of a gzip file."""
+    with part.open("rb") as data:
+        head = data.read(64).lstrip().lower()
+    if head.startswith((b"<!doctype", b"<html")):
+        part.unlink()
+        raise ReelflowError(
+            f"{url}: the answer is a web page and not the file; it was removed.",
+            "Open the address in a browser: something on the way may ask for a login.",
+        )
+    kind, _, wanted = (checksum or "").partition(":")
+    if not kind:
+        if url.endswith(".gz"):
+            _check_gzip(part, url)
+        return
     digest = hashlib.md5(usedforsecurity=False)
+    if kind == "git":
+        # Git's id of a file is the SHA-1 of its kind, its length and its content.
+        digest = hashlib.sha1(f"blob {part.stat().st_size}\0".encode(), usedforsecurity=False)
     with part.open("rb") as data:
         while chunk := data.read(_CHUNK):
             digest.update(chunk)
-    if md5 not in (None, digest.hexdigest()):
+    if digest.hexdigest() != wanted:
         part.unlink()  # to go on with it would not help
+        label = "MD5" if kind == "md5" else "Git id"
         raise ReelflowError(
-            f"{url}: the file's MD5 is {digest.hexdigest()}, not {md5}; it was removed.",
+            f"{url}: the file's {label} is {digest.hexdigest()}, not {wanted}; it was removed.",
             "Run the download again. If that does not help, something between here and the server "
             "changes the file, or the file was replaced there.",
         )
-    unzip(part, folder, source=url)
-    part.unlink()
-    return folder
+
+
+def _check_gzip(part: Path, url: str) -> None:
+    try:
+        with gzip.open(part) as data:
+            while data.read(_CHUNK):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        part.unlink()
+        raise ReelflowError(
+            f"{url}: is no intact gzip file ({error}); it was removed.", "Run the download again."
+        ) from error
+
+
+def _put_together(parts: dict[Path, PublicFile], folder: Path) -> None:
+    """Move files that need no unpacking into `folder`, which appears with all of them."""
+    gathering = folder.with_name(f".{folder.name}.unpacking")
+    try:
+        shutil.rmtree(gathering, ignore_errors=True)
+        gathering.mkdir()
+        for part, file in parts.items():
+            part.rename(gathering / file.name)
+        if folder.is_dir():
+            folder.rmdir()
+        gathering.rename(folder)
+    except OSError as error:
+        raise _disk(folder, error) from error
 
 
 def _fetch(url: str, part: Path, progress: Progress) -> None:
@@ -190,7 +174,12 @@ def _fetch_once(url: str, part: Path, progress: Progress) -> bool:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return True  # nothing follows; if that is wrong the checksum will tell
+            # Nothing follows: complete, unless the file on the server has another length by now.
+            length = re.search(r"/(\d+)$", error.headers.get("Content-Range") or "")
+            if length is None or int(length.group(1)) == done:
+                return True
+            part.write_bytes(b"")
+            return False
         raise
     with response:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
@@ -214,8 +203,8 @@ def _fetch_once(url: str, part: Path, progress: Progress) -> bool:
     return total is None or done == total
 
 
-def _published_md5(url: str, public: PublicSet) -> str | None:
-    """Return the checksum in the `.md5` file beside the zip file, None without such a file."""
+def _published_md5(url: str, file: PublicFile) -> str | None:
+    """Return `md5:` and the MD5 in the file beside a file, None without such a file."""
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
             text = response.read(1024).decode("ascii", errors="replace")
@@ -228,8 +217,8 @@ def _published_md5(url: str, public: PublicSet) -> str | None:
         raise _server(url, error) from error
     match = re.search(r"\b[0-9a-f]{32}\b", text.lower())
     if match is None:
-        raise ReelflowError(f"{url}: holds no checksum for {public.stem}.zip.", "Try again later.")
-    return match.group()
+        raise ReelflowError(f"{url}: holds no checksum for {file.name}.", "Try again later.")
+    return f"md5:{match.group()}"
 
 
 def _check_space(folder: Path, needed: int) -> None:

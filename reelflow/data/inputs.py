@@ -12,10 +12,10 @@ from pydantic import BaseModel
 from reelflow.base.errors import BadInput
 from reelflow.config import Config
 from reelflow.config.layout import Layout
-from reelflow.config.loading import bundled_names, load
-from reelflow.data.download import NAMES, NETFLIX, SAMPLE
+from reelflow.config.loading import load
 from reelflow.data.files import is_remote
 from reelflow.data.formats.source import Source, open_source, open_window
+from reelflow.data.sets import NAMES, NETFLIX, PUBLIC_SETS, SAMPLE, unknown_set
 from reelflow.data.spans import Window, find_window, guess_pattern, is_pattern
 
 DATA_SETS = Path("data")
@@ -65,17 +65,14 @@ def _data_set(name: str) -> tuple[Path | None, str]:
     if name == SAMPLE:
         return None, SAMPLE
     if name not in NAMES:
-        raise BadInput(
-            f"{name}: there is no such data set.", f"There are: {', '.join((SAMPLE, *NAMES))}."
-        )
+        raise unknown_set(name)
     folder = DATA_SETS / name
     if not folder.is_dir():
         remedy = f"Run `reelflow data download {name}`."
         if name == NETFLIX:
             remedy = "It is not published any more; if you have it, put its files there."
         raise BadInput(f"{folder}: the data set {name} is not here.", remedy)
-    # The releases as CSV share a configuration.
-    return folder, name if name in bundled_names() else "movielens"
+    return folder, PUBLIC_SETS[name].config if name in PUBLIC_SETS else name
 
 
 def resolve_paths(config: Config, layout: Layout) -> Config:

@@ -11,6 +11,7 @@ from pipeline.cli.app import app
 from reelflow.base.errors import ReelflowError
 from reelflow.config.loading import load
 from reelflow.data import download
+from reelflow.data.sets import PUBLIC_SETS
 
 
 def _invoke(*arguments: str) -> tuple[int, str]:
@@ -68,6 +69,16 @@ def test_download_shows_the_licence_and_what_to_do_next(
     assert "Next: reelflow run --dataset movielens-1m" in out
     _, out = _invoke("data", "download", "movielens-1m", "--to", "elsewhere")
     assert "Next: reelflow run --data elsewhere/movielens-1m" in out
+
+
+def test_the_public_sets_are_listed() -> None:
+    code, out = _invoke("data", "download", "--list")
+    assert code == 0
+    for name in PUBLIC_SETS:
+        assert name in out
+    code, out = _invoke("data", "download")
+    assert code == 2
+    assert "--list" in out
 
 
 def test_a_failed_download_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
