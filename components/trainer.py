@@ -9,8 +9,9 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from reelflow.base import columns as f
+from reelflow.base.nouns import Noun
 from reelflow.config import ModelConfig, SplitConfig, TrainConfig
-from reelflow.config.tuning_space import MODEL, SPLIT, TRAIN, merged
+from reelflow.config.tuning_space import MODEL, NOUN, SPLIT, TRAIN, merged
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.training import train_and_export
 
@@ -20,8 +21,9 @@ def run_fn(args: FnArgs) -> None:
 
     Args:
         args: TFX's; `custom_config` has the sections `model`, `train` and, for a warm start,
-            `split` of the configuration; the tuner's `hyperparameters`, if there are any, override
-            them. `base_model` is the champion that `train.warm_start` begins with.
+            `split` of the configuration, and the word for an item; the tuner's `hyperparameters`,
+            if there are any, override them. `base_model` is the champion that `train.warm_start`
+            begins with.
     """
     config: dict[str, Any] = args.custom_config
     tuned = dict((args.hyperparameters or {}).get("values", {}))
@@ -39,6 +41,7 @@ def run_fn(args: FnArgs) -> None:
         champion=Path(args.base_model) if train.warm_start and args.base_model else None,
         tuned=tuned,
         log_dir=Path(args.model_run_dir),
+        noun=Noun(**config.get(NOUN, {})),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Final
 
 from tfx import v1 as tfx
@@ -28,7 +29,7 @@ from reelflow.base import columns as f
 from reelflow.base.errors import BadInput
 from reelflow.config import Config, Feedback
 from reelflow.config.layout import PIPELINE_NAME, Layout, code_hash
-from reelflow.config.tuning_space import MODEL, SPLIT, TRAIN
+from reelflow.config.tuning_space import MODEL, NOUN, SPLIT, TRAIN
 from reelflow.data.schema import curated_schema
 from reelflow.data.spans import is_pattern
 
@@ -145,6 +146,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
             model=tfx.dsl.Channel(type=Model),
         ).with_id("BeginningResolver")
         sections[SPLIT] = config.split.model_dump(mode="json")
+    sections[NOUN] = asdict(config.data.noun)
     trainer = Trainer(
         run_fn=RUN_FN,
         hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,

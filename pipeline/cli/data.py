@@ -84,14 +84,17 @@ def _list_sets() -> None:
     from reelflow.data.sets import PUBLIC_SETS
 
     table = Table(box=box.SIMPLE_HEAD)
-    for label, justify in (("Name", "left"), ("Ratings", "right"), ("Download", "right")):
-        table.add_column(label, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("Checksum", no_wrap=True)
-    table.add_column("Publisher")
+    table.add_column("Name", no_wrap=True)
+    table.add_column("Ratings", justify="right", no_wrap=True)
+    table.add_column("Size", justify="right", no_wrap=True)
+    table.add_column("Checked by", no_wrap=True)
     for public in PUBLIC_SETS.values():
-        table.add_row(public.name, public.ratings, public.size, public.checked_by, public.publisher)
+        table.add_row(public.name, public.ratings, public.size, public.checked_by)
     console.print(table)
-    console.print("The conditions of use are shown before a download.")
+    console.print(
+        "MD5 and SHA-1 are published by the owners. Where none is, the archive's own CRC or the "
+        "length is what there is to check. The conditions of use are shown before a download."
+    )
 
 
 @config_app.callback()

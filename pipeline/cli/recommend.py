@@ -33,8 +33,8 @@ Model = Annotated[
 ]
 _SOURCES = {
     "user": "from what the model knows of the user",
-    "history": "new to the model: from the user's ratings, or the movies of --liked and --disliked",
-    "popularity": "unknown to the model: the most popular movies",
+    "history": "new to the model: from the user's ratings, or {items} of --liked and --disliked",
+    "popularity": "unknown to the model: the most popular {items}",
 }
 
 
@@ -95,15 +95,19 @@ def recommend(
         )
         return
 
-    console.print(Text(f"Movies for user {user}", style="bold"))
-    console.print(Text(_SOURCES[answer.source], style="dim"), soft_wrap=True)
+    noun = loaded.info.noun
+    console.print(Text(f"{noun.labels} for user {user}", style="bold"))
+    source = _SOURCES[answer.source].format(items=noun.many)
+    console.print(Text(source, style="dim"), soft_wrap=True)
     columns = {"score": [f"{item.score:.3f}" for item in answer.items]}
     if scale := loaded.stars:
         heading = f"rating ({scale.lowest:g} to {scale.highest:g})"
         columns[heading] = [f"{item.rating:.2f}" for item in answer.items]
     console.print(_movies_table(answer.items, loaded.catalogue, **columns))
     if len(answer.items) < k:
-        console.print(Text(f"No more than {len(answer.items)} movies are left.", style="dim"))
+        console.print(
+            Text(f"No more than {noun.counted(len(answer.items))} are left.", style="dim")
+        )
 
 
 def rate(
@@ -154,7 +158,7 @@ def similar(
         print_json({**content, "items": [asdict(item) for item in items]})
         return
 
-    console.print(Text("Movies like"), Text(match.title, style="bold"))
+    console.print(Text(f"{loaded.info.noun.labels} like"), Text(match.title, style="bold"))
     cosines = [f"{item.score:.3f}" for item in items]
     console.print(_movies_table(items, loaded.catalogue, cosine=cosines))
 
@@ -190,7 +194,7 @@ def _movies_table(
     """
     table = new_table()
     table.add_column("", justify="right", style="dim")
-    table.add_column("movie", style="bold", overflow="fold")
+    table.add_column(catalogue.noun.one, style="bold", overflow="fold")
     table.add_column("genres", style="dim", overflow="fold")
     for name in columns:
         table.add_column(name, justify="right")

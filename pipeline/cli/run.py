@@ -35,6 +35,7 @@ from pipeline.runs.summary import RunSummary
 from reelflow.base.common import format_duration
 from reelflow.base.errors import ReelflowError
 from reelflow.base.metrics import BIASES, GATE_METRICS, GateMetric, inline, label_at, metric_at
+from reelflow.base.nouns import Noun
 from reelflow.config.layout import Layout
 from reelflow.data.words import scale_sentences, split_sentence
 from reelflow.evaluation.results import BoundRecord, Summary
@@ -181,7 +182,7 @@ def print_outcome(
 ) -> None:
     """Print the result of a run that came to its end: data, metrics, examples, verdict, places."""
     console.print()
-    for line in _origin(summary):
+    for line in _origin(summary, config.data.noun):
         print_labelled(console, line)
     if summary.metrics:
         console.print(_metrics_table(summary, config.gate))
@@ -199,7 +200,7 @@ def print_outcome(
     console.print(labelled("Summary", str(layout.latest / "summary.json")), soft_wrap=True)
 
 
-def _origin(summary: RunSummary) -> Iterator[Text]:
+def _origin(summary: RunSummary, noun: Noun) -> Iterator[Text]:
     """Yield cache, data, ratings, split, drift, and the shares that training knew of the test.
 
     A run without one of them has no line for it.
@@ -210,7 +211,7 @@ def _origin(summary: RunSummary) -> Iterator[Text]:
     elif cached:
         yield labelled("Cached", f"{len(cached)} of {len(cached) + len(ran)} steps")
     if (data := summary.data) is not None:
-        parts = [f"{data.rows:,} ratings, {data.users:,} users, {data.movies:,} movies"]
+        parts = [f"{data.rows:,} ratings, {data.users:,} users, {noun.counted(data.movies)}"]
         if data.spans:
             first, last = data.spans[0], data.spans[-1]
             parts.append(f"span {first}" if len(data.spans) == 1 else f"spans {first} to {last}")
@@ -222,10 +223,10 @@ def _origin(summary: RunSummary) -> Iterator[Text]:
         if data.absent_features:
             parts.append(f"asked for but not in the data: {', '.join(data.absent_features)}")
         if data.synthetic:
-            parts.append("synthetic: the figures say nothing about real movies")
+            parts.append(f"synthetic: the figures say nothing about real {noun.many}")
         yield labelled("Data", "; ".join(parts))
         if data.ratings is not None:
-            sentences = scale_sentences(data.ratings, data.repeated, data.unrated)
+            sentences = scale_sentences(data.ratings, data.repeated, data.unrated, noun)
             yield labelled("Ratings", " ".join(sentences))
         if data.split is not None:
             yield labelled("Split", split_sentence(data.split))
@@ -233,7 +234,7 @@ def _origin(summary: RunSummary) -> Iterator[Text]:
         yield labelled("" if i else "Drift", Text(warning, style="yellow"))
     if unknown := summary.out_of_vocabulary:
         users, movies = (1 - unknown[key] for key in ("users", "movies"))
-        text = f"to training: {users:.1%} of test ratings by user, {movies:.1%} by movie"
+        text = f"to training: {users:.1%} of test ratings by user, {movies:.1%} by {noun.one}"
         yield labelled("Known", text)
 
 

@@ -14,7 +14,7 @@ from reelflow.evaluation.results import Live
 from reelflow.registry import store
 from reelflow.registry.store import Registry, Version
 from reelflow.report.blocks import Cell, Page, Section, Table, Text
-from reelflow.report.sections.slices import SLICES
+from reelflow.report.sections.slices import slice_labels
 from reelflow.report.words import format_metric, percent
 
 if sys.version_info >= (3, 11):
@@ -176,7 +176,7 @@ def _slice_table(a: RunSummary, b: RunSummary) -> Table:
         for run in (a, b)
     )
     rows = [
-        (f"{SLICES.get(key, key)} {label}", label_at(path), *_compared(path, x, y))
+        (f"{slice_labels().get(key, key)} {label}", label_at(path), *_compared(path, x, y))
         for (key, label, path), x in first.items()
         if x is not None and (y := second.get((key, label, path))) is not None
     ]

@@ -8,7 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from reelflow.base.nouns import Noun
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Word = Annotated[str, Field(pattern=r"^\S(.{0,38}\S)?$")]
 FeatureName = Annotated[str, Field(pattern=r"^[^=|]+$")]
 
 
@@ -73,6 +76,11 @@ class DataConfig(Section):
     """Canonical column to the header name in a user's own CSV, as `user_id = "customer"`."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     """Column delimiter of a user's own CSV."""
+    item: Word = "movie"
+    """Word for what is rated, as `book` or `artist`, in the page, the report, the model card and
+    the command line's output."""
+    items: Word | None = None
+    """Plural of that word; none: by rule, as `stories` of `story`."""
     use_users: bool = False
     """Opt in to user attributes (gender, age, occupation, zip code)."""
     movie_features: tuple[FeatureName, ...] = ()
@@ -111,6 +119,11 @@ class DataConfig(Section):
     """User partitions of the ratings; a worker holds one partition in memory at a time."""
     chunk_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 64 * 2**20
     """Bytes of a ratings file that one worker parses at a time."""
+
+    @property
+    def noun(self) -> Noun:
+        """The word for an item in all its forms."""
+        return Noun.of(self.item, self.items)
 
     @field_validator("span", mode="before")
     @classmethod

@@ -15,6 +15,7 @@ T = TypeVar("T")
 MODEL = "model"
 TRAIN = "train"
 SPLIT = "split"
+NOUN = "noun"
 EPOCHS = f"{TRAIN}.epochs"
 
 HYPERBAND_EPOCHS = "tuner/epochs"

@@ -53,16 +53,16 @@ class PublicSet:
 
     @property
     def checked_by(self) -> str:
-        """The check of what was downloaded, in words."""
+        """The check of what was downloaded, in a word."""
         if any(file.md5_beside for file in self.files):
-            return "MD5, beside the file"
+            return "MD5"
         kinds = {(file.checksum or "none:").partition(":")[0] for file in self.files}
         if kinds == {"md5"}:
             return "MD5"
         if kinds == {"git"}:
-            return "Git's SHA-1"
+            return "SHA-1"
         inside = all(file.name.endswith((".zip", ".gz")) for file in self.files)
-        return "none published; CRC" if inside else "none published; length"
+        return "CRC" if inside else "length"
 
     @property
     def size(self) -> str:

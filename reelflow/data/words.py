@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reelflow.base.nouns import MOVIE, Noun
 from reelflow.config import Feedback, SplitKind
 from reelflow.data.ingest.results import IngestSummary, RatingScale, SplitChoice
 
@@ -37,13 +38,16 @@ def split_sentence(choice: SplitChoice) -> str:
     return f"{made}, chosen by split.kind = auto: {why}."
 
 
-def scale_sentences(scale: RatingScale, repeated: int = 0, unrated: int = 0) -> list[str]:
+def scale_sentences(
+    scale: RatingScale, repeated: int = 0, unrated: int = 0, noun: Noun = MOVIE
+) -> list[str]:
     """Return what the ratings were taken for, and the range found in them.
 
     Args:
         scale: what was decided.
         repeated: rows added to an earlier one of the same user and movie.
         unrated: rows left out by `data.unrated`.
+        noun: the word for an item.
     """
     found = f"from {scale.lowest:g} to {scale.highest:g}"
     if scale.feedback is Feedback.EVENTS:
@@ -74,14 +78,14 @@ def scale_sentences(scale: RatingScale, repeated: int = 0, unrated: int = 0) -> 
         )
     if repeated:
         sentences.append(
-            f"{repeated:,} repeated rows of the same user and movie were added to the first."
+            f"{repeated:,} repeated rows of the same user and {noun.one} were added to the first."
         )
     if unrated:
         sentences.append(f"{unrated:,} rows without a rating (data.unrated) were left out.")
     return sentences
 
 
-def data_sentences(summary: IngestSummary) -> list[str]:
+def data_sentences(summary: IngestSummary, noun: Noun = MOVIE) -> list[str]:
     """Return all that ingestion decided by itself."""
-    scale = scale_sentences(summary.ratings, summary.repeated, summary.unrated)
+    scale = scale_sentences(summary.ratings, summary.repeated, summary.unrated, noun)
     return [*scale, f"Split {split_sentence(summary.split)}"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from reelflow.base.common import send_notice
 from reelflow.base.errors import BadInput
+from reelflow.base.nouns import MOVIE, Noun
 from reelflow.config import ModelConfig, SplitConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData, Float32
 from reelflow.model import guards, mixing
@@ -32,6 +33,7 @@ def train_and_export(
     champion: Path | None = None,
     tuned: Mapping[str, Any] | None = None,
     log_dir: Path,
+    noun: Noun = MOVIE,
 ) -> None:
     """Train the joint model and write its SavedModel.
 
@@ -45,6 +47,7 @@ def train_and_export(
         champion: SavedModel to start from with `train.warm_start`; None: there is none.
         tuned: settings in `model` and `train` that the tuner chose.
         log_dir: of TensorBoard's logs.
+        noun: the word for an item.
 
     Raises:
         BadInput: see `fit`.
@@ -85,6 +88,8 @@ def train_and_export(
         model=model.model_dump(mode="json"),
         train=train.model_dump(mode="json"),
         split=None if split is None else split.model_dump(mode="json"),
+        item=noun.one,
+        items=noun.many,
     )
     serving = ServingModel(joint, fitted.data, users, mixture, model)
     export(serving, fitted.data, users, info, saved_model)

@@ -11,13 +11,14 @@ from typing import Final
 
 from reelflow.base.columns import RETRIEVAL_TASK
 from reelflow.base.metrics import METRICS, UNSEEN, label_at
+from reelflow.base.nouns import Noun
 from reelflow.data.words import data_sentences
 from reelflow.evaluation.slices import AGE, GENDER
 from reelflow.report import render
 from reelflow.report.blocks import Table
 from reelflow.report.inputs import Inputs
 from reelflow.report.sections.gate import verdict
-from reelflow.report.sections.slices import SLICES, by_key, slice_label
+from reelflow.report.sections.slices import by_key, part_label, slice_label, slice_labels
 from reelflow.report.words import (
     contestants,
     count,
@@ -54,10 +55,10 @@ class Card:
 def build(inputs: Inputs) -> Card:
     """Return the card of a run's model."""
     return Card(
-        "Model card: a Reelflow movie recommender",
+        f"Model card: a Reelflow {inputs.noun.one} recommender",
         [
             _model(inputs),
-            _use(),
+            _use(inputs.noun),
             _data(inputs),
             _metrics(inputs),
             _groups(inputs),
@@ -78,19 +79,20 @@ def as_html(card: Card) -> str:
 
 
 def _model(inputs: Inputs) -> Part:
-    info, settings = inputs.info, inputs.info.model or {}
+    info, settings, noun = inputs.info, inputs.info.model or {}, inputs.noun
     size = settings.get("embedding_size")
     items = []
     if RETRIEVAL_TASK in info.trained_tasks:
         items.append(
             "Retrieval: two towers"
             + (f" with embeddings of {size} dimensions" if size else "")
-            + "; a movie's score is the dot product of query and candidate embedding, over the "
-            "whole catalogue."
+            + f"; the score of {noun.a} is the dot product of query and candidate embedding, over "
+            "the whole catalogue."
         )
     if info.item_share is not None and info.item_share.weight:
         items.append(
-            "Beside the towers a linear model of which movies are rated by the same users (EASE); "
+            f"Beside the towers a linear model of which {noun.many} are rated by the same users "
+            "(EASE); "
             f"its share of the retrieval score is {info.item_share.weight:g}."
         )
     if inputs.scope.stars:
@@ -99,22 +101,22 @@ def _model(inputs: Inputs) -> Part:
         items.append("No ratings: it learned what users turn to, and predicts no stars.")
     if info.blend is not None and info.blend.weight:
         items.append(
-            "Final order: the first movies of retrieval are sorted by the retrieval score plus "
-            f"{info.blend.weight:g} times the predicted like."
+            f"Final order: the first {noun.many} of retrieval are sorted by the retrieval score "
+            f"plus {info.blend.weight:g} times the predicted like."
         )
     if info.parameters is not None:
         items.append(f"{count(info.parameters)} learned parameters.")
     return Part("Model", [verdict(inputs.outcome, inputs.serving_check)], items)
 
 
-def _use() -> Part:
+def _use(noun: Noun) -> Part:
     return Part(
         "Intended use",
-        ["Recommending movies to people from what they and others have rated."],
+        [f"Recommending {noun.many} to people from what they and others have rated."],
         [
-            "Meant for: ranking movies for a user, similar movies, predicted stars.",
-            "Not meant for: movies or users of another kind than those it learned from, decisions "
-            "about people, or conclusions about what a person is like.",
+            f"Meant for: ranking {noun.many} for a user, similar {noun.many}, predicted stars.",
+            f"Not meant for: {noun.many} or users of another kind than those it learned from, "
+            "decisions about people, or conclusions about what a person is like.",
         ],
     )
 
@@ -124,13 +126,15 @@ def _data(inputs: Inputs) -> Part:
     splits = list(ingested.rows.splits.items())
     paragraphs = [
         f"{counted(ingested.rows.kept, 'rating')} by {counted(ingested.users, 'user')} of "
-        f"{counted(ingested.movies, 'movie')}, format {ingested.format}. "
+        f"{inputs.noun.counted(ingested.movies)}, format {ingested.format}. "
         f"{counted(ingested.refused, 'damaged row')} set aside in quarantine.",
-        " ".join(data_sentences(ingested)),
+        " ".join(data_sentences(ingested, inputs.noun)),
         f"Content hash: {ingested.data_hash}",
     ]
     if ingested.synthetic:
-        paragraphs.insert(0, "The ratings are synthetic: figures say nothing about real movies.")
+        paragraphs.insert(
+            0, f"The ratings are synthetic: figures say nothing about real {inputs.noun.many}."
+        )
     return Part("Data", paragraphs, (), [Table("Ratings by split", ("Split", "Ratings"), splits)])
 
 
@@ -158,7 +162,7 @@ def _judged(inputs: Inputs) -> str:
     words = (
         f"On {count(results.rows)} test ratings, ranked among the whole catalogue, by the exported "
         "model itself, asked as a server asks it with the test ratings hidden. Unseen leaves out "
-        "movies that the user had rated before, as what users get does; raw does not."
+        f"{inputs.noun.many} that the user had rated before, as what users get does; raw does not."
     )
     if inputs.scope.likes and results.like_threshold is not None:
         words += f" Liked is unseen over test ratings of {results.like_threshold:g} stars or more."
@@ -167,8 +171,8 @@ def _judged(inputs: Inputs) -> str:
         figures = (format_metric(path, one.value(path)) for one in (live.nightly, live.metrics))
         words += (
             " Histories are nightly, as of the cut; with live ones {1} instead of {0} of "
-            "{2} test ratings are among the first 100 unseen movies."
-        ).format(*figures, count(live.rows))
+            "{2} test ratings are among the first 100 unseen {3}."
+        ).format(*figures, count(live.rows), inputs.noun.many)
     return f"{words} Intervals are a bootstrap over users."
 
 
@@ -183,30 +187,31 @@ def _groups(inputs: Inputs) -> Part:
                 ends = part.intervals.get(path)
                 cells.append(format_metric(path, part.value(path)))
                 cells.append(format_interval(path, ends) if ends else "–")
-            rows.append([part.label, count(part.rows), *cells])
+            rows.append([part_label(part, inputs.noun), count(part.rows), *cells])
         labels = [text for path in paths for text in (label_at(path, short=True), "95 %")]
-        header = (SLICES.get(key, key), "Ratings", *labels)
-        tables.append(Table(f"By {slice_label(key)}", header, rows))
+        header = (slice_labels(inputs.noun).get(key, key), "Ratings", *labels)
+        tables.append(Table(f"By {slice_label(key, inputs.noun)}", header, rows))
     return Part("Metrics by group", (), (), tables)
 
 
 def _limits(inputs: Inputs) -> Part:
-    unknown = inputs.results.out_of_vocabulary
+    unknown, noun = inputs.results.out_of_vocabulary, inputs.noun
     items = [
-        "The users who rated movies, and the movies that they rated, are no fair sample of those "
-        "who watch movies: the model repeats the tastes of the users who rate most.",
-        "Popular movies are found more easily than rare ones; a movie without ratings is known by "
-        "its genres and year alone. The groups by popularity above say by how much.",
-        "A user without ratings gets movies by the ones given in the request, or else popular "
-        "ones. Known and new users are groups of their own above.",
-        "Test ratings are of movies that users chose to rate; a movie that a user did not rate "
-        "counts as not relevant, though it may be.",
+        f"The users who rated {noun.many}, and the {noun.many} that they rated, are no fair sample "
+        f"of those who turn to {noun.many}: the model repeats the tastes of the users who rate "
+        "most.",
+        f"Popular {noun.many} are found more easily than rare ones; {noun.a} without ratings is "
+        "known by its genres and year alone. The groups by popularity above say by how much.",
+        f"A user without ratings gets {noun.many} by the ones given in the request, or else "
+        "popular ones. Known and new users are groups of their own above.",
+        f"Test ratings are of {noun.many} that users chose to rate; {noun.a} that a user did not "
+        "rate counts as not relevant, though it may be.",
         "Tastes and catalogues change: train again on newer ratings.",
     ]
     if unknown:
         items.append(
             f"Of the test ratings, {percent(unknown.get('users'), 2)} are by users and "
-            f"{percent(unknown.get('movies'), 2)} of movies that training did not know."
+            f"{percent(unknown.get('movies'), 2)} of {noun.many} that training did not know."
         )
     return Part("Limits and bias", (), items)
 
@@ -217,9 +222,9 @@ def _privacy(inputs: Inputs) -> Part:
         "Privacy",
         (),
         [
-            "The exported model holds user ids and the movies that each user rated, those of the "
-            "test split included, so that it can leave them out and explain its choices. Treat it "
-            "like the ratings themselves.",
+            f"The exported model holds user ids and the {inputs.noun.many} that each user rated, "
+            "those of the test split included, so that it can leave them out and explain its "
+            "choices. Treat it like the ratings themselves.",
             "Recommendations and explanations reveal tastes; the server has no access control of "
             "its own.",
             "Gender and age were used for the groups above; the model's answers do not hold them."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reelflow.base.columns import AS_JUDGED, MOVIE_ID, RATING, RATING_TASK, USER_ID, WEIGHT, K
 from reelflow.base.metrics import Scope
+from reelflow.base.nouns import Noun
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.encoding.encoded import EncodedData, Float32
 from reelflow.evaluation.results import Results
@@ -88,6 +89,11 @@ class Inputs:
         """The metrics that mean something for these data and this model."""
         likes = self.quarantine.ratings.says_likes
         return Scope(likes, likes and RATING_TASK in self.info.trained_tasks)
+
+    @property
+    def noun(self) -> Noun:
+        """The word for an item."""
+        return self.info.noun
 
     @property
     def scale(self) -> tuple[float, float]:

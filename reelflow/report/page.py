@@ -23,17 +23,19 @@ from reelflow.report.words import counted
 REPORT_FILE: Final = "report.html"
 
 SECTIONS: Final[Mapping[str, Callable[[Inputs], Section | None]]] = {
-    "overview": lambda i: overview_section(i.results, i.serving_check, i.quarantine.split, i.scope),
+    "overview": lambda i: overview_section(
+        i.results, i.serving_check, i.quarantine.split, i.scope, i.noun
+    ),
     "gate": lambda i: gate_section(i.results, i.serving_check, i.outcome),
-    "ranking": lambda i: ranking_section(i.results, i.scope),
+    "ranking": lambda i: ranking_section(i.results, i.scope, i.noun),
     "order": lambda i: order_section(i.results, i.info, i.scope),
-    "knowledge": lambda i: knowledge_section(i.results, i.scope),
+    "knowledge": lambda i: knowledge_section(i.results, i.scope, i.noun),
     "rating": lambda i: rating_section(i.results, i.scope),
     "calibration": lambda i: calibration_section(i.results, i.scale) if i.scope.stars else None,
-    "slices": lambda i: slices_section(i.results, i.scope),
-    "examples": lambda i: examples_section(i.data, i.users, i.recommend, i.scale, i.scope),
-    "map": lambda i: map_section(i.directions, i.data),
-    "data": lambda i: data_section(i.data, i.quarantine, i.anomalies, i.sample_rates),
+    "slices": lambda i: slices_section(i.results, i.scope, i.noun),
+    "examples": lambda i: examples_section(i.data, i.users, i.recommend, i.scale, i.scope, i.noun),
+    "map": lambda i: map_section(i.directions, i.data, i.noun),
+    "data": lambda i: data_section(i.data, i.quarantine, i.anomalies, i.sample_rates, i.noun),
     "drift": lambda i: None if i.drift is None else drift_section(i.drift),
     "training": lambda i: training_section(i.info),
     "tuning": lambda i: None if i.trials is None else tuning_section(i.trials),
@@ -50,7 +52,7 @@ def build(inputs: Inputs) -> Page:
     quarantine, outcome = inputs.quarantine, inputs.outcome
     subtitle = (
         f"{counted(quarantine.rows.kept, 'rating')} of "
-        f"{counted(quarantine.users, 'user')} and {counted(quarantine.movies, 'movie')}"
+        f"{counted(quarantine.users, 'user')} and {inputs.noun.counted(quarantine.movies)}"
     )
     made = [make(inputs) for make in SECTIONS.values()]
     return Page(

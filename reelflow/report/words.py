@@ -9,13 +9,9 @@ from typing import Final, NamedTuple
 
 from reelflow.base.columns import RATING_TASK
 from reelflow.base.metrics import GATE_METRICS, LIKED, METRICS, RAW, UNSEEN, Scope, metric_at
+from reelflow.base.nouns import MOVIE, Noun
 from reelflow.evaluation.results import Intervals, Results, Summary
 
-PROTOCOLS: Final = {
-    UNSEEN: "movies already rated left out, as in what users get",
-    LIKED: "the same, over the test ratings that count as a like",
-    RAW: "all movies in the running",
-}
 BASELINES: Final = {
     "popularity": "Popularity",
     "recent_popularity": "Popularity of late",
@@ -55,13 +51,22 @@ NO_STARS: Final = (
 )
 
 
+def protocol_words(noun: Noun = MOVIE) -> dict[str, str]:
+    """Return each protocol in words."""
+    return {
+        UNSEEN: f"{noun.many} already rated left out, as in what users get",
+        LIKED: "the same, over the test ratings that count as a like",
+        RAW: f"all {noun.many} in the running",
+    }
+
+
 def count(value: float) -> str:
     """Return a whole number with separators."""
     return f"{value:,.0f}"
 
 
 def counted(value: int, one: str) -> str:
-    """Return `1 movie` or `2 movies`."""
+    """Return `1 user` or `2 users`; of movies see `Noun`."""
     return f"{value:,} {one if value == 1 else one + 's'}"
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from reelflow.base.columns import GENRES, MOVIE_ID, RATING_COUNT, TITLE, YEAR
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.files import CATALOGUE
+from reelflow.base.nouns import MOVIE, Noun
+from reelflow.saved_model.files import CATALOGUE, ModelInfo
 
 _NEAR = 3
 _YEAR = re.compile(r"\s*\(\d{4}\)$")
@@ -32,6 +33,8 @@ class Catalogue:
     """Movies by id."""
 
     movies: Mapping[str, Movie]
+    noun: Noun = MOVIE
+    """The word for an item, for messages."""
 
     @classmethod
     def load(cls, model: Path) -> Catalogue:
@@ -53,7 +56,7 @@ class Catalogue:
             Movie(id_, title or "", tuple(genres or ()), year, count or 0)
             for id_, title, genres, year, count in zip(*(columns[n] for n in names), strict=True)
         )
-        return cls({movie.movie_id: movie for movie in movies})
+        return cls({movie.movie_id: movie for movie in movies}, ModelInfo.read(model).noun)
 
     def __len__(self) -> int:
         return len(self.movies)
@@ -70,11 +73,13 @@ class Catalogue:
         titled = self.titled(movie_id)
         if titled:
             use = " or ".join(_as_typed(movie, option) for movie in titled)
-            raise BadInput(f"{movie_id!r} is a title, where a movie's id is wanted; use {use}.")
+            raise BadInput(
+                f"{movie_id!r} is a title, where the id of {self.noun.a} is wanted; use {use}."
+            )
         near = self.near(movie_id)
         listed = "; ".join(f"{movie.title} is {_as_typed(movie, option)}" for movie in near)
         raise BadInput(
-            f"There is no movie with the id {movie_id!r}.",
+            f"There is no {self.noun.one} with the id {movie_id!r}.",
             f"Near it: {listed}." if near else "Ids are those of the ratings files (movie_id).",
         )
 

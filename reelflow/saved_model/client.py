@@ -304,7 +304,7 @@ class ServedModel:
         """
         liked, disliked = self._known(liked), self._known(disliked)
         if both := sorted({*liked} & {*disliked}):
-            raise BadInput(f"The movie {both[0]!r} is both liked and disliked.")
+            raise BadInput(f"The {self.info.noun.one} {both[0]!r} is both liked and disliked.")
         self.check_stars(order, min_rating)
         history = named_history(self.stars, liked, disliked) or {"": math.nan}
         answer = self.signatures.call(

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from reelflow.base.columns import TASKS
+from reelflow.base.nouns import Noun
 
 SAVED_MODEL: Final = "saved_model.pb"
 EXTRA: Final = "assets.extra"
@@ -186,6 +187,10 @@ class ModelInfo(_Part):
     """Section `train` of the configuration, as it was used."""
     split: dict[str, Any] | None = None
     """Section `split` of the configuration, of runs with `train.warm_start`."""
+    item: str | None = None
+    """Word for what is rated; `noun` has a default."""
+    items: str | None = None
+    """Its plural."""
 
     @classmethod
     def read(cls, saved_model: Path) -> ModelInfo:
@@ -204,6 +209,11 @@ class ModelInfo(_Part):
         path = saved_model / MODEL_JSON
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(self.model_dump(exclude_none=True), indent=2))
+
+    @property
+    def noun(self) -> Noun:
+        """The word for an item in all its forms; `movie` if the file does not name it."""
+        return Noun.of(self.item, self.items)
 
     @property
     def trained_tasks(self) -> Sequence[str]:

@@ -64,14 +64,15 @@ class _Context:
     def movie(self, movie_id: str) -> Movie:
         """Return a movie of the catalogue; the answer is 404 if there is none."""
         if movie_id not in self.engine.rows:
-            raise Problem(404, f"There is no movie with the id {movie_id!r}.")
+            raise Problem(404, f"There is no {self.engine.info.noun.one} with the id {movie_id!r}.")
         return self.engine.movies[self.engine.rows[movie_id]]
 
     def check_movies(self, movie_ids: Sequence[str], field: str) -> None:
         """Answer 422 if any of these movies does not exist."""
         unknown = [repr(movie) for movie in movie_ids if movie not in self.engine.rows]
         if unknown:
-            raise Problem(422, f"{field}: there is no movie with the id {', '.join(unknown[:5])}.")
+            one, listed = self.engine.info.noun.one, ", ".join(unknown[:5])
+            raise Problem(422, f"{field}: there is no {one} with the id {listed}.")
 
     def check_conditions(self, request: m.Filtered) -> None:
         """Answer 422 if a genre does not exist, or the years are the wrong way round."""
@@ -192,11 +193,12 @@ async def profile(
 async def version(request: Request) -> m.Version:
     """Version, catalogue and metrics of the model that answers."""
     context = _Context(request)
-    engine, years = context.engine, context.engine.filters.years
+    engine, years, noun = context.engine, context.engine.filters.years, context.engine.info.noun
     return m.Version(
         model_version=engine.version,
         reelflow=installed("reelflow"),
         films=len(engine.movies),
+        item=m.ItemMessage(one=noun.one, many=noun.many, with_article=noun.a),
         users=engine.info.users,
         genres=engine.filters.genres,
         years=m.Years(oldest=years[0], newest=years[1]) if years else None,

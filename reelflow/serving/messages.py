@@ -257,12 +257,21 @@ class StarsMessage(BaseModel):
     disliked: float = Field(description="Stars that a movie in `disliked` stands for.")
 
 
+class ItemMessage(BaseModel):
+    """The word for what is recommended, in the language of the page."""
+
+    one: str = Field(description="As `movie` or `book`.")
+    many: str
+    with_article: str = Field(description="As `a movie` or `an artist`.")
+
+
 class Version(BaseModel):
     """The model being served."""
 
     model_version: int
     reelflow: str = Field(description="Version of the server.")
     films: int
+    item: ItemMessage
     users: int | None
     genres: list[str]
     years: Years | None = Field(description="Null if no movie has one.")

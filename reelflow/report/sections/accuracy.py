@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from reelflow.base.columns import RATING_TASK
 from reelflow.base.metrics import METRICS, Scope, label_at, metric_at
+from reelflow.base.nouns import MOVIE, Noun
 from reelflow.evaluation.results import Bin, Intervals, Results
 from reelflow.report.blocks import Block, Cell, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars, Range, Ranges
@@ -15,7 +16,6 @@ from reelflow.report.words import (
     ALL,
     BASELINES,
     NO_STARS,
-    PROTOCOLS,
     contestants,
     count,
     counted,
@@ -23,22 +23,17 @@ from reelflow.report.words import (
     format_stars,
     listed_paths,
     percent,
+    protocol_words,
     unit_of,
 )
 
 DRAWN = (METRICS["top_10"], METRICS["top_100"])
 FEW = 30
 """Rows below which a bin says little and is left out of the calibration curve."""
-_PROTOCOL_WORDS = (
-    "For each test rating: at which place of the list does the model put the movie that the user "
-    "turned to, asked as a server asks it, with the test ratings hidden? Top-k accuracy is the "
-    "share of test ratings whose movie is among the first k. Unseen leaves out movies that the "
-    "user had rated before, as what users get does; raw leaves them in."
-)
 _LIKED_WORDS = "Liked is unseen, of the test ratings alone that count as a like."
 
 
-def ranking_section(results: Results, scope: Scope = ALL) -> Section:
+def ranking_section(results: Results, scope: Scope = ALL, noun: Noun = MOVIE) -> Section:
     """Show ranking metrics under all protocols, over ratings and over users, with intervals."""
     drawn = [metric.path(protocol) for protocol in scope.protocols for metric in DRAWN]
     blocks: list[Block] = [
@@ -47,16 +42,23 @@ def ranking_section(results: Results, scope: Scope = ALL) -> Section:
     for protocol in scope.protocols:
         paths = [metric.path(protocol) for metric in METRICS.values() if metric.ranked]
         if any(results.metrics.value(path) is not None for path in paths):
-            caption = f"{protocol.capitalize()}: {PROTOCOLS[protocol]}"
+            caption = f"{protocol.capitalize()}: {protocol_words(noun)[protocol]}"
             blocks.append(model_table(results, caption, paths))
     if results.metrics.over_users:
         blocks.append(_over_users(results, scope))
-    blocks.append(_sizes(results, scope))
+    blocks.append(_sizes(results, scope, noun))
     if results.chosen:
         blocks += _baselines(results)
-    lead = [_PROTOCOL_WORDS, *([_LIKED_WORDS] if scope.likes else [])]
+    lead = [
+        f"For each test rating: at which place of the list does the model put the {noun.one} that "
+        "the user turned to, asked as a server asks it, with the test ratings hidden? Top-k "
+        f"accuracy is the share of test ratings whose {noun.one} is among the first k. Unseen "
+        f"leaves out {noun.many} that the user had rated before, as what users get does; raw "
+        "leaves them in.",
+        *([_LIKED_WORDS] if scope.likes else []),
+    ]
     lead.append("Whiskers hold 95 % of a bootstrap over users.")
-    return Section("ranking", "Finding movies", " ".join(lead), blocks)
+    return Section("ranking", f"Finding {noun.many}", " ".join(lead), blocks)
 
 
 def rating_section(results: Results, scope: Scope = ALL) -> Section:
@@ -128,7 +130,7 @@ def _over_users(results: Results, scope: Scope) -> Table:
     return Table(caption, header, rows)
 
 
-def _sizes(results: Results, scope: Scope) -> Text:
+def _sizes(results: Results, scope: Scope, noun: Noun) -> Text:
     words = f"Measured on {count(results.rows)} test ratings"
     words += f", drawn from {count(results.all_rows)}" if results.rows < results.all_rows else ""
     words += ". Ties count against the model."
@@ -136,11 +138,14 @@ def _sizes(results: Results, scope: Scope) -> Text:
         share = percent(results.metrics.liked_rows / max(results.rows, 1))
         words += f" A like is a rating of {results.like_threshold:g} stars or more: {share} of them"
         words += "." if results.metrics.liked_rows else ", so that there is no metric of likes."
-    shares = [f"{percent(v, 2)} of the {k}" for k, v in results.out_of_vocabulary.items()]
+    shares = [
+        f"{percent(share, 2)} of the {noun.many if key == 'movies' else key}"
+        for key, share in results.out_of_vocabulary.items()
+    ]
     words += f" Training did not know {' and '.join(shares)} of these." if shares else ""
     if results.omitted and results.movies is not None:
         cutoffs = " and ".join(f"top-{k}" for k in results.omitted)
-        words += f" Of {count(results.movies)} movies, {cutoffs} accuracy says nothing."
+        words += f" Of {noun.counted(results.movies)}, {cutoffs} accuracy says nothing."
     return Text(words)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelflow.base import columns as f
+from reelflow.base.nouns import MOVIE, Noun
 from reelflow.config import Feedback
 from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.data.quarantine import WORDS
@@ -33,6 +34,7 @@ def data_section(
     ingested: IngestSummary,
     anomalies: Sequence[str],
     sample_rates: Mapping[str, float],
+    noun: Noun = MOVIE,
 ) -> Section:
     """Show row counts, rows in quarantine, distributions, and the validator's anomalies.
 
@@ -41,12 +43,13 @@ def data_section(
         ingested: counts of what was read, kept and refused.
         anomalies: in words.
         sample_rates: share of each split's rows that the statistics read, 0 to 1.
+        noun: the word for an item.
     """
     rows = ingested.rows
     users, movies = _users(data), data.rating_counts
-    blocks: list[Block] = [_facts(ingested, movies), Bullets(data_sentences(ingested))]
+    blocks: list[Block] = [_facts(ingested, movies, noun), Bullets(data_sentences(ingested, noun))]
     if ingested.synthetic:
-        warning = "These ratings are synthetic. The figures say nothing about real movies."
+        warning = f"These ratings are synthetic. The figures say nothing about real {noun.many}."
         blocks.append(Text(warning, "bad"))
     blocks += [
         Table(
@@ -56,18 +59,18 @@ def data_section(
         ),
         _quarantine(ingested.quarantined),
         *_ratings(data, ingested.ratings.feedback),
-        _genres(data, movies),
-        _years(data),
-        _tail("user", "most active", users),
-        _tail("movie", "most rated", movies),
+        _genres(data, movies, noun),
+        _years(data, noun),
+        _tail("user", "users", "most active", users),
+        _tail(noun.one, noun.many, "most rated", movies),
         Bullets(anomalies, "bad")
         if anomalies
         else Text("The validator found no anomaly against the schemas.", "good"),
         _sampled(sample_rates),
     ]
     lead = (
-        "What the model learned from. Counts are exact; distributions of users and movies are of "
-        "the train split."
+        "What the model learned from. Counts are exact; distributions of users and "
+        f"{noun.many} are of the train split."
     )
     return Section("data", "Data", lead, blocks)
 
@@ -78,7 +81,7 @@ def _users(data: EncodedData) -> Counts:
     return np.bincount(data.train.user_index, minlength=users)[:users]
 
 
-def _facts(ingested: IngestSummary, movies: Counts) -> Facts:
+def _facts(ingested: IngestSummary, movies: Counts, noun: Noun) -> Facts:
     rows, pairs = ingested.rows, ingested.users * ingested.movies
     rated = f"{count(int((movies > 0).sum()))} with a rating in training"
     share = percent(ingested.refused / rows.read if rows.read else 0.0, 2)
@@ -87,7 +90,7 @@ def _facts(ingested: IngestSummary, movies: Counts) -> Facts:
             *_spans(ingested.spans),
             Fact("Ratings", count(rows.kept), f"{count(rows.read)} rows read"),
             Fact("Users", count(ingested.users)),
-            Fact("Movies", count(ingested.movies), rated),
+            Fact(noun.labels, count(ingested.movies), rated),
             Fact("Density", percent(rows.kept / pairs if pairs else 0.0, 2), "of all pairs"),
             Fact("In quarantine", counted(ingested.refused, "row"), f"{share} of those read"),
         ]
@@ -131,7 +134,7 @@ def _ratings(data: EncodedData, feedback: Feedback) -> list[Block]:
     ]
 
 
-def _genres(data: EncodedData, movies: Counts) -> Block:
+def _genres(data: EncodedData, movies: Counts, noun: Noun) -> Block:
     totals: dict[str, int] = {}
     for genres, ratings in zip(data.catalogue.genres, movies.tolist(), strict=True):
         for genre in genres:
@@ -143,12 +146,12 @@ def _genres(data: EncodedData, movies: Counts) -> Block:
         "Train ratings by genre",
         Bars([name for name, _ in top], [n for _, n in top]),
         f"Bars of the ratings of {len(top)} genres, most of {top[0][0]}. "
-        "A movie counts in each of its genres.",
+        f"{noun.a_label} counts in each of its genres.",
         tall=True,
     )
 
 
-def _years(data: EncodedData) -> Block:
+def _years(data: EncodedData, noun: Noun) -> Block:
     years = np.array([year for year in data.catalogue.year if year is not None], np.int64)
     if len(years) == 0:
         return Text("The catalogue has no release years.")
@@ -157,18 +160,20 @@ def _years(data: EncodedData) -> Block:
     labels = [f"{10 * (first + i)}s" for i in range(len(movies))]
     missing = len(data.catalogue) - len(years)
     return Figure(
-        "Movies by decade of release"
-        + (f", {counted(missing, 'movie')} without a year" if missing else ""),
-        Bars(labels, movies.tolist(), "movies", True),
-        f"Movies from {years.min()} to {years.max()}, half of them since {int(np.median(years))}.",
+        f"{noun.labels} by decade of release"
+        + (f", {noun.counted(missing)} without a year" if missing else ""),
+        Bars(labels, movies.tolist(), noun.many, True),
+        f"{noun.labels} from {years.min()} to {years.max()}, "
+        f"half of them since {int(np.median(years))}.",
     )
 
 
-def _tail(name: str, top: str, counts: Counts) -> Figure:
+def _tail(name: str, names: str, top: str, counts: Counts) -> Figure:
     """Draw ratings by rank on logarithmic axes, where long tails are straight lines.
 
     Args:
-        name: `user` or `movie`.
+        name: `user` or the word for an item.
+        names: its plural.
         top: attribute of the first in rank.
         counts: ratings of each, int64 [users] or [movies].
     """
@@ -180,10 +185,10 @@ def _tail(name: str, top: str, counts: Counts) -> Figure:
         half = int(np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)) + 1
         share, median = half / len(ordered), float(np.median(ordered))
     values = ordered[ranks - 1].tolist()
-    line = Line(f"{name}s", ranks.tolist(), values)
+    line = Line(names, ranks.tolist(), values)
     return Figure(
-        f"Ratings of each {name}: half of all from {percent(share)} of the {name}s",
-        Lines([line], f"{name}s by rank", "ratings", log=True),
+        f"Ratings of each {name}: half of all from {percent(share)} of the {names}",
+        Lines([line], f"{names} by rank", "ratings", log=True),
         f"The {top} has {count(values[0] if values else 0)} ratings, the median {count(median)}.",
     )
 

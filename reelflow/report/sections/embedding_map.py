@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reelflow.base.nouns import MOVIE, Noun
 from reelflow.encoding.encoded import EncodedData, Float32
 from reelflow.report.blocks import Block, Figure, Section, Text
 from reelflow.report.charts.lines import Point, Scatter
@@ -18,22 +19,23 @@ MOST_GENRES = 7
 OTHER = "other"
 
 
-def map_section(directions: Float32 | None, data: EncodedData) -> Section:
+def map_section(directions: Float32 | None, data: EncodedData, noun: Noun = MOVIE) -> Section:
     """Draw the map of the most rated movies.
 
     Args:
         directions: unit vectors of all movies in vocabulary order, float32 [movies, size]; None if
             the model has none.
         data: for titles, genres and numbers of ratings.
+        noun: the word for an item.
     """
     lead = (
-        "Movies that the model finds alike lie near each other. Point at a movie for its title, "
-        "drag to move, scroll or pinch to zoom, and search for a title."
+        f"{noun.labels} that the model finds alike lie near each other. Point at one for its "
+        "title, drag to move, scroll or pinch to zoom, and search for a title."
     )
-    return Section("map", "The map of movies", lead, _blocks(directions, data))
+    return Section("map", f"The map of {noun.many}", lead, _blocks(directions, data, noun))
 
 
-def _blocks(directions: Float32 | None, data: EncodedData) -> list[Block]:
+def _blocks(directions: Float32 | None, data: EncodedData, noun: Noun) -> list[Block]:
     catalogue = data.catalogue
     if directions is None or len(directions) != len(catalogue):
         return [Text("This model has no candidate embeddings to draw.")]
@@ -41,7 +43,7 @@ def _blocks(directions: Float32 | None, data: EncodedData) -> list[Block]:
     shown = np.argsort(-counts, kind="stable")[:MOST_MOVIES]
     shown = shown[counts[shown] > 0]
     if len(shown) < 2:
-        return [Text("Too few movies have ratings for a map.")]
+        return [Text(f"Too few {noun.many} have ratings for a map.")]
     coordinates, share = project(directions[shown])
     groups, of_movie = main_genres([catalogue.genres[i] for i in shown])
     sizes = np.sqrt(counts[shown] / counts[shown].max())
@@ -56,12 +58,12 @@ def _blocks(directions: Float32 | None, data: EncodedData) -> list[Block]:
         )
         for (x, y), i, group, size in zip(coordinates, shown, of_movie, sizes, strict=True)
     ]
-    movies = "movies" if len(shown) == (counts > 0).sum() else "most rated movies"
+    items = noun.many if len(shown) == (counts > 0).sum() else f"most rated {noun.many}"
     return [
         Figure(
-            f"The {count(len(shown))} {movies}, coloured by main genre",
+            f"The {count(len(shown))} {items}, coloured by main genre",
             Scatter(points, groups),
-            f"Map of {count(len(shown))} movies; each point is a movie.",
+            f"Map of {count(len(shown))} {noun.many}; each point is {noun.a}.",
             wide=True,
         ),
         Text(

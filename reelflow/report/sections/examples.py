@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reelflow.base.metrics import Scope
+from reelflow.base.nouns import MOVIE, Noun
 from reelflow.encoding.encoded import EncodedData, Int64
 from reelflow.report.blocks import Block, Example, Examples, Pick, Section, Text
 from reelflow.report.inputs import Reason, Recommend, Recommendation
@@ -27,6 +28,7 @@ def examples_section(
     recommend: Recommend,
     scale: tuple[float, float],
     scope: Scope = ALL,
+    noun: Noun = MOVIE,
 ) -> Section:
     """Show a few users, from the most active to the least.
 
@@ -36,15 +38,16 @@ def examples_section(
         recommend: from a user's id and k to the k best movies.
         scale: lowest and highest rating of the data.
         scope: says if there are stars to show.
+        noun: the word for an item.
     """
     lead = (
-        "Four users from very active to hardly active, the last movies they rated in training "
-        "beside what the model recommends. A movie marked as rated is one that the user turned to "
-        "in the test split; test ratings are hidden here, as in all figures. Reasons are movies "
-        "that the user rated at or above the user's own mean."
+        f"Four users from very active to hardly active, the last {noun.many} they rated in "
+        f"training beside what the model recommends. {noun.a_label} marked as rated is one "
+        "that the user turned to in the test split; test ratings are hidden here, as in all "
+        f"figures. Reasons are {noun.many} that the user rated at or above the user's own mean."
     )
     positions = {movie: i for i, movie in enumerate(data.catalogue.movie_id)}
-    shown = _Shown(data, users, positions, recommend, scale, scope)
+    shown = _Shown(data, users, positions, recommend, scale, scope, noun)
     examples = [shown.example(user) for user in choose_users(data)]
     block: Block = (
         Examples(examples) if examples else Text("No user has ratings in both train and test.")
@@ -79,6 +82,7 @@ class _Shown:
     recommend: Recommend
     scale: tuple[float, float]
     scope: Scope
+    noun: Noun
 
     def example(self, user: int) -> Example:
         """Return one user's history and recommendations."""
@@ -93,7 +97,7 @@ class _Shown:
         return Example(
             f"User {self.users[user]}",
             f"{counted(len(rows), 'rating')} in training, {len(test):,} in test, of which "
-            f"{counted(hits, 'movie')} recommended here",
+            f"{self.noun.counted(hits)} recommended here",
             self._history(rows[-MOVIES:][::-1]),
             picks,
         )
@@ -123,7 +127,7 @@ class _Shown:
         movies, ratings = train.movie_index[rows].tolist(), train.rating[rows].tolist()
         return [
             Pick(
-                self._title(movie, "unknown movie"),
+                self._title(movie, f"unknown {self.noun.one}"),
                 f"{stars:.4g} stars" if self.scope.likes else "",
             )
             for movie, stars in zip(movies, ratings, strict=True)

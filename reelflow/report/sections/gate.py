@@ -13,6 +13,7 @@ from reelflow.base.metrics import (
     label_at,
     metric_at,
 )
+from reelflow.base.nouns import MOVIE, Noun
 from reelflow.data.ingest.results import SplitChoice
 from reelflow.data.words import split_sentence
 from reelflow.evaluation.results import BoundRecord, Results
@@ -41,13 +42,17 @@ MAIN = (
 """Paths of the metrics that have tiles."""
 _AS_SERVED = (
     "All figures are of the exported model itself, asked as a server asks it, with the test "
-    "ratings hidden. What is pushed knows the test ratings too, so that it recommends no movie "
+    "ratings hidden. What is pushed knows the test ratings too, so that it recommends no {} "
     "that a user has rated."
 )
 
 
 def overview_section(
-    results: Results, serving_check: ServingResult, split: SplitChoice, scope: Scope = ALL
+    results: Results,
+    serving_check: ServingResult,
+    split: SplitChoice,
+    scope: Scope = ALL,
+    noun: Noun = MOVIE,
 ) -> Section:
     """Show tiles of the main metrics against champion and baselines, and what is judged."""
     paths = [path for path in scope.of(MAIN) if results.metrics.value(path) is not None]
@@ -55,7 +60,10 @@ def overview_section(
     if latency := serving_check.latency_ms:
         note = f"{latency['p95']:.1f} ms at the 95th percentile"
         facts.append(Fact("One request", f"{latency['median']:.1f} ms", note))
-    blocks: list[Block] = [Facts(facts), Text(f"Split {split_sentence(split)} {_AS_SERVED}")]
+    blocks: list[Block] = [
+        Facts(facts),
+        Text(f"Split {split_sentence(split)} {_AS_SERVED.format(noun.one)}"),
+    ]
     return Section("overview", "At a glance", "", blocks)
 
 

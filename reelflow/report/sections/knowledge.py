@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reelflow.base.metrics import METRICS, UNSEEN, Scope, label_at, metric_at
+from reelflow.base.nouns import MOVIE, Noun
 from reelflow.evaluation.results import Live, Results
 from reelflow.evaluation.slices import KNOWLEDGE
 from reelflow.report.blocks import Block, Section, Table, Text
@@ -17,13 +18,13 @@ from reelflow.report.words import (
 )
 
 
-def knowledge_section(results: Results, scope: Scope = ALL) -> Section:
+def knowledge_section(results: Results, scope: Scope = ALL, noun: Noun = MOVIE) -> Section:
     """Show known users, new users and new movies apart, and live beside nightly histories."""
     blocks: list[Block] = []
     if parts := by_key(results).get(KNOWLEDGE):
         paths = [METRICS["top_10"].path(UNSEEN), *headline_paths(scope)]
-        blocks += [slice_figure(results, KNOWLEDGE, parts, path) for path in paths]
-        blocks.append(slice_table(KNOWLEDGE, parts, scope, folded=False))
+        blocks += [slice_figure(results, KNOWLEDGE, parts, path, noun) for path in paths]
+        blocks.append(slice_table(KNOWLEDGE, parts, scope, noun, folded=False))
     if results.live is not None:
         blocks += _live(results.live, scope)
     else:
@@ -34,9 +35,9 @@ def knowledge_section(results: Results, scope: Scope = ALL) -> Section:
             )
         )
     lead = (
-        "Known users and movies have ratings in training. A new user has none there and is "
-        "answered from ratings that validation has of the user, or else with popular movies. A "
-        "rating by a new user of a new movie counts in both groups."
+        f"Known users and {noun.many} have ratings in training. A new user has none there and is "
+        f"answered from ratings that validation has of the user, or else with popular {noun.many}. "
+        f"A rating by a new user of a new {noun.one} counts in both groups."
     )
     return Section("knowledge", "Known and new", lead, blocks)
 

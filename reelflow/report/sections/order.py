@@ -45,8 +45,8 @@ def order_section(results: Results, info: ModelInfo, scope: Scope = ALL) -> Sect
     blocks += _blend(info.blend, scope)
     blocks += _item_share(info.item_share, scope)
     lead = (
-        "Retrieval finds the candidates: towers and a linear model of which movies are rated by "
-        "the same users, mixed by one share. "
+        "Retrieval finds the candidates: towers and a linear model of what is rated by the "
+        "same users, mixed by one share. "
     )
     if scope.stars:
         lead += (
@@ -106,7 +106,7 @@ def _item_share(share: ChosenWeight | None, scope: Scope) -> list[Block]:
     return [
         Text(
             f"The {_SHARE} is {share.weight:g}, by its mean gain 1 / log2(1 + rank) over the "
-            "whole list of unseen movies, on validation ratings: 0 is towers alone, 1 the linear "
+            "whole unseen list, on validation ratings: 0 is towers alone, 1 the linear "
             "model alone."
         ),
         _figure("Accuracy over the share, on validation ratings", share, accuracy, _SHARE),

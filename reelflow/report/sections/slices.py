@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from reelflow.base.metrics import Scope, label_at, metric_at
+from reelflow.base.nouns import MOVIE, Noun
 from reelflow.evaluation.results import Results, Slice
 from reelflow.evaluation.slices import (
     AGE,
@@ -32,32 +33,37 @@ from reelflow.report.words import (
     unit_of,
 )
 
-SLICES: Final = {
-    KNOWLEDGE: "What training knows",
-    USER_ACTIVITY: "Ratings of the user in training",
-    MOVIE_POPULARITY: "Ratings of the movie in training",
-    GENRE: "Genre",
-    GENDER: "Gender",
-    AGE: "Age in years",
-}
-"""Label of each slice key."""
 _OVERLAP: Final = frozenset({KNOWLEDGE, GENRE})
 """Slice keys under which a rating may count twice, so that shares add up to more than all."""
 _ORDER: Final = (KNOWN_USERS, NEW_USERS, NEW_MOVIES)
 
 
-def slices_section(results: Results, scope: Scope = ALL) -> Section:
+def slice_labels(noun: Noun = MOVIE) -> dict[str, str]:
+    """Return the label of each slice key."""
+    return {
+        KNOWLEDGE: "What training knows",
+        USER_ACTIVITY: "Ratings of the user in training",
+        MOVIE_POPULARITY: f"Ratings of the {noun.one} in training",
+        GENRE: "Genre",
+        GENDER: "Gender",
+        AGE: "Age in years",
+    }
+
+
+def slices_section(results: Results, scope: Scope = ALL, noun: Noun = MOVIE) -> Section:
     """Show figures and a table for each slice key, but for what training knows."""
     lead = (
         "The same metrics for parts of the test ratings. The upright line is the value over all of "
         "them, whiskers hold 95 % of a bootstrap over users. Differences between groups of users "
-        "are what to look at for fairness; movies with few ratings are always harder to find."
+        f"are what to look at for fairness; {noun.many} with few ratings are always harder to find."
     )
     blocks: list[Block] = []
     for key, parts in by_key(results).items():
         if key != KNOWLEDGE:  # has a section of its own
-            blocks += [slice_figure(results, key, parts, path) for path in headline_paths(scope)]
-            blocks.append(slice_table(key, parts, scope))
+            blocks += [
+                slice_figure(results, key, parts, path, noun) for path in headline_paths(scope)
+            ]
+            blocks.append(slice_table(key, parts, scope, noun))
     return Section("slices", "For whom it works", lead, blocks)
 
 
@@ -72,17 +78,24 @@ def by_key(results: Results) -> dict[str, list[Slice]]:
     return keys
 
 
-def slice_label(key: str) -> str:
+def slice_label(key: str, noun: Noun = MOVIE) -> str:
     """Return a slice key's label within a sentence."""
-    return SLICES.get(key, key.replace("_", " ")).lower()
+    return slice_labels(noun).get(key, key.replace("_", " ")).lower()
 
 
-def slice_figure(results: Results, key: str, parts: list[Slice], path: str) -> Figure:
+def part_label(part: Slice, noun: Noun = MOVIE) -> str:
+    """Return a slice's label; in `metrics.json` it is the same whatever the items are."""
+    return f"new {noun.many}" if part.label == NEW_MOVIES else part.label
+
+
+def slice_figure(
+    results: Results, key: str, parts: list[Slice], path: str, noun: Noun = MOVIE
+) -> Figure:
     """Draw one metric of the slices of one key."""
     metric, unit = metric_at(path), unit_of(path)
     rows = [
         replace(
-            metric_range(path, part.label, value, part.intervals),
+            metric_range(path, part_label(part, noun), value, part.intervals),
             note=f"{count(part.rows)} ratings",
         )
         for part in parts
@@ -94,20 +107,27 @@ def slice_figure(results: Results, key: str, parts: list[Slice], path: str) -> F
     overall = results.metrics.value(path)
     reference = None if overall is None else unit.scale * overall
     return Figure(
-        f"{label_at(path)}, by {slice_label(key)}",
+        f"{label_at(path)}, by {slice_label(key, noun)}",
         Ranges(rows, unit.symbol, reference),
         f"Best for {best.label} with {best.value:.3g} {unit.symbol}, "
         f"worst for {worst.label} with {worst.value:.3g} {unit.symbol}.",
     )
 
 
-def slice_table(key: str, parts: list[Slice], scope: Scope = ALL, *, folded: bool = True) -> Table:
+def slice_table(
+    key: str,
+    parts: list[Slice],
+    scope: Scope = ALL,
+    noun: Noun = MOVIE,
+    *,
+    folded: bool = True,
+) -> Table:
     """List the metrics of the slices of one key, with the means over users."""
     total, listed = sum(part.rows for part in parts), listed_paths(scope)
     paths = [path for path in listed if any(part.value(path) is not None for part in parts)]
     rows: list[list[Cell]] = [
         [
-            part.label,
+            part_label(part, noun),
             part.rows,
             *([] if key in _OVERLAP else [percent(part.rows / total)]),
             *(_both(part, path) for path in paths),
@@ -115,12 +135,12 @@ def slice_table(key: str, parts: list[Slice], scope: Scope = ALL, *, folded: boo
         for part in parts
     ]
     header = [
-        SLICES.get(key, key),
+        slice_labels(noun).get(key, key),
         "Ratings",
         *([] if key in _OVERLAP else ["Share"]),
         *(label_at(path, short=True) for path in paths),
     ]
-    caption = f"By {slice_label(key)}: means over ratings, in brackets over users"
+    caption = f"By {slice_label(key, noun)}: means over ratings, in brackets over users"
     return Table(caption, header, rows, folded=folded)
 
 

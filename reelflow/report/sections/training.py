@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reelflow.base.common import format_duration
+from reelflow.base.nouns import Noun
 from reelflow.evaluation.trials import Trial, Trials
 from reelflow.report.blocks import Block, Fact, Facts, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars
@@ -37,7 +38,7 @@ def training_section(info: ModelInfo) -> Section:
     ]
     blocks: list[Block] = [Facts([fact for fact in facts if fact is not None])]
     if info.warm_start is not None:
-        blocks.append(Text(_warm_start(info.warm_start)))
+        blocks.append(Text(_warm_start(info.warm_start, info.noun)))
     blocks += [
         _curve(title, history[name], history.get(VALIDATION + name, ()))
         for name, title in LOSSES.items()
@@ -57,13 +58,13 @@ def training_section(info: ModelInfo) -> Section:
     return Section("training", "Training", lead, blocks)
 
 
-def _warm_start(start: WarmStart) -> str:
+def _warm_start(start: WarmStart, movies: Noun) -> str:
     """Return in words how training began."""
     if not start.warm:
         return f"Cold start: {start.reason}."
     kept = [
-        f"{count(rows.kept)} of {counted(rows.kept + rows.new, name)}"
-        for rows, name in ((start.users, "user"), (start.movies, "movie"))
+        f"{count(rows.kept)} of {noun.counted(rows.kept + rows.new)}"
+        for rows, noun in ((start.users, Noun("user", "users")), (start.movies, movies))
         if rows is not None
     ]
     tasks = (start.cold_tasks or {}).items()

@@ -1,16 +1,16 @@
 // The page: what is asked (kept in the URL, so that it can be shared), what is answered.
-import { card, get, given, make, near, post, shares, spoken, title } from "./parts.js";
+import { card, get, given, learn, make, near, post, say, shares, spoken, title } from "./parts.js";
 import { searchBox } from "./search.js";
 
 const $ = (id) => document.getElementById(id);
 const FIRST = 12, MORE = 12, MOST = 96, POLL = 5000;
 const SOURCES = {
   user: (asked) => `From what the model knows of user ${asked.user}.`,
-  history: (asked) => [asked.user ? `From what user ${asked.user} has rated since the model was trained.` : "From the movies you marked.",
-    version.stars ? "Stars are an average viewer's." : ""].join(" "),
+  history: (asked) => [asked.user ? `From what user ${asked.user} has rated since the model was trained.` : say("From the {items} you marked."),
+    version.stars ? "Stars are an average user's." : ""].join(" "),
   popularity: (asked) => asked.user
-    ? `The model does not know user ${asked.user}: popular movies.`
-    : "Popular movies. Add some that you like for movies of your own.",
+    ? `The model does not know user ${asked.user}: popular ${say("{items}")}.`
+    : say("Popular {items}. Add some that you like for {items} of your own."),
 };
 const FILTERS = { genres: [], from: "", to: "", seen: false, order: "blend", least: "" };
 const asked = { mode: "liked", liked: [], disliked: [], user: "", ...FILTERS, k: FIRST };
@@ -51,9 +51,9 @@ async function show() {
     const cards = found.items.map((movie, i) => card(movie, i + 1, how));
     found.items.forEach((movie) => movies.set(movie.movie_id, movie));
     $("source").textContent = SOURCES[found.source]({ user: about.user_id });
-    if (!cards.length) $("source").textContent = "No movie is left: widen the filters.";
+    if (!cards.length) $("source").textContent = say("No {item} is left: widen the filters.");
     if (about.user_id && version.movies_for_a_user) {
-      $("source").append(` This server tells no histories: it shows ${version.movies_for_a_user} movies for a user at most.`);
+      $("source").append(` This server tells no histories: it shows ${version.movies_for_a_user} ${say("{items}")} for a user at most.`);
     }
     $("cards").replaceChildren(...cards);
     $("more").hidden = found.items.length < asked.k || asked.k >= MOST;
@@ -74,19 +74,19 @@ function showProfile(profile, about) {
   if (!profile?.films.length) {
     const why = !profile ? "Histories are switched off on this server."
       : about.user_id ? "Nothing: it has no ratings of this user."
-      : "Nothing yet. It learns from the movies that you add above, and forgets them when you leave.";
+      : say("Nothing yet. It learns from the {items} that you add above, and forgets them when you leave.");
     $("profile").replaceChildren(heading, make("p", {}, why));
     return;
   }
   const count = about.user_id
     ? `${profile.count.toLocaleString()} ratings.`
-    : `The ${profile.films.length === 1 ? "movie" : `${profile.films.length} movies`} you marked, for this answer only.`;
+    : `The ${profile.films.length === 1 ? say("{item}") : `${profile.films.length} ${say("{items}")}`} you marked, for this answer only.`;
   const opinion = (movie) => !about.user_id ? (asked.liked.includes(movie.movie_id) ? "liked" : "not liked")
     : movie.rating !== null ? given(movie.rating) : "";
   const last = make("ul", { class: "titles" }, ...profile.films.map((movie) => make("li", {}, `${spoken(movie.title)} `, make("small", {}, opinion(movie)))));
   $("profile").replaceChildren(...[heading, make("p", {}, count),
     shares("Genres", profile.genres.slice(0, 8)), shares("Decades", profile.decades),
-    make("section", {}, make("h3", {}, about.user_id ? "Rated last" : "Movies"), last)].filter(Boolean));
+    make("section", {}, make("h3", {}, about.user_id ? "Rated last" : say("{Items}")), last)].filter(Boolean));
 }
 
 async function openSimilar(movie) {
@@ -100,7 +100,7 @@ async function openSimilar(movie) {
     found.items.forEach((one) => movies.set(one.movie_id, one));
     const mark = (liked, text, list) => asked.mode === "liked" && list.includes(movie.movie_id) ? null
       : make("button", { type: "button", class: liked ? undefined : "plain", onclick: () => { $("similar").close(); add(movie, liked); } }, text);
-    body.replaceChildren(make("div", { class: "row" }, mark(true, "I like this movie", asked.liked), mark(false, "Not for me", asked.disliked)),
+    body.replaceChildren(make("div", { class: "row" }, mark(true, say("I like this {item}"), asked.liked), mark(false, "Not for me", asked.disliked)),
       make("ul", { class: "near" }, ...found.items.map((one) => near(one, openSimilar))));
   } catch (error) {
     body.replaceChildren(make("p", {}, error.message));
@@ -177,8 +177,9 @@ async function recall() {
 async function look() {
   const before = version;
   version = await get("version");
+  learn(version.item);
   const names = { unseen_top_10: "top-10 accuracy", unseen_top_100: "top-100 accuracy", rmse: "RMSE" };
-  const facts = [["model", version.model_version], ["movies", version.films.toLocaleString()], ["users", version.users?.toLocaleString() ?? "?"],
+  const facts = [["model", version.model_version], [say("{items}"), version.films.toLocaleString()], ["users", version.users?.toLocaleString() ?? "?"],
     ...Object.entries(names).filter(([key]) => key in version.metrics).map(([key, name]) => [name, version.metrics[key].toFixed(3)])];
   $("about").replaceChildren(...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, `${value}`))));
   if (before && before.model_version === version.model_version) return false;

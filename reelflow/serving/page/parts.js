@@ -10,6 +10,26 @@ export function make(tag, attributes = {}, ...children) {
   return node;
 }
 
+// The word for what is recommended, as the model's data call it.
+const noun = { item: "movie", items: "movies", a_item: "a movie" };
+
+export function learn({ one, many, with_article }) {
+  Object.assign(noun, { item: one, items: many, a_item: with_article });
+  for (const node of document.querySelectorAll("[data-say]")) {
+    for (const [target, text] of Object.entries(JSON.parse(node.dataset.say))) {
+      if (target === "text") node.textContent = say(text); else node.setAttribute(target, say(text));
+    }
+  }
+}
+
+// Fills in `{item}`, `{items}` and `{a_item}`; a capital letter first gives one: `{Items}`.
+export function say(text) {
+  return text.replace(/\{(\w+)\}/g, (_, name) => {
+    const word = noun[name[0].toLowerCase() + name.slice(1)];
+    return name[0] === name[0].toLowerCase() ? word : word[0].toUpperCase() + word.slice(1);
+  });
+}
+
 export async function get(path, parameters = {}, signal = undefined) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
@@ -69,7 +89,7 @@ export function meta(movie) {
 
 function reasons(movie, own) {
   if (movie.because_kind === "genre") return make("p", { class: "because" }, `Because you like ${movie.because_genre}`);
-  if (movie.because_kind === "popularity") return make("p", { class: "because" }, "Popular with other viewers");
+  if (movie.because_kind === "popularity") return make("p", { class: "because" }, "Popular with others");
   if (!movie.because?.length) return null;
   const most = movie.because[0].weight;
   const items = movie.because.map((one) =>
@@ -82,7 +102,7 @@ function reasons(movie, own) {
 function rated(movie, known, scale) {
   const rating = movie.predicted_rating;
   if (rating === null || !scale) return make("span");
-  const whose = `of ${scale.highest}, predicted for ${known ? "this user" : "an average viewer"}`;
+  const whose = `of ${scale.highest}, predicted for ${known ? "this user" : "an average user"}`;
   return make("span", { title: `${rating.toFixed(2)} ${whose}` }, stars(rating, scale), ` ${shown(rating, scale)}`,
     make("span", { class: "sr" }, ` ${whose}`));
 }

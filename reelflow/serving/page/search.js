@@ -1,5 +1,5 @@
 // The search box with suggestions, as the ARIA combobox pattern has it.
-import { get, make, meta, title } from "./parts.js";
+import { get, make, meta, say, title } from "./parts.js";
 
 export function searchBox(input, list, choose, fail) {
   let movies = [], at = -1, timer = 0, running = null;
@@ -44,7 +44,7 @@ export function searchBox(input, list, choose, fail) {
       make("li", { id: `movie-${i}`, role: "option", "aria-selected": "false",
         onmousedown: (event) => { event.preventDefault(); take(i); } },
         title(movie), make("small", {}, meta(movie)))));
-    if (!movies.length) list.append(make("li", { role: "option", "aria-disabled": "true" }, "No such movie"));
+    if (!movies.length) list.append(make("li", { role: "option", "aria-disabled": "true" }, say("No such {item}")));
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
     mark(0);

@@ -46,7 +46,7 @@ def test_names_and_conditions() -> None:
 
 def test_the_check_of_a_download_is_named_as_it_is() -> None:
     assert PUBLIC_SETS["movielens-1m"].checked_by == "MD5"
-    assert PUBLIC_SETS["movielens-32m"].checked_by == "MD5, beside the file"
-    assert PUBLIC_SETS["goodbooks-10k"].checked_by == "Git's SHA-1"
-    assert PUBLIC_SETS["jester"].checked_by == "none published; CRC"
-    assert PUBLIC_SETS["movietweetings"].checked_by == "none published; length"
+    assert PUBLIC_SETS["movielens-32m"].checked_by == "MD5"
+    assert PUBLIC_SETS["goodbooks-10k"].checked_by == "SHA-1"
+    assert PUBLIC_SETS["jester"].checked_by == "CRC"
+    assert PUBLIC_SETS["movietweetings"].checked_by == "length"

@@ -18,7 +18,7 @@ from reelflow.report.charts.svg import Scale, ticks
 from reelflow.report.inputs import Outcome
 from reelflow.report.page import SECTIONS, build
 from reelflow.report.sections.lineage import RunFacts, run_section
-from reelflow.saved_model.files import ModelInfo
+from reelflow.saved_model.files import Kept, ModelInfo, WarmStart
 from tests.reelflow.report import world
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
@@ -51,6 +51,30 @@ class _Outline(HTMLParser):
 @pytest.fixture(scope="module")
 def html() -> str:
     return render.page(build(world.inputs(trials=world.TRIALS)))
+
+
+def test_nothing_is_called_a_movie_where_it_is_an_artist() -> None:
+    info = world.inputs().info.model_copy(
+        update={
+            "item": "artist",
+            "items": "artists",
+            "warm_start": WarmStart(warm=True, movies=Kept(kept=1, new=2)),
+        }
+    )
+    named = world.inputs(
+        trials=world.TRIALS, info=info, quarantine=world.ingest_summary(synthetic=True)
+    )
+    for text in (
+        render.page(build(named)),
+        card.as_markdown(card.build(named)),
+        card.as_html(card.build(named)),
+    ):
+        # Without the page's own script, and the titles of this world.
+        found = re.sub(r"<script.*?</script>|alert\(.*?\)", "", text, flags=re.DOTALL)
+        assert not re.search(r"\bmovies?\b", found, re.IGNORECASE)
+        assert "artists" in found
+        assert "A artist" not in found
+        assert "a artist" not in found
 
 
 def test_the_page_is_whole_and_loads_nothing(html: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +34,21 @@ def test_the_page_names_nothing_elsewhere() -> None:
         text = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert "http://" not in text, file.name
         assert "https://" not in text, file.name
+
+
+def test_the_page_takes_the_word_for_an_item_from_the_server() -> None:
+    html = (PAGE / "index.html").read_text(encoding="utf-8")
+    for said in re.findall(r"data-say='([^']*)'", html):
+        for text in json.loads(said).values():
+            assert re.search(r"\{(item|items|Items|a_item)\}", text)
+    # Everything else that is seen, and no name of the wire format or of an element.
+    seen = re.sub(r"data-say='[^']*'", "", html)
+    assert not re.search("movie|film", seen, re.IGNORECASE)
+    for name in ("page.js", "parts.js", "search.js"):
+        script = (PAGE / name).read_text(encoding="utf-8")
+        code = re.sub(r"^const noun = .*$|//.*$", "", script, flags=re.MULTILINE)
+        sentences = re.findall(r"\"([^\"\n]* [^\"\n]*)\"", code)
+        assert not [text for text in sentences if re.search(r"\bmovies?\b|\bfilms?\b", text)]
 
 
 @pytest.fixture(scope="module")
