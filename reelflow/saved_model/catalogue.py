@@ -74,7 +74,7 @@ class Catalogue:
         if titled:
             use = " or ".join(_as_typed(movie, option) for movie in titled)
             raise BadInput(
-                f"{movie_id!r} is a title, where the id of {self.noun.a} is wanted; use {use}."
+                f"{movie_id!r} is a title, where {self.noun.a}'s id is wanted; use {use}."
             )
         near = self.near(movie_id)
         listed = "; ".join(f"{movie.title} is {_as_typed(movie, option)}" for movie in near)

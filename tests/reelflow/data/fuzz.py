@@ -457,7 +457,11 @@ BYTES: Final = (
 def _rename(random: Random, files: Files) -> Files:
     name = random.choice(list(files))
     data = files.pop(name)
-    others = (f"{name}.gz", f"{name}.zip", f"{name}.bz2", "ratings.csv", "movies.csv", f"copy of {name}", "ratings.csv.csv", "ratings-2.csv", "ratings.parquet", "ratings.jsonl", "ü.csv")  # fmt: skip
+    others = (
+        *(f"{name}.gz", f"{name}.zip", f"{name}.bz2", "ratings.csv", "movies.csv"),
+        *(f"copy of {name}", "ratings.csv.csv", "ratings-2.csv", "ratings.parquet", "ü.csv"),
+        "ratings.jsonl",
+    )
     return {**files, random.choice(others): data}
 
 
