@@ -33,7 +33,8 @@ Model = Annotated[
 ]
 _SOURCES = {
     "user": "from what the model knows of the user",
-    "history": "new to the model: from the user's ratings, or {items} of --liked and --disliked",
+    "history": "new to the model: from the user's ratings, or the {items} of --liked and "
+    "--disliked",
     "popularity": "unknown to the model: the most popular {items}",
 }
 

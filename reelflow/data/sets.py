@@ -1,6 +1,6 @@
 """The public rating sets by name: addresses, sizes, checksums, conditions of use.
 
-Addresses and checksums are those of the publishers. A checksum that nobody publishes is not made
+Addresses and checksums are those of the publishers. A checksum that is not published is not made
 up: of such a file the archive's own checks apply, or its length alone.
 """
 

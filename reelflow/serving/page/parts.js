@@ -107,7 +107,7 @@ function rated(movie, known, scale) {
     make("span", { class: "sr" }, ` ${whose}`));
 }
 
-// `own` is true for the movies that the viewer marked, `known` for a user whom the model knows. `mark`
+// `own` is true for the movies that the visitor marked, `known` for a user whom the model knows. `mark`
 // takes a movie and whether it is liked; without it the card has no such buttons.
 export function card(movie, place, { own, known, scale, open, mark }) {
   const button = (liked, text, name) => make("button", { type: "button", class: "plain", "aria-label": `${name}: ${title(movie)}`, onclick: () => mark(movie, liked) }, text);

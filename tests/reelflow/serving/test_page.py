@@ -47,7 +47,7 @@ def test_the_page_takes_the_word_for_an_item_from_the_server() -> None:
     for name in ("page.js", "parts.js", "search.js"):
         script = (PAGE / name).read_text(encoding="utf-8")
         code = re.sub(r"^const noun = .*$|//.*$", "", script, flags=re.MULTILINE)
-        sentences = re.findall(r"\"([^\"\n]* [^\"\n]*)\"", code)
+        sentences = re.findall(r"\"([A-Z][^\"\n]* [^\"\n]*)\"", code)
         assert not [text for text in sentences if re.search(r"\bmovies?\b|\bfilms?\b", text)]
 
 
@@ -142,7 +142,7 @@ def test_a_walk_through_the_page(browser: Any, address: str, folder: Path, bette
     page.until(lambda: not {"1", "2"} & set(page.movies()))
     assert "Because you like" in page.text("#cards")
     assert "The 2 movies you marked" in page.text("#profile")
-    assert "of 5, predicted for an average viewer" in page.text("#cards")
+    assert "of 5, predicted for an average user" in page.text("#cards")
 
     unwanted = page.movies()[-1]
     page.all("#cards .marks button[aria-label^='I do not like it']")[-1].click()
