@@ -105,7 +105,7 @@ class DataConfig(Section):
     """Day, as 2015-01-01 (UTC), before which ratings are left out."""
     min_user_ratings: Annotated[int, Field(ge=1)] | None = None
     """Movies that a user has rated, at least: users and movies with fewer leave, again and again
-    until nobody has too few (the k-core)."""
+    until no user has too few (the k-core)."""
     min_movie_ratings: Annotated[int, Field(ge=1)] | None = None
     """Users that have rated a movie, at least, likewise; movies with fewer leave the catalogue."""
     max_quarantined: Share = 0.1
