@@ -90,15 +90,16 @@ def _ours(data: Any, users: list[str], folder: Path) -> Callable[[Any, Any], Any
     import tensorflow as tf
 
     from reelflow.config import ModelConfig
-    from reelflow.model.items import ItemGram
+    from reelflow.model.items import ItemLearner
     from reelflow.model.signatures import Mixture, ServingModel
     from reelflow.model.tasks import JointModel
     from reelflow.saved_model.contract import RECOMMEND, SIGNATURES
 
     config = ModelConfig(embedding_size=SIZE)
     joint = JointModel(data, config)
-    items = ItemGram(data, config.item_movies).solve(config.item_ridge[0])
-    mixture = Mixture(items, item_share=0.5, blend=0.2)
+    learner = ItemLearner(data, config)
+    items = learner.learn(learner.settings[0])
+    mixture = Mixture({"items": items}, {"towers": 0.5, "items": 0.5}, blend=0.2)
     some = tf.zeros([1], tf.int32)
     joint.query(some, joint.timelines.ends_now(some))
     joint.rating_model(some, some)

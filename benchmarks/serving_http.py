@@ -33,7 +33,7 @@ def exported(movies: int, folder: str, seed: int) -> common.Measured:
     from benchmarks import arrays
     from reelflow.config import ModelConfig
     from reelflow.model.export import export
-    from reelflow.model.items import ItemGram
+    from reelflow.model.items import ItemLearner
     from reelflow.model.signatures import Mixture, ServingModel
     from reelflow.model.stars import star_scale
     from reelflow.model.tasks import JointModel
@@ -47,8 +47,9 @@ def exported(movies: int, folder: str, seed: int) -> common.Measured:
     some = tf.zeros([1], tf.int32)
     joint.query(some, joint.timelines.ends_now(some))
     joint.rating_model(some, some)
-    items = ItemGram(data, config.item_movies).solve(config.item_ridge[0])
-    mixture = Mixture(items, item_share=0.5, blend=0.2)
+    learner = ItemLearner(data, config)
+    items = learner.learn(learner.settings[0])
+    mixture = Mixture({"items": items}, {"towers": 0.5, "items": 0.5}, blend=0.2)
     info = ModelInfo(users=USERS, stars=star_scale(data.train.rating, config))
     export(ServingModel(joint, data, users, mixture, config), data, users, info, Path(folder))
     return {}

@@ -71,6 +71,11 @@ RETRIEVAL_TASK: Final = "retrieval"
 RATING_TASK: Final = "rating"
 TASKS: Final = (RETRIEVAL_TASK, RATING_TASK)
 
+# Terms of the retrieval score, as `model.mix` and `model.json` name them.
+TOWERS: Final = "towers"
+ITEMS: Final = "items"  # a linear model of which movies are rated by the same users
+DIRECTED: Final = "directed"  # a linear model of which movies follow which
+
 # Inputs and outputs of the serving signatures.
 HISTORY: Final = "history"
 STARS: Final = "stars"  # float32, one for each movie of `history`; NaN where not known

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from reelflow.config.data import Section
 
+Term = Literal["towers", "items", "directed"]
+"""Terms of the retrieval score."""
 Layers = tuple[Annotated[int, Field(ge=1, le=4096)], ...]
 
 
@@ -24,19 +26,24 @@ class ModelConfig(Section):
     """Let the history tower know how the user rated each movie, against the user's own mean."""
     query_bag: bool = True
     """Let the query tower see all movies that the user has rated, in no order, beside the last."""
+    mix: dict[Term, Annotated[float, Field(ge=0)]] | None = None
+    """Weights of the terms of the retrieval score, for example `{ towers = 0.5, items = 0.5 }`;
+    those that are not named have none; they are divided by their sum. None: chosen on the
+    validation ratings."""
+    mix_objective: Literal["unseen", "liked"] = "unseen"
+    """Goal that the weights are chosen for: all movies that people turned to, or those that they
+    liked."""
     item_movies: Annotated[int, Field(ge=0, le=20_000)] = 4096
-    """Most rated movies between which the linear item model (EASE) learns weights beside the
-    towers; time grows with the cube, size with the square. 0 leaves it out."""
+    """Most rated movies between which the linear models beside the towers learn weights: `items`
+    (EASE); time grows with the cube, size with the square. 0 leaves them out."""
     item_ridge: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (
         100.0,
         300.0,
     )
-    """L2 regularisations of its weights to choose from on the validation ratings."""
-    item_share: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Its share in the retrieval score; none: chosen on the validation ratings."""
+    """L2 regularisations of `items` to choose from on the validation ratings."""
     item_opinion: Annotated[float, Field(ge=0, le=0.5)] = 0.25
-    """By how much a rated movie counts more in it for each standard deviation that the user rated
-    it above the user's own mean, and less below."""
+    """By how much a rated movie counts more in `items` for each standard deviation that the user
+    rated it above the user's own mean, and less below."""
     candidates: Annotated[int, Field(ge=10)] = 100
     """Movies that retrieval finds, to be put into their final order."""
     blend_weight: Annotated[float, Field(ge=0)] | None = None
@@ -129,6 +136,8 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _keys_fit(self) -> ModelConfig:
+        if self.mix is not None and not sum(self.mix.values()):
+            raise ValueError("mix needs a weight above 0")
         if self.retrieval_weight == self.rating_weight == 0:
             raise ValueError("retrieval_weight and rating_weight must not both be 0")
         query, candidate = (

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from reelflow.model.layers import ranges
-from reelflow.model.rankers import Asked
 from reelflow.model.ranking import LOWEST, exact_ranks, mask, top_k
 from reelflow.model.rating import FrozenRatings
+from reelflow.model.terms import Asked
 from reelflow.saved_model.contract import BY_STARS, RETRIEVAL
 
 SEARCHED = 10_000

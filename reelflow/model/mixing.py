@@ -1,13 +1,13 @@
 """The weights of a list's parts, chosen on validation ratings as they would be served.
 
-Retrieval is a mixture of the towers and the linear item model: what predicts the next movie, and
-what predicts a movie at large. No fixed share is good in both situations, so the split's own
-validation ratings choose it. They also choose the weight of the predicted like in the final order.
+Retrieval is a mixture of terms: what predicts the next movie, and what predicts a movie at large.
+No fixed weights are good in both situations, so the split's own validation ratings choose them.
+They also choose the weight of the predicted like in the final order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,23 +15,25 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from reelflow.base.columns import TEST, VALIDATION
+from reelflow.base.columns import ITEMS, TEST, TOWERS, VALIDATION
 from reelflow.config import ModelConfig, TrainConfig
-from reelflow.encoding.encoded import EncodedData, EncodedRatings, Int32
-from reelflow.model.final_order import Weights, retrieval_ranks
-from reelflow.model.items import ItemGram, ItemWeights
-from reelflow.model.rankers import Asked, TowerRanker
+from reelflow.encoding.encoded import EncodedData, EncodedRatings
+from reelflow.model.final_order import Weights
+from reelflow.model.items import ItemLearner
+from reelflow.model.mix_search import MixSearch, Ranks, choose_mix, is_as_good, ranking_gains
+from reelflow.model.rankers import Towers
 from reelflow.model.signatures import Mixture, ServingModel
 from reelflow.model.tasks import JointModel
+from reelflow.model.terms import Asked, Learner, Settings, Term
 from reelflow.model.timelines import sample_rows
-from reelflow.saved_model.files import ChosenWeight, WeightTrial
+from reelflow.saved_model.files import ChosenMix, ChosenWeight, MixTrial, WeightTrial
 
-SHARES: Final = tuple(step / 10 for step in range(11))
-"""Shares of the linear item model that are tried."""
+LEARNERS: Final[Mapping[str, Callable[[EncodedData, ModelConfig], Learner]]] = {
+    ITEMS: ItemLearner,
+}
+"""Closed-form terms by name."""
 BLENDS: Final = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
 """Weights of the predicted like that are tried."""
-FALLBACK_SHARE: Final = 0.5
-"""Share without validation ratings to choose it."""
 FALLBACK_BLEND: Final = 0.2
 """Weight of the predicted like without validation ratings to choose it."""
 LEAST_UNSEEN: Final = 0.9
@@ -39,11 +41,12 @@ LEAST_UNSEEN: Final = 0.9
 
 TOP: Final = 10
 """Length of the lists that the trials' figures are about."""
+MIX_ROWS: Final = 10_000
+"""Validation ratings that mixtures are measured on, at most."""
+MIX_CELLS: Final = 1 << 25
+"""Scores of each term that are kept in memory for it, at most: 128 MiB of float32."""
 BLOCK_CELLS: Final = 1 << 24
 """Scores in memory at a time: 64 MiB of float32."""
-
-Ranks = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,8 @@ class Choice:
     """The mixture, and how it was chosen."""
 
     mixture: Mixture
-    ridge: float | None
-    """Ridge of the linear item model; None without it."""
-    item_share: ChosenWeight | None
+    mix: ChosenMix | None
+    """None without retrieval."""
     blend: ChosenWeight | None
 
 
@@ -65,7 +67,7 @@ def choose(
     train: TrainConfig,
     like_threshold: float,
 ) -> Choice:
-    """Choose ridge and share of the linear item model, then the weight of the predicted like.
+    """Choose the terms' settings and weights, then the weight of the predicted like.
 
     Args:
         joint: trained on `data.train` alone.
@@ -77,24 +79,25 @@ def choose(
     """
     rows = data.validation.only_known(data.sizes)
     rows = sample_rows(rows, train.validation_rows, train.seed)
-    order = np.argsort(rows.user_index, kind="stable")
-    search = _Search(joint, data, users, config, rows.take(order), like_threshold)
-    items, ridge, share = search.item_share()
-    blend = search.blend(items, 0.0 if share is None else share.weight)
-    mixture = Mixture(
-        items=items,
-        item_share=0.0 if share is None else share.weight,
-        blend=0.0 if blend is None else blend.weight,
-    )
-    return Choice(mixture, ridge, share, blend)
+    search = _Search(joint, data, users, config, rows, like_threshold, train.seed)
+    terms, mix = search.mix()
+    weights = {TOWERS: 1.0} if mix is None else mix.weights
+    mixture = Mixture({name: terms[name] for name in terms if name in weights}, weights)
+    blend = search.blend(mixture)
+    mixture = Mixture(mixture.terms, weights, 0.0 if blend is None else blend.weight)
+    return Choice(mixture, mix, blend)
 
 
 def refit(choice: Choice, data: EncodedData, config: ModelConfig) -> Mixture:
-    """Return the mixture with item weights learned anew, from the data of the last training."""
-    if choice.ridge is None:
+    """Return the mixture with closed-form terms learned anew, from the data of the last training.
+
+    Settings and weights stay.
+    """
+    if choice.mix is None:
         return choice.mixture
-    items = ItemGram(data, config.item_movies).solve(choice.ridge)
-    return Mixture(items, choice.mixture.item_share, choice.mixture.blend)
+    settings = choice.mix.settings
+    terms = {name: LEARNERS[name](data, config).learn(settings[name]) for name in settings}
+    return Mixture(terms, choice.mixture.weights, choice.mixture.blend)
 
 
 class _Search:
@@ -108,42 +111,76 @@ class _Search:
         config: ModelConfig,
         rows: EncodedRatings,
         like_threshold: float,
+        seed: int,
     ) -> None:
-        """Take validation ratings, those of a user together."""
+        """Take validation ratings."""
         self._joint, self._data, self._users, self._config = joint, data, users, config
-        self._rows = rows
-        self._liked = rows.rating >= like_threshold
+        self._rows = _by_user(rows)
+        self._like_threshold, self._seed = like_threshold, seed
 
-    def item_share(self) -> tuple[ItemWeights | None, float | None, ChosenWeight | None]:
-        """Choose ridge and share by the mean of 1 / log2(1 + unseen rank) over all rows.
+    def mix(self) -> tuple[Mapping[str, Term], ChosenMix | None]:
+        """Choose each term's settings by its figures alone, then the weights of all.
 
-        That is NDCG without a cutoff: the top counts most, and no depth counts nothing.
+        By the mean of 1 / log2(1 + unseen rank): that is NDCG without a cutoff: the top counts
+        most, and no depth counts nothing.
         """
         config = self._config
-        if not self._joint.has_retrieval or not config.item_movies:
-            return None, None, None
-        gram = ItemGram(self._data, config.item_movies)
-        if not len(self._rows):
-            share = FALLBACK_SHARE if config.item_share is None else config.item_share
-            ridge = config.item_ridge[0]
-            return gram.solve(ridge), ridge, ChosenWeight(weight=share)
-        shares = SHARES if config.item_share is None else (config.item_share,)
-        best, result = -1.0, None
-        for ridge in config.item_ridge:
-            items = gram.solve(ridge)
-            ranks = self._ranks_by_share(items, shares)
-            depth = [float(np.mean(1.0 / np.log2(1.0 + of_share))) for of_share in ranks]
-            at = int(np.argmax(depth))
-            if depth[at] > best:
-                trials = self._trials(shares, ranks)
-                best, result = (
-                    depth[at],
-                    (items, ridge, ChosenWeight(weight=shares[at], trials=trials)),
-                )
-        assert result is not None
-        return result
+        if not self._joint.has_retrieval:
+            return {}, None
+        set_by_hand: Mapping[str, float] | None = config.mix  # type: ignore[assignment]
+        learners = {}
+        if config.item_movies:
+            learners = {
+                name: learner(self._data, config)
+                for name, learner in LEARNERS.items()
+                if set_by_hand is None or set_by_hand.get(name)
+            }
+        rows = self._rows_of_mix()
+        if config.mix_objective == "liked":
+            rows = rows.take(np.flatnonzero(self._liked(rows)))
+        names = [TOWERS, *learners]
+        fixed = None if set_by_hand is None else _normalised(set_by_hand, names)
+        if not len(rows):
+            weights = fixed or {name: 1 / len(names) for name in names}
+            settings = {name: learner.settings[0] for name, learner in learners.items()}
+            terms = {name: one.learn(settings[name]) for name, one in learners.items()}
+            return terms, _chosen(weights, settings, [])
+        search = MixSearch(self._blocks(rows))
+        trials: list[MixTrial] = []
+        towers = Towers(self._joint)
+        search.add(TOWERS, towers)
+        terms, settings = {}, {}
+        for name, learner in learners.items():
+            best = -1.0
+            for one in learner.settings:
+                term = learner.learn(one)
+                ranks = search.ranks_of(term)
+                gain = float(ranking_gains(ranks).mean())
+                trial = self._mix_trial({name: 1.0}, {name: one}, ranks, rows, gain)
+                if len(learner.settings) > 1:
+                    trials.append(trial)
+                if gain > best:
+                    best, terms[name], settings[name] = gain, term, one
+            search.add(name, terms[name])
+        tried = search.tried(names) if fixed is None else search.ranked([fixed])
+        chosen = choose_mix(tried) if fixed is None else fixed
+        trials += [
+            self._mix_trial(mix, settings, ranks, rows, float(ranking_gains(ranks).mean()))
+            for mix, ranks in tried
+        ]
+        return terms, _chosen(chosen, settings, trials)
 
-    def blend(self, items: ItemWeights | None, share: float) -> ChosenWeight | None:
+    def _rows_of_mix(self) -> EncodedRatings:
+        """Draw the rows that mixtures are measured on."""
+        rows = sample_rows(self._rows, MIX_ROWS, self._seed)
+        users = np.unique(rows.user_index)
+        most = max(1, MIX_CELLS // len(self._data.catalogue))
+        if len(users) > most:
+            drawn = np.random.default_rng(self._seed).choice(users, most, replace=False)
+            rows = rows.take(np.flatnonzero(np.isin(rows.user_index, drawn)))
+        return rows
+
+    def blend(self, mixture: Mixture) -> ChosenWeight | None:
         """Choose the weight of the predicted like by liked NDCG@10.
 
         The smallest weight that is within one standard error of the best (the rule of Breiman,
@@ -156,36 +193,27 @@ class _Search:
             return None
         if config.blend_weight is not None:
             return ChosenWeight(weight=config.blend_weight)
-        if not self._liked.any():
+        liked = self._liked(self._rows)
+        if not liked.any():
             return ChosenWeight(weight=FALLBACK_BLEND)
-        ranks = self._ranks_by_blend(items, share)
-        trials = self._trials(BLENDS, ranks)
+        ranks = self._ranks_by_blend(mixture)
+        trials = [
+            WeightTrial(weight=weight, metrics=self._metrics(of_weight, self._rows))
+            for weight, of_weight in zip(BLENDS, ranks, strict=True)
+        ]
         least = LEAST_UNSEEN * trials[0].metrics["unseen/top_10"]
         allowed = [at for at, t in enumerate(trials) if t.metrics["unseen/top_10"] >= least]
-        gains = [_gains(of_weight[self._liked]) for of_weight in ranks]
+        gains = [ranking_gains(of_weight[liked], TOP) for of_weight in ranks]
         best = max(allowed, key=lambda at: gains[at].mean())
-        users = self._rows.user_index[self._liked]
-        chosen = next(at for at in allowed if _is_as_good(gains[at], gains[best], users))
+        users = self._rows.user_index[liked]
+        chosen = next(at for at in allowed if is_as_good(gains[at], gains[best], users))
         return ChosenWeight(weight=BLENDS[chosen], trials=trials)
 
-    def _ranks_by_share(self, items: ItemWeights, shares: Sequence[float]) -> list[Ranks]:
-        """Return the unseen ranks by retrieval alone, int [rows] for each share."""
-        model = self._model(Mixture(items))
-        ranker = model.ranker
-        assert isinstance(ranker, TowerRanker)
-        parts: list[list[Ranks]] = [[] for _ in shares]
-        for asked, seen, rows, targets in self._blocks(model):
-            towers, linear = ranker.parts(asked)
-            for share, ranks in zip(shares, parts, strict=True):
-                scores = (1 - share) * towers + share * linear
-                ranks.append(retrieval_ranks(scores, seen, rows, targets)[1].numpy())
-        return [np.concatenate(ranks) for ranks in parts]
-
-    def _ranks_by_blend(self, items: ItemWeights | None, share: float) -> list[Ranks]:
+    def _ranks_by_blend(self, mixture: Mixture) -> list[Ranks]:
         """Return the unseen ranks in the final order, int [rows] for each of `BLENDS`."""
-        model = self._model(Mixture(items, share))
+        model = self._model(mixture)
         parts: list[list[Ranks]] = [[] for _ in BLENDS]
-        for asked, seen, rows, targets in self._blocks(model):
+        for asked, seen, rows, targets in self._blocks_of(model, self._rows, BLOCK_CELLS):
             scores, ones = model.ranker.scores(asked), tf.ones([asked.batch])
             for weight, ranks in zip(BLENDS, parts, strict=True):
                 weights = Weights(ones, weight * ones)
@@ -198,27 +226,45 @@ class _Search:
         return ServingModel(self._joint, self._data, self._users, mixture, self._config, hidden)
 
     def _blocks(
-        self, model: ServingModel
+        self, rows: EncodedRatings
+    ) -> Iterator[tuple[Asked, tf.Tensor, tf.Tensor, tf.Tensor]]:
+        return self._blocks_of(self._model(Mixture()), rows, BLOCK_CELLS // 4)
+
+    def _blocks_of(
+        self, model: ServingModel, all_rows: EncodedRatings, cells: int
     ) -> Iterator[tuple[Asked, tf.Tensor, tf.Tensor, tf.Tensor]]:
         """Yield queries of distinct users, their seen movies, and each row's query and target."""
-        size = max(1, min(4096, BLOCK_CELLS // len(self._data.catalogue)))
-        for start in range(0, len(self._rows), size):
-            users = self._rows.user_index[start : start + size]
+        size = max(1, min(4096, cells // len(self._data.catalogue)))
+        for start in range(0, len(all_rows), size):
+            users = all_rows.user_index[start : start + size]
             distinct, rows = np.unique(users, return_inverse=True)
             asked, seen = model.as_judged(tf.constant(distinct))
-            targets = self._rows.movie_index[start : start + size]
+            targets = all_rows.movie_index[start : start + size]
             yield asked, seen, tf.constant(rows, tf.int32), tf.constant(targets)
 
-    def _trials(self, weights: Sequence[float], ranks: Sequence[Ranks]) -> list[WeightTrial]:
-        return [
-            WeightTrial(weight=weight, metrics=self._metrics(of_weight))
-            for weight, of_weight in zip(weights, ranks, strict=True)
-        ]
+    def _mix_trial(
+        self,
+        weights: Mapping[str, float],
+        settings: Mapping[str, Settings],
+        ranks: Ranks,
+        rows: EncodedRatings,
+        gain: float,
+    ) -> MixTrial:
+        return MixTrial(
+            weights={name: weight for name, weight in weights.items() if weight},
+            settings={name: dict(one) for name, one in settings.items() if weights.get(name)},
+            gain=gain,
+            metrics=self._metrics(ranks, rows),
+        )
 
-    def _metrics(self, ranks: Ranks) -> dict[str, float]:
+    def _liked(self, rows: EncodedRatings) -> npt.NDArray[np.bool_]:
+        liked: npt.NDArray[np.bool_] = rows.rating >= self._like_threshold
+        return liked
+
+    def _metrics(self, ranks: Ranks, rows: EncodedRatings) -> dict[str, float]:
         hits = ranks <= TOP
-        gains = _gains(ranks)
-        liked = self._liked
+        gains = ranking_gains(ranks, TOP)
+        liked = self._liked(rows)
         metrics = {
             "unseen/top_10": float(hits.mean()),
             "unseen/top_100": float((ranks <= 100).mean()),
@@ -228,25 +274,26 @@ class _Search:
             metrics["liked/top_10"] = float(hits[liked].mean())
             metrics["liked/ndcg_10"] = float(gains[liked].mean())
         if hits.any():
-            metrics["stars_of_hits_10"] = float(self._rows.rating[hits].mean())
+            metrics["stars_of_hits_10"] = float(rows.rating[hits].mean())
         return metrics
 
 
-def _gains(ranks: Ranks) -> Floats:
-    """Return each row's part of NDCG@10, float64 [rows]."""
-    gains: Floats = np.where(ranks <= TOP, 1.0 / np.log2(1.0 + ranks), 0.0)
-    return gains
+def _by_user(rows: EncodedRatings) -> EncodedRatings:
+    return rows.take(np.argsort(rows.user_index, kind="stable"))
 
 
-def _is_as_good(gains: Floats, best: Floats, users: Int32) -> bool:
-    """Return True if the mean is within one standard error of the best one's, paired by user.
+def _normalised(mix: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+    """Divide weights by the sum of those that there are; the towers alone without any."""
+    some = {name: mix[name] for name in names if mix.get(name)}
+    return {name: weight / sum(some.values()) for name, weight in some.items()} or {TOWERS: 1.0}
 
-    Args:
-        gains: float64 [rows].
-        best: float64 [rows].
-        users: `user_index` of the rows; rows of a user are alike, and count as one draw.
-    """
-    lead = best - gains
-    of_users = np.bincount(users, lead - lead.mean())
-    error = float(np.sqrt(np.sum(of_users**2))) / len(lead)
-    return bool(lead.mean() <= error)
+
+def _chosen(
+    weights: Mapping[str, float], settings: Mapping[str, Settings], trials: list[MixTrial]
+) -> ChosenMix:
+    kept = {name: round(weight, 4) for name, weight in weights.items() if weight}
+    return ChosenMix(
+        weights=kept,
+        settings={name: dict(one) for name, one in settings.items() if name in kept},
+        trials=trials,
+    )

@@ -3,47 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import tensorflow as tf
 
-from reelflow.encoding.encoded import EncodedData
-from reelflow.model.items import LinearItems
+from reelflow.base.columns import TOWERS
 from reelflow.model.ranking import LOWEST, block_size, standardised
 from reelflow.model.rating import FrozenRatings
 from reelflow.model.tasks import JointModel
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Knowledge of the users of a batch of requests, the requests' own histories included."""
-
-    users: tf.Tensor
-    """`user_index`, int32 [batch]; that of the unknown user also for new users."""
-    recent: tf.Tensor
-    """Last movies, the newest last, int32 [batch, history_length], padded on the left."""
-    opinions: tf.Tensor
-    """Of `recent`, float32 [batch, history_length] (`Timelines.recent`)."""
-    rated_rows: tf.Tensor
-    """Row of the batch of each rated movie, int32 [n], in any order."""
-    rated_movies: tf.Tensor
-    """`movie_index`, int32 [n]; padding counts for nothing."""
-    rated_opinions: tf.Tensor
-    """float32 [n]."""
-    is_known: tf.Tensor
-    """True for users of train, bool [batch]."""
-    has_rated: tf.Tensor
-    """True where there is any rated movie, bool [batch]."""
-
-    @property
-    def batch(self) -> tf.Tensor:
-        """The number of requests, a scalar."""
-        return tf.size(self.users)
-
-    @property
-    def by_popularity(self) -> tf.Tensor:
-        """True where nothing is known of the user, bool [batch]: the answer is what is popular."""
-        return ~(self.is_known | self.has_rated)
+from reelflow.model.terms import Asked, Term
 
 
 class Ranker(tf.Module):
@@ -61,19 +29,18 @@ class Ranker(tf.Module):
         """Score every movie, float32 [batch, movies and padding]; padding has the lowest score."""
 
     @abstractmethod
-    def shares(
-        self, asked: Asked, rated: tf.Tensor, opinions: tf.Tensor, movies: tf.Tensor
-    ) -> tf.Tensor:
-        """Return what rated movies add to the scores of others.
+    def explained(
+        self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return what rated movies add to the scores of others, and these scores.
 
         Args:
             asked: one request for each pair of a user and a scored movie.
             rated: `movie_index` of rated movies, int32 [batch, n], each once a row, padded.
-            opinions: of them, float32 [batch, n].
             movies: `movie_index` of the scored movies, known ones, int32 [batch].
 
         Returns:
-            float32 [batch, n], in the scale of `scores`.
+            Shares, float32 [batch, n], in the scale of `scores`; and scores, float32 [batch].
         """
 
     @property
@@ -82,35 +49,26 @@ class Ranker(tf.Module):
         """Movie embeddings whose cosine is similarity, float32 [movies, size]."""
 
 
-class TowerRanker(Ranker):
-    """Ranks by the towers and the linear item model: (1 - share) z(towers) + share z(items).
+class Towers(Term):
+    """Score by the trained towers: the product of query and candidate embedding.
 
-    z is the standard score over the catalogue, query by query, so that one share suits all users.
-    Who has rated nothing gets popularity in place of both.
+    Whom the query tower knows nothing of gets popularity in its place.
     """
 
-    def __init__(
-        self, joint: JointModel, data: EncodedData, items: LinearItems | None, share: float
-    ) -> None:
-        super().__init__()
-        candidates = joint.candidate_tower.catalogue()
-        self._directions = candidates[:, :-1]
+    def __init__(self, joint: JointModel) -> None:
+        """Freeze the towers."""
+        super().__init__(name=TOWERS)
         # Log popularity is one more column, selected by the queries of users without history.
         popular = tf.math.log(joint.popularity)
-        columns = tf.concat([candidates, popular[:, None]], axis=1)
+        columns = tf.concat([joint.candidate_tower.catalogue(), popular[:, None]], axis=1)
         self._candidates = tf.Variable(columns, trainable=False)
-        movies = len(data.catalogue)
-        self.block = block_size(movies)
-        self._padding = -movies % self.block
-        self._padding_movie = movies
         joint.query_tower.freeze()
         self._query_tower = joint.query_tower
         self.history_length = joint.query_tower.history_length
-        self._items, self._share = items, share if items is not None else 0.0
-        self.uses_histories = joint.query_tower.uses_histories or self._share > 0
+        self.uses_histories = joint.query_tower.uses_histories
 
-    def tower_scores(self, asked: Asked) -> tf.Tensor:
-        """Multiply queries and candidates, float32 [batch, movies]."""
+    def scores(self, asked: Asked) -> tf.Tensor:
+        """Multiply queries and candidates."""
         bag = None
         if self._query_tower.uses_bag:
             rated = asked.rated_rows, asked.rated_movies
@@ -121,28 +79,8 @@ class TowerRanker(Ranker):
         queries = tf.concat([queries, tf.cast(blind, tf.float32)[:, None]], axis=1)
         return tf.matmul(queries, self._candidates, transpose_b=True)
 
-    def item_scores(self, asked: Asked) -> tf.Tensor:
-        """Sum the weights from all rated movies, float32 [batch, movies]."""
-        assert self._items is not None
-        rated = asked.rated_rows, asked.rated_movies, asked.rated_opinions
-        return self._items.scores(*rated, asked.batch)
-
-    def parts(self, asked: Asked) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the standardised scores of towers and items, float32 [batch, movies] each."""
-        return standardised(self.tower_scores(asked)), standardised(self.item_scores(asked))
-
-    def scores(self, asked: Asked) -> tf.Tensor:
-        """Add up the standardised scores of towers and items."""
-        scores = standardised(self.tower_scores(asked))
-        if self._share:
-            share = self._share * tf.cast(asked.has_rated, tf.float32)[:, None]
-            scores = (1 - share) * scores + share * standardised(self.item_scores(asked))
-        return tf.pad(scores, [[0, 0], [0, self._padding]], constant_values=LOWEST)
-
-    def shares(
-        self, asked: Asked, rated: tf.Tensor, opinions: tf.Tensor, movies: tf.Tensor
-    ) -> tf.Tensor:
-        """Split the towers' scores as `QueryTower.shares` does, and the sum over items."""
+    def shares(self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        """Split the scores as `QueryTower.shares` and `QueryTower.bag_shares` do."""
         candidates = tf.gather(self._candidates, movies)[:, :-1]
         split, _ = self._query_tower.shares(asked.users, asked.recent, asked.opinions, candidates)
         split = tf.where(self._blind(asked)[:, None], 0.0, split)
@@ -150,18 +88,72 @@ class TowerRanker(Ranker):
         towers = tf.einsum("bnh,bh->bn", same, split)
         ones = tf.ones_like(asked.rated_rows, tf.float32)
         counts = tf.math.unsorted_segment_sum(ones, asked.rated_rows, asked.batch)
-        towers += self._query_tower.bag_shares(rated, counts, candidates)
-        shares = (1 - self._share) * towers * _per_deviation(self.tower_scores(asked))
-        if self._share:
-            items = self._items.shares(rated, opinions, movies)  # type: ignore[union-attr]
-            shares += self._share * items * _per_deviation(self.item_scores(asked))
-        return tf.where(rated == self._padding_movie, 0.0, shares)
+        return towers + self._query_tower.bag_shares(rated, counts, candidates)
 
     def _blind(self, asked: Asked) -> tf.Tensor:
         """Return True where the query tower knows nothing, bool [batch]."""
         if not self._query_tower.uses_histories:
             return ~asked.is_known
         return ~asked.is_known & ~asked.has_rated
+
+
+class MixRanker(Ranker):
+    """Rank by a mixture of terms: sum over k of w_k z(term_k).
+
+    z is the standard score over the catalogue, query by query, so that one mixture suits all users.
+    Who has rated nothing gets the towers alone, or without them what is popular.
+    """
+
+    def __init__(
+        self, joint: JointModel, terms: Mapping[str, Term], weights: Mapping[str, float]
+    ) -> None:
+        """Keep the terms that weigh.
+
+        Args:
+            joint: the trained towers; for the popularity of the movies as well.
+            terms: closed-form terms by name.
+            weights: by name, `TOWERS` included; one of weight 0 takes no part, and is not exported.
+        """
+        super().__init__()
+        self._weights = {name: weight for name, weight in weights.items() if weight}
+        self._terms = {
+            name: Towers(joint) if name == TOWERS else terms[name] for name in self._weights
+        }
+        self._directions = joint.candidate_tower.catalogue()[:, :-1]
+        self._popularity = tf.Variable(tf.math.log(joint.popularity), trainable=False)
+        movies = self._popularity.shape[0]
+        self.block = block_size(movies)
+        self._padding = -movies % self.block
+        self._padding_movie = movies
+        self.history_length = max((term.history_length for term in self._terms.values()), default=0)
+        self.uses_histories = any(term.uses_histories for term in self._terms.values())
+
+    def parts(self, asked: Asked) -> dict[str, tf.Tensor]:
+        """Return each term's standardised scores by its name, float32 [batch, movies] each."""
+        return {name: standardised(term.scores(asked))[0] for name, term in self._terms.items()}
+
+    def scores(self, asked: Asked) -> tf.Tensor:
+        """Add up the standardised scores of the terms."""
+        scores = self._mixed(asked, self.parts(asked))
+        return tf.pad(scores, [[0, 0], [0, self._padding]], constant_values=LOWEST)
+
+    def explained(
+        self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Add up the terms' shares, each divided by the deviation of the term's scores."""
+        parts, shares = {}, tf.zeros_like(rated, tf.float32)
+        for name, term in self._terms.items():
+            parts[name], per_unit = standardised(term.scores(asked))
+            shares += self._weights[name] * per_unit * term.shares(asked, rated, movies)
+        scores = tf.gather(self._mixed(asked, parts), movies, axis=1, batch_dims=1)
+        return tf.where(rated == self._padding_movie, 0.0, shares), scores
+
+    def _mixed(self, asked: Asked, parts: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        mixed = tf.add_n([self._weights[name] * part for name, part in parts.items()])
+        if list(parts) == [TOWERS]:
+            return mixed
+        popular, _ = standardised(self._popularity[None, :])
+        return tf.where(asked.has_rated[:, None], mixed, parts.get(TOWERS, popular))
 
     @property
     def directions(self) -> tf.Tensor:
@@ -186,19 +178,14 @@ class RatingRanker(Ranker):
         rated = self._ratings.scores(asked.users)
         return tf.where(asked.is_known[:, None], rated, self._popularity)
 
-    def shares(
-        self, asked: Asked, rated: tf.Tensor, opinions: tf.Tensor, movies: tf.Tensor
-    ) -> tf.Tensor:
-        """Return zeros: no movie of the history contributes."""
-        return tf.zeros_like(rated, tf.float32)
+    def explained(
+        self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return zeros, as no movie of the history contributes, and the scores."""
+        scores = tf.gather(self.scores(asked), movies, axis=1, batch_dims=1)
+        return tf.zeros_like(rated, tf.float32), scores
 
     @property
     def directions(self) -> tf.Tensor:
         """The rating model's embeddings of the movies."""
         return self._ratings.directions
-
-
-def _per_deviation(scores: tf.Tensor) -> tf.Tensor:
-    """Return what `standardised` multiplies differences of each row by, float32 [batch, 1]."""
-    deviation = tf.math.reduce_std(scores, axis=1, keepdims=True)
-    return tf.math.divide_no_nan(1.0, deviation)

@@ -13,16 +13,20 @@ FLAT = 1e-6
 _MIN_BLOCKED_MOVIES = 2048
 
 
-def standardised(scores: tf.Tensor) -> tf.Tensor:
-    """Return scores less their mean, in standard deviations, row by row; float32 [batch, movies].
+def standardised(scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return scores less their mean in standard deviations, row by row, float32 [batch, movies].
 
     A row that is the same but for rounding becomes zeros: noise must not be made to look like
     scores.
+
+    Returns:
+        These, and what differences of each row were multiplied by, float32 [batch, 1].
     """
     mean, variance = tf.nn.moments(scores, axes=[1], keepdims=True)
     deviation = tf.sqrt(variance)
     largest = tf.reduce_max(tf.abs(scores), axis=1, keepdims=True)
-    return tf.where(deviation > FLAT * largest, (scores - mean) / deviation, 0.0)
+    per_unit = tf.where(deviation > FLAT * largest, 1.0 / deviation, 0.0)
+    return (scores - mean) * per_unit, per_unit
 
 
 def mask(scores: tf.Tensor, cells: tf.Tensor) -> tf.Tensor:

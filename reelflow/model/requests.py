@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.rankers import Asked, Ranker
+from reelflow.model.rankers import Ranker
+from reelflow.model.terms import Asked
 from reelflow.model.timelines import Histories, Timelines
 
 
@@ -66,8 +67,11 @@ class Knowledge(tf.Module):
         felt = tf.concat([felt, opinions], axis=1)
         order = tf.argsort(tf.cast(recent != self.movie_count, tf.int32), axis=1, stable=True)
         order = order[:, tf.shape(recent)[1] - self._length :]
-        rows, movies, rated = self.timelines.rated(users, hide)
-        known = tf.cast(tf.where(named < self.movie_count), tf.int32)
+        rows, movies, rated, ages = self.timelines.rated(users, hide)
+        is_known = tf.cast(named < self.movie_count, tf.int32)
+        known = tf.cast(tf.where(is_known), tf.int32)
+        since = tf.cumsum(is_known, axis=1, exclusive=True, reverse=True)
+        ages += tf.gather(tf.reduce_sum(is_known, axis=1), rows)
         asked = Asked(
             users=self.trained(users),
             recent=tf.gather(recent, order, axis=1, batch_dims=1),
@@ -75,6 +79,7 @@ class Knowledge(tf.Module):
             rated_rows=tf.concat([rows, known[:, 0]], axis=0),
             rated_movies=tf.concat([movies, tf.gather_nd(named, known)], axis=0),
             rated_opinions=tf.concat([rated, tf.gather_nd(opinions, known)], axis=0),
+            rated_ages=tf.concat([ages, tf.gather_nd(since, known)], axis=0),
             is_known=users < self.user_count,
             has_rated=self._has_history(rows, named),
         )
@@ -90,7 +95,7 @@ class Knowledge(tf.Module):
 
     def well_rated(
         self, users: tf.Tensor, named: tf.Tensor, stars: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return movies that may be reasons, each once, padded, [batch, n].
 
         What a request says of a movie counts more than the timeline, a later entry of it more than
@@ -102,13 +107,13 @@ class Knowledge(tf.Module):
             stars: of these, as for `asked`.
 
         Returns:
-            `movie_index`, int32; opinions, float32; stars, NaN where not known, float32.
+            `movie_index`, int32; and stars, NaN where not known, float32.
         """
         batch, everything = tf.size(users), tf.zeros_like(users, tf.bool)
         rows, *columns = self.timelines.well_rated(users)
-        past, felt, own = (
+        past, own = (
             tf.RaggedTensor.from_value_rowids(column, rows, nrows=batch).to_tensor(padding)
-            for column, padding in zip(columns, (self.movie_count, 0.0, np.nan), strict=True)
+            for column, padding in zip(columns, (self.movie_count, np.nan), strict=True)
         )
         given = tf.broadcast_to(stars, tf.shape(named))
         opinions = self.timelines.opinions_of(users, given, everything)
@@ -122,11 +127,8 @@ class Knowledge(tf.Module):
         again = (named[:, :, None] == named[:, None, :]) & (places[:, None] < places)
         fits = (opinions >= 0.0) & ~tf.reduce_any(same, axis=2) & ~tf.reduce_any(again, axis=2)
         fits &= ~(rated_before & tf.math.is_nan(given))
-        request = [tf.where(fits, named, self.movie_count), opinions, given]
-        movies, felt, own = (
-            tf.concat(pair, axis=1) for pair in zip((past, felt, own), request, strict=True)
-        )
-        return movies, felt, own
+        movies = tf.concat([past, tf.where(fits, named, self.movie_count)], axis=1)
+        return movies, tf.concat([own, given], axis=1)
 
     def trained(self, users: tf.Tensor) -> tf.Tensor:
         """Return users as the trained model numbers them: new users are unknown to it."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -14,11 +14,11 @@ from reelflow.base import columns as f
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.final_order import FinalOrder
-from reelflow.model.items import ItemWeights, LinearItems
-from reelflow.model.rankers import Asked, Ranker, RatingRanker, TowerRanker
+from reelflow.model.rankers import MixRanker, Ranker, RatingRanker
 from reelflow.model.ranking import LOWEST, mask, top_k
 from reelflow.model.requests import Knowledge
 from reelflow.model.tasks import JointModel
+from reelflow.model.terms import Asked, Term
 from reelflow.saved_model.contract import (
     BLEND,
     EVALUATE,
@@ -46,10 +46,10 @@ REASONS: Final = 20
 class Mixture:
     """Parts that are added to a trained joint model before it is exported."""
 
-    items: ItemWeights | None = None
-    """The linear item model; None: retrieval is by the towers alone."""
-    item_share: float = 0.0
-    """Share of the linear item model in the retrieval score, 0 to 1."""
+    terms: Mapping[str, Term] = field(default_factory=dict)
+    """Closed-form terms of retrieval by name."""
+    weights: Mapping[str, float] = field(default_factory=lambda: {f.TOWERS: 1.0})
+    """Weight of each term in the retrieval score by name, `TOWERS` included; their sum is 1."""
     blend: float = 0.0
     """Weight of the predicted like in the final order."""
 
@@ -72,7 +72,7 @@ class ServingModel(tf.Module):
             joint: the trained model.
             data: the training data, with the ratings held out from it.
             users: the user vocabulary, in order.
-            mixture: the linear item model, and the weights of all parts.
+            mixture: the closed-form terms, and the weights of all parts.
             config: the section `model`.
             hidden: splits whose ratings `evaluate`, and requests with `as_judged`, must not know.
         """
@@ -82,10 +82,11 @@ class ServingModel(tf.Module):
         self._movie_ids = _constant([*catalogue.movie_id, ""])
         self._titles = _constant([*catalogue.title, ""])
         self._ratings = joint.frozen_ratings()
-        items = None
-        if mixture.items is not None:
-            items = LinearItems(mixture.items, self._movie_count, config.item_opinion)
-        self.ranker = self._make_ranker(joint, data, items, mixture.item_share)
+        self.ranker: Ranker = (
+            MixRanker(joint, mixture.terms, mixture.weights)
+            if joint.has_retrieval
+            else RatingRanker(joint, self._ratings)
+        )
         self._knowledge = Knowledge(data, users, hidden, self.ranker)
         timelines = self._knowledge.timelines
         self.final = FinalOrder(
@@ -98,13 +99,6 @@ class ServingModel(tf.Module):
         )
         # Public: the report draws its map of movies from this variable of the SavedModel.
         self.directions = _constant(tf.math.l2_normalize(self.ranker.directions, axis=1))
-
-    def _make_ranker(
-        self, joint: JointModel, data: EncodedData, items: LinearItems | None, share: float
-    ) -> Ranker:
-        if joint.has_retrieval:
-            return TowerRanker(joint, data, items, share)
-        return RatingRanker(joint, self._ratings)
 
     def signatures(self) -> dict[str, Callable[..., Outputs]]:
         """Return the functions to export by the name of their signature in `contract.SIGNATURES`.
@@ -290,17 +284,15 @@ class ServingModel(tf.Module):
         asked, named = self._knowledge.asked(users, history, stars, hide)
         known = movies < self._movie_count
         targets = tf.where(known, movies, 0)
-        rated, opinions, own_stars = self._knowledge.well_rated(users, named, stars)
-        weights = self.ranker.shares(asked, rated, opinions, targets)
+        rated, own_stars = self._knowledge.well_rated(users, named, stars)
+        weights, retrieval = self.ranker.explained(asked, rated, targets)
         valid = (rated != self._movie_count) & known[:, None] & ~asked.by_popularity[:, None]
         weights = tf.where(valid, weights, LOWEST)
         count = tf.minimum(tf.shape(rated)[1], REASONS)
         best, places = tf.math.top_k(weights, count)
         past = tf.where(best > LOWEST, tf.gather(rated, places, axis=1, batch_dims=1), -1)
         best = tf.where(past >= 0, best, 0.0)
-        cells = tf.stack([tf.range(tf.size(users)), targets], axis=1)
         order = self.final.weights(tf.fill(tf.shape(users), BLEND), asked)
-        retrieval = tf.gather_nd(self.ranker.scores(asked), cells)
         likes = self.final.likes(self._ratings.stars(asked.users, targets))
         score = tf.where(known, order.retrieval * retrieval + order.like * likes, 0.0)
         return {

@@ -117,6 +117,8 @@ class Timelines(tf.Module):
         by_time = np.lexsort((stars, movie, time, owner))
         in_order = bool((by_time == np.arange(len(by_time))).all())
         self._by_time = None if in_order else _table(by_time, tf.int64, "by_time")
+        places = np.argsort(by_time)
+        self._in_time = None if in_order else _table(places, tf.int64, "in_time")
 
     def _deviations(self, stars: Floats, means: Floats) -> Floats:
         deviations = (stars - means) / (self.star_deviation or 1.0)
@@ -168,34 +170,39 @@ class Timelines(tf.Module):
 
     def rated(
         self, users: tf.Tensor, as_judged: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """List the movies that users have rated.
 
-        Each movie occurs once a user, however often it was rated.
+        Each movie occurs once a user, at its first time, however often it was rated.
 
         Args:
             users: int [batch].
             as_judged: bool [batch], True leaves out hidden ratings.
 
         Returns:
-            Row of the batch, int32 [n], ascending; `movie_index`, int32 [n]; opinion, float32 [n].
+            Row of the batch, int32 [n], ascending; `movie_index`, int32 [n]; opinion, float32 [n];
+            age, int32 [n]: number of ratings of the user since, hidden ones only if they are known.
         """
         rows, positions = self._rated(users, as_judged)
-        return rows, tf.gather(self._movies, positions), tf.gather(self._opinions, positions)
+        places = positions
+        if self._in_time is not None:
+            # Hidden ratings lie behind the visible ones, though not all of them are later.
+            in_time = tf.gather(self._in_time, positions)
+            places = tf.where(tf.gather(as_judged, rows), positions, in_time)
+        ages = tf.gather(self._ends(users, as_judged), rows) - 1 - places
+        movies, opinions = (tf.gather(t, positions) for t in (self._movies, self._opinions))
+        return rows, movies, opinions, tf.cast(ages, tf.int32)
 
-    def well_rated(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    def well_rated(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """List what users have rated at or above their own means.
 
         Returns:
-            Row of the batch, int32 [n], ascending; `movie_index`, int32 [n]; opinion, float32 [n];
-            stars, float32 [n].
+            Row of the batch, int32 [n], ascending; `movie_index`, int32 [n]; stars, float32 [n].
         """
         rows, positions = self._rated(users, tf.zeros_like(users, tf.bool))
         kept = tf.where(tf.gather(self._well_rated, positions))[:, 0]
         rows, positions = tf.gather(rows, kept), tf.gather(positions, kept)
-        tables = self._movies, self._opinions, self._stars
-        movies, opinions, stars = (tf.gather(table, positions) for table in tables)
-        return rows, movies, opinions, stars
+        return rows, tf.gather(self._movies, positions), tf.gather(self._stars, positions)
 
     def seen(self, users: tf.Tensor, as_judged: tf.Tensor | None = None) -> tf.Tensor:
         """Return coordinates (row of the batch, movie) of movies that users rated, int32 [n, 2].
@@ -205,7 +212,7 @@ class Timelines(tf.Module):
             as_judged: as for `rated`; None leaves hidden ratings out.
         """
         hide = tf.ones_like(users, tf.bool) if as_judged is None else as_judged
-        rows, movies, _ = self.rated(users, hide)
+        rows, movies, *_ = self.rated(users, hide)
         return tf.stack([rows, movies], axis=1)
 
     def opinions_of(self, users: tf.Tensor, stars: tf.Tensor, as_judged: tf.Tensor) -> tf.Tensor:

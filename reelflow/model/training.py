@@ -83,7 +83,7 @@ def train_and_export(
         guards=[*checks, *_check_training(fitted, model, train)],
         cross_weights=joint.rating_model.cross_weights() if joint.has_rating else None,
         stars=scale,
-        item_share=choice.item_share,
+        mix=choice.mix,
         blend=choice.blend,
         model=model.model_dump(mode="json"),
         train=train.model_dump(mode="json"),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reelflow.base.columns import RETRIEVAL_TASK
+from reelflow.base.columns import RETRIEVAL_TASK, TOWERS
 from reelflow.base.metrics import METRICS, UNSEEN, label_at
 from reelflow.base.nouns import Noun
 from reelflow.data.words import data_sentences
@@ -18,6 +18,7 @@ from reelflow.report import render
 from reelflow.report.blocks import Table
 from reelflow.report.inputs import Inputs
 from reelflow.report.sections.gate import verdict
+from reelflow.report.sections.order import mix_in_words
 from reelflow.report.sections.slices import by_key, part_label, slice_label, slice_labels
 from reelflow.report.words import (
     contestants,
@@ -89,11 +90,10 @@ def _model(inputs: Inputs) -> Part:
             + f"; the score of {noun.a} is the dot product of query and candidate embedding, over "
             "the whole catalogue."
         )
-    if info.item_share is not None and info.item_share.weight:
+    if info.mix is not None and info.mix.weights != {TOWERS: 1.0}:
         items.append(
-            f"Beside the towers a linear model of which {noun.many} are rated by the same users "
-            "(EASE); "
-            f"its share of the retrieval score is {info.item_share.weight:g}."
+            "Terms of the retrieval score, each in standard deviations over the catalogue: "
+            f"{mix_in_words(info.mix)}."
         )
     if inputs.scope.stars:
         items.append("Rating: a model of its own that predicts stars.")

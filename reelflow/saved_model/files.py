@@ -152,6 +152,30 @@ class ChosenWeight(_Part):
     """The values that were tried, in order; empty if the configuration sets it."""
 
 
+class MixTrial(_Part):
+    """Figures of one mixture of retrieval terms on the validation ratings, as served."""
+
+    weights: dict[str, float]
+    """Term to its weight; those that are missing have none."""
+    settings: dict[str, dict[str, float]] = {}
+    """Term to its settings, such as `ridge`; of closed-form terms."""
+    gain: float
+    """Mean of 1 / log2(1 + rank), by which mixtures are chosen."""
+    metrics: dict[str, float]
+    """`unseen/top_10`, `liked/ndcg_10` and so on, by retrieval alone."""
+
+
+class ChosenMix(_Part):
+    """The weights of the retrieval terms, chosen on the validation ratings, or set."""
+
+    weights: dict[str, float]
+    """Term to its weight; the sum is 1. Terms of weight 0 are not part of the model."""
+    settings: dict[str, dict[str, float]] = {}
+    """Term to its settings; of closed-form terms."""
+    trials: list[MixTrial] = []
+    """Mixtures that were tried, terms alone included, in order; empty where nothing could be chosen."""
+
+
 class ModelInfo(_Part):
     """Content of `model.json`; fields that an older model lacks are None."""
 
@@ -177,8 +201,8 @@ class ModelInfo(_Part):
     """Checks of the data and of training."""
     cross_weights: CrossWeights | None = None
     stars: StarScale | None = None
-    item_share: ChosenWeight | None = None
-    """Share of the linear item model beside the towers in the retrieval score, 0 to 1."""
+    mix: ChosenMix | None = None
+    """Weights of the retrieval terms: the towers, and those in closed form."""
     blend: ChosenWeight | None = None
     """Weight of the predicted like beside the retrieval score in the final order."""
     model: dict[str, Any] | None = None

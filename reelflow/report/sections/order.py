@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reelflow.base.columns import DIRECTED, ITEMS, TOWERS
 from reelflow.base.metrics import LIKED, METRICS, RAW, UNSEEN, Scope, label_at
 from reelflow.evaluation.results import Results
 from reelflow.report.blocks import Block, Figure, Section, Table, Text
@@ -15,7 +16,7 @@ from reelflow.report.words import (
     format_metric,
     unit_of,
 )
-from reelflow.saved_model.files import ChosenWeight, ModelInfo, WeightTrial
+from reelflow.saved_model.files import ChosenMix, ChosenWeight, MixTrial, ModelInfo, WeightTrial
 
 _HITS = METRICS["stars_of_hits_10"].key
 _UNSEEN_10, _UNSEEN_100 = (METRICS[key].path(UNSEEN) for key in ("top_10", "top_100"))
@@ -32,7 +33,12 @@ COMPARED = (
 )
 """Metrics of the final order beside retrieval alone."""
 _BLEND = "weight of the predicted like"
-_SHARE = "share of the linear item model"
+TERM_LABELS = {
+    TOWERS: "towers",
+    ITEMS: "what is rated by the same users",
+    DIRECTED: "what follows",
+}
+"""Terms of retrieval in words."""
 
 
 def order_section(results: Results, info: ModelInfo, scope: Scope = ALL) -> Section:
@@ -43,18 +49,18 @@ def order_section(results: Results, info: ModelInfo, scope: Scope = ALL) -> Sect
     else:
         blocks.append(_comparison(results, scope))
     blocks += _blend(info.blend, scope)
-    blocks += _item_share(info.item_share, scope)
+    blocks += _mix(info.mix, scope)
     lead = (
-        "Retrieval finds the candidates: towers and a linear model of what is rated by the "
-        "same users, mixed by one share. "
+        "Retrieval finds the candidates: by towers, and by linear models in closed form, each "
+        "term's scores in standard deviations over the catalogue, mixed by one set of weights. "
     )
     if scope.stars:
         lead += (
             "The candidates' final order blends the retrieval score with the predicted like, by "
-            "one weight. Both are chosen on validation ratings, never on test ratings."
+            "one weight. All are chosen on validation ratings, never on test ratings."
         )
     else:
-        lead += "It is chosen on validation ratings, never on test ratings."
+        lead += "They are chosen on validation ratings, never on test ratings."
     return Section("order", "Retrieve, then rank", lead, blocks)
 
 
@@ -97,22 +103,81 @@ def _blend(blend: ChosenWeight | None, scope: Scope) -> list[Block]:
     ]
 
 
-def _item_share(share: ChosenWeight | None, scope: Scope) -> list[Block]:
-    if share is None:
+def mix_in_words(mix: ChosenMix) -> str:
+    """Name the terms with their weights, the largest first."""
+    by_weight = sorted(mix.weights.items(), key=lambda one: -one[1])
+    parts = []
+    for name, weight in by_weight:
+        settings = "".join(
+            f", {key} {value:g}" for key, value in mix.settings.get(name, {}).items()
+        )
+        parts.append(f"{weight:g} of {TERM_LABELS.get(name, name)} ({name}{settings})")
+    return "; ".join(parts)
+
+
+def _mix(mix: ChosenMix | None, scope: Scope) -> list[Block]:
+    if mix is None:
         return []
-    if len(share.trials) < 2:
-        return [Text(_set(_SHARE, share))]
-    accuracy = scope.of([_UNSEEN_10, _LIKED_10])
+    words = f"The retrieval score is {mix_in_words(mix)}"
+    mixtures = [trial for trial in mix.trials if len(trial.weights) > 1]
+    if not mixtures or len(mix.trials) < 2:
+        return [Text(f"{words}: set, and not chosen on validation ratings.")]
+    names = [name for name in TERM_LABELS if any(name in trial.weights for trial in mixtures)]
     return [
         Text(
-            f"The {_SHARE} is {share.weight:g}, by its mean gain 1 / log2(1 + rank) over the "
-            "whole unseen list, on validation ratings: 0 is towers alone, 1 the linear "
-            "model alone."
+            f"{words}, by the mean gain 1 / log2(1 + rank) over the whole unseen list, "
+            f"on validation ratings: of {len(mix.trials)} mixtures and single terms that were "
+            "tried, the best."
         ),
-        _figure("Accuracy over the share, on validation ratings", share, accuracy, _SHARE),
-        _figure("Top-100 over the share, on validation ratings", share, [_UNSEEN_100], _SHARE),
-        _trials(f"All values of the {_SHARE}, on validation ratings", share, scope),
+        _profile(mix, names),
+        _mix_trials(mix, names, scope),
     ]
+
+
+def _profile(mix: ChosenMix, names: Sequence[str]) -> Figure:
+    """Draw the best gain at each weight of each term."""
+    lines, words = [], []
+    for name in names:
+        best: dict[float, float] = {}
+        for trial in mix.trials:
+            weight = round(trial.weights.get(name, 0.0), 6)
+            best[weight] = max(best.get(weight, 0.0), trial.gain)
+        points = sorted(best.items())
+        lines.append(Line(TERM_LABELS[name], [x for x, _ in points], [y for _, y in points]))
+        at, gain = max(points, key=lambda point: point[1])
+        words.append(f"{name}: best at {at:g}, {gain:.4f}")
+    chart = Lines(lines, "weight of the term", "mean gain")
+    title = "Best mean gain at each weight of a term, on validation ratings"
+    return Figure(title, chart, "; ".join(words) + ".")
+
+
+def _mix_trials(mix: ChosenMix, names: Sequence[str], scope: Scope) -> Table:
+    paths = scope.of(dict.fromkeys(path for trial in mix.trials for path in trial.metrics))
+    rows = [
+        [
+            *(f"{trial.weights.get(name, 0.0):g}" for name in names),
+            _settings(trial) + (", chosen" if _is_chosen(trial, mix) else ""),
+            f"{trial.gain:.4f}",
+            *(format_metric(path, trial.metrics.get(path)) for path in paths),
+        ]
+        for trial in mix.trials
+    ]
+    header = [*names, "Settings", "Mean gain", *(label_at(path, short=True) for path in paths)]
+    return Table("All mixtures that were tried, on validation ratings", header, rows, folded=True)
+
+
+def _settings(trial: MixTrial) -> str:
+    return ", ".join(
+        f"{name} {key} {value:g}"
+        for name, settings in trial.settings.items()
+        for key, value in settings.items()
+    )
+
+
+def _is_chosen(trial: MixTrial, mix: ChosenMix) -> bool:
+    if trial.weights.keys() != mix.weights.keys() or trial.settings != mix.settings:
+        return False
+    return all(abs(trial.weights[name] - weight) < 1e-3 for name, weight in mix.weights.items())
 
 
 def _set(name: str, chosen: ChosenWeight) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.items import ItemGram, ItemWeights, LinearItems
+from reelflow.model.items import ItemLearner, ItemWeights, LinearItems
+from reelflow.model.terms import Asked
 from tests.encoded_data import encoded, random_rows
 
 MOVIES = 18
@@ -29,10 +33,31 @@ def ease(data: EncodedData, kept: np.ndarray, ridge: float) -> np.ndarray:
     return weights
 
 
+def _learner(data: EncodedData, movies_max: int) -> ItemLearner:
+    return ItemLearner(data, ModelConfig(item_movies=movies_max))
+
+
+def asked_of(batch: int, rated: Sequence[tuple[int, int, float]]) -> Asked:
+    """Requests by row, movie and opinion of what their users have rated."""
+    rows, movies, opinions = zip(*rated, strict=True) if rated else ([], [], [])
+    nothing = tf.zeros([batch, 0])
+    return Asked(
+        users=tf.range(batch),
+        recent=tf.cast(nothing, tf.int32),
+        opinions=nothing,
+        rated_rows=tf.constant(rows, tf.int32),
+        rated_movies=tf.constant(movies, tf.int32),
+        rated_opinions=tf.constant(opinions, tf.float32),
+        rated_ages=tf.zeros([len(rows)], tf.int32),
+        is_known=tf.ones([batch], tf.bool),
+        has_rated=tf.ones([batch], tf.bool),
+    )
+
+
 @pytest.mark.parametrize("ridge", [0.5, 100.0])
 @pytest.mark.parametrize("movies_max", [5, 14, 4096])
 def test_weights_are_those_of_ease(movies_max: int, ridge: float) -> None:
-    learned = ItemGram(DATA, movies_max).solve(ridge)
+    learned = _learner(DATA, movies_max).solve(ridge)
     counts = DATA.rating_counts
     kept = learned.movies
     assert len(kept) == min(movies_max, 14)
@@ -44,22 +69,22 @@ def test_weights_are_those_of_ease(movies_max: int, ridge: float) -> None:
 
 
 def test_the_gram_matrix_serves_several_ridges() -> None:
-    gram = ItemGram(DATA, 4096)
+    gram = _learner(DATA, 4096)
     first = gram.solve(1.0)
     gram.solve(50.0)
     np.testing.assert_array_equal(gram.solve(1.0).weights, first.weights)
 
 
 def test_blocks_only_save_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = ItemGram(DATA, 4096).solve(1.0).weights
+    whole = _learner(DATA, 4096).solve(1.0).weights
     monkeypatch.setattr("reelflow.baselines.base.BLOCK_CELLS", 40)
-    np.testing.assert_array_equal(ItemGram(DATA, 4096).solve(1.0).weights, whole)
+    np.testing.assert_array_equal(_learner(DATA, 4096).solve(1.0).weights, whole)
 
 
 def test_a_movie_that_goes_with_another_has_its_weight() -> None:
     """Who rates a rates b, and nothing else."""
     rows = [(f"u{i}", movie, 3.0, 1) for i in range(10) for movie in ("ab" if i < 5 else "cd")]
-    learned = ItemGram(encoded(rows), 4096).solve(1.0)
+    learned = _learner(encoded(rows), 4096).solve(1.0)
     assert learned.movies.tolist() == [0, 1, 2, 3]
     expected = np.zeros([4, 4])
     for one, other in ((0, 1), (1, 0), (2, 3), (3, 2)):
@@ -76,13 +101,7 @@ def test_scores_are_sums_of_weights(opinion: float) -> None:
     """Movies without weights and padding count for nothing, opinions weigh the others."""
     items = LinearItems(ItemWeights(KEPT, WEIGHTS), MOVIES, opinion)
     rated = [(0, 4, 2.0), (0, 1, -1.0), (0, 9, 1.0), (2, 7, 0.5), (0, MOVIES, 0.0), (2, 7, 0.5)]
-    rows, movies, opinions = (np.array(column) for column in zip(*rated, strict=True))
-    found = items.scores(
-        tf.constant(rows, tf.int32),
-        tf.constant(movies, tf.int32),
-        tf.constant(opinions, tf.float32),
-        tf.constant(4),
-    )
+    found = items.scores(asked_of(4, rated))
     expected = np.zeros([4, MOVIES])
     for row, movie, felt in rated:
         for place, target in enumerate(KEPT):
@@ -93,17 +112,19 @@ def test_scores_are_sums_of_weights(opinion: float) -> None:
 
 
 def test_shares_are_the_terms_of_the_scores() -> None:
-    learned = ItemGram(DATA, 9).solve(2.0)
+    """Movies that are there twice, and those that take no part, included."""
+    learned = _learner(DATA, 9).solve(2.0)
     items = LinearItems(learned, MOVIES, 0.25)
     random = np.random.default_rng(0)
     rated = np.stack([random.permutation(MOVIES)[:6] for _ in range(5)]).astype(np.int32)
     rated[1, 2:] = rated[3] = MOVIES
-    felt = random.normal(size=rated.shape).astype(np.float32)
-    rows = np.repeat(np.arange(5), 6).astype(np.int32)
-    flat = tf.constant(rated.ravel()), tf.constant(felt.ravel())
-    scores = items.scores(tf.constant(rows), *flat, tf.constant(5)).numpy()
+    felt = random.normal(size=rated.shape)
+    history = [(row, int(rated[row, at]), felt[row, at]) for row in range(5) for at in range(6)]
+    history.append((0, int(rated[0, 2]), 0.5))
+    asked = asked_of(5, history)
+    scores = items.scores(asked).numpy()
     for movie in range(MOVIES):
-        shares = items.shares(tf.constant(rated), tf.constant(felt), tf.fill([5], movie)).numpy()
+        shares = items.shares(asked, tf.constant(rated), tf.fill([5], movie)).numpy()
         assert shares.shape == rated.shape
         np.testing.assert_allclose(shares.sum(axis=1), scores[:, movie], rtol=1e-4, atol=1e-6)
         assert (shares[rated == MOVIES] == 0).all()
@@ -112,5 +133,4 @@ def test_shares_are_the_terms_of_the_scores() -> None:
 
 def test_of_no_ratings_there_is_no_score() -> None:
     items = LinearItems(ItemWeights(KEPT, WEIGHTS), MOVIES, 0.25)
-    nothing = tf.zeros([0], tf.int32)
-    assert not items.scores(nothing, nothing, tf.zeros([0]), tf.constant(3)).numpy().any()
+    assert not items.scores(asked_of(3, [])).numpy().any()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,14 +12,11 @@ import tf_keras as keras
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encode import with_validation
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model import mixing
-from reelflow.model.items import ItemGram
+from reelflow.model.items import ItemLearner
 from reelflow.model.mixing import (
     BLENDS,
     FALLBACK_BLEND,
-    FALLBACK_SHARE,
     LEAST_UNSEEN,
-    SHARES,
     Choice,
     choose,
     refit,
@@ -86,13 +85,17 @@ def _choose(data: EncodedData, knowing: bool, **config: object) -> Choice:
 
 def test_where_the_towers_know_nothing_the_items_rank() -> None:
     choice = _choose(DATA, knowing=False)
-    assert choice.item_share is not None
-    assert choice.item_share.weight >= 0.9
-    assert choice.mixture.item_share == choice.item_share.weight
-    figures = [trial.metrics["unseen/top_10"] for trial in choice.item_share.trials]
-    assert [trial.weight for trial in choice.item_share.trials] == list(SHARES)
-    assert figures[-1] == 1.0  # three movies of the group are left, and two of them are right
-    assert figures[0] < 0.6
+    assert choice.mix is not None
+    assert choice.mix.weights["items"] >= 0.8
+    assert choice.mixture.weights == choice.mix.weights
+    alone = {
+        name: trial.metrics["unseen/top_10"]
+        for trial in choice.mix.trials
+        if len(trial.weights) == 1
+        for name in trial.weights
+    }
+    assert alone["items"] == 1.0  # three movies of the group are left, and two of them are right
+    assert alone["towers"] < 0.6
 
 
 def test_where_the_items_know_nothing_the_towers_rank() -> None:
@@ -104,21 +107,24 @@ def test_where_the_items_know_nothing_the_towers_rank() -> None:
     ]
     data = encoded(rows, after, movies=MOVIES)
     choice = _choose(data, knowing=True)
-    assert choice.item_share is not None
-    assert choice.item_share.weight == 0.0
-    assert choice.item_share.trials[0].metrics["unseen/top_10"] == 1.0
+    assert choice.mix is not None
+    assert choice.mix.weights == {"towers": 1.0}
+    assert choice.mixture.terms == {}
+    alone = next(trial for trial in choice.mix.trials if trial.weights == {"towers": 1.0})
+    assert alone.metrics["unseen/top_10"] == 1.0
 
 
 def test_the_best_ridge_is_kept() -> None:
     choice = _choose(DATA, knowing=False, item_ridge=(1e7, 5.0))
-    assert choice.ridge in (1e7, 5.0)
-    best = max(choice.item_share.trials, key=lambda one: one.metrics["unseen/ndcg_10"])
-    for ridge in (1e7, 5.0):
-        alone = _choose(DATA, knowing=False, item_ridge=(ridge,))
-        least = max(one.metrics["unseen/ndcg_10"] for one in alone.item_share.trials)
-        assert best.metrics["unseen/ndcg_10"] >= least - 1e-9
-    learned = ItemGram(DATA, 4096).solve(choice.ridge)
-    np.testing.assert_array_equal(choice.mixture.items.weights, learned.weights)
+    assert choice.mix is not None
+    ridges = {
+        trial.settings["items"]["ridge"]: trial.gain
+        for trial in choice.mix.trials
+        if trial.weights == {"items": 1.0}
+    }
+    assert {*ridges} == {1e7, 5.0}
+    chosen = choice.mix.settings["items"]["ridge"]
+    assert ridges[chosen] == max(ridges.values())
 
 
 class _ByMovie(tf.Module):
@@ -178,38 +184,44 @@ def test_mean_stars_of_hits_are_those_of_the_rows(monkeypatch: pytest.MonkeyPatc
 def test_without_validation_ratings_the_weights_are_the_usual_ones() -> None:
     data = encoded(ROWS, movies=MOVIES)
     choice = _choose(data, knowing=True)
-    assert choice.item_share.weight == FALLBACK_SHARE
+    assert choice.mix.weights == {"towers": 0.5, "items": 0.5}
     assert choice.blend.weight == FALLBACK_BLEND
-    assert choice.item_share.trials == choice.blend.trials == []
-    assert choice.ridge == ModelConfig().item_ridge[0]
+    assert choice.mix.trials == choice.blend.trials == []
+    assert choice.mix.settings == {"items": {"ridge": ModelConfig().item_ridge[0]}}
 
 
 def test_weights_that_are_set_are_not_searched() -> None:
-    choice = _choose(DATA, knowing=False, item_share=0.3, blend_weight=0.7, item_ridge=(5.0,))
-    assert (choice.mixture.item_share, choice.mixture.blend) == (0.3, 0.7)
-    assert [trial.weight for trial in choice.item_share.trials] == [0.3]
+    mix = {"towers": 1.4, "items": 0.6}
+    choice = _choose(DATA, knowing=False, mix=mix, blend_weight=0.7, item_ridge=(5.0,))
+    assert choice.mixture.weights == {"towers": 0.7, "items": 0.3}
+    assert choice.mixture.blend == 0.7
+    assert [trial.weights for trial in choice.mix.trials] == [{"towers": 0.7, "items": 0.3}]
     assert choice.blend.trials == []
 
 
 @pytest.mark.parametrize(
-    ("config", "share", "blend"),
+    ("config", "mix", "blend"),
     [
-        ({"item_movies": 0}, False, True),
-        ({"rating_weight": 0.0}, True, False),
-        ({"retrieval_weight": 0.0}, False, False),
+        ({"item_movies": 0}, {"towers": 1.0}, True),
+        ({"mix": {"towers": 2.0}}, {"towers": 1.0}, True),
+        ({"mix": {"items": 2.0}}, {"items": 1.0}, True),
+        (
+            {"rating_weight": 0.0, "mix": {"items": 1, "towers": 1}},
+            {"towers": 0.5, "items": 0.5},
+            False,
+        ),
+        ({"retrieval_weight": 0.0}, None, False),
     ],
 )
 def test_parts_that_are_not_there_have_no_weight(
-    config: dict[str, float], share: bool, blend: bool
+    config: dict[str, Any], mix: dict[str, float] | None, blend: bool
 ) -> None:
     joint = untrained(DATA, **config)
     section = ModelConfig(embedding_size=4, rating_embedding_size=3, history_length=5, **config)
     choice = choose(joint, DATA, NAMES, section, TRAIN, LIKED)
-    assert (choice.item_share is not None) is share
+    assert (None if choice.mix is None else choice.mix.weights) == mix
     assert (choice.blend is not None) is blend
-    assert (choice.mixture.items is not None) is share
-    if not share:
-        assert choice.mixture.item_share == 0.0
+    assert {*choice.mixture.terms} == {*(mix or {})} - {"towers"}
     if not blend:
         assert choice.mixture.blend == 0.0
 
@@ -219,25 +231,16 @@ def test_a_refit_learns_the_items_anew_by_the_same_ridge_and_share() -> None:
     choice = _choose(DATA, knowing=False)
     everything = with_validation(DATA)
     mixture = refit(choice, everything, config)
-    expected = ItemGram(everything, config.item_movies).solve(choice.ridge)
-    np.testing.assert_array_equal(mixture.items.weights, expected.weights)
-    assert not np.array_equal(mixture.items.weights, choice.mixture.items.weights)
-    assert (mixture.item_share, mixture.blend) == (
-        choice.mixture.item_share,
-        choice.mixture.blend,
+    learner = ItemLearner(everything, config)
+    expected = learner.learn(choice.mix.settings["items"]).variables
+    found = mixture.terms["items"].variables
+    before = choice.mixture.terms["items"].variables
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    assert any(
+        one.shape != other.shape or (one.numpy() != other.numpy()).any()
+        for one, other in zip(found, before, strict=True)
     )
+    assert (mixture.weights, mixture.blend) == (choice.mixture.weights, choice.mixture.blend)
     without = _choose(DATA, knowing=True, item_movies=0)
-    assert refit(without, everything, config) is without.mixture
-
-
-def test_a_smaller_weight_is_as_good_within_one_standard_error_by_user() -> None:
-    users = np.repeat(np.arange(50, dtype=np.int32), 2)
-    random = np.random.default_rng(0)
-    gains = random.random(100)
-    assert mixing._is_as_good(gains, gains, users)
-    assert not mixing._is_as_good(gains, gains + 0.1, users)
-    # One user of fifty that gains: its lead is one standard error.
-    of_one = gains + np.where(users == 0, 1.0, 0.0)
-    assert mixing._is_as_good(gains, of_one - 0.001, users)
-    # The same lead, spread over all users, is many.
-    assert not mixing._is_as_good(gains, gains + 0.02, users)
+    assert refit(without, everything, config) == without.mixture

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reelflow.model.items import ItemGram, LinearItems
-from reelflow.model.rankers import Asked, TowerRanker
+from reelflow.config import ModelConfig
+from reelflow.model.items import ItemLearner
+from reelflow.model.rankers import MixRanker
 from reelflow.model.ranking import LOWEST
 from reelflow.model.tasks import JointModel
+from reelflow.model.terms import Asked
 from tests.encoded_data import encoded, random_rows, user_vocabulary
 from tests.reelflow.model.untrained import SMALL, untrained
 
@@ -45,15 +47,21 @@ def _asked() -> Asked:
         rated_rows=tf.constant([at for at, _ in rows]),
         rated_movies=tf.constant([movie for _, movie in rows]),
         rated_opinions=tf.constant([o for _, _, opinions in HISTORIES for o in opinions]),
+        rated_ages=tf.constant(
+            [len(movies) - 1 - at for _, movies, _ in HISTORIES for at in range(len(movies))]
+        ),
         is_known=users < UNKNOWN_USER,
         has_rated=tf.constant([bool(movies) for _, movies, _ in HISTORIES]),
     )
 
 
-def _ranker(share: float = SHARE, **config: Any) -> tuple[TowerRanker, JointModel]:
+LEARNER = ItemLearner(DATA, ModelConfig(item_opinion=OPINION))
+
+
+def _ranker(share: float = SHARE, **config: Any) -> tuple[MixRanker, JointModel]:
     joint = untrained(DATA, **config)
-    items = LinearItems(ItemGram(DATA, 4096).solve(RIDGE), MOVIES, OPINION)
-    return TowerRanker(joint, DATA, items, share), joint
+    items = LEARNER.learn({"ridge": RIDGE})
+    return MixRanker(joint, {"items": items}, {"towers": 1 - share, "items": share}), joint
 
 
 def _z(scores: np.ndarray) -> np.ndarray:
@@ -65,7 +73,7 @@ def test_scores_are_both_parts_in_standard_deviations(config: dict[str, Any]) ->
     ranker, joint = _ranker(**config)
     asked = _asked()
     scores = ranker.scores(asked).numpy()
-    weights = ItemGram(DATA, 4096).solve(RIDGE)
+    weights = LEARNER.solve(RIDGE)
     whole = np.zeros([MOVIES, MOVIES])
     whole[np.ix_(weights.movies, weights.movies)] = weights.weights
     candidates = joint.candidate_tower.catalogue().numpy()
@@ -104,7 +112,7 @@ def test_a_user_id_tower_leaves_new_users_to_the_items() -> None:
     asked = replace(asked, recent=tf.cast(nothing, tf.int32), opinions=nothing)
     scores = ranker.scores(asked).numpy()
     popular = _z(np.log(joint.popularity.numpy()))
-    items = ranker.parts(asked)[1].numpy()
+    items = ranker.parts(asked)["items"].numpy()
     np.testing.assert_allclose(scores[3], popular, rtol=1e-3, atol=1e-4)
     expected = (1 - SHARE) * popular + SHARE * items[2]
     np.testing.assert_allclose(scores[2], expected, rtol=1e-3, atol=1e-4)
@@ -118,3 +126,42 @@ def test_padding_has_the_lowest_score(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.shape == (len(HISTORIES), 16)
     np.testing.assert_array_equal(found[:, :MOVIES], plain)
     assert (found[:, MOVIES:] == LOWEST).all()
+
+
+def test_a_term_without_weight_is_no_part_of_the_model() -> None:
+    with_items, _ = _ranker(0.3)
+    for share, left_out in [(0.0, "items"), (1.0, "towers")]:
+        ranker, _ = _ranker(share)
+        assert {*ranker.parts(_asked())} == {"towers", "items"} - {left_out}
+        sizes = [
+            sum(v.shape.num_elements() for v in each.variables) for each in (ranker, with_items)
+        ]
+        assert sizes[0] < sizes[1]
+
+
+def test_without_towers_popularity_answers_who_has_rated_nothing() -> None:
+    ranker, joint = _ranker(1.0)
+    scores = ranker.scores(_asked()).numpy()
+    popular = _z(np.log(joint.popularity.numpy()))
+    for at, (_, movies, _) in enumerate(HISTORIES):
+        if not movies:
+            np.testing.assert_allclose(scores[at], popular, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_explained_scores_are_the_scores(share: float) -> None:
+    """And what a movie adds to a linear term is lost without it."""
+    ranker, _ = _ranker(share)
+    asked = _asked()
+    rated = tf.constant([[*movies, *[MOVIES] * 7][:7] for _, movies, _ in HISTORIES])
+    movies = tf.constant([1, 3, 5, 7, 9])
+    shares, scores = (x.numpy() for x in ranker.explained(asked, rated, movies))
+    expected = ranker.scores(asked).numpy()[np.arange(5), movies.numpy()]
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+    assert (shares[rated.numpy() == MOVIES] == 0).all()
+    if share == 1.0:
+        part = LEARNER.learn({"ridge": RIDGE})
+        raw = part.scores(asked).numpy()
+        whole = raw[[0, 1, 2, 3, 4], movies.numpy()][[0, 2, 4]]
+        found = shares.sum(axis=1)[[0, 2, 4]] * raw.std(axis=1)[[0, 2, 4]]
+        np.testing.assert_allclose(found, whole, rtol=1e-3, atol=1e-5)

@@ -114,9 +114,10 @@ def test_standard_scores_are_by_row(seed: int) -> None:
     scores = (5 + random.normal(size=(6, 30)) * 10.0 ** np.arange(-2, 4)[:, None]).astype(
         np.float32
     )
-    found = standardised(tf.constant(scores)).numpy()
+    found, per_unit = (x.numpy() for x in standardised(tf.constant(scores)))
     expected = (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(per_unit[:, 0], 1 / scores.std(axis=1), rtol=1e-3)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -7.3, 1e6, 1e-20])
@@ -125,4 +126,6 @@ def test_a_row_without_differences_has_no_standard_scores(value: float) -> None:
     row = np.full((1, 50), value, np.float32)
     noise = row * (1 + 1e-7 * np.random.default_rng(0).normal(size=row.shape))
     for scores in (row, noise.astype(np.float32)):
-        assert not standardised(tf.constant(scores)).numpy().any()
+        found, per_unit = standardised(tf.constant(scores))
+        assert not found.numpy().any()
+        assert not per_unit.numpy().any()

@@ -203,13 +203,16 @@ def test_each_request_has_its_own_knowledge(everything: Everything) -> None:
 def test_rated_movies_come_once_each(everything: Everything, as_judged: bool) -> None:
     users = everything.users
     hide = tf.fill(tf.shape(users), as_judged)
-    rows, movies, opinions = (x.numpy() for x in everything.timelines.rated(users, hide))
+    rows, movies, opinions, ages = (x.numpy() for x in everything.timelines.rated(users, hide))
     assert (np.diff(rows) >= 0).all()
     for at, user in enumerate(users.numpy()):
         known = everything.rows(user, as_judged)
         mine = movies[rows == at].tolist()
         assert len(mine) == len(set(mine))
         assert set(mine) == {MOVIES.index(row[1]) for row in known}
+        newest_first = [MOVIES.index(row[1]) for row in known][::-1]
+        for movie, age in zip(mine, ages[rows == at], strict=True):
+            assert newest_first[age] == movie
         for movie, opinion in zip(mine, opinions[rows == at], strict=True):
             stars = [row[2] for row in known if row[1] == MOVIES[movie]]
             felt = [everything.opinion(user, one) for one in stars]
@@ -229,7 +232,7 @@ def test_counts_are_of_all_ratings(everything: Everything) -> None:
 def test_well_rated_is_what_never_fell_below_a_mean(everything: Everything) -> None:
     """By the mean of what is visible and by that of everything, each time that it was rated."""
     users = everything.users
-    rows, movies, _, stars = (x.numpy() for x in everything.timelines.well_rated(users))
+    rows, movies, stars = (x.numpy() for x in everything.timelines.well_rated(users))
     for at, user in enumerate(users.numpy()):
         known = everything.rows(user, as_judged=False)
         means = [everything.mean(user), np.mean([row[2] for row in known] or [0.0])]
@@ -248,8 +251,9 @@ def test_all_ratings_of_a_constant_user_are_good_ones() -> None:
     """Thirds of a star have no exact mean."""
     rows: list[Row] = [("a", f"m{i:02d}", 10 / 3, i) for i in range(7)]
     timelines = Timelines(Histories.of_all(encoded(rows, movies=MOVIES)))
-    _, movies, opinions, _ = timelines.well_rated(tf.constant([0]))
+    _, movies, _ = timelines.well_rated(tf.constant([0]))
     assert movies.numpy().tolist() == list(range(7))
+    _, _, opinions, _ = timelines.rated(tf.constant([0]), tf.constant([False]))
     np.testing.assert_allclose(opinions, 0.0, atol=1e-6)
     assert timelines.star_deviation == pytest.approx(0.0, abs=1e-6)
 

@@ -45,7 +45,7 @@ def test_any_scale_is_learned(lowest: float, highest: float, tmp_path: Path) -> 
     assert info.stars.highest == pytest.approx(given.max())
     assert info.stars.like_threshold == pytest.approx(given.min() + 0.7 * np.ptp(given))
     assert info.tasks == ["retrieval", "rating"]
-    for chosen in (info.item_share, info.blend):
+    for chosen in (info.mix, info.blend):
         assert chosen is not None
         assert chosen.trials
     found = signatures.ask("serving_default", {"user_id": ["u0", "new"], "include_seen": True})

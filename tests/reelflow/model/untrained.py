@@ -11,7 +11,7 @@ import tf_keras as keras
 
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.items import ItemGram
+from reelflow.model.items import ItemLearner
 from reelflow.model.signatures import Mixture, ServingModel
 from reelflow.model.tasks import JointModel
 from reelflow.saved_model.client import Signatures
@@ -42,10 +42,10 @@ def served(
     hidden: Sequence[str] = ("test",),
     **config: Any,
 ) -> ServingModel:
-    """The model with a linear item model beside it and a blended final order."""
+    """The model with closed-form terms beside it and a blended final order."""
     section = ModelConfig(**{**SMALL, **config})
-    items = ItemGram(data, section.item_movies).solve(5.0) if joint.has_retrieval else None
-    mixture = Mixture(items, 0.4 if items is not None else 0.0, 0.6)
+    items = ItemLearner(data, section).learn({"ridge": 5.0})
+    mixture = Mixture({"items": items}, {"towers": 0.6, "items": 0.4}, 0.6)
     return ServingModel(joint, data, users, mixture, section, hidden)
 
 

@@ -196,7 +196,7 @@ def test_the_card_says_what_belongs_in_it() -> None:
     assert "asked as a server asks it with the test ratings hidden" in text
     assert "with live ones 60.0 % instead of 50.0 % of 900 test ratings" in text
     assert "Split random: ratings are held out by chance, as split.kind says." in text
-    assert "its share of the retrieval score is 0.5" in text
+    assert "0.5 of what is rated by the same users" in text
     assert "### By what training knows" in text
     assert "### By ratings of the user in training" in text
     assert "No attributes of users" in text

@@ -11,7 +11,14 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.evaluation.results import Results
 from reelflow.evaluation.trials import Trial, Trials
 from reelflow.report.inputs import Inputs, Outcome, Reason, Recommendation
-from reelflow.saved_model.files import ChosenWeight, ModelInfo, ServingResult, WeightTrial
+from reelflow.saved_model.files import (
+    ChosenMix,
+    ChosenWeight,
+    MixTrial,
+    ModelInfo,
+    ServingResult,
+    WeightTrial,
+)
 from tests.encoded_data import Movie, encoded, user_vocabulary
 from tests.ingested import ingest_summary
 
@@ -189,11 +196,16 @@ BLEND = ChosenWeight(
         for weight in (0.0, 0.3, 1.0)
     ],
 )
-ITEM_SHARE = ChosenWeight(
-    weight=0.5,
+MIX = ChosenMix(
+    weights={"towers": 0.5, "items": 0.5},
+    settings={"items": {"ridge": 100.0}},
     trials=[
-        WeightTrial(
-            weight=share,
+        MixTrial(
+            weights={
+                name: weight for name, weight in (("towers", 1 - share), ("items", share)) if weight
+            },
+            settings={"items": {"ridge": 100.0}} if share else {},
+            gain=0.25 - (share - 0.5) ** 2,
             metrics={
                 "unseen/top_10": 0.3,
                 "unseen/top_100": 0.5 + share / 10,
@@ -256,7 +268,7 @@ def inputs(**changes: Any) -> Inputs:
             },
             model={"embedding_size": 8},
             blend=BLEND,
-            item_share=ITEM_SHARE,
+            mix=MIX,
         ),
         "results": results(),
         "serving_check": ServingResult(latency_ms={"median": 1.0, "p95": 2.0}, golden=7),

@@ -36,7 +36,7 @@ from reelflow.report.sections.lineage import RunFacts, lineage_section, run_sect
 from reelflow.report.sections.order import order_section
 from reelflow.report.sections.slices import slices_section
 from reelflow.report.sections.training import training_section, tuning_section
-from reelflow.saved_model.files import ChosenWeight, ModelInfo, ServingResult, WarmStart
+from reelflow.saved_model.files import ChosenMix, ChosenWeight, ModelInfo, ServingResult, WarmStart
 from tests.encoded_data import checkerboard
 from tests.ingested import ingest_summary
 from tests.reelflow.report import world
@@ -238,15 +238,29 @@ def test_the_trade_off_is_drawn_over_the_weight_with_the_chosen_one_marked() -> 
     assert isinstance(stars.chart, Lines)
     assert list(stars.chart.lines[0].y) == pytest.approx([4.0, 4.3, 5.0])
     assert "4.000 stars at 0 and 4.300 stars at the chosen 0.3" in stars.alt
-    share = _figure(found, "Top-100 over the share").chart
-    assert isinstance(share, Lines)
-    assert share.marks == [(0.5, "chosen: 0.5")]
     folded = [table for table in _all(found, Table) if table.folded]
-    assert [table.rows[1][0] for table in folded] == ["0.3, chosen", "0.5, chosen"]
+    assert folded[0].rows[1][0] == "0.3, chosen"
+
+
+def test_the_best_gain_is_drawn_over_the_weight_of_each_term() -> None:
+    found = order_section(world.results(), world.inputs().info)
+    profile = _figure(found, "Best mean gain at each weight")
+    assert isinstance(profile.chart, Lines)
+    towers, items = profile.chart.lines
+    assert list(towers.x) == list(items.x) == [0.0, 0.5, 1.0]
+    assert list(towers.y) == pytest.approx([0.0, 0.25, 0.0])
+    assert "items: best at 0.5, 0.2500" in profile.alt
+    [trials] = [table for table in _all(found, Table) if "All mixtures" in table.caption]
+    assert trials.header[:4] == ["towers", "items", "Settings", "Mean gain"]
+    assert [row[2] for row in trials.rows] == ["", "items ridge 100, chosen", "items ridge 100"]
+    words = " ".join(text.text for text in _all(found, Text))
+    assert "0.5 of what is rated by the same users (items, ridge 100)" in words
 
 
 def test_weights_that_are_set_have_no_figure() -> None:
-    info = ModelInfo(blend=ChosenWeight(weight=0.2), item_share=ChosenWeight(weight=0.5))
+    info = ModelInfo(
+        blend=ChosenWeight(weight=0.2), mix=ChosenMix(weights={"towers": 0.5, "items": 0.5})
+    )
     found = order_section(world.results(retrieval=None), info)
     assert _all(found, Figure) == []
     words = [text.text for text in _all(found, Text)]

@@ -1,0 +1,134 @@
+"""The search for the weights of retrieval terms, on a simplex, by ranks of validation ratings."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from reelflow.encoding.encoded import Int32
+from reelflow.model.ranking import standardised
+from reelflow.model.terms import Asked, Term
+
+Ranks = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+Mix = Mapping[str, float]
+"""Term to its weight; the sum is 1."""
+Block = tuple[Asked, tf.Tensor, tf.Tensor, tf.Tensor]
+"""Queries; coordinates (query, movie) of seen movies; each row's query, and its target."""
+
+STEPS: Final = {1: 1, 2: 10, 3: 5, 4: 4}
+"""Number of terms to the parts of 1 that the first round's weights are made of; of more terms 3."""
+ROUNDS: Final = 2
+"""Rounds after the first, each with half of the step, around the best."""
+
+
+class MixSearch:
+    """Scores of terms for validation ratings, computed once, and the ranks of their mixtures."""
+
+    def __init__(self, blocks: Iterable[Block]) -> None:
+        """Keep the queries."""
+        self._blocks = list(blocks)
+        self._parts: dict[str, list[tf.Tensor]] = {}
+
+    def add(self, name: str, term: Term) -> None:
+        """Compute a term's scores."""
+        self._parts[name] = [standardised(term.scores(asked))[0] for asked, *_ in self._blocks]
+
+    def ranks_of(self, term: Term) -> Ranks:
+        """Return the unseen ranks by a term alone, int32 [rows]."""
+        return np.concatenate(
+            [_unseen_ranks(standardised(term.scores(block[0]))[0], block) for block in self._blocks]
+        )
+
+    def ranked(self, mixes: Sequence[Mix]) -> list[tuple[Mix, Ranks]]:
+        """Return mixtures with the unseen ranks by each, int32 [rows]."""
+        parts: list[list[Ranks]] = [[] for _ in mixes]
+        for at, block in enumerate(self._blocks):
+            for mix, ranks in zip(mixes, parts, strict=True):
+                scores = tf.add_n(
+                    [weight * self._parts[name][at] for name, weight in mix.items() if weight]
+                )
+                ranks.append(_unseen_ranks(scores, block))
+        return [(mix, np.concatenate(ranks)) for mix, ranks in zip(mixes, parts, strict=True)]
+
+    def tried(self, names: Sequence[str]) -> list[tuple[Mix, Ranks]]:
+        """Try a grid on the simplex, then the neighbours of the best, with ever smaller steps."""
+        parts = STEPS.get(len(names), 3)
+        mixes = [
+            {name: part / parts for name, part in zip(names, row, strict=True)}
+            for row in itertools.product(range(parts + 1), repeat=len(names))
+            if sum(row) == parts
+        ]
+        found = self.ranked(mixes)
+        step = 1 / parts
+        for _ in range(ROUNDS if len(names) > 1 else 0):
+            step /= 2
+            best, _ = max(found, key=lambda one: ranking_gains(one[1]).mean())
+            around = [_moved(best, *pair, step) for pair in itertools.permutations(names, 2)]
+            known = [dict(mix) for mix, _ in found]
+            found += self.ranked([mix for mix in around if mix and mix not in known])
+        return found
+
+
+def choose_mix(tried: Sequence[tuple[Mix, Ranks]]) -> Mix:
+    """Choose by the mean of 1 / log2(1 + rank); of equal ones the one with the fewest terms.
+
+    Args:
+        tried: mixtures with the ranks of the validation rows.
+    """
+
+    def merit(one: tuple[Mix, Ranks]) -> tuple[float, int]:
+        gain = round(float(ranking_gains(one[1]).mean()), 9)
+        return gain, -sum(weight > 0 for weight in one[0].values())
+
+    return max(tried, key=merit)[0]
+
+
+def ranking_gains(ranks: Ranks, top: int | None = None) -> Floats:
+    """Return each row's part of NDCG, float64 [rows]; with `top` that of NDCG@top."""
+    gains: Floats = 1.0 / np.log2(1.0 + ranks)
+    return gains if top is None else np.where(ranks <= top, gains, 0.0)
+
+
+def is_as_good(gains: Floats, best: Floats, users: Int32) -> bool:
+    """Return True if the mean is within one standard error of the best one's, paired by user.
+
+    Args:
+        gains: float64 [rows].
+        best: float64 [rows].
+        users: `user_index` of the rows; rows of a user are alike, and count as one draw.
+    """
+    lead = best - gains
+    of_users = np.bincount(users, lead - lead.mean())
+    error = float(np.sqrt(np.sum(of_users**2))) / len(lead)
+    return bool(lead.mean() <= error)
+
+
+def _moved(mix: Mix, source: str, target: str, step: float) -> Mix | None:
+    """Move weight from one term to another; None if the first does not have it."""
+    if mix[source] < step - 1e-9:
+        return None
+    moved = {**mix, source: mix[source] - step, target: mix[target] + step}
+    return {name: round(weight, 6) for name, weight in moved.items()}
+
+
+def _unseen_ranks(scores: tf.Tensor, block: Block) -> Ranks:
+    """Rank each row's target among the movies that its user has not seen, int32 [rows].
+
+    Ties count against the target, as in `ranking.exact_ranks`.
+    """
+    _, seen, rows, targets = block
+    cells = tf.stack([rows, targets], axis=1)
+    of_targets = tf.gather_nd(scores, cells)
+    never = tf.fill(tf.shape(seen)[:1], -np.inf)
+    hidden = tf.tensor_scatter_nd_update(scores, seen, never)
+    ahead = tf.gather(hidden, rows) >= of_targets[:, None]
+    ranks = tf.math.count_nonzero(ahead, axis=1, dtype=tf.int32)
+    # A target that is itself masked competes all the same.
+    own: Ranks = (ranks + tf.cast(tf.gather_nd(hidden, cells) < of_targets, tf.int32)).numpy()
+    return own

@@ -1,0 +1,92 @@
+"""Terms of retrieval: each scores the whole catalogue for a request, and says by what.
+
+The towers are one term; others are solved in closed form. `reelflow.model.rankers.MixRanker` adds
+them up.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import tensorflow as tf
+
+Settings = Mapping[str, float]
+"""Settings of a closed-form term by name, such as its ridge."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Knowledge of the users of a batch of requests, the requests' own histories included."""
+
+    users: tf.Tensor
+    """`user_index`, int32 [batch]; that of the unknown user also for new users."""
+    recent: tf.Tensor
+    """Last movies, the newest last, int32 [batch, history_length], padded on the left."""
+    opinions: tf.Tensor
+    """Of `recent`, float32 [batch, history_length] (`Timelines.recent`)."""
+    rated_rows: tf.Tensor
+    """Row of the batch of each rated movie, int32 [n], in any order."""
+    rated_movies: tf.Tensor
+    """`movie_index`, int32 [n]; padding counts for nothing."""
+    rated_opinions: tf.Tensor
+    """float32 [n]."""
+    rated_ages: tf.Tensor
+    """Number of movies that the same user has rated since, int32 [n]: 0 for the newest. A request's
+    own history is newer than the timeline."""
+    is_known: tf.Tensor
+    """True for users of train, bool [batch]."""
+    has_rated: tf.Tensor
+    """True where there is any rated movie, bool [batch]."""
+
+    @property
+    def batch(self) -> tf.Tensor:
+        """The number of requests, a scalar."""
+        return tf.size(self.users)
+
+    @property
+    def by_popularity(self) -> tf.Tensor:
+        """True where nothing is known of the user, bool [batch]: the answer is what is popular."""
+        return ~(self.is_known | self.has_rated)
+
+
+class Term(tf.Module):
+    """One part of the retrieval score; `name` is its key in `model.mix` and in `model.json`."""
+
+    history_length: int = 0
+    """Number of last movies that `Asked.recent` must have at least; 0 if scores need none."""
+    uses_histories: bool = True
+    """True if a history alone gives scores of its own."""
+
+    @abstractmethod
+    def scores(self, asked: Asked) -> tf.Tensor:
+        """Score every movie, float32 [batch, movies], on any scale."""
+
+    @abstractmethod
+    def shares(self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        """Return what rated movies add to the scores of others.
+
+        Args:
+            asked: one request for each pair of a user and a scored movie.
+            rated: `movie_index` of rated movies, int32 [batch, n], each once a row, padded.
+            movies: `movie_index` of the scored movies, known ones, int32 [batch].
+
+        Returns:
+            float32 [batch, n], in the scale of `scores`: where a score is a sum over the history,
+            exactly what each movie adds.
+        """
+
+
+class Learner(ABC):
+    """Learns a closed-form term from the train ratings, for any of its settings."""
+
+    name: ClassVar[str]
+    """Of the term."""
+    settings: Sequence[Settings]
+    """Settings to choose from on validation ratings; the first where nothing can be chosen."""
+
+    @abstractmethod
+    def learn(self, settings: Settings) -> Term:
+        """Solve for the term's weights."""
