@@ -117,8 +117,7 @@ class Timelines(tf.Module):
         by_time = np.lexsort((stars, movie, time, owner))
         in_order = bool((by_time == np.arange(len(by_time))).all())
         self._by_time = None if in_order else _table(by_time, tf.int64, "by_time")
-        places = np.argsort(by_time)
-        self._in_time = None if in_order else _table(places, tf.int64, "in_time")
+        self._in_time = None if in_order else _table(np.argsort(by_time), tf.int64, "in_time")
 
     def _deviations(self, stars: Floats, means: Floats) -> Floats:
         deviations = (stars - means) / (self.star_deviation or 1.0)
@@ -186,12 +185,11 @@ class Timelines(tf.Module):
         rows, positions = self._rated(users, as_judged)
         places = positions
         if self._in_time is not None:
-            # Hidden ratings lie behind the visible ones, though not all of them are later.
             in_time = tf.gather(self._in_time, positions)
             places = tf.where(tf.gather(as_judged, rows), positions, in_time)
         ages = tf.gather(self._ends(users, as_judged), rows) - 1 - places
-        movies, opinions = (tf.gather(t, positions) for t in (self._movies, self._opinions))
-        return rows, movies, opinions, tf.cast(ages, tf.int32)
+        columns = (tf.gather(table, positions) for table in (self._movies, self._opinions))
+        return rows, *columns, tf.cast(ages, tf.int32)
 
     def well_rated(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """List what users have rated at or above their own means.

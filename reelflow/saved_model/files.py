@@ -173,7 +173,7 @@ class ChosenMix(_Part):
     settings: dict[str, dict[str, float]] = {}
     """Term to its settings; of closed-form terms."""
     trials: list[MixTrial] = []
-    """Mixtures that were tried, terms alone included, in order; empty where nothing could be chosen."""
+    """Mixtures that were tried, terms alone included; empty where nothing could be chosen."""
 
 
 class ModelInfo(_Part):
