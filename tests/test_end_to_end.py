@@ -21,6 +21,7 @@ from reelflow.base.common import content_hash
 from reelflow.data.quarantine import REASONS, QuarantinedRow
 from reelflow.data.sample import write_sample
 from reelflow.registry.push import versions
+from reelflow.registry.store import Registry
 from reelflow.saved_model import golden
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import RECOMMEND, SIGNATURES
@@ -347,3 +348,19 @@ def test_another_run_does_not_undo_a_rollback(folder: Path, grown: Run) -> None:
     assert again.code == 0, again.out
     assert "everything: data and configuration are as before" in again.out
     assert _champion(folder)[0] == 1
+    # What the cache remembers is held against what is there.
+    assert again.summary["registered"]["alias"] == ""
+    assert "version 2 of reelflow, neither champion nor challenger any more" in again.out
+    assert "was pushed after it, and is served" in again.out
+
+
+def test_a_deleted_registered_model_is_registered_again(folder: Path, grown: Run) -> None:
+    registry = Registry(f"sqlite:///{folder / 'out/registry/mlflow.db'}", "reelflow")
+    registry.client.delete_registered_model("reelflow")
+    again = _run(folder, *LENIENT)
+    assert again.code == 0, again.out
+    assert "RegistryPusher" not in again.summary["cached"]
+    champion = registry.by_alias("champion")
+    assert champion is not None
+    assert champion.model_hash == again.summary["registered"]["model_hash"]
+    assert "champion" in again.out

@@ -325,12 +325,19 @@ def _model(summary: RunSummary) -> Iterator[Text]:
     """Yield the places of the model: serving folder and registry."""
     registered = summary.registered
     if summary.pushed:
-        yield labelled("Model", str(Path(summary.pushed)))
+        from reelflow.saved_model.client import whole_versions
+
+        pushed = Path(summary.pushed)
+        yield labelled("Model", str(pushed))
+        newest = whole_versions(pushed.parent)[:1]
+        if newest and newest[0] != pushed:
+            yield labelled("", f"{newest[0]} was pushed after it, and is served")
     elif registered and summary.awaits_promotion:
         promote = f"`reelflow models promote {registered.version}`"
         yield labelled("Model", f"passed and not pushed: {promote} lets it serve")
     else:
         yield labelled("Model", "not pushed; the champion, if any, stays")
     if registered:
-        text = f"version {registered.version} of {registered.name}, {registered.alias}"
+        alias = registered.alias or "neither champion nor challenger any more"
+        text = f"version {registered.version} of {registered.name}, {alias}"
         yield labelled("Registry", f"{text}, in {registered.registry}")

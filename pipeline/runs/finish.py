@@ -6,6 +6,7 @@ the same files.
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pipeline import TRAINER
+from pipeline import REGISTRY_PUSHER, TRAINER
 from pipeline.runs.lineage import Database, PipelineRun, has_run, read_run
 from pipeline.runs.summary import (
     BestTrial,
@@ -33,6 +34,7 @@ from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.evaluation.results import METRICS_FILE, Results
 from reelflow.evaluation.trials import TRIALS_FILE, Trials
 from reelflow.registry.registration import Registration
+from reelflow.registry.store import Registry
 from reelflow.report.render import complete
 from reelflow.report.sections.lineage import RunFacts, run_section
 from reelflow.saved_model.files import ModelInfo, ServingResult
@@ -117,9 +119,7 @@ def summarize(run: PipelineRun, config: Config, error: str | None = None) -> Run
         gate=_gate(run, results),
         serving_check=check,
         pushed=_pushed(run),
-        registered=RegisteredVersion(**registration.model_dump())
-        if registration and registration.version
-        else None,
+        registered=_registered(run, registration, config),
         seconds={node.node: node.seconds for node in run.nodes},
         cached=[node.node for node in run.nodes if node.state == "cached"],
         versions=_versions(),
@@ -184,12 +184,31 @@ def _gate(run: PipelineRun, results: Results | None) -> GateSummary | None:
     )
 
 
+def _registered(
+    run: PipelineRun, registration: Registration | None, config: Config
+) -> RegisteredVersion | None:
+    """Return the version that the run registered, with the alias that it has now."""
+    if registration is None or not registration.version:
+        return None
+    version = RegisteredVersion(**registration.model_dump())
+    cached = any(node.node == REGISTRY_PUSHER and node.state == "cached" for node in run.nodes)
+    if not cached:
+        return version
+    # The cache says what once was: since then, a user or a later run may have moved the alias.
+    uri = config.registry.uri or os.environ.get("MLFLOW_TRACKING_URI") or registration.registry
+    aliases = Registry(uri, registration.name).aliases()
+    names = [alias for alias, number in aliases.items() if number == version.version]
+    return version.model_copy(update={"alias": ", ".join(sorted(names))})
+
+
 def _pushed(run: PipelineRun) -> str | None:
+    """Return the folder of the pushed version, if it is there."""
     pushed = run.find("PushedModel")
     if pushed is None or pushed.properties.get("pushed") != 1:
         return None
     destination = str(pushed.properties.get("pushed_destination", ""))
-    return str(Path(destination.removeprefix("file://"))) if destination else None
+    folder = Path(destination.removeprefix("file://"))
+    return str(folder) if destination and folder.is_dir() else None
 
 
 def copy_report(run: PipelineRun, folder: RunFolder, summary: RunSummary, config: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ml_metadata.proto import metadata_store_pb2
@@ -25,8 +26,9 @@ from pipeline.runs.process import find_reelflow_error
 from reelflow.base.errors import ReelflowError
 from reelflow.config import Config
 from reelflow.config.layout import Layout
-from reelflow.registry.push import versions
-from reelflow.registry.store import Registry, address
+from reelflow.registry.registration import Registration
+from reelflow.registry.store import CHAMPION, Registry, address
+from reelflow.saved_model.client import whole_versions
 
 State = Literal["done", "cached", "failed"]
 
@@ -147,7 +149,7 @@ def run(ir: pipeline_pb2.Pipeline, last: str | None = None) -> Iterator[NodeStar
 def rerun_missing_pushes(
     ir: pipeline_pb2.Pipeline, config: Config, layout: Layout, node: str | None = None
 ) -> None:
-    """Run pushers again whose results, outside the artifacts, are in the cache but gone from disk.
+    """Run pushers again whose results are in the cache, but gone from serving folder or registry.
 
     Args:
         ir: the compiled pipeline, which is changed.
@@ -158,12 +160,37 @@ def rerun_missing_pushes(
     nodes = {PUSHER, REGISTRY_PUSHER} if node is None else {node}
     missing = set()
     serving = layout.serving_of(config)
-    if PUSHER in nodes and config.registry.promote and not versions(serving):
+    if PUSHER in nodes and config.registry.promote and not whole_versions(serving):
         missing.add(PUSHER)
     if REGISTRY_PUSHER in nodes:
         registry = address(config.registry.uri, layout.registry)
-        if Registry(registry, config.registry.name).untouched:
+        if _has_lost(Registry(registry, config.registry.name), _last_registration(ir)):
             missing.add(REGISTRY_PUSHER)
     for pushing in (n.pipeline_node for n in ir.nodes):
         if pushing.node_info.id in missing:
             pushing.execution_options.caching_options.enable_cache = False
+
+
+def _last_registration(ir: pipeline_pb2.Pipeline) -> Registration | None:
+    """Return the newest result of RegistryPusher that MLMD knows; None without one."""
+    with connection(ir) as handle:
+        artifacts = handle.store.get_artifacts_by_type("ReelflowRegistration")
+    for artifact in sorted(artifacts, key=lambda artifact: -artifact.id):
+        if Path(artifact.uri, Registration.FILE).is_file():
+            return Registration.read(Path(artifact.uri))
+    return None
+
+
+def _has_lost(registry: Registry, registration: Registration | None) -> bool:
+    """Return True if what was registered is not in the registry any more.
+
+    A champion that is another one by now is none of a run's business: a user may have moved the
+    alias, or a later run.
+    """
+    if registry.untouched:
+        return True
+    if registration is None or registration.model_hash is None:
+        return False
+    if registry.find(registration.model_hash) is None:
+        return True
+    return registration.alias == CHAMPION and CHAMPION not in registry.aliases()

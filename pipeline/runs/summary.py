@@ -101,6 +101,7 @@ class RegisteredVersion(_Part):
     registry: str
     name: str
     alias: str
+    """`champion`, `challenger`, or empty if the version has neither any more."""
     version: int
     model_hash: str
 

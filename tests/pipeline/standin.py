@@ -95,6 +95,7 @@ def Pusher(
     if blessed:
         version = Path(directory, "1")
         version.mkdir(parents=True, exist_ok=True)
+        Path(version, "saved_model.pb").touch()
         pushed.set_string_custom_property("pushed_destination", str(version))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_a_removed_model_is_pushed_again(layout: Layout) -> None:
         for name in NODES:
             assert task.main(_words(layout, name, run)) == 0
         if run == "run-1":
-            (layout.serving / "1").rmdir()
+            shutil.rmtree(layout.serving / "1")
     assert (layout.serving / "1").is_dir()
     states = {n.node: n.state for n in read_run(layout.metadata, "run-2").nodes}
     assert states["Evaluator"] == "cached"

@@ -82,3 +82,14 @@ def test_a_run_without_a_model_has_no_examples(
 ) -> None:
     monkeypatch.setattr(finish, "read_run", lambda database, run_id: PipelineRun("r1", []))
     assert finish.recommend_to_examples(Layout.of(tmp_path), "r1") == []
+
+
+def test_a_pushed_version_that_is_gone_is_not_pushed(tmp_path: Path) -> None:
+    version = tmp_path / "serving" / "7"
+    version.mkdir(parents=True)
+    properties = {"pushed": 1, "pushed_destination": str(version)}
+    pushed = Output("PushedModel", tmp_path, properties, "pushed_model")
+    run = PipelineRun("r1", [NodeRun("Pusher", "cached", 1.0, [pushed])])
+    assert finish._pushed(run) == str(version)
+    version.rmdir()
+    assert finish._pushed(run) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,10 @@ from ml_metadata.proto import metadata_store_pb2  # noqa: E402
 
 from pipeline.runs.finish import summarize  # noqa: E402
 from pipeline.runs.lineage import newest_run_id, read_run  # noqa: E402
+from reelflow.registry.registration import Registration  # noqa: E402
+from reelflow.registry.store import Registry  # noqa: E402
 from tests.pipeline import standin  # noqa: E402
+from tests.registries import register, registrar  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -115,6 +119,35 @@ def test_a_killed_run_holds_nothing_up(config: Config, layout: Layout) -> None:
         execution.last_known_state = metadata_store_pb2.Execution.RUNNING
     store.put_executions(executions)
     assert set(_states(config, layout, "r2").values()) <= {"done", "cached"}
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [
+        (lambda registry: None, False),
+        (lambda registry: registry.client.delete_model_version(registry.name, "1"), True),
+        (
+            lambda registry: registry.client.delete_registered_model_alias(
+                registry.name, "champion"
+            ),
+            True,
+        ),
+    ],
+)
+def test_a_registration_is_held_against_the_registry(
+    tmp_path: Path, change: Callable[[Registry], None], lost: bool
+) -> None:
+    registry = registrar(tmp_path / "registry")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/MLmodel").touch()
+    register(registry, tmp_path / "model", "abc")
+    registry.promote(1)
+    record = Registration(registry="", name="movies", alias="champion", version=1, model_hash="abc")
+    assert launcher._has_lost(registry, None) is False
+    change(registry)
+    assert launcher._has_lost(registry, record) is lost
+    another = Registry(f"sqlite:///{tmp_path}/none.db", "movies")
+    assert launcher._has_lost(another, record) is True
 
 
 def test_an_unknown_run_is_an_error(layout: Layout) -> None:
