@@ -73,9 +73,22 @@ class DataConfig(Section):
     users: str | None = None
     """Glob of the users' file inside the folder, for `csv`; read only with `use_users`."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Canonical column to the header name in a user's own CSV, as `user_id = "customer"`."""
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    """Column delimiter of a user's own CSV."""
+    """Canonical column to the header name in a user's own files, as `user_id = "customer"`, or to
+    the position where there is no header, as `"1"`; an empty name: there is no such column."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=2)] | None = None
+    """Column delimiter of a user's own files, as `;`, a tab or `::`; none: found out."""
+    header: bool | None = None
+    """True if the first line of a ratings file names its columns; false: `columns` gives their
+    positions, as `user_id = "1"`; none: found out."""
+    decimal: Literal[".", ","] | None = None
+    """Decimal mark of the ratings; none: found out."""
+    encoding: Literal["utf-8", "latin-1", "cp1252"] | None = None
+    """Encoding of the files; none: UTF-8, or Latin-1 if a file is not UTF-8."""
+    timestamps: bool = True
+    """False: a column of times is not read, and the ratings have no times."""
+    timestamp_format: str | None = None
+    """Times of the ratings: `s`, `ms`, `us` or `ns` since 1970, `iso` for ISO 8601 and dates, or a
+    format of `strptime`, as `%d.%m.%Y`, in UTC; none: found out."""
     item: Word = "movie"
     """Word for what is rated, as `book` or `artist`, in the page, the report, the model card and
     the command line's output."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import glob
-import gzip
 import hashlib
-import io
 import os
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Final
 
 from reelflow.base.errors import BadInput
@@ -17,12 +14,17 @@ from reelflow.base.errors import BadInput
 if TYPE_CHECKING:
     from apache_beam.io.filesystem import FileMetadata
 
-_UNREADABLE: Final = {
-    b"PK\x03\x04": "zip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-}
+
+MEMBER: Final = "!"
+"""Between the path of an archive and the name of a file in it."""
+
+_MEMBER_PATH: Final = re.compile(r"(.*\.zip)!(.+)", re.IGNORECASE | re.DOTALL)
+
+
+def split_path(path: str) -> tuple[str, str]:
+    """Return the path of the file as stored, and the member of it; empty if it is no archive's."""
+    match = _MEMBER_PATH.fullmatch(path)
+    return (match[1], match[2]) if match else (path, "")
 
 
 def is_remote(path: str) -> bool:
@@ -97,19 +99,24 @@ def fingerprint(paths: Iterable[str]) -> str:
         BadInput: a file has gone.
     """
     lines = []
-    for path in sorted(paths):
-        with reading(path):
+    for path in sorted({split_path(path)[0] for path in paths}):
+        try:
             if is_remote(path):
                 data = _remote_files(path)[0]
                 lines.append(f"{path} {data.size_in_bytes} {data.last_updated_in_seconds}")
             else:
                 status = os.stat(path)
                 lines.append(f"{path} {status.st_size} {status.st_mtime_ns}")
+        except OSError as error:
+            remedy = "Restore the file, or take it out of the data folder."
+            problem = error.strerror or error
+            raise BadInput(f"{path} cannot be read: {problem}.", remedy) from error
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def size_of(path: str) -> int:
-    """Return the size of a file in bytes, as stored."""
+    """Return the size of a file in bytes, as stored; of a member that of its archive."""
+    path = split_path(path)[0]
     if is_remote(path):
         return int(_remote_files(path)[0].size_in_bytes)
     return os.path.getsize(path)
@@ -136,48 +143,3 @@ def write(path: str, data: bytes) -> None:
 
     with tf.io.gfile.GFile(path, "wb") as file:
         file.write(data)
-
-
-@contextmanager
-def reading(path: str) -> Iterator[None]:
-    """Turn the ways in which reading a file can fail into BadInput.
-
-    Raises:
-        BadInput: the file cannot be read, or its gzip stream is damaged.
-    """
-    remedy = "Restore the file, or take it out of the data folder."
-    try:
-        yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadInput(f"{path}: the gzip stream is damaged: {error}.", remedy) from error
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror or error}.", remedy) from error
-
-
-def is_gzip(path: str) -> bool:
-    """Return True if the file is a gzip stream, by its first bytes rather than its name.
-
-    Raises:
-        BadInput: the file is compressed in a way that Reelflow does not read, or cannot be read.
-    """
-    with reading(path), open_stored(path) as file:
-        head = file.read(8)
-    for magic, kind in _UNREADABLE.items():
-        if head.startswith(magic):
-            raise BadInput(f"{path} is a {kind} archive.", "Unpack it first, or use gzip.")
-    return head.startswith(b"\x1f\x8b")
-
-
-@contextmanager
-def open_content(path: str, gzipped: bool) -> Iterator[IO[bytes]]:
-    """Open a file for reading its content, decompressed if `gzipped`.
-
-    Raises:
-        BadInput: the file cannot be read, or its gzip stream is damaged; also while reading.
-    """
-    with reading(path), open_stored(path) as stored:
-        if gzipped:
-            with gzip.GzipFile(fileobj=stored) as content:
-                yield io.BufferedReader(content)
-        else:
-            yield stored

@@ -1,13 +1,11 @@
-"""Parsing: a block of a ratings file to valid ratings, and the places of the other rows.
+"""Parsing: rows of a ratings file to valid ratings, and the places of the other rows.
 
-Vectorised: Python runs line by line only where a line holds a quote or cannot be decoded. For 1M
-ratings (23 MB) a block takes about 0.3 s on one core.
+Vectorised: 1M ratings (23 MB) take about 0.3 s on one core.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,28 +13,27 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
 from reelflow.base import columns
-from reelflow.data import quarantine, reading, schema
-from reelflow.data.formats.adapter import Layout, RatingsFile
+from reelflow.data import quarantine, schema
+from reelflow.data.formats.adapter import Form, Layout, RatingsFile
 from reelflow.data.formats.source import Source
-from reelflow.data.reading import Lines, Mask, Positions, plan_chunks, read_chunk
+from reelflow.data.forms import delimited
+from reelflow.data.forms.rows import Codes, Rows
+from reelflow.data.quarantine import Reason
+from reelflow.data.reading import Chunk, Mask, plan_chunks
 from reelflow.data.scale import Bounds
 from reelflow.data.schema import one_chunk
+from reelflow.data.times import LATEST, read_times
 
-_SEPARATOR: Final = b"\x1f"  # stands for a delimiter of several bytes
-_MIN_BLOCK: Final = 2**20
 _BLOCK_BYTES: Final = 16 * 2**20
 
 _NUMBER: Final = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
-_WHOLE: Final = r"^-?\d{1,18}$"
-_WHOLE_LENGTH: Final = 18
-# Beside the codes of quarantine.REASONS: such rows are not damaged.
-_UNRATED: Final = 255
-_BLANK: Final = 254
+_UNRATED: Final = 255  # beside the codes of quarantine.REASONS: such a row is not damaged
 
-Codes = npt.NDArray[np.uint8]
+_READERS: Final[Mapping[Form, Callable[[RatingsFile, Chunk, int], Iterator[Rows]]]] = {
+    Form.DELIMITED: delimited.read_rows,
+}
 
 
 @dataclass(frozen=True)
@@ -71,65 +68,60 @@ class Parsed:
     """Rows that hold no rating, by the rules; in neither table."""
     outside: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     """Ratings of the rows that are refused as out of range, float32 [n]."""
+    size: int = 0
+    """Bytes of the file that they were read from."""
 
 
-def parse_block(block: bytes, *, offset: int, file: int, layout: Layout, rules: Rules) -> Parsed:
-    """Parse a block of whole lines.
+def parse_rows(rows: Rows, file: int, layout: Layout, rules: Rules) -> Parsed:
+    """Check the rows of a block.
 
     Args:
-        block: bytes that begin at the beginning of a line.
-        offset: position of the block in the file's content.
+        rows: as a form's reader gives them.
         file: index of the file in the source.
-        layout: delimiter and columns of the file.
+        layout: of the file.
         rules: the definition of a valid rating.
 
     Returns:
         The valid ratings, and the others with their reasons. Where several reasons apply, the first
         of `reelflow.data.quarantine.REASONS` counts. A row is the same wherever blocks are cut.
     """
-    offsets, reasons, table, rows = _read_rows(block, layout)
-    table, invalid = validate(table, rules)
-    reasons[rows] = invalid
+    table, invalid = validate(rows.table, layout, rules)
+    reasons = rows.reasons.copy()
+    reasons[rows.at] = invalid
     good = invalid == 0
     outside = table.column(columns.RATING).to_numpy()[invalid == quarantine.RATING_RANGE.code]
-    blank = _blank(block, offsets, reasons, layout.delimiter)
-    reasons[blank] = _BLANK
     if not good.all():
         table = table.filter(pa.array(good))
-    rows = rows[good]
+    at = rows.at[good]
     ratings = (
-        table.append_column(columns.FILE, pa.array(np.full(len(rows), file, np.int32)))
-        .append_column(columns.OFFSET, pa.array(offsets[rows] + offset))
+        table.append_column(columns.FILE, pa.array(np.full(len(at), file, np.int32)))
+        .append_column(columns.OFFSET, pa.array(rows.offsets[at]))
         .cast(schema.PARSED)
     )
-    bad = np.flatnonzero((reasons != 0) & (reasons < _BLANK))
+    bad = np.flatnonzero((reasons != 0) & (reasons != _UNRATED))
     rejected = pa.table(
         [
             pa.array(np.full(len(bad), file, np.int32)),
-            pa.array(offsets[bad] + offset),
+            pa.array(rows.offsets[bad]),
             pa.array(reasons[bad]),
         ],
         schema=schema.REJECTED,
     )
     unrated = int((reasons == _UNRATED).sum())
-    return Parsed(ratings, rejected, len(offsets) - len(blank), unrated, outside)
+    return Parsed(ratings, rejected, len(rows.offsets), unrated, outside, rows.size)
 
 
-def _blank(block: bytes, offsets: Positions, reasons: Codes, delimiter: bytes) -> Positions:
-    """Return the refused lines, int64 [n], whose cells are all blank: they are no rows."""
-    maybe = np.flatnonzero(
-        (reasons == quarantine.EMPTY_ID.code) | (reasons == quarantine.COLUMNS.code)
-    )
-    empty = delimiter + b' \t\r"'
-    blank = []
-    for line in maybe.tolist():
-        # Only lines of such bytes alone are looked at as a whole.
-        if block[offsets[line]] in empty:
-            end = block.find(b"\n", offsets[line])
-            text = block[offsets[line] : len(block) if end < 0 else end]
-            if not text.strip(empty) and text.count(b'"') % 2 == 0:
-                blank.append(line)
-    return np.array(blank, np.int64)
+def parse_chunk(
+    files: Sequence[RatingsFile], chunk: Chunk, rules: Rules, block_bytes: int = _BLOCK_BYTES
+) -> Iterator[Parsed]:
+    """Parse a chunk of ratings files, a block in memory at a time.
+
+    Raises:
+        BadInput: a file cannot be read.
+    """
+    file = files[chunk.file]
+    for rows in _READERS[file.layout.form](file, chunk, block_bytes):
+        yield parse_rows(rows, chunk.file, file.layout, rules)
 
 
 def parse_files(
@@ -144,124 +136,17 @@ def parse_files(
         BadInput: a file cannot be read.
     """
     for chunk in plan_chunks(files, chunk_bytes):
-        file = files[chunk.file]
-        for offset, block in read_chunk(file, chunk, _BLOCK_BYTES):
-            yield (
-                len(block),
-                parse_block(block, offset=offset, file=chunk.file, layout=file.layout, rules=rules),
-            )
+        for parsed in parse_chunk(files, chunk, rules):
+            yield parsed.size, parsed
 
 
-def _read_rows(block: bytes, layout: Layout) -> tuple[Positions, Codes, pa.Table, Positions]:
-    """Split the lines into columns; a quoted value ends in its own line.
-
-    Returns:
-        Offsets of all lines [lines], reasons of those that cannot be read [lines], columns of the
-        others as strings [rows], and the line of each of those [rows].
-    """
-    lines = reading.find_lines(block)
-    reasons = np.zeros(len(lines), np.uint8)
-    damaged = reading.undecodable(lines, block)
-    reasons[damaged] = quarantine.ENCODING.code
-    quoted = (
-        reading.lines_with(lines, block, reading.QUOTE)
-        if layout.quoted
-        else np.zeros(len(lines), np.bool_)
-    )
-    offsets = lines.starts
-
-    delimiter = layout.delimiter
-    # pyarrow takes a carriage return inside a line for the line's end.
-    broken = reading.lines_with(lines, block, reading.RETURN)
-    if len(delimiter) > 1:
-        broken |= reading.lines_with(lines, block, _SEPARATOR[0])
-        block = block.replace(delimiter, _SEPARATOR)
-        lines, delimiter = reading.find_lines(block), _SEPARATOR
-    delimiters = np.flatnonzero(lines.data == delimiter[0])
-    needless = np.zeros(0, np.int64)
-    if quoted.any():
-        simple, needless = reading.simply_quoted(lines, delimiters)
-        quoted &= ~simple
-    broken |= ~quoted & ~reading.lines_of_count(lines, delimiters, len(layout.columns) - 1)
-    reasons[broken & ~damaged] = quarantine.COLUMNS.code
-
-    unquoted = np.flatnonzero((reasons == 0) & ~quoted)
-    table = _read_unquoted(lines, unquoted, needless, delimiter, layout.columns)
-    chosen = np.flatnonzero((reasons == 0) & quoted)
-    if not len(chosen):
-        return offsets, reasons, table, unquoted
-    rows, fits = [], np.zeros(len(chosen), np.bool_)
-    for at, (start, end) in enumerate(zip(lines.starts[chosen], lines.ends[chosen], strict=True)):
-        text = block[start:end].decode("utf-8")
-        try:
-            # A reader for each line: one reader would look for a missing quote in the next lines.
-            row = next(csv.reader([text], delimiter=delimiter.decode(), strict=True))
-        except csv.Error:
-            continue
-        if len(row) == len(layout.columns):
-            rows.append(row)
-            fits[at] = True
-    reasons[chosen[~fits]] = quarantine.COLUMNS.code
-    columns_of_rows = list(zip(*rows, strict=True)) or [()] * len(layout.columns)
-    places = {name: at for at, name in enumerate(layout.columns) if name is not None}
-    further = {name: pa.array(columns_of_rows[at], pa.string()) for name, at in places.items()}
-    table = pa.concat_tables([table, pa.table(further)])
-    position = np.concatenate([unquoted, chosen[fits]])
-    order = np.argsort(position, kind="stable")
-    return offsets, reasons, table.take(pa.array(order)), position[order]
-
-
-def _read_unquoted(
-    lines: Lines,
-    chosen: Positions,
-    needless: Positions,
-    delimiter: bytes,
-    columns: tuple[str | None, ...],
-) -> pa.Table:
-    """Read the columns, as strings, of lines that have the right number of delimiters.
-
-    Quotes have no meaning in them; those that stand around complete values are `needless`.
-    """
-    canonical = [column for column in columns if column is not None]
-    if not len(chosen):
-        return pa.table([pa.array([], pa.string()) for _ in canonical], names=canonical)
-    data, behind = lines.data, lines.ends[chosen]
-    if len(chosen) < len(lines) or len(needless):
-        begin = np.zeros(len(data) + 1, np.int8)
-        begin[lines.starts[chosen]] = 1
-        begin[behind] -= 1
-        kept = np.cumsum(begin[:-1], dtype=np.int8).view(np.bool_)
-        # The byte behind a line is its newline or carriage return, or there is none.
-        kept[behind[behind < len(kept)]] = True
-        kept[needless] = False
-        data = np.append(data[kept], np.uint8(reading.NEWLINE))
-        data[data == reading.RETURN] = reading.NEWLINE
-    longest = int((behind - lines.starts[chosen]).max())
-    # Ignored columns need a name too, and any that is not a canonical one will do.
-    names = [column or f"ignored {at}" for at, column in enumerate(columns)]
-    return pyarrow.csv.read_csv(
-        pa.BufferReader(pa.py_buffer(data)),
-        read_options=pyarrow.csv.ReadOptions(
-            column_names=names, block_size=max(_MIN_BLOCK, 2 * longest + 2)
-        ),
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter=delimiter.decode(), quote_char=False, ignore_empty_lines=True
-        ),
-        convert_options=pyarrow.csv.ConvertOptions(
-            include_columns=canonical,
-            column_types={column: pa.string() for column in canonical},
-            strings_can_be_null=False,
-            check_utf8=False,
-        ),
-    )
-
-
-def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:
+def validate(table: pa.Table, layout: Layout, rules: Rules) -> tuple[pa.Table, Codes]:
     """Check and convert the columns of ratings.
 
     Args:
-        table: the canonical columns as strings, without nulls [rows]; `timestamp` may be missing,
-            and `rating`: then it is 1.
+        table: the canonical columns [rows], as strings, or as numbers and times of Arrow; rating
+            and timestamp may be missing, and a missing rating is 1.
+        layout: of the file.
         rules: the definition of a valid rating.
 
     Returns:
@@ -272,37 +157,38 @@ def validate(table: pa.Table, rules: Rules) -> tuple[pa.Table, Codes]:
     """
     cells = {name: one_chunk(table.column(name)) for name in table.column_names}
     for name, strings in cells.items():
-        if _holds(strings, b" \t"):
+        if pa.types.is_string(strings.type) and _holds(strings, b" \t"):
             cells[name] = pc.ascii_trim_whitespace(strings)
     reasons = np.zeros(table.num_rows, np.uint8)
     users, user_empty = _ids(cells[columns.USER_ID])
     movies, movie_empty = _ids(cells[columns.MOVIE_ID])
-    _refuse(reasons, user_empty | movie_empty, quarantine.EMPTY_ID.code)
+    _refuse(reasons, user_empty | movie_empty, quarantine.EMPTY_ID)
 
     rating = np.ones(table.num_rows)
     if columns.RATING in cells:
-        rating = _numbers(cells[columns.RATING])
+        rating = _numbers(cells[columns.RATING], layout.decimal)
         with np.errstate(over="ignore"):  # 1e50 is no rating either
-            _refuse(reasons, ~np.isfinite(rating.astype(np.float32)), quarantine.RATING.code)
+            _refuse(reasons, ~np.isfinite(rating.astype(np.float32)), quarantine.RATING)
         if rules.unrated:
-            _refuse(reasons, np.isin(rating, rules.unrated), _UNRATED)
-        _refuse(reasons, ~rules.limits.hold(rating), quarantine.RATING_RANGE.code)
+            reasons[np.isin(rating, rules.unrated) & (reasons == 0)] = _UNRATED
+        _refuse(reasons, ~rules.limits.hold(rating), quarantine.RATING_RANGE)
 
+    timestamp = pa.nulls(table.num_rows, pa.int64())
     if columns.TIMESTAMP in cells:
-        timestamp, wrong = _whole_numbers(cells[columns.TIMESTAMP])
-        _refuse(reasons, wrong, quarantine.TIMESTAMP.code)
-    else:
-        timestamp = pa.nulls(table.num_rows, pa.int64())
+        seconds, wrong = read_times(cells[columns.TIMESTAMP], layout.times)
+        _refuse(reasons, wrong, quarantine.TIMESTAMP)
+        _refuse(reasons, (seconds < 0) | (seconds > LATEST), quarantine.TIMESTAMP_RANGE)
+        timestamp = pa.array(seconds)
 
     if rules.movie_ids is not None:
         known = pc.is_in(movies.dictionary, value_set=rules.movie_ids)
-        _refuse(reasons, ~_per_row(known, movies), quarantine.UNKNOWN_MOVIE.code)
+        _refuse(reasons, ~_per_row(known, movies), quarantine.UNKNOWN_MOVIE)
     arrays = [users, movies, pa.array(rating.astype(np.float32)), timestamp]
     return pa.table(arrays, names=list(columns.RATINGS_COLUMNS)), reasons
 
 
-def _refuse(reasons: Codes, wrong: Mask, code: int) -> None:
-    reasons[wrong & (reasons == 0)] = code
+def _refuse(reasons: Codes, wrong: Mask, reason: Reason) -> None:
+    reasons[wrong & (reasons == 0)] = reason.code
 
 
 def _holds(strings: pa.Array, searched: bytes) -> bool:
@@ -312,38 +198,40 @@ def _holds(strings: pa.Array, searched: bytes) -> bool:
     return any(bool((content == byte).any()) for byte in searched)
 
 
-def _numbers(strings: pa.Array) -> npt.NDArray[np.float64]:
+def _numbers(values: pa.Array, decimal: str) -> npt.NDArray[np.float64]:
     """Read decimal numbers, NaN where there is none; few are distinct, so each is read once."""
-    encoded = strings.dictionary_encode()
-    numeric = pc.match_substring_regex(encoded.dictionary, _NUMBER)
-    numbers = pc.if_else(numeric, encoded.dictionary, pa.scalar(None, pa.string()))
+    if not pa.types.is_string(values.type):
+        return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False))
+    encoded = values.dictionary_encode()
+    texts = encoded.dictionary
+    if decimal != ".":
+        texts = pc.replace_substring(texts, decimal, ".")
+    numeric = pc.match_substring_regex(texts, _NUMBER)
+    numbers = pc.if_else(numeric, texts, pa.scalar(None, pa.string()))
     of_rows: npt.NDArray[np.float64] = _per_row(numbers.cast(pa.float64()), encoded)
     return np.asarray(of_rows, np.float64)
 
 
-def _ids(strings: pa.Array) -> tuple[pa.DictionaryArray, Mask]:
-    encoded = strings.dictionary_encode()
-    return encoded, _per_row(pc.equal(encoded.dictionary, ""), encoded)
+def _ids(values: pa.Array) -> tuple[pa.DictionaryArray, Mask]:
+    """Return ids as texts, and where there is none; whole numbers have no decimals."""
+    encoded = values.dictionary_encode()
+    texts = encoded.dictionary
+    if pa.types.is_floating(texts.type):
+        whole = pc.equal(texts, pc.floor(texts)).to_numpy(zero_copy_only=False)
+        small = np.abs(texts.to_numpy()) < 2.0**53
+        integers = np.where(whole & small, texts.to_numpy(), 0).astype(np.int64)
+        as_integers = pa.array(integers).cast(pa.string())
+        texts = pc.if_else(pa.array(whole & small), as_integers, texts.cast(pa.string()))
+    texts = texts.cast(pa.string())
+    indices = encoded.indices
+    if indices.null_count:  # a null is an empty id
+        texts = pa.concat_arrays([texts, pa.array([""])])
+        indices = indices.fill_null(len(texts) - 1)
+    encoded = pa.DictionaryArray.from_arrays(indices, texts)
+    return encoded, _per_row(pc.equal(texts, ""), encoded)
 
 
 def _per_row(per_value: pa.Array, encoded: pa.DictionaryArray) -> npt.NDArray[Any]:
     """Spread a property of the distinct values to the rows."""
     of_value: npt.NDArray[Any] = per_value.to_numpy(zero_copy_only=False)
     return of_value[encoded.indices.to_numpy()]
-
-
-def _whole_numbers(strings: pa.Array) -> tuple[pa.Array, Mask]:
-    """Whole numbers of at most 18 digits, and where there is none.
-
-    What the cast alone would take (hexadecimal, more digits) has to be refused in every block, or
-    a row would depend on where the blocks are cut.
-    """
-    longest = pc.max(pc.binary_length(strings)).as_py() or 0
-    if longest <= _WHOLE_LENGTH and not _holds(strings, b"xX"):
-        try:
-            return strings.cast(pa.int64()), np.zeros(len(strings), np.bool_)
-        except pa.ArrowInvalid:
-            pass
-    valid = pc.match_substring_regex(strings, _WHOLE)
-    numbers = pc.if_else(valid, strings, pa.scalar("0")).cast(pa.int64())
-    return numbers, ~valid.to_numpy(zero_copy_only=False)

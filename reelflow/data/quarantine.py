@@ -32,12 +32,14 @@ REASONS: Final = (
     Reason(3, "empty_id", "empty user or movie id"),
     Reason(4, "rating", "rating is no number"),
     Reason(5, "rating_range", "rating out of range"),
-    Reason(6, "timestamp", "timestamp is no number"),  # of at most 18 digits
-    Reason(7, "unknown_movie", "movie not in the catalogue"),
-    Reason(8, "duplicate", "the same user and movie again"),
+    Reason(6, "timestamp", "timestamp that cannot be read"),  # as `Layout.times` says
+    Reason(7, "timestamp_range", "timestamp before 1970 or after 2100"),
+    Reason(8, "unknown_movie", "movie not in the catalogue"),
+    Reason(9, "duplicate", "the same user and movie again"),
 )
 """All reasons; where several apply to a row, the first one is given."""
-ENCODING, COLUMNS, EMPTY_ID, RATING, RATING_RANGE, TIMESTAMP, UNKNOWN_MOVIE, DUPLICATE = REASONS
+ENCODING, COLUMNS, EMPTY_ID, RATING, RATING_RANGE, *_ = REASONS
+TIMESTAMP, TIMESTAMP_RANGE, UNKNOWN_MOVIE, DUPLICATE = REASONS[5:]
 NAMES: Final = ("", *(reason.name for reason in REASONS))
 """Names by code."""
 WORDS: Final = {reason.name: reason.words for reason in REASONS}

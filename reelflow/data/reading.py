@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from reelflow.data import files
+from reelflow.base.errors import BadInput
+from reelflow.data import containers, files
 from reelflow.data.formats.adapter import RatingsFile
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 NEWLINE: Final = ord("\n")
 RETURN: Final = ord("\r")
 QUOTE: Final = ord('"')
+LONGEST_LINE: Final = 64 * 2**20
+"""Bytes; what has no line end for as long is no table."""
 
 Positions = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -30,21 +37,21 @@ class Chunk:
     """Index of the file in the source."""
     start: int
     end: int | None
-    """None: up to the end, as for gzip, whose content has to be read from its beginning."""
+    """None: up to the end, as of compressed files, which have to be read from their beginning."""
 
 
 def plan_chunks(ratings_files: Sequence[RatingsFile], chunk_bytes: int) -> list[Chunk]:
-    """Cut ratings files into chunks of about `chunk_bytes`; a gzip file is one chunk.
+    """Cut ratings files into chunks of about `chunk_bytes`; a compressed file is one.
 
     Raises:
         BadInput: a file cannot be read.
     """
     chunks: list[Chunk] = []
     for index, file in enumerate(ratings_files):
-        if file.gzipped:
+        if file.compression:
             chunks.append(Chunk(len(chunks), index, file.data_start, None))
             continue
-        with files.reading(file.path):
+        with containers.reading(file.path):
             size = files.size_of(file.path)
         for start in range(file.data_start, size, chunk_bytes):
             chunks.append(Chunk(len(chunks), index, start, min(start + chunk_bytes, size)))
@@ -61,15 +68,17 @@ def read_chunk(file: RatingsFile, chunk: Chunk, block_bytes: int) -> Iterator[tu
     Raises:
         BadInput: the file cannot be read.
     """
-    with files.open_content(file.path, file.gzipped) as content:
+    with containers.open_content(file.path) as content:
+        if file.layout.line_end == b"\r":
+            content = io.BufferedReader(_LineFeeds(content))
         offset = chunk.start
-        if file.gzipped:
-            content.read(chunk.start)
+        if file.compression:
+            _skip(content, chunk.start)
         elif chunk.start > file.data_start:
             # The line that reaches into this chunk belongs to the one before. It has ended if the
             # byte before the chunk is its newline.
             content.seek(chunk.start - 1)
-            offset += len(content.readline()) - 1
+            offset += len(_rest_of_line(content, file)) - 1
         else:
             content.seek(chunk.start)
         while chunk.end is None or offset < chunk.end:
@@ -78,9 +87,47 @@ def read_chunk(file: RatingsFile, chunk: Chunk, block_bytes: int) -> Iterator[tu
             if not block:
                 return
             if not block.endswith(b"\n"):
-                block += content.readline()
+                block += _rest_of_line(content, file)
             yield offset, block
             offset += len(block)
+
+
+def _rest_of_line(content: IO[bytes], file: RatingsFile) -> bytes:
+    rest = content.readline(LONGEST_LINE)
+    if len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
+        raise BadInput(
+            f"{file.path}: a line is longer than {LONGEST_LINE // 2**20} MiB.",
+            "This is hardly a table of ratings: take it out of the data folder, or mend it.",
+        )
+    return rest
+
+
+def _skip(content: IO[bytes], count: int) -> None:
+    while count > 0:
+        skipped = len(content.read(min(count, LONGEST_LINE)))
+        count = count - skipped if skipped else 0
+
+
+class _LineFeeds(io.RawIOBase):
+    """A file whose carriage returns are read as line feeds, byte for byte."""
+
+    def __init__(self, content: IO[bytes]) -> None:
+        self._content = content
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._content.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._content.seek(offset, whence)
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)
+        data = self._content.read(len(view)).replace(b"\r", b"\n")
+        view[: len(data)] = data
+        return len(data)
 
 
 @dataclass(frozen=True)
@@ -99,6 +146,10 @@ class Lines:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def without(self, lines: Mask) -> Lines:
+        """Return these lines without some, bool [lines]."""
+        return Lines(self.data, self.starts[~lines], self.ends[~lines]) if lines.any() else self
 
     def holding(self, positions: Positions) -> Positions:
         """Return the indices of the lines in which sorted byte positions lie, int64, once each."""

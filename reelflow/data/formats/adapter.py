@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple
 
 from reelflow.config import Format
+from reelflow.data.formats import sniff
 
 
 class Movie(NamedTuple):
@@ -43,7 +45,8 @@ class Text:
     @property
     def delimiter(self) -> str:
         """Delimiter of the file's columns."""
-        return self.adapter.table_delimiter or self.adapter.delimiter
+        named = self.adapter.table_delimiter or self.adapter.delimiter
+        return named or sniff.find_delimiter(self.content[: sniff.SAMPLE_BYTES].splitlines())
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Adapter:
     users: str
     """Empty if the format has none."""
     delimiter: str
+    """Of the ratings' columns; empty: found out."""
     read_movies: Callable[[Text], Iterator[Movie]]
     read_users: Callable[[Text], Iterator[User]] | None = None
     columns: tuple[str | None, ...] | None = None
@@ -76,14 +80,42 @@ class Adapter:
     """Of the movies' and users' files, if another."""
 
 
+class Form(str, Enum):
+    """Ways of writing rows; `reelflow/data/forms/` has a reader for each."""
+
+    DELIMITED = "delimited text"
+    JSON_LINES = "JSON lines"
+    NETFLIX_PRIZE = "Netflix Prize text"
+    """`movie:` lines, each followed by `user,rating,date`."""
+    PARQUET = "Parquet"
+
+
 @dataclass(frozen=True)
 class Layout:
-    """Delimiter and columns of a ratings file."""
+    """The form of a ratings file, and its columns: what was found out, or declared."""
 
     delimiter: bytes
+    """Empty if the form has none."""
     columns: tuple[str | None, ...]
     """Canonical name of each column, None for one to ignore."""
     quoted: bool
+    form: Form = Form.DELIMITED
+    names: tuple[str, ...] = ()
+    """Name of each column in the file; empty if there is no header."""
+    encoding: str = "utf-8"
+    line_end: bytes = b"\n"
+    """A line feed (with or without a carriage return before it), or a carriage return alone."""
+    decimal: str = "."
+    times: str = "s"
+    """As `data.timestamp_format`: `s`, `ms`, `us`, `ns`, `iso` or a format of `strptime`."""
+    declared: frozenset[str] = frozenset()
+    """Keys of the section `data` that say one of these; all others were found out."""
+
+    @property
+    def unused(self) -> list[str]:
+        """Names of the columns that are not read."""
+        named = zip(self.names, self.columns, strict=False)
+        return [name for name, column in named if column is None]
 
 
 @dataclass(frozen=True)
@@ -91,11 +123,13 @@ class RatingsFile:
     """One ratings file of a source."""
 
     path: str
+    """Of a member of a zip archive `ARCHIVE.zip!MEMBER`."""
     name: str
     """File name inside the data folder, for messages and the quarantine."""
     layout: Layout
     data_start: int
     """Position of the first rating in the content: after byte order mark and header."""
-    gzipped: bool
+    compression: str = ""
+    """As of `containers.compression_of`; empty if it can be read from anywhere."""
     split: str | None = None
     """Split that a `predefined` file belongs to."""

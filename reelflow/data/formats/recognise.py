@@ -11,7 +11,7 @@ from typing import Final
 
 from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, Format
-from reelflow.data import files
+from reelflow.data import containers, files
 from reelflow.data.formats import headers, movielens, netflix, tables
 from reelflow.data.formats.adapter import Adapter
 
@@ -47,7 +47,7 @@ def own_csv(config: DataConfig) -> Adapter:
         ratings=config.ratings or RATINGS_GLOB,
         movies=config.movies or "movies*.csv*",
         users=config.users or "users*.csv*",
-        delimiter=config.delimiter,
+        delimiter=config.delimiter or "",
         mapping=config.columns,
         quoted=True,
         read_movies=tables.read_movies,
@@ -65,7 +65,7 @@ def find_adapter(config: DataConfig, folder: str, names: list[str], folders: lis
     Raises:
         BadInput: no format's files are there.
     """
-    described = config.columns or config.ratings or config.delimiter != ","
+    described = config.columns or config.ratings or config.delimiter or config.header is not None
     if config.format is Format.CSV or (config.format is Format.AUTO and described):
         return own_csv(config)
     if config.format is not Format.AUTO:
@@ -104,6 +104,6 @@ def _fits(adapter: Adapter, folder: str, names: list[str]) -> bool:
     if not (ratings and movies):
         return False
     path = files.join(folder, ratings[0])
-    with files.open_content(path, files.is_gzip(path)) as file:
+    with containers.open_content(path) as file:
         line = file.readline(4096).decode("utf-8-sig", errors="replace")
     return {"userId", "movieId", "rating", "timestamp"} <= set(line.strip().split(","))

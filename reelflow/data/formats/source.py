@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -12,10 +10,11 @@ import pyarrow as pa
 
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
-from reelflow.config import DataConfig, Feedback, Format, SplitConfig, SplitKind
-from reelflow.data import files, schema
-from reelflow.data.formats import headers, tables
-from reelflow.data.formats.adapter import Adapter, Layout, RatingsFile, Text
+from reelflow.config import DataConfig, Format, SplitConfig, SplitKind
+from reelflow.data import containers, files, schema
+from reelflow.data.formats import tables
+from reelflow.data.formats.adapter import Adapter, RatingsFile, Text
+from reelflow.data.formats.opening import open_ratings_file
 from reelflow.data.formats.recognise import find_adapter, matching
 from reelflow.data.scale import Bounds
 from reelflow.data.spans import Window
@@ -144,7 +143,7 @@ def _open(
         globs = {name: getattr(split, name) for name in columns.RATING_SPLITS}
     ratings_files = tuple(
         replace(
-            open_ratings_file(at.path, name, adapter, split_name, config.feedback),
+            open_ratings_file(at.path, name, adapter, split_name, config),
             name=f"{at.label}{name}",
         )
         for split_name, glob in globs.items()
@@ -178,50 +177,6 @@ def _open(
         older_movies_files=tuple(movies[1:]),
         older_users_files=tuple(users[1:]),
     )
-
-
-def open_ratings_file(
-    folder: str, name: str, adapter: Adapter, split: str | None, feedback: Feedback = Feedback.AUTO
-) -> RatingsFile:
-    """Look at the beginning of a ratings file; its header, if any, says which column is which.
-
-    A column of ratings may be missing where `feedback` can do without.
-
-    Raises:
-        BadInput: the file is empty, unreadable, or its header lacks a column; or it may have
-            ratings under a name that is not understood.
-    """
-    path = files.join(folder, name)
-    gzipped = files.is_gzip(path)
-    with files.open_content(path, gzipped) as file:
-        first = file.readline(2**20)
-    if not first:
-        raise BadInput(f"{path} is empty.", "Restore the file, or take it out of the data folder.")
-    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise BadInput(f"{path} is UTF-16.", "Save the file as UTF-8.")
-    mark = len(codecs.BOM_UTF8) if first.startswith(codecs.BOM_UTF8) else 0
-    data_start, column_names = mark, adapter.columns
-    if column_names is None:
-        data_start = len(first)
-        text = first[mark:].decode("utf-8", errors="replace").rstrip("\r\n")
-        header = text.split(adapter.delimiter)
-        if adapter.quoted:
-            header = next(csv.reader([text], delimiter=adapter.delimiter), [])
-        header = [name.strip() for name in header]
-        known = columns.RATINGS_COLUMNS
-        required = [columns.USER_ID, columns.MOVIE_ID]
-        mapping = {c: name for c, name in adapter.mapping.items() if c in known}
-        unmapped = [name for name in header if name not in mapping.values()]
-        maybe = feedback is Feedback.AUTO and headers.value_column(unmapped) is not None
-        if maybe or feedback in (Feedback.STARS, Feedback.COUNTS):
-            required.append(columns.RATING)
-        positions = headers.find_columns(header, known, required, mapping, path)
-        column_at = {position: column for column, position in positions.items()}
-        column_names = tuple(column_at.get(position) for position in range(len(header)))
-    if feedback is Feedback.EVENTS:  # whatever it holds, a row is an event
-        column_names = tuple(None if name == columns.RATING else name for name in column_names)
-    layout = Layout(adapter.delimiter.encode(), column_names, adapter.quoted)
-    return RatingsFile(path, name, layout, data_start, gzipped, split)
 
 
 @dataclass(frozen=True)
@@ -293,5 +248,5 @@ def _is_synthetic(folder: _Folder) -> bool:
     if "README.txt" not in folder.names:
         return False
     beginning = b"SYNTHETIC DATA"
-    with files.open_content(files.join(folder.path, "README.txt"), gzipped=False) as file:
+    with containers.open_content(files.join(folder.path, "README.txt")) as file:
         return file.read(len(beginning)) == beginning

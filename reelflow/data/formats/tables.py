@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
-from reelflow.data import files, schema
+from reelflow.data import containers, schema
 from reelflow.data.formats import headers
 from reelflow.data.formats.adapter import Adapter, Movie, Text, User
 
@@ -61,7 +61,7 @@ def read_text(path: str, adapter: Adapter) -> Text:
     Raises:
         BadInput: the file cannot be read, or is in none of the format's encodings.
     """
-    with files.open_content(path, files.is_gzip(path)) as file:
+    with containers.open_content(path) as file:
         data = file.read()
     problem = ""
     for encoding in adapter.encodings:

@@ -47,9 +47,9 @@ from reelflow.data.ingest.tally import (
     tally_from_bytes,
     tally_partition,
 )
-from reelflow.data.parse import Rules, parse_block
+from reelflow.data.parse import Rules, parse_chunk
 from reelflow.data.quarantine import find_rows, write_quarantine
-from reelflow.data.reading import Chunk, plan_chunks, read_chunk
+from reelflow.data.reading import Chunk, plan_chunks
 from reelflow.data.scale import ValueCounts, count_values, decide_scale, merge_values
 from reelflow.data.spans import Window
 
@@ -142,7 +142,7 @@ def build_graph(pipeline: beam.Pipeline, job: Job, chunks: Sequence[Chunk]) -> N
     parsed = (
         pipeline
         | "Chunks" >> beam.Create(list(chunks))
-        | "ParseChunk" >> beam.Map(parse_chunk, job=job)
+        | "ParseChunk" >> beam.Map(spill_chunk, job=job)
     )
     values = parsed | "Values" >> beam.Map(lambda chunk: chunk.values)
     of_all = {"values": AsSingleton(values | "MergeValues" >> beam.CombineGlobally(merge_values))}
@@ -177,18 +177,16 @@ class ParsedChunk:
     values: ValueCounts
 
 
-def parse_chunk(chunk: Chunk, job: Job) -> ParsedChunk:
+def spill_chunk(chunk: Chunk, job: Job) -> ParsedChunk:
     """Parse a chunk into one spill file for each partition and block.
 
     The names of the spill files sort in the order of files and offsets.
     """
-    file, folder = job.source.ratings_files[chunk.file], job.folders.scratch
+    folder = job.folders.scratch
     spilled, tallies = [], []
     try:
-        for number, (offset, block) in enumerate(read_chunk(file, chunk, job.data.chunk_bytes)):
-            parsed = parse_block(
-                block, offset=offset, file=chunk.file, layout=file.layout, rules=job.rules
-            )
+        blocks = parse_chunk(job.source.ratings_files, chunk, job.rules, job.data.chunk_bytes)
+        for number, parsed in enumerate(blocks):
             rating = parsed.ratings.column(columns.RATING)
             values = count_values(rating, job.source.documented)
             tallies.append(

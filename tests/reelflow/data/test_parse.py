@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from reelflow.data.formats.adapter import Layout, RatingsFile
-from reelflow.data.parse import Parsed, Rules, parse_block
+from reelflow.data.forms.delimited import split_lines
+from reelflow.data.parse import Parsed, Rules, parse_chunk, parse_rows
 from reelflow.data.quarantine import NAMES
-from reelflow.data.reading import plan_chunks, read_chunk
+from reelflow.data.reading import plan_chunks
 from reelflow.data.scale import Bounds
 
 COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
@@ -23,7 +24,7 @@ RULES = Rules(Bounds(0.5, 5.0), pa.array(["m1", "m2", "é"]))
 
 
 def parsed(block: bytes, layout: Layout = CSV, rules: Rules = RULES) -> Parsed:
-    return parse_block(block, offset=0, file=0, layout=layout, rules=rules)
+    return parse_rows(split_lines(block, 0, layout), 0, layout, rules)
 
 
 def verdicts(block: bytes, layout: Layout = CSV, rules: Rules = RULES) -> list[str]:
@@ -41,7 +42,7 @@ def verdicts(block: bytes, layout: Layout = CSV, rules: Rules = RULES) -> list[s
     [
         (b"u1,m1,4.5,100", ""),
         (b" u1 , m1,\t4.5 , 100 ", ""),
-        (b"u1,m1,.5,-7", ""),
+        (b"u1,m1,.5,7.0", ""),
         (b"u1,m1,5.,0", ""),
         (b"u1,m1,5e0,0", ""),
         (b'"u1","m1","4","100"', ""),
@@ -79,7 +80,9 @@ def verdicts(block: bytes, layout: Layout = CSV, rules: Rules = RULES) -> list[s
         (b"u1,m1,0,x", "rating_range"),
         (b"u1,m1,-4,100", "rating_range"),
         (b"u1,m1,4,", "timestamp"),
-        (b"u1,m1,4,100.5", "timestamp"),
+        (b"u1,m1,4,100.5", ""),
+        (b"u1,m1,4,-7", "timestamp_range"),
+        (b"u1,m1,4,1600000000000", "timestamp_range"),
         (b"u1,m1,4,0x10", "timestamp"),
         (b"u1,m1,4,1234567890123456789", "timestamp"),
         (b"u1,m9,4,yesterday", "timestamp"),
@@ -110,11 +113,11 @@ def test_values_that_stand_for_no_rating_are_neither_kept_nor_damaged() -> None:
 
 
 def test_values() -> None:
-    table = parsed(b'u1,m1,4.5,100\n\n\r\n"u ""2""",m2,3,-1').ratings
+    table = parsed(b'u1,m1,4.5,100\n\n\r\n"u ""2""",m2,3,1').ratings
 
     assert table.drop(["file"]).to_pylist() == [
         {"user_id": "u1", "movie_id": "m1", "rating": 4.5, "timestamp": 100, "offset": 0},
-        {"user_id": 'u "2"', "movie_id": "m2", "rating": 3.0, "timestamp": -1, "offset": 17},
+        {"user_id": 'u "2"', "movie_id": "m2", "rating": 3.0, "timestamp": 1, "offset": 17},
     ]
 
 
@@ -182,13 +185,12 @@ MIXED = (
 def test_chunk_boundaries_do_not_matter(tmp_path: Path, chunk_bytes: int) -> None:
     path = tmp_path / "ratings.csv"
     path.write_bytes(MIXED)
-    file = RatingsFile(str(path), path.name, CSV, MIXED.index(b"\n") + 1, gzipped=False)
+    file = RatingsFile(str(path), path.name, CSV, MIXED.index(b"\n") + 1)
 
     def read(size: int) -> list[tuple[object, ...]]:
         rows: list[tuple[object, ...]] = []
         for chunk in plan_chunks([file], size):
-            for offset, block in read_chunk(file, chunk, size):
-                result = parse_block(block, offset=offset, file=0, layout=CSV, rules=RULES)
+            for result in parse_chunk([file], chunk, RULES, size):
                 rows += [tuple(row.values()) for row in result.ratings.to_pylist()]
                 rows += [tuple(row.values()) for row in result.rejected.to_pylist()]
         return sorted(rows, key=str)

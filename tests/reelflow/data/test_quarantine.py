@@ -24,7 +24,7 @@ CONTENT = b'h\r\n\nok\nbad\t\xff one\r\nok\n\x00"two"\nlast'
 
 def ratings_file(path: Path, content: bytes, gzipped: bool = False) -> RatingsFile:
     path.write_bytes(gzip.compress(content) if gzipped else content)
-    return RatingsFile(str(path), path.name, Layout(b",", (), False), 3, gzipped)
+    return RatingsFile(str(path), path.name, Layout(b",", (), False), 3, "gzip" if gzipped else "")
 
 
 def rejected(*rows: tuple[int, int, str]) -> pa.Table:

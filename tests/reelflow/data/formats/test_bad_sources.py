@@ -115,7 +115,7 @@ def test_movies_file_missing(tmp_path: Path) -> None:
     ("content", "expected"),
     [
         (b"PK\x03\x04....", "zip archive"),
-        (gzip.compress(RATINGS.encode(), mtime=0)[:-12], "gzip stream is damaged"),
+        (gzip.compress(RATINGS.encode(), mtime=0)[:-12], "stream is damaged"),
         (RATINGS.encode("utf-16"), "UTF-16"),
     ],
 )

@@ -12,8 +12,8 @@ import pytest
 from reelflow.config import DataConfig, Format, SplitConfig
 from reelflow.data.formats.recognise import ADAPTERS, own_csv
 from reelflow.data.formats.source import Source, open_source
-from reelflow.data.parse import Rules, parse_block
-from reelflow.data.reading import plan_chunks, read_chunk
+from reelflow.data.parse import Rules, parse_chunk
+from reelflow.data.reading import plan_chunks
 from tests.reelflow.data.formats import sources
 
 OWN = DataConfig(
@@ -35,11 +35,7 @@ def read_all(source: Source, block_bytes: int = 2**20) -> list[tuple[Any, ...]]:
     rules = Rules.of(source, movies)
     rows: list[tuple[Any, ...]] = []
     for chunk in plan_chunks(source.ratings_files, block_bytes):
-        file = source.ratings_files[chunk.file]
-        for offset, block in read_chunk(file, chunk, block_bytes):
-            parsed = parse_block(
-                block, offset=offset, file=chunk.file, layout=file.layout, rules=rules
-            )
+        for parsed in parse_chunk(source.ratings_files, chunk, rules, block_bytes):
             rows += [tuple(row.values())[:4] for row in parsed.ratings.to_pylist()]
     return rows
 

@@ -50,7 +50,7 @@ def job(tmp_path: Path) -> Job:
 def _parse(job: Job) -> dict[int, list[str]]:
     spilled: dict[int, list[str]] = {0: [], 1: []}
     for chunk in plan_chunks(job.source.ratings_files, job.data.chunk_bytes):
-        for partition, path in ingestion.parse_chunk(chunk, job).spilled:
+        for partition, path in ingestion.spill_chunk(chunk, job).spilled:
             spilled[partition].append(path)
     return spilled
 

@@ -1,0 +1,269 @@
+"""Ratings files, opened: their form and columns, declared by the configuration or found out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from reelflow.base import columns
+from reelflow.base.errors import BadInput
+from reelflow.config import DataConfig, Feedback
+from reelflow.data import files, times
+from reelflow.data.formats import headers, sniff
+from reelflow.data.formats.adapter import Adapter, Form, Layout, RatingsFile
+from reelflow.data.formats.sniff import Sample
+
+_SHOWN: Final = 60
+"""Characters of a line that a message shows."""
+_WIDE: Final = 20
+"""Columns from which a table may have one for each movie."""
+_EXPORTS: Final[Mapping[frozenset[str], str]] = {
+    frozenset({"title", "date"}): "a viewing history of Netflix",
+    frozenset({"const", "your rating"}): "an export of IMDb ratings",
+    frozenset({"name", "letterboxd uri"}): "an export of Letterboxd",
+}
+"""Columns of exports of one person."""
+
+
+def open_ratings_file(
+    folder: str, name: str, adapter: Adapter, split: str | None, data: DataConfig
+) -> RatingsFile:
+    """Look at the beginning of a ratings file, and find out its form and columns.
+
+    A column of ratings may be missing where `data.feedback` can do without.
+
+    Raises:
+        BadInput: the file is empty, unreadable, or its header lacks a column; or it may have
+            ratings under a name that is not understood, or times.
+    """
+    path = files.join(folder, name)
+    sample = sniff.read_sample(path)
+    layout, start = _open_text(sample, adapter, data)
+    unread = {
+        columns.RATING: data.feedback is Feedback.EVENTS,
+        columns.TIMESTAMP: not data.timestamps,
+    }
+    layout = replace(
+        layout,
+        columns=tuple(None if unread.get(column or "") else column for column in layout.columns),
+        declared=frozenset(
+            key
+            for key in ("delimiter", "header", "decimal", "encoding", "timestamp_format")
+            if getattr(data, key) is not None
+        ),
+    )
+    return RatingsFile(path, name, layout, start, sample.compression, split)
+
+
+def _open_text(sample: Sample, adapter: Adapter, data: DataConfig) -> tuple[Layout, int]:
+    """Return the layout of a text, and the position of its first rating."""
+    _refuse_other_text(sample)
+    encoding = data.encoding or sample.encoding
+    lines = sample.lines(encoding)
+    if not lines:
+        raise BadInput(
+            f"{sample.path} holds nothing but blank lines.",
+            "Restore the file, or take it out of the data folder.",
+        )
+    mapping = adapter.mapping
+    delimiter = adapter.delimiter or sniff.find_delimiter(
+        lines, lambda cells: data.header is not False and _names_columns(cells, mapping)
+    )
+    quoted = adapter.quoted and len(delimiter) == 1 and delimiter != " "
+    first = sniff.split_line(lines[0], delimiter, quoted)
+    names: tuple[str, ...] = ()
+    start = sample.mark
+    if adapter.columns is not None:
+        column_names = adapter.columns
+    elif data.header is False:
+        column_names = _by_position(sample, lines, first, delimiter, mapping)
+    else:
+        names = tuple(first)
+        if data.header is None:
+            _refuse_no_header(sample, lines, names, delimiter, mapping)
+        column_names = _by_name(sample, lines, names, delimiter, mapping, data.feedback)
+        # Blank lines may stand before the header.
+        blank = len(sample.head) - len(sample.head.lstrip(b"\r\n \t"))
+        rest = replace(sample, head=sample.head[blank:])
+        start += blank + len(rest.first_line())
+        lines = lines[1:]
+    rows = [sniff.split_line(line, delimiter, quoted) for line in lines]
+
+    def cells(column: str) -> list[str]:
+        at = column_names.index(column) if column in column_names else len(column_names)
+        return [row[at] for row in rows if at < len(row) == len(column_names)]
+
+    decimal = data.decimal or sniff.find_decimal(cells(columns.RATING))
+    form = "s"
+    if data.timestamps and columns.TIMESTAMP in column_names:
+        form = data.timestamp_format or _find_times(sample, cells(columns.TIMESTAMP))
+    layout = Layout(
+        delimiter=delimiter.encode(),
+        columns=column_names,
+        quoted=quoted,
+        form=Form.DELIMITED,
+        names=names,
+        encoding=encoding,
+        line_end=sample.line_end,
+        decimal=decimal,
+        times=form,
+    )
+    return layout, start
+
+
+def _refuse_other_text(sample: Sample) -> None:
+    first = sample.head.lstrip()[:1]
+    if first == b"[":
+        raise BadInput(
+            f"{sample.path} is one JSON array.",
+            "Write one object a line (JSON lines), as `jq -c '.[]'` does.",
+        )
+    if first == b"<":
+        raise BadInput(f"{sample.path} is HTML or XML, not a table.", "Export it as CSV.")
+
+
+def _names_columns(names: Sequence[str], mapping: Mapping[str, str]) -> bool:
+    """Return True if names of a header say which column is the user's and which the movie's."""
+    wanted = (columns.USER_ID, columns.MOVIE_ID)
+    known = columns.RATINGS_COLUMNS
+    mapping = {column: name for column, name in mapping.items() if column in known and name}
+    try:
+        headers.find_columns(names, known, wanted, mapping, "")
+    except BadInput:
+        return False
+    return True
+
+
+def _by_name(
+    sample: Sample,
+    lines: Sequence[str],
+    names: Sequence[str],
+    delimiter: str,
+    mapping: Mapping[str, str],
+    feedback: Feedback,
+) -> tuple[str | None, ...]:
+    """Return the canonical name of each column by the header."""
+    required = [columns.USER_ID, columns.MOVIE_ID]
+    known = [column for column in columns.RATINGS_COLUMNS if mapping.get(column) != ""]
+    mapping = {column: name for column, name in mapping.items() if column in known}
+    unmapped = [name for name in names if name not in mapping.values()]
+    maybe = feedback is Feedback.AUTO and headers.value_column(unmapped) is not None
+    if columns.RATING in known and (maybe or feedback in (Feedback.STARS, Feedback.COUNTS)):
+        required.append(columns.RATING)
+    if not _names_columns(names, mapping):
+        _refuse_known_shapes(sample, lines, names, delimiter)
+    positions = headers.find_columns(names, known, required, mapping, sample.path)
+    column_at = {position: column for column, position in positions.items()}
+    return tuple(column_at.get(position) for position in range(len(names)))
+
+
+def _by_position(
+    sample: Sample,
+    lines: Sequence[str],
+    first: Sequence[str],
+    delimiter: str,
+    mapping: Mapping[str, str],
+) -> tuple[str | None, ...]:
+    """Return the canonical name of each column by the positions that the mapping gives."""
+    column_at: dict[int, str] = {}
+    for column in columns.RATINGS_COLUMNS:
+        text = mapping.get(column, "")
+        if text and not (text.isdecimal() and 1 <= int(text) <= len(first)):
+            raise BadInput(
+                f"{sample.path}: data.columns maps {column} to {text!r}, and there is no header.",
+                f"Give the position, from 1 to {len(first)}.",
+            )
+        if text and column_at.setdefault(int(text), column) != column:
+            raise BadInput(
+                f"data.columns: {column_at[int(text)]} and {column} are both mapped to {text}.",
+                "Map each to a column of its own.",
+            )
+    if not {columns.USER_ID, columns.MOVIE_ID} <= set(column_at.values()):
+        raise BadInput(
+            f"{sample.path} has no header, and data.columns does not say which column is which.",
+            _positions_remedy(lines, delimiter),
+        )
+    return tuple(column_at.get(position) for position in range(1, len(first) + 1))
+
+
+def _refuse_no_header(
+    sample: Sample,
+    lines: Sequence[str],
+    names: Sequence[str],
+    delimiter: str,
+    mapping: Mapping[str, str],
+) -> None:
+    if _names_columns(names, mapping) or not sniff.looks_like_data(names):
+        return
+    _refuse_known_shapes(sample, lines, names, delimiter)
+    shown = lines[0] if len(lines[0]) <= _SHOWN else f"{lines[0][:_SHOWN]}..."
+    raise BadInput(
+        f"{sample.path}: the first line looks like data, not like a header: {shown}",
+        _positions_remedy(lines, delimiter),
+    )
+
+
+def _positions_remedy(lines: Sequence[str], delimiter: str) -> str:
+    """Return the settings for a file without a header, with a guess at the positions."""
+    rows = [sniff.split_line(line, delimiter) for line in lines]
+    width = len(rows[0])
+    rows = [row for row in rows if len(row) == width]
+    guessed: dict[str, int] = {}
+    for at in range(width):
+        cells = [row[at] for row in rows]
+        whole = [re.fullmatch(r"-?\d+([.,]\d+)?", cell) is not None for cell in cells]
+        form = times.recognise(cells)
+        late = form and (
+            form not in times.UNITS or form != "s" or max(map(len, cells)) >= len("100000000")
+        )
+        values = len(set(cells))
+        if late and columns.TIMESTAMP not in guessed and at > 1:
+            guessed[columns.TIMESTAMP] = at
+        elif all(whole) and at > 1 and values <= max(20, len(cells) // 2):
+            guessed.setdefault(columns.RATING, at)
+    free = [at for at in range(width) if at not in guessed.values()]
+    guessed.update(zip((columns.USER_ID, columns.MOVIE_ID), free, strict=False))
+    order = [column for column in columns.RATINGS_COLUMNS if column in guessed]
+    listed = ", ".join(f'{column} = "{guessed[column] + 1}"' for column in order)
+    return (
+        "If there is no header, set data.header = false and the positions of the columns, "
+        f"perhaps data.columns = {{ {listed} }}; look which is which."
+    )
+
+
+def _refuse_known_shapes(
+    sample: Sample, lines: Sequence[str], names: Sequence[str], delimiter: str
+) -> None:
+    """Refuse tables that are known, and are none of ratings with a user and a movie a row."""
+    lower = {name.lower() for name in names}
+    for needed, words in _EXPORTS.items():
+        if needed <= lower and (len(needed) < 2 or needed != {"title", "date"} or len(names) == 2):
+            raise BadInput(
+                f"{sample.path} is {words}, of one person: it has no column of users.",
+                "Recommendations are learned from many people's ratings: add a column user_id, and "
+                "the ratings of others.",
+            )
+    rows = [sniff.split_line(line, delimiter) for line in lines[1:]]
+    cells = [cell for row in rows for cell in row[1:]]
+    numbers = sum(not cell or sniff.looks_like_data([cell]) for cell in cells)
+    if len(names) >= _WIDE and cells and numbers >= 0.9 * len(cells):
+        raise BadInput(
+            f"{sample.path} is one wide matrix: {len(names)} columns, as it seems one for each "
+            "movie, and a row a user.",
+            "Write one row a rating, user_id, movie_id, rating, without those that are not there: "
+            "pandas' DataFrame.stack or melt does that.",
+        )
+
+
+def _find_times(sample: Sample, cells: Sequence[str]) -> str:
+    form = times.recognise(cells)
+    if form:
+        return form
+    example = next((cell for cell in cells if cell), "")
+    raise BadInput(
+        f"{sample.path}: times as {example!r} are not understood.",
+        "Set data.timestamp_format, as '%d/%m/%Y' (a format of strptime) or iso; or leave the "
+        "times out with data.timestamps = false.",
+    )
