@@ -77,7 +77,8 @@ def split_lines(block: bytes, offset: int, layout: Layout) -> Rows:
     reasons[broken & ~damaged] = quarantine.COLUMNS.code
 
     unquoted = np.flatnonzero((reasons == 0) & ~quoted)
-    table = _read_unquoted(lines, unquoted, needless, delimiter, layout.columns)
+    as_it_is = len(unquoted) == len(lines) and not blank.any() and not len(needless)
+    table = _read_unquoted(lines, unquoted, needless, as_it_is, delimiter, layout.columns)
     chosen = np.flatnonzero((reasons == 0) & quoted)
     if not len(chosen):
         return Rows(size, offsets, reasons, table, unquoted)
@@ -125,18 +126,20 @@ def _read_unquoted(
     lines: Lines,
     chosen: Positions,
     needless: Positions,
+    as_it_is: bool,
     delimiter: bytes,
     columns: tuple[str | None, ...],
 ) -> pa.Table:
     """Read the columns, as strings, of lines that have the right number of delimiters.
 
-    Quotes have no meaning in them; those that stand around complete values are `needless`.
+    Quotes have no meaning in them; those that stand around complete values are `needless`. Nothing
+    has to be left out of the block if it can be read `as_it_is`.
     """
     canonical = [column for column in columns if column is not None]
     if not len(chosen):
         return pa.table([pa.array([], pa.string()) for _ in canonical], names=canonical)
     data, behind = lines.data, lines.ends[chosen]
-    if len(chosen) < len(lines) or len(needless):
+    if not as_it_is:
         begin = np.zeros(len(data) + 1, np.int8)
         begin[lines.starts[chosen]] = 1
         begin[behind] -= 1
