@@ -1,5 +1,9 @@
 """Errors with a remedy, which the command line prints without a traceback."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class ReelflowError(Exception):
     """A failure with a clear cause and, where there is one, a remedy.
@@ -19,6 +23,14 @@ class ReelflowError(Exception):
 
 
 class BadInput(ReelflowError):
-    """Wrong use, wrong configuration or unusable data: exit code 2."""
+    """Wrong use, wrong configuration or unusable data: exit code 2.
+
+    Attributes:
+        settings: what the remedy suggests to set, as `data.header=false`; empty if it names none.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, remedy: str = "", settings: Sequence[str] = ()) -> None:
+        super().__init__(message, remedy)
+        self.settings = tuple(settings)

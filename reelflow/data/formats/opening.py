@@ -183,7 +183,7 @@ def _by_position(
     if not {columns.USER_ID, columns.MOVIE_ID} <= set(column_at.values()):
         raise BadInput(
             f"{sample.path} has no header, and data.columns does not say which column is which.",
-            _positions_remedy(lines, delimiter),
+            *_positions_remedy(lines, delimiter),
         )
     return tuple(column_at.get(position) for position in range(1, len(first) + 1))
 
@@ -201,17 +201,19 @@ def _refuse_no_header(
     shown = lines[0] if len(lines[0]) <= _SHOWN else f"{lines[0][:_SHOWN]}..."
     raise BadInput(
         f"{sample.path}: the first line looks like data, not like a header: {shown}",
-        _positions_remedy(lines, delimiter),
+        *_positions_remedy(lines, delimiter),
     )
 
 
-def _positions_remedy(lines: Sequence[str], delimiter: str) -> str:
-    """Return the settings for a file without a header, with a guess at the positions."""
+def _positions_remedy(lines: Sequence[str], delimiter: str) -> tuple[str, list[str]]:
+    """Return words and settings for a file without a header, with a guess at the positions."""
     rows = [sniff.split_line(line, delimiter) for line in lines]
     width = len(rows[0])
     rows = [row for row in rows if len(row) == width]
     guessed: dict[str, int] = {}
-    for at in range(width):
+    # Of columns that are two delimiters apart every other one is empty.
+    filled = [at for at in range(width) if any(row[at] for row in rows)]
+    for place, at in enumerate(filled):
         cells = [row[at] for row in rows]
         whole = [re.fullmatch(r"-?\d+([.,]\d+)?", cell) is not None for cell in cells]
         form = times.recognise(cells)
@@ -219,18 +221,23 @@ def _positions_remedy(lines: Sequence[str], delimiter: str) -> str:
             form not in times.UNITS or form != "s" or max(map(len, cells)) >= len("100000000")
         )
         values = len(set(cells))
-        if late and columns.TIMESTAMP not in guessed and at > 1:
+        if late and columns.TIMESTAMP not in guessed and place > 1:
             guessed[columns.TIMESTAMP] = at
-        elif all(whole) and at > 1 and values <= max(20, len(cells) // 2):
+        elif (
+            place > 1
+            and all(whole)
+            and (values <= max(20, len(cells) // 2) or re.search("[.,]", "".join(cells)))
+        ):
             guessed.setdefault(columns.RATING, at)
-    free = [at for at in range(width) if at not in guessed.values()]
+    free = [at for at in filled if at not in guessed.values()]
     guessed.update(zip((columns.USER_ID, columns.MOVIE_ID), free, strict=False))
     order = [column for column in columns.RATINGS_COLUMNS if column in guessed]
     listed = ", ".join(f'{column} = "{guessed[column] + 1}"' for column in order)
-    return (
+    words = (
         "If there is no header, set data.header = false and the positions of the columns, "
         f"perhaps data.columns = {{ {listed} }}; look which is which."
     )
+    return words, ["data.header=false", f"data.columns={{ {listed} }}"]
 
 
 def _refuse_known_shapes(
