@@ -17,6 +17,9 @@ from reelflow.config.data import (
     Format as Format,
 )
 from reelflow.config.data import (
+    Ids as Ids,
+)
+from reelflow.config.data import (
     Repeated as Repeated,
 )
 from reelflow.config.data import (

@@ -50,6 +50,13 @@ class Repeated(str, Enum):
     ALL = "all"
 
 
+class Ids(str, Enum):
+    """Ways of comparing ids."""
+
+    TEXT = "text"
+    NUMBER = "number"
+
+
 class DataConfig(Section):
     """The ratings files, and what is accepted of them."""
 
@@ -89,6 +96,17 @@ class DataConfig(Section):
     timestamp_format: str | None = None
     """Times of the ratings: `s`, `ms`, `us` or `ns` since 1970, `iso` for ISO 8601 and dates, or a
     format of `strptime`, as `%d.%m.%Y`, in UTC; none: found out."""
+    movies_columns: dict[str, str] = Field(default_factory=dict)
+    """Canonical column (`movie_id`, `title`, `genres`, `year`) to the header name in the movies'
+    file, or to the position from 1 where it has no header; others as in `columns`."""
+    users_columns: dict[str, str] = Field(default_factory=dict)
+    """Likewise of the users' file: `user_id`, `gender`, `age`, `occupation`, `zip_code`."""
+    genre_separator: Annotated[str, Field(min_length=1)] | None = None
+    """Text between the genres of a movie; none: `|`, `;`, `,` or `/` is found out, and lists as of
+    JSON need none."""
+    ids: Ids = Ids.TEXT
+    """`text`: ids are compared letter by letter; `number`: whole numbers are the same id however
+    they are written, as 7, 007 and 7.0."""
     item: Word = "movie"
     """Word for what is rated, as `book` or `artist`, in the page, the report, the model card and
     the command line's output."""

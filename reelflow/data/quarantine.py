@@ -36,10 +36,11 @@ REASONS: Final = (
     Reason(7, "timestamp_range", "timestamp before 1970 or after 2100"),
     Reason(8, "unknown_movie", "movie not in the catalogue"),
     Reason(9, "duplicate", "the same user and movie again"),
+    Reason(10, "conflict", "the same id again, with other content"),  # of movies and users
 )
 """All reasons; where several apply to a row, the first one is given."""
 ENCODING, COLUMNS, EMPTY_ID, RATING, RATING_RANGE, *_ = REASONS
-TIMESTAMP, TIMESTAMP_RANGE, UNKNOWN_MOVIE, DUPLICATE = REASONS[5:]
+TIMESTAMP, TIMESTAMP_RANGE, UNKNOWN_MOVIE, DUPLICATE, CONFLICT = REASONS[5:]
 NAMES: Final = ("", *(reason.name for reason in REASONS))
 """Names by code."""
 WORDS: Final = {reason.name: reason.words for reason in REASONS}
@@ -93,7 +94,10 @@ def find_rows(rejected: pa.Table, files: Sequence[RatingsFile]) -> Iterator[Quar
 
 
 def write_quarantine(rows: Iterable[QuarantinedRow], sink: IO[bytes]) -> None:
-    """Write `quarantine.tsv`: a header, then one line a row, the row's bytes last and unchanged."""
+    r"""Write `quarantine.tsv`: a header, then one line a row, the row's bytes last and unchanged.
+
+    A line break inside of a row, which only movies and users may have, is written `\n`.
+    """
     sink.write(HEADER)
     for file, line, reason, row in rows:
-        sink.write(f"{file}\t{line}\t{reason}\t".encode() + row + b"\n")
+        sink.write(f"{file}\t{line}\t{reason}\t".encode() + row.replace(b"\n", b"\\n") + b"\n")

@@ -1,52 +1,13 @@
-"""The description of a source format, and what its readers take and give."""
+"""The description of a source format, and of an opened ratings file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
 
 from reelflow.config import Format
-from reelflow.data.formats import sniff
-
-
-class Movie(NamedTuple):
-    """One movie as an adapter reads it; `line` is where it begins, from 1."""
-
-    line: int
-    movie_id: str
-    title: str
-    genres: list[str]
-    year: int | None
-    features: Sequence[str] = ()
-    """`name=value` of the columns that the configuration declares as features."""
-
-
-class User(NamedTuple):
-    """One user's attributes as an adapter reads them; None where unknown."""
-
-    line: int
-    user_id: str
-    gender: str | None
-    age: int | None
-    occupation: str | None
-    zip_code: str | None
-
-
-@dataclass(frozen=True)
-class Text:
-    """A decoded file of movies or users."""
-
-    path: str
-    content: str
-    adapter: Adapter
-
-    @property
-    def delimiter(self) -> str:
-        """Delimiter of the file's columns."""
-        named = self.adapter.table_delimiter or self.adapter.delimiter
-        return named or sniff.find_delimiter(self.content[: sniff.SAMPLE_BYTES].splitlines())
+from reelflow.data.formats.layouts import MOVIES, USERS, TableLayout
 
 
 @dataclass(frozen=True)
@@ -60,8 +21,8 @@ class Adapter:
     """Empty if the format has none."""
     delimiter: str
     """Of the ratings' columns; empty: found out."""
-    read_movies: Callable[[Text], Iterator[Movie]]
-    read_users: Callable[[Text], Iterator[User]] | None = None
+    movies_layout: TableLayout = MOVIES
+    users_layout: TableLayout = USERS
     columns: tuple[str | None, ...] | None = None
     """Canonical name of each column of a ratings file (None: ignored), or None: by the header."""
     mapping: Mapping[str, str] = field(default_factory=dict)
@@ -70,14 +31,8 @@ class Adapter:
     """True if the ratings' values may stand in double quotes."""
     scale: tuple[float, float] | None = None
     """Lowest and highest rating of the format's documents; None: any scale."""
-    encodings: tuple[str, ...] = ("utf-8-sig",)
-    """Of the movies' and users' files; the first that fits is taken."""
     movies_required: bool = True
     """True if the source is refused without a movies' file."""
-    movie_features: tuple[str, ...] = ()
-    """Further columns of the movies' file that the configuration declares as features."""
-    table_delimiter: str | None = None
-    """Of the movies' and users' files, if another."""
 
 
 class Form(str, Enum):

@@ -10,6 +10,12 @@ from typing import Final
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
 
+_THINGS: Final = (
+    *("movie", "film", "item", "product", "track", "song", "book", "game", "anime", "artist"),
+    "show",
+)
+"""Words for an item; in a table of items a column of such a name may be the id or the title."""
+
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     columns.USER_ID: (
         *("userid", "user", "uid", "customerid", "customer", "reviewerid", "reviewer"),
@@ -19,9 +25,8 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     # Of two that a file has the first counts, so the finer thing comes first: a track, then its
     # artist; of the names of Amazon's variants the one that their descriptions have.
     columns.MOVIE_ID: (
-        *("movieid", "movie", "filmid", "itemid", "film", "item", "productid", "product"),
-        *("trackid", "songid", "bookid", "gameid", "animeid", "showid", "isbn", "parentasin"),
-        *("asin", "artistid", "track", "song", "book", "game", "anime", "artist"),
+        *("movieid", "filmid", "itemid", "productid", "trackid", "songid", "bookid", "gameid"),
+        *("animeid", "showid", "isbn", "parentasin", "asin", "artistid", *_THINGS),
     ),
     columns.RATING: (
         *("rating", "ratings", "stars", "score", "overall", "bookrating", "movierating"),
@@ -48,6 +53,15 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     columns.ZIP_CODE: ("zipcode", "zip", "postcode", "postalcode"),
 }
 """Header names that are understood without a mapping, as `simple_name` has them."""
+
+MOVIES_ALIASES: Final = {
+    **ALIASES,
+    columns.MOVIE_ID: (*ALIASES[columns.MOVIE_ID][: -len(_THINGS)], "id", *_THINGS),
+    columns.TITLE: (*ALIASES[columns.TITLE], *_THINGS),
+}
+"""Those of a movies' file: `id` is a movie's, and with an id `movie` is the title."""
+USERS_ALIASES: Final = {**ALIASES, columns.USER_ID: (*ALIASES[columns.USER_ID], "id")}
+"""Those of a users' file."""
 
 _VALUES: Final = frozenset(
     "rating ratings rate score scores star stars point points grade mark vote votes weight value "
@@ -90,7 +104,7 @@ def find_columns(
     mapping: Mapping[str, str],
     path: str,
     setting: str = "data.columns",
-    further: Mapping[str, Sequence[str]] | None = None,
+    aliases: Mapping[str, Sequence[str]] = ALIASES,
 ) -> dict[str, int]:
     """Return the positions of canonical columns in a header line, of those that are there.
 
@@ -101,7 +115,7 @@ def find_columns(
         mapping: canonical column to header name, from the configuration.
         path: the file, for messages.
         setting: the configuration's mapping, likewise.
-        further: aliases by column, after `ALIASES`, for this kind of file.
+        aliases: names that are understood, by column, for this kind of file.
 
     Raises:
         BadInput: a required column is missing; says which names there are, and the nearest that is
@@ -114,7 +128,7 @@ def find_columns(
                 f"{setting}: {' and '.join(twice)} are both mapped to {name}.",
                 "Map each to a column of its own.",
             )
-    positions = _positions(names, known, mapping, further or {})
+    positions = _positions(names, known, mapping, aliases)
     required = [*required, *(c for c in known if c in mapping and c not in required)]
     missing = [column for column in required if column not in positions]
     if not missing:
@@ -136,7 +150,7 @@ def _positions(
     names: Sequence[str],
     known: Sequence[str],
     mapping: Mapping[str, str],
-    further: Mapping[str, Sequence[str]],
+    aliases: Mapping[str, Sequence[str]],
 ) -> dict[str, int]:
     """Look the columns up, the mapped ones first; no position is given twice."""
     simple = [simple_name(name) for name in names]
@@ -148,7 +162,7 @@ def _positions(
         elif simple_name(name) and simple.count(simple_name(name)) == 1:
             positions[column] = simple.index(simple_name(name))
     for column in (c for c in known if c not in mapping):
-        for alias in (*ALIASES[column], *further.get(column, ())):
+        for alias in aliases[column]:
             if alias in simple and simple.index(alias) not in positions.values():
                 positions[column] = simple.index(alias)
                 break

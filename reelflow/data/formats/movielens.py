@@ -8,21 +8,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from functools import partial
-
 from reelflow.base import columns
 from reelflow.config import Format
-from reelflow.data.formats import tables
-from reelflow.data.formats.adapter import Adapter, Movie, Text, User
+from reelflow.data.formats.adapter import Adapter
+from reelflow.data.formats.layouts import FLAG, TableLayout
 
 _GENRES = (
     "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|"
     "Horror|Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western"
 ).split("|")
-# The releases are Latin-1, in which any byte means something: other sets' UTF-8 is tried first.
-_ENCODINGS = ("utf-8-sig", "latin-1")
 
 MOVIELENS_CSV = Adapter(
     format=Format.MOVIELENS_CSV,
@@ -40,24 +34,8 @@ MOVIELENS_CSV = Adapter(
     },
     quoted=True,
     scale=(0.5, 5.0),
-    read_movies=tables.read_movies,
+    movies_layout=TableLayout("movies", delimiter=",", genre_separator="|"),
 )
-
-
-def _read_movies_dat(text: Text) -> Iterator[Movie]:
-    for line, (movie_id, title, genres) in tables.unquoted_rows(text, 3):
-        yield Movie(
-            line=line,
-            movie_id=movie_id.strip(),
-            title=title.strip(),
-            genres=tables.split_genres(genres),
-            year=tables.title_year(title),
-        )
-
-
-def _read_users(text: Text, order: tuple[str, ...]) -> Iterator[User]:
-    for line, values in tables.unquoted_rows(text, len(order)):
-        yield tables.user(line, dict(zip(order, values, strict=True)))
 
 
 MOVIELENS_1M = Adapter(
@@ -68,23 +46,20 @@ MOVIELENS_1M = Adapter(
     delimiter="::",
     columns=columns.RATINGS_COLUMNS,
     scale=(0.5, 5.0),  # MovieLens 10M has the same files, with half stars
-    encodings=_ENCODINGS,
-    read_movies=_read_movies_dat,
-    read_users=partial(_read_users, order=(columns.USER_ID, *columns.USER_ATTRIBUTES)),
+    movies_layout=TableLayout(
+        "movies",
+        delimiter="::",
+        columns=(columns.MOVIE_ID, columns.TITLE, columns.GENRES),
+        quoted=False,
+        genre_separator="|",
+    ),
+    users_layout=TableLayout(
+        "users",
+        delimiter="::",
+        columns=(columns.USER_ID, *columns.USER_ATTRIBUTES),
+        quoted=False,
+    ),
 )
-
-
-def _read_item(text: Text) -> Iterator[Movie]:
-    for line, row in tables.unquoted_rows(text, 5 + len(_GENRES)):
-        flags = zip(_GENRES, row[5:], strict=True)
-        released = re.search(r"\d{4}\s*$", row[2])
-        yield Movie(
-            line=line,
-            movie_id=row[0].strip(),
-            title=row[1].strip(),
-            genres=tables.split_genres("|".join(n for n, flag in flags if flag.strip() == "1")),
-            year=int(released.group()) if released else tables.title_year(row[1]),
-        )
 
 
 MOVIELENS_100K = Adapter(
@@ -93,19 +68,27 @@ MOVIELENS_100K = Adapter(
     movies="u.item",
     users="u.user",
     delimiter="\t",
-    table_delimiter="|",
     columns=columns.RATINGS_COLUMNS,
     scale=(1.0, 5.0),
-    encodings=_ENCODINGS,
-    read_movies=_read_item,
-    read_users=partial(
-        _read_users,
-        order=(
+    movies_layout=TableLayout(
+        "movies",
+        delimiter="|",
+        columns=(
+            *(columns.MOVIE_ID, columns.TITLE, columns.YEAR, None, None),
+            *(f"{FLAG}{genre}" for genre in _GENRES),
+        ),
+        quoted=False,
+    ),
+    users_layout=TableLayout(
+        "users",
+        delimiter="|",
+        columns=(
             columns.USER_ID,
             columns.AGE,
             columns.GENDER,
             columns.OCCUPATION,
             columns.ZIP_CODE,
         ),
+        quoted=False,
     ),
 )

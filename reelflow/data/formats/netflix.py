@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from reelflow.base import columns
-from reelflow.base.errors import BadInput
 from reelflow.config import Format
-from reelflow.data.formats import tables
-from reelflow.data.formats.adapter import Adapter, Movie, Text
+from reelflow.data.formats.adapter import Adapter
+from reelflow.data.formats.layouts import TableLayout
 
-_HEADER = "Movie_ID,Year,Name"
-
-
-def _read_movies(text: Text) -> Iterator[Movie]:
-    rows = tables.unquoted_rows(text, 3, maxsplit=2)
-    _, names = next(rows, (1, []))
-    if [name.strip() for name in names] != _HEADER.split(","):
-        raise BadInput(
-            f"{text.path}: the header is {','.join(names)!r} instead of {_HEADER!r}.",
-            'For other columns use data.format = "csv" with [data.columns].',
-        )
-    for line, (movie_id, year, title) in rows:
-        yield Movie(
-            line=line,
-            movie_id=movie_id.strip(),
-            title=title.strip(),
-            genres=[],
-            year=tables.whole_number(year),
-        )
-
+TITLES = TableLayout(
+    "movies",
+    delimiter=",",
+    columns=(columns.MOVIE_ID, columns.YEAR, columns.TITLE),
+    quoted=False,
+    rest=3,
+)
+"""`movie_titles.txt` of the original release, and `movie_titles.csv` of its copies: no header."""
 
 ADAPTER = Adapter(
     format=Format.NETFLIX,
@@ -43,6 +28,5 @@ ADAPTER = Adapter(
         columns.RATING: "Rating",
     },
     scale=(1.0, 5.0),
-    encodings=("utf-8-sig", "latin-1"),
-    read_movies=_read_movies,
+    movies_layout=TableLayout("movies", delimiter=",", quoted=False, rest=3),
 )

@@ -12,7 +12,7 @@ from typing import Final
 from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, Format
 from reelflow.data import containers, files
-from reelflow.data.formats import headers, movielens, netflix, tables
+from reelflow.data.formats import headers, movielens, netflix
 from reelflow.data.formats.adapter import Adapter
 
 ADAPTERS: Final[Mapping[Format, Adapter]] = {
@@ -50,8 +50,6 @@ def own_csv(config: DataConfig) -> Adapter:
         delimiter=config.delimiter or "",
         mapping=config.columns,
         quoted=True,
-        read_movies=tables.read_movies,
-        read_users=tables.read_users,
         movies_required=config.movies is not None,
     )
 

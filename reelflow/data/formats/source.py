@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
-from reelflow.config import DataConfig, Format, SplitConfig, SplitKind
-from reelflow.data import containers, files, schema
-from reelflow.data.formats import tables
-from reelflow.data.formats.adapter import Adapter, RatingsFile, Text
+from reelflow.config import DataConfig, Format, Ids, SplitConfig, SplitKind
+from reelflow.data import containers, files
+from reelflow.data.formats import headers, tables
+from reelflow.data.formats.adapter import Adapter, RatingsFile
+from reelflow.data.formats.layouts import TableLayout
 from reelflow.data.formats.opening import open_ratings_file
 from reelflow.data.formats.recognise import find_adapter, matching
+from reelflow.data.formats.tables import TableReading
 from reelflow.data.scale import Bounds
 from reelflow.data.spans import Window
 
@@ -60,41 +62,58 @@ class Source:
             A table of `schema.MOVIES`; if columns are declared as features, also `schema.FEATURES`.
 
         Raises:
-            BadInput: the file cannot be decoded or read, or a movie is in it twice.
+            BadInput: as for `movies_reading`.
         """
-        if self.movies_file is None:
-            return None
-        fields = schema.MOVIES
-        if self.adapter.movie_features:
-            fields = fields.append(schema.FEATURES)
-        # A span may bring no new movie.
-        required = not self.older_movies_files
-        read = self.adapter.read_movies
-        return tables.first_of_each(
-            [
-                tables.to_table(read(text), text.path, "movie", fields, required)
-                for text in self._texts(self.movies_file, self.older_movies_files)
-            ]
-        )
+        reading = self.movies_reading()
+        return None if reading is None else reading.table
 
     def read_users(self) -> pa.Table | None:
         """Read user attributes (`schema.USERS`) in the file's order; None if there is no such file.
 
         Raises:
-            BadInput: the file cannot be decoded or read, or a user is in it twice.
+            BadInput: as for `users_reading`.
         """
-        read = self.adapter.read_users
-        if self.users_file is None or read is None:
+        reading = self.users_reading()
+        return None if reading is None else reading.table
+
+    def movies_reading(self) -> TableReading | None:
+        """Read the catalogue, with the account of its files; None if there is no movies' file.
+
+        Raises:
+            BadInput: a file cannot be read, names no id, or has too many bad rows.
+        """
+        # A span may bring no new movie.
+        required = not self.older_movies_files
+        return self._reading(
+            self.movies_file, self.older_movies_files, self.adapter.movies_layout, required
+        )
+
+    def users_reading(self) -> TableReading | None:
+        """Read user attributes, with the account of their files; None if there is no such file.
+
+        Raises:
+            BadInput: as for `movies_reading`.
+        """
+        return self._reading(
+            self.users_file, self.older_users_files, self.adapter.users_layout, required=True
+        )
+
+    def _reading(
+        self, newest: str | None, older: tuple[str, ...], layout: TableLayout, required: bool
+    ) -> TableReading | None:
+        if newest is None:
             return None
         return tables.first_of_each(
             [
-                tables.to_table(read(text), text.path, "user", schema.USERS)
-                for text in self._texts(self.users_file, self.older_users_files)
+                tables.read_table(path, self._name_of(path), layout, required)
+                for path in (newest, *older)
             ]
         )
 
-    def _texts(self, newest: str, older: tuple[str, ...]) -> Iterator[Text]:
-        return (tables.read_text(path, self.adapter) for path in (newest, *older))
+    def _name_of(self, path: str) -> str:
+        """Return the name of a file, with the span's folder if it is not in the newest one."""
+        folder, _, name = path.rpartition("/")
+        return name if folder == self.folder.rstrip("/") else f"{folder.rpartition('/')[2]}/{name}"
 
 
 def open_source(config: DataConfig, folder: str, split: SplitConfig) -> Source:
@@ -173,9 +192,32 @@ def _open(
         has_ratings=_all_have(ratings_files, columns.RATING),
         has_timestamps=_all_have(ratings_files, columns.TIMESTAMP),
         synthetic=any(_is_synthetic(at) for at in (*folders, *tables_only[-1:])),
-        adapter=replace(adapter, movie_features=config.movie_features),
+        adapter=replace(
+            adapter,
+            movies_layout=_configured(adapter.movies_layout, config, config.movies_columns),
+            users_layout=_configured(adapter.users_layout, config, config.users_columns),
+        ),
         older_movies_files=tuple(movies[1:]),
         older_users_files=tuple(users[1:]),
+    )
+
+
+def _configured(layout: TableLayout, config: DataConfig, mapping: Mapping[str, str]) -> TableLayout:
+    """Return a layout with the settings of the section `data`.
+
+    Raises:
+        BadInput: the mapping names a column that Reelflow does not know.
+    """
+    headers.check_mapping(mapping, layout.setting)
+    return replace(
+        layout,
+        mapping=mapping,
+        ratings_mapping=config.columns,
+        features=config.movie_features if layout.what == "movies" else (),
+        genre_separator=config.genre_separator or layout.genre_separator,
+        numeric_ids=config.ids is Ids.NUMBER,
+        encoding=config.encoding or layout.encoding,
+        max_refused=config.max_quarantined,
     )
 
 

@@ -1,203 +1,285 @@
-"""Movies and users: their files to Arrow tables, with the checks that every format shares."""
+"""Movies and users: their files to Arrow tables, bad rows set aside, with an account of each."""
 
 from __future__ import annotations
 
-import csv
-import io
+import html
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import pyarrow as pa
 
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
-from reelflow.data import containers, schema
-from reelflow.data.formats import headers
-from reelflow.data.formats.adapter import Adapter, Movie, Text, User
+from reelflow.data import quarantine, schema
+from reelflow.data.formats import cells
+from reelflow.data.formats.cells import Cell
+from reelflow.data.formats.layouts import FLAG, TableLayout
+from reelflow.data.formats.records import Found, Record, open_table
+from reelflow.data.formats.summary import GenreSummary, TableSummary
+from reelflow.data.ids import number_id
+from reelflow.data.quarantine import QuarantinedRow, Reason
 
-_NO_GENRES: Final = frozenset({"", "(no genres listed)", "unknown"})
-_MEND: Final = "Mend or remove the line."
-
-
-def title_year(title: str) -> int | None:
-    """Return the year that ends a title, as in `Heat (1995)`; of a span of years, the first."""
-    match = re.search(r"\((\d{4})(?:\s*[-–]\s*(?:\d{4})?)?\)[\s\"]*$", title)
-    return int(match.group(1)) if match else None
-
-
-def split_values(text: str) -> list[str]:
-    """Split `Ida Lupino|Orson Welles`, in order, without repetitions and empty parts."""
-    parts = (part.strip() for part in text.split("|"))
-    return list(dict.fromkeys(part for part in parts if part))
+_ENTITY: Final = re.compile(r"&(amp|quot|lt|gt|apos|nbsp|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
+_NOTHING: Final = frozenset({"", "null", "none", "nan", "\\n", "n/a"})
+"""Cells of users that say nothing, in lower case."""
+_FREQUENT: Final = 10
+_SHOWN: Final = 5
+"""Refused rows that a message shows."""
+_SHOWN_BYTES: Final = 80
 
 
-def split_genres(text: str) -> list[str]:
-    """Split `Action|Drama` as `split_values` does; names for "none" are left out."""
-    return [part for part in split_values(text) if part.lower() not in _NO_GENRES]
+@dataclass(frozen=True)
+class TableReading:
+    """Movies or users, and what became of the rows of their files."""
+
+    table: pa.Table
+    """Of `schema.MOVIES`, with `schema.FEATURES` if any are declared, or of `schema.USERS`."""
+    summaries: tuple[TableSummary, ...]
+    """One for each file."""
+    refused: tuple[QuarantinedRow, ...]
+    """Rows in quarantine, in the order of files and lines."""
 
 
-def whole_number(text: str | None) -> int | None:
-    """Return an integer, also one written as `1995.0`, or None if the text is none."""
-    match = re.fullmatch(r"\s*(-?\d{1,18})(?:\.0*)?\s*", text or "")
-    return int(match.group(1)) if match else None
+@dataclass(frozen=True)
+class _Row:
+    """A row that can be used: its place, its id, and its cells by canonical column."""
+
+    line: int
+    raw: bytes
+    identity: str
+    values: Mapping[str, Cell]
 
 
-def user(line: int, cells: Mapping[str, str]) -> User:
-    """Make a user of the cells of a line by canonical column, all but the id optional."""
-    return User(
-        line=line,
-        user_id=cells[columns.USER_ID].strip(),
-        gender=cells.get(columns.GENDER) or None,
-        age=whole_number(cells.get(columns.AGE)),
-        occupation=cells.get(columns.OCCUPATION) or None,
-        zip_code=cells.get(columns.ZIP_CODE, "").strip() or None,
-    )
+def read_table(path: str, name: str, layout: TableLayout, required: bool = True) -> TableReading:
+    """Read a file of movies or users, in its order.
 
-
-def read_text(path: str, adapter: Adapter) -> Text:
-    """Read and decode a file of movies or users.
-
-    Raises:
-        BadInput: the file cannot be read, or is in none of the format's encodings.
-    """
-    with containers.open_content(path) as file:
-        data = file.read()
-    problem = ""
-    for encoding in adapter.encodings:
-        try:
-            return Text(path, data.decode(encoding), adapter)
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            problem = f"line {line} holds the byte {data[error.start]:#04x}"
-    raise BadInput(f"{path} is not UTF-8: {problem}.", "Save the file as UTF-8.")
-
-
-def unquoted_rows(text: Text, count: int, *, maxsplit: int = -1) -> Iterator[tuple[int, list[str]]]:
-    """Split the lines of a file without quoting at the delimiter, and skip blank lines.
-
-    Yields:
-        Line number from 1, and the `count` values.
-
-    Raises:
-        BadInput: a line has another number of columns.
-    """
-    # str.splitlines would also break at characters that may stand in a title.
-    for line, row in enumerate(text.content.split("\n"), start=1):
-        if row.strip():
-            values = row.rstrip("\r").split(text.delimiter, maxsplit)
-            _check_count(text.path, line, len(values), count)
-            yield line, values
-
-
-def _check_count(path: str, line: int, count: int, expected: int) -> None:
-    if count != expected:
-        raise BadInput(f"{path}, line {line}: {count} columns instead of {expected}.", _MEND)
-
-
-def read_movies(text: Text) -> Iterator[Movie]:
-    """Read movies with `movie_id`, and with `title`, `genres` (by `|`) and `year` if there are any.
-
-    Without a title the id is shown; without a year column the year that ends the title is taken.
-
-    Raises:
-        BadInput: the header has no movie id, or a line is short.
-    """
-    for line, row, further in _rows(text, columns.MOVIES_COLUMNS, columns.MOVIE_ID):
-        title = row.get(columns.TITLE) or row[columns.MOVIE_ID]
-        year = whole_number(row.get(columns.YEAR))
-        yield Movie(
-            line=line,
-            movie_id=row[columns.MOVIE_ID],
-            title=title,
-            genres=split_genres(row.get(columns.GENRES, "")),
-            year=title_year(title) if year is None else year,
-            features=[
-                f"{name}={value}" for name, cell in further.items() for value in split_values(cell)
-            ],
-        )
-
-
-def read_users(text: Text) -> Iterator[User]:
-    """Read users with `user_id` and, where there are any, gender, age, occupation, zip code.
-
-    Raises:
-        BadInput: the header has no user id, or a line is short.
-    """
-    for line, row, _ in _rows(text, schema.USERS.names, columns.USER_ID):
-        yield user(line, row)
-
-
-def _rows(
-    text: Text, known: Sequence[str], required: str
-) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
-    """Yield line, canonical columns, and the columns declared as features that the file has."""
-    reader = csv.reader(io.StringIO(text.content, newline=""), delimiter=text.delimiter)
-    names = [name.strip() for name in next(reader, [])]
-    # The mapping is written for the ratings; here it counts where its names occur.
-    mapping = {column: name for column, name in text.adapter.mapping.items() if name in names}
-    positions = headers.find_columns(names, known, (required,), mapping, text.path)
-    lower = [name.lower() for name in names]
-    features = text.adapter.movie_features
-    further = {name: lower.index(name.lower()) for name in features if name.lower() in lower}
-    line = reader.line_num + 1
-    try:
-        for values in reader:
-            if values:
-                _check_count(text.path, line, len(values), len(names))
-                cells = [value.strip() for value in values]
-                yield (
-                    line,
-                    {column: cells[at] for column, at in positions.items()},
-                    {name: cells[at] for name, at in further.items()},
-                )
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise BadInput(f"{text.path}, line {line}: {error}.", _MEND) from error
-
-
-def to_table(
-    rows: Iterable[Movie] | Iterable[User],
-    path: str,
-    what: str,
-    table_schema: pa.Schema,
-    required: bool = True,
-) -> pa.Table:
-    """Make a table of movies or users in their order.
+    Rows that cannot be used are set aside with the reason. Of a movie or user that is there twice
+    the first row counts; the same content again is a duplicate, other content is set aside.
 
     Args:
-        rows: what a format read.
-        path: the file, for messages.
-        what: `movie` or `user`, likewise.
-        table_schema: the columns; the first is the id.
+        path: the file.
+        name: its name inside the data folder, for the quarantine.
+        layout: what is known of the file.
         required: refuse a file without rows.
 
     Raises:
-        BadInput: no row though one is required, one without an id, or an id that is there twice.
+        BadInput: the file cannot be read, its header names no id, it has no usable row though one
+            is required, or more of its rows than the layout allows are refused.
     """
-    column = table_schema.names[0]
-    cells = [row._asdict() for row in rows]
-    if required and not cells:
+    opened = open_table(path, layout)
+    places, flags, further = _columns(opened.found, layout, path)
+    rows: dict[str, _Row] = {}
+    refused: list[tuple[Record, Reason]] = []
+    read = duplicates = 0
+    for record in opened.records:
+        read += 1
+        row = None if record.refused else _row(record, places, flags, further, layout)
+        if row is None or not row.identity:
+            refused.append((record, record.refused or quarantine.EMPTY_ID))
+            continue
+        first = rows.setdefault(row.identity, row)
+        if first is not row:
+            same = first.values == row.values
+            duplicates += same
+            if not same:
+                refused.append((record, quarantine.CONFLICT))
+    counts = Counter(reason.name for _, reason in refused)
+    summary = TableSummary(
+        file=name,
+        what=layout.what,
+        form=opened.found.form,
+        encoding=opened.found.encoding,
+        delimiter=opened.found.delimiter,
+        header=bool(opened.found.names),
+        columns={c: _label(opened.found, at) for c, at in places.items()},
+        unused=[
+            name
+            for at, name in enumerate(opened.found.names)
+            if at not in {*places.values(), *further.values()}
+        ],
+        rows=read,
+        kept=len(rows),
+        duplicates=duplicates,
+        quarantined=dict(counts),
+    )
+    aside = tuple(
+        QuarantinedRow(name, record.line, reason.name, record.raw) for record, reason in refused
+    )
+    _check(summary, aside, layout, path, required)
+    if layout.what == "users":
+        table = pa.Table.from_pylist([_user(row) for row in rows.values()], schema=schema.USERS)
+    else:
+        genres, summary = _genres([*rows.values()], summary, layout)
+        table = _movies([*rows.values()], genres, layout)
+    return TableReading(table, (summary,), aside)
+
+
+def _columns(
+    found: Found, layout: TableLayout, path: str
+) -> tuple[dict[str, int], dict[int, str], dict[str, int]]:
+    """Return the places of canonical columns, the genre of each flag, the places of features."""
+    if layout.columns is not None:
+        named = {name: at for at, name in enumerate(layout.columns) if name is not None}
+        flags = {at: n.removeprefix(FLAG) for n, at in named.items() if n.startswith(FLAG)}
+        return {n: at for n, at in named.items() if not n.startswith(FLAG)}, flags, {}
+    if layout.by_position:
+        return layout.places(found.first, path), {}, {}
+    places = layout.find(found.names, path)
+    simple = [name.lower() for name in found.names]
+    further = {
+        name: simple.index(name.lower()) for name in layout.features if name.lower() in simple
+    }
+    return places, {}, further
+
+
+def _label(found: Found, at: int) -> str:
+    return found.names[at] if found.names else str(at + 1)
+
+
+def _row(
+    record: Record,
+    places: Mapping[str, int],
+    flags: Mapping[int, str],
+    further: Mapping[str, int],
+    layout: TableLayout,
+) -> _Row:
+    values: dict[str, Cell] = {column: record.cells[at] for column, at in places.items()}
+    if flags:
+        values[columns.GENRES] = [
+            name for at, name in flags.items() if cells.whole_number(_text(record.cells[at])) == 1
+        ]
+    for name, at in further.items():
+        values[_feature(name)] = record.cells[at]
+    identity = _text(values[layout.known[0]]).strip()
+    if layout.numeric_ids:
+        identity = number_id(identity)
+    values[layout.known[0]] = identity
+    return _Row(record.line, record.raw, identity, values)
+
+
+def _text(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else "|".join(cell)
+
+
+def _plain(cell: Cell) -> str:
+    """Return a text for people: entities of HTML become the characters they stand for."""
+    return " ".join(_ENTITY.sub(lambda found: html.unescape(found.group()), _text(cell)).split())
+
+
+def _check(
+    summary: TableSummary,
+    refused: Sequence[QuarantinedRow],
+    layout: TableLayout,
+    path: str,
+    required: bool,
+) -> None:
+    """Refuse a file of which nothing is left, or not enough."""
+    what = layout.what.removesuffix("s")
+    if required and not summary.rows:
         raise BadInput(f"{path} holds no {what}.", "Restore the file.")
-    first: dict[str, int] = {}
-    for row in cells:
-        line, value = row["line"], row[column]
-        if not value:
-            raise BadInput(f"{path}, line {line}: the {column} is empty.", _MEND)
-        if first.setdefault(value, line) != line:
-            raise BadInput(
-                f"{path}, line {line}: {column} {value} is in line {first[value]} already.",
-                f"Keep one line for each {what}.",
-            )
-    return pa.Table.from_pylist(cells, schema=table_schema)
+    if not refused or (summary.kept and len(refused) <= layout.max_refused * summary.rows):
+        return
+    reasons = ", ".join(f"{name} {n:,}" for name, n in summary.quarantined.items())
+    shown = "; ".join(
+        f"line {row.line} ({row.reason}) {row.row[:_SHOWN_BYTES].decode('utf-8', 'replace')!r}"
+        for row in refused[:_SHOWN]
+    )
+    more = f"; and {len(refused) - _SHOWN:,} more" if len(refused) > _SHOWN else ""
+    raise BadInput(
+        f"{path}: {len(refused):,} of {summary.rows:,} rows cannot be used: {reasons}. "
+        f"They are {shown}{more}.",
+        "Mend or remove them"
+        + (
+            f", or raise data.max_quarantined above {len(refused) / summary.rows:.3g}."
+            if summary.kept
+            else "."
+        ),
+    )
 
 
-def first_of_each(parts: Sequence[pa.Table]) -> pa.Table:
-    """Join tables; of rows with the same id (the first column) only the first is kept."""
-    if len(parts) == 1:
-        return parts[0]
-    table = pa.concat_tables(parts).combine_chunks()
+def _genres(
+    rows: Sequence[_Row], summary: TableSummary, layout: TableLayout
+) -> tuple[list[list[str]], TableSummary]:
+    """Split the genres of movies, and say how."""
+    found = [row.values.get(columns.GENRES, "") for row in rows]
+    if columns.GENRES not in summary.columns and not any(found):
+        return [[] for _ in rows], summary
+    separator = layout.genre_separator
+    if separator is None and summary.columns.get(columns.GENRES, "").endswith(":token_seq"):
+        separator = " "  # as RecBole writes lists
+    declared = separator is not None
+    if separator is None:
+        separator = cells.find_separator(found)
+    split = [[_plain(g) for g in cells.split_genres(cell, separator)] for cell in found]
+    counts = Counter(genre for genres in split for genre in genres)
+    listed = sum(not isinstance(c, str) or cells.parse_list(c) is not None for c in found)
+    genres = GenreSummary(
+        separator=separator,
+        declared=declared,
+        listed=listed,
+        distinct=len(counts),
+        movies=sum(map(bool, split)),
+        frequent=dict(sorted(counts.items(), key=lambda at: (-at[1], at[0]))[:_FREQUENT]),
+    )
+    return split, summary.model_copy(update={"genres": genres})
+
+
+def _movies(rows: Sequence[_Row], genres: Sequence[list[str]], layout: TableLayout) -> pa.Table:
+    """Make the table of movies.
+
+    Without a title the id is shown; without a year column the year that ends the title is taken.
+    """
+    made = []
+    for row, of_movie in zip(rows, genres, strict=True):
+        title = _plain(row.values.get(columns.TITLE, "")) or row.identity
+        year = cells.year_of(_text(row.values.get(columns.YEAR, "")))
+        made.append(
+            {
+                columns.MOVIE_ID: row.identity,
+                columns.TITLE: title,
+                columns.GENRES: of_movie,
+                columns.YEAR: cells.title_year(title) if year is None else year,
+                columns.FEATURES: [
+                    f"{name}={value}"
+                    for name in layout.features
+                    for value in cells.split_values(row.values.get(_feature(name), ""))
+                ],
+            }
+        )
+    fields = schema.MOVIES.append(schema.FEATURES) if layout.features else schema.MOVIES
+    return pa.Table.from_pylist(made, schema=fields)
+
+
+def _feature(name: str) -> str:
+    return f"{columns.FEATURES}={name}"
+
+
+def _user(row: _Row) -> dict[str, Any]:
+    """Return the cells of a user, all but the id optional."""
+    texts = {column: _text(cell).strip() for column, cell in row.values.items()}
+    known = {column: text for column, text in texts.items() if text.lower() not in _NOTHING}
+    return {
+        columns.USER_ID: row.identity,
+        columns.GENDER: known.get(columns.GENDER),
+        columns.AGE: cells.whole_number(known.get(columns.AGE)),
+        columns.OCCUPATION: known.get(columns.OCCUPATION),
+        columns.ZIP_CODE: known.get(columns.ZIP_CODE),
+    }
+
+
+def first_of_each(readings: Sequence[TableReading]) -> TableReading:
+    """Join readings; of rows with the same id only the first is kept, as of the newest span."""
+    if len(readings) == 1:
+        return readings[0]
+    table = pa.concat_tables([reading.table for reading in readings]).combine_chunks()
     rows: dict[str, int] = {}
     for row, identity in enumerate(table.column(0).to_pylist()):
         rows.setdefault(identity, row)
-    return table.take(pa.array(list(rows.values())))
+    return TableReading(
+        table.take(pa.array(list(rows.values()))),
+        tuple(summary for reading in readings for summary in reading.summaries),
+        tuple(row for reading in readings for row in reading.refused),
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import apache_beam as beam
 import numpy as np
@@ -101,8 +102,8 @@ def ingest(
     Raises:
         BadInput: the data cannot be used; the message says why and what to do.
     """
-    movies = source.read_movies()
-    attributes = source.read_users() if data.use_users else None
+    read = (source.movies_reading(), source.users_reading() if data.use_users else None)
+    movies, attributes = (None if reading is None else reading.table for reading in read)
     if data.use_users and attributes is None:
         attributes = schema.USERS.empty_table()
     rules, plan = Rules.of(source, movies), plan_split(split, source)
@@ -119,13 +120,17 @@ def ingest(
         )
     movies = catalogue.movies_from_ids(tally.movie_ids) if movies is None else movies
     missing = catalogue.missing_features(data, movies, attributes)
-    summary = summarize(source, tally, movies, data, window, missing)
+    readings = [reading for reading in read if reading is not None]
+    accounts = [account for reading in readings for account in reading.summaries]
+    summary = summarize(source, tally, movies, data, window, missing, accounts)
     # TFX removes the outputs of a failed execution: the evidence of one goes beside them.
     quarantine = folders.quarantine if summary.rows.kept else f"{folders.quarantine}-refused"
     refused = f"{quarantine}/{QUARANTINE_FILE}"
     tf.io.gfile.makedirs(quarantine)
     with tf.io.gfile.GFile(refused, "wb") as file:
-        write_quarantine(find_rows(tally.rejected, source.ratings_files), file)
+        of_tables = (row for reading in readings for row in reading.refused)
+        of_ratings = find_rows(tally.rejected, source.ratings_files)
+        write_quarantine(chain(of_tables, of_ratings), file)
     summary.write(quarantine)
     check_rows(summary, split, refused)
     shards.write_shard(

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from reelflow.base import columns
 from reelflow.config import Feedback, SplitKind
 from reelflow.data import files
+from reelflow.data.formats.summary import TableSummary
 from reelflow.data.spans import Window
 
 QUARANTINE_FILE = "quarantine.tsv"
@@ -160,6 +161,8 @@ class IngestSummary(Result):
     """SHA-256 of the ratings and movies that were kept, whatever their order."""
     absent_features: list[str] = []
     """Features that the configuration asks for and the data lack, in words."""
+    tables: list[TableSummary] = []
+    """Files of movies and users; their rows are in none of the counts above, but in quarantine."""
 
     @property
     def refused(self) -> int:

@@ -20,6 +20,7 @@ from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, SplitConfig, SplitKind
 from reelflow.data import schema
 from reelflow.data.formats.source import Source
+from reelflow.data.formats.summary import TableSummary
 from reelflow.data.ingest.catalogue import movies_hash
 from reelflow.data.ingest.partition import Arranged, combine, hash_strings, mix
 from reelflow.data.ingest.results import IngestSummary, RowCounts, SplitChoice
@@ -148,6 +149,7 @@ def summarize(
     data: DataConfig,
     window: Window | None = None,
     absent_features: Sequence[str] = (),
+    tables: Sequence[TableSummary] = (),
 ) -> IngestSummary:
     """Make the content of `report.json`.
 
@@ -158,6 +160,7 @@ def summarize(
         data: the section `data`.
         window: the spans that were read, if the data have spans.
         absent_features: as in `IngestSummary`.
+        tables: the accounts of the movies' and users' files.
     """
     splits = dict(zip(columns.RATING_SPLITS, tally.rows, strict=True))
     refused = np.bincount(tally.rejected.column(columns.REASON).to_numpy(), minlength=len(NAMES))
@@ -181,6 +184,7 @@ def summarize(
         quarantined={name: int(n) for name, n in zip(NAMES, refused, strict=True) if n},
         data_hash=hashlib.sha256(content.encode()).hexdigest(),
         absent_features=list(absent_features),
+        tables=list(tables),
     )
 
 

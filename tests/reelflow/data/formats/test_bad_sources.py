@@ -76,28 +76,14 @@ def test_mapping_of_an_unknown_column(tmp_path: Path) -> None:
     assert "movie_id" in refusal(tmp_path, DataConfig(columns={"movieid": "x"})).remedy
 
 
-def test_undecodable_movies(tmp_path: Path) -> None:
+def test_movies_of_which_too_many_are_bad_are_all_named(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text(RATINGS)
-    (tmp_path / "movies.csv").write_bytes(MOVIES.encode() + b"1,caf\xe9,Drama\n")
+    (tmp_path / "movies.csv").write_text(MOVIES + "7,x\n,x,Drama\n1,x,Drama\n")
     error = refusal(tmp_path)
 
-    assert "movies.csv is not UTF-8: line 2 holds the byte 0xe9" in error.message
-
-
-def test_movie_twice(tmp_path: Path) -> None:
-    (tmp_path / "ratings.csv").write_text(RATINGS)
-    (tmp_path / "movies.csv").write_text(MOVIES + '1,"A\nB",\n2,C,\n1,D,\n')
-    assert "line 5: movie_id 1 is in line 2 already" in refusal(tmp_path).message
-
-
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [("7,x\n", "line 2: 2 columns instead of 3"), (",x,Drama\n", "line 2: the movie_id is empty")],
-)
-def test_damaged_movie(tmp_path: Path, row: str, expected: str) -> None:
-    (tmp_path / "ratings.csv").write_text(RATINGS)
-    (tmp_path / "movies.csv").write_text(MOVIES + row)
-    assert expected in refusal(tmp_path).message
+    assert "2 of 3 rows cannot be used: columns 1, empty_id 1" in error.message
+    assert "line 2 (columns) '7,x'; line 3 (empty_id) ',x,Drama'" in error.message
+    assert "data.max_quarantined above 0.667" in str(error.remedy)
 
 
 def test_named_format_without_its_files(tmp_path: Path) -> None:
