@@ -55,6 +55,10 @@ class ModelConfig(Section):
     """Give the candidate tower the release year."""
     movie_features: bool = True
     """Give the candidate tower the movies' columns that data.movie_features declares."""
+    movie_words: Annotated[int, Field(ge=0, le=1 << 16)] = 4096
+    """Numbers that words and parts of words of titles, genres and declared features are hashed to,
+    by which movies with few or no ratings are placed as they are served; 0: by genres, year and
+    features alone."""
     user_features: bool = False
     """Give the query tower the users' attributes: age bucket, gender, occupation and zip region;
     needs the opt-in data.use_users."""

@@ -154,3 +154,8 @@ class DenseLayers(keras.layers.Layer):
 def dense_layers(units: Sequence[int], dropout: float, l2: float, name: str) -> DenseLayers | None:
     """Make the layers; None if there are no units."""
     return DenseLayers(units, dropout, l2, name) if units else None
+
+
+def small() -> keras.initializers.Initializer:
+    """Make the initial values of embeddings."""
+    return keras.initializers.RandomNormal(stddev=0.05)

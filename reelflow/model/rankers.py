@@ -60,7 +60,7 @@ class Towers(Term):
         super().__init__(name=TOWERS)
         # Log popularity is one more column, selected by the queries of users without history.
         popular = tf.math.log(joint.popularity)
-        columns = tf.concat([joint.candidate_tower.catalogue(), popular[:, None]], axis=1)
+        columns = tf.concat([joint.candidate_tower.served(), popular[:, None]], axis=1)
         self._candidates = tf.Variable(columns, trainable=False)
         joint.query_tower.freeze()
         self._query_tower = joint.query_tower
@@ -119,7 +119,7 @@ class MixRanker(Ranker):
         self._terms = {
             name: Towers(joint) if name == TOWERS else terms[name] for name in self._weights
         }
-        self._directions = joint.candidate_tower.catalogue()[:, :-1]
+        self._directions = joint.candidate_tower.served()[:, :-1]
         self._popularity = tf.Variable(tf.math.log(joint.popularity), trainable=False)
         movies = self._popularity.shape[0]
         self.block = block_size(movies)

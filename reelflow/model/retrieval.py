@@ -18,6 +18,7 @@ import tensorflow_recommenders as tfrs
 from reelflow.baselines.recent_popularity import recent_shares
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
+from reelflow.model.candidates import CandidateTower
 from reelflow.model.losses import (
     bayesian_personalised_ranking,
     draw_negatives,
@@ -27,7 +28,6 @@ from reelflow.model.losses import (
     softmax,
 )
 from reelflow.model.timelines import Floats, SeenMovies, Timelines
-from reelflow.model.towers import CandidateTower
 
 Odds: TypeAlias = npt.NDArray[np.float64]
 FULL_BELOW = 4

@@ -12,12 +12,13 @@ import tf_keras as keras
 from reelflow.base import columns as f
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
+from reelflow.model.candidates import CandidateTower
 from reelflow.model.layers import Bags
 from reelflow.model.rating import FrozenRatings, RatingModel, bias_ratings, freeze
 from reelflow.model.retrieval import RETRIEVAL_LOSSES, RetrievalTask, recent_popularity
 from reelflow.model.sequences import PAST, WEIGHT, Sequences
 from reelflow.model.timelines import Histories, Timelines
-from reelflow.model.towers import CandidateTower, QueryTower
+from reelflow.model.towers import QueryTower
 from reelflow.model.weights import Weights, prefixed
 
 RETRIEVAL_LOSS = "retrieval_loss"

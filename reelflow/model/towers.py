@@ -1,17 +1,16 @@
-"""The query tower and the candidate tower; a score is the dot product of their outputs."""
+"""The query tower; a score is the dot product of its output and the candidate tower's."""
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig
-from reelflow.encoding.encoded import EncodedCatalogue, EncodedData, Tokens
-from reelflow.model.layers import Bags, dense_layers
+from reelflow.encoding.encoded import Tokens
+from reelflow.model.layers import Bags, dense_layers, small
 from reelflow.model.sequences import Sequences
-from reelflow.model.weights import GENRES, MOVIES, USERS, WORDS, Weight, numbered
+from reelflow.model.weights import MOVIES, USERS, Weight, numbered
 
 UNKNOWN_USER_RATE = 0.1
 """Share of training rows whose user is hidden, so that queries by history alone are trained too."""
@@ -58,12 +57,12 @@ class QueryTower(keras.layers.Layer):
         self.history_length = history_length if config.query != "user_id" else 0
         self._users = users
         self._user = (
-            keras.layers.Embedding(users + 1, size, _small(), name="user")
+            keras.layers.Embedding(users + 1, size, small(), name="user")
             if config.query != "history"
             else None
         )
         if self.history_length:
-            self._history = keras.layers.Embedding(movies + 1, size, _small(), name="history")
+            self._history = keras.layers.Embedding(movies + 1, size, small(), name="history")
             self._opinion = None
             if config.history_stars:
                 self._opinion = keras.layers.Embedding(movies + 1, size, "zeros", name="opinion")
@@ -77,11 +76,11 @@ class QueryTower(keras.layers.Layer):
         self._features = None
         if features is not None and features.words:
             bags = Bags(features.owners, features.indices, users + 1)
-            weights = self.add_weight("features", [len(features.words), size], initializer=_small())
+            weights = self.add_weight("features", [len(features.words), size], initializer=small())
             self._features = bags, weights
         self._bag: tf.Variable | None = None
         if config.query_bag and config.query != "user_id":
-            self._bag = self.add_weight("bag", [movies + 1, size], initializer=_small())
+            self._bag = self.add_weight("bag", [movies + 1, size], initializer=small())
         # The sums over users' attributes, which the exported model has instead of the attributes.
         self._frozen: tf.Variable | None = None
         self._padding = movies
@@ -297,115 +296,3 @@ class QueryTower(keras.layers.Layer):
             return users
         hidden = tf.random.uniform(tf.shape(users)) < UNKNOWN_USER_RATE
         return tf.where(hidden, tf.cast(self._users, users.dtype), users)
-
-
-class CandidateTower(keras.layers.Layer):
-    """Embeds a movie: the sum of embeddings of its id, genres, year and features, and a bias.
-
-    Dense layers (`model.candidate_layers`) may follow the sum. A movie without train ratings has no
-    embedding of its own, which only its role as a negative could have trained: its genres, year and
-    features place it, with a bias that all such movies share.
-    """
-
-    def __init__(self, data: EncodedData, config: ModelConfig) -> None:
-        super().__init__(name="candidate_tower")
-        catalogue, genres = data.catalogue, data.sizes.genres
-        movies, size = len(catalogue), config.embedding_size
-        rated = (data.rating_counts > 0).astype(np.float32)
-        self._rated = tf.constant(rated[:, None])
-        self._movie = self.add_weight("movie", [movies, size], initializer=_small())
-        self._biases = None
-        if config.movie_bias:
-            self._biases = (
-                self.add_weight("bias", [movies, 1], initializer="zeros"),
-                self.add_weight("unrated_bias", [1, 1], initializer="zeros"),
-            )
-        self._sides = {}
-        if config.genres:
-            weights = self.add_weight("genres", [genres, size], initializer=_small())
-            self._sides[GENRES] = genre_shares(catalogue, genres), weights
-        if config.year:
-            weights = self.add_weight("year", [1, size], initializer=_small())
-            self._sides["year"] = tf.constant(catalogue.year_scaled)[:, None], weights
-        self._features = None
-        features = data.movie_features if config.movie_features else None
-        if features is not None and features.words:
-            bags = Bags(features.owners, features.indices, movies)
-            weights = self.add_weight("features", [len(features.words), size], initializer=_small())
-            self._features = bags, weights
-        self._layers = dense_layers(
-            config.candidate_layers, config.layer_dropout, config.tower_l2, "candidate_layers"
-        )
-
-    def call(self, movies: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Embed candidates.
-
-        Args:
-            movies: `movie_index` of known movies, int [batch].
-            training: True applies dropout.
-
-        Returns:
-            float32 [batch, size + 1]; the last column is the bias.
-        """
-        rated = tf.gather(self._rated, movies)
-        embedding = rated * tf.gather(self._movie, movies)
-        for table, weights in self._sides.values():
-            embedding += tf.matmul(tf.gather(table, movies), weights)
-        if self._features is not None:
-            bags, weights = self._features
-            embedding += bags.sums(movies, weights)
-        bias = None
-        if self._biases is not None:
-            own, unrated = self._biases
-            bias = rated * tf.gather(own, movies) + (1 - rated) * unrated
-        return self._with_bias(embedding, bias, training)
-
-    def catalogue(self, training: bool | None = None) -> tf.Tensor:
-        """Embed every movie, float32 [movies, size + 1], in vocabulary order.
-
-        Without gathering, so that the gradient of the whole table stays dense.
-        """
-        sides = (tf.matmul(table, weights) for table, weights in self._sides.values())
-        embedding = self._rated * self._movie + sum(sides)
-        if self._features is not None:
-            bags, weights = self._features
-            embedding += bags.sums(tf.range(self._movie.shape[0]), weights)
-        bias = None
-        if self._biases is not None:
-            own, unrated = self._biases
-            bias = self._rated * own + (1 - self._rated) * unrated
-        return self._with_bias(embedding, bias, training)
-
-    def named_weights(self) -> dict[str, Weight]:
-        """Return all weights, for a later model to start with."""
-        named = numbered("layers", [] if self._layers is None else self._layers.weights)
-        named["movie"] = Weight(self._movie, MOVIES)
-        if self._biases is not None:
-            named["bias"] = Weight(self._biases[0], MOVIES)
-            named["unrated_bias"] = Weight(self._biases[1])
-        for name, (_, weights) in self._sides.items():
-            named[name] = Weight(weights, GENRES if name == GENRES else None)
-        if self._features is not None:
-            named["features"] = Weight(self._features[1], WORDS)
-        return named
-
-    def _with_bias(
-        self, embedding: tf.Tensor, bias: tf.Tensor | None, training: bool | None
-    ) -> tf.Tensor:
-        if self._layers is not None:
-            embedding = self._layers(embedding, training=training)
-        bias = tf.zeros_like(embedding[:, :1]) if bias is None else bias
-        return tf.concat([embedding, bias], axis=1)
-
-
-def genre_shares(catalogue: EncodedCatalogue, genres: int) -> tf.Tensor:
-    """Share 1 among a movie's genres, float32 [movies, genres]; rows without genres are 0."""
-    counts = tf.constant(catalogue.genre_counts)
-    rows = tf.repeat(tf.range(len(catalogue)), counts)
-    shares = 1.0 / tf.cast(tf.gather(counts, rows), tf.float32)
-    cells = tf.stack([rows, tf.constant(catalogue.genre_indices)], axis=1)
-    return tf.scatter_nd(cells, shares, [len(catalogue), genres])
-
-
-def _small() -> keras.initializers.Initializer:
-    return keras.initializers.RandomNormal(stddev=0.05)

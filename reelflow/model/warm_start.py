@@ -17,6 +17,7 @@ from reelflow.base.common import send_notice
 from reelflow.config import ModelConfig, SplitConfig, SplitKind
 from reelflow.encoding.encoded import EncodedData, Float32, Int64
 from reelflow.model import weights as w
+from reelflow.model.candidates import genre_shares
 from reelflow.model.champion_weights import (
     Array,
     ChampionWeights,
@@ -27,7 +28,6 @@ from reelflow.model.champion_weights import (
     split_settings,
 )
 from reelflow.model.tasks import JointModel
-from reelflow.model.towers import genre_shares
 from reelflow.model.weights import Weight, Weights
 from reelflow.saved_model.files import Kept, WarmStart
 

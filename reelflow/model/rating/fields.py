@@ -11,7 +11,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.encoding.encoded import EncodedData, Int32, Tokens
-from reelflow.model.towers import CandidateTower, QueryTower, genre_shares
+from reelflow.model.candidates import CandidateTower, genre_shares
+from reelflow.model.towers import QueryTower
 from reelflow.model.weights import GENRES, MOVIES, UNNAMED, USERS, YEARS, Weight
 
 UNKNOWN_RATE = 0.02

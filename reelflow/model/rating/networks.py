@@ -10,9 +10,10 @@ import tf_keras as keras
 
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
+from reelflow.model.candidates import CandidateTower
 from reelflow.model.rating import fields as f
 from reelflow.model.rating.heads import FrozenHead, RatingHead
-from reelflow.model.towers import CandidateTower, QueryTower
+from reelflow.model.towers import QueryTower
 from reelflow.model.weights import Weight, numbered
 from reelflow.saved_model.files import CrossWeights
 

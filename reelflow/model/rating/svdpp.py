@@ -10,9 +10,9 @@ import tf_keras as keras
 
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData, Float32, Int32, Int64
+from reelflow.model.candidates import genre_shares
 from reelflow.model.layers import Bags
 from reelflow.model.rating.heads import Factors, RatingHead
-from reelflow.model.towers import genre_shares
 from reelflow.model.weights import GENRES, MOVIES, USERS, Weight
 
 TRAITS: Final = 2

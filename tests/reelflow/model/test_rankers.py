@@ -76,7 +76,7 @@ def test_scores_are_both_parts_in_standard_deviations(config: dict[str, Any]) ->
     weights = LEARNER.solve(RIDGE)
     whole = np.zeros([MOVIES, MOVIES])
     whole[np.ix_(weights.movies, weights.movies)] = weights.weights
-    candidates = joint.candidate_tower.catalogue().numpy()
+    candidates = joint.candidate_tower.served().numpy()
     for at, (user, movies, opinions) in enumerate(HISTORIES):
         bag = None
         if joint.query_tower.uses_bag:

@@ -12,8 +12,9 @@ import tf_keras as keras
 
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import Tokens
+from reelflow.model.candidates import CandidateTower, genre_shares
 from reelflow.model.layers import Bags
-from reelflow.model.towers import CandidateTower, QueryTower, genre_shares
+from reelflow.model.towers import QueryTower
 from tests.encoded_data import Movie, encoded
 
 USERS, MOVIES, LENGTH = 5, 7, 3
