@@ -32,6 +32,7 @@ from reelflow.evaluation.metrics import (
     star_columns,
     summarise,
 )
+from reelflow.evaluation.newcomers import newcomers
 from reelflow.evaluation.predictions import (
     NotComparable,
     TestRows,
@@ -191,6 +192,7 @@ def compare(
         live=_live(signatures, rows, movies, some.liked_from, seed)
         if is_by_time(all_numbered.encoded, known)
         else None,
+        newcomers=newcomers(signatures, some.rows, data, seed),
         like_threshold=some.liked_from,
         movies=movies,
         omitted=[k for k in CUTOFFS if k >= movies],

@@ -216,6 +216,30 @@ class Live:
 
 
 @dataclass(frozen=True)
+class FirstMovies:
+    """Accuracy for users of whom so many movies are known."""
+
+    named: int | None
+    """Movies named in the request, the first that the users have rated; none: the user's own id,
+    with all that is known of the user."""
+    metrics: dict[str, float]
+    """Paths to means over the test rows: `unseen/top_10` and `unseen/ndcg_10`."""
+    intervals: Intervals
+
+
+@dataclass(frozen=True)
+class Newcomers:
+    """The model for users of the test split as if they were new, by the first movies they name."""
+
+    users: int
+    """Users that were asked for."""
+    rows: int
+    """Their test rows."""
+    curve: list[FirstMovies]
+    """From none named, which is what is popular of late, to the user's own id."""
+
+
+@dataclass(frozen=True)
 class Results:
     """All of `metrics.json`."""
 
@@ -241,6 +265,8 @@ class Results:
     live: Live | None = None
     """None unless the split is by time: no test row is earlier than a row of its user that
     training knows."""
+    newcomers: Newcomers | None = None
+    """None if no test user has enough ratings in training to name; and in older files."""
     like_threshold: float | None = None
     """Stars from which on a row counts as a like; none in files of older versions."""
     movies: int | None = None

@@ -201,13 +201,24 @@ def _limits(inputs: Inputs) -> Part:
         f"of those who turn to {noun.many}: the model repeats the tastes of the users who rate "
         "most.",
         f"Popular {noun.many} are found more easily than rare ones; {noun.a} without ratings is "
-        "known by its genres and year alone. The groups by popularity above say by how much.",
+        "known by its genres, year and words alone. The groups by popularity above say by how "
+        "much.",
         f"A user without ratings gets {noun.many} by the ones given in the request, or else "
         "popular ones. Known and new users are groups of their own above.",
         f"Test ratings are of {noun.many} that users chose to rate; {noun.a} that a user did not "
         "rate counts as not relevant, though it may be.",
         "Tastes and catalogues change: train again on newer ratings.",
     ]
+    if (newcomers := inputs.results.newcomers) is not None:
+        path = METRICS["top_10"].path(UNSEEN)
+        named = [point for point in newcomers.curve if point.named is not None]
+        numbers = ", ".join(str(point.named) for point in named)
+        figures = ", ".join(format_metric(path, point.metrics[path]) for point in named)
+        items.append(
+            f"Of {count(newcomers.users)} test users asked for as if they were new, by the first "
+            f"{numbers} {noun.many} that they rated, {figures} of the test ratings are among the "
+            "first 10 of their lists (with none: what is popular of late)."
+        )
     if unknown:
         items.append(
             f"Of the test ratings, {percent(unknown.get('users'), 2)} are by users and "

@@ -284,6 +284,34 @@ def test_known_and_new_are_apart_and_live_stands_beside_nightly() -> None:
     assert "not measured" in text.text
 
 
+def test_new_users_have_a_curve() -> None:
+    points = [(0, 0.02), (1, 0.05), (3, 0.07), (5, 0.08), (None, 0.12)]
+    curve = [
+        {
+            "named": named,
+            "metrics": {"unseen/top_10": value, "unseen/ndcg_10": value / 2},
+            "intervals": {
+                "unseen/top_10": [value - 0.01, value + 0.02],
+                "unseen/ndcg_10": [0.0, value],
+            },
+        }
+        for named, value in points
+    ]
+    found = knowledge_section(
+        world.results(newcomers={"users": 400, "rows": 900, "curve": curve}, live=None)
+    )
+    chart = _figure(found, "Top-10 accuracy, unseen by the first movies of a new user").chart
+    assert isinstance(chart, Lines)
+    assert [list(line.x) for line in chart.lines] == [[0, 1, 3, 5], [0, 5]]
+    assert chart.lines[0].y == pytest.approx([2, 5, 7, 8])
+    table = _all(found, Table)[-1]
+    assert [row[0] for row in table.rows] == [
+        "nothing", "1 movie", "3 movies", "5 movies", "all, by the user's id",
+    ]  # fmt: skip
+    assert table.rows[1][1:3] == ["5.0 %", "4.0 to 7.0 %"]
+    assert "900 test ratings" in table.caption
+
+
 def test_rating_shows_both_errors_without_intervals_if_there_are_none() -> None:
     found = rating_section(world.results(champion=None, intervals={}))
     chart = _figure(found, "RMSE").chart
