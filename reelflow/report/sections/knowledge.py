@@ -118,8 +118,8 @@ def _newcomers(newcomers: Newcomers, noun: Noun) -> list[Block]:
     about = (
         f"{count(newcomers.users)} users of the test split asked for as if they were new: by an "
         f"unknown id and the first {noun.many} that they rated, with the stars. With none named "
-        f"the answer is what is popular of late. The other {noun.many} that they rated before do not "
-        "compete. The model has been trained on their ratings among all others."
+        f"the answer is what is popular of late. The other {noun.many} that they rated before do "
+        "not compete. The model has been trained on their ratings among all others."
     )
     caption = f"New users by the first {noun.many} they name, {count(newcomers.rows)} test ratings"
     title = f"{label_at(hits)} by the first {noun.many} of a new user"
