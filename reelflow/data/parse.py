@@ -18,7 +18,7 @@ from reelflow.base import columns
 from reelflow.data import quarantine, schema
 from reelflow.data.formats.adapter import Form, Layout, RatingsFile
 from reelflow.data.formats.source import Source
-from reelflow.data.forms import delimited
+from reelflow.data.forms import delimited, json_lines, netflix_prize, parquet_rows
 from reelflow.data.forms.rows import Codes, Rows
 from reelflow.data.quarantine import Reason
 from reelflow.data.reading import Chunk, Mask, plan_chunks
@@ -33,6 +33,9 @@ _UNRATED: Final = 255  # beside the codes of quarantine.REASONS: such a row is n
 
 _READERS: Final[Mapping[Form, Callable[[RatingsFile, Chunk, int], Iterator[Rows]]]] = {
     Form.DELIMITED: delimited.read_rows,
+    Form.JSON_LINES: json_lines.read_rows,
+    Form.NETFLIX_PRIZE: netflix_prize.read_rows,
+    Form.PARQUET: parquet_rows.read_rows,
 }
 
 
@@ -201,7 +204,7 @@ def _holds(strings: pa.Array, searched: bytes) -> bool:
 def _numbers(values: pa.Array, decimal: str) -> npt.NDArray[np.float64]:
     """Read decimal numbers, NaN where there is none; few are distinct, so each is read once."""
     if not pa.types.is_string(values.type):
-        return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
     encoded = values.dictionary_encode()
     texts = encoded.dictionary
     if decimal != ".":

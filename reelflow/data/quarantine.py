@@ -11,7 +11,8 @@ from typing import IO, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from reelflow.data.formats.adapter import RatingsFile
+from reelflow.data.formats.adapter import Form, RatingsFile
+from reelflow.data.forms.parquet_rows import rows_as_json
 from reelflow.data.reading import NEWLINE, Chunk, read_chunk
 
 
@@ -28,7 +29,7 @@ class Reason(NamedTuple):
 
 REASONS: Final = (
     Reason(1, "encoding", "broken text encoding"),
-    Reason(2, "columns", "wrong number of columns"),  # or a quote that does not end
+    Reason(2, "columns", "wrong number of columns, or a broken row"),
     Reason(3, "empty_id", "empty user or movie id"),
     Reason(4, "rating", "rating is no number"),
     Reason(5, "rating_range", "rating out of range"),
@@ -50,7 +51,10 @@ _BLOCK: Final = 16 * 2**20
 
 
 class QuarantinedRow(NamedTuple):
-    """A refused row: `line` counts from 1, header included; `row` is without the newline."""
+    """A refused row: `line` counts from 1, header included; `row` is without the newline.
+
+    Of Parquet, the number of the row from 1, and its values as a JSON object.
+    """
 
     file: str
     line: int
@@ -75,6 +79,11 @@ def find_rows(rejected: pa.Table, files: Sequence[RatingsFile]) -> Iterator[Quar
     for index, file in enumerate(files):
         mine = np.flatnonzero(file_of == index)
         mine = mine[np.argsort(offset_of[mine], kind="stable")]
+        if file.layout.form is Form.PARQUET and len(mine):
+            reasons = dict(zip(offset_of[mine].tolist(), reason_of[mine], strict=True))
+            for number, row in rows_as_json(file.path, list(reasons)):
+                yield QuarantinedRow(file.name, number + 1, NAMES[reasons[number]], row)
+            continue
         done, lines_before = 0, 0
         # From the first byte, so that a header counts as a line.
         blocks = read_chunk(file, Chunk(0, index, 0, None), _BLOCK) if len(mine) else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
@@ -12,7 +13,8 @@ import numpy.typing as npt
 
 from reelflow.base.errors import BadInput
 from reelflow.data import containers, files
-from reelflow.data.formats.adapter import RatingsFile
+from reelflow.data.formats.adapter import Form, RatingsFile
+from reelflow.data.parquet import row_ranges
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -29,7 +31,10 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Chunk:
-    """A part of a ratings file: the lines whose first byte lies in [start, end)."""
+    """A part of a ratings file: the lines whose first byte lies in [start, end).
+
+    Of Parquet, the rows with these numbers, which are whole row groups.
+    """
 
     index: int
     """Position among the chunks of the source; chunks are in the order of files and offsets."""
@@ -48,6 +53,10 @@ def plan_chunks(ratings_files: Sequence[RatingsFile], chunk_bytes: int) -> list[
     """
     chunks: list[Chunk] = []
     for index, file in enumerate(ratings_files):
+        if file.layout.form is Form.PARQUET:
+            for start, end in row_ranges(file.path, chunk_bytes):
+                chunks.append(Chunk(len(chunks), index, start, end))
+            continue
         if file.compression:
             chunks.append(Chunk(len(chunks), index, file.data_start, None))
             continue
@@ -56,6 +65,20 @@ def plan_chunks(ratings_files: Sequence[RatingsFile], chunk_bytes: int) -> list[
         for start in range(file.data_start, size, chunk_bytes):
             chunks.append(Chunk(len(chunks), index, start, min(start + chunk_bytes, size)))
     return chunks
+
+
+@contextmanager
+def open_lines(file: RatingsFile) -> Iterator[IO[bytes]]:
+    """Open a ratings file, whose lines then end with line feeds.
+
+    Raises:
+        BadInput: the file cannot be read.
+    """
+    with containers.open_content(file.path) as content:
+        if file.layout.line_end == b"\r":
+            yield io.BufferedReader(_LineFeeds(content))
+        else:
+            yield content
 
 
 def read_chunk(file: RatingsFile, chunk: Chunk, block_bytes: int) -> Iterator[tuple[int, bytes]]:
@@ -68,9 +91,7 @@ def read_chunk(file: RatingsFile, chunk: Chunk, block_bytes: int) -> Iterator[tu
     Raises:
         BadInput: the file cannot be read.
     """
-    with containers.open_content(file.path) as content:
-        if file.layout.line_end == b"\r":
-            content = io.BufferedReader(_LineFeeds(content))
+    with open_lines(file) as content:
         offset = chunk.start
         if file.compression:
             _skip(content, chunk.start)
@@ -187,6 +208,17 @@ def lines_with(lines: Lines, block: bytes, byte: int) -> Mask:
     mask = np.zeros(len(lines), np.bool_)
     if bytes([byte]) in block:
         mask[lines.holding(np.flatnonzero(lines.data == byte))] = True
+    return mask
+
+
+def blank_lines(lines: Lines, delimiter: bytes) -> Mask:
+    """Mark the lines in which every cell is blank, bool [lines]."""
+    ignored = b" \t" + delimiter
+    mask = np.isin(lines.data[lines.starts], np.frombuffer(ignored + b'"', np.uint8))
+    for at in np.flatnonzero(mask):
+        line = lines.data[lines.starts[at] : lines.ends[at]].tobytes()
+        unquoted = line.replace(b'""', b"") if delimiter and delimiter in line else line
+        mask[at] = not unquoted.strip(ignored)
     return mask
 
 

@@ -14,9 +14,15 @@ from reelflow.data import files, times
 from reelflow.data.formats import headers, sniff
 from reelflow.data.formats.adapter import Adapter, Form, Layout, RatingsFile
 from reelflow.data.formats.sniff import Sample
+from reelflow.data.forms import netflix_prize
+from reelflow.data.forms.json_lines import parse_object, text_of
+from reelflow.data.forms.parquet_rows import check_types
+from reelflow.data.parquet import MAGIC, open_parquet
 
 _SHOWN: Final = 60
 """Characters of a line that a message shows."""
+_SAMPLE_ROWS: Final = 1000
+"""Of Parquet, in which the form of times is looked for."""
 _WIDE: Final = 20
 """Columns from which a table may have one for each movie."""
 _EXPORTS: Final[Mapping[frozenset[str], str]] = {
@@ -40,7 +46,14 @@ def open_ratings_file(
     """
     path = files.join(folder, name)
     sample = sniff.read_sample(path)
-    layout, start = _open_text(sample, adapter, data)
+    if sample.head.startswith(MAGIC):
+        layout, start = _open_parquet(path, adapter, data), 0
+    elif sample.head.lstrip().startswith(b"{"):
+        layout, start = _open_json(sample, adapter, data), sample.mark
+    elif netflix_prize.HEADER.fullmatch(sample.head.strip().split(b"\n", 1)[0]):
+        layout, start = _open_netflix_prize(sample, data), sample.mark
+    else:
+        layout, start = _open_text(sample, adapter, data)
     unread = {
         columns.RATING: data.feedback is Feedback.EVENTS,
         columns.TIMESTAMP: not data.timestamps,
@@ -98,7 +111,7 @@ def _open_text(sample: Sample, adapter: Adapter, data: DataConfig) -> tuple[Layo
     decimal = data.decimal or sniff.find_decimal(cells(columns.RATING))
     form = "s"
     if data.timestamps and columns.TIMESTAMP in column_names:
-        form = data.timestamp_format or _find_times(sample, cells(columns.TIMESTAMP))
+        form = data.timestamp_format or _find_times(sample.path, cells(columns.TIMESTAMP))
     layout = Layout(
         delimiter=delimiter.encode(),
         columns=column_names,
@@ -111,6 +124,72 @@ def _open_text(sample: Sample, adapter: Adapter, data: DataConfig) -> tuple[Layo
         times=form,
     )
     return layout, start
+
+
+def _open_netflix_prize(sample: Sample, data: DataConfig) -> Layout:
+    rating = (columns.USER_ID, columns.RATING, columns.TIMESTAMP)
+    form = data.timestamp_format or times.ISO
+    return Layout(b",", rating, False, Form.NETFLIX_PRIZE, line_end=sample.line_end, times=form)
+
+
+def _open_json(sample: Sample, adapter: Adapter, data: DataConfig) -> Layout:
+    """Return the layout of JSON lines, whose names are the keys of the objects of the sample."""
+    encoding = data.encoding or sample.encoding
+    lines = sample.lines(encoding)
+    objects = [row for line in lines if (row := parse_object(line)) is not None]
+    if not objects:
+        raise BadInput(
+            f"{sample.path} begins with a brace, and its lines are no JSON objects.",
+            "Write one object a line (JSON lines), as `jq -c` does.",
+        )
+    names = tuple(dict.fromkeys(name for row in objects for name in row))
+    column_names = _by_name(sample, [], names, "", adapter.mapping, data.feedback)
+
+    def cells(column: str) -> list[str]:
+        if column not in column_names:
+            return []
+        name = names[column_names.index(column)]
+        return [text_of(row.get(name)) or "" for row in objects]
+
+    form = "s"
+    if data.timestamps and columns.TIMESTAMP in column_names:
+        form = data.timestamp_format or _find_times(sample.path, cells(columns.TIMESTAMP))
+    return Layout(
+        delimiter=b"",
+        columns=column_names,
+        quoted=False,
+        form=Form.JSON_LINES,
+        names=names,
+        encoding=encoding,
+        line_end=sample.line_end,
+        decimal=data.decimal or sniff.find_decimal(cells(columns.RATING)),
+        times=form,
+    )
+
+
+def _open_parquet(path: str, adapter: Adapter, data: DataConfig) -> Layout:
+    with open_parquet(path) as file:
+        fields = file.schema_arrow
+        names = tuple(fields.names)
+        sample = Sample(path, "", 0, b"", ())
+        column_names = _by_name(sample, [], names, "", adapter.mapping, data.feedback)
+        chosen = [
+            (c, n, fields.field(at).type)
+            for at, (c, n) in enumerate(zip(column_names, names, strict=True))
+            if c
+        ]
+        check_types(chosen, path)
+        form = "s"
+        for column, name, _ in chosen:
+            if column == columns.TIMESTAMP and data.timestamps and not data.timestamp_format:
+                batch = next(
+                    file.iter_batches(_SAMPLE_ROWS, columns=[name], use_threads=False), None
+                )
+                cells = [] if batch is None else batch.column(0).to_pylist()
+                form = _find_times(path, [str(cell) for cell in cells if cell is not None])
+    return Layout(
+        b"", column_names, False, Form.PARQUET, names, times=data.timestamp_format or form
+    )
 
 
 def _refuse_other_text(sample: Sample) -> None:
@@ -264,13 +343,13 @@ def _refuse_known_shapes(
         )
 
 
-def _find_times(sample: Sample, cells: Sequence[str]) -> str:
+def _find_times(path: str, cells: Sequence[str]) -> str:
     form = times.recognise(cells)
     if form:
         return form
     example = next((cell for cell in cells if cell), "")
     raise BadInput(
-        f"{sample.path}: times as {example!r} are not understood.",
+        f"{path}: times as {example!r} are not understood.",
         "Set data.timestamp_format, as '%d/%m/%Y' (a format of strptime) or iso; or leave the "
         "times out with data.timestamps = false.",
     )

@@ -12,6 +12,7 @@ from typing import Final
 
 from reelflow.base.errors import BadInput
 from reelflow.data import containers, files
+from reelflow.data.parquet import MAGIC
 
 SAMPLE_BYTES: Final = 64 * 2**10
 """Of the beginning of a file, and of its middle and end where these can be reached."""
@@ -92,9 +93,9 @@ def read_sample(path: str) -> Sample:
                     later.append(content.read(SAMPLE_BYTES))
     if not head:
         raise BadInput(f"{path} is empty.", "Restore the file, or take it out of the data folder.")
+    if head.startswith(MAGIC):
+        return Sample(path, compression, 0, head, ())
     if head.startswith(_UTF16) or head[:SAMPLE_BYTES].count(0) > len(head) // 8:
-        if head.startswith(b"PAR1"):
-            return Sample(path, compression, 0, head, ())
         kind = "UTF-16" if b"\0" in head[:64] else "no text"
         raise BadInput(f"{path} is {kind}.", "Save the file as UTF-8.")
     mark = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0

@@ -42,7 +42,7 @@ def split_lines(block: bytes, offset: int, layout: Layout) -> Rows:
         layout: of the file.
     """
     size, lines = len(block), reading.find_lines(block)
-    blank = _blank(lines, layout.delimiter)
+    blank = reading.blank_lines(lines, layout.delimiter)
     lines = lines.without(blank)
     offsets = lines.starts + offset
     damaged = reading.lines_with(lines, block, 0)
@@ -88,17 +88,6 @@ def split_lines(block: bytes, offset: int, layout: Layout) -> Rows:
     position = np.concatenate([unquoted, chosen[fits]])
     order = np.argsort(position, kind="stable")
     return Rows(size, offsets, reasons, table.take(pa.array(order)), position[order])
-
-
-def _blank(lines: Lines, delimiter: bytes) -> Mask:
-    """Mark the lines in which every cell is blank, bool [lines]."""
-    ignored = b" \t" + delimiter
-    mask = np.isin(lines.data[lines.starts], np.frombuffer(ignored + b'"', np.uint8))
-    for at in np.flatnonzero(mask):
-        line = lines.data[lines.starts[at] : lines.ends[at]].tobytes()
-        unquoted = line.replace(b'""', b"") if delimiter in line else line
-        mask[at] = not unquoted.strip(ignored)
-    return mask
 
 
 def _read_quoted(
