@@ -102,8 +102,12 @@ def test_delimited_text(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "compress"),
-    [("ratings.csv.gz", gzip.compress), ("ratings.csv.bz2", bz2.compress)]
-    + [("ratings.csv.xz", lzma.compress), ("ratings.csv", gzip.compress)],
+    [
+        ("ratings.csv.gz", gzip.compress),
+        ("ratings.csv.bz2", bz2.compress),
+        ("ratings.csv.xz", lzma.compress),
+        ("ratings.csv", gzip.compress),
+    ],
 )
 def test_compressed_text(tmp_path: Path, name: str, compress: Callable[[bytes], bytes]) -> None:
     (tmp_path / name).write_bytes(compress(PLAIN.encode()))
