@@ -12,9 +12,11 @@ _SUPERVISED = ("run", "compare", "sweep")
 
 def main() -> None:
     """Entry point of `reelflow`; ends the process with one of the documented exit codes."""
-    from reelflow.base.environment import prepare
+    from reelflow.base.environment import die_with_parent, prepare
 
     prepare()
+    if (parent := os.environ.pop("REELFLOW_PARENT", None)) is not None:
+        die_with_parent(int(parent))
     if sys.argv[1:2] and sys.argv[1] in _SUPERVISED:
         from pipeline.runs import supervisor
 

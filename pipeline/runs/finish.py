@@ -34,7 +34,7 @@ from reelflow.data.ingest.results import DriftReport, IngestSummary
 from reelflow.evaluation.results import METRICS_FILE, Results
 from reelflow.evaluation.trials import TRIALS_FILE, Trials
 from reelflow.registry.registration import Registration
-from reelflow.registry.store import Registry
+from reelflow.registry.store import TRACKING_URI, Registry
 from reelflow.report.render import complete
 from reelflow.report.sections.lineage import RunFacts, run_section
 from reelflow.saved_model.files import ModelInfo, ServingResult
@@ -195,7 +195,7 @@ def _registered(
     if not cached:
         return version
     # The cache says what once was: since then, a user or a later run may have moved the alias.
-    uri = config.registry.uri or os.environ.get("MLFLOW_TRACKING_URI") or registration.registry
+    uri = config.registry.uri or os.environ.get(TRACKING_URI) or registration.registry
     aliases = Registry(uri, registration.name).aliases()
     names = [alias for alias, number in aliases.items() if number == version.version]
     return version.model_copy(update={"alias": ", ".join(sorted(names))})

@@ -23,6 +23,8 @@ FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that the parent hands on, unless the terminal has sent them to both."""
 CHANNEL: Final = "REELFLOW_SUPERVISOR"
 """Variable with the file descriptor by which a run names its folder to its parent."""
+PARENT: Final = "REELFLOW_PARENT"
+"""Variable with the id of the process, as a scheduled turn, that a command ends with."""
 _CHECK_SECONDS: Final = 1.0
 
 

@@ -10,6 +10,8 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from datetime import time as clock_time
 from pathlib import Path
 from typing import Literal
 
@@ -58,6 +60,12 @@ class Job:
         match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", self.at)
         if match is None:
             raise BadInput(f"--at {self.at}: not a time of the day.", "Give it as 03:00.")
+        if self.every != "hour" and (day := missing_day(int(match[1]), int(match[2]))):
+            raise BadInput(
+                f"--at {self.at}: clocks here go forward over it on {day:%Y-%m-%d}, and the turn "
+                "of that day would be left out.",
+                "Choose a time that every day has, as 04:00.",
+            )
         return forms[self.every].format(hour=int(match[1]), minute=int(match[2]))
 
 
@@ -151,6 +159,18 @@ class Cron:
 
     def _write(self, lines: Sequence[str]) -> None:
         _call(["crontab", "-"], "".join(f"{line}\n" for line in lines))
+
+
+def missing_day(hour: int, minute: int) -> date | None:
+    """Return the first day of the next two years without this local time; None if all have it."""
+    today = date.today()
+    for number in range(731):
+        day = today + timedelta(days=number)
+        wanted = datetime.combine(day, clock_time(hour, minute))
+        # A time that a change of clocks leaves out comes back from the epoch as another one.
+        if datetime.fromtimestamp(wanted.timestamp()) != wanted:
+            return day
+    return None
 
 
 def job_name(output: Path) -> str:

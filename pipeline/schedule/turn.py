@@ -1,22 +1,22 @@
-"""One turn of the schedule: run if there are new data; the results are kept in `OUTPUT/schedule/`.
-
-`history.jsonl` has one line for each turn that has ended.
-"""
+"""One turn of the schedule: run if there are new data, within a time limit, and note the result."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Final, Literal
+from typing import Final
 
-from reelflow.base.common import file_lock, is_locked
+from pipeline.runs.summary import read_summary
+from pipeline.runs.supervisor import PARENT
+from pipeline.schedule.history import History, State, Turn
+from reelflow.base.common import file_lock, format_duration, is_locked
 from reelflow.base.errors import ReelflowError
 from reelflow.config import Config
 from reelflow.config.layout import Layout, code_hash
@@ -24,98 +24,15 @@ from reelflow.config.loading import config_hash
 from reelflow.data import files
 from reelflow.data.inputs import effective_config, open_data, window_of
 from reelflow.data.spans import is_pattern
+from reelflow.saved_model.client import whole_versions
 
-State = Literal["pushed", "refused", "failed", "unchanged", "skipped"]
-
-DECIDED: Final = ("pushed", "refused")
-"""States after which the same data are not trained on again."""
 STATES: Mapping[int, State] = {0: "pushed", 3: "refused"}
 """Exit code of `reelflow run` to state; every other code is a failure."""
 REELFLOW: Final = (sys.executable, "-c", "from pipeline.cli import main; main()")
 """The `reelflow` command, independent of PATH."""
-KEPT_LOGS: Final = 200
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One call by the timer."""
-
-    started: str
-    """Local time with its offset, ISO 8601."""
-    state: State
-    """`unchanged`: there were no new data; `skipped`: another run was at work."""
-    exit_code: int | None = None
-    """Of `reelflow run`; None if it was not called, or was killed with this process."""
-    seconds: float = 0.0
-    span: str | None = None
-    """The newest span that was read, if the data have spans."""
-    run_id: str | None = None
-    """Folder in `OUTPUT/runs/`, if the run got as far."""
-    log: str | None = None
-    """File with the output of the command."""
-    message: str = ""
-    key: str = ""
-    """Hash of files, configuration and code."""
-
-
-class History:
-    """The turns of one output folder."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.folder = layout.output / "schedule"
-        self.lock = self.folder / ".lock"  # held by the process whose turn it is
-        self.logs = self.folder / "logs"  # one file for each turn that called `reelflow run`
-        self._file = self.folder / "history.jsonl"
-        self._current = self.folder / "current.json"
-
-    @property
-    def at_work(self) -> bool:
-        """True while a scheduled turn goes on."""
-        return is_locked(self.lock)
-
-    def turns(self) -> list[Turn]:
-        """Return all turns that have ended, the newest last."""
-        if not self._file.is_file():
-            return []
-        lines = self._file.read_text(encoding="utf-8").splitlines()
-        # A machine that lost its power may have left half a line at the end.
-        return [Turn(**json.loads(line)) for line in lines if line.endswith("}")]
-
-    def current(self) -> Turn | None:
-        """Return the turn that has begun and has not ended: at work, or killed."""
-        if not self._current.is_file():
-            return None
-        return Turn(**json.loads(self._current.read_text(encoding="utf-8")))
-
-    def begin(self, turn: Turn) -> None:
-        """Record that a turn begins; the caller has locked the folder.
-
-        An earlier turn without an end was killed, and is recorded as failed.
-        """
-        self.logs.mkdir(parents=True, exist_ok=True)
-        if (killed := self.current()) is not None:
-            self.add(replace(killed, state="failed", message="It was killed before it ended."))
-        partial = self._current.with_suffix(".part")
-        partial.write_text(json.dumps(asdict(turn)), encoding="utf-8")
-        os.replace(partial, self._current)
-
-    def end(self, turn: Turn) -> None:
-        """Record the result of the turn that has begun, and remove all but the newest logs."""
-        self.add(turn)
-        self._current.unlink(missing_ok=True)
-        for log in sorted(self.logs.glob("*.log"))[:-KEPT_LOGS]:
-            log.unlink()
-
-    def last_decided(self) -> Turn | None:
-        """Return the newest turn whose run came to a verdict: pushed or refused."""
-        return next((turn for turn in reversed(self.turns()) if turn.state in DECIDED), None)
-
-    def add(self, turn: Turn) -> None:
-        """Record a turn."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        complete = not self._file.is_file() or self._file.read_bytes()[-1:] in (b"", b"\n")
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(("" if complete else "\n") + json.dumps(asdict(turn)) + "\n")
+GRACE_SECONDS: Final = 60.0
+"""Time that a run has to end after it was asked to."""
+NOTHING_SERVED: Final = "Nothing is served: the serving folder has no whole version."
 
 
 @dataclass(frozen=True)
@@ -149,60 +66,145 @@ class Settings:
         )
 
 
-def take_turn(layout: Layout, settings: Settings, command: Sequence[str] = REELFLOW) -> Turn:
+def take_turn(
+    layout: Layout,
+    settings: Settings,
+    command: Sequence[str] = REELFLOW,
+    limit: float | None = None,
+) -> Turn:
     """Run once if there are new data, and return the result as it is recorded.
 
     The run is a process of its own, so that its result is recorded whatever happens to it, even if
-    it runs out of memory.
+    it runs out of memory. It ends with this process.
 
     Args:
         layout: the output folder.
         settings: of the run.
         command: gets `run` and its arguments.
+        limit: seconds that the run may take; None: any time.
+
+    Raises:
+        KeyboardInterrupt: this process was asked to end; the run has ended, and it is recorded.
     """
-    history, started = History(layout), datetime.now(timezone.utc).astimezone()
-    turn = Turn(started=started.isoformat(timespec="seconds"), state="failed")
+    history, now = History(layout), datetime.now(timezone.utc).astimezone()
+    turn = Turn(started=now.isoformat(timespec="seconds"), state="failed")
     with file_lock(history.lock) as acquired:
         if not acquired or is_locked(layout.lock):
             busy = "Another run is at work in this folder."
-            turn = replace(turn, state="skipped", message=busy)
+            turn = replace(turn, state="skipped", message=busy, skips=history.skips() + 1)
+            turn = replace(turn, serving=_serving(layout, settings))
             history.add(turn)
             return turn
-        turn = replace(turn, log=str(history.logs / f"{started:%Y%m%d-%H%M%S}.log"))
+        turn = replace(turn, log=str(history.log_of(turn.started)))
         history.begin(turn)
-        turn = _run(layout, settings, command, turn, history)
+        run = _Run(layout, settings, command, turn, history, limit)
+        try:
+            turn = run.result()
+        except KeyboardInterrupt:
+            message = "It was stopped, and its run with it."
+            history.end(replace(run.turn, state="failed", message=message))
+            raise
+        turn = replace(turn, serving=_serving(layout, settings))
         history.end(turn)
     return turn
 
 
-def _run(
-    layout: Layout, settings: Settings, command: Sequence[str], turn: Turn, history: History
-) -> Turn:
+def _serving(layout: Layout, settings: Settings) -> str | None:
+    """Return the newest whole version in the serving folder; None without one."""
     try:
-        config = settings.effective(layout)
-        path = str(config.data.path)
-        span = window_of(config, path).newest.name if is_pattern(path) else None
-        turn = replace(turn, span=span, key=_key(config))
-    except ReelflowError as error:
-        return replace(turn, exit_code=error.exit_code, log=None, message=str(error))
-    last = history.last_decided()
-    if last is not None and last.key == turn.key:
-        newest = f"span {turn.span}" if turn.span else "the files"
-        message = f"No newer data than {newest} of {last.started}; nothing to do."
-        return replace(turn, state="unchanged", log=None, message=message)
-    arguments = [*command, "run", *settings.arguments(), "--output", str(layout.output)]
-    began, runs_before = time.monotonic(), _run_ids(layout)
-    with open(str(turn.log), "wb") as log:
-        code = subprocess.run(
-            arguments, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False
-        ).returncode
-    return replace(
-        turn,
-        state=STATES.get(code, "failed"),
-        exit_code=code,
-        seconds=round(time.monotonic() - began, 1),
-        run_id=max(_run_ids(layout) - runs_before, default=None),
-    )
+        folder = layout.serving_of(settings.effective(layout))
+    except ReelflowError:
+        folder = layout.serving
+    newest = whole_versions(folder)[:1]
+    return newest[0].name if newest else None
+
+
+class _Run:
+    """The run of a turn."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        settings: Settings,
+        command: Sequence[str],
+        turn: Turn,
+        history: History,
+        limit: float | None,
+    ) -> None:
+        self._layout, self._settings, self._command = layout, settings, command
+        self._history, self._limit = history, limit
+        self.turn = turn
+        """The turn as far as it is known."""
+
+    def result(self) -> Turn:
+        """Return the turn with its result."""
+        try:
+            config = self._settings.effective(self._layout)
+            path = str(config.data.path)
+            span = window_of(config, path).newest.name if is_pattern(path) else None
+            self.turn = replace(self.turn, span=span, key=_key(config))
+        except ReelflowError as error:
+            return replace(self.turn, exit_code=error.exit_code, log=None, message=str(error))
+        last = self._history.last_decided()
+        # What was pushed and is gone is brought back by a run, whose steps come from the cache.
+        gone = config.registry.promote and _serving(self._layout, self._settings) is None
+        if last is not None and last.key == self.turn.key and not (gone and last.code == 0):
+            newest = f"span {self.turn.span}" if self.turn.span else "the files"
+            message = f"No newer data than {newest} of {last.started}; nothing to do."
+            return replace(self.turn, state="unchanged", log=None, message=message)
+        return self._called()
+
+    def _called(self) -> Turn:
+        began, runs_before = time.monotonic(), _run_ids(self._layout)
+        code, message = self._call()
+        run_id = max(_run_ids(self._layout) - runs_before, default=None)
+        state = STATES.get(code, "failed")
+        if state == "pushed" and run_id is not None:
+            summary = read_summary(self._layout.run(run_id).summary)
+            if summary is not None and not summary.pushed:
+                state = "waiting"
+        return replace(
+            self.turn,
+            state=state,
+            exit_code=code,
+            seconds=round(time.monotonic() - began, 1),
+            run_id=run_id,
+            message=message,
+        )
+
+    def _call(self) -> tuple[int, str]:
+        """Call the command; return its exit code, and a message if it had to be ended."""
+        arguments = [*self._command, "run", *self._settings.arguments()]
+        arguments += ["--output", str(self._layout.output)]
+        environment = os.environ | {PARENT: str(os.getpid())}
+        with open(str(self.turn.log), "wb") as log:
+            process = subprocess.Popen(
+                arguments,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,
+            )
+            try:
+                return process.wait(self._limit), ""
+            except subprocess.TimeoutExpired:
+                _end(process)
+                assert self._limit is not None
+                return 1, f"It took longer than {format_duration(self._limit)} and was ended."
+            except BaseException:
+                _end(process)
+                raise
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a run and its children to end, and kill what does not."""
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _key(config: Config) -> str:

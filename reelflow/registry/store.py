@@ -51,6 +51,8 @@ REASONS: Final = "reelflow.reasons"
 PUSHED_VERSION: Final = "reelflow.pushed_version"
 """The version's number in the serving folder when it was last pushed by a run."""
 
+TRACKING_URI: Final = "MLFLOW_TRACKING_URI"
+"""Variable with the registry's URI, where the configuration has none."""
 _SQLITE = "sqlite:///"
 REMEDY = (
     "Name the registry by registry.uri, --registry or MLFLOW_TRACKING_URI, and a model in it as "
@@ -73,7 +75,7 @@ def set_up_mlflow() -> None:
 
 def address(configured: str | None, file: Path) -> str:
     """Return the URI that is configured, or MLFLOW_TRACKING_URI, or that of an sqlite file."""
-    return configured or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{file}"
+    return configured or os.environ.get(TRACKING_URI) or f"{_SQLITE}{file}"
 
 
 def shown(uri: str, text: str | None = None) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline.cli.app import app
-from pipeline.schedule.turn import History, Turn
+from pipeline.schedule.history import History, Turn
 from reelflow.config.layout import Layout
 
 
@@ -85,3 +86,55 @@ def test_nothing_to_remove(spans: Path) -> None:
     result = invoke("--remove", "--with", "systemd", "--output", "out")
     assert result.exit_code == 0
     assert "Nothing is installed" in result.output
+
+
+def test_the_printed_job_has_a_limit_and_its_receivers(spans: Path) -> None:
+    words = ("--data", "ratings", "--output", "out")
+    plain = invoke(*words).output
+    assert "--time-limit 720m" in plain
+    told = invoke(*words, "--time-limit", "2h", "--on-failure", "mail me", "--webhook", "http://x")
+    assert "--time-limit 2h --on-failure 'mail me' --webhook http://x" in told.output
+    wrong = invoke(*words, "--time-limit", "soon")
+    assert wrong.exit_code == 2
+    assert "not a length of time" in wrong.output
+
+
+def test_the_environments_registry_is_kept(spans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("--data", "ratings", "--output", "out")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    assert 'registry.uri="http://mlflow:5000"' in invoke(*words).output
+    own = invoke(*words, "--set", "registry.uri=http://mine:5000").output
+    assert "mlflow:5000" not in own
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@mlflow:5000")
+    refused = invoke(*words)
+    assert refused.exit_code == 2
+    assert "password" in refused.output
+    assert "secret" not in refused.output
+
+
+@pytest.mark.parametrize(
+    ("turn", "code"),
+    [
+        (Turn(started="2026-11-20T03:00:00+00:00", state="pushed", exit_code=0, serving="1"), 0),
+        (Turn(started="2026-11-20T03:00:00+00:00", state="failed", exit_code=2), 1),
+        (Turn(started="2026-11-20T03:00:00+00:00", state="skipped", skips=3, serving="1"), 1),
+        (Turn(started="2026-11-20T03:00:00+00:00", state="unchanged"), 1),
+    ],
+)
+def test_status_is_fit_for_monitoring(spans: Path, turn: Turn, code: int) -> None:
+    History(Layout.of("out")).add(turn)
+    assert invoke("status", "--output", "out").exit_code == code
+    answer = invoke("status", "--output", "out", "--json")
+    assert answer.exit_code == code
+    assert (json.loads(answer.output)["attention"] is None) is (code == 0)
+
+
+def test_status_knows_how_old_the_last_good_turn_is(spans: Path) -> None:
+    now = datetime.now(timezone.utc)
+    for hours, state in ((30, "pushed"), (2, "skipped")):
+        started = (now - timedelta(hours=hours)).isoformat(timespec="seconds")
+        History(Layout.of("out")).add(Turn(started=started, state=state, serving="1", skips=1))
+    assert invoke("status", "--output", "out", "--max-age", "36h").exit_code == 0
+    old = invoke("status", "--output", "out", "--max-age", "24h")
+    assert old.exit_code == 1
+    assert "The last turn without trouble began" in old.output

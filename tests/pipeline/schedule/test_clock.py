@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from pipeline.schedule.clock import Cron, Every, Job, Systemd, clock, job_name
+from pipeline.schedule.clock import Cron, Every, Job, Systemd, clock, job_name, missing_day
 from reelflow.base.errors import BadInput, ReelflowError
 
 ODD = 'train.optimizer="ad am" 100%$HOME'
@@ -134,3 +135,21 @@ def test_what_goes_wrong_is_told(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BadInput, match="neither a systemd of yours nor cron"):
         clock(None)
+
+
+def test_a_time_that_a_day_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert missing_day(3, 0) is None
+        day = missing_day(2, 30)
+        assert day is not None
+        assert (day.month, day.weekday()) == (3, 6)
+        job = Job(Path("/out"), ("reelflow",), Path("/"), "day", "02:30")
+        with pytest.raises(BadInput, match=f"go forward over it on {day:%Y-%m-%d}"):
+            Cron().text(job)
+        every_hour = Job(Path("/out"), ("reelflow",), Path("/"), "hour", "02:30")
+        assert Cron().text(every_hour).startswith("30 * * * * ")
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
+import shutil
+import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline.schedule.turn import History, Settings, Turn, take_turn
+from pipeline.schedule import turn as turn_module
+from pipeline.schedule.history import History, Turn
+from pipeline.schedule.turn import Settings, take_turn
 from reelflow.config.layout import Layout
+from tests.command import ROOT
 
 
 @pytest.fixture
@@ -46,7 +54,15 @@ def reelflow(tmp_path: Path) -> Callable[[int], list[str]]:
             with calls.open("a") as file:
                 file.write(json.dumps(sys.argv[1:]) + "\\n")
             number = len(calls.read_text().splitlines())
-            (out / "runs" / f"run-{{number}}").mkdir(parents=True)
+            folder = out / "runs" / f"run-{{number}}"
+            folder.mkdir(parents=True)
+            version = out / "serving" / "reelflow" / "1"
+            if {code} == 0:
+                version.mkdir(parents=True, exist_ok=True)
+                (version / "saved_model.pb").touch()
+            pushed = None if "registry.promote=false" in sys.argv else str(version)
+            summary = {{"run_id": folder.name, "finished": "", "pushed": pushed}}
+            (folder / "summary.json").write_text(json.dumps(summary))
             print("said by the run")
             sys.exit({code})
         """
@@ -155,6 +171,102 @@ def test_a_killed_turn_is_noted_by_the_next_one(
         ("failed", "It was killed before it ended."),
         ("pushed", ""),
     ]
+
+
+def test_a_run_that_hangs_is_ended(
+    layout: Layout, arrive: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn_module, "GRACE_SECONDS", 0.2)
+    hangs = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    turn = take_turn(layout, arrive("2026-11-20"), [sys.executable, "-c", hangs], limit=1.0)
+    assert (turn.state, turn.exit_code) == ("failed", 1)
+    assert turn.message == "It took longer than 1.0 s and was ended."
+    assert turn.seconds < 30
+
+
+def test_a_turn_that_is_stopped_takes_its_run_with_it(
+    layout: Layout, arrive: Callable[[str], Settings], tmp_path: Path
+) -> None:
+    settings = arrive("2026-11-20")
+    script = f"""
+        import signal, sys
+        from pipeline.schedule.turn import Settings, take_turn
+        from pipeline.runs.failures import explained
+        from reelflow.config.layout import Layout
+        hangs = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+        with explained():
+            take_turn(Layout.of({str(layout.output)!r}), {settings!r}, [sys.executable, "-c", hangs])
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT)
+    deadline = time.monotonic() + 60
+    logs: list[Path] = []
+    while not any(log.read_text() for log in logs) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        logs = list(History(layout).logs.glob("*.log"))
+    child = int(logs[0].read_text())
+    process.terminate()
+    assert process.wait(60) == 143
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+    [turn] = turns(layout)
+    assert (turn.state, turn.message) == ("failed", "It was stopped, and its run with it.")
+    assert History(layout).current() is None
+
+
+def test_a_model_that_waits_for_promotion_is_not_pushed(
+    layout: Layout, arrive: Callable[[str], Settings], reelflow: Callable[[int], list[str]]
+) -> None:
+    settings = replace(arrive("2026-11-20"), overrides=("registry.promote=false",))
+    assert take_turn(layout, settings, reelflow(0)).state == "waiting"
+    assert take_turn(layout, settings, reelflow(0)).state == "unchanged"
+
+
+def test_unchanged_data_run_again_if_nothing_is_served(
+    layout: Layout, arrive: Callable[[str], Settings], reelflow: Callable[[int], list[str]]
+) -> None:
+    settings = arrive("2026-11-20")
+    assert take_turn(layout, settings, reelflow(0)).serving == "1"
+    shutil.rmtree(layout.serving)
+    again = take_turn(layout, settings, reelflow(0))
+    assert (again.state, again.serving) == ("pushed", "1")
+    # A refusal is a verdict, whatever is served.
+    shutil.rmtree(layout.serving)
+    assert take_turn(layout, arrive("2026-11-21"), reelflow(3)).serving is None
+    assert take_turn(layout, settings, reelflow(3)).state == "unchanged"
+
+
+def test_skipped_turns_are_counted(
+    layout: Layout, arrive: Callable[[str], Settings], reelflow: Callable[[int], list[str]]
+) -> None:
+    settings = arrive("2026-11-20")
+    layout.output.mkdir()
+    with layout.lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert [take_turn(layout, settings, reelflow(0)).skips for _ in range(3)] == [1, 2, 3]
+    assert take_turn(layout, settings, reelflow(0)).skips == 0
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "null", '{"started": 1}', "\x00\xff"])
+def test_damaged_state_stops_no_turn(
+    layout: Layout,
+    arrive: Callable[[str], Settings],
+    reelflow: Callable[[int], list[str]],
+    damage: str,
+) -> None:
+    history = History(layout)
+    history.add(Turn(started="1", state="pushed"))
+    with (history.folder / "history.jsonl").open("a") as file:
+        file.write(f"{damage}\n")
+    (history.folder / "current.json").write_text(damage)
+    assert take_turn(layout, arrive("2026-11-20"), reelflow(0)).state == "pushed"
+    assert turns(layout)[0].started == "1"
+    assert turns(layout)[-1].state == "pushed"
+
+
+def test_an_hour_that_comes_twice_has_two_logs(layout: Layout) -> None:
+    history = History(layout)
+    times = ("2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00")
+    assert len({history.log_of(time).name for time in times}) == 2
 
 
 def test_half_a_line_spoils_no_history(tmp_path: Path) -> None:
