@@ -195,7 +195,8 @@ def test_a_turn_that_is_stopped_takes_its_run_with_it(
         from reelflow.config.layout import Layout
         hangs = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
         with explained():
-            take_turn(Layout.of({str(layout.output)!r}), {settings!r}, [sys.executable, "-c", hangs])
+            command = [sys.executable, "-c", hangs]
+            take_turn(Layout.of({str(layout.output)!r}), {settings!r}, command)
     """
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT)
     deadline = time.monotonic() + 60
