@@ -98,7 +98,7 @@ def _ours(data: Any, users: list[str], folder: Path) -> Callable[[Any, Any], Any
     config = ModelConfig(embedding_size=SIZE)
     joint = JointModel(data, config)
     learner = ItemLearner(data, config)
-    items = learner.learn(learner.settings[0])
+    items = learner.learn(learner.default)
     mixture = Mixture({"items": items}, {"towers": 0.5, "items": 0.5}, blend=0.2)
     some = tf.zeros([1], tf.int32)
     joint.query(some, joint.timelines.ends_now(some))

@@ -48,7 +48,7 @@ def exported(movies: int, folder: str, seed: int) -> common.Measured:
     joint.query(some, joint.timelines.ends_now(some))
     joint.rating_model(some, some)
     learner = ItemLearner(data, config)
-    items = learner.learn(learner.settings[0])
+    items = learner.learn(learner.default)
     mixture = Mixture({"items": items}, {"towers": 0.5, "items": 0.5}, blend=0.2)
     info = ModelInfo(users=USERS, stars=star_scale(data.train.rating, config))
     export(ServingModel(joint, data, users, mixture, config), data, users, info, Path(folder))

@@ -74,6 +74,7 @@ TASKS: Final = (RETRIEVAL_TASK, RATING_TASK)
 # Terms of the retrieval score, as `model.mix` and `model.json` name them.
 TOWERS: Final = "towers"
 ITEMS: Final = "items"  # a linear model of which movies are rated by the same users
+SPECTRAL: Final = "spectral"  # the main directions in which users differ
 DIRECTED: Final = "directed"  # a linear model of which movies follow which
 
 # Inputs and outputs of the serving signatures.

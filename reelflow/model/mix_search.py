@@ -23,6 +23,8 @@ Block = tuple[Asked, tf.Tensor, tf.Tensor, tf.Tensor]
 
 STEPS: Final = {1: 1, 2: 10, 3: 5, 4: 4}
 """Number of terms to the parts of 1 that the first round's weights are made of; of more terms 3."""
+SHARES: Final = (0.3, 0.6)
+"""Shares at which a term's settings are tried beside the terms before it."""
 ROUNDS: Final = 2
 """Rounds after the first, each with half of the step, around the best."""
 
@@ -34,16 +36,39 @@ class MixSearch:
         """Keep the queries."""
         self._blocks = list(blocks)
         self._parts: dict[str, list[tf.Tensor]] = {}
+        self._base: list[tf.Tensor] = []
+        self._gain = 0.0
 
     def add(self, name: str, term: Term) -> None:
-        """Compute a term's scores."""
-        self._parts[name] = [standardised(term.scores(asked))[0] for asked, *_ in self._blocks]
+        """Compute a term's scores, and mix them with those before as the first round does."""
+        self._parts[name] = parts = self._scores(term)
+        mixed = [parts, *(self._beside(parts, share) for share in SHARES if self._base)]
+        for scores in mixed:
+            gain = float(ranking_gains(self._ranks(scores)).mean())
+            if gain > self._gain:
+                self._gain, self._base = gain, scores
 
-    def ranks_of(self, term: Term) -> Ranks:
-        """Return the unseen ranks by a term alone, int32 [rows]."""
-        return np.concatenate(
-            [_unseen_ranks(standardised(term.scores(block[0]))[0], block) for block in self._blocks]
-        )
+    def try_out(self, term: Term) -> tuple[Ranks, float]:
+        """Try a term alone, and beside those that were added.
+
+        Returns:
+            The unseen ranks by the term alone, int32 [rows]; and the best mean gain of all.
+        """
+        parts = self._scores(term)
+        alone = self._ranks(parts)
+        others = [self._ranks(self._beside(parts, share)) for share in SHARES if self._base]
+        return alone, max(float(ranking_gains(ranks).mean()) for ranks in (alone, *others))
+
+    def _scores(self, term: Term) -> list[tf.Tensor]:
+        return [standardised(term.scores(asked))[0] for asked, *_ in self._blocks]
+
+    def _beside(self, parts: Sequence[tf.Tensor], share: float) -> list[tf.Tensor]:
+        pairs = zip(self._base, parts, strict=True)
+        return [(1 - share) * base + share * part for base, part in pairs]
+
+    def _ranks(self, scores: Sequence[tf.Tensor]) -> Ranks:
+        pairs = zip(scores, self._blocks, strict=True)
+        return np.concatenate([_unseen_ranks(one, block) for one, block in pairs])
 
     def ranked(self, mixes: Sequence[Mix]) -> list[tuple[Mix, Ranks]]:
         """Return mixtures with the unseen ranks by each, int32 [rows]."""

@@ -15,14 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from reelflow.base.columns import ITEMS, TEST, TOWERS, VALIDATION
+from reelflow.base.columns import DIRECTED, ITEMS, SPECTRAL, TEST, TOWERS, VALIDATION
 from reelflow.config import ModelConfig, TrainConfig
+from reelflow.encoding.encode import is_split_by_time
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
+from reelflow.model.directed import DirectedLearner
 from reelflow.model.final_order import Weights
 from reelflow.model.items import ItemLearner
 from reelflow.model.mix_search import MixSearch, Ranks, choose_mix, is_as_good, ranking_gains
 from reelflow.model.rankers import Towers
 from reelflow.model.signatures import Mixture, ServingModel
+from reelflow.model.spectral import SpectralLearner
 from reelflow.model.tasks import JointModel
 from reelflow.model.terms import Asked, Learner, Settings, Term
 from reelflow.model.timelines import sample_rows
@@ -30,8 +33,10 @@ from reelflow.saved_model.files import ChosenMix, ChosenWeight, MixTrial, Weight
 
 LEARNERS: Final[Mapping[str, Callable[[EncodedData, ModelConfig], Learner]]] = {
     ITEMS: ItemLearner,
+    SPECTRAL: SpectralLearner,
+    DIRECTED: DirectedLearner,
 }
-"""Closed-form terms by name."""
+"""Closed-form terms by name, in the order in which their settings are chosen."""
 BLENDS: Final = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
 """Weights of the predicted like that are tried."""
 FALLBACK_BLEND: Final = 0.2
@@ -119,22 +124,16 @@ class _Search:
         self._like_threshold, self._seed = like_threshold, seed
 
     def mix(self) -> tuple[Mapping[str, Term], ChosenMix | None]:
-        """Choose each term's settings by its figures alone, then the weights of all.
+        """Choose each term's settings by what it adds to those before it, then all weights.
 
-        By the mean of 1 / log2(1 + unseen rank): that is NDCG without a cutoff: the top counts
+        By the mean of 1 / log2(1 + unseen rank), which is NDCG without a cutoff: the top counts
         most, and no depth counts nothing.
         """
         config = self._config
         if not self._joint.has_retrieval:
             return {}, None
         set_by_hand: Mapping[str, float] | None = config.mix  # type: ignore[assignment]
-        learners = {}
-        if config.item_movies:
-            learners = {
-                name: learner(self._data, config)
-                for name, learner in LEARNERS.items()
-                if set_by_hand is None or set_by_hand.get(name)
-            }
+        learners = self._learners(set_by_hand)
         rows = self._rows_of_mix()
         if config.mix_objective == "liked":
             rows = rows.take(np.flatnonzero(self._liked(rows)))
@@ -142,33 +141,59 @@ class _Search:
         fixed = None if set_by_hand is None else _normalised(set_by_hand, names)
         if not len(rows):
             weights = fixed or {name: 1 / len(names) for name in names}
-            settings = {name: learner.settings[0] for name, learner in learners.items()}
+            settings = {name: learner.default for name, learner in learners.items()}
             terms = {name: one.learn(settings[name]) for name, one in learners.items()}
             return terms, _chosen(weights, settings, [])
         search = MixSearch(self._blocks(rows))
         trials: list[MixTrial] = []
-        towers = Towers(self._joint)
-        search.add(TOWERS, towers)
+        search.add(TOWERS, Towers(self._joint))
         terms, settings = {}, {}
         for name, learner in learners.items():
-            best = -1.0
-            for one in learner.settings:
-                term = learner.learn(one)
-                ranks = search.ranks_of(term)
-                gain = float(ranking_gains(ranks).mean())
-                trial = self._mix_trial({name: 1.0}, {name: one}, ranks, rows, gain)
-                if len(learner.settings) > 1:
-                    trials.append(trial)
-                if gain > best:
-                    best, terms[name], settings[name] = gain, term, one
+            terms[name], settings[name], tried = self._settings(learner, search, rows)
+            trials += tried
             search.add(name, terms[name])
-        tried = search.tried(names) if fixed is None else search.ranked([fixed])
-        chosen = choose_mix(tried) if fixed is None else fixed
+        found = search.tried(names) if fixed is None else search.ranked([fixed])
+        chosen = choose_mix(found) if fixed is None else fixed
         trials += [
-            self._mix_trial(mix, settings, ranks, rows, float(ranking_gains(ranks).mean()))
-            for mix, ranks in tried
+            self._mix_trial(mix, settings, ranks, rows)
+            for mix, ranks in found
+            if sum(map(bool, mix.values())) > 1 or mix.get(TOWERS)
         ]
         return terms, _chosen(chosen, settings, trials)
+
+    def _settings(
+        self, learner: Learner, search: MixSearch, rows: EncodedRatings
+    ) -> tuple[Term, Settings, list[MixTrial]]:
+        """Choose a term's settings one after the other, the others as they are best so far."""
+        best, term, tried, trials = learner.default, None, [], []
+        gain = -1.0
+        for name, values in learner.options.items():
+            for one in ({**best, name: value} for value in values):
+                if one in tried:
+                    continue
+                tried.append(one)
+                candidate = learner.learn(one)
+                alone, reached = search.try_out(candidate)
+                trials.append(
+                    self._mix_trial({learner.name: 1.0}, {learner.name: one}, alone, rows)
+                )
+                if reached > gain:
+                    gain, term, best = reached, candidate, one
+        assert term is not None, "every learner has settings"
+        return term, best, trials
+
+    def _learners(self, set_by_hand: Mapping[str, float] | None) -> dict[str, Learner]:
+        """Return the learners of the terms that may weigh."""
+        if not self._config.item_movies:
+            return {}
+        by_time = self._data.sizes.has_timestamps and is_split_by_time(self._data)
+        return {
+            name: learner(self._data, self._config)
+            for name, learner in LEARNERS.items()
+            # The next movie says nothing of movies that are held out at random.
+            if (set_by_hand is None and (by_time or name != DIRECTED))
+            or (set_by_hand or {}).get(name)
+        }
 
     def _rows_of_mix(self) -> EncodedRatings:
         """Draw the rows that mixtures are measured on."""
@@ -248,12 +273,11 @@ class _Search:
         settings: Mapping[str, Settings],
         ranks: Ranks,
         rows: EncodedRatings,
-        gain: float,
     ) -> MixTrial:
         return MixTrial(
             weights={name: weight for name, weight in weights.items() if weight},
             settings={name: dict(one) for name, one in settings.items() if weights.get(name)},
-            gain=gain,
+            gain=float(ranking_gains(ranks).mean()),
             metrics=self._metrics(ranks, rows),
         )
 

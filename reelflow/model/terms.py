@@ -84,8 +84,14 @@ class Learner(ABC):
 
     name: ClassVar[str]
     """Of the term."""
-    settings: Sequence[Settings]
-    """Settings to choose from on validation ratings; the first where nothing can be chosen."""
+    options: Mapping[str, Sequence[float]]
+    """Name of a setting to its values, from which validation ratings choose, one setting after the
+    other; the first ones where nothing can be chosen."""
+
+    @property
+    def default(self) -> Settings:
+        """The first value of each setting."""
+        return {name: values[0] for name, values in self.options.items()}
 
     @abstractmethod
     def learn(self, settings: Settings) -> Term:

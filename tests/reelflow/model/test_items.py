@@ -37,8 +37,10 @@ def _learner(data: EncodedData, movies_max: int) -> ItemLearner:
     return ItemLearner(data, ModelConfig(item_movies=movies_max))
 
 
-def asked_of(batch: int, rated: Sequence[tuple[int, int, float]]) -> Asked:
-    """Requests by row, movie and opinion of what their users have rated."""
+def asked_of(
+    batch: int, rated: Sequence[tuple[int, int, float]], ages: Sequence[int] | None = None
+) -> Asked:
+    """Requests by row, movie and opinion of what their users have rated, and by its age."""
     rows, movies, opinions = zip(*rated, strict=True) if rated else ([], [], [])
     nothing = tf.zeros([batch, 0])
     return Asked(
@@ -48,7 +50,7 @@ def asked_of(batch: int, rated: Sequence[tuple[int, int, float]]) -> Asked:
         rated_rows=tf.constant(rows, tf.int32),
         rated_movies=tf.constant(movies, tf.int32),
         rated_opinions=tf.constant(opinions, tf.float32),
-        rated_ages=tf.zeros([len(rows)], tf.int32),
+        rated_ages=tf.constant([0] * len(rows) if ages is None else ages, tf.int32),
         is_known=tf.ones([batch], tf.bool),
         has_rated=tf.ones([batch], tf.bool),
     )
@@ -109,6 +111,23 @@ def test_scores_are_sums_of_weights(opinion: float) -> None:
                 weight = WEIGHTS[KEPT.tolist().index(movie), place]
                 expected[row, target] += (1 + opinion * felt) * weight
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_older_movies_weigh_less() -> None:
+    """By half for each half-life, and never nothing."""
+    items = LinearItems(ItemWeights(KEPT, WEIGHTS), MOVIES, 0.0, half_life=4.0)
+    asked = asked_of(3, [(0, 1, 1.0), (1, 1, 1.0), (2, 1, 1.0)], [0, 8, 4000])
+    found = items.scores(asked).numpy()[:, 4]
+    np.testing.assert_allclose(found, 0.5 * np.array([1.05, 0.3, 0.05]), rtol=1e-4)
+
+
+def test_ages_matter_only_where_the_next_movie_is_asked_for() -> None:
+    config = ModelConfig(item_half_life=(7.0, 0.0))
+    rows = [("u0", "a", 3.0, 1), ("u0", "b", 3.0, 5), ("u1", "a", 3.0, 1), ("u1", "b", 3.0, 2)]
+    for validation, by_time in [(("u0", "a", 4.0, 9), True), (("u0", "a", 4.0, 2), False)]:
+        data = encoded(rows, [validation])
+        expected = (7.0, 0.0) if by_time else (0.0,)
+        assert ItemLearner(data, config).options["half_life"] == expected
 
 
 def test_shares_are_the_terms_of_the_scores() -> None:

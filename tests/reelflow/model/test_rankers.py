@@ -24,6 +24,7 @@ ROWS = random_rows(70, 3, times=30)
 DATA = encoded(ROWS, movies=[f"m{i:02d}" for i in range(MOVIES)])
 UNKNOWN_USER = len(user_vocabulary(ROWS))
 RIDGE, SHARE, OPINION = 5.0, 0.3, 0.25
+SETTINGS = {"ridge": RIDGE, "half_life": 0.0, "opinion": OPINION}
 
 HISTORIES: list[tuple[int, list[int], list[float]]] = [
     (3, [5, 2, 9], [0.5, -1.0, 0.0]),
@@ -55,12 +56,12 @@ def _asked() -> Asked:
     )
 
 
-LEARNER = ItemLearner(DATA, ModelConfig(item_opinion=OPINION))
+LEARNER = ItemLearner(DATA, ModelConfig())
 
 
 def _ranker(share: float = SHARE, **config: Any) -> tuple[MixRanker, JointModel]:
     joint = untrained(DATA, **config)
-    items = LEARNER.learn({"ridge": RIDGE})
+    items = LEARNER.learn(SETTINGS)
     return MixRanker(joint, {"items": items}, {"towers": 1 - share, "items": share}), joint
 
 
@@ -160,7 +161,7 @@ def test_explained_scores_are_the_scores(share: float) -> None:
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
     assert (shares[rated.numpy() == MOVIES] == 0).all()
     if share == 1.0:
-        part = LEARNER.learn({"ridge": RIDGE})
+        part = LEARNER.learn(SETTINGS)
         raw = part.scores(asked).numpy()
         whole = raw[[0, 1, 2, 3, 4], movies.numpy()][[0, 2, 4]]
         found = shares.sum(axis=1)[[0, 2, 4]] * raw.std(axis=1)[[0, 2, 4]]

@@ -11,7 +11,7 @@ import tf_keras as keras
 
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.items import ItemLearner
+from reelflow.model.mixing import LEARNERS
 from reelflow.model.signatures import Mixture, ServingModel
 from reelflow.model.tasks import JointModel
 from reelflow.saved_model.client import Signatures
@@ -44,8 +44,11 @@ def served(
 ) -> ServingModel:
     """The model with closed-form terms beside it and a blended final order."""
     section = ModelConfig(**{**SMALL, **config})
-    items = ItemLearner(data, section).learn({"ridge": 5.0})
-    mixture = Mixture({"items": items}, {"towers": 0.6, "items": 0.4}, 0.6)
+    learners = [one(data, section) for one in LEARNERS.values()]
+    settings = {"half_life": 3.0, "opinion": 0.25, "size": 3, "ridge": 5.0}
+    terms = {one.name: one.learn({**one.default, **settings}) for one in learners}
+    weights = {"towers": 0.4, "items": 0.3, "spectral": 0.1, "directed": 0.2}
+    mixture = Mixture(terms, weights, 0.6)
     return ServingModel(joint, data, users, mixture, section, hidden)
 
 

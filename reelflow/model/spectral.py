@@ -1,0 +1,134 @@
+"""A spectral model between movies: the main directions in which users differ.
+
+The low-pass filter of graph convolutions in closed form (Shen et al. 2021, "How powerful is graph
+convolution for recommendation?"): with the ratings normalised by user and movie, the scores are the
+projection of a history on the leading eigenvectors. It generalises over movies that EASE tells
+apart, so that the two add up; a few columns in place of a matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from reelflow.base.columns import SPECTRAL
+from reelflow.config import ModelConfig
+from reelflow.encoding.encoded import EncodedData, Float32, Int32
+from reelflow.model.items import (
+    HALF_LIFE,
+    OPINION,
+    HistoryTerm,
+    history_options,
+    history_values,
+    most_rated,
+    rated_by_users,
+)
+from reelflow.model.terms import Asked, Learner, Settings
+
+SIZE: Final = "size"
+"""Name of a setting: number of directions."""
+BY_USER: Final = 0.5
+"""Ratings are divided by this power of the number of ratings of their user."""
+BY_MOVIE: Final = 0.375
+"""Ratings are divided by this power of the number of ratings of their movie."""
+
+
+class SpectralLearner(Learner):
+    """Leading eigenvectors of the normalised numbers of users that rated both of two movies."""
+
+    name: ClassVar[str] = SPECTRAL
+
+    def __init__(self, data: EncodedData, config: ModelConfig) -> None:
+        """Find the directions.
+
+        Args:
+            data: for the train ratings; stars do not matter.
+            config: the section `model`.
+        """
+        self._movies, self._movie_count = most_rated(data, config.item_movies), len(data.catalogue)
+        rated = rated_by_users(data)
+        by_user = np.maximum(np.diff(rated.indptr), 1.0) ** -BY_USER
+        rated = rated[:, self._movies]
+        # Of a train split every movie that is kept has ratings.
+        self._scale = np.bincount(rated.indices, minlength=len(self._movies)) ** BY_MOVIE
+        rated = sparse.diags(by_user) @ rated @ sparse.diags(1.0 / self._scale)
+        self._vectors = _leading(rated.tocsr(), max(config.spectral_size))
+        sizes = dict.fromkeys(min(size, self._vectors.shape[1]) for size in config.spectral_size)
+        self.options = {**history_options(data, config), SIZE: tuple(sizes)}
+
+    def learn(self, settings: Settings) -> Spectral:
+        """Take as many directions as the settings say."""
+        vectors = self._vectors[:, : int(settings[SIZE])]
+        left, right = vectors / self._scale[:, None], vectors * self._scale[:, None]
+        return Spectral(
+            self._movies,
+            (left.astype(np.float32), right.astype(np.float32)),
+            self._movie_count,
+            settings[OPINION],
+            settings[HALF_LIFE],
+        )
+
+
+class Spectral(HistoryTerm):
+    """Scores by the projection of a history on a few directions."""
+
+    def __init__(
+        self,
+        movies: Int32,
+        factors: tuple[Float32, Float32],
+        catalogue: int,
+        opinion: float,
+        half_life: float,
+    ) -> None:
+        """Make the tables.
+
+        Args:
+            movies: `movie_index` of the movies that take part, ascending, [kept].
+            factors: of rated and of scored movies, [kept, size] each.
+            catalogue: number of movies; also the index of padding.
+            opinion: as for `history_values`.
+            half_life: as for `history_values`.
+        """
+        super().__init__(SPECTRAL, movies, catalogue)
+        # One more row of zeros, of the movies that take no part.
+        self._rated, self._scored = (
+            tf.Variable(np.pad(one, [(0, 1), (0, 0)]), trainable=False) for one in factors
+        )
+        self._opinion, self._half_life = opinion, half_life
+
+    def values(self, asked: Asked) -> Sequence[tf.Tensor]:
+        """Weigh by opinion and age."""
+        return [history_values(asked, self._half_life, self._opinion)]
+
+    def sums(self, histories: Sequence[tf.SparseTensor]) -> tf.Tensor:
+        """Project, and multiply with the scored movies."""
+        [history] = histories
+        projected = tf.sparse.sparse_dense_matmul(history, self._rated)
+        return tf.matmul(projected, self._scored, transpose_b=True)
+
+    def pairs(self, kind: int, rated: tf.Tensor, scored: tf.Tensor) -> tf.Tensor:
+        """Multiply the factors of both."""
+        return tf.einsum(
+            "bns,bs->bn", tf.gather(self._rated, rated), tf.gather(self._scored, scored)
+        )
+
+
+def _leading(rated: sparse.csr_matrix, count: int) -> npt.NDArray[np.float64]:
+    """Return the leading eigenvectors of R'R, float64 [movies, count or fewer], largest first."""
+    movies = rated.shape[1]
+    # Lanczos needs more dimensions than vectors.
+    if count >= movies - 1:
+        _, vectors = np.linalg.eigh((rated.T @ rated).toarray())
+        leading: npt.NDArray[np.float64] = vectors[:, ::-1][:, :count]
+        return leading
+    flipped = rated.T.tocsr()
+    operator = LinearOperator((movies, movies), lambda x: flipped @ (rated @ x), dtype=np.float64)
+    values, vectors = eigsh(operator, k=count, v0=np.ones(movies))
+    largest_first: npt.NDArray[np.float64] = vectors[:, np.argsort(-values)]
+    return largest_first

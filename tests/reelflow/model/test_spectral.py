@@ -1,0 +1,63 @@
+"""The spectral model against all eigenvectors in plain numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from reelflow.config import ModelConfig
+from reelflow.model.items import FLOOR
+from reelflow.model.spectral import BY_MOVIE, BY_USER, SpectralLearner
+from tests.reelflow.model.test_items import DATA, MOVIES, asked_of
+
+HISTORY = [(0, 3, 1.0), (0, 5, -0.5), (0, 1, 0.0), (1, MOVIES, 0.0), (2, 17, 0.0), (2, 6, 0.0)]
+AGES = [4, 0, 11, 0, 1, 0]
+
+
+def _matrix(kept: np.ndarray, size: int) -> np.ndarray:
+    """Return the weight of each movie for each other, [movies, movies]."""
+    rated = np.zeros([DATA.sizes.users, MOVIES])
+    rated[DATA.train.user_index, DATA.train.movie_index] = 1
+    by_user = np.maximum(rated.sum(axis=1), 1) ** -BY_USER
+    by_movie = rated.sum(axis=0)[kept] ** BY_MOVIE
+    normal = by_user[:, None] * rated[:, kept] / by_movie
+    _, vectors = np.linalg.eigh(normal.T @ normal)
+    leading = vectors[:, ::-1][:, :size]
+    weights = np.zeros([MOVIES, MOVIES])
+    weights[np.ix_(kept, kept)] = leading @ leading.T / by_movie[:, None] * by_movie
+    return weights
+
+
+@pytest.mark.parametrize(("movies_max", "size"), [(8, 3), (4096, 5), (4096, 14)])
+@pytest.mark.parametrize("half_life", [0.0, 3.0])
+def test_scores_are_projections(movies_max: int, size: int, half_life: float) -> None:
+    config = ModelConfig(item_movies=movies_max, spectral_size=(size, 40))
+    learner = SpectralLearner(DATA, config)
+    assert learner.options["size"] == (size, min(movies_max, 14)) or size == 14
+    learned = learner.learn({"size": size, "half_life": half_life, "opinion": 0.25})
+    counts = DATA.rating_counts
+    kept = np.sort(np.argsort(-counts, kind="stable")[:movies_max])
+    weights = _matrix(kept[counts[kept] > 0], size)
+    expected = np.zeros([3, MOVIES])
+    for (row, movie, opinion), age in zip(HISTORY, AGES, strict=True):
+        value = 1 + 0.25 * opinion
+        if half_life:
+            value *= 2 ** (-age / half_life) + FLOOR
+        if movie < MOVIES:
+            expected[row] += value * weights[movie]
+    asked = asked_of(3, HISTORY, AGES)
+    np.testing.assert_allclose(learned.scores(asked), expected, rtol=1e-3, atol=1e-5)
+    rated = np.array([[3, 5, 1], [MOVIES] * 3, [17, 6, MOVIES]], np.int32)
+    for movie in range(MOVIES):
+        shares = learned.shares(asked, tf.constant(rated), tf.fill([3], movie)).numpy()
+        np.testing.assert_allclose(shares.sum(axis=1), expected[:, movie], rtol=1e-3, atol=1e-5)
+
+
+def test_the_same_ratings_give_the_same_directions() -> None:
+    settings = {"size": 4, "half_life": 0.0, "opinion": 0.0}
+    one, other = (
+        SpectralLearner(DATA, ModelConfig(spectral_size=(4,))).learn(settings) for _ in range(2)
+    )
+    for a, b in zip(one.variables, other.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
