@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from reelflow.model.final_order import FinalOrder, Weights, retrieval_ranks
-from reelflow.model.rankers import Asked
 from reelflow.model.ranking import LOWEST
+from reelflow.model.terms import Asked
 from reelflow.saved_model.contract import BLEND, BY_STARS, ORDERS, RETRIEVAL
 
 MOVIES, USERS = 40, 6
@@ -65,6 +65,7 @@ def _asked(popular: bool = False) -> Asked:
         rated_rows=none,
         rated_movies=none,
         rated_opinions=tf.zeros([0]),
+        rated_ages=tf.zeros([0], tf.int32),
         is_known=tf.fill([USERS], not popular),
         has_rated=tf.fill([USERS], False),
     )
