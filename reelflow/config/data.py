@@ -76,9 +76,18 @@ class DataConfig(Section):
     ratings: str | None = None
     """Glob of the ratings files inside the folder, for `csv`; none: `ratings*.csv*`."""
     movies: str | None = None
-    """Glob of the movies' file inside the folder, for `csv`; none: `movies*.csv*`, if there."""
+    """Glob of the movies' file inside the folder, for `csv`; none: found by its name, as `movies`,
+    `books` or `items`, if there; empty: there is none."""
     users: str | None = None
-    """Glob of the users' file inside the folder, for `csv`; read only with `use_users`."""
+    """Glob of the users' file inside the folder, for `csv`; none: found by its name; read only with
+    `use_users`."""
+    links: str | None = None
+    """Glob of a file with the ratings' ids of the movies, as `links.csv` of MovieLens, for `csv`;
+    none: `links*`, where the movies' file has the ids of The Movie Database; empty: none is
+    read."""
+    credits: str | None = None
+    """Glob of a file of casts and crews, for the movie features `director` and `star`, for `csv`;
+    none: `credits*`, if there."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Canonical column to the header name in a user's own files, as `user_id = "customer"`, or to
     the position where there is no header, as `"1"`; an empty name: there is no such column."""

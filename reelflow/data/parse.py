@@ -20,6 +20,7 @@ from reelflow.data.formats.adapter import Form, Layout, RatingsFile
 from reelflow.data.formats.source import Source
 from reelflow.data.forms import delimited, json_lines, netflix_prize, parquet_rows
 from reelflow.data.forms.rows import Codes, Rows
+from reelflow.data.ids import number_ids
 from reelflow.data.quarantine import Reason
 from reelflow.data.reading import Chunk, Mask, plan_chunks
 from reelflow.data.scale import Bounds
@@ -49,12 +50,14 @@ class Rules:
     """String array of the movies that there are, or None if every movie is accepted."""
     unrated: tuple[float, ...] = ()
     """Values that stand for "not rated"."""
+    numeric_ids: bool = False
+    """True if whole numbers are the same id however they are written."""
 
     @classmethod
     def of(cls, source: Source, movies: pa.Table | None) -> Rules:
         """Return the rules for a source whose catalogue has been read."""
         ids = None if movies is None else one_chunk(movies.column(columns.MOVIE_ID))
-        return cls(source.limits, ids, source.unrated)
+        return cls(source.limits, ids, source.unrated, source.adapter.movies_layout.numeric_ids)
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,8 @@ def validate(table: pa.Table, layout: Layout, rules: Rules) -> tuple[pa.Table, C
     reasons = np.zeros(table.num_rows, np.uint8)
     users, user_empty = _ids(cells[columns.USER_ID])
     movies, movie_empty = _ids(cells[columns.MOVIE_ID])
+    if rules.numeric_ids:
+        users, movies = number_ids(users), number_ids(movies)
     _refuse(reasons, user_empty | movie_empty, quarantine.EMPTY_ID)
 
     rating = np.ones(table.num_rows)

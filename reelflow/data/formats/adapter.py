@@ -16,9 +16,9 @@ class Adapter:
 
     format: Format
     ratings: str
-    movies: str
-    users: str
-    """Empty if the format has none."""
+    movies: str | None
+    users: str | None
+    """Empty if the format has none; None: files are known by their names (`companions`)."""
     delimiter: str
     """Of the ratings' columns; empty: found out."""
     movies_layout: TableLayout = MOVIES

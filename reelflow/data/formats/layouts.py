@@ -40,8 +40,12 @@ class TableLayout:
     """Separator of lists of genres; None: found out."""
     numeric_ids: bool = False
     """True if whole numbers are the same id however they are written."""
-    max_refused: float = 1.0
-    """Share of the rows that may be refused before the file is."""
+    links: str = ""
+    """Path of the links' file, which has the ratings' ids of the movies; empty: there is none."""
+    links_declared: bool = False
+    """True if the configuration names it; else it counts only where the ids are those of TMDB."""
+    credits: str = ""
+    """Path of the file of casts and crews; empty: there is none."""
 
     @property
     def setting(self) -> str:

@@ -30,7 +30,7 @@ RATINGS_GLOB: Final = "ratings*.csv*"
 """Of a user's own CSV files, unless the configuration has another."""
 
 
-def matching(names: list[str], glob: str) -> list[str]:
+def matching(names: list[str], glob: str | None) -> list[str]:
     """Return the names that match a glob, with or without `.gz` behind them, in order."""
     return [n for n in names if glob and (fnmatch(n, glob) or fnmatch(n, f"{glob}.gz"))]
 
@@ -45,12 +45,12 @@ def own_csv(config: DataConfig) -> Adapter:
     return Adapter(
         format=Format.CSV,
         ratings=config.ratings or RATINGS_GLOB,
-        movies=config.movies or "movies*.csv*",
-        users=config.users or "users*.csv*",
+        movies=config.movies,
+        users=config.users,
         delimiter=config.delimiter or "",
         mapping=config.columns,
         quoted=True,
-        movies_required=config.movies is not None,
+        movies_required=bool(config.movies),
     )
 
 

@@ -14,6 +14,7 @@ from reelflow.config import DataConfig, Format, Ids, SplitConfig, SplitKind
 from reelflow.data import containers, files
 from reelflow.data.formats import headers, tables
 from reelflow.data.formats.adapter import Adapter, RatingsFile
+from reelflow.data.formats.companions import What, find_companions
 from reelflow.data.formats.layouts import TableLayout
 from reelflow.data.formats.opening import open_ratings_file
 from reelflow.data.formats.recognise import find_adapter, matching
@@ -50,10 +51,11 @@ class Source:
     @property
     def paths(self) -> list[str]:
         """Every file that is read."""
-        movies = (self.movies_file, *self.older_movies_files)
+        layout = self.adapter.movies_layout
+        movies = (self.movies_file, *self.older_movies_files, layout.links, layout.credits)
         users = (self.users_file, *self.older_users_files)
         ratings = (file.path for file in self.ratings_files)
-        return [path for path in (*ratings, *movies, *users) if path is not None]
+        return [path for path in (*ratings, *movies, *users) if path]
 
     def read_movies(self) -> pa.Table | None:
         """Read the catalogue in the file's order; None if there is no movies' file.
@@ -112,8 +114,8 @@ class Source:
 
     def _name_of(self, path: str) -> str:
         """Return the name of a file, with the span's folder if it is not in the newest one."""
-        folder, _, name = path.rpartition("/")
-        return name if folder == self.folder.rstrip("/") else f"{folder.rpartition('/')[2]}/{name}"
+        inside = path.removeprefix(f"{self.folder.rstrip('/')}/")
+        return inside if inside != path else "/".join(path.split("/")[-2:])
 
 
 def open_source(config: DataConfig, folder: str, split: SplitConfig) -> Source:
@@ -172,10 +174,15 @@ def _open(
             "ratings" if split_name is None else f"split.{split_name}", glob
         )
     )
-    movies = _tables(with_tables, "movies", adapter.movies)
-    if not movies and adapter.movies_required:
+    taken = [file.path for file in ratings_files]
+    movies = _tables(with_tables, "movies", adapter.movies, taken)
+    if not movies and adapter.movies_required and adapter.movies:
         newest.matching_files("movies", adapter.movies)
-    users = _tables(with_tables, "users", adapter.users) if config.use_users else []
+    users = _tables(with_tables, "users", adapter.users, taken) if config.use_users else []
+    links = credit = []
+    if adapter.format is Format.CSV and movies:
+        links = _tables(with_tables, "links", config.links, taken)
+        credit = _tables(with_tables, "credits", config.credits, taken)
     _check_splits(ratings_files)
     return Source(
         format=adapter.format,
@@ -194,7 +201,12 @@ def _open(
         synthetic=any(_is_synthetic(at) for at in (*folders, *tables_only[-1:])),
         adapter=replace(
             adapter,
-            movies_layout=_configured(adapter.movies_layout, config, config.movies_columns),
+            movies_layout=replace(
+                _configured(adapter.movies_layout, config, config.movies_columns),
+                links=next(iter(links), ""),
+                links_declared=bool(config.links),
+                credits=next(iter(credit), ""),
+            ),
             users_layout=_configured(adapter.users_layout, config, config.users_columns),
         ),
         older_movies_files=tuple(movies[1:]),
@@ -217,7 +229,6 @@ def _configured(layout: TableLayout, config: DataConfig, mapping: Mapping[str, s
         genre_separator=config.genre_separator or layout.genre_separator,
         numeric_ids=config.ids is Ids.NUMBER,
         encoding=config.encoding or layout.encoding,
-        max_refused=config.max_quarantined,
     )
 
 
@@ -244,14 +255,20 @@ class _Folder:
         return chosen
 
 
-def _tables(folders: list[_Folder], what: str, glob: str) -> list[str]:
-    """Return the folders' files of movies or users, at most one of each, in the given order."""
+def _tables(folders: list[_Folder], what: What, glob: str | None, taken: list[str]) -> list[str]:
+    """Return the folders' files of movies, users etc., at most one of each, in the given order.
+
+    Without a glob they are known by their names; `taken` are paths of ratings files.
+    """
     paths = []
     for at in folders:
         chosen = matching(at.names, glob)
+        if glob is None:
+            free = [name for name in at.names if files.join(at.path, name) not in taken]
+            chosen = find_companions(free, what)
         if len(chosen) > 1:
             raise BadInput(
-                f"Several {what} files match {glob} in {at.path}: {', '.join(chosen)}.",
+                f"Several files of {what} are in {at.path}: {', '.join(chosen)}.",
                 f"Name one of them in data.{what}.",
             )
         paths += [files.join(at.path, name) for name in chosen]

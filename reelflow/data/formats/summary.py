@@ -51,8 +51,12 @@ class TableSummary(BaseModel):
     kept: int
     duplicates: int = 0
     """Rows that were there before with the same content."""
+    links: str | None = None
+    """Name of the links' file, by which the ids became those of the ratings."""
     unlinked: int = 0
-    """Rows without a movie id in the links' file."""
+    """Rows without an id in it."""
+    credits: str | None = None
+    """Name of the file that directors and stars come from."""
     quarantined: dict[str, int] = {}
     """Refused rows by the name of the reason."""
     genres: GenreSummary | None = None

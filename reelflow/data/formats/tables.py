@@ -6,16 +6,17 @@ import html
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
 
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
-from reelflow.data import quarantine, schema
-from reelflow.data.formats import cells
+from reelflow.data import containers, quarantine, schema
+from reelflow.data.formats import cells, headers
 from reelflow.data.formats.cells import Cell
+from reelflow.data.formats.joins import PEOPLE, linked_id, read_credits, read_links
 from reelflow.data.formats.layouts import FLAG, TableLayout
 from reelflow.data.formats.records import Found, Record, open_table
 from reelflow.data.formats.summary import GenreSummary, TableSummary
@@ -50,7 +51,7 @@ class _Row:
     line: int
     raw: bytes
     identity: str
-    values: Mapping[str, Cell]
+    values: dict[str, Cell]
 
 
 def read_table(path: str, name: str, layout: TableLayout, required: bool = True) -> TableReading:
@@ -66,8 +67,8 @@ def read_table(path: str, name: str, layout: TableLayout, required: bool = True)
         required: refuse a file without rows.
 
     Raises:
-        BadInput: the file cannot be read, its header names no id, it has no usable row though one
-            is required, or more of its rows than the layout allows are refused.
+        BadInput: the file cannot be read, its header names no id, or none of its rows can be used;
+            or it has none though one is required.
     """
     opened = open_table(path, layout)
     places, flags, further = _columns(opened.found, layout, path)
@@ -86,6 +87,14 @@ def read_table(path: str, name: str, layout: TableLayout, required: bool = True)
             duplicates += same
             if not same:
                 refused.append((record, quarantine.CONFLICT))
+    people = _people(layout, further)
+    links = layout.links if _by_links(opened.found, places, layout) else ""
+    used, unlinked = list(rows.values()), 0
+    for row in used if people else ():
+        of_movie = people.get(linked_id(row.identity), {})
+        row.values.update({_feature(name): values for name, values in of_movie.items()})
+    if links:
+        used, unlinked = _linked(used, links, layout.numeric_ids)
     counts = Counter(reason.name for _, reason in refused)
     summary = TableSummary(
         file=name,
@@ -101,8 +110,11 @@ def read_table(path: str, name: str, layout: TableLayout, required: bool = True)
             if at not in {*places.values(), *further.values()}
         ],
         rows=read,
-        kept=len(rows),
+        kept=len(rows) - unlinked,
         duplicates=duplicates,
+        links=_base(links),
+        unlinked=unlinked,
+        credits=_base(layout.credits) if people else None,
         quarantined=dict(counts),
     )
     aside = tuple(
@@ -110,10 +122,10 @@ def read_table(path: str, name: str, layout: TableLayout, required: bool = True)
     )
     _check(summary, aside, layout, path, required)
     if layout.what == "users":
-        table = pa.Table.from_pylist([_user(row) for row in rows.values()], schema=schema.USERS)
+        table = pa.Table.from_pylist([_user(row) for row in used], schema=schema.USERS)
     else:
-        genres, summary = _genres([*rows.values()], summary, layout)
-        table = _movies([*rows.values()], genres, layout)
+        genres, summary = _genres(used, summary, layout)
+        table = _movies(used, genres, layout)
     return TableReading(table, (summary,), aside)
 
 
@@ -133,6 +145,38 @@ def _columns(
         name: simple.index(name.lower()) for name in layout.features if name.lower() in simple
     }
     return places, {}, further
+
+
+def _people(layout: TableLayout, further: Mapping[str, int]) -> Mapping[str, dict[str, list[str]]]:
+    """Read the features that credits have and the movies' file has not."""
+    wanted = [n for n in layout.features if n.lower() in PEOPLE and n not in further]
+    return read_credits(layout.credits, wanted) if wanted and layout.credits else {}
+
+
+def _by_links(found: Found, places: Mapping[str, int], layout: TableLayout) -> bool:
+    """Return True if ids are to be looked up: by the configuration, or since they are TMDB's."""
+    if not layout.links or not found.names:
+        return False
+    simple = [headers.simple_name(name) for name in found.names]
+    tmdb = simple[places[columns.MOVIE_ID]] in ("id", "imdbid") and "imdbid" in simple
+    return tmdb or layout.links_declared
+
+
+def _linked(rows: Sequence[_Row], links: str, numeric: bool) -> tuple[list[_Row], int]:
+    """Return the rows with the ratings' ids, and the number of those without one."""
+    ids = read_links(links, [row.identity for row in rows])
+    linked: dict[str, _Row] = {}
+    unlinked = 0
+    for row in rows:
+        of_ratings = ids.get(linked_id(row.identity), [])
+        unlinked += not of_ratings
+        for identity in map(number_id, of_ratings) if numeric else of_ratings:
+            linked.setdefault(identity, replace(row, identity=identity))
+    return list(linked.values()), unlinked
+
+
+def _base(path: str) -> str | None:
+    return containers.base_name(path.rpartition("/")[2]) or None
 
 
 def _label(found: Found, at: int) -> str:
@@ -180,23 +224,18 @@ def _check(
     what = layout.what.removesuffix("s")
     if required and not summary.rows:
         raise BadInput(f"{path} holds no {what}.", "Restore the file.")
-    if not refused or (summary.kept and len(refused) <= layout.max_refused * summary.rows):
+    if summary.kept or not summary.rows:
         return
+    if summary.unlinked:
+        raise BadInput(f"{path}: none of its movies is in {summary.links}.", "Restore the file.")
     reasons = ", ".join(f"{name} {n:,}" for name, n in summary.quarantined.items())
     shown = "; ".join(
         f"line {row.line} ({row.reason}) {row.row[:_SHOWN_BYTES].decode('utf-8', 'replace')!r}"
         for row in refused[:_SHOWN]
     )
-    more = f"; and {len(refused) - _SHOWN:,} more" if len(refused) > _SHOWN else ""
     raise BadInput(
-        f"{path}: {len(refused):,} of {summary.rows:,} rows cannot be used: {reasons}. "
-        f"They are {shown}{more}.",
-        "Mend or remove them"
-        + (
-            f", or raise data.max_quarantined above {len(refused) / summary.rows:.3g}."
-            if summary.kept
-            else "."
-        ),
+        f"{path}: none of the {summary.rows:,} rows can be used: {reasons}. The first: {shown}.",
+        "Mend the file.",
     )
 
 

@@ -105,7 +105,7 @@ BOOKS = (
 
 
 def test_book_crossing(tmp_path: Path) -> None:
-    layout = TableLayout("movies", features=("book-author",), max_refused=0.5)
+    layout = TableLayout("movies", features=("book-author",))
     read = reading(
         tmp_path / "BX-Books.csv", (BOOKS + '"1";"Né";"";"";""\n').encode("latin-1"), layout
     )
@@ -174,7 +174,7 @@ def test_bad_rows_are_set_aside_with_their_bytes(tmp_path: Path) -> None:
         f"movieId,title,genres\n{good}7,short\n,empty,Drama\n10,T10,Drama\n11,other,Drama\n"
         '8,"open quote,Drama\n9,"Bar, The",Drama\n3,"several\nlines",Drama\n4,"a "b" c",Drama\n'
     )
-    read = reading(tmp_path / "movies.csv", content, TableLayout("movies", max_refused=0.1))
+    read = reading(tmp_path / "movies.csv", content, TableLayout("movies"))
     assert [(row.line, row.reason, row.row) for row in read.refused] == [
         (42, "columns", b"7,short"),
         (43, "empty_id", b",empty,Drama"),
@@ -186,8 +186,6 @@ def test_bad_rows_are_set_aside_with_their_bytes(tmp_path: Path) -> None:
     assert summary.rows == summary.kept + summary.duplicates + summary.refused
     ids, titles = (read.table.column(at).to_pylist() for at in (0, 1))
     assert [titles[ids.index(i)] for i in "934"] == ["Bar, The", "several lines", 'a "b" c']
-    with pytest.raises(BadInput, match="4 of 48 rows cannot be used: columns 2, empty_id 1"):
-        reading(tmp_path / "movies.csv", content, TableLayout("movies", max_refused=0.05))
 
 
 @pytest.mark.parametrize(
@@ -254,7 +252,7 @@ def test_what_is_no_table_is_said(
 
 
 def test_ids_as_numbers(tmp_path: Path) -> None:
-    layout = TableLayout("movies", numeric_ids=True, max_refused=0.5)
+    layout = TableLayout("movies", numeric_ids=True)
     read = reading(tmp_path / "m.csv", "id,title\n007,A\n7.0,A\nx07,B\n0,C\n-3.,D\n", layout)
     assert read.table.column("movie_id").to_pylist() == ["7", "x07", "0", "-3"]
     # Content is the same, however the id is written.
@@ -264,7 +262,7 @@ def test_ids_as_numbers(tmp_path: Path) -> None:
 def test_values_of_json_are_as_text(tmp_path: Path) -> None:
     rows = [{"id": 3.0, "title": "A", "more": {"x": [1]}}, {"id": 4, "year": 1999, "title": None}]
     text = "\n".join(map(json.dumps, [*rows, [1]]))
-    read = reading(tmp_path / "m.json", text, TableLayout("movies", max_refused=0.4))
+    read = reading(tmp_path / "m.json", text, TableLayout("movies"))
     assert [tuple(row.values()) for row in read.table.to_pylist()] == [
         ("3", "A", [], None),
         ("4", "4", [], 1999),
