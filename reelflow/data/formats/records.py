@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import ast
 import codecs
-import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, Any, Final, NamedTuple
@@ -24,12 +22,12 @@ from reelflow.data import containers, quarantine
 from reelflow.data.formats.cells import Cell, as_cell
 from reelflow.data.formats.layouts import TableLayout
 from reelflow.data.formats.splitting import CELL_BYTES, Splitter, find_delimiter, quotes_escaped
+from reelflow.data.parquet import MAGIC, open_parquet
 from reelflow.data.quarantine import Reason
 
 _BLOCK: Final = 2**20
 _SNIFFED: Final = 200
 """Lines that are looked at to find things out."""
-_PARQUET: Final = b"PAR1"
 _BATCH: Final = 4_096
 _RESTORE: Final = "Restore the file, or take it out of the data folder."
 
@@ -86,7 +84,7 @@ def open_table(path: str, layout: TableLayout) -> Table:
         head = content.read(_BLOCK)
     if not head.strip(codecs.BOM_UTF8 + b" \t\r\n"):
         raise BadInput(f"{path} is empty.", _RESTORE)
-    if head.startswith(_PARQUET):
+    if head.startswith(MAGIC):
         return _open_parquet(path)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise BadInput(f"{path} is UTF-16.", "Save the file as UTF-8.")
@@ -261,30 +259,27 @@ def _json_records(path: str, end: bytes, names: Sequence[str]) -> Iterator[Recor
 
 
 def _open_parquet(path: str) -> Table:
-    with _parquet(path) as file:
+    with open_parquet(path) as file:
         names = tuple(file.schema_arrow.names)
     records = _Lazy(lambda: _parquet_records(path))
     return Table(Found("Parquet", "", "", names, len(names), names), records)
 
 
-@contextmanager
-def _parquet(path: str) -> Iterator[Any]:
-    import pyarrow.parquet
-
-    with _content(path) as content:
-        stored = content if content.seekable() else io.BytesIO(content.read())
-        try:
-            yield pyarrow.parquet.ParquetFile(stored)
-        except (pa.ArrowException, ValueError, OverflowError, OSError) as error:
-            raise BadInput(f"{path}: the Parquet file is damaged: {error}.", _RESTORE) from error
-
-
 def _parquet_records(path: str) -> Iterator[Record]:
     number = 0
-    with _parquet(path) as file:
+    with open_parquet(path) as file:
         for batch in file.iter_batches(batch_size=_BATCH):
             # By column: two columns may have the same name.
-            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            for row in zip(*map(_values, batch.columns), strict=True):
                 number += 1
                 raw = json.dumps(row, ensure_ascii=False, default=str).encode(errors="replace")
                 yield Record(number, raw, [as_cell(value) for value in row])
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """Return Python's values of a column; times that Python has no room for are texts."""
+    try:
+        values: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError):
+        values = column.cast(pa.string()).to_pylist()
+    return values
