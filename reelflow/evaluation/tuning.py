@@ -18,15 +18,17 @@ import tensorflow as tf
 from keras_tuner.engine import base_tuner
 from pydantic import ValidationError
 
-from reelflow.base.columns import RATING_TASK, RETRIEVAL_TASK, TEST, VALIDATION
+from reelflow.base.columns import TEST, VALIDATION
 from reelflow.base.common import send_notice
 from reelflow.base.errors import BadInput, ReelflowError
-from reelflow.base.metrics import GATE_METRICS, LIKED, METRICS, Metric
+from reelflow.base.metrics import GATE_METRICS, LIKED, METRICS
 from reelflow.config import ModelConfig, TrainConfig, TunerConfig, Value
 from reelflow.config.tuning_space import EPOCHS, HYPERBAND_EPOCHS, hyperparameters
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
-from reelflow.evaluation.metrics import row_columns, summarise
+from reelflow.evaluation.knowledge import is_by_time, live_histories
+from reelflow.evaluation.metrics import Predictions, row_columns, summarise
 from reelflow.evaluation.predictions import TestRows, model_predictions
+from reelflow.evaluation.results import Summary
 from reelflow.evaluation.trials import Trial
 from reelflow.model.mixing import choose
 from reelflow.model.signatures import ServingModel
@@ -36,10 +38,18 @@ from reelflow.model.timelines import sample_rows
 from reelflow.saved_model.client import Signatures
 
 Metrics = dict[str, float]
-"""`top_10`, `ndcg_10` and so on under the unseen protocol, `liked/top_10` and so on, `rmse`."""
+"""`top_10`, `ndcg_10` and so on under the unseen protocol, `liked/top_10` and so on, `rmse`; with
+live histories `live/top_10` and so on."""
 
 JOINT: Final = "joint"
-"""The objective that is made of the gate's metrics."""
+"""The objective of lists and stars."""
+LISTS: Final = "lists"
+"""The objective of lists: what is liked at the top, and what is found at all."""
+ALONE: Final = {"liked_ndcg_10": f"{LIKED}/ndcg_10"}
+"""Objective to the key of the metric that it is, where they differ."""
+LIVE: Final = "live"
+LIVE_ROWS: Final = 10_000
+"""Validation rows that live histories are measured on, at most, drawn by seed."""
 OBJECTIVE: Final = "objective"
 """The objective's name within KerasTuner."""
 
@@ -84,42 +94,52 @@ def measure(
 
     Returns:
         Metrics of exact ranks over the whole catalogue under the unseen protocol (`top_10`,
-        `ndcg_10` and so on), over liked rows alone (`liked/ndcg_10`), and those of the gate's
-        metrics that are not ranked: `rmse`, in stars.
+        `ndcg_10` and so on), over liked rows alone (`liked/ndcg_10`), where the split is by time
+        the same with live histories (`live/ndcg_10`), and those of the gate's metrics that are not
+        ranked: `rmse`, in stars.
     """
     users = np.arange(data.sizes.users).astype(str).tolist()
-    movies = np.array(data.catalogue.movie_id, object)
-    test_rows = TestRows(
-        user_id=rows.user_index.astype(str).astype(object),
-        movie_id=movies[rows.movie_index],
-        encoded=rows,
-    )
+    asked = _as_rows(rows, data)
     threshold = like_threshold(data.train.rating, model)
     mixture = choose(joint, data, users, model, train, threshold).mixture
     serving = ServingModel(joint, data, users, mixture, model, hidden=(VALIDATION, TEST))
-    signatures = Signatures(serving.signatures())
-    predictions = model_predictions(signatures, test_rows, len(movies))
-    columns = row_columns(predictions, rows.rating, threshold)
-    summary = summarise(columns)
+    signatures, movies = Signatures(serving.signatures()), len(data.catalogue)
+    summary = _summary(model_predictions(signatures, asked, movies), rows, threshold)
     others = [gated.metric.key for gated in GATE_METRICS.values() if not gated.metric.ranked]
-    liked = {f"{LIKED}/{key}": value for key, value in summary.liked.items()}
-    return {**summary.unseen, **liked, **{key: getattr(summary, key) for key in others}}
+    metrics = {**_ranked(summary), **{key: getattr(summary, key) for key in others}}
+    everything = _as_rows(data.validation.only_known(data.sizes), data)
+    if is_by_time(everything.encoded, data):
+        drawn = everything.drawn(LIVE_ROWS, train.seed)
+        histories = live_histories(everything, drawn)
+        if histories is not None:
+            some = everything.take(drawn)
+            predictions = model_predictions(signatures, some, movies, live=histories)
+            live = _ranked(_summary(predictions, some.encoded, threshold))
+            metrics |= {f"{LIVE}/{key}": value for key, value in live.items()}
+    return metrics
 
 
-def objective_metrics(tuner: TunerConfig, model: ModelConfig) -> list[Metric]:
-    """The metrics that the objective is made of.
+def _as_rows(rows: EncodedRatings, data: EncodedData) -> TestRows:
+    """Name users by their numbers."""
+    movies = np.array(data.catalogue.movie_id, object)
+    users = rows.user_index.astype(str).astype(object)
+    return TestRows(user_id=users, movie_id=movies[rows.movie_index], encoded=rows)
 
-    `joint` takes the gate's metrics of all tasks that are switched on.
-    """
-    if tuner.objective != JOINT:
-        return [METRICS[tuner.objective]]
-    weights = {RETRIEVAL_TASK: model.retrieval_weight, RATING_TASK: model.rating_weight}
-    return [gated.metric for gated in GATE_METRICS.values() if weights[gated.metric.task]]
+
+def _summary(predictions: Predictions, rows: EncodedRatings, threshold: float) -> Summary:
+    return summarise(row_columns(predictions, rows.rating, threshold))
+
+
+def _ranked(summary: Summary) -> Metrics:
+    return {**summary.unseen, **{f"{LIKED}/{key}": value for key, value in summary.liked.items()}}
 
 
 def lower_is_better(tuner: TunerConfig, model: ModelConfig) -> bool:
     """Return True if the objective is an error."""
-    return not any(metric.higher_is_better for metric in objective_metrics(tuner, model))
+    if tuner.objective == JOINT:
+        return not model.retrieval_weight
+    metric = METRICS.get(tuner.objective)
+    return metric is not None and not metric.higher_is_better
 
 
 def score(
@@ -127,8 +147,10 @@ def score(
 ) -> float:
     """The objective's value; not a number if the model is broken.
 
-    `joint` weighs a point of top-100 accuracy like a hundredth of a standard deviation of the
-    ratings, whatever their scale. A metric alone is in its own unit.
+    `lists` is the geometric mean of liked NDCG@10 and unseen top-100 accuracy, so that a percent of
+    either weighs alike; `joint` takes from it the errors of the stars in standard deviations of the
+    ratings, whatever their scale. Figures of lists are means of those with nightly and with live
+    histories, where these were measured. A metric alone is in its own unit.
 
     Args:
         metrics: by `measure`.
@@ -136,13 +158,34 @@ def score(
         model: for the tasks that are on.
         deviation: standard deviation of the ratings, in stars, above 0.
     """
-    parts, higher = objective_metrics(tuner, model), not lower_is_better(tuner, model)
-    value = 0.0
-    for metric in parts:
-        scale = deviation if metric.unit == "stars" and len(parts) > 1 else 1.0
-        sign = 1.0 if metric.higher_is_better == higher else -1.0
-        value += sign * metrics[metric.key] / scale
+    objective = tuner.objective
+    if objective == LISTS:
+        value = _lists(metrics)
+    elif objective == JOINT:
+        errors = [
+            metrics[gated.metric.key]
+            for gated in GATE_METRICS.values()
+            if not gated.metric.ranked and model.rating_weight
+        ]
+        value = sum(errors)
+        if model.retrieval_weight:
+            value = _lists(metrics) - value / deviation
+    else:
+        value = _served(metrics, ALONE.get(objective, objective))
     return value if math.isfinite(value) else math.nan
+
+
+def _lists(metrics: Metrics) -> float:
+    """Return the objective `lists`; without a liked rating by all of them."""
+    liked = f"{LIKED}/ndcg_10"
+    gains = _served(metrics, liked if liked in metrics else "ndcg_10")
+    return math.sqrt(gains * _served(metrics, "top_100"))
+
+
+def _served(metrics: Metrics, key: str) -> float:
+    """Return the mean of a metric with nightly and live histories, of those that there are."""
+    values = [metrics[path] for path in (key, f"{LIVE}/{key}") if path in metrics]
+    return sum(values) / len(values) if values else math.nan
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,22 @@ def test_a_trained_model_is_measured_on_validation(model: Trained) -> None:
     assert metrics["mrr"] > 1 / 3 - 0.05
     assert metrics["liked/top_5"] == 1
     assert metrics["rmse"] < 1
+    # Each user has one validation rating: nobody has done anything since the cut.
+    assert not any(key.startswith("live/") for key in metrics)
+
+
+def test_where_users_go_on_live_histories_are_measured_too(model: Trained) -> None:
+    board = checkerboard()
+    board.validation.extend(
+        (user, movie, stars, time + 1) for user, movie, stars, time in board.test
+    )
+    board.test.clear()
+    data = board.data
+    rows = validation_rows(data, trained.TRAIN)
+    metrics = measure(model.joint, data, rows, trained.MODEL, trained.TRAIN)
+    assert metrics["live/top_5"] == 1
+    # Of the three that are left, one is known by then for half of the rows.
+    assert metrics["live/mrr"] > metrics["mrr"]
 
 
 def test_the_better_learning_rate_wins(tmp_path: Path) -> None:

@@ -12,21 +12,21 @@ from reelflow.base.common import notices_to
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.base.metrics import GATE_METRICS, METRICS, GateMetric
 from reelflow.config import ModelConfig, Range, Space, TrainConfig, TunerConfig, Value
-from reelflow.config.tuning_space import keys
+from reelflow.config.tuning_space import inside, keys
 from reelflow.evaluation.tuning import Outcome, Search, lower_is_better, oracle, score
 
 MODEL, TRAIN = ModelConfig(), TrainConfig()
 SPACE = Space(
-    model={"embedding_size": (32, 64), "loss": ("full_softmax", "in_batch_softmax")},
+    model={"embedding_size": (32, 64), "loss": ("sampled_softmax", "in_batch_softmax")},
     train={"learning_rate": Range(min=0.001, max=0.1, log=True)},
 )
 TUNER = TunerConfig(trials=8, space=SPACE, objective="ndcg_10")
 
 
 def _worth(values: Mapping[str, Value]) -> Outcome:
-    """Best for the smallest learning rate, the larger embedding and the full softmax."""
+    """Best for the smallest learning rate, the larger embedding and the sampled softmax."""
     worth = -float(values["train.learning_rate"])
-    worth += (values["model.embedding_size"] == 64) + (values["model.loss"] == "full_softmax")
+    worth += (values["model.embedding_size"] == 64) + (values["model.loss"] == "sampled_softmax")
     return Outcome(worth, {"ndcg_10": worth})
 
 
@@ -131,32 +131,62 @@ def test_an_empty_space_is_refused() -> None:
         oracle(tuner, MODEL, TRAIN, lower_is_better=False)
 
 
+LISTS = {"top_100": 0.64, "liked/ndcg_10": 0.25, "mrr": 0.1}
+"""Their geometric mean is 0.4."""
+
+
+def _objective(name: str) -> TunerConfig:
+    return TUNER.model_copy(update={"objective": name})
+
+
 def test_joint_is_the_objective_of_the_tasks_that_are_on() -> None:
     tuner = TunerConfig()
-    metrics = {"top_100": 0.5, "rmse": 0.9, "mrr": 0.1}
+    metrics = {**LISTS, "rmse": 0.9}
     both, rating = MODEL, MODEL.model_copy(update={"retrieval_weight": 0.0})
     retrieval = MODEL.model_copy(update={"rating_weight": 0.0})
-    assert score(metrics, tuner, both) == pytest.approx(-0.4)
+    assert score(metrics, tuner, both) == pytest.approx(-0.5)
     # On a scale ten times as wide the same model has the same objective.
     wide = {**metrics, "rmse": 9.0}
-    assert score(wide, tuner, both, deviation=10.0) == pytest.approx(-0.4)
+    assert score(wide, tuner, both, deviation=10.0) == pytest.approx(-0.5)
     assert score(wide, tuner, rating, deviation=10.0) == 9.0
-    assert score(metrics, tuner, retrieval) == 0.5
+    assert score(metrics, tuner, retrieval) == pytest.approx(0.4)
     assert score(metrics, tuner, rating) == 0.9
     assert [lower_is_better(tuner, model) for model in (both, retrieval, rating)] == [
         False,
         False,
         True,
     ]
-    assert score(metrics, tuner.model_copy(update={"objective": "mrr"}), both) == 0.1
+    assert score(metrics, _objective("mrr"), both) == 0.1
     broken = {**metrics, "rmse": float("inf")}
     assert score(broken, tuner, both) != score(broken, tuner, both)
 
 
-def test_joint_takes_every_metric_of_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_joint_takes_every_error_of_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     row = GateMetric(METRICS["mae"], "mae", "mae_max", "mae_margin")
     monkeypatch.setitem(GATE_METRICS, "mae", row)
-    metrics, tuner = {"top_100": 0.5, "rmse": 0.9, "mae": 0.7}, TunerConfig()
-    assert score(metrics, tuner, MODEL) == pytest.approx(0.5 - 0.9 - 0.7)
+    metrics, tuner = {**LISTS, "rmse": 0.9, "mae": 0.7}, TunerConfig()
+    assert score(metrics, tuner, MODEL) == pytest.approx(0.4 - 0.9 - 0.7)
     rating = MODEL.model_copy(update={"retrieval_weight": 0.0})
     assert score(metrics, tuner, rating) == pytest.approx(0.9 + 0.7)
+
+
+def test_lists_are_judged_nightly_and_live() -> None:
+    live = {**LISTS, "live/top_100": 0.98, "live/liked/ndcg_10": 0.75}
+    assert score(LISTS, _objective("lists"), MODEL) == pytest.approx(0.4)
+    assert score(live, _objective("lists"), MODEL) == pytest.approx((0.5 * 0.81) ** 0.5)
+    assert score(live, _objective("liked_ndcg_10"), MODEL) == 0.5
+    assert score(live, _objective("top_100"), MODEL) == pytest.approx(0.81)
+    assert not lower_is_better(_objective("lists"), MODEL)
+    assert not lower_is_better(_objective("liked_ndcg_10"), MODEL)
+    assert lower_is_better(_objective("rmse"), MODEL)
+
+
+def test_without_a_liked_rating_all_of_them_count() -> None:
+    assert score({"top_100": 0.64, "ndcg_10": 0.25}, _objective("lists"), MODEL) == 0.4
+
+
+def test_the_default_space_has_the_configuration_in_place() -> None:
+    """So that the first trial is what is configured."""
+    now = {f"model.{k}": v for k, v in MODEL.model_dump().items()}
+    now |= {f"train.{k}": v for k, v in TRAIN.model_dump().items()}
+    assert [key for key, values in keys(Space()).items() if not inside(now[key], values)] == []
