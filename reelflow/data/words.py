@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reelflow.base.nouns import MOVIE, Noun
 from reelflow.config import Feedback, SplitKind
-from reelflow.data.ingest.results import IngestSummary, RatingScale, SplitChoice
+from reelflow.data.ingest.results import IdHint, IngestSummary, RatingScale, SplitChoice
 
 _KINDS = {
     SplitKind.TEMPORAL: "one moment divides all ratings",
@@ -89,3 +89,24 @@ def data_sentences(summary: IngestSummary, noun: Noun = MOVIE) -> list[str]:
     """Return all that ingestion decided by itself."""
     scale = scale_sentences(summary.ratings, summary.repeated, summary.unrated, noun)
     return [*scale, f"Split {split_sentence(summary.split)}"]
+
+
+def id_sentence(hint: IdHint) -> str:
+    """Return why ratings have no movie, and the setting by which they have."""
+    rating, movie = hint.example
+    if hint.kind is None:
+        return (
+            f"{hint.known:.0%} of the ratings are of movies that the movies' file has; its ids are "
+            f"written like {movie}, and {rating} is not there."
+        )
+    setting = 'data.ids = "number"'
+    if hint.kind == "column":
+        setting = f'data.movies_columns.movie_id = "{hint.column}"'
+        return (
+            f"The column {hint.column} of the movies' file has the movies of {hint.best:.0%} of "
+            f"the ratings, as {rating}, and not of {hint.known:.0%}: set {setting}."
+        )
+    return (
+        f"{rating} is not in the movies' file, but {movie} is: set {setting}, and {hint.best:.0%} "
+        f"of the ratings have a movie, not {hint.known:.0%}."
+    )

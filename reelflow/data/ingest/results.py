@@ -127,6 +127,24 @@ class RatingScale(BaseModel):
         return self.feedback is Feedback.STARS
 
 
+class IdHint(BaseModel):
+    """The reason, as far as a sample tells, for ratings of movies that the movies' file lacks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["number", "column"] | None = None
+    """`number`: the ids are the same whole numbers, written otherwise; `column`: another column of
+    the movies' file has them; None: neither."""
+    known: float
+    """Share of the ratings whose movie is in the movies' file, 0 to 1."""
+    best: float
+    """Share of them by the other reading of the ids; `known` without one."""
+    column: str | None = None
+    """That column."""
+    example: tuple[str, str]
+    """Id of a rating, and the one of the movies' file that fits; any one if none does."""
+
+
 class IngestSummary(Result):
     """Counts of what was read, kept and refused."""
 
@@ -161,6 +179,8 @@ class IngestSummary(Result):
     """SHA-256 of the ratings and movies that were kept, whatever their order."""
     absent_features: list[str] = []
     """Features that the configuration asks for and the data lack, in words."""
+    ids: IdHint | None = None
+    """Set if there is a movies' file, and ratings of movies that it does not have."""
     tables: list[TableSummary] = []
     """Files of movies and users; their rows are in none of the counts above, but in quarantine."""
 
