@@ -29,6 +29,9 @@ class Format(str, Enum):
     MOVIELENS_1M = "movielens-1m"
     MOVIELENS_CSV = "movielens-csv"
     NETFLIX = "netflix"
+    NETFLIX_PRIZE = "netflix-prize"
+    BOOK_CROSSING = "book-crossing"
+    RECBOLE = "recbole"
     CSV = "csv"
 
 
@@ -74,7 +77,8 @@ class DataConfig(Section):
     format: Format = Format.AUTO
     """Source format; `auto` recognises it from the folder's content."""
     ratings: str | None = None
-    """Glob of the ratings files inside the folder, for `csv`; none: `ratings*.csv*`."""
+    """Glob of the ratings files inside the folder, or in its zip archives, for `csv`; none:
+    `ratings*` with the usual endings, or the only table that can hold ratings."""
     movies: str | None = None
     """Glob of the movies' file inside the folder, for `csv`; none: found by its name, as `movies`,
     `books` or `items`, if there; empty: there is none."""

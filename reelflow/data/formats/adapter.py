@@ -12,7 +12,10 @@ from reelflow.data.formats.layouts import MOVIES, USERS, TableLayout
 
 @dataclass(frozen=True)
 class Adapter:
-    """A source format: globs of its files inside the folder, and the way to read each."""
+    """A source format: globs of its files inside the folder, and the way to read each.
+
+    Of several globs with `|` between the first that any file matches counts.
+    """
 
     format: Format
     ratings: str
@@ -31,8 +34,12 @@ class Adapter:
     """True if the ratings' values may stand in double quotes."""
     scale: tuple[float, float] | None = None
     """Lowest and highest rating of the format's documents; None: any scale."""
+    unrated: tuple[float, ...] = ()
+    """Values that stand for "not rated" by the format's documents."""
     movies_required: bool = True
     """True if the source is refused without a movies' file."""
+    only_table: bool = False
+    """True if no name said which file holds the ratings, and only one can."""
 
 
 class Form(str, Enum):

@@ -1,4 +1,9 @@
-"""The Netflix Prize data as CSV: no timestamps; movie names unquoted although they hold commas."""
+"""The Netflix Prize data, whose names of movies are unquoted although they hold commas.
+
+- As published: `training_set/mv_0000001.txt` and so on, or the four `combined_data_1.txt` of the
+  copies, with dates.
+- As CSV, without times.
+"""
 
 from __future__ import annotations
 
@@ -29,4 +34,15 @@ ADAPTER = Adapter(
     },
     scale=(1.0, 5.0),
     movies_layout=TableLayout("movies", delimiter=",", quoted=False, rest=3),
+)
+
+PRIZE = Adapter(
+    format=Format.NETFLIX_PRIZE,
+    ratings="combined_data_*.txt|mv_*.txt",
+    movies="movie_titles.csv|movie_titles.txt",
+    users="",
+    delimiter=",",
+    scale=(1.0, 5.0),
+    movies_layout=TITLES,
+    movies_required=False,
 )

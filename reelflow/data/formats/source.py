@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final
 
 import pyarrow as pa
 
@@ -17,10 +19,13 @@ from reelflow.data.formats.adapter import Adapter, RatingsFile
 from reelflow.data.formats.companions import What, find_companions
 from reelflow.data.formats.layouts import TableLayout
 from reelflow.data.formats.opening import open_ratings_file
-from reelflow.data.formats.recognise import find_adapter, matching
+from reelflow.data.formats.recognise import find_adapter, find_table, look_alikes, matching
 from reelflow.data.formats.tables import TableReading
 from reelflow.data.scale import Bounds
 from reelflow.data.spans import Window
+
+TRAINING_SET: Final = "training_set"
+"""Sub-folder of the Netflix Prize, with a file for each movie."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,9 @@ class Source:
     """Movies' files of earlier spans, the newest first, for movies that later ones lack."""
     older_users_files: tuple[str, ...] = ()
     """Users' files of earlier spans, likewise."""
+    look_alikes: tuple[str, ...] = ()
+    """Files that are not read although their names are those of ratings: the same compressed, or
+    another kind of file."""
 
     @property
     def paths(self) -> list[str]:
@@ -159,6 +167,11 @@ def _open(
     # Movies' files alone may prove a format, and they may lie above the spans.
     names = dict.fromkeys(name for at in (newest, *tables_only[-1:]) for name in at.names)
     adapter = find_adapter(config, newest.path, list(names), newest.folders)
+    if adapter is None:
+        names.update(dict.fromkeys(newest.members))
+        adapter = find_adapter(config, newest.path, list(names), newest.folders)
+    if adapter is None:
+        adapter = find_table(config, newest.path, [*names], newest.folders)
     globs: dict[str | None, object] = {None: adapter.ratings}
     if split.kind is SplitKind.PREDEFINED:  # train first: of equal rows the first is kept
         globs = {name: getattr(split, name) for name in columns.RATING_SPLITS}
@@ -174,15 +187,20 @@ def _open(
             "ratings" if split_name is None else f"split.{split_name}", glob
         )
     )
+    archives = _check_archives(ratings_files)
+    read = {file.name for file in ratings_files}
+    likely = [n for at in folders for n in look_alikes(at.names, adapter.ratings)]
     taken = [file.path for file in ratings_files]
-    movies = _tables(with_tables, "movies", adapter.movies, taken)
+    movies = _tables(with_tables, "movies", adapter.movies, taken, archives)
     if not movies and adapter.movies_required and adapter.movies:
         newest.matching_files("movies", adapter.movies)
-    users = _tables(with_tables, "users", adapter.users, taken) if config.use_users else []
+    users: list[str] = []
+    if config.use_users:
+        users = _tables(with_tables, "users", adapter.users, taken, archives)
     links = credit = []
     if adapter.format is Format.CSV and movies:
-        links = _tables(with_tables, "links", config.links, taken)
-        credit = _tables(with_tables, "credits", config.credits, taken)
+        links = _tables(with_tables, "links", config.links, taken, archives)
+        credit = _tables(with_tables, "credits", config.credits, taken, archives)
     _check_splits(ratings_files)
     return Source(
         format=adapter.format,
@@ -195,7 +213,7 @@ def _open(
             math.inf if config.rating_max is None else config.rating_max,
         ),
         documented=None if adapter.scale is None else Bounds(*adapter.scale),
-        unrated=config.unrated_values,
+        unrated=adapter.unrated if config.unrated is None else config.unrated_values,
         has_ratings=_all_have(ratings_files, columns.RATING),
         has_timestamps=_all_have(ratings_files, columns.TIMESTAMP),
         synthetic=any(_is_synthetic(at) for at in (*folders, *tables_only[-1:])),
@@ -211,6 +229,7 @@ def _open(
         ),
         older_movies_files=tuple(movies[1:]),
         older_users_files=tuple(users[1:]),
+        look_alikes=tuple(name for name in likely if len(folders) == 1 and name not in read),
     )
 
 
@@ -242,30 +261,48 @@ class _Folder:
 
     @classmethod
     def of(cls, path: str, label: str = "") -> _Folder:
-        return cls(path, *files.list_folder(path), label)
+        names, folders = files.list_folder(path)
+        if TRAINING_SET in folders:
+            below, _ = files.list_folder(files.join(path, TRAINING_SET))
+            names += [f"{TRAINING_SET}/{name}" for name in below]
+        return cls(path, names, folders, label)
+
+    @cached_property
+    def members(self) -> list[str]:
+        """Names of the files in the folder's zip archives."""
+        prefix = len(files.join(self.path, ""))
+        archives = [name for name in self.names if containers.is_archive(name)]
+        found = (containers.members(files.join(self.path, name)) for name in archives)
+        return [path[prefix:] for paths in found for path in paths]
 
     def matching_files(self, what: str, glob: str) -> list[str]:
-        """Return the names that match a glob; none is an error."""
-        chosen = matching(self.names, glob)
+        """Return the names that match a glob, also in archives; none is an error."""
+        chosen = matching(self.names, glob) or matching(self.members, glob)
         if not chosen:
             raise BadInput(
-                f"No {what} file {glob} is in {self.path}, which holds {', '.join(self.names)}.",
+                f"No {what} file {glob.partition('|')[0]} is in {self.path}, which holds "
+                f"{', '.join(self.names)}.",
                 "Put the file there, or set the right data.format and globs.",
             )
         return chosen
 
 
-def _tables(folders: list[_Folder], what: What, glob: str | None, taken: list[str]) -> list[str]:
+def _tables(
+    folders: list[_Folder], what: What, glob: str | None, taken: list[str], archives: bool
+) -> list[str]:
     """Return the folders' files of movies, users etc., at most one of each, in the given order.
 
-    Without a glob they are known by their names; `taken` are paths of ratings files.
+    Without a glob they are known by their names; `taken` are paths of ratings files. They may lie
+    in archives where the ratings do.
     """
     paths = []
     for at in folders:
-        chosen = matching(at.names, glob)
-        if glob is None:
-            free = [name for name in at.names if files.join(at.path, name) not in taken]
-            chosen = find_companions(free, what)
+        chosen: list[str] = []
+        for names in (at.names, at.members if archives else []):
+            free = [name for name in names if files.join(at.path, name) not in taken]
+            chosen = chosen or (
+                find_companions(free, what) if glob is None else matching(names, glob)
+            )
         if len(chosen) > 1:
             raise BadInput(
                 f"Several files of {what} are in {at.path}: {', '.join(chosen)}.",
@@ -273,6 +310,20 @@ def _tables(folders: list[_Folder], what: What, glob: str | None, taken: list[st
             )
         paths += [files.join(at.path, name) for name in chosen]
     return paths
+
+
+def _check_archives(ratings_files: tuple[RatingsFile, ...]) -> bool:
+    """Refuse files of the same name in several archives; return True if any is in an archive."""
+    archive_of: dict[str, str] = {}
+    for file in ratings_files:
+        archive, member = files.split_path(file.path)
+        name = containers.base_name(member)
+        if member and file.split is None and archive_of.setdefault(name, archive) != archive:
+            raise BadInput(
+                f"{name} is in {archive_of[name]} and in {archive}: these may be two data sets.",
+                "Leave one archive in the folder, or unpack what is to be read.",
+            )
+    return bool(archive_of)
 
 
 def _check_splits(ratings_files: tuple[RatingsFile, ...]) -> None:

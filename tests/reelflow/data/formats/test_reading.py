@@ -7,6 +7,7 @@ import gzip
 import json
 import lzma
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from reelflow.base.errors import BadInput
-from reelflow.config import DataConfig, SplitConfig
+from reelflow.config import DataConfig, Format, SplitConfig
 from reelflow.data.formats.adapter import Form
 from reelflow.data.formats.source import Source, open_source
 from reelflow.data.parse import Rules, parse_chunk
@@ -342,3 +343,93 @@ class TestShapesThatAreNoRatings:
     def test_files_of_other_kinds(self, tmp_path: Path, content: bytes, words: str) -> None:
         (tmp_path / "ratings.csv").write_bytes(content)
         assert any(word in refusal(tmp_path).message for word in words.split("|"))
+
+
+def test_zip_needs_no_unpacking(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "ml.zip", "w") as archive:
+        archive.writestr("ml/ratings.csv", PLAIN)
+        archive.writestr("ml/movies.csv", "movie_id,title\nm1,A\nm2,B\n")
+        archive.writestr("__MACOSX/ml/._ratings.csv", b"\0")
+    source = opened(tmp_path)
+
+    assert rows(source) == TWO
+    assert source.ratings_files[0].name == "ml.zip!ml/ratings.csv"
+    movies = source.read_movies()
+    assert movies is not None
+    assert movies.column("title").to_pylist() == ["A", "B"]
+
+
+class TestWhichFilesAreRead:
+    def write(self, folder: Path, *names: str, text: str = PLAIN) -> None:
+        for name in names:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+
+    @pytest.mark.parametrize(
+        "name",
+        ["ratings.tsv", "ratings.txt", "rating.csv", "Ratings.csv", "ratings_2020.dat", "x.inter"],
+    )
+    def test_usual_names_are_found(self, tmp_path: Path, name: str) -> None:
+        self.write(tmp_path, name, text=PLAIN.replace(",", "\t"))
+        assert rows(opened(tmp_path)) == TWO
+
+    def test_the_only_table_of_ratings_is_taken(self, tmp_path: Path) -> None:
+        self.write(tmp_path, "log.csv")
+        self.write(tmp_path, "tags.csv", text="tag,count\nx,1\n")
+        source = opened(tmp_path)
+
+        assert [file.name for file in source.ratings_files] == ["log.csv"]
+        assert source.adapter.only_table
+        self.write(tmp_path, "log2.csv")
+        assert "log.csv, log2.csv" in refusal(tmp_path).message
+
+    def test_the_only_file_says_what_it_lacks(self, tmp_path: Path) -> None:
+        self.write(tmp_path, "NetflixViewingHistory.csv", text="Title,Date\nx,1/2/20\n")
+        assert "viewing history" in refusal(tmp_path).message
+
+    def test_the_same_file_compressed_is_not_read_again(self, tmp_path: Path) -> None:
+        self.write(tmp_path, "ratings.csv", "ratings.parquet")
+        (tmp_path / "ratings.csv.gz").write_bytes(gzip.compress(PLAIN.encode()))
+        source = opened(tmp_path)
+
+        assert rows(source) == TWO
+        assert source.look_alikes == ("ratings.csv.gz", "ratings.parquet")
+
+    def test_two_archives_may_be_two_sets(self, tmp_path: Path) -> None:
+        for name in ("a.zip", "b.zip"):
+            with zipfile.ZipFile(tmp_path / name, "w") as archive:
+                archive.writestr("ratings.csv", PLAIN)
+        assert "may be two data sets" in refusal(tmp_path).message
+        assert rows(opened(tmp_path, ratings="a.zip!*")) == TWO
+
+    def test_netflix_prize_as_published(self, tmp_path: Path) -> None:
+        self.write(tmp_path, "training_set/mv_1.txt", text="1:\nu,4,2004-01-11\n")
+        self.write(tmp_path, "training_set/mv_2.txt", text="2:\nu,5,2004-01-11\n")
+        self.write(tmp_path, "movie_titles.txt", text="1,2003,One, Two\n2,NULL,Two\n")
+        source = opened(tmp_path)
+
+        assert source.format is Format.NETFLIX_PRIZE
+        assert [row[:3] for row in rows(source)] == [("u", "1", 4.0), ("u", "2", 5.0)]
+        movies = source.read_movies()
+        assert movies is not None
+        assert movies.column("title").to_pylist() == ["One, Two", "Two"]
+
+    def test_book_crossing(self, tmp_path: Path) -> None:
+        text = '"User-ID";"ISBN";"Book-Rating"\n"1";"034X";"0"\n"2";"034X";"5"\n'
+        self.write(tmp_path, "BX-Book-Ratings.csv", text=text)
+        source = opened(tmp_path)
+
+        assert source.format is Format.BOOK_CROSSING
+        assert rows(source) == [("2", "034X", 5.0, None)]
+        assert source.unrated == (0.0,)
+
+    def test_damaged_archive(self, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("ratings.csv", PLAIN * 9)
+        data = bytearray((tmp_path / "a.zip").read_bytes())
+        data[45] ^= 0xFF
+        (tmp_path / "a.zip").write_bytes(data)
+        with pytest.raises(BadInput):
+            rows(opened(tmp_path))
+        (tmp_path / "a.zip").write_bytes(data[:60])
+        assert "zip archive is damaged" in refusal(tmp_path).message
