@@ -19,6 +19,7 @@ _SHARE: Final = 0.02
 _NO_GENRES: Final = frozenset(
     {"", "(no genres listed)", "unknown", "none", "null", "nan", "n/a", "[]", "\\n"}
 )
+_BRACKETS: Final = re.compile(r"^\s*(?:\(([^()]*)\)|\{([^{}]*)\})\s*$")
 _NAMES: Final = ("name", "title", "value", "description", "label")
 """Keys of an object that stand for it."""
 _LONGEST: Final = 100_000
@@ -119,7 +120,20 @@ def split_values(cell: Cell, separator: str | None = "|") -> list[str]:
 
 def split_genres(cell: Cell, separator: str | None = "|") -> list[str]:
     """Split `Action|Drama` as `split_values` does; names for "none" are left out."""
+    if isinstance(cell, str) and cell.strip().lower() not in _NO_GENRES:
+        cell = _BRACKETS.sub(r"\1\2", cell)  # (Action,Drama)
     return [part for part in split_values(cell, separator) if part.lower() not in _NO_GENRES]
+
+
+def split_words(lists: Sequence[list[str]]) -> list[list[str]]:
+    """Split `Drama Comedy`, where both words are genres of other movies, in lists of genres."""
+    known = {part for parts in lists for part in parts if " " not in part}
+
+    def split(part: str) -> list[str]:
+        words = part.split()
+        return words if len(words) > 1 and known.issuperset(words) else [part]
+
+    return [list(dict.fromkeys(w for part in parts for w in split(part))) for parts in lists]
 
 
 def find_separator(cells: Iterable[Cell]) -> str | None:

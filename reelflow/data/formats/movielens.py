@@ -34,7 +34,6 @@ MOVIELENS_CSV = Adapter(
     },
     quoted=True,
     scale=(0.5, 5.0),
-    movies_layout=TableLayout("movies", delimiter=",", genre_separator="|"),
 )
 
 
@@ -51,7 +50,6 @@ MOVIELENS_1M = Adapter(
         delimiter="::",
         columns=(columns.MOVIE_ID, columns.TITLE, columns.GENRES),
         quoted=False,
-        genre_separator="|",
     ),
     users_layout=TableLayout(
         "users",

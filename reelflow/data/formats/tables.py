@@ -253,6 +253,8 @@ def _genres(
     if separator is None:
         separator = cells.find_separator(found)
     split = [[_plain(g) for g in cells.split_genres(cell, separator)] for cell in found]
+    if not declared:
+        split = cells.split_words(split)
     counts = Counter(genre for genres in split for genre in genres)
     listed = sum(not isinstance(c, str) or cells.parse_list(c) is not None for c in found)
     genres = GenreSummary(

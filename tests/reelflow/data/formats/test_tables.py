@@ -197,6 +197,8 @@ def test_bad_rows_are_set_aside_with_their_bytes(tmp_path: Path) -> None:
         (["Drama/War", "War/Noir", "Noir/Drama"], "/", {"Drama": 2, "Noir": 2, "War": 2}),
         (["Action/Adventure", "Drama"], None, {"Action/Adventure": 1, "Drama": 1}),
         (["(no genres listed)", "Drama"], None, {"Drama": 1}),
+        (["(War,Drama)", "{War}", "Noir"], ",", {"War": 2, "Drama": 1, "Noir": 1}),
+        (["Drama War", "War", "Drama", "Film Noir"], None, {"Drama": 2, "War": 2, "Film Noir": 1}),
     ],
 )
 def test_the_separator_of_genres_is_found_out(
