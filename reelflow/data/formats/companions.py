@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from reelflow.data import containers
+from reelflow.data import containers, files
 
 What = Literal["movies", "users", "links", "credits"]
 
@@ -31,6 +31,9 @@ _COMPRESSED: Final = re.compile(r"\.(gz|bz2|xz)$", re.IGNORECASE)
 def find_companions(names: Sequence[str], what: What) -> list[str]:
     """Return the files of a folder whose names say what they hold, the best names only.
 
+    Files beside archives have precedence over those in archives, and a name beside the same name
+    compressed.
+
     Args:
         names: of the folder's files.
         what: is looked for.
@@ -40,7 +43,10 @@ def find_companions(names: Sequence[str], what: What) -> list[str]:
         rank = _rank(containers.base_name(name), what)
         if rank is not None:
             ranked.setdefault(rank, []).append(name)
-    return ranked[min(ranked)] if ranked else []
+    found = ranked[min(ranked)] if ranked else []
+    found = [name for name in found if files.MEMBER not in name] or found
+    plain = {name for name in found if not _COMPRESSED.search(name)}
+    return [name for name in found if name in plain or _COMPRESSED.sub("", name) not in plain]
 
 
 def _rank(name: str, what: What) -> int | None:

@@ -97,7 +97,9 @@ def test_links_without_the_ids(tmp_path: Path) -> None:
         (["anime.csv", "rating.csv"], ["anime.csv"]),
         (["set.zip!ml/movies.parquet", "notes.md"], ["set.zip!ml/movies.parquet"]),
         (["movies-1.csv", "movies-2.csv"], ["movies-1.csv", "movies-2.csv"]),
-        (["movies.csv", "movies.csv.gz"], ["movies.csv", "movies.csv.gz"]),
+        (["movies.csv", "movies.csv.gz"], ["movies.csv"]),
+        (["movies-1.csv.gz", "movies-2.csv"], ["movies-1.csv.gz", "movies-2.csv"]),
+        (["a.zip!movies.csv", "movies.csv.bz2"], ["movies.csv.bz2"]),
         (["ratings.csv", "movies.pdf", "moviesque.csv", "README"], []),
     ],
 )
