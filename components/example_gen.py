@@ -30,6 +30,7 @@ from reelflow.data import files
 from reelflow.data.formats.source import open_source, open_window
 from reelflow.data.ingest.ingestion import Folders, ingest
 from reelflow.data.spans import Window, find_window, is_pattern
+from reelflow.data.understood import reading_sentences
 from reelflow.data.words import data_sentences
 
 DATA: Final = "data"
@@ -78,10 +79,15 @@ class Executor(BaseBeamExecutor):
         )
         spans = exec_properties.get(SPANS)
         window = Window.from_json(spans) if spans else None
+        if window is None:
+            source = open_source(data, _data_folder(exec_properties), split)
+        else:
+            source = open_window(data, window, split)
+        for sentence in reading_sentences(source):
+            logging.info(sentence)
+            send_notice(sentence)
         summary = ingest(
-            open_source(data, _data_folder(exec_properties), split)
-            if window is None
-            else open_window(data, window, split),
+            source,
             data,
             split,
             Folders(

@@ -21,6 +21,15 @@ from reelflow.data.parquet import MAGIC, open_parquet
 
 _SHOWN: Final = 60
 """Characters of a line that a message shows."""
+_DATES: Final = (
+    *("date", "datetime", "time", "ratingdate", "ratingtime", "ratedate", "ratedat", "when"),
+    *("reviewdate", "reviewtime", "reviewtimestamp", "createdat", "dateadded"),
+)
+"""Names of columns that are times only where they can be read as such."""
+_ALIASES: Final = {
+    **headers.ALIASES,
+    columns.TIMESTAMP: (*headers.ALIASES[columns.TIMESTAMP], *_DATES),
+}
 _SAMPLE_ROWS: Final = 1000
 """Of Parquet, in which the form of times is looked for."""
 _WIDE: Final = 20
@@ -54,13 +63,12 @@ def open_ratings_file(
         layout, start = _open_netflix_prize(sample, data), sample.mark
     else:
         layout, start = _open_text(sample, adapter, data)
-    unread = {
-        columns.RATING: data.feedback is Feedback.EVENTS,
-        columns.TIMESTAMP: not data.timestamps,
-    }
+    events = data.feedback is Feedback.EVENTS  # whatever it holds, a row is an event
     layout = replace(
         layout,
-        columns=tuple(None if unread.get(column or "") else column for column in layout.columns),
+        columns=tuple(
+            None if events and column == columns.RATING else column for column in layout.columns
+        ),
         declared=frozenset(
             key
             for key in ("delimiter", "header", "decimal", "encoding", "timestamp_format")
@@ -109,9 +117,9 @@ def _open_text(sample: Sample, adapter: Adapter, data: DataConfig) -> tuple[Layo
         return [row[at] for row in rows if at < len(row) == len(column_names)]
 
     decimal = data.decimal or sniff.find_decimal(cells(columns.RATING))
-    form = "s"
-    if data.timestamps and columns.TIMESTAMP in column_names:
-        form = data.timestamp_format or _find_times(sample.path, cells(columns.TIMESTAMP))
+    column_names, form = _with_times(
+        sample.path, names, column_names, cells(columns.TIMESTAMP), adapter, data
+    )
     layout = Layout(
         delimiter=delimiter.encode(),
         columns=column_names,
@@ -128,8 +136,14 @@ def _open_text(sample: Sample, adapter: Adapter, data: DataConfig) -> tuple[Layo
 
 def _open_netflix_prize(sample: Sample, data: DataConfig) -> Layout:
     rating = (columns.USER_ID, columns.RATING, columns.TIMESTAMP)
-    form = data.timestamp_format or times.ISO
-    return Layout(b",", rating, False, Form.NETFLIX_PRIZE, line_end=sample.line_end, times=form)
+    return Layout(
+        b",",
+        rating if data.timestamps else _without_times(rating),
+        quoted=False,
+        form=Form.NETFLIX_PRIZE,
+        line_end=sample.line_end,
+        times=data.timestamp_format or times.ISO,
+    )
 
 
 def _open_json(sample: Sample, adapter: Adapter, data: DataConfig) -> Layout:
@@ -151,9 +165,9 @@ def _open_json(sample: Sample, adapter: Adapter, data: DataConfig) -> Layout:
         name = names[column_names.index(column)]
         return [text_of(row.get(name)) or "" for row in objects]
 
-    form = "s"
-    if data.timestamps and columns.TIMESTAMP in column_names:
-        form = data.timestamp_format or _find_times(sample.path, cells(columns.TIMESTAMP))
+    column_names, form = _with_times(
+        sample.path, names, column_names, cells(columns.TIMESTAMP), adapter, data
+    )
     return Layout(
         delimiter=b"",
         columns=column_names,
@@ -179,17 +193,14 @@ def _open_parquet(path: str, adapter: Adapter, data: DataConfig) -> Layout:
             if c
         ]
         check_types(chosen, path)
-        form = "s"
+        cells: list[object] = []
         for column, name, _ in chosen:
-            if column == columns.TIMESTAMP and data.timestamps and not data.timestamp_format:
-                batch = next(
-                    file.iter_batches(_SAMPLE_ROWS, columns=[name], use_threads=False), None
-                )
-                cells = [] if batch is None else batch.column(0).to_pylist()
-                form = _find_times(path, [str(cell) for cell in cells if cell is not None])
-    return Layout(
-        b"", column_names, False, Form.PARQUET, names, times=data.timestamp_format or form
-    )
+            if column == columns.TIMESTAMP and file.metadata.num_rows:
+                batch = next(file.iter_batches(_SAMPLE_ROWS, columns=[name], use_threads=False))
+                cells = batch.column(0).to_pylist()
+    texts = ["" if cell is None else str(cell) for cell in cells]
+    column_names, form = _with_times(path, names, column_names, texts, adapter, data)
+    return Layout(b"", column_names, False, Form.PARQUET, names, times=form)
 
 
 def _refuse_other_text(sample: Sample) -> None:
@@ -233,7 +244,7 @@ def _by_name(
         required.append(columns.RATING)
     if not _names_columns(names, mapping):
         _refuse_known_shapes(sample, lines, names, delimiter)
-    positions = headers.find_columns(names, known, required, mapping, sample.path)
+    positions = headers.find_columns(names, known, required, mapping, sample.path, aliases=_ALIASES)
     column_at = {position: column for column, position in positions.items()}
     return tuple(column_at.get(position) for position in range(len(names)))
 
@@ -343,13 +354,30 @@ def _refuse_known_shapes(
         )
 
 
-def _find_times(path: str, cells: Sequence[str]) -> str:
-    form = times.recognise(cells)
+def _with_times(
+    path: str,
+    names: Sequence[str],
+    column_names: tuple[str | None, ...],
+    cells: Sequence[str],
+    adapter: Adapter,
+    data: DataConfig,
+) -> tuple[tuple[str | None, ...], str]:
+    """Return the columns, without that of the times if these are not read, and the times' form."""
+    if not data.timestamps or columns.TIMESTAMP not in column_names:
+        return _without_times(column_names), "s"
+    form = data.timestamp_format or times.recognise(cells)
     if form:
-        return form
+        return column_names, form
+    name = names[column_names.index(columns.TIMESTAMP)] if names else ""
+    if columns.TIMESTAMP not in adapter.mapping and headers.simple_name(name) in _DATES:
+        return _without_times(column_names), "s"
     example = next((cell for cell in cells if cell), "")
     raise BadInput(
         f"{path}: times as {example!r} are not understood.",
         "Set data.timestamp_format, as '%d/%m/%Y' (a format of strptime) or iso; or leave the "
         "times out with data.timestamps = false.",
     )
+
+
+def _without_times(column_names: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    return tuple(None if column == columns.TIMESTAMP else column for column in column_names)
