@@ -79,8 +79,10 @@ def reading(path: str) -> Iterator[None]:
         yield
     except (zipfile.BadZipFile, struct.error) as error:
         raise BadInput(f"{path}: the zip archive is damaged: {error}.", remedy) from error
-    except (NotImplementedError, RuntimeError) as error:  # of zipfile: a method, a password
-        if not split_path(path)[1] or isinstance(error, RecursionError):
+    except (NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+        # Of zipfile: a version or method, a password, a name that cannot be decoded.
+        stored, member = split_path(path)
+        if not (member or is_archive(stored)) or isinstance(error, RecursionError):
             raise
         raise BadInput(f"{path} cannot be unpacked: {error}.", "Unpack it first.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:

@@ -68,7 +68,7 @@ def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
                     "Write the file with plain types.",
                 )
             yield file
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             problem = str(error).strip().partition("\n")[0][:200]
             raise BadInput(f"{path}: the Parquet file is damaged: {problem}", remedy) from error
 

@@ -210,7 +210,7 @@ def _numbers(values: pa.Array, decimal: str) -> npt.NDArray[np.float64]:
     """Read decimal numbers, NaN where there is none; few are distinct, so each is read once."""
     if not pa.types.is_string(values.type):
         return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
-    encoded = values.dictionary_encode()
+    encoded = (values.fill_null("") if values.null_count else values).dictionary_encode()
     texts = encoded.dictionary
     if decimal != ".":
         texts = pc.replace_substring(texts, decimal, ".")

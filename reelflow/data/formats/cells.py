@@ -97,6 +97,8 @@ def parse_list(text: str) -> list[Any] | None:
     for read in (json.loads, ast.literal_eval):
         try:
             value = read(text)
+            if "\\" in text:  # half a surrogate pair is no text
+                json.dumps(value, ensure_ascii=False, default=str).encode()
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             continue
         return value if isinstance(value, list) else None

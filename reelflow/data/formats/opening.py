@@ -192,6 +192,9 @@ def _open_parquet(path: str, adapter: Adapter, data: DataConfig) -> Layout:
             for at, (c, n) in enumerate(zip(column_names, names, strict=True))
             if c
         ]
+        twice = next((name for _, name, _ in chosen if names.count(name) > 1), None)
+        if twice is not None:
+            raise BadInput(f"{path}: several columns are called {twice}.", "Rename the others.")
         check_types(chosen, path)
         cells: list[object] = []
         for column, name, _ in chosen:

@@ -40,6 +40,8 @@ RATINGS_GLOB: Final = "|".join(
 each also compressed."""
 _LOOKED_AT: Final = 20
 """Files at most that are opened where no name says which holds the ratings."""
+_PROSE: Final = ("readme", "licen", "notice", "changelog", "terms")
+"""Beginnings of the names of files that are no tables."""
 _SHOWN: Final = 20
 """Names at most that a message lists."""
 
@@ -126,7 +128,12 @@ def find_table(config: DataConfig, folder: str, names: list[str], folders: list[
     Raises:
         BadInput: there is no such file, or there are several.
     """
-    tables = [name for name in names if _bare(name).rpartition(".")[2].lower() in EXTENSIONS]
+    tables = [
+        name
+        for name in names
+        if _bare(name).rpartition(".")[2].lower() in EXTENSIONS
+        and not containers.base_name(name).lower().startswith(_PROSE)
+    ]
     adapter, found, problems = own_csv(config), [], []
     for name in tables[:_LOOKED_AT]:
         try:
@@ -141,6 +148,8 @@ def find_table(config: DataConfig, folder: str, names: list[str], folders: list[
             f"{folder}: each of {_listed(found)} may hold the ratings.",
             f'Name one in data.ratings = "{found[0]}", or give a glob for several.',
         )
+    if not tables and len(names) == 1:
+        containers.compression_of(files.join(folder, names[0]))  # refuses workbooks in words
     if len(tables) == 1:
         raise problems[0]
     expected = ", ".join(f"{a.ratings} ({a.format.value})" for a in ADAPTERS.values())

@@ -252,7 +252,20 @@ def _json_records(path: str, end: bytes, names: Sequence[str]) -> Iterator[Recor
         if row is None:
             yield Record(number, line, refused=quarantine.COLUMNS)
         else:
-            yield Record(number, line, [as_cell(row.get(name)) for name in names])
+            cells = [as_cell(row.get(name)) for name in names]
+            if b"\\u" in line and not _is_text(cells):
+                yield Record(number, line, refused=quarantine.ENCODING)
+            else:
+                yield Record(number, line, cells)
+
+
+def _is_text(cells: Sequence[Cell]) -> bool:
+    """Return False for half a surrogate pair, which only an escape can write."""
+    try:
+        "".join(text for cell in cells for text in cell).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # Parquet.
