@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +23,7 @@ from pipeline.cli.output import (
     print_blocks,
     print_json,
 )
-from pipeline.runs.process import locked_output
+from reelflow.base.errors import BadInput
 from reelflow.base.metrics import label_at
 from reelflow.config.layout import Layout
 
@@ -117,7 +118,7 @@ def promote(version: Name, output: Output = DEFAULT_OUTPUT, registry: Registry =
     request.
     """
     models, layout = _models(output, registry)
-    with locked_output(layout):
+    with _pushing(layout):
         _print_change(models, models.promote(version))
 
 
@@ -128,8 +129,42 @@ def rollback(output: Output = DEFAULT_OUTPUT, registry: Registry = None) -> None
     Once more goes one further back.
     """
     models, layout = _models(output, registry)
-    with locked_output(layout):
+    with _pushing(layout):
         _print_change(models, models.rollback())
+
+
+@models_app.command("pin")
+def pin_version(version: Name, output: Output = DEFAULT_OUTPUT, registry: Registry = None) -> None:
+    """Make a version champion, and keep it against the pushes of later runs.
+
+    What passes the gate meanwhile becomes challenger. `reelflow models promote` and `rollback` stay
+    possible, by hand.
+    """
+    from reelflow.registry.pins import pin
+
+    models, layout = _models(output, registry)
+    with _pushing(layout):
+        change = models.promote(version)
+        pin(models.registry, change.version.number)
+    _print_change(models, change)
+    text = f"Version {change.version.number} is pinned: `reelflow models unpin` lets runs push."
+    console.print(Text(text), soft_wrap=True)
+
+
+@models_app.command("unpin")
+def unpin_version(output: Output = DEFAULT_OUTPUT, registry: Registry = None) -> None:
+    """Let runs push again what passes the gate."""
+    from reelflow.registry.pins import pin, pinned
+
+    models, layout = _models(output, registry)
+    with _pushing(layout):
+        number = pinned(models.registry)
+        if number is not None:
+            pin(models.registry, None)
+    text = (
+        "No version is pinned." if number is None else f"Version {number} is not pinned any more."
+    )
+    console.print(Text(text), soft_wrap=True)
 
 
 @models_app.command()
@@ -151,6 +186,19 @@ def diff(
     print_blocks(compare_versions(models.registry, first, second))
 
 
+@contextmanager
+def _pushing(layout: Layout) -> Iterator[None]:
+    """Hold the lock of pushes, which no run holds but for the seconds of its own push."""
+    from pipeline.runs.promotion import push_lock
+
+    try:
+        layout.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{layout.output}: {error.strerror}.", "Choose another --output.") from None
+    with push_lock(layout):
+        yield
+
+
 def _models(output: Path, registry: str | None) -> tuple[Models, Layout]:
     from reelflow.registry.models import Models
 
@@ -168,6 +216,7 @@ def _table(versions: list[dict[str, Any]], served: tuple[int, str] | None) -> Ta
     for version in versions:
         names, rows = version["aliases"], version["train_rows"]
         words = [*names, *(["refused"] if version["blessed"] is False else [])]
+        words += ["pinned"] if version["pinned"] else []
         colour = next((_COLOURS[name] for name in names if name in _COLOURS), "")
         moment = datetime.fromisoformat(version["registered"]).astimezone()
         table.add_row(
@@ -184,12 +233,14 @@ def _table(versions: list[dict[str, Any]], served: tuple[int, str] | None) -> Ta
 
 
 def _as_json(models: Models, version: Version, aliases: Mapping[str, int]) -> dict[str, Any]:
+    from reelflow.registry.pins import pinned
     from reelflow.registry.store import DATA_HASH, GIT
 
     facts = models.registry.facts(version)
     return {
         "version": version.number,
         "aliases": sorted(alias for alias, n in aliases.items() if n == version.number),
+        "pinned": version.number == pinned(models.registry),
         "registered": datetime.fromtimestamp(version.created / 1000, timezone.utc).isoformat(
             timespec="seconds"
         ),

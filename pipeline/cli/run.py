@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import LOOKUPS
+from pipeline import LOOKUPS, PUSHER
 from pipeline.cli import options
 from pipeline.cli.output import (
     Progress,
@@ -49,6 +50,8 @@ Examples = Sequence[tuple[str, "Recommendations"]]
 
 REFUSED = 3
 """Exit code of a run whose model was refused."""
+_ATTEMPTS: Final = 3
+"""Times that a model is judged, if the champion changes meanwhile."""
 _LIKES: Final = "like/auc"
 _SHOWN: Final = (
     *("unseen/top_10", "unseen/top_100", "liked/top_10", "liked/top_100", "raw/top_100"),
@@ -133,19 +136,38 @@ def _run(
     step = "The start"
     try:
         from pipeline.definition import create_pipeline
-        from pipeline.runs import launcher
-
-        process.log_at_info()
-        ir = launcher.compile_pipeline(create_pipeline(config, str(layout.output)), run_id)
-        launcher.rerun_missing_pushes(ir, config, layout)
-        progress.nodes(launcher.node_ids(ir))
-        show_events(progress, launcher.run(ir))
-
+        from pipeline.runs import launcher, promotion
         from pipeline.runs.finish import finish_run, recommend_to_examples
 
+        process.log_at_info()
+        launched, judged = run_id, config
+        for attempt in range(1, _ATTEMPTS + 1):
+            judged, pinned = promotion.as_pinned(config, layout)
+            if pinned is not None:
+                progress.noted(f"version {pinned} is pinned: what passes waits for promotion")
+            graph = create_pipeline(judged, str(layout.output))
+            ir = launcher.compile_pipeline(graph, launched)
+            launcher.close_abandoned(ir)
+            launcher.rerun_missing_pushes(ir, judged, layout)
+            progress.nodes(launcher.node_ids(ir))
+            try:
+                with ExitStack() as held:
+                    before = {PUSHER: _before_push(judged, layout, launched, held)}
+                    show_events(progress, launcher.run(ir, before=before))
+            except promotion.ChampionMoved:
+                if attempt == _ATTEMPTS:
+                    raise ReelflowError(
+                        f"The champion changed {attempt} times while its challenger was judged.",
+                        "Nothing was pushed. Run again: all but the verdict comes from the cache.",
+                    ) from None
+                progress.noted("the champion is another one by now: judging anew")
+                launched = f"{run_id}-{attempt + 1}"
+            else:
+                break
         step = "The summary"
         progress.starting("Asking the model for examples")
-        return finish_run(layout, config, run_id), recommend_to_examples(layout, run_id)
+        summary = finish_run(layout, judged, launched, as_run=run_id)
+        return summary, recommend_to_examples(layout, launched)
     except KeyboardInterrupt as interrupt:
         _leave_summary(layout, config, run_id, f"{name_of(interrupt)}.")
         raise
@@ -160,6 +182,19 @@ def _run(
             remedy = f"{error.remedy} The run has no summary: {lost}"
             error = process.with_remedy(error, remedy.strip())
         raise error from failure
+
+
+def _before_push(
+    config: Config, layout: Layout, run_id: str, held: ExitStack
+) -> Callable[[], None]:
+    """Return what comes before a push: the lock, held until `held` ends, and one more look."""
+    from pipeline.runs import promotion
+
+    def before() -> None:
+        held.enter_context(promotion.push_lock(layout))
+        promotion.check_champion(config, layout, run_id)
+
+    return before
 
 
 def _leave_summary(layout: Layout, config: Config, run_id: str, message: str) -> str | None:

@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -60,6 +61,7 @@ def finish_run(
     run_id: str | None = None,
     error: str | None = None,
     database: Database | None = None,
+    as_run: str | None = None,
 ) -> RunSummary:
     """Write a run's summary, configuration and report, and point `latest` to the run.
 
@@ -72,12 +74,14 @@ def finish_run(
         run_id: the run; the newest one that MLMD knows by default.
         error: the reason of a failed run.
         database: MLMD; in the output folder by default.
+        as_run: name of the run's folder and of the run in its files, if it has another in MLMD.
     """
     database = database or layout.metadata
     if error is not None and run_id is not None and not has_run(database, run_id):
         run = PipelineRun(run_id, [])  # it failed before its first node
     else:
         run = read_run(database, run_id)
+    run = replace(run, run_id=as_run or run.run_id)
     summary = summarize(run, config, error)
     folder = layout.run(run.run_id)
     folder.path.mkdir(parents=True, exist_ok=True)

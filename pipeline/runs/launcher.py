@@ -7,9 +7,10 @@ not be resolved.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from ml_metadata.proto import metadata_store_pb2
@@ -119,11 +120,20 @@ def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
     return NodeFinished(node_id, "cached" if cached else "done", seconds, largest)
 
 
-def run(ir: pipeline_pb2.Pipeline, last: str | None = None) -> Iterator[NodeStarted | NodeFinished]:
+def run(
+    ir: pipeline_pb2.Pipeline,
+    last: str | None = None,
+    before: Mapping[str, Callable[[], None]] = MappingProxyType({}),
+) -> Iterator[NodeStarted | NodeFinished]:
     """Run every node in order, or those up to `last`, and stop after the first failure.
 
     Executions that a killed run left open belong to that run's own context in MLMD and block
     nothing; the nodes that it had finished come from the cache.
+
+    Args:
+        ir: the compiled pipeline.
+        last: the last node to run.
+        before: node to a function that is called before it; what that raises ends the run.
 
     Yields:
         `NodeStarted` and `NodeFinished` of every node.
@@ -133,6 +143,8 @@ def run(ir: pipeline_pb2.Pipeline, last: str | None = None) -> Iterator[NodeStar
         Exception: any other failure of a component, after its `NodeFinished`.
     """
     for node_id in node_ids(ir, last):
+        if node_id in before:
+            before[node_id]()
         yield NodeStarted(node_id)
         started = time.monotonic()
         try:
@@ -144,6 +156,21 @@ def run(ir: pipeline_pb2.Pipeline, last: str | None = None) -> Iterator[NodeStar
                 raise
             raise error from failure
         yield finished
+
+
+def close_abandoned(ir: pipeline_pb2.Pipeline) -> int:
+    """Mark the executions of runs that were killed as failed; return how many there were.
+
+    The caller holds the output folder's lock, so that no other run can be at work.
+    """
+    with connection(ir) as handle:
+        open_states = (_Execution.NEW, _Execution.RUNNING)
+        left = [e for e in handle.store.get_executions() if e.last_known_state in open_states]
+        for execution in left:
+            execution.last_known_state = _Execution.FAILED
+        if left:
+            handle.store.put_executions(left)
+    return len(left)
 
 
 def rerun_missing_pushes(

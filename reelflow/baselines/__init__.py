@@ -5,10 +5,13 @@ from typing import Final
 
 from reelflow.baselines.base import Baseline, Settings
 from reelflow.baselines.biased_mf import BiasedMF
+from reelflow.baselines.directed import Directed
 from reelflow.baselines.ease import EASE
 from reelflow.baselines.ials import IALS
 from reelflow.baselines.item_knn import ItemKNN
 from reelflow.baselines.popularity import Popularity
+from reelflow.baselines.position_knn import PositionKNN
+from reelflow.baselines.recency_ease import RecencyEASE
 from reelflow.baselines.recent_popularity import RecentPopularity
 
 BASELINES: Final[Mapping[str, type[Baseline]]] = {
@@ -16,6 +19,9 @@ BASELINES: Final[Mapping[str, type[Baseline]]] = {
     "recent_popularity": RecentPopularity,
     "item_knn": ItemKNN,
     "ease": EASE,
+    "recency_ease": RecencyEASE,
+    "directed": Directed,
+    "position_knn": PositionKNN,
     "ials": IALS,
     "biased_mf": BiasedMF,
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from reelflow.baselines.biases import Biases
@@ -104,3 +105,19 @@ def popularity(ratings: sparse.csr_matrix) -> Float32:
 def block_rows(columns: int) -> int:
     """Return the number of rows of a dense block with that many columns."""
     return max(1, BLOCK_CELLS // max(columns, 1))
+
+
+def everything(scores: Float32, kept: npt.NDArray[np.integer[Any]], movies: int) -> Float32:
+    """Spread scores over the whole catalogue; movies without one share the lowest.
+
+    Args:
+        scores: float32 [batch, kept].
+        kept: `movie_index` of the columns, [kept].
+        movies: number of all movies.
+    """
+    if len(kept) == movies:
+        return scores
+    lowest = scores.min(axis=1, keepdims=True)
+    spread: Float32 = np.repeat(lowest, movies, axis=1)
+    spread[:, kept] = scores
+    return spread

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
-from reelflow.baselines.base import HistoryBaseline, block_rows
+from reelflow.baselines.base import HistoryBaseline, block_rows, everything
 from reelflow.encoding.encoded import Float32, Int32, Int64
 
 RIDGE = 300.0
@@ -65,11 +65,7 @@ class EASE(HistoryBaseline):
         else:
             projected = np.asarray(seen @ self._left)
         scores: Float32 = seen.toarray() - projected / self._diagonal
-        if len(self._kept) == self._rated.shape[1]:
-            return scores
-        everything = np.repeat(scores.min(axis=1, keepdims=True), self._rated.shape[1], axis=1)
-        everything[:, self._kept] = scores
-        return everything
+        return everything(scores, self._kept, self._rated.shape[1])
 
     @property
     def parameters(self) -> int:

@@ -102,6 +102,11 @@ class Layout:
         """File that the process at work in this folder locks."""
         return self.output / ".lock"
 
+    @property
+    def push_lock(self) -> Path:
+        """File that whoever changes serving folder and registry locks, for seconds."""
+        return self.output / ".push-lock"
+
     def run(self, run_id: str) -> RunFolder:
         """The folder of one run."""
         return RunFolder(self.runs / run_id)

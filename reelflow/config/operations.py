@@ -11,7 +11,17 @@ from pydantic import AfterValidator, Field, model_validator
 
 from reelflow.config.data import Section, Share
 
-BASELINES: Final = ("popularity", "recent_popularity", "item_knn", "ease", "ials", "biased_mf")
+BASELINES: Final = (
+    "popularity",
+    "recent_popularity",
+    "item_knn",
+    "ease",
+    "recency_ease",
+    "directed",
+    "position_knn",
+    "ials",
+    "biased_mf",
+)
 """Names of the baselines in `reelflow.baselines`, which is too heavy to import here."""
 
 

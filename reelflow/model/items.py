@@ -19,6 +19,7 @@ from scipy import sparse
 
 from reelflow.base.columns import ITEMS
 from reelflow.baselines.ease import products, ridge_inverse
+from reelflow.baselines.histories import most_rated
 from reelflow.config import ModelConfig
 from reelflow.encoding.encode import is_split_by_time
 from reelflow.encoding.encoded import EncodedData, Float32, Int32
@@ -77,16 +78,6 @@ class ItemLearner(Learner):
         """Solve with a ridge."""
         learned = self.solve(settings[RIDGE])
         return LinearItems(learned, self._movie_count, settings[OPINION], settings[HALF_LIFE])
-
-
-def most_rated(data: EncodedData, count: int) -> Int32:
-    """Return `movie_index` of at most `count` movies, those with the most train ratings.
-
-    Ascending, int32 [kept]; movies without ratings are none of them.
-    """
-    counts = data.rating_counts
-    most = np.argsort(-counts, kind="stable")[:count]
-    return np.sort(most[counts[most] > 0]).astype(np.int32)
 
 
 def rated_by_users(data: EncodedData) -> sparse.csr_matrix:

@@ -18,6 +18,7 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from reelflow.base.columns import SPECTRAL
+from reelflow.baselines.histories import most_rated
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData, Float32, Int32
 from reelflow.model.items import (
@@ -26,7 +27,6 @@ from reelflow.model.items import (
     HistoryTerm,
     history_options,
     history_values,
-    most_rated,
     rated_by_users,
 )
 from reelflow.model.terms import Asked, Learner, Settings

@@ -17,6 +17,9 @@ BASELINES: Final = {
     "recent_popularity": "Popularity of late",
     "item_knn": "ItemKNN",
     "ease": "EASE",
+    "recency_ease": "EASE by recency",
+    "directed": "directed ridge",
+    "position_knn": "position kNN",
     "ials": "iALS",
     "biased_mf": "Biased MF",
 }

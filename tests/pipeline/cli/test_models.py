@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -134,3 +135,26 @@ def test_a_registry_that_does_not_answer(output: Path, monkeypatch: pytest.Monke
     assert answer.exit_code == 1
     assert "http://127.0.0.1:9 does not answer" in answer.output
     assert "Traceback" not in answer.output
+
+
+def test_a_pinned_version_is_shown_and_unpinned(two: Path) -> None:
+    answer = _models(two, "pin", "1")
+    assert answer.exit_code == 0, answer.output
+    assert "Version 1 is champion, before it was version 2." in answer.output
+    assert "Version 1 is pinned" in answer.output
+    assert "pinned" in _models(two, "list").output
+    assert [one["pinned"] for one in json.loads(_models(two, "list", "--json").stdout)] == [
+        False,
+        True,
+    ]
+    assert "Version 1 is not pinned any more." in _models(two, "unpin").output
+    assert "No version is pinned." in _models(two, "unpin").output
+
+
+@pytest.mark.parametrize("words", [["promote", "1"], ["rollback"]])
+def test_a_run_at_work_holds_no_promotion_up(two: Path, words: list[str]) -> None:
+    with Layout.of(two).lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        answer = _models(two, *words)
+    assert answer.exit_code == 0, answer.output
+    assert "Version 1 is champion" in answer.output

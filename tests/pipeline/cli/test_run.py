@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli.app import app
-from pipeline.runs import finish, process
+from pipeline.runs import finish, lineage, process
 from reelflow.config.layout import Layout
 from tests.pipeline import standin
 
@@ -228,6 +228,50 @@ def test_metadata_in_use_is_refused_with_words(
     assert _run(layout, data) == 2
     assert "another program uses it" in capfd.readouterr().err
     other.close()
+
+
+@pytest.mark.parametrize(("moves", "code"), [(1, 0), (2, 0), (3, 1)])
+def test_a_champion_that_changes_meanwhile_is_judged_against_anew(
+    layout: Layout,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    moves: int,
+    code: int,
+) -> None:
+    from pipeline.runs import promotion
+
+    checked: list[str] = []
+
+    def check(_config: object, _layout: object, run_id: str) -> None:
+        checked.append(run_id)
+        if len(checked) <= moves:
+            raise promotion.ChampionMoved
+
+    monkeypatch.setattr(promotion, "check_champion", check)
+    assert _run(layout, data) == code
+    out, err = capfd.readouterr()
+    assert out.count("judging anew") == min(moves, 2)
+    [folder] = layout.runs.iterdir()
+    assert _summary(layout)["run_id"] == folder.name == checked[0]
+    assert len(set(checked)) == len(checked) == min(moves + 1, 3)
+    if code:
+        assert "The champion changed 3 times" in err
+        assert _summary(layout)["pushed"] is None
+    else:
+        assert _summary(layout)["pushed"] == str(layout.serving / "1")
+
+
+def test_executions_of_a_killed_run_are_closed(layout: Layout, data: Path) -> None:
+    assert _run(layout, data) == 0
+    store = lineage._open(layout.metadata)
+    executions = store.get_executions()
+    for execution in executions:
+        execution.last_known_state = type(execution).RUNNING
+    store.put_executions(executions)
+    assert _run(layout, data) == 0
+    states = {e.last_known_state for e in lineage._open(layout.metadata).get_executions()}
+    assert type(executions[0]).RUNNING not in states
 
 
 def test_a_full_disk_is_said_and_leaves_a_summary(

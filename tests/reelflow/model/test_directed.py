@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from reelflow.baselines.directed import HALF_LIVES
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.directed import HALF_LIVES, DirectedLearner, sequences
+from reelflow.model.directed import DirectedLearner
 from tests.encoded_data import Row, encoded, random_rows
 from tests.reelflow.model.test_items import asked_of
 
@@ -63,19 +64,12 @@ def test_weights_are_those_of_the_regression(movies_max: int) -> None:
 
 
 def test_only_the_latest_movies_are_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reelflow.model.directed.LATEST", 4)
+    monkeypatch.setattr("reelflow.baselines.directed.LATEST", 4)
     learned = DirectedLearner(DATA, ModelConfig()).learn({"ridge": RIDGE})
     kept = np.flatnonzero(DATA.rating_counts).tolist()
     expected = sum(_by_rows(DATA, kept, latest=4)[kind * len(kept)] for kind in (0, 1))
     scores = learned.scores(asked_of(1, [(0, kept[0], 0.0)], [0])).numpy()[0]
     np.testing.assert_allclose(scores[kept], expected, rtol=1e-3, atol=1e-5)
-
-
-def test_sequences_begin_with_the_newest_and_have_each_movie_once() -> None:
-    rows: list[Row] = [("u", movie, 3.0, at) for at, movie in enumerate("abcadb")]
-    data = encoded(rows, movies=list("abcd"))
-    own, *_ = sequences(data, np.array([0, 1, 3], np.int32))
-    assert own.tolist() == [2, 1, 0]  # d, b and a, each at its first time; c takes no part
 
 
 def test_shares_are_the_terms_of_the_scores() -> None:
