@@ -245,7 +245,7 @@ def test_damage_met_on_a_worker_is_bad_input(tmp_path: Path) -> None:
     rows = write_csv(tmp_path)
     packed = gzip.compress(HEADER + b"\n".join(rows))
     (tmp_path / "ratings.csv").write_bytes(packed[:-40])
-    assert "gzip stream is damaged" in refusal(tmp_path).message
+    assert "stream is damaged" in refusal(tmp_path).message
 
 
 def test_a_span_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:

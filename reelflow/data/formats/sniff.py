@@ -26,6 +26,8 @@ _CONSISTENT: Final = 0.7
 _DATA: Final = re.compile(
     r"-?\d[\d.,]*([eE][+-]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( .*)?"
 )
+_LATIN_1: Final = frozenset(range(0xA0, 0xFE))  # without \xfe and \xff, which damage is made of
+_WINDOWS: Final = frozenset(range(0x80, 0xA0)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D}
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -49,12 +51,17 @@ class Sample:
 
     @property
     def encoding(self) -> str:
-        """`latin-1` if nothing but ASCII in the sample is UTF-8, else `utf-8`."""
+        """`latin-1` or `cp1252` if nothing but ASCII in the sample is UTF-8, else `utf-8`.
+
+        Bytes that are no letters or signs of these are damage, and no encoding.
+        """
         content = b"\n".join((self.head, *self.later))
-        if content.isascii():
+        if content.isascii() or not content.decode("utf-8", errors="ignore").isascii():
             return "utf-8"
-        kept = content.decode("utf-8", errors="ignore")
-        return "latin-1" if kept.isascii() else "utf-8"
+        found = set(content) - set(range(0x80))
+        if found <= _LATIN_1:
+            return "latin-1"
+        return "cp1252" if found <= _LATIN_1 | _WINDOWS else "utf-8"
 
     def lines(self, encoding: str) -> list[str]:
         """Return the lines that are not blank, decoded, the first first."""
