@@ -59,7 +59,7 @@ class ModelConfig(Section):
         128,
     )
     """Numbers of eigenvectors of `spectral` to choose from."""
-    directed_ridge: Positive = (100.0, 30.0, 300.0)
+    directed_ridge: Positive = (100.0, 300.0)
     """L2 regularisations of `directed` to choose from; without times, and where validation does not
     come after train, there is no such term."""
     candidates: Annotated[int, Field(ge=10)] = 100

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from reelflow.encoding.encoded import Int32
 from reelflow.model.ranking import standardised
@@ -18,13 +18,16 @@ Ranks = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Mix = Mapping[str, float]
 """Term to its weight; the sum is 1."""
-Block = tuple[Asked, tf.Tensor, tf.Tensor, tf.Tensor]
+Scores = npt.NDArray[np.float32]
+Block = tuple[Asked, Int32, Int32, Int32]
 """Queries; coordinates (query, movie) of seen movies; each row's query, and its target."""
 
 STEPS: Final = {1: 1, 2: 10, 3: 5, 4: 4}
 """Number of terms to the parts of 1 that the first round's weights are made of; of more terms 3."""
 SHARES: Final = (0.3, 0.6)
 """Shares at which a term's settings are tried beside the terms before it."""
+SLACK: Final = 0.25
+"""Standard errors that a mixture with fewer terms may be worse than the best."""
 ROUNDS: Final = 2
 """Rounds after the first, each with half of the step, around the best."""
 
@@ -35,8 +38,8 @@ class MixSearch:
     def __init__(self, blocks: Iterable[Block]) -> None:
         """Keep the queries."""
         self._blocks = list(blocks)
-        self._parts: dict[str, list[tf.Tensor]] = {}
-        self._base: list[tf.Tensor] = []
+        self._parts: dict[str, list[Scores]] = {}
+        self._base: list[Scores] = []
         self._gain = 0.0
 
     def add(self, name: str, term: Term) -> None:
@@ -59,14 +62,14 @@ class MixSearch:
         others = [self._ranks(self._beside(parts, share)) for share in SHARES if self._base]
         return alone, max(float(ranking_gains(ranks).mean()) for ranks in (alone, *others))
 
-    def _scores(self, term: Term) -> list[tf.Tensor]:
-        return [standardised(term.scores(asked))[0] for asked, *_ in self._blocks]
+    def _scores(self, term: Term) -> list[Scores]:
+        return [standardised(term.scores(asked))[0].numpy() for asked, *_ in self._blocks]
 
-    def _beside(self, parts: Sequence[tf.Tensor], share: float) -> list[tf.Tensor]:
+    def _beside(self, parts: Sequence[Scores], share: float) -> list[Scores]:
         pairs = zip(self._base, parts, strict=True)
-        return [(1 - share) * base + share * part for base, part in pairs]
+        return [np.float32(1 - share) * base + np.float32(share) * part for base, part in pairs]
 
-    def _ranks(self, scores: Sequence[tf.Tensor]) -> Ranks:
+    def _ranks(self, scores: Sequence[Scores]) -> Ranks:
         pairs = zip(scores, self._blocks, strict=True)
         return np.concatenate([_unseen_ranks(one, block) for one, block in pairs])
 
@@ -75,10 +78,12 @@ class MixSearch:
         parts: list[list[Ranks]] = [[] for _ in mixes]
         for at, block in enumerate(self._blocks):
             for mix, ranks in zip(mixes, parts, strict=True):
-                scores = tf.add_n(
-                    [weight * self._parts[name][at] for name, weight in mix.items() if weight]
+                weighed = (
+                    np.float32(weight) * self._parts[name][at]
+                    for name, weight in mix.items()
+                    if weight
                 )
-                ranks.append(_unseen_ranks(scores, block))
+                ranks.append(_unseen_ranks(functools.reduce(np.add, weighed), block))
         return [(mix, np.concatenate(ranks)) for mix, ranks in zip(mixes, parts, strict=True)]
 
     def tried(self, names: Sequence[str]) -> list[tuple[Mix, Ranks]]:
@@ -100,18 +105,25 @@ class MixSearch:
         return found
 
 
-def choose_mix(tried: Sequence[tuple[Mix, Ranks]]) -> Mix:
-    """Choose by the mean of 1 / log2(1 + rank); of equal ones the one with the fewest terms.
+def choose_mix(tried: Sequence[tuple[Mix, Ranks]], users: Int32) -> Mix:
+    """Choose by the mean of 1 / log2(1 + rank).
+
+    Of those within `SLACK` standard errors of the best the one with the fewest terms, and of these
+    the best: a term costs size and time. A whole standard error, as in the choice of the blend,
+    would leave out terms that do help: they are many small gains.
 
     Args:
         tried: mixtures with the ranks of the validation rows.
+        users: `user_index` of the rows.
     """
+    gains = [ranking_gains(ranks) for _, ranks in tried]
+    best = max(gains, key=lambda one: float(one.mean()))
+    good = [at for at, one in enumerate(gains) if is_as_good(one, best, users, SLACK)]
 
-    def merit(one: tuple[Mix, Ranks]) -> tuple[float, int]:
-        gain = round(float(ranking_gains(one[1]).mean()), 9)
-        return gain, -sum(weight > 0 for weight in one[0].values())
+    def merit(at: int) -> tuple[int, float]:
+        return -sum(weight > 0 for weight in tried[at][0].values()), float(gains[at].mean())
 
-    return max(tried, key=merit)[0]
+    return tried[max(good, key=merit)][0]
 
 
 def ranking_gains(ranks: Ranks, top: int | None = None) -> Floats:
@@ -120,18 +132,19 @@ def ranking_gains(ranks: Ranks, top: int | None = None) -> Floats:
     return gains if top is None else np.where(ranks <= top, gains, 0.0)
 
 
-def is_as_good(gains: Floats, best: Floats, users: Int32) -> bool:
-    """Return True if the mean is within one standard error of the best one's, paired by user.
+def is_as_good(gains: Floats, best: Floats, users: Int32, errors: float = 1.0) -> bool:
+    """Return True if the mean is within some standard errors of the best one's, paired by user.
 
     Args:
         gains: float64 [rows].
         best: float64 [rows].
         users: `user_index` of the rows; rows of a user are alike, and count as one draw.
+        errors: number of standard errors.
     """
     lead = best - gains
     of_users = np.bincount(users, lead - lead.mean())
     error = float(np.sqrt(np.sum(of_users**2))) / len(lead)
-    return bool(lead.mean() <= error)
+    return bool(lead.mean() <= errors * error)
 
 
 def _moved(mix: Mix, source: str, target: str, step: float) -> Mix | None:
@@ -142,18 +155,19 @@ def _moved(mix: Mix, source: str, target: str, step: float) -> Mix | None:
     return {name: round(weight, 6) for name, weight in moved.items()}
 
 
-def _unseen_ranks(scores: tf.Tensor, block: Block) -> Ranks:
+def _unseen_ranks(scores: Scores, block: Block) -> Ranks:
     """Rank each row's target among the movies that its user has not seen, int32 [rows].
 
-    Ties count against the target, as in `ranking.exact_ranks`.
+    Ties count against the target, as in `ranking.exact_ranks`. Row by row, as NumPy counts faster
+    than TensorFlow gathers.
     """
     _, seen, rows, targets = block
-    cells = tf.stack([rows, targets], axis=1)
-    of_targets = tf.gather_nd(scores, cells)
-    never = tf.fill(tf.shape(seen)[:1], -np.inf)
-    hidden = tf.tensor_scatter_nd_update(scores, seen, never)
-    ahead = tf.gather(hidden, rows) >= of_targets[:, None]
-    ranks = tf.math.count_nonzero(ahead, axis=1, dtype=tf.int32)
+    of_targets = scores[rows, targets]
+    hidden = scores.copy()
+    hidden[seen[:, 0], seen[:, 1]] = -np.inf
+    ranks = [
+        np.count_nonzero(hidden[row] >= of_target)
+        for row, of_target in zip(rows.tolist(), of_targets, strict=True)
+    ]
     # A target that is itself masked competes all the same.
-    own: Ranks = (ranks + tf.cast(tf.gather_nd(hidden, cells) < of_targets, tf.int32)).numpy()
-    return own
+    return np.array(ranks, np.int32) + (hidden[rows, targets] < of_targets)

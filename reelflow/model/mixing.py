@@ -22,7 +22,7 @@ from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.model.directed import DirectedLearner
 from reelflow.model.final_order import Weights
 from reelflow.model.items import ItemLearner
-from reelflow.model.mix_search import MixSearch, Ranks, choose_mix, is_as_good, ranking_gains
+from reelflow.model.mix_search import Block, MixSearch, Ranks, choose_mix, is_as_good, ranking_gains
 from reelflow.model.rankers import Towers
 from reelflow.model.signatures import Mixture, ServingModel
 from reelflow.model.spectral import SpectralLearner
@@ -41,7 +41,7 @@ BLENDS: Final = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
 """Weights of the predicted like that are tried."""
 FALLBACK_BLEND: Final = 0.2
 """Weight of the predicted like without validation ratings to choose it."""
-LEAST_UNSEEN: Final = 0.9
+LEAST_UNSEEN: Final = 0.98
 """Share of the unseen top-10 accuracy of retrieval alone that the final order must keep."""
 
 TOP: Final = 10
@@ -153,7 +153,7 @@ class _Search:
             trials += tried
             search.add(name, terms[name])
         found = search.tried(names) if fixed is None else search.ranked([fixed])
-        chosen = choose_mix(found) if fixed is None else fixed
+        chosen = choose_mix(found, rows.user_index) if fixed is None else fixed
         trials += [
             self._mix_trial(mix, settings, ranks, rows)
             for mix, ranks in found
@@ -210,8 +210,8 @@ class _Search:
 
         The smallest weight that is within one standard error of the best (the rule of Breiman,
         Friedman, Olshen & Stone 1984, "Classification and regression trees"): a larger one costs
-        movies that people turn to. One that costs more than a tenth of the unseen top-10 accuracy
-        is no choice.
+        movies that people turn to. One that costs more than a fiftieth of the unseen top-10
+        accuracy is no choice.
         """
         config, joint = self._config, self._joint
         if not joint.has_retrieval or not joint.has_rating:
@@ -250,10 +250,10 @@ class _Search:
         hidden = (VALIDATION, TEST)
         return ServingModel(self._joint, self._data, self._users, mixture, self._config, hidden)
 
-    def _blocks(
-        self, rows: EncodedRatings
-    ) -> Iterator[tuple[Asked, tf.Tensor, tf.Tensor, tf.Tensor]]:
-        return self._blocks_of(self._model(Mixture()), rows, BLOCK_CELLS // 4)
+    def _blocks(self, all_rows: EncodedRatings) -> Iterator[Block]:
+        for asked, *arrays in self._blocks_of(self._model(Mixture()), all_rows, BLOCK_CELLS):
+            seen, rows, targets = (array.numpy() for array in arrays)
+            yield asked, seen, rows, targets
 
     def _blocks_of(
         self, model: ServingModel, all_rows: EncodedRatings, cells: int

@@ -93,7 +93,7 @@ def _blend(blend: ChosenWeight | None, scope: Scope) -> list[Block]:
     accuracy = scope.of([_UNSEEN_10, _LIKED_10])
     return [
         Text(
-            f"The {_BLEND} is {blend.weight:g}: of those tried that keep at least nine tenths of "
+            f"The {_BLEND} is {blend.weight:g}: of those tried that keep at least 98 % of "
             "the top-10 accuracy (unseen) of retrieval alone, which is the weight 0, the smallest "
             "within one standard error of the best by NDCG@10 (liked). These figures are on "
             "validation ratings."
@@ -128,7 +128,7 @@ def _mix(mix: ChosenMix | None, scope: Scope) -> list[Block]:
         Text(
             f"{words}, by the mean gain 1 / log2(1 + rank) over the whole unseen list, "
             f"on validation ratings: of {len(mix.trials)} mixtures and single terms that were "
-            "tried, the best."
+            "tried, the one with the fewest terms within a quarter of a standard error of the best."
         ),
         _profile(mix, names),
         _mix_trials(mix, names, scope),

@@ -46,9 +46,9 @@ def _noise(seed: int) -> np.ndarray:
 def _search(**terms: np.ndarray) -> MixSearch:
     block = (
         asked_of(QUERIES, []),
-        tf.constant(SEEN),
-        tf.constant(QUERY),
-        tf.constant(TARGETS),
+        SEEN,
+        QUERY,
+        TARGETS,
     )
     search = MixSearch([block])
     for name, scores in terms.items():
@@ -79,7 +79,7 @@ def test_ranks_are_the_exact_ones_of_the_weighted_sum() -> None:
 def test_two_noisy_views_of_the_truth_are_mixed_and_noise_is_left_out() -> None:
     search = _search(one=2 * TRUTH + _noise(1), noise=_noise(3), other=2 * TRUTH + _noise(2))
     tried = search.tried(["one", "noise", "other"])
-    chosen = choose_mix(tried)
+    chosen = choose_mix(tried, QUERY)
     assert chosen["noise"] == 0.0
     assert 0.2 <= chosen["one"] <= 0.8
     assert sum(chosen.values()) == pytest.approx(1.0)
@@ -102,7 +102,7 @@ def test_a_term_that_adds_nothing_is_left_out() -> None:
     """The copy of a term is as good as the term, and together they are no better."""
     one = TRUTH + _noise(1)
     tried = _search(one=one, copy=one).tried(["one", "copy"])
-    assert sorted(choose_mix(tried).values()) == [0.0, 1.0]
+    assert sorted(choose_mix(tried, QUERY).values()) == [0.0, 1.0]
 
 
 def test_gains_are_those_of_ndcg() -> None:
@@ -120,5 +120,6 @@ def test_a_smaller_weight_is_as_good_within_one_standard_error_by_user() -> None
     # One user of fifty that gains: its lead is one standard error.
     of_one = gains + np.where(users == 0, 1.0, 0.0)
     assert is_as_good(gains, of_one - 0.001, users)
+    assert not is_as_good(gains, of_one - 0.001, users, 0.25)
     # The same lead, spread over all users, is many.
     assert not is_as_good(gains, gains + 0.02, users)

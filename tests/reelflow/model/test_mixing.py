@@ -86,7 +86,7 @@ def _choose(data: EncodedData, knowing: bool, **config: object) -> Choice:
 def test_where_the_towers_know_nothing_the_items_rank() -> None:
     choice = _choose(DATA, knowing=False)
     assert choice.mix is not None
-    assert choice.mix.weights.get("towers", 0.0) <= 0.2
+    assert choice.mix.weights.get("towers", 0.0) < 0.5
     assert choice.mixture.weights == choice.mix.weights
     alone = {
         name: trial.metrics["unseen/top_10"]
