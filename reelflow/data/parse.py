@@ -181,12 +181,13 @@ def validate(table: pa.Table, layout: Layout, rules: Rules) -> tuple[pa.Table, C
             reasons[np.isin(rating, rules.unrated) & (reasons == 0)] = _UNRATED
         _refuse(reasons, ~rules.limits.hold(rating), quarantine.RATING_RANGE)
 
-    timestamp = pa.nulls(table.num_rows, pa.int64())
     if columns.TIMESTAMP in cells:
         seconds, wrong = read_times(cells[columns.TIMESTAMP], layout.times)
         _refuse(reasons, wrong, quarantine.TIMESTAMP)
         _refuse(reasons, (seconds < 0) | (seconds > LATEST), quarantine.TIMESTAMP_RANGE)
         timestamp = pa.array(seconds)
+    else:
+        timestamp = pa.nulls(table.num_rows, pa.int64())
 
     if rules.movie_ids is not None:
         known = pc.is_in(movies.dictionary, value_set=rules.movie_ids)
@@ -224,6 +225,8 @@ def _ids(values: pa.Array) -> tuple[pa.DictionaryArray, Mask]:
     """Return ids as texts, and where there is none; whole numbers have no decimals."""
     encoded = values.dictionary_encode()
     texts = encoded.dictionary
+    if pa.types.is_string(texts.type) and not encoded.indices.null_count:
+        return encoded, _per_row(pc.equal(texts, ""), encoded)
     if pa.types.is_floating(texts.type):
         whole = pc.equal(texts, pc.floor(texts)).to_numpy(zero_copy_only=False)
         small = np.abs(texts.to_numpy()) < 2.0**53

@@ -214,7 +214,9 @@ def lines_with(lines: Lines, block: bytes, byte: int) -> Mask:
 def blank_lines(lines: Lines, delimiter: bytes) -> Mask:
     """Mark the lines in which every cell is blank, bool [lines]."""
     ignored = b" \t" + delimiter
-    mask = np.isin(lines.data[lines.starts], np.frombuffer(ignored + b'"', np.uint8))
+    maybe = np.zeros(256, np.bool_)
+    maybe[np.frombuffer(ignored + b'"', np.uint8)] = True
+    mask = np.asarray(maybe[lines.data[lines.starts]])
     for at in np.flatnonzero(mask):
         line = lines.data[lines.starts[at] : lines.ends[at]].tobytes()
         unquoted = line.replace(b'""', b"") if delimiter and delimiter in line else line

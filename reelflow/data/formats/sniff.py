@@ -17,7 +17,9 @@ from reelflow.data.parquet import MAGIC
 SAMPLE_BYTES: Final = 64 * 2**10
 """Of the beginning of a file, and of its middle and end where these can be reached."""
 _LONGEST_LINE: Final = 2**20
-_LINES: Final = 200
+LINES: Final = 500
+"""Lines of each part of the sample that are split into cells."""
+_LINES: Final = 100
 """Lines of the beginning that are split to find the delimiter."""
 DELIMITERS: Final = ("\t", ";", "|", "::", ",", "\x01", " ")
 """Those that are found out, the more telling first; blanks count together."""
@@ -64,10 +66,10 @@ class Sample:
         return "cp1252" if found <= _LATIN_1 | _WINDOWS else "utf-8"
 
     def lines(self, encoding: str) -> list[str]:
-        """Return the lines that are not blank, decoded, the first first."""
+        """Return lines that are not blank, decoded, the first first; `LINES` of each part."""
         found = []
         for part in (self.head, *self.later):
-            for line in part.split(self.line_end):
+            for line in part.split(self.line_end, LINES)[:LINES]:
                 text = line.decode(encoding, errors="replace").rstrip("\r\n")
                 if text.strip():
                     found.append(text)
