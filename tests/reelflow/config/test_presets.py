@@ -45,3 +45,10 @@ def test_a_preset_trains_exports_and_answers(name: str, tmp_path: Path) -> None:
     assert probe(folder).reasons == ()
     saved = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert not any(word.encode() in saved for word in USER_WORDS)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_known_designs_have_no_terms_beside_their_towers(name: str) -> None:
+    model = load(preset=name).model
+    if name != "best" and model.retrieval_weight:
+        assert model.mix == {"towers": 1.0}
