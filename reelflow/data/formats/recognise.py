@@ -11,6 +11,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Final
 
+from reelflow.base import columns
 from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, Format
 from reelflow.data import containers, files
@@ -150,12 +151,15 @@ def find_table(config: DataConfig, folder: str, names: list[str], folders: list[
         )
     if not tables and len(names) == 1:
         containers.compression_of(files.join(folder, names[0]))  # refuses workbooks in words
-    if len(tables) == 1:
-        raise problems[0]
-    expected = ", ".join(f"{a.ratings} ({a.format.value})" for a in ADAPTERS.values())
+    # Beside tables of other things, the one that names users says best what is missing.
+    telling = [problem for problem in problems if columns.USER_ID not in problem.message]
+    if len(tables) == 1 or len(telling) == 1:
+        raise (telling or problems)[0]
     remedy = (
-        'For tables of your own set data.format = "csv", data.ratings = "<glob>" and, unless '
-        "the header says user_id, movie_id and rating, [data.columns]."
+        "The files of MovieLens, MovieTweetings, Netflix, Book-Crossing and RecBole are known by "
+        "their names, and so are tables called ratings, as CSV, Parquet or JSON lines. For others "
+        'set data.format = "csv", data.ratings = "<glob>" and, unless the header says user_id, '
+        "movie_id and rating, [data.columns]."
     )
     if folders:
         remedy = (
@@ -163,8 +167,7 @@ def find_table(config: DataConfig, folder: str, names: list[str], folders: list[
             f"If they are spans, add --span latest. {remedy}"
         )
     raise BadInput(
-        f"No ratings files were recognised in {folder}: found {_listed(names) or 'no files'}; "
-        f"expected one of {expected} or ratings*.csv (csv).",
+        f"No ratings files were recognised in {folder}: found {_listed(names) or 'no files'}.",
         remedy,
     )
 
