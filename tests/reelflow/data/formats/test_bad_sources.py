@@ -42,7 +42,7 @@ def test_nothing_recognised(tmp_path: Path) -> None:
     error = refusal(tmp_path)
 
     assert "found notes.md" in error.message
-    assert "u.data (movielens-100k)" in error.message
+    assert "The files of MovieLens" in error.remedy
     assert "ml-100k" in error.remedy
 
 
