@@ -28,7 +28,8 @@ from reelflow.base.common import send_notice
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import files
 from reelflow.data.formats.source import open_source, open_window
-from reelflow.data.ingest.ingestion import Folders, ingest
+from reelflow.data.ingest.ingestion import ingest
+from reelflow.data.ingest.steps import Folders
 from reelflow.data.spans import Window, find_window, is_pattern
 from reelflow.data.understood import reading_sentences
 from reelflow.data.words import data_sentences
@@ -46,8 +47,6 @@ _NOT_USED: Final = {
     "span",
     "spans",
     "span_marker",
-    "max_quarantined",
-    "max_drift",
     "statistics_rows",
 }
 

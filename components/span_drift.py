@@ -18,7 +18,7 @@ from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, comp
 from components.artifacts import Drift, Quarantine
 from reelflow.base import columns as f
 from reelflow.config import DataConfig, SplitConfig
-from reelflow.data.ingest.drift import compare_spans
+from reelflow.data.ingest.drift import as_decided, compare_spans
 from reelflow.data.ingest.results import IngestSummary
 
 USED: Final = {
@@ -64,14 +64,12 @@ def SpanDrift(
         BadInput: a span cannot be read any more.
     """
     summary = IngestSummary.read(quarantine.uri)
-    window, found = summary.window, summary.ratings
+    window = summary.window
     assert window is not None, "without spans the graph has no SpanDrift"
-    decided = {"feedback": found.feedback, "rating_min": found.accepted_min}
-    decided["rating_max"] = found.accepted_max
     trained = artifact_utils.get_split_uri([statistics], f.TRAIN)
     comparison = compare_spans(
         window,
-        DataConfig.model_validate_json(data).model_copy(update=decided),
+        as_decided(DataConfig.model_validate_json(data), summary.ratings),
         SplitConfig.model_validate_json(split),
         tfdv.load_stats_binary(os.path.join(trained, DEFAULT_FILE_NAME)),
         [

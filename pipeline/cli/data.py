@@ -5,17 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from pipeline.cli.options import ConfigFile, Overrides, Preset
-from pipeline.cli.output import console, labelled
+from pipeline.cli.options import AsJson, ConfigFile, Overrides, Preset
+from pipeline.cli.output import console, print_json
 from reelflow.base.errors import BadInput
-
-if TYPE_CHECKING:
-    from reelflow.data.inspection import Inspection
 
 data_app = typer.Typer(help="Inspect and download ratings.", no_args_is_help=True)
 config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
@@ -29,11 +26,17 @@ def inspect(
     folder: Annotated[Path, typer.Argument(help="Folder of ratings files.", metavar="DIR")],
     config: ConfigFile = None,
     overrides: Overrides = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show a folder's ratings and the rows that would be refused, without running anything."""
+    """Show what a run would understand, find, and do with a folder, without running anything.
+
+    The exit code is 2 where a run would refuse the data.
+    """
+    from pipeline.cli import inspection as page
     from reelflow.config.loading import load
     from reelflow.data.inputs import absolute
     from reelflow.data.inspection import inspect as inspect_folder
+    from reelflow.evaluation.outlook import outlook
 
     effective = load(config, overrides or [])
     path = absolute(str(folder))
@@ -42,7 +45,12 @@ def inspect(
         total = sum(file.stat().st_size for file in local.iterdir() if file.is_file())
     with _bar("Reading", total) as advance:
         inspection = inspect_folder(effective, path, progress=advance)
-    _show(inspection)
+    planned = outlook(effective, inspection.summary)
+    if as_json:
+        print_json(page.as_json(inspection, planned))
+    else:
+        page.show(inspection, planned, effective.data.noun)
+    inspection.raise_for_refusal()
 
 
 @data_app.command()
@@ -143,38 +151,3 @@ def _bar(label: str, total: int | None) -> Iterator[Callable[..., None]]:
             bar.advance(task, count)
 
         yield advance
-
-
-def _show(inspection: Inspection) -> None:
-    from reelflow.data.words import scale_sentences
-
-    source = inspection.source
-    if inspection.movies is None:
-        titles = f"{inspection.rated:,} movies rated; without a movies' file titles are not known"
-    else:
-        titles = f"{inspection.movies:,} movies, {inspection.rated:,} of them rated"
-    lines = {
-        "Format": source.format.value + (" (synthetic)" if source.synthetic else ""),
-        "Ratings": ", ".join(file.name for file in source.ratings_files),
-        "Movies": Path(source.movies_file).name if source.movies_file else "no file",
-        "Users": Path(source.users_file).name if source.users_file else "no file, or not opted in",
-        "Rows": f"{inspection.read:,} read, {inspection.kept:,} valid, "
-        f"from {inspection.users:,} users",
-        "Titles": titles,
-        "Scale": " ".join(scale_sentences(inspection.ratings, unrated=inspection.unrated)),
-        "Time": "timestamps" if source.has_timestamps else "no timestamps",
-    }
-    for label, value in lines.items():
-        console.print(labelled(label, value), soft_wrap=True)
-    refused = sum(inspection.quarantined.values())
-    if not refused:
-        console.print(labelled("Quarantine", "no row"))
-        return
-    console.print(labelled("Quarantine", f"{refused:,} rows ({refused / inspection.read:.2%})"))
-    for reason, count in inspection.quarantined.items():
-        console.print(Text.assemble((f"  {reason}  ", "yellow"), f"{count:,}"))
-        for row in inspection.preview:
-            if row.reason == reason:
-                shown = row.row.decode("utf-8", errors="backslashreplace")
-                line = Text(f"    {row.file}:{row.line}  {shown}", style="dim")
-                console.print(line, soft_wrap=True)

@@ -38,7 +38,7 @@ from reelflow.base.errors import ReelflowError
 from reelflow.base.metrics import BIASES, GATE_METRICS, GateMetric, inline, label_at, metric_at
 from reelflow.base.nouns import Noun
 from reelflow.config.layout import Layout
-from reelflow.data.words import scale_sentences, split_sentence
+from reelflow.data.words import filter_sentences, scale_sentences, split_sentence
 from reelflow.evaluation.results import BoundRecord, Summary
 
 if TYPE_CHECKING:
@@ -261,7 +261,10 @@ def _origin(summary: RunSummary, noun: Noun) -> Iterator[Text]:
             parts.append(f"synthetic: the figures say nothing about real {noun.many}")
         yield labelled("Data", "; ".join(parts))
         if data.ratings is not None:
-            sentences = scale_sentences(data.ratings, data.repeated, data.unrated, noun)
+            sentences = scale_sentences(
+                data.ratings, data.repeated, data.unrated, noun, data.repeated_by
+            )
+            sentences += filter_sentences(data.filtered, noun)
             yield labelled("Ratings", " ".join(sentences))
         if data.split is not None:
             yield labelled("Split", split_sentence(data.split))

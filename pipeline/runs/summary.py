@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reelflow.base.errors import BadInput
 from reelflow.base.metrics import Scope
+from reelflow.config import Repeated
 from reelflow.config.layout import Layout, RunFolder
 from reelflow.data.ingest.results import RatingScale, SplitChoice
 from reelflow.evaluation.results import BoundRecord, Live, Slice, Summary
@@ -55,7 +56,11 @@ class DataSummary(_Part):
     ratings: RatingScale | None = None
     """The values of the ratings."""
     repeated: int = 0
-    """Rows of events or counts that were added to an earlier one of the same user and movie."""
+    """Rows that gave way to another of the same user and movie, or were added to it."""
+    repeated_by: Repeated | None = None
+    """`data.repeated` of the configuration."""
+    filtered: dict[str, int] = {}
+    """Rows left out by a filter, by its option."""
     unrated: int = 0
     """Rows left out by `data.unrated`."""
     format: str

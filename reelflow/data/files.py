@@ -6,7 +6,7 @@ import glob
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING, Final
 
 from reelflow.base.errors import BadInput
@@ -133,13 +133,39 @@ def open_stored(path: str) -> IO[bytes]:
     return open(path, "rb")
 
 
-def write(path: str, data: bytes) -> None:
-    """Write a file, local or remote; its folder exists.
+def write_stream(path: str, fill: Callable[[IO[bytes]], None]) -> None:
+    """Write a file, local or remote, by a function that gets it open; its folder exists.
 
     Raises:
         OSError: the folder is not there, or the file system is full.
     """
+    if not is_remote(path):
+        with open(path, "wb") as local:
+            fill(local)
+        return
     import tensorflow as tf
 
     with tf.io.gfile.GFile(path, "wb") as file:
+        fill(file)
+
+
+def write(path: str, data: bytes) -> None:
+    """Write a file as `write_stream` does, by its content."""
+
+    def fill(file: IO[bytes]) -> None:
         file.write(data)
+
+    write_stream(path, fill)
+
+
+def check_unchanged(folder: str, paths: Iterable[str], before: str) -> None:
+    """Compare the `fingerprint` of files with an earlier one.
+
+    Raises:
+        BadInput: they changed; the message names `folder`.
+    """
+    if fingerprint(paths) != before:
+        raise BadInput(
+            f"Files of {folder} or of a span before it changed while they were read.",
+            "Run again when they have arrived; see data.span_marker to be sure of that.",
+        )

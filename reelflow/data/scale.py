@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelflow.config import DataConfig, Feedback
-from reelflow.data.ingest.results import RatingScale
+from reelflow.data.ingest.results import RatingScale, RefusedRatings
 
 if TYPE_CHECKING:
     from reelflow.data.formats.source import Source  # which needs `Bounds`
@@ -46,6 +46,45 @@ class Bounds(NamedTuple):
 
 
 ANY: Final = Bounds()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Ratings out of range at one end.
+
+    Attributes:
+        rows: their number; the values mean nothing without any.
+        lowest: the lowest of them.
+        highest: the highest of them.
+    """
+
+    rows: int = 0
+    lowest: float = 0.0
+    highest: float = 0.0
+
+
+def refused_ends(
+    ratings: npt.NDArray[np.floating[Any]], accepted: Bounds
+) -> tuple[Refused, Refused]:
+    """Describe ratings out of range, [n]: those below the lowest accepted, and the others."""
+    below = ratings < accepted.lowest
+    return _refused(ratings[below]), _refused(ratings[~below])
+
+
+def _refused(ratings: npt.NDArray[np.floating[Any]]) -> Refused:
+    return Refused(len(ratings), *extremes(ratings))
+
+
+def merge_refused(ends: Iterable[Refused]) -> Refused:
+    """Add up what was refused at the same end."""
+    some = [end for end in ends if end.rows]
+    if not some:
+        return Refused()
+    return Refused(
+        sum(end.rows for end in some),
+        min(end.lowest for end in some),
+        max(end.highest for end in some),
+    )
 
 
 @dataclass(frozen=True)
@@ -179,7 +218,11 @@ def _foreign(counts: ValueCounts, documented: Bounds) -> bool:
 
 
 def describe_scale(
-    scale: Scale, source: Source, data: DataConfig, kept: Sequence[float]
+    scale: Scale,
+    source: Source,
+    data: DataConfig,
+    kept: Sequence[float],
+    ends: Sequence[Refused] = (Refused(), Refused()),
 ) -> RatingScale:
     """Return a decision as `report.json` has it.
 
@@ -188,6 +231,7 @@ def describe_scale(
         source: as for `decide_scale`, like `data`.
         data: likewise; what it refuses is refused before the scale is looked at.
         kept: lowest and highest rating of the rows kept; empty without any.
+        ends: ratings refused at the lower and at the upper end.
     """
     of_data = data.rating_min, data.rating_max
     found: list[float | None] = [None, None]
@@ -206,7 +250,13 @@ def describe_scale(
         documented=source.documented,
         foreign=scale.foreign,
         suspect=scale.suspect,
+        below=_ended(ends[0]),
+        above=_ended(ends[1]),
     )
+
+
+def _ended(end: Refused) -> RefusedRatings | None:
+    return RefusedRatings(**vars(end)) if end.rows else None
 
 
 def _without_strays(values: Mapping[float, int], rows: int) -> Bounds:

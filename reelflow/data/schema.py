@@ -54,6 +54,14 @@ USERS: Final = pa.schema(
 )
 """User attributes, null where they are not known; read only if the configuration opts in."""
 
+# What schemas/*.pbtxt say, and ingestion has to know before TFDV looks at it.
+TIMES: Final = (0, 4_102_444_800)
+"""Domain of timestamps in seconds: 1970 to 2100."""
+YEARS: Final = (-4000, 2100)
+"""Domain of the years of release, of books too; a year outside of it is taken for missing."""
+LONGEST_LIST: Final = 1024
+"""Most genres, or features, of one movie."""
+
 
 def curated_schema(name: str) -> Path:
     """Return the file of a curated TFDV schema, a text proto for ImportSchemaGen.

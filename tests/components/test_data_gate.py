@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from reelflow.data.ingest.gate import DataRefused
+from reelflow.data.ingest.checks import DataRefused
 from tests.ingested import ingest_summary
 
 pytestmark = pytest.mark.slow

@@ -8,13 +8,14 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from reelflow.base import columns as f
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data import schema
 from reelflow.data.formats.source import open_window
-from reelflow.data.ingest.results import Change, DriftReport
+from reelflow.data.ingest.results import Change, DriftReport, IngestSummary, RatingScale
 from reelflow.data.parse import Rules, parse_files
 from reelflow.data.schema import one_chunk, single_values
 from reelflow.data.spans import Span, Window
@@ -33,7 +34,7 @@ def compare_spans(
     window: Window,
     data: DataConfig,
     split: SplitConfig,
-    trained: Statistics,
+    trained: Statistics | None,
     schemas: Sequence[schema_pb2.Schema],
 ) -> DriftReport:
     """Read evenly spread rows of the two newest spans and compare them.
@@ -59,6 +60,31 @@ def compare_spans(
         rows={name: batch.num_rows for name, batch in rows.items()},
         changes=tuple(changes(rows[newest.name], rows[previous.name], trained, schemas)),
     )
+
+
+def as_decided(data: DataConfig, found: RatingScale) -> DataConfig:
+    """Return how to read spans alone: their ratings mean what those of all spans were found to."""
+    decided = {
+        "feedback": found.feedback,
+        "rating_min": found.accepted_min,
+        "rating_max": found.accepted_max,
+    }
+    return data.model_copy(update=decided)
+
+
+def rehearse_drift(
+    window: Window, data: DataConfig, split: SplitConfig, summary: IngestSummary
+) -> DriftReport:
+    """Compare the two newest spans as SpanDrift will, before there are statistics of all.
+
+    Raises:
+        BadInput: a span cannot be read any more.
+    """
+    schemas = [
+        text_format.Parse(schema.curated_schema(name).read_text(), schema_pb2.Schema())
+        for name in ("ratings", "movies")
+    ]
+    return compare_spans(window, as_decided(data, summary.ratings), split, None, schemas)
 
 
 def statistics(rows: pa.RecordBatch) -> Statistics:

@@ -1,16 +1,22 @@
-"""The data gate: refuses data that nothing should be learned from, with every reason at once."""
+"""The data gate: what TFDV finds in the data, beside the checks of ingestion."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from reelflow.base.errors import BadInput
+from reelflow.data.ingest.checks import (
+    Finding,
+    damaged_rows,
+    drift_reasons,
+    drift_warnings,
+    of_files,
+    refuse,
+)
 from reelflow.data.ingest.results import DriftReport, IngestSummary
-from reelflow.data.quarantine import RATING_RANGE
 
 _Info = anomalies_pb2.AnomalyInfo
 
@@ -37,34 +43,6 @@ _REMEDIES: Mapping[int, str] = {
     _Info.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH: _DRIFT,
 }
 _ANY_REMEDY: Final = "Compare the statistics with the schema, and mend the source files."
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is wrong with the data; `str` puts it in words, with a remedy."""
-
-    kind: Literal["no_row", "damaged_rows", "drift", "empty_split", "anomaly"]
-    where: str
-    """As `ratings, split train, column year`."""
-    text: str
-    warning: bool = False
-    """True if it stops nothing."""
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.text}"
-
-
-class DataRefused(BadInput):
-    """The data is not fit to learn from.
-
-    Attributes:
-        reasons: everything that is wrong.
-    """
-
-    def __init__(self, reasons: Iterable[Finding]) -> None:
-        self.reasons = tuple(reasons)
-        lines = "".join(f"\n  - {reason}" for reason in self.reasons)
-        super().__init__(f"The data was refused, nothing was trained:{lines}")
 
 
 @dataclass(frozen=True)
@@ -97,22 +75,6 @@ def split_anomalies(validated: Validated) -> list[Finding]:
     return sorted(findings, key=lambda finding: finding.warning)
 
 
-def drift_reasons(drift: DriftReport | None, drift_max: float | None) -> list[Finding]:
-    """Return the columns whose drift is above `drift_max`, 0 to 1; none without a maximum."""
-    if drift is None or drift_max is None:
-        return []
-    return [
-        Finding(
-            "drift",
-            f"span {drift.newest}, column {change.column}",
-            f"{change.measure} {change.value:.3f} against span {drift.previous}, and "
-            f"data.max_drift allows {drift_max:g}. Find out what changed, or raise data.max_drift.",
-        )
-        for change in drift.changes
-        if change.kind == "drift" and change.value > drift_max
-    ]
-
-
 def check(
     splits: Iterable[Validated],
     summary: IngestSummary,
@@ -122,6 +84,9 @@ def check(
     drift_max: float | None = None,
 ) -> list[Finding]:
     """Let good data pass, and return the warnings.
+
+    ExampleGen has refused by then what its counts tell; this looks at what TFDV has found, and once
+    more at what depends on the run's options.
 
     Args:
         splits: every split that ExampleValidator looked at.
@@ -134,34 +99,12 @@ def check(
     Raises:
         DataRefused: with every reason at once, so that one round of mending is enough.
     """
-    findings: list[Finding] = []
-    read, refused = summary.rows.read, summary.refused
-    if read == 0:
-        text = "no row was read. Check data.path and data.format."
-        findings.append(Finding("no_row", "ratings", text))
-    elif refused > share_max * read:
-        by_count = sorted(summary.quarantined.items(), key=lambda item: (-item[1], item[0]))
-        listed = ", ".join(f"{reason} {count:,}" for reason, count in by_count if count)
-        text = (
-            f"{refused:,} of {read:,} rows are damaged ({refused / read:.2%}), and "
-            f"data.max_quarantined allows {share_max:.2%} ({listed}). The rows are in {file}; "
-            "mend them, or raise data.max_quarantined."
-        )
-        if summary.quarantined.get(RATING_RANGE.name):
-            text += (
-                " If ratings out of range are right, set data.rating_min and data.rating_max; a "
-                'value that stands for "not rated" goes into data.unrated.'
-            )
-        findings.append(Finding("damaged_rows", "ratings", text))
-    findings += drift_reasons(drift, drift_max)
-    for split in splits:
-        findings += split_anomalies(split)
-    if drift is not None:
-        findings += [
-            Finding("drift", f"span {drift.newest}", str(change), warning=True)
-            for change in drift.warnings
+    return refuse(
+        [
+            *of_files(summary),
+            *damaged_rows(summary, share_max, file),
+            *(finding for split in splits for finding in split_anomalies(split)),
+            *drift_reasons(drift, drift_max),
+            *drift_warnings(drift),
         ]
-    reasons = [finding for finding in findings if not finding.warning]
-    if reasons:
-        raise DataRefused(reasons)
-    return findings
+    )

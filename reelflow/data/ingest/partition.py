@@ -5,20 +5,15 @@ The 64-bit hashes are the same on every machine and in every version.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from reelflow.base import columns
-from reelflow.config import Feedback
 from reelflow.data import schema
-from reelflow.data.quarantine import DUPLICATE, RATING_RANGE, Reason
-from reelflow.data.scale import ANY, Bounds
 from reelflow.data.schema import one_chunk
 
 Hashes = npt.NDArray[np.uint64]
@@ -154,134 +149,46 @@ class Ratings:
     def __len__(self) -> int:
         return len(self.user)
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Ratings:
+        """Return the rows at ascending positions, int64 [n]; the ids stay numbered as they are."""
+        return replace(
+            self,
+            user=self.user[rows],
+            movie=self.movie[rows],
+            rating=self.rating[rows],
+            timestamp=None if self.timestamp is None else self.timestamp[rows],
+            file=self.file[rows],
+        )
 
-class Arranged(NamedTuple):
-    """One partition in its final order, and the rows that are left out of it."""
+    def pairs(self) -> npt.NDArray[np.int64]:
+        """Return a number for each row's user and movie, int64 [rows]."""
+        return self.user.astype(np.int64) * max(len(self.movies), 1) + self.movie
 
-    ratings: Ratings
-    rejected: pa.Table
-    """Of `schema.REJECTED`: ratings that no scale can hold, and exact duplicates."""
-    repeated: int
-    """Events and counts that were added to an earlier row of the same user and movie."""
+    def to_bytes(self) -> bytes:
+        """Serialize."""
+        times = pa.nulls(len(self), pa.int64())
+        if self.timestamp is not None:
+            times = pa.array(self.timestamp)
+        user = pa.DictionaryArray.from_arrays(pa.array(self.user), self.users)
+        movie = pa.DictionaryArray.from_arrays(pa.array(self.movie), self.movies)
+        cells = [user, movie, pa.array(self.rating), times, pa.array(self.file)]
+        return schema.to_ipc(pa.table(cells, schema=_STORED))
 
-
-def arrange(
-    parts: Iterable[pa.Table], feedback: Feedback = Feedback.STARS, accepted: Bounds = ANY
-) -> Arranged:
-    """Join and sort the parts of one partition, so that no row is there twice.
-
-    Of `STARS` that agree in user, movie, rating and timestamp the first by file and offset is kept.
-    Of `EVENTS` and `COUNTS` one row is kept of each user and movie, the first in time; it is the
-    only one that the user could have been recommended. Of `COUNTS` it gets the sum of all.
-
-    Args:
-        parts: tables of `schema.PARSED`, in the order of files and offsets; none is fine.
-        feedback: what the ratings say.
-        accepted: bounds of the ratings.
-    """
-    tables = [schema.PARSED.empty_table(), *parts]
-    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-    fits = accepted.hold(table.column(columns.RATING).to_numpy())
-    beyond = schema.REJECTED.empty_table()
-    if not fits.all():
-        beyond = rejected(table.filter(pa.array(~fits)), RATING_RANGE)
-        table = table.filter(pa.array(fits))
-    user, users = _decoded(table, columns.USER_ID)
-    movie, movies = _decoded(table, columns.MOVIE_ID)
-    by_name = pc.sort_indices(users).to_numpy()
-    rank = np.empty(len(users), np.int32)
-    rank[by_name] = np.arange(len(users), dtype=np.int32)
-    user, users = rank[user], users.take(pa.array(by_name))
-
-    rating = table.column(columns.RATING).to_numpy()
-    has_time = table.column(columns.TIMESTAMP).null_count == 0
-    timestamp = table.column(columns.TIMESTAMP).to_numpy() if has_time else None
-    file = table.column(columns.FILE).to_numpy()
-
-    key, order = _order(user, timestamp)
-    if feedback is Feedback.STARS:
-        dropped = order[_repeated(key[order], movie[order], rating[order])]
-        places = table.select([columns.FILE, columns.OFFSET])
-        duplicates = rejected(places.take(pa.array(dropped)), DUPLICATE)
-    else:
-        first, totals = _added_up(user[order], movie[order], rating[order], feedback)
-        dropped, duplicates = np.delete(order, first), schema.REJECTED.empty_table()
-        rating = np.empty_like(totals)
-        rating[order] = totals
-    if len(dropped):
-        kept = np.ones(len(order), np.bool_)
-        kept[dropped] = False
-        order = order[kept[order]]
-    ratings = Ratings(
-        users=users,
-        movies=movies,
-        user=user[order],
-        movie=movie[order],
-        rating=rating[order],
-        timestamp=None if timestamp is None else timestamp[order],
-        file=file[order],
-    )
-    repeated = 0 if feedback is Feedback.STARS else len(dropped)
-    return Arranged(ratings, pa.concat_tables([beyond, duplicates]), repeated)
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Ratings:
+        """Read what `to_bytes` made."""
+        table = schema.from_ipc(data)
+        user, movie = (one_chunk(table.column(at)) for at in (columns.USER_ID, columns.MOVIE_ID))
+        times = table.column(columns.TIMESTAMP)
+        return cls(
+            users=user.dictionary,
+            movies=movie.dictionary,
+            user=user.indices.to_numpy(),
+            movie=movie.indices.to_numpy(),
+            rating=table.column(columns.RATING).to_numpy(),
+            timestamp=None if times.null_count else times.to_numpy(),
+            file=table.column(columns.FILE).to_numpy(),
+        )
 
 
-def rejected(table: pa.Table, reason: Reason) -> pa.Table:
-    """Return rows with file and offset as rows of `schema.REJECTED`."""
-    code = pa.array(np.full(table.num_rows, reason.code, np.uint8))
-    places = [table.column(columns.FILE), table.column(columns.OFFSET)]
-    return pa.table([*places, code], schema=schema.REJECTED)
-
-
-def _decoded(table: pa.Table, name: str) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    column = one_chunk(table.column(name))
-    return column.indices.to_numpy(), column.dictionary
-
-
-def _order(
-    user: npt.NDArray[np.int32], timestamp: npt.NDArray[np.int64] | None
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """A number that tells users and times apart, and the stable order by user and time; [rows]."""
-    if timestamp is None or not len(user):
-        return user.astype(np.int64), np.argsort(user, kind="stable")
-    first, last = int(timestamp.min()), int(timestamp.max())
-    span = last - first + 1
-    if span * (int(user.max()) + 1) >= 2**63:
-        # Times as wide apart as only damaged ones are: number them instead.
-        timestamp = np.unique(timestamp, return_inverse=True)[1].astype(np.int64)
-        first, span = 0, len(timestamp)
-    key = user.astype(np.int64) * span + (timestamp - first)
-    return key, np.argsort(key, kind="stable")
-
-
-def _added_up(
-    user: npt.NDArray[np.int32],
-    movie: npt.NDArray[np.int32],
-    rating: npt.NDArray[np.float32],
-    feedback: Feedback,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Positions of the first row of every pair, int64 [pairs], and what all rows now say [rows]."""
-    pair = user.astype(np.int64) * (int(movie.max(initial=0)) + 1) + movie
-    _, first, pair = np.unique(pair, return_index=True, return_inverse=True)
-    if feedback is Feedback.EVENTS:
-        return first, np.ones_like(rating)
-    return first, np.bincount(pair, rating).astype(np.float32)[pair]
-
-
-def _repeated(
-    key: npt.NDArray[np.int64], movie: npt.NDArray[np.int32], rating: npt.NDArray[np.float32]
-) -> npt.NDArray[np.int64]:
-    """Positions of the rows that agree with an earlier row in everything, int64, in no order.
-
-    Only rows of the same user and time come into question; `key`, which tells these, is sorted.
-    """
-    tied = np.diff(key) == 0
-    candidates = np.flatnonzero(np.append(tied, False) | np.append(False, tied)[: len(key)])
-    if not len(candidates):
-        return candidates
-    group = np.cumsum(np.append(True, ~tied))[candidates]
-    pair = group * (int(movie.max()) + 1) + movie[candidates]
-    if np.diff(np.sort(pair)).all():
-        return candidates[:0]
-    order = np.lexsort((rating[candidates], pair))
-    same = (np.diff(pair[order]) == 0) & (np.diff(rating[candidates][order]) == 0)
-    return candidates[order[1:][same]]
+_STORED: Final = pa.schema([field for field in schema.PARSED if field.name != columns.OFFSET])

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from reelflow.base import columns
-from reelflow.config import Feedback, SplitKind
+from reelflow.config import Feedback, Repeated, SplitKind
 from reelflow.data import files
 from reelflow.data.formats.summary import TableSummary
 from reelflow.data.spans import Window
@@ -94,6 +94,16 @@ class SplitChoice(BaseModel):
     """`split.known_share`, of `auto` only."""
 
 
+class RefusedRatings(BaseModel):
+    """Ratings out of range at one end."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    lowest: float
+    highest: float
+
+
 class RatingScale(BaseModel):
     """The values of the ratings; `words.scale_sentences` puts it in words."""
 
@@ -120,6 +130,10 @@ class RatingScale(BaseModel):
     more, lies outside."""
     suspect: float | None = None
     """Value that may stand for "not rated", though `data.unrated` does not say so."""
+    below: RefusedRatings | None = None
+    """Ratings that were refused as too low."""
+    above: RefusedRatings | None = None
+    """Ratings that were refused as too high."""
 
     @property
     def says_likes(self) -> bool:
@@ -145,8 +159,30 @@ class IdHint(BaseModel):
     """Id of a rating, and the one of the movies' file that fits; any one if none does."""
 
 
+class SharedRows(BaseModel):
+    """Rows that two ratings files have in common."""
+
+    model_config = ConfigDict(frozen=True)
+
+    files: tuple[str, str]
+    rows: int
+    """Different rows that are in both."""
+    of: tuple[int, int]
+    """Different valid rows of each."""
+    spans: bool = False
+    """True if the files are of different spans."""
+
+    @property
+    def contained(self) -> int | None:
+        """0 or 1, the file all of whose rows are in the other one; None if neither is."""
+        return next((at for at in (1, 0) if self.rows == self.of[at]), None)
+
+
 class IngestSummary(Result):
-    """Counts of what was read, kept and refused."""
+    """Counts of what was read, kept and refused.
+
+    `read` is the sum of `kept`, `quarantined`, `unrated`, `repeated` and `filtered`.
+    """
 
     FILE = "report.json"
     END = "\n"
@@ -169,8 +205,22 @@ class IngestSummary(Result):
     split: SplitChoice
     ratings: RatingScale
     repeated: int = 0
-    """Rows of `events` and `counts` that were added to an earlier row of the same user and movie;
-    they are neither kept nor damaged."""
+    """Rows that gave way to another of the same user and movie, or were added to it, by
+    `data.repeated`; they are neither kept nor damaged."""
+    pairs: int = 0
+    """Users and movies with more than one rating, exact copies not counted."""
+    repeated_by: Repeated | None = None
+    """`data.repeated` of the configuration."""
+    filtered: dict[str, int] = {}
+    """Rows left out by a filter: by `since`, `min_user_ratings` or `min_movie_ratings`."""
+    shared: list[SharedRows] = []
+    """Ratings files that have rows in common."""
+    times: tuple[int, int] | None = None
+    """First and last timestamp kept, in seconds; None without times."""
+    known_test: int | None = None
+    """Test rows whose user has a rating in train."""
+    years_dropped: int = 0
+    """Movies whose year was no year, and is taken for missing."""
     unrated: int = 0
     """Rows without a rating, by `data.unrated`; neither kept nor damaged."""
     quarantined: dict[str, int]

@@ -1,13 +1,10 @@
 """Parquet shards of the `examples` and `catalogue` artifacts, and evenly spread rows of them.
 
-Shards are written atomically. A distributed engine repeats the work of a lost worker, and the lost
-worker may only have been cut off: then both write the same file, maybe while a third reads it.
 Every column is an Arrow list. Statistics of evenly spread rows cost the same whatever the size.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -16,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tensorflow as tf
 
 from reelflow.base import columns
-from reelflow.data import files
+from reelflow.data.ingest import scratch
 from reelflow.data.ingest.partition import Ratings
 from reelflow.data.schema import single_values
 
@@ -39,34 +35,14 @@ RATINGS: Final = pa.schema(
 )
 
 
-def write_atomically(path: str, data: bytes, work: str) -> None:
-    """Write a file that no reader ever sees in part, replacing what is there.
-
-    Args:
-        path: the file.
-        data: its whole content.
-        work: a folder on the same file system for the unfinished file. What a killed worker leaves
-            there must be no input of another.
-
-    Raises:
-        OSError: a folder is not there, or the file system is full.
-    """
-    if files.is_remote(path):  # an object appears when it is complete
-        files.write(path, data)
-        return
-    unfinished = f"{work}/unfinished-{uuid.uuid4().hex}"
-    files.write(unfinished, data)
-    tf.io.gfile.rename(unfinished, path, overwrite=True)
-
-
 def shard_path(uri: str, split: str, prefix: str, index: int, count: int) -> str:
     """Return the path of a shard, the same for every attempt: a repeated one replaces it."""
     return f"{uri}/Split-{split}/{prefix}-{index:05d}-of-{count:05d}.parquet"
 
 
 def write_shard(table: pa.Table, path: str, work: str) -> None:
-    """Write a Parquet file as a whole, replacing what is there; `work` as in `write_atomically`."""
-    tf.io.gfile.makedirs(path.rsplit("/", 1)[0])
+    """Write a Parquet file as a whole, replacing what is there; `work` as in `scratch`."""
+    scratch.make_folder(path.rsplit("/", 1)[0])
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
@@ -75,7 +51,7 @@ def write_shard(table: pa.Table, path: str, work: str) -> None:
         use_dictionary=_REPEATING,
         use_compliant_nested_type=False,  # TFX expects Arrow's own "item"
     )
-    write_atomically(path, sink.getvalue().to_pybytes(), work)
+    scratch.write_atomically(path, sink.getvalue().to_pybytes(), work)
 
 
 def ratings_table(ratings: Ratings, rows: npt.NDArray[np.int64]) -> pa.Table:

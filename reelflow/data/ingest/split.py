@@ -84,7 +84,9 @@ def choose_split(plan: SplitPlan, times: TimeCounts, known: KnownCounts | None) 
     plan = replace(plan, cuts=tuple(find_cuts(times, temporal_shares(config))))
     if plan.choice is not None or known is None:
         return plan
-    share = known.known / known.test if known.train and known.test else None
+    # Equal times may leave no row between the cuts, and nothing is trained without validation.
+    divided = plan.cuts[0] < plan.cuts[1] or not config.validation_share
+    share = known.known / known.test if known.train and known.test and divided else None
     kind, reason = _choose(config, times, known, share)
     return replace(plan, choice=_automatic(config, kind, reason, share))
 

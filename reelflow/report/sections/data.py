@@ -57,6 +57,7 @@ def data_section(
             ("Split", "Ratings", "Share"),
             [(s, n, percent(n / max(rows.kept, 1))) for s, n in rows.splits.items()],
         ),
+        *_accounts(ingested),
         _quarantine(ingested.quarantined),
         *_ratings(data, ingested.ratings.feedback),
         _genres(data, movies, noun),
@@ -102,6 +103,22 @@ def _spans(names: Sequence[str]) -> list[Fact]:
         return []
     since = "alone" if len(names) == 1 else f"with those since {names[0]}, {count(len(names))}"
     return [Fact("Newest span", names[-1], since)]
+
+
+def _accounts(ingested: IngestSummary) -> list[Block]:
+    """Show what became of every row that was read, if some were left out."""
+    rows = ingested.rows
+    parts = {
+        "kept": rows.kept,
+        "in quarantine": ingested.refused,
+        "without a rating (data.unrated)": ingested.unrated,
+        "given way to another of their pair (data.repeated)": ingested.repeated,
+        **{f"filtered by data.{name}": n for name, n in ingested.filtered.items()},
+    }
+    if rows.kept == rows.read:
+        return []
+    table = [(name, n, percent(n / max(rows.read, 1))) for name, n in parts.items() if n]
+    return [Table("Rows of the files", ("Rows", "Number", "Share"), table)]
 
 
 def _quarantine(reasons: Mapping[str, int]) -> Block:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,25 +26,68 @@ def test_inspect_shows_format_counts_and_damage(tmp_path: Path) -> None:
     )
     (tmp_path / "movies.csv").write_text("movieId,title,genres\n1,One (1999),Drama\n")
     code, out = _invoke("data", "inspect", str(tmp_path))
-    assert code == 0
+    assert code == 2
     for words in (
         "movielens-csv",
-        "3 read, 1 valid, from 1 users",
+        "3 read, 1 kept, from 1 user",
         "1 movies, 1 of them rated",
+        "1 different; Drama 1",
+        "One (1999)",
         "2 rows (66.67%)",
         "ratings.csv:3  2,1,[b]x[/b],5",
         "ratings.csv:4  3,\\xff,4,5",
+        "A run would refuse these data, and train nothing.",
+        "2 of 3 rows are damaged (66.67%), and data.max_quarantined allows 10.00%",
     ):
         assert words in out
 
 
+def _ratings(folder: Path, count: int = 200) -> None:
+    rows = "".join(f"u{i % 20},m{i},{1 + i % 5}\n" for i in range(count))
+    (folder / "ratings.csv").write_text(f"user_id,movie_id,rating\n{rows}")
+
+
 def test_inspect_of_clean_data(tmp_path: Path) -> None:
-    (tmp_path / "ratings.csv").write_text("user_id,movie_id,rating\n1,1,4.0\n")
-    code, out = _invoke("data", "inspect", str(tmp_path))
+    _ratings(tmp_path)
+    code, out = _invoke("data", "inspect", str(tmp_path), "--set", "data.item=book")
     assert code == 0
-    assert "no row" in out
-    assert "no timestamps" in out
-    assert "titles are not known" in out
+    for words in (
+        "no row",
+        "no timestamps",
+        "200 books rated; without their file titles are not known",
+        "Ratings go from 1 to 5.",
+        "1 (20%), 2 (20%)",
+        "random: ratings are held out by chance, chosen by split.kind = auto",
+        "ratings from 3.8",
+        "Top-100 accuracy (unseen): at least 0.05; better than popularity",
+        "RMSE: at most 5% above that of mean plus damped biases",
+    ):
+        assert words in out
+    assert out.splitlines()[-1].startswith("A run would train on 1")
+
+
+def test_inspect_says_what_is_not_gated(tmp_path: Path) -> None:
+    _ratings(tmp_path, 90)
+    _, out = _invoke("data", "inspect", str(tmp_path))
+    assert "Top-100 accuracy (unseen) is not gated: the catalogue has 90 movies" in out
+
+
+def test_inspect_as_json_tells_the_same(tmp_path: Path) -> None:
+    _ratings(tmp_path)
+    code, out = _invoke("data", "inspect", str(tmp_path), "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["summary"]["rows"]["read"] == 200
+    assert found["outlook"]["like_threshold"] == 3.8
+    assert (found["refused"], found["format"]) == ([], "csv")
+    assert found["verdict"].startswith("A run would train on")
+    rows = (tmp_path / "ratings.csv").read_text()
+    (tmp_path / "ratings_copy.csv").write_text(rows)
+    result = CliRunner().invoke(app, ["data", "inspect", str(tmp_path), "--json"])
+    assert result.exit_code == 2
+    found = json.loads(result.stdout)
+    assert found["refused"][0]["kind"] == "same_rows"
+    assert found["refused"][0]["text"] in result.stderr
 
 
 def test_inspect_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ class TestStockComponents:
     def test_judge_movies(self, tmp_path: Path) -> None:
         splits = {
             "movies": _movies(),
-            "years": _movies(year=[[-5], [1995]] * (ROWS // 2)),
+            "years": _movies(year=[[-5_000], [1995]] * (ROWS // 2)),
             "ids": _movies(movie_id=[["1"], None] * (ROWS // 2)),
             "users": _users(),
         }
@@ -204,3 +204,17 @@ def _validate(
         infos = anomalies_pb2.Anomalies.FromString(file.read_bytes()).anomaly_info
         found[split] = {(column, why.type) for column in infos for why in infos[column].reason}
     return found
+
+
+def test_bounds_that_ingestion_knows_are_the_schemas() -> None:
+    ratings, movies = _schema("ratings"), _schema("movies")
+    domains = {
+        feature.name: (feature.int_domain.min, feature.int_domain.max)
+        for part in (ratings, movies)
+        for feature in part.feature
+        if feature.HasField("int_domain")
+    }
+    longest = {feature.name: feature.value_count.max for feature in movies.feature}
+    assert domains["timestamp"] == ratings_schema.TIMES
+    assert domains["year"] == ratings_schema.YEARS
+    assert longest["genres"] == longest["features"] == ratings_schema.LONGEST_LIST

@@ -76,9 +76,11 @@ def test_any_scale_is_read_without_configuration(tmp_path: Path, scale: range) -
 
 def test_a_known_format_on_another_scale_is_read(tmp_path: Path) -> None:
     folder = sources.movielens_1m(tmp_path)
-    rows = "".join(f"{u}::{1 + u % 2}::{u % 11}::{u}\n" for u in range(200))
+    rows = "".join(f"{u % 50}::{1 + u // 50}::{u % 11}::{u}\n" for u in range(200))
     (folder / "ratings.dat").write_text(rows)
-    (folder / "movies.dat").write_text("1::Café (2001)::Drama\n2::Żółw (2004)::Drama\n")
+    titles = ("Café (2001)", "Żółw (2004)", "Three", "Four")
+    movies = "".join(f"{at}::{title}::Drama\n" for at, title in enumerate(titles, start=1))
+    (folder / "movies.dat").write_text(movies)
     run = execute(tmp_path / "out", folder)
     found = summary(run)
     assert (found.rows.kept, found.quarantined) == (200, {})
@@ -89,7 +91,9 @@ def test_a_known_format_on_another_scale_is_read(tmp_path: Path) -> None:
 
 def test_few_impossible_ratings_of_a_known_format_are_damaged(tmp_path: Path) -> None:
     folder = sources.movielens_1m(tmp_path)
-    rows = [f"{u}::{1 + u % 2}::{9 if u % 50 == 0 else 1 + u % 5}::{u}\n" for u in range(200)]
+    rows = [
+        f"{u % 100}::{1 + u // 100}::{9 if u % 50 == 0 else 1 + u % 5}::{u}\n" for u in range(200)
+    ]
     (folder / "ratings.dat").write_text("".join(rows))
     run = execute(tmp_path / "out", folder, DataConfig(chunk_bytes=1_024, partitions=3))
     assert summary(run).quarantined == {"rating_range": 4}
@@ -127,9 +131,9 @@ def test_constant_ratings_are_events(tmp_path: Path) -> None:
     found = summary(execute(tmp_path / "1", folder))
     assert (found.ratings.feedback, found.ratings.absent) == ("events", False)
     assert (found.ratings.lowest, found.ratings.highest, found.repeated) == (1, 1, 60)
-    # Who says that they are stars keeps them as they are.
+    # Who says that they are stars keeps them as they are; the last one counts.
     found = summary(execute(tmp_path / "2", folder, DataConfig(feedback="stars")))
-    assert (found.ratings.lowest, found.rows.kept, found.repeated) == (7, 400, 0)
+    assert (found.ratings.lowest, found.rows.kept, found.repeated) == (7, 340, 60)
 
 
 def test_values_of_events_do_not_count_and_counts_add_up(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from reelflow.config import DataConfig, SplitConfig
+from reelflow.data.ingest.checks import drift_reasons
 from reelflow.data.ingest.drift import changes, read_subset, statistics
-from reelflow.data.ingest.gate import drift_reasons
 from reelflow.data.ingest.results import Change, DriftReport, IngestSummary
 from reelflow.data.schema import curated_schema, single_values
 from reelflow.data.spans import Span, Window, find_window

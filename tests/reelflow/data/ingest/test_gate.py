@@ -6,8 +6,8 @@ import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from reelflow.base.errors import BadInput
+from reelflow.data.ingest.checks import DataRefused
 from reelflow.data.ingest.gate import (
-    DataRefused,
     Validated,
     check,
     split_anomalies,
@@ -83,11 +83,6 @@ def test_the_bound_on_damaged_rows_is_inclusive(damaged: int, refused: bool) -> 
         "(rating 41, columns 10). The rows are in somewhere/quarantine.tsv; mend them, or raise "
         "data.max_quarantined."
     )
-
-
-def test_nothing_read_is_refused() -> None:
-    with pytest.raises(DataRefused, match="no row was read"):
-        check([], ingest_summary(read=0, quarantined={}), FILE, 1.0)
 
 
 def test_all_reasons_come_at_once_as_bad_input() -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from reelflow.config import Feedback
+from reelflow.config import Feedback, Repeated
+from reelflow.data.ingest.arrange import Policy, arrange
 from reelflow.data.ingest.partition import (
     Ratings,
-    arrange,
     combine,
     hash_strings,
     mix,
@@ -68,7 +68,7 @@ PLAYS: list[Row] = [
 
 @pytest.mark.parametrize(("feedback", "first"), [("events", 1), ("counts", 8)])
 def test_repeated_events_are_one_row_the_first_in_time(feedback: str, first: float) -> None:
-    arranged = arrange([parsed(PLAYS[:2]), parsed(PLAYS[2:], file=1)], Feedback(feedback))
+    arranged = arrange([parsed(PLAYS[:2]), parsed(PLAYS[2:], file=1)], Policy(Feedback(feedback)))
 
     value = {"events": 1.0, "counts": 5.0}[feedback]
     assert rows_of(arranged.ratings) == [
@@ -82,13 +82,13 @@ def test_repeated_events_are_one_row_the_first_in_time(feedback: str, first: flo
 
 def test_repeated_events_without_times() -> None:
     rows: list[Row] = [(user, movie, 1, None) for user, movie, *_ in PLAYS]
-    arranged = arrange([parsed(rows)], Feedback.EVENTS)
+    arranged = arrange([parsed(rows)], Policy(Feedback.EVENTS))
     assert [row[:2] for row in rows_of(arranged.ratings)] == [("u", "a"), ("u", "b"), ("v", "a")]
     assert arranged.repeated == 2
 
 
 def test_what_no_scale_can_hold_is_rejected_with_its_place() -> None:
-    arranged = arrange([parsed(PLAYS)], accepted=Bounds(2, 3))
+    arranged = arrange([parsed(PLAYS)], Policy(accepted=Bounds(2, 3), repeated=Repeated.ALL))
     assert [row[2] for row in rows_of(arranged.ratings)] == [3, 2]
     refused = [(row["offset"], NAMES[row["reason"]]) for row in arranged.rejected.to_pylist()]
     assert refused == [(20, "rating_range"), (30, "rating_range"), (40, "duplicate")]
@@ -111,7 +111,8 @@ def test_order_is_user_time_place() -> None:
         parsed([("u2", "a", 1, 5), ("u10", "a", 2, 9), ("u2", "b", 3, 5)]),
         parsed([("u2", "c", 4, 1), ("u10", "c", 5, -9)], file=1),
     ]
-    ratings, duplicates, _ = arrange(parts)
+    arranged = arrange(parts)
+    ratings, duplicates = arranged.ratings, arranged.rejected
 
     assert rows_of(ratings) == [
         ("u10", "c", 5.0, -9),
@@ -129,12 +130,74 @@ def test_first_of_exact_duplicates_is_kept(time: int | None) -> None:
     other = None if time is None else 8
     rows: list[Row] = [("u", "a", 1, time), ("u", "b", 1, time), ("u", "a", 1, time)]
     parts = [parsed(rows), parsed([("u", "a", 1, time), ("u", "a", 2, time)], file=1)]
-    ratings, duplicates, _ = arrange([*parts, parsed([("u", "a", 1, other)], file=2)])
+    parts.append(parsed([("u", "a", 1, other)], file=2))
+    arranged = arrange(parts, Policy(repeated=Repeated.ALL))
+    ratings, duplicates = arranged.ratings, arranged.rejected
 
     places = {(row["file"], row["offset"]) for row in duplicates.to_pylist()}
     assert places == {(0, 20), (1, 0)} | ({(2, 0)} if time is None else set())
     assert len(ratings) == 4 if time else 3
     assert ratings.file.tolist().count(0) == 2
+
+
+@pytest.mark.parametrize(
+    ("repeated", "kept"),
+    [
+        (None, [("u", "b", 1, 2), ("u", "a", 4, 3), ("v", "a", 2, 1)]),
+        ("last", [("u", "b", 1, 2), ("u", "a", 4, 3), ("v", "a", 2, 1)]),
+        ("first", [("u", "a", 1, 1), ("u", "b", 1, 2), ("v", "a", 2, 1)]),
+        ("mean", [("u", "b", 1, 2), ("u", "a", 2.5, 3), ("v", "a", 2, 1)]),
+    ],
+)
+def test_one_row_of_a_pair_counts(repeated: str | None, kept: list[Row]) -> None:
+    rows: list[Row] = [("u", "a", 4, 3), ("u", "b", 1, 2), ("u", "a", 1, 1), ("v", "a", 2, 1)]
+    policy = Policy(repeated=None if repeated is None else Repeated(repeated))
+    arranged = arrange([parsed(rows)], policy)
+    assert rows_of(arranged.ratings) == kept
+    assert (arranged.repeated, arranged.pairs, arranged.rejected.num_rows) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("repeated", "count"), [("last", 5), ("mean", 3), ("all", None)])
+def test_counts_by_policy(repeated: str, count: float | None) -> None:
+    rows: list[Row] = [("u", "a", 1, 1), ("u", "a", 5, 2)]
+    arranged = arrange([parsed(rows)], Policy(Feedback.COUNTS, repeated=Repeated(repeated)))
+    expected = rows if count is None else [("u", "a", count, 2)]
+    assert rows_of(arranged.ratings) == expected
+
+
+@pytest.mark.parametrize("repeated", [None, *Repeated])
+@pytest.mark.parametrize("time", [1, None])
+def test_a_pair_stays_in_the_first_split_of_its_files(
+    repeated: Repeated | None, time: int | None
+) -> None:
+    train: list[Row] = [("u", "a", 1, time), ("u", "b", 1, time)]
+    test: list[Row] = [("u", "b", 3, time), ("u", "c", 3, time), ("u", "c", 2, time)]
+    policy = Policy(repeated=repeated, sides=(2, 0))
+    arranged = arrange([parsed(test), parsed(train, file=1)], policy)
+    files = {row[1]: set() for row in train + test}
+    for row, file in zip(rows_of(arranged.ratings), arranged.ratings.file, strict=True):
+        files[row[1]].add(int(file))
+    assert files == {"a": {1}, "b": {1}, "c": {0}}
+    assert arranged.repeated == (1 if repeated is Repeated.ALL else 2)
+    assert arranged.pairs == 2
+
+
+def test_rows_that_files_share_are_counted() -> None:
+    whole: list[Row] = [("u", f"m{i}", 1, i) for i in range(10)]
+    sample = [*whole[2:5], whole[2]]
+    arranged = arrange([parsed(whole), parsed(sample, file=1), parsed([("u", "x", 1, 1)], file=2)])
+    assert arranged.shared == {(0, 1): 3}
+    assert arranged.file_rows == (10, 3, 1)
+    assert arranged.rejected.num_rows == 4
+
+
+def test_ratings_come_back_from_their_bytes() -> None:
+    for rows in (random_rows(50), [], [("u", "a", 1, None)]):
+        ratings = arrange([parsed(rows)]).ratings
+        again = Ratings.from_bytes(ratings.to_bytes())
+        assert rows_of(again) == rows_of(ratings)
+        assert (again.timestamp is None) == (ratings.timestamp is None)
+        assert again.users.equals(ratings.users)
 
 
 def test_times_too_wide_apart_for_one_key() -> None:
@@ -146,7 +209,8 @@ def test_times_too_wide_apart_for_one_key() -> None:
         ("v", "a", 1, 0),
     ]
     rows += [(f"w{i}", "a", 1, 0) for i in range(20)]
-    ratings, duplicates, _ = arrange([parsed(rows)])
+    arranged = arrange([parsed(rows)])
+    ratings, duplicates = arranged.ratings, arranged.rejected
 
     assert rows_of(ratings)[:3] == [("u", "b", 1, -far), ("u", "a", 1, far), ("v", "a", 1, 0)]
     assert duplicates.num_rows == 1
@@ -154,7 +218,8 @@ def test_times_too_wide_apart_for_one_key() -> None:
 
 def test_no_rows() -> None:
     for parts in ([], [parsed([])]):
-        ratings, duplicates, _ = arrange(parts)
+        arranged = arrange(parts)
+        ratings, duplicates = arranged.ratings, arranged.rejected
         assert (len(ratings), len(ratings.users), duplicates.num_rows) == (0, 0, 0)
 
 
@@ -166,7 +231,7 @@ def test_partitions_hold_whole_users(partitions: int) -> None:
 
     assert sum(part.num_rows for part in parts.values()) == 500
     assert sum(len(some) for some in users) == len(set().union(*users))
-    joined = [row for part in parts.values() for row in rows_of(arrange([part])[0])]
+    joined = [row for part in parts.values() for row in rows_of(arrange([part]).ratings)]
     assert sorted(joined) == sorted(rows)
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from reelflow.base.columns import RATING_SPLITS
-from reelflow.config import SplitConfig, SplitKind
+from reelflow.config import Repeated, SplitConfig, SplitKind
 from reelflow.data.formats.source import Source
-from reelflow.data.ingest.partition import arrange, partition_by_user
+from reelflow.data.ingest.arrange import Policy, arrange, one_side
+from reelflow.data.ingest.partition import partition_by_user
 from reelflow.data.ingest.results import SplitChoice
 from reelflow.data.ingest.split import (
     KnownCounts,
@@ -42,7 +43,8 @@ KINDS: list[dict[str, Any]] = [
 def split(rows: list[Row], config: SplitConfig, partitions: int = 1) -> dict[str, list[Row]]:
     """Rows by split, as the pipeline assigns them."""
     ratings = [
-        arrange([part]).ratings for part in partition_by_user(parsed(rows), partitions).values()
+        arrange([part], Policy(repeated=Repeated.ALL)).ratings
+        for part in partition_by_user(parsed(rows), partitions).values()
     ]
     times = count_times(np.array([row[3] for row in rows]))
     cuts = find_cuts(times, temporal_shares(config)) if config.kind == "temporal" else [0, 0]
@@ -83,6 +85,22 @@ def test_random_gives_a_pair_that_was_rated_twice_to_one_split() -> None:
     for some in split(rows, SplitConfig(kind="random")).values():
         movies = [row[1] for row in some]
         assert all(movies.count(movie) == 2 for movie in movies)
+
+
+@pytest.mark.parametrize("options", KINDS)
+def test_one_side_never_parts_a_pair(options: dict[str, Any]) -> None:
+    rows: list[Row] = [("u", f"m{i}", 3.0, i + time) for i in range(50) for time in (1, 30)]
+    ratings = arrange([parsed(rows)], Policy(repeated=Repeated.ALL)).ratings
+    config = SplitConfig(**options)
+    times = count_times(np.array([row[3] for row in rows]))
+    cuts = find_cuts(times, temporal_shares(config)) if config.kind == "temporal" else [0, 0]
+    splits = assign_splits(ratings, SplitPlan(config, cuts=(cuts[0], cuts[1])))
+    kept = one_side(ratings, splits)
+    sides: dict[str, set[int]] = defaultdict(set)
+    for row, code in zip(rows_of(ratings.take(kept)), splits[kept], strict=True):
+        sides[row[1]].add(int(code))
+    assert len(sides) == 50
+    assert all(len(some) == 1 for some in sides.values())
 
 
 def test_temporal_never_parts_equal_times() -> None:

@@ -98,6 +98,7 @@ def test_data_counts_rows_and_quarantine() -> None:
     assert facts["In quarantine"] == "2 rows"
     tables = {table.caption: table.rows for table in _all(found, Table)}
     assert tables["Rows in quarantine, by reason"] == [("rating is no number", 2)]
+    assert [row[:2] for row in tables["Rows of the files"]] == [("kept", 8), ("in quarantine", 2)]
     assert any("train 50.0 %" in text.text for text in _all(found, Text))
 
 

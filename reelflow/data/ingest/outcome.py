@@ -1,0 +1,196 @@
+"""Beginning and end of ingestion, the same for a run and for its rehearsal by `data inspect`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from reelflow.base import columns
+from reelflow.base.errors import BadInput
+from reelflow.config import DataConfig, SplitConfig, SplitKind
+from reelflow.data import schema
+from reelflow.data.formats.source import Source
+from reelflow.data.formats.summary import TableSummary
+from reelflow.data.id_hints import find_id_hint
+from reelflow.data.ingest import catalogue, core
+from reelflow.data.ingest.results import IdHint, IngestSummary
+from reelflow.data.ingest.split import merge_counts, merge_known, plan_split
+from reelflow.data.ingest.steps import (
+    Folders,
+    Job,
+    arrange_partition,
+    check_filters,
+    count_known_of,
+    count_times_of,
+    find_core_of,
+    gather_tallies,
+    spill_chunk,
+    split_partition,
+)
+from reelflow.data.ingest.tally import Tally, summarize
+from reelflow.data.parse import Rules
+from reelflow.data.quarantine import UNKNOWN_MOVIE, QuarantinedRow
+from reelflow.data.reading import plan_chunks
+from reelflow.data.scale import merge_values
+from reelflow.data.spans import Window
+
+
+@dataclass(frozen=True)
+class Described:
+    """The movies that the files describe, and the account of these files and those of users.
+
+    Attributes:
+        movies: of `schema.MOVIES`, as `Source.read_movies` has them; None without such a file.
+        years_dropped: those whose year is outside of `schema.YEARS`, and now is null.
+        tables: what became of the rows of each file.
+        refused: their bad rows.
+    """
+
+    movies: pa.Table | None
+    years_dropped: int = 0
+    tables: tuple[TableSummary, ...] = ()
+    refused: tuple[QuarantinedRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What ingestion has found.
+
+    Attributes:
+        summary: the counts.
+        movies: the catalogue.
+        tally: with the places of the refused rows.
+        described: with the refused rows of movies and users.
+    """
+
+    summary: IngestSummary
+    movies: pa.Table
+    tally: Tally
+    described: Described
+
+
+def plan_job(
+    source: Source, data: DataConfig, split: SplitConfig, folders: Folders
+) -> tuple[Job, Described]:
+    """Read movies and users, and make the plan.
+
+    Raises:
+        BadInput: a file cannot be read, or the configuration asks for times that are not there.
+    """
+    check_filters(source, data)
+    plan = plan_split(split, source)
+    of_movies = source.movies_reading()
+    of_users = source.users_reading() if data.use_users else None
+    readings = [reading for reading in (of_movies, of_users) if reading is not None]
+    described = replace(
+        _describe(None if of_movies is None else of_movies.table),
+        tables=tuple(table for reading in readings for table in reading.summaries),
+        refused=tuple(row for reading in readings for row in reading.refused),
+    )
+    attributes = None if of_users is None else of_users.table
+    if data.use_users and attributes is None:
+        attributes = schema.USERS.empty_table()
+    rules = Rules.of(source, described.movies)
+    return Job(source, data, rules, plan, attributes, folders), described
+
+
+def _describe(movies: pa.Table | None) -> Described:
+    if movies is None:
+        return Described(None)
+    years = movies.column(columns.YEAR)
+    first, last = schema.YEARS
+    kept = pc.and_(pc.greater_equal(years, first), pc.less_equal(years, last))
+    dropped = movies.num_rows - (pc.sum(kept).as_py() or 0) - years.null_count
+    if not dropped:
+        return Described(movies)
+    left = pc.if_else(kept, years, pa.scalar(None, pa.int64()))
+    at = movies.schema.get_field_index(columns.YEAR)
+    return Described(movies.set_column(at, movies.schema.field(at), left), dropped)
+
+
+def conclude(job: Job, described: Described, tally: Tally, window: Window | None) -> Outcome:
+    """Make the summary and the catalogue of what all steps have counted.
+
+    Raises:
+        BadInput: a step has met a file that cannot be read.
+    """
+    if tally.problem:
+        raise BadInput(*tally.problem)
+    movies = described.movies
+    if movies is None:
+        movies = catalogue.movies_from_ids(tally.movie_ids)
+    elif job.data.min_movie_ratings is not None:
+        rated = pa.array(tally.movie_ids, pa.string())
+        movies = movies.filter(pc.is_in(movies.column(columns.MOVIE_ID), value_set=rated))
+    missing = catalogue.missing_features(job.data, movies, job.attributes)
+    summary = summarize(
+        job.source,
+        tally,
+        movies,
+        job.data,
+        window,
+        missing,
+        described.tables,
+        described.years_dropped,
+        _id_hint(job.source, described, tally),
+    )
+    return Outcome(summary, movies, tally, described)
+
+
+def _id_hint(source: Source, described: Described, tally: Tally) -> IdHint | None:
+    """Find out why there are ratings of unknown movies, if there are."""
+    reasons = tally.rejected.column(columns.REASON).to_numpy()
+    if not (reasons == UNKNOWN_MOVIE.code).any():
+        return None
+    return find_id_hint(source, described.movies)
+
+
+def rehearse(
+    source: Source,
+    data: DataConfig,
+    split: SplitConfig,
+    window: Window | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Outcome:
+    """Take every step of ingestion in this process, and keep only what was found.
+
+    Memory is bounded by a block of a file, a partition, and the ids of movies; rows lie in a
+    temporary folder in between, some 30 bytes each.
+
+    Args:
+        source: the opened files.
+        data: how to read them.
+        split: how to split the ratings.
+        window: the spans that `source` is made of, if the data have spans.
+        progress: called with the bytes read since the last call.
+
+    Raises:
+        BadInput: a file cannot be read, or the configuration asks for times that are not there.
+    """
+    with TemporaryDirectory(prefix="reelflow-inspect-") as folder:
+        job, described = plan_job(source, data, split, Folders("", "", "", folder))
+        job = replace(job, listed=True)
+        spilled: dict[int, list[str]] = {index: [] for index in range(data.partitions)}
+        values = []
+        for chunk in plan_chunks(source.ratings_files, data.chunk_bytes):
+            parsed = spill_chunk(chunk, job)
+            values.append(parsed.values)
+            for partition, path in parsed.spilled:
+                spilled[partition].append(path)
+            if progress is not None:
+                progress((chunk.end or chunk.start) - chunk.start)
+        of_all = merge_values(values)
+        partitions = [arrange_partition(group, job, of_all) for group in spilled.items()]
+        gone = find_core_of(partitions, job) if core.wanted(data) else core.NO_MOVIES
+        times = known = None
+        if job.by_times:
+            times = merge_counts(count_times_of(at, job, gone) for at in partitions)
+        if times is not None and job.plan.kind is SplitKind.AUTO:
+            known = merge_known(count_known_of(at, job, times, gone) for at in partitions)
+        for at in partitions:
+            split_partition(at, job, times, known, gone)
+        return conclude(job, described, gather_tallies(job), window)
