@@ -124,7 +124,7 @@ class Inspection(_Part):
     users_file: str | None
     """Name of the users' file; None without one, or without the opt-in."""
     summary: IngestSummary
-    """What ExampleGen would write as `report.json`."""
+    """Content of the `report.json` that ExampleGen would write."""
     values: dict[str, int]
     """The most frequent ratings to their rows; empty if too many are different."""
     catalogue: Catalogue

@@ -1,4 +1,4 @@
-"""What a run would do with data that it has not been given yet: tasks, likes, and bounds."""
+"""The outlook of a run on data that it has not been given yet: tasks, likes, and bounds."""
 
 from __future__ import annotations
 

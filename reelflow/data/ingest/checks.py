@@ -262,7 +262,7 @@ def _long_lists(movies: pa.Table | None) -> list[Finding]:
 
 
 def _empty_splits(summary: IngestSummary, split: SplitConfig) -> list[Finding]:
-    """Refuse a split without rows, and test rows of nobody that train knows."""
+    """Refuse a split without rows, and test rows of unknown users alone."""
     rows = summary.rows
     wanted = [columns.TRAIN, columns.TEST, columns.VALIDATION]
     empty = [name for name in wanted if not rows.splits[name]]

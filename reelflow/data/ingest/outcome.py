@@ -58,7 +58,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What ingestion has found.
+    """The findings of ingestion.
 
     Attributes:
         summary: the counts.

@@ -68,7 +68,7 @@ class Tally:
         ratings: lowest and highest rating kept; empty if none was.
         times: first and last timestamp kept; empty if there is none.
         known_test: test rows whose user has a rating in train.
-        movie_ids: movies that were rated, if anybody has to know.
+        movie_ids: movies that were rated, if they have to be known.
         content: two sums of row hashes modulo 2**64, so that the order of the rows does not matter.
         problem: message and remedy of a BadInput met on a worker; empty if there was none.
     """
