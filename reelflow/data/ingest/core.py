@@ -1,9 +1,9 @@
 """The k-core: users and movies with enough ratings of each other (Seidman, 1983).
 
 Users and movies that leave take ratings from others, so the counting goes on until none has too
-few. There is one largest core, so that the result depends on nothing but the pairs. The graph of a run has no
-circles, as Beam's have none on any engine: one worker reads the small files of pairs that the
-others left, again and again, one partition in memory at a time.
+few. There is one largest core, so that the result depends on nothing but the pairs. The graph of a
+run has no circles, as Beam's have none on any engine: one worker reads the small files of pairs
+that the others left, again and again, one partition in memory at a time.
 """
 
 from __future__ import annotations
