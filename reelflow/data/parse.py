@@ -125,9 +125,33 @@ def parse_chunk(
     Raises:
         BadInput: a file cannot be read.
     """
-    file = files[chunk.file]
-    for rows in _READERS[file.layout.form](file, chunk, block_bytes):
-        yield parse_rows(rows, chunk.file, file.layout, rules)
+    waiting: list[Parsed] = []
+    for part in chunk.parts(files):
+        file = files[part.file]
+        for rows in _READERS[file.layout.form](file, part, block_bytes):
+            parsed = parse_rows(rows, part.file, file.layout, rules)
+            if chunk.last_file is None:
+                yield parsed
+                continue
+            waiting.append(parsed)
+            if sum(other.size for other in waiting) >= block_bytes:
+                yield _joined(waiting)
+                waiting = []
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(parts: Sequence[Parsed]) -> Parsed:
+    """Return the rows of several small files as those of one block."""
+    ratings = pa.concat_tables([part.ratings for part in parts])
+    return Parsed(
+        ratings=ratings.unify_dictionaries().combine_chunks(),
+        rejected=pa.concat_tables([part.rejected for part in parts]),
+        read=sum(part.read for part in parts),
+        unrated=sum(part.unrated for part in parts),
+        outside=np.concatenate([part.outside for part in parts]),
+        size=sum(part.size for part in parts),
+    )
 
 
 def parse_files(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NEWLINE: Final = ord("\n")
 RETURN: Final = ord("\r")
 QUOTE: Final = ord('"')
+_SMALL: Final = 8
+"""Small files together are at most this part of a chunk."""
 LONGEST_LINE: Final = 64 * 2**20
 """Bytes; what has no line end for as long is no table."""
 
@@ -43,27 +45,46 @@ class Chunk:
     start: int
     end: int | None
     """None: up to the end, as of compressed files, which have to be read from their beginning."""
+    last_file: int | None = None
+    """Index of the last of several small files that are one chunk, each of them whole."""
+
+    def parts(self, ratings_files: Sequence[RatingsFile]) -> list[Chunk]:
+        """Return a chunk for each file."""
+        if self.last_file is None:
+            return [self]
+        files_of_chunk = range(self.file, self.last_file + 1)
+        return [Chunk(self.index, i, ratings_files[i].data_start, None) for i in files_of_chunk]
 
 
 def plan_chunks(ratings_files: Sequence[RatingsFile], chunk_bytes: int) -> list[Chunk]:
     """Cut ratings files into chunks of about `chunk_bytes`; a compressed file is one.
 
+    Small files, as the Netflix Prize has one for each movie, are put together.
+
     Raises:
         BadInput: a file cannot be read.
     """
     chunks: list[Chunk] = []
+    small = 0  # bytes of the last chunk, if it is of small files
     for index, file in enumerate(ratings_files):
         if file.layout.form is Form.PARQUET:
             for start, end in row_ranges(file.path, chunk_bytes):
                 chunks.append(Chunk(len(chunks), index, start, end))
+            small = 0
             continue
         if file.compression:
+            small = 0
             chunks.append(Chunk(len(chunks), index, file.data_start, None))
             continue
         with containers.reading(file.path):
             size = files.size_of(file.path)
+        if small + size <= chunk_bytes // _SMALL and small and chunks:
+            chunks[-1] = replace(chunks[-1], end=None, last_file=index)
+            small += size
+            continue
         for start in range(file.data_start, size, chunk_bytes):
             chunks.append(Chunk(len(chunks), index, start, min(start + chunk_bytes, size)))
+        small = size if file.data_start < size <= chunk_bytes // _SMALL else 0
     return chunks
 
 

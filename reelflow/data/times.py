@@ -218,7 +218,7 @@ def _read_iso(strings: pa.Array) -> tuple[Seconds, Mask]:
             pass
     text = _Text(_matrix(strings, lengths), lengths)
     year, month, day = text.number(4), text.skip(b"-").number(2), text.skip(b"-").number(2)
-    text.wrong |= (month < 1) | (month > 12) | (year < 1)
+    text.wrong |= (month < 1) | (month > 12)
     # Months since 1970 to days; a day that the month does not have is in the next one.
     months = (year - 1970) * 12 + np.clip(month, 1, 12) - 1
     first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)

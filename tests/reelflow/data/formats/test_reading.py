@@ -433,3 +433,18 @@ class TestWhichFilesAreRead:
             rows(opened(tmp_path))
         (tmp_path / "a.zip").write_bytes(data[:60])
         assert "zip archive is damaged" in refusal(tmp_path).message
+
+    def test_small_files_are_read_together(self, tmp_path: Path) -> None:
+        expected = []
+        for number in range(30):
+            text = "".join(f"u{u},m{number},4,{number + u}\n" for u in range(number % 4))
+            bad = f"x{number}\n"
+            self.write(tmp_path, f"ratings-{number:02}.csv", text=PLAIN[:34] + text + bad)
+            expected += [(f"u{u}", f"m{number}", 4.0, number + u) for u in range(number % 4)]
+        source = opened(tmp_path)
+
+        assert len(plan_chunks(source.ratings_files, 2**20)) == 1
+        assert len(plan_chunks(source.ratings_files, 2**12)) > 2
+        for size in (2**20, 2**12, 300):
+            assert rows(source, size) == expected
+        assert [line for line, *_ in refused(source)] == [2 + number % 4 for number in range(30)]
