@@ -21,7 +21,7 @@ from reelflow.encoding.encode import is_split_by_time
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.model.directed import DirectedLearner
 from reelflow.model.final_order import Weights
-from reelflow.model.items import ItemLearner
+from reelflow.model.items import HALF_LIFE, ItemLearner
 from reelflow.model.mix_search import Block, MixSearch, Ranks, choose_mix, is_as_good, ranking_gains
 from reelflow.model.rankers import Towers
 from reelflow.model.signatures import Mixture, ServingModel
@@ -37,6 +37,8 @@ LEARNERS: Final[Mapping[str, Callable[[EncodedData, ModelConfig], Learner]]] = {
     DIRECTED: DirectedLearner,
 }
 """Closed-form terms by name, in the order in which their settings are chosen."""
+FALLBACK_MIX: Final[Mapping[str, float]] = {TOWERS: 0.5, ITEMS: 0.5}
+"""Weights without validation ratings to choose them."""
 BLENDS: Final = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5)
 """Weights of the predicted like that are tried."""
 FALLBACK_BLEND: Final = 0.2
@@ -140,9 +142,9 @@ class _Search:
         names = [TOWERS, *learners]
         fixed = None if set_by_hand is None else _normalised(set_by_hand, names)
         if not len(rows):
-            weights = fixed or {name: 1 / len(names) for name in names}
-            settings = {name: learner.default for name, learner in learners.items()}
-            terms = {name: one.learn(settings[name]) for name, one in learners.items()}
+            weights = fixed or _normalised(FALLBACK_MIX, names)
+            settings = {name: _whole(learners[name].default) for name in weights if name != TOWERS}
+            terms = {name: learners[name].learn(settings[name]) for name in settings}
             return terms, _chosen(weights, settings, [])
         search = MixSearch(self._blocks(rows))
         trials: list[MixTrial] = []
@@ -304,6 +306,11 @@ class _Search:
 
 def _by_user(rows: EncodedRatings) -> EncodedRatings:
     return rows.take(np.argsort(rows.user_index, kind="stable"))
+
+
+def _whole(settings: Settings) -> Settings:
+    """Let all of a history count alike: without validation nothing tells that the next is asked."""
+    return {**settings, HALF_LIFE: 0.0} if HALF_LIFE in settings else settings
 
 
 def _normalised(mix: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:

@@ -184,10 +184,12 @@ def test_mean_stars_of_hits_are_those_of_the_rows(monkeypatch: pytest.MonkeyPatc
 def test_without_validation_ratings_the_weights_are_the_usual_ones() -> None:
     data = encoded(ROWS, movies=MOVIES)
     choice = _choose(data, knowing=True)
-    assert choice.mix.weights == dict.fromkeys(["towers", *LEARNERS], 1 / (1 + len(LEARNERS)))
+    assert choice.mix.weights == {"towers": 0.5, "items": 0.5}
+    assert {*choice.mixture.terms} == {"items"}
     assert choice.blend.weight == FALLBACK_BLEND
     assert choice.mix.trials == choice.blend.trials == []
     assert choice.mix.settings["items"]["ridge"] == ModelConfig().item_ridge[0]
+    assert choice.mix.settings["items"]["half_life"] == 0.0
 
 
 def test_weights_that_are_set_are_not_searched() -> None:
