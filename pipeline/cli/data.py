@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -43,11 +44,20 @@ def inspect(
     total = None  # of a folder that is not on this machine
     if (local := Path(path)).is_dir():
         total = sum(file.stat().st_size for file in local.iterdir() if file.is_file())
-    with _bar("Reading", total) as advance:
-        inspection = inspect_folder(effective, path, progress=advance)
+    try:
+        with _bar("Reading", total) as advance:
+            inspection = inspect_folder(effective, path, progress=advance)
+    except BadInput as error:
+        if as_json:
+            print_json(page.refusal_as_json(path, error))
+        raise
     planned = outlook(effective, inspection.summary)
+    words = ["reelflow", "run", "--data", str(folder)]
+    words += [] if config is None else ["--config", str(config)]
+    words += [word for override in overrides or [] for word in ("--set", override)]
+    command = None if inspection.refused else shlex.join(words)
     if as_json:
-        print_json(page.as_json(inspection, planned))
+        print_json({**page.as_json(inspection, planned), "command": command})
     else:
         page.show(inspection, planned, effective.data.noun)
     inspection.raise_for_refusal()

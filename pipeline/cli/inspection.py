@@ -12,10 +12,12 @@ from reelflow.base.nouns import MOVIE, Noun
 from reelflow.data.words import day, filter_sentences, id_sentence, scale_sentences, split_sentence
 
 if TYPE_CHECKING:
+    from reelflow.base.errors import BadInput
     from reelflow.data.formats.summary import TableSummary
     from reelflow.data.inspection import Inspection
     from reelflow.evaluation.outlook import Outlook
 
+_REFUSED: Final = "A run would refuse these data, and train nothing."
 _WIDTH: Final = 13
 """Of the labels."""
 _LONGEST_ROW: Final = 200
@@ -55,10 +57,22 @@ def as_json(inspection: Inspection, planned: Outlook) -> dict[str, Any]:
     }
 
 
+def refusal_as_json(folder: str, error: BadInput) -> dict[str, Any]:
+    """Return as data that a folder cannot be read, with the settings that the remedy suggests."""
+    problem = {"kind": "unreadable", "where": folder, "text": error.message}
+    return {
+        "folder": folder,
+        "refused": [problem],
+        "remedy": error.remedy,
+        "settings": list(error.settings),
+        "verdict": _REFUSED,
+    }
+
+
 def verdict(inspection: Inspection) -> str:
     """Return the last line: what a run would come to."""
     if inspection.refused:
-        return "A run would refuse these data, and train nothing."
+        return _REFUSED
     rows = inspection.summary.rows
     return (
         f"A run would train on {rows.train:,} ratings, validate on {rows.validation:,} and test "

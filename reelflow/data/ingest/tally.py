@@ -175,12 +175,11 @@ def tally_split(
 
 def merge_tallies(tallies: Iterable[Tally]) -> Tally:
     """Add tallies up; of several problems the first is kept, in the order given."""
-    parts = list(tallies)
+    # Of none, too: a compressed file may hold nothing but a header.
+    parts = [Tally(rejected=schema.REJECTED.empty_table()), *tallies]
     times = [at for part in parts for at in part.times]
     return Tally(
-        rejected=pa.concat_tables(
-            [schema.REJECTED.empty_table(), *(part.rejected for part in parts)]
-        ),
+        rejected=pa.concat_tables([part.rejected for part in parts]),
         read=sum(part.read for part in parts),
         rows=tuple(sum(counts) for counts in zip(*(part.rows for part in parts), strict=True)),
         unrated=sum(part.unrated for part in parts),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,19 @@ def test_config_show_refuses_what_a_run_would_refuse() -> None:
 
 def test_the_version_is_shown() -> None:
     assert _invoke("--version")[1].startswith("reelflow 0.")
+
+
+def test_inspect_suggests_the_settings_and_the_run(tmp_path: Path) -> None:
+    folder = tmp_path / "my ratings"
+    folder.mkdir()
+    rows = [f"{user},{movie},{1 + user * movie % 5}" for user in range(9) for movie in range(9)]
+    (folder / "ratings.csv").write_text("\n".join(rows))
+    code, out = _invoke("data", "inspect", str(folder), "--json")
+    refused = json.loads(out.partition("\nerror:")[0])
+    assert code == 2
+    assert "looks like data" in refused["refused"][0]["text"]
+    sets = [word for setting in refused["settings"] for word in ("--set", setting)]
+    code, out = _invoke("data", "inspect", str(folder), "--json", *sets)
+    assert code == 0
+    command = shlex.split(json.loads(out)["command"])
+    assert command == ["reelflow", "run", "--data", str(folder), *sets]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from reelflow.config.loading import load
 from reelflow.data.formats.cells import parse_list
 from reelflow.data.formats.source import Source
 from reelflow.data.inputs import open_data
+from reelflow.data.inspection import inspect
 from reelflow.data.parse import Rules, parse_files
 
 PLAIN = b"user_id,movie_id,rating\n1,2,3\n"
@@ -46,6 +48,13 @@ def test_half_a_surrogate_pair_is_no_text(tmp_path: Path) -> None:
     assert reading.summaries[0].quarantined == {"encoding": 1}
     assert parse_list('["\\ud83d\\ude00"]') == ["\U0001f600"]
     assert parse_list('["\\ud83d"]') is None
+
+
+def test_a_compressed_file_with_a_header_alone_has_no_row(tmp_path: Path) -> None:
+    (tmp_path / "ratings-1.csv").write_bytes(PLAIN * 1)
+    (tmp_path / "ratings-2.csv.gz").write_bytes(gzip.compress(PLAIN.splitlines()[0] + b"\n"))
+    found = inspect(load(), str(tmp_path))
+    assert found.summary.rows.read == found.summary.rows.kept == 1
 
 
 def test_two_columns_of_a_parquet_file_with_one_name(tmp_path: Path) -> None:
