@@ -107,7 +107,7 @@ def _content(path: str) -> Any:
 
 
 def _lines(path: str, end: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines of a text from 1, without their ends, blank ones and byte order mark too."""
+    """Yield the lines of a text from 1, without `end`, blank ones too; the first without mark."""
     with _content(path) as content:
         for number, line in enumerate(_cut(content, end), start=1):
             if len(line) >= CELL_BYTES:
@@ -121,7 +121,7 @@ def _lines(path: str, end: bytes) -> Iterator[tuple[int, bytes]]:
 def _cut(content: IO[bytes], end: bytes) -> Iterator[bytes]:
     if end == b"\n":
         while line := content.readline(CELL_BYTES):
-            yield line.rstrip(b"\r\n")
+            yield line.removesuffix(end)
         return
     rest = b""
     while block := content.read(_BLOCK):
@@ -178,7 +178,11 @@ def _open_text(path: str, layout: TableLayout, end: bytes) -> Table:
     quoted = layout.quoted and len(delimiter) == 1
     escaped = quoted and quotes_escaped(traits.escaped, delimiter)
     splitter = Splitter(delimiter, quoted, escaped, layout.rest)
-    first = tuple(cell.strip() for cell in splitter.first(sample))
+    first = tuple(
+        # What cannot be decoded must not reach messages.
+        cell.strip().encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        for cell in splitter.first(sample)
+    )
     has_header = layout.columns is None and not layout.by_position
     names = first if has_header else ()
     width = len(first) if layout.columns is None else len(layout.columns)
@@ -206,7 +210,8 @@ def _text_records(
         next(rows, None)
     for number, taken, cells in rows:
         raw = end.join(line.encode(encoding, "surrogateescape") for line in taken)
-        if any("\udc80" <= char <= "\udcff" for line in taken for char in _unusual(line)):
+        raw = raw.removesuffix(b"\r")
+        if not all(map(_decoded, taken)):
             yield Record(number, raw, refused=quarantine.ENCODING)
         elif len(cells) != width or any("\0" in cell for cell in cells):
             yield Record(number, raw, refused=quarantine.COLUMNS)
@@ -214,8 +219,13 @@ def _text_records(
             yield Record(number, raw, [cell.strip() for cell in cells])
 
 
-def _unusual(line: str) -> str:
-    return "" if line.isascii() else line
+def _decoded(line: str) -> bool:
+    """Return False for a line that holds bytes which could not be decoded."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # JSON lines.
@@ -248,15 +258,15 @@ def _json_records(path: str, end: bytes, names: Sequence[str]) -> Iterator[Recor
     for number, line in _lines(path, end):
         if not line.strip():
             continue
-        row = _object(line)
+        row, raw = _object(line), line.removesuffix(b"\r")
         if row is None:
-            yield Record(number, line, refused=quarantine.COLUMNS)
+            yield Record(number, raw, refused=quarantine.COLUMNS)
+            continue
+        cells = [as_cell(row.get(name)) for name in names]
+        if b"\\u" in line and not _is_text(cells):
+            yield Record(number, raw, refused=quarantine.ENCODING)
         else:
-            cells = [as_cell(row.get(name)) for name in names]
-            if b"\\u" in line and not _is_text(cells):
-                yield Record(number, line, refused=quarantine.ENCODING)
-            else:
-                yield Record(number, line, cells)
+            yield Record(number, raw, cells)
 
 
 def _is_text(cells: Sequence[Cell]) -> bool:

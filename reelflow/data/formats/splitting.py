@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -45,36 +44,40 @@ class Splitter:
         """
         source, back = iter(lines), list[tuple[int, str]]()
         while True:
-            number, line = back.pop() if back else next(source, (-1, ""))
+            number, raw = back.pop() if back else next(source, (-1, ""))
             if number < 0:
                 return
+            line = raw.removesuffix("\r")
             if not line.strip():
                 continue
             cells = self.strict(line)
-            if cells is not None or (self.delimiter not in line and '"' not in line):
-                width = width or len(cells or [line])
-                yield number, [line], cells or [line]
+            if cells is not None:
+                width = width or len(cells)
+                yield number, [raw], cells
                 continue
-            taken = [line]
-            quotes = line.count('"')
+            taken = [raw]
+            quotes = self._quotes(line)
             tries = _TRIES if quotes % 2 else 0
             while tries and len(taken) < _SPAN:
                 following = back.pop() if back else next(source, None)
                 if following is None:
                     break
                 taken.append(following[1])
-                quotes += following[1].count('"')
+                quotes += self._quotes(following[1])
                 if '"' in following[1] and quotes % 2 == 0:
                     tries -= 1
-                    cells = self.strict("\n".join(taken))
+                    cells = self.strict("\n".join(taken).removesuffix("\r"))
                     if cells is not None and (width is None or len(cells) == width):
                         break
                     cells = None
             if cells is None:
                 back += [(number + at, text) for at, text in enumerate(taken[1:], 1)][::-1]
-                taken, cells = [line], self.lenient(line)
+                taken, cells = [raw], self.lenient(line)
             width = width or len(cells)
             yield number, taken, cells
+
+    def _quotes(self, line: str) -> int:
+        return line.count('"') - (line.count('\\"') if self.escaped else 0)
 
     def strict(self, line: str) -> list[str] | None:
         """Split a record; None if its quotes do not stand around whole values."""
@@ -83,8 +86,8 @@ class Splitter:
         if self.escaped:
             line = line.replace('\\"', '""')
         try:
-            reader = csv.reader(io.StringIO(line, newline=""), self._dialect, strict=True)
-            rows = list(islice(reader, 2))
+            # Two at most, since line breaks outside of quotes end a record.
+            rows = list(islice(csv.reader([line], delimiter=self.delimiter, strict=True), 2))
         except csv.Error:
             return None
         return rows[0] if len(rows) == 1 else None
@@ -100,10 +103,6 @@ class Splitter:
         if any(plain and plain.startswith('"') and plain.count('"') % 2 for _, plain in found):
             return [line]
         return [quoted if plain is None else plain for quoted, plain in found]
-
-    @property
-    def _dialect(self) -> type[csv.Dialect]:
-        return type("Dialect", (csv.excel,), {"delimiter": self.delimiter})
 
 
 def find_delimiter(

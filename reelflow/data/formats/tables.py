@@ -210,7 +210,10 @@ def _text(cell: Cell) -> str:
 
 def _plain(cell: Cell) -> str:
     """Return a text for people: entities of HTML become the characters they stand for."""
-    return " ".join(_ENTITY.sub(lambda found: html.unescape(found.group()), _text(cell)).split())
+    text = _text(cell)
+    if "&" in text:
+        text = _ENTITY.sub(lambda found: html.unescape(found.group()), text)
+    return " ".join(text.split())
 
 
 def _check(
