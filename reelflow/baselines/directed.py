@@ -24,7 +24,7 @@ HALF_LIVES: Final = (3.0, 25.0)
 LATEST: Final = 500
 """Movies of a user that are learned from, the latest."""
 MOVIES_MAX: Final = 4096
-"""Most rated movies that take part in the baseline; the others share the lowest score."""
+"""Most rated movies that take part, at most: the system of equations is twice as large."""
 
 
 class DirectedSums:

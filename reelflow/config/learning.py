@@ -36,8 +36,8 @@ class ModelConfig(Section):
     liked."""
     item_movies: Annotated[int, Field(ge=0, le=20_000)] = 4096
     """Most rated movies between which the linear models beside the towers learn weights: `items`
-    (EASE), `spectral` (the leading eigenvectors) and `directed` (which movies follow which); time
-    grows with the cube, size with the square. 0 leaves them out."""
+    (EASE), `spectral` (the leading eigenvectors) and `directed` (which movies follow which, 4,096
+    of them at most); time grows with the cube, size with the square. 0 leaves them out."""
     item_ridge: Positive = (300.0, 100.0, 1000.0)
     """L2 regularisations of `items` to choose from on the validation ratings."""
     item_half_life: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = (

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from reelflow.base.columns import DIRECTED
-from reelflow.baselines.directed import HALF_LIVES, DirectedSums
+from reelflow.baselines.directed import HALF_LIVES, MOVIES_MAX, DirectedSums
 from reelflow.baselines.histories import most_rated
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData, Float32, Int32
@@ -31,10 +31,13 @@ class DirectedLearner(Learner):
         Args:
             data: for the train ratings in order of time; stars do not matter.
             config: the section `model`; time grows with the cube of `item_movies`, memory with its
-                square.
+                square, up to `MOVIES_MAX`.
         """
         self.options = {RIDGE: config.directed_ridge}
-        self._movies, self._movie_count = most_rated(data, config.item_movies), len(data.catalogue)
+        self._movies, self._movie_count = (
+            most_rated(data, min(config.item_movies, MOVIES_MAX)),
+            len(data.catalogue),
+        )
         self._sums = DirectedSums(data, self._movies)
 
     def learn(self, settings: Settings) -> Directed:

@@ -33,6 +33,8 @@ from reelflow.model.terms import Asked, Learner, Settings
 
 SIZE: Final = "size"
 """Name of a setting: number of directions."""
+DENSE: Final = 1024
+"""Movies up to which all eigenvectors are computed."""
 BY_USER: Final = 0.5
 """Ratings are divided by this power of the number of ratings of their user."""
 BY_MOVIE: Final = 0.375
@@ -122,13 +124,14 @@ class Spectral(HistoryTerm):
 def _leading(rated: sparse.csr_matrix, count: int) -> npt.NDArray[np.float64]:
     """Return the leading eigenvectors of R'R, float64 [movies, count or fewer], largest first."""
     movies = rated.shape[1]
-    # Lanczos needs more dimensions than vectors.
-    if count >= movies - 1:
+    # Lanczos needs more dimensions than vectors, and is unsure where eigenvalues are equal, as in
+    # small worlds.
+    if movies <= max(DENSE, count + 1):
         _, vectors = np.linalg.eigh((rated.T @ rated).toarray())
         leading: npt.NDArray[np.float64] = vectors[:, ::-1][:, :count]
         return leading
     flipped = rated.T.tocsr()
     operator = LinearOperator((movies, movies), lambda x: flipped @ (rated @ x), dtype=np.float64)
-    values, vectors = eigsh(operator, k=count, v0=np.ones(movies))
+    values, vectors = eigsh(operator, k=count, v0=np.ones(movies), tol=1e-6)
     largest_first: npt.NDArray[np.float64] = vectors[:, np.argsort(-values)]
     return largest_first

@@ -31,10 +31,14 @@ def _matrix(kept: np.ndarray, size: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("movies_max", "size"), [(8, 3), (4096, 5), (4096, 14)])
 @pytest.mark.parametrize("half_life", [0.0, 3.0])
-def test_scores_are_projections(movies_max: int, size: int, half_life: float) -> None:
-    config = ModelConfig(item_movies=movies_max, spectral_size=(size, 40))
+@pytest.mark.parametrize("dense", [1, 1024])
+def test_scores_are_projections(
+    movies_max: int, size: int, half_life: float, dense: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reelflow.model.spectral.DENSE", dense)
+    config = ModelConfig(item_movies=movies_max, spectral_size=(size,))
     learner = SpectralLearner(DATA, config)
-    assert learner.options["size"] == (size, min(movies_max, 14)) or size == 14
+    assert learner.options["size"] == (size,)
     learned = learner.learn({"size": size, "half_life": half_life, "opinion": 0.25})
     counts = DATA.rating_counts
     kept = np.sort(np.argsort(-counts, kind="stable")[:movies_max])
@@ -61,3 +65,8 @@ def test_the_same_ratings_give_the_same_directions() -> None:
     )
     for a, b in zip(one.variables, other.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_there_are_no_more_directions_than_movies() -> None:
+    learner = SpectralLearner(DATA, ModelConfig(spectral_size=(4, 40, 99)))
+    assert learner.options["size"] == (4, 14)
