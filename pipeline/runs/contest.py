@@ -64,6 +64,7 @@ class Contest:
         entries: the measurements, after `run`.
         failures: name to error of what could not be measured, after `run`.
         models: configuration to its trained SavedModel, after `run`.
+        cpu_seconds: name to processor seconds of training, of those that tell, after `run`.
         encoded: the encoded ratings of all splits, after `run`.
         rows: the test rows that were measured, after `run`.
     """
@@ -91,6 +92,7 @@ class Contest:
         self.entries: list[Entry] = []
         self.failures: dict[str, Exception] = {}
         self.models: dict[str, Path] = {}
+        self.cpu_seconds: dict[str, float] = {}
         self._base = base
         self._groups = groups
         self._configs = {name: c for seeds in groups.values() for name, c in seeds.items()}
@@ -213,9 +215,10 @@ class Contest:
         """Choose a baseline's settings, and fit it."""
         chosen = choose(name, self.encoded, self._base.split.seed)
         baseline = BASELINES[name](**chosen.settings)
-        began = time.monotonic()
+        began, began_cpu = time.monotonic(), time.process_time()
         baseline.fit(self._data)
         seconds = time.monotonic() - began
+        self.cpu_seconds[name] = time.process_time() - began_cpu
         rows = numbered(self.rows, self.encoded)
         _, first = np.unique(rows.users, return_index=True)
         users = rows.encoded.user_index[first]
@@ -233,6 +236,8 @@ class Contest:
         model = read_run(self._layout.metadata, run_id).output(TRAINER, "model").saved_model
         self.models[name] = model
         info, signatures = ModelInfo.read(model), Signatures.load(model)
+        if info.fit_cpu_seconds is not None:
+            self.cpu_seconds[name] = info.fit_cpu_seconds
         # The same users as the baselines', by the ids that models know.
         _, first = np.unique(self.rows.users, return_index=True)
         users = self.rows.user_id[first]

@@ -19,10 +19,15 @@ class ModelConfig(Section):
 
     embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
     """Size of the embeddings of users, movies and features that the towers add up."""
-    query: Literal["user_id", "history", "both"] = "both"
-    """The query tower's input: an embedding of the user, the user's last movies, or both."""
+    query: Literal["user_id", "history", "both", "sequence"] = "both"
+    """The query tower's input: an embedding of the user, the user's last movies, or both; or the
+    last movies in order by causal self-attention, for a GPU or for patience."""
     history_length: Annotated[int, Field(ge=1, le=1000)] = 20
     """Last movies that the history tower looks at, with learned position weights."""
+    attention_blocks: Annotated[int, Field(ge=1, le=16)] = 2
+    """Blocks of `query = "sequence"`, each of attention and two dense layers."""
+    attention_heads: Annotated[int, Field(ge=1, le=64)] = 2
+    """Heads of the attention; `embedding_size` must be a multiple of them."""
     history_stars: bool = True
     """Let the history tower know how the user rated each movie, against the user's own mean."""
     query_bag: bool = True
@@ -171,6 +176,8 @@ class ModelConfig(Section):
                 f"queries have {query} dimensions and candidates {candidate}: query_layers and "
                 "candidate_layers must end alike (none: embedding_size)"
             )
+        if self.query == "sequence" and self.embedding_size % self.attention_heads:
+            raise ValueError("embedding_size must be a multiple of attention_heads")
         if self.rating_share_embeddings and self.rating_head != "mlp":
             raise ValueError("rating_share_embeddings is for rating_head = 'mlp'")
         if self.rating_share_embeddings and self.query != "user_id":
@@ -271,7 +278,6 @@ class Space(Section):
             "history_length": (10, 20, 50),
             "sampled_movies": (256, 512, 1024),
             "mix_objective": ("unseen", "liked"),
-            "item_opinion": Range(min=0.0, max=0.5),
             "rating_l2": Range(min=0.003, max=0.3, log=True),
         }
     )

@@ -55,6 +55,16 @@ class Sequences(NamedTuple):
         rows = batch[f.USER_INDEX], batch[f.MOVIE_INDEX]
         return cls(*rows, movies, opinions, batch[PAST_END], batch[PAST_COUNT])
 
+    def owners(self) -> tf.Tensor:
+        """Return the user of each past movie, int32 [windows, columns].
+
+        That of the first position whose history it is in. Of padding any.
+        """
+        columns = tf.tile(tf.range(tf.shape(self.movies)[1])[None], [tf.shape(self.ends)[0], 1])
+        first = tf.searchsorted(self.ends, columns, side="right")
+        first = tf.minimum(first, tf.shape(self.ends)[1] - 1)
+        return tf.gather(self.users, first, axis=1, batch_dims=1)
+
     def ages(self) -> tf.Tensor:
         """Return how many movies are newer in a history, int32 [windows, length, columns].
 

@@ -81,6 +81,8 @@ class JointModel(tfrs.Model):
 
     def learns_on_timelines(self) -> bool:
         """True if what is trained now takes batches of `Windows`, and not of `Batches`."""
+        if self._config.query == "sequence" and self._whole:
+            return False  # all positions in one pass would have seen what they are to find
         return (
             self.learning == [f.RETRIEVAL_TASK] and RETRIEVAL_LOSSES[self._config.loss].on_timelines
         )

@@ -8,6 +8,7 @@ import tf_keras as keras
 from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import Tokens
+from reelflow.model.attention import TimelineEncoder
 from reelflow.model.layers import Bags, dense_layers, small
 from reelflow.model.sequences import Sequences
 from reelflow.model.weights import MOVIES, USERS, Weight, numbered
@@ -21,7 +22,8 @@ class QueryTower(keras.layers.Layer):
 
     Position weights w are learned, and so are embeddings h of watched movies apart from those of
     the candidate tower (as in SVD++, Koren 2008, section 4.1), and embeddings g of what an opinion
-    o of them adds (`model.history_stars`). `model.query` drops the user or the history; with
+    o of them adds (`model.history_stars`). `model.query` drops the user or the history, or puts
+    causal self-attention in place of the sum (`attention.TimelineEncoder`); with
     `model.user_features`, the embeddings of the user's attributes are added. Dense layers
     (`model.query_layers`) may follow the sum.
     """
@@ -52,27 +54,37 @@ class QueryTower(keras.layers.Layer):
                 "none.",
                 "Set model.query_bag to true, or model.query to 'both' or 'user_id'.",
             )
+        if config.query == "sequence" and not history_length:
+            raise BadInput(
+                "The sequences of model.query = 'sequence' need timestamps, and the ratings have "
+                "none.",
+                "Set model.query to 'both' or 'user_id'.",
+            )
         super().__init__(name="query_tower")
         size = config.embedding_size
         self.history_length = history_length if config.query != "user_id" else 0
         self._users = users
         self._user = (
             keras.layers.Embedding(users + 1, size, small(), name="user")
-            if config.query != "history"
+            if config.query not in ("history", "sequence")
             else None
         )
+        self._encoder: TimelineEncoder | None = None
         if self.history_length:
             self._history = keras.layers.Embedding(movies + 1, size, small(), name="history")
             self._opinion = None
             if config.history_stars:
                 self._opinion = keras.layers.Embedding(movies + 1, size, "zeros", name="opinion")
-            self._position_weights = self.add_weight(
-                name="position_weights",
-                shape=[self.history_length],
-                initializer=lambda shape, dtype=None: (
-                    1.0 / tf.cast(tf.range(shape[0], 0, -1), tf.float32)
-                ),
-            )
+            if config.query == "sequence":
+                self._encoder = TimelineEncoder(config, self.history_length)
+            else:
+                self._position_weights = self.add_weight(
+                    name="position_weights",
+                    shape=[self.history_length],
+                    initializer=lambda shape, dtype=None: (
+                        1.0 / tf.cast(tf.range(shape[0], 0, -1), tf.float32)
+                    ),
+                )
         self._features = None
         if features is not None and features.words:
             bags = Bags(features.owners, features.indices, users + 1)
@@ -111,7 +123,11 @@ class QueryTower(keras.layers.Layer):
             float32 [batch, size + 1]; the last column is 1 and meets the movie's bias.
         """
         history = None
-        if self.history_length:
+        if self._encoder is not None:
+            known = recent != self._padding
+            encoded = self._encoder(self._felt(recent, opinions), known, training=training)
+            history = tf.where(known[:, -1:], encoded[:, -1], 0.0)
+        elif self.history_length:
             weights = tf.cast(recent != self._padding, tf.float32) * self._position_weights
             history = tf.einsum("bh,bhd->bd", weights, self._history(recent))
             if self._opinion is not None:
@@ -137,7 +153,9 @@ class QueryTower(keras.layers.Layer):
             float32 [windows * length, size + 1].
         """
         history = None
-        if self.history_length:
+        if self._encoder is not None:
+            history = self._encoded_along(self._encoder, sequences, training)
+        elif self.history_length:
             ages = sequences.ages()
             if without_targets:
                 itself = sequences.movies[:, None, :] == sequences.targets[:, :, None]
@@ -145,12 +163,35 @@ class QueryTower(keras.layers.Layer):
             # By age, and a zero for what is no part of a history.
             by_age = tf.concat([[0.0], tf.reverse(self._position_weights, [0])], axis=0)
             weights = tf.gather(by_age, ages + 1)
-            movies = self._history(sequences.movies)
-            if self._opinion is not None:
-                movies += sequences.opinions[:, :, None] * self._opinion(sequences.movies)
+            movies = self._felt(sequences.movies, sequences.opinions)
             history = tf.matmul(weights, movies)
             history = tf.reshape(history, [-1, history.shape[2]])
         return self._sum(tf.reshape(sequences.users, [-1]), history, bag, training)
+
+    def _felt(self, movies: tf.Tensor, opinions: tf.Tensor) -> tf.Tensor:
+        """Embed past movies with what the user's opinion adds, float32 [rows, n, size]."""
+        embedded = self._history(movies)
+        if self._opinion is not None:
+            embedded += opinions[:, :, None] * self._opinion(movies)
+        return embedded
+
+    def _encoded_along(
+        self, encoder: TimelineEncoder, sequences: Sequences, training: bool | None
+    ) -> tf.Tensor:
+        """Return what the last movie before each position sees, float32 [windows * length, size].
+
+        In one pass. What a movie saw may begin before the window of its position, which a call
+        does not know.
+        """
+        encoded = encoder(
+            self._felt(sequences.movies, sequences.opinions),
+            sequences.movies != self._padding,
+            sequences.owners(),
+            training=training,
+        )
+        last = tf.gather(encoded, tf.maximum(sequences.ends - 1, 0), axis=1, batch_dims=1)
+        last = tf.where(sequences.counts[:, :, None] > 0, last, 0.0)
+        return tf.reshape(last, [-1, last.shape[2]])
 
     def _sum(
         self,
@@ -223,7 +264,7 @@ class QueryTower(keras.layers.Layer):
             and the rest, float32 [batch]: the user's own embedding, the candidate's bias, and
             behind dense layers also the effects of several movies together.
         """
-        if self._layers is not None:
+        if self._layers is not None or self._encoder is not None:
             return self._shares_by_leaving_out(users, recent, opinions, candidates)
         embedding, rest = candidates[:, :-1], candidates[:, -1]
         if self._knows_users:
@@ -265,7 +306,10 @@ class QueryTower(keras.layers.Layer):
             named["user"] = Weight(self._user.embeddings, USERS, has_unknown_row=unknown)
         if self.history_length:
             named["history"] = Weight(self._history.embeddings, MOVIES)
-            named["position_weights"] = Weight(self._position_weights)
+            if self._encoder is None:
+                named["position_weights"] = Weight(self._position_weights)
+            else:
+                named |= numbered("encoder", self._encoder.weights)
             if self._opinion is not None:
                 named["opinion"] = Weight(self._opinion.embeddings, MOVIES)
         if self._bag is not None:

@@ -60,7 +60,7 @@ def train_and_export(
     if train.warm_start:
         assert split is not None, "a warm start needs the section split"
         plan = plan_start(champion, data, users, model, split)
-    began = time.monotonic()
+    began, began_cpu = time.monotonic(), time.process_time()
     start = None if plan is None else plan.transfer
     fitted = fit_and_refit(data, model, train, log_dir, start)
     joint, history = fitted.joint, fitted.history
@@ -75,6 +75,7 @@ def train_and_export(
         epochs=max(map(len, history.values())),
         best_epochs=dict(fitted.before_refit.best_epochs),
         fit_seconds=round(time.monotonic() - began, 1),
+        fit_cpu_seconds=round(time.process_time() - began_cpu, 1),
         parameters=joint.parameters,
         tasks=joint.tasks,
         history=history,

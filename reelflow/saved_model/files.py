@@ -190,6 +190,9 @@ class ModelInfo(_Part):
     best_epochs: dict[str, int] | None = None
     """Loss to the epoch whose weights were kept."""
     fit_seconds: float | None = None
+    """Wall time of training, the choice of the mixture included."""
+    fit_cpu_seconds: float | None = None
+    """Processor time of the same, of all cores."""
     parameters: int | None = None
     tasks: list[str] | None = None
     """Tasks that the model was trained on; `trained_tasks` has a default."""
