@@ -35,7 +35,7 @@ def test_presets_come_first_and_the_best_is_bold() -> None:
     )  # fmt: skip
     found = rows([known, weak, strong])
     assert [row[""] for row in found] == ["`strong`", "`weak`", "`ease`"]
-    assert found[0]["Top-10 unseen"] == "**0.3000 ±.010**"
+    assert found[0]["Top-10, unseen"] == "**0.3000 ±.010**"
     assert found[0]["RMSE"].startswith("**0.7000")
     assert not any("**" in cell for cell in found[1].values())
     assert (found[0]["CPU s"], found[0]["parameters"], found[0]["MB"]) == (
@@ -50,7 +50,7 @@ def test_what_the_rows_cannot_tell_apart_is_bold_too() -> None:
     one, other = _measured("one", 0.3), _measured("other", 0.299)
     draws = {p: np.random.default_rng(1).normal(v, 0.05, 50) for p, v in other.metrics.items()}
     other.resamples.update({path: of.tolist() for path, of in draws.items()})
-    assert all("**" in row["NDCG@10 liked"] for row in rows([one, other]))
+    assert all("**" in row["NDCG@10, liked"] for row in rows([one, other]))
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
