@@ -130,7 +130,7 @@ def test_a_filter_by_time_needs_times(tmp_path: Path) -> None:
 
 def test_years_that_are_none_are_missing(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text("user,movie,rating\n1,1,1\n1,2,2\n")
-    (tmp_path / "movies.csv").write_text("movie,title,year\n1,A,99999\n2,B,-700\n3,C,\n")
+    (tmp_path / "movies.csv").write_text("movie,title,year\n1,A,9999\n2,B,-700\n3,C,\n")
     source = open_source(DataConfig(), str(tmp_path), SplitConfig())
     found = rehearse(source, DataConfig(), SplitConfig())
     assert found.movies.column("year").to_pylist() == [None, -700, None]
