@@ -39,7 +39,7 @@ RUN_FN: Final = "components.trainer.run_fn"
 TUNER_FN: Final = "components.tuner.tuner_fn"
 
 # A model does not depend on where things run and go.
-_NOT_OF_THE_MODEL: Final = {"beam", "push", "registry", "kubeflow"}
+_NOT_OF_THE_MODEL: Final = {"beam", "push", "registry", "keep", "kubeflow"}
 
 
 def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> tfx.dsl.Pipeline:

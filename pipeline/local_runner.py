@@ -6,8 +6,8 @@ Takes its settings from the environment, since `tfx` has no options for them:
 - `REELFLOW_DATA`: folder of ratings files; without one the built-in synthetic sample is used;
 - `REELFLOW_OUTPUT`: output folder, by default `output`.
 
-The pipeline's name is `reelflow`. A model that the gate refuses is no failed run: the summary says
-so, and nothing is pushed.
+The pipeline's name is `reelflow`. A model that the gate refuses is said with its reasons, and the
+exit code is 3, as of `reelflow run`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from reelflow.base.errors import ReelflowError
 from reelflow.config.layout import Layout
 from reelflow.data.inputs import effective_config
 
+REFUSED = 3
+"""Exit code of a run whose model was refused."""
+
 
 def start_again_with_keras_2() -> None:
     """Start this process anew if TensorFlow was imported with Keras 3 already.
@@ -33,8 +36,11 @@ def start_again_with_keras_2() -> None:
         os.execv(sys.executable, sys.orig_argv)
 
 
-def main() -> None:
-    """Run the pipeline and write its summary.
+def main() -> int:
+    """Run the pipeline, write its summary and print the verdict.
+
+    Returns:
+        The exit code of `reelflow run`: 0, or 3 if the gate or the serving check has refused.
 
     Raises:
         ReelflowError: wrong settings, unusable data, or a component that refused to go on.
@@ -66,25 +72,34 @@ def main() -> None:
         raise error from failure
     run_id = newest_run_id(layout.metadata)
     if run_id in (None, before):  # `tfx pipeline create` looks at the pipeline and runs nothing
-        return
+        return 0
     # LocalDagRunner goes on after a node that could not get its inputs.
     nodes = read_run(layout.metadata, run_id).nodes
     failed = [node.node for node in nodes if node.state == "failed"]
     message = f"{', '.join(failed)} failed." if failed else None
-    finish_run(layout, config, run_id, message)
+    summary = finish_run(layout, config, run_id, message)
     if message:
         raise ReelflowError(message, "The output above has the reason.")
+    for verdict in (summary.gate, summary.serving_check):
+        for reason in verdict.reasons if verdict and not verdict.blessed else ():
+            print(f"Refused: {reason}")
+    if summary.pushed:
+        print(f"Pushed: {summary.pushed}")
+    elif summary.awaits_promotion:
+        print("Passed, and waits for `reelflow models promote challenger`.")
+    else:
+        print("Nothing was pushed; the champion, if any, stays.")
     print(f"Summary: {layout.latest / 'summary.json'}")
+    return 0 if summary.pushed or summary.awaits_promotion else REFUSED
 
 
 def exit_code() -> int:
     """Run `main` and return the exit code; print a `ReelflowError` without a traceback."""
     try:
-        main()
+        return main()
     except ReelflowError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    return 0
 
 
 if __name__ == "__main__":

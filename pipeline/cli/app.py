@@ -26,6 +26,7 @@ SUBCOMMANDS = {
     "rate": ("recommend:rate", "Predict the rating that a user would give a movie, in stars."),
     "similar": ("recommend:similar", "Show the movies that are most like a movie."),
     "models": ("models:models_app", "List the registered models, promote one, roll back."),
+    "clean": ("clean:clean", "Remove what older runs have left."),
     "serve": ("serve:serve", "Serve the pushed model: page and HTTP API."),
     "kubeflow": (
         "kubeflow:kubeflow_app",

@@ -167,7 +167,9 @@ def _run(
         step = "The summary"
         progress.starting("Asking the model for examples")
         summary = finish_run(layout, judged, launched, as_run=run_id)
-        return summary, recommend_to_examples(layout, launched)
+        examples = recommend_to_examples(layout, launched)
+        _clean(layout, config, progress)
+        return summary, examples
     except KeyboardInterrupt as interrupt:
         _leave_summary(layout, config, run_id, f"{name_of(interrupt)}.")
         raise
@@ -182,6 +184,18 @@ def _run(
             remedy = f"{error.remedy} The run has no summary: {lost}"
             error = process.with_remedy(error, remedy.strip())
         raise error from failure
+
+
+def _clean(layout: Layout, config: Config, progress: Progress) -> None:
+    """Remove what older runs have left; what prevents it is no fault of this run."""
+    from pipeline.runs import retention
+
+    try:
+        removals = retention.plan(layout, config)
+        retention.carry_out(removals, layout, config)
+    except (ReelflowError, OSError) as error:
+        logging.exception("What older runs have left cannot be removed.")
+        progress.noted(f"what older runs have left was not removed: {error}")
 
 
 def _before_push(

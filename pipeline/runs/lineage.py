@@ -90,7 +90,7 @@ def read_run(database: Database, run_id: str | None = None) -> PipelineRun:
     if context is None:
         name = database if isinstance(database, Path) else "ML Metadata"
         raise ReelflowError(f"{name} knows no run {run_id or 'at all'}.")
-    store = _open(database)
+    store = open_store(database)
     executions = sorted(store.get_executions_by_context(context.id), key=lambda e: e.id)
     return PipelineRun(context.name, [_node_run(store, execution) for execution in executions])
 
@@ -110,11 +110,12 @@ def has_run(database: Database, run_id: str) -> bool:
 def _runs(database: Database) -> dict[str, metadata_store_pb2.Context]:
     if isinstance(database, Path) and not database.is_file():
         return {}
-    contexts = _open(database).get_contexts_by_type("pipeline_run")
+    contexts = open_store(database).get_contexts_by_type("pipeline_run")
     return {context.name: context for context in contexts}
 
 
-def _open(database: Database) -> metadata_store.MetadataStore:
+def open_store(database: Database) -> metadata_store.MetadataStore:
+    """Connect to MLMD."""
     if not isinstance(database, Path):
         return metadata_store.MetadataStore(database)
     config = metadata_store_pb2.ConnectionConfig()

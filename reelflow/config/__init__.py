@@ -62,6 +62,9 @@ from reelflow.config.operations import (
     GateConfig as GateConfig,
 )
 from reelflow.config.operations import (
+    KeepConfig as KeepConfig,
+)
+from reelflow.config.operations import (
     KubeflowConfig as KubeflowConfig,
 )
 from reelflow.config.operations import (
@@ -99,6 +102,8 @@ class Config(Section):
     """The serving folder."""
     registry: RegistryConfig = RegistryConfig()
     """The model registry."""
+    keep: KeepConfig = KeepConfig()
+    """What is kept of older runs."""
     kubeflow: KubeflowConfig = KubeflowConfig()
     """The tasks of a run on Kubeflow Pipelines."""
 

@@ -37,6 +37,7 @@ _PLACES: Final[dict[str, set[str] | bool]] = {
     "data": {"path"},
     "push": {"directory"},
     "registry": {"uri"},
+    "keep": True,
     "kubeflow": True,
     "beam": True,
 }

@@ -85,6 +85,23 @@ class PushConfig(Section):
     """Versions to keep in the serving folder; older ones are removed after a push."""
 
 
+class KeepConfig(Section):
+    """What is kept of older runs; the rest is removed after each run, and by `reelflow clean`.
+
+    What serves, what has an alias or a pin in the registry and what the kept runs have read or
+    written stays in any case.
+    """
+
+    runs: Annotated[int, Field(ge=1)] = 100
+    """Folders of runs, with report, summary and log."""
+    artifacts: Annotated[int, Field(ge=1)] = 5
+    """Runs whose artifacts are kept, for the cache: encoded ratings, statistics, models."""
+    versions: Annotated[int, Field(ge=1)] = 20
+    """Versions in the registry, the newest; of older ones the facts stay, and not the model."""
+    champions: Annotated[int, Field(ge=2)] = 5
+    """Champions, the present one included, that can be rolled back to however old they are."""
+
+
 def _check_uri(uri: str | None) -> str | None:
     if uri is None:
         return None

@@ -50,12 +50,18 @@ def test_a_run_leaves_a_summary(layout: Layout) -> None:
     assert _summary(layout)["cached"] == ["Reader", "Evaluator", "Pusher"]
 
 
-def test_a_refused_model_is_no_failed_run(
-    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_refused_model_is_said_and_has_its_own_exit_code(
+    layout: Layout,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "my.toml").write_text("[gate]\nrmse_max = 0.5\n")
     monkeypatch.setenv("REELFLOW_CONFIG", str(tmp_path / "my.toml"))
-    assert local_runner.exit_code() == 0
+    assert local_runner.exit_code() == 3
+    out = capsys.readouterr().out
+    assert "Refused: RMSE 0.9 exceeds the bound 0.5" in out
+    assert "Nothing was pushed" in out
     assert _summary(layout)["gate"]["blessed"] is False
     assert _summary(layout)["pushed"] is None
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from pipeline.cli.app import app
 from pipeline.runs import finish, lineage, process
@@ -264,14 +265,31 @@ def test_a_champion_that_changes_meanwhile_is_judged_against_anew(
 
 def test_executions_of_a_killed_run_are_closed(layout: Layout, data: Path) -> None:
     assert _run(layout, data) == 0
-    store = lineage._open(layout.metadata)
+    store = lineage.open_store(layout.metadata)
     executions = store.get_executions()
     for execution in executions:
         execution.last_known_state = type(execution).RUNNING
     store.put_executions(executions)
     assert _run(layout, data) == 0
-    states = {e.last_known_state for e in lineage._open(layout.metadata).get_executions()}
+    states = {e.last_known_state for e in lineage.open_store(layout.metadata).get_executions()}
     assert type(executions[0]).RUNNING not in states
+
+
+def test_each_run_removes_what_older_ones_have_left(
+    layout: Layout, data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        assert _run(layout, data, "--set", "keep.runs=2") == 0
+    assert len(list(layout.runs.iterdir())) == 2
+    capfd.readouterr()
+    words = ["clean", "--output", str(layout.output), "--set", "keep.runs=1"]
+    for dry, left in ((["--dry-run"], 2), ([], 1)):
+        answer = CliRunner().invoke(app, [*words, *dry])
+        assert answer.exit_code == 0, answer.output
+        assert ("Would remove" if dry else "Removed") + " 1 folder of a run" in answer.output
+        assert len(list(layout.runs.iterdir())) == left
+    nothing = CliRunner().invoke(app, [*words, "--json"])
+    assert json.loads(nothing.output) == {"removed": True, "items": []}
 
 
 def test_a_full_disk_is_said_and_leaves_a_summary(
