@@ -122,8 +122,16 @@ def _of_table(table: TableSummary) -> str:
         parts.append(f'genres by "{table.genres.separator}" ({by})')
     elif table.genres is not None and table.genres.listed:
         parts.append("genres as lists")
+    if table.links is not None:
+        parts.append(f"ids by {table.links}")
+    if table.credits is not None:
+        parts.append(f"people from {table.credits}")
     if table.kept < table.rows:
         parts.append(f"{table.kept:,} of {table.rows:,} rows kept")
+    if table.unlinked:
+        parts.append(f"{table.unlinked:,} are not in {table.links}")
+    if table.duplicates:
+        parts.append(f"{table.duplicates:,} are there twice")
     return ", ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Sentences on how files were understood: what was found out, and what was declared."""
+"""Sentences on how ratings files were understood: what was found out, and what was declared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Final
 from reelflow.base import columns
 from reelflow.data.formats.adapter import Form, Layout, RatingsFile
 from reelflow.data.formats.source import Source
-from reelflow.data.formats.summary import GenreSummary, TableSummary
 
 _DELIMITERS: Final = {
     b",": "commas",
@@ -58,45 +57,6 @@ def used_columns(file: RatingsFile) -> dict[str, str]:
         for at, column in enumerate(layout.columns)
         if column is not None
     }
-
-
-def table_sentences(summary: TableSummary) -> list[str]:
-    """Return how a file of movies or users was understood, and what became of its rows."""
-    form = summary.form
-    if summary.delimiter:
-        form += f" with {_DELIMITERS.get(summary.delimiter.encode(), repr(summary.delimiter))}"
-        form += ", with a header" if summary.header else ", without a header"
-    parts = [form]
-    if summary.encoding:
-        parts.append(_ENCODINGS[summary.encoding])
-    if summary.links:
-        parts.append(f"ids by {summary.links}")
-    if summary.credits:
-        parts.append(f"people from {summary.credits}")
-    if summary.unused:
-        parts.append(f"not used: {', '.join(summary.unused)}")
-    counts = [f"{summary.kept:,} of {summary.rows:,} rows kept"]
-    if summary.duplicates:
-        counts.append(f"{summary.duplicates:,} there twice with the same content")
-    if summary.unlinked:
-        counts.append(f"{summary.unlinked:,} without an id in {summary.links}")
-    if summary.refused:
-        reasons = ", ".join(f"{name} {rows:,}" for name, rows in summary.quarantined.items())
-        counts.append(f"{summary.refused:,} in quarantine ({reasons})")
-    sentences = [f"{summary.file}: {'; '.join(parts)}.", f"{', '.join(counts)}."]
-    return sentences if summary.genres is None else [*sentences, _genres(summary.genres)]
-
-
-def _genres(genres: GenreSummary) -> str:
-    ways = []
-    if genres.listed:
-        ways.append("lists")
-    if genres.separator is not None:
-        mark = "blanks" if genres.separator == " " else f"`{genres.separator}`"
-        ways.append(f"{mark} between them" + (", as declared" if genres.declared else ""))
-    how = " and ".join(ways) or "one for each movie"
-    frequent = ", ".join(f"{name} {movies:,}" for name, movies in genres.frequent.items())
-    return f"{genres.distinct:,} different genres ({how}): {frequent or 'none'}."
 
 
 def _parts(layout: Layout, compression: str) -> Iterable[str]:

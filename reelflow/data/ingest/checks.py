@@ -114,6 +114,7 @@ def find_problems(
     return [
         *same,
         *damaged_rows(summary, data.max_quarantined, file),
+        *_damaged_tables(summary, data.max_quarantined, file),
         *_times(summary),
         *_one_rating(summary),
         *_long_lists(movies),
@@ -191,6 +192,23 @@ def damaged_rows(summary: IngestSummary, share_max: float, file: str | None) -> 
     if summary.quarantined.get(DUPLICATE.name, 0) > refused / 2:
         text += "Rows that are there twice may come from two copies of a file: see data.ratings."
     return [Finding("damaged_rows", "ratings", text.strip())]
+
+
+def _damaged_tables(summary: IngestSummary, share_max: float, file: str | None) -> list[Finding]:
+    """Return a finding for each file of movies or users of which more than a share is damaged."""
+    found = []
+    for table in summary.tables:
+        if table.refused <= share_max * table.rows:
+            continue
+        listed = ", ".join(f"{reason} {count:,}" for reason, count in table.quarantined.items())
+        text = (
+            f"{table.refused:,} of {table.rows:,} rows are damaged "
+            f"({table.refused / table.rows:.2%}), and data.max_quarantined allows "
+            f"{share_max:.2%} ({listed}). {_evidence(file)}; mend them, or raise "
+            "data.max_quarantined."
+        )
+        found.append(Finding("damaged_rows", f"{table.what}, {table.file}", text))
+    return found
 
 
 def _id_hint(summary: IngestSummary) -> str:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data.formats.source import open_source
-from reelflow.data.formats.summary import GenreSummary, TableSummary
-from reelflow.data.understood import reading_sentences, table_sentences, used_columns
+from reelflow.data.understood import reading_sentences, used_columns
 
 
 def test_files_of_one_layout_are_described_together(tmp_path: Path) -> None:
@@ -48,30 +47,3 @@ def test_dates_that_cannot_be_read_are_not_used(tmp_path: Path) -> None:
 
     assert not source.has_timestamps
     assert "not used: date" in reading_sentences(source)[0]
-
-
-def test_what_a_movies_file_was_taken_for() -> None:
-    summary = TableSummary(
-        file="movies.csv",
-        what="movies",
-        form="text",
-        encoding="latin-1",
-        delimiter=";",
-        header=True,
-        columns={"movie_id": "id"},
-        unused=["budget"],
-        rows=9,
-        kept=5,
-        duplicates=1,
-        links="links.csv",
-        unlinked=1,
-        quarantined={"columns": 2},
-        genres=GenreSummary(separator="|", listed=2, distinct=1, movies=5, frequent={"Drama": 5}),
-    )
-    assert table_sentences(summary) == [
-        "movies.csv: text with semicolons, with a header; Latin-1; ids by links.csv; "
-        "not used: budget.",
-        "5 of 9 rows kept, 1 there twice with the same content, 1 without an id in links.csv, "
-        "2 in quarantine (columns 2).",
-        "1 different genres (lists and `|` between them): Drama 5.",
-    ]

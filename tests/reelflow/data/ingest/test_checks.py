@@ -15,6 +15,16 @@ from tests.ingested import ingest_summary
 
 CLEAN: dict[str, Any] = {"quarantined": {}, "read": 10, "train": 6, "test": 2}
 ROWS = {"read": 10, "kept": 8, "train": 5, "validation": 1, "test": 2}
+TABLE: dict[str, Any] = {
+    "file": "movies.csv",
+    "what": "movies",
+    "form": "text",
+    "encoding": "utf-8",
+    "delimiter": ",",
+    "header": True,
+    "columns": {"movie_id": "id"},
+    "rows": 10,
+}
 
 
 def found(**changes: Any) -> list[Finding]:
@@ -23,6 +33,7 @@ def found(**changes: Any) -> list[Finding]:
 
 
 def test_clean_data_have_no_findings() -> None:
+    assert found(tables=[{**TABLE, "kept": 9, "quarantined": {"columns": 1}}]) == []
     assert found(times=(0, schema.TIMES[1]), known_test=1) == []
     assert refuse([]) == []
 
@@ -42,6 +53,11 @@ def test_clean_data_have_no_findings() -> None:
             "data.since 3",
         ),
         ({"quarantined": {"rating": 2}}, "damaged_rows", "2 of 10 rows are damaged"),
+        (
+            {"tables": [{**TABLE, "kept": 8, "quarantined": {"columns": 2}}]},
+            "damaged_rows",
+            r"movies, movies\.csv: 2 of 10 rows are damaged \(20\.00%\).*columns 2.*q\.tsv",
+        ),
         (
             {"times": (5, 1_600_000_000_000)},
             "times",
