@@ -11,7 +11,7 @@ from reelflow.base import columns
 from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, Feedback
 from reelflow.data import files, times
-from reelflow.data.formats import headers, sniff
+from reelflow.data.formats import headers, shapes, sniff
 from reelflow.data.formats.adapter import Adapter, Form, Layout, RatingsFile
 from reelflow.data.formats.sniff import Sample
 from reelflow.data.forms import netflix_prize
@@ -32,14 +32,6 @@ _ALIASES: Final = {
 }
 _SAMPLE_ROWS: Final = 1000
 """Of Parquet, in which the form of times is looked for."""
-_WIDE: Final = 20
-"""Columns from which a table may have one for each movie."""
-_EXPORTS: Final[Mapping[frozenset[str], str]] = {
-    frozenset({"title", "date"}): "a viewing history of Netflix",
-    frozenset({"const", "your rating"}): "an export of IMDb ratings",
-    frozenset({"name", "letterboxd uri"}): "an export of Letterboxd",
-}
-"""Columns of exports of one person."""
 
 
 def open_ratings_file(
@@ -80,7 +72,7 @@ def open_ratings_file(
 
 def _open_text(sample: Sample, adapter: Adapter, data: DataConfig) -> tuple[Layout, int]:
     """Return the layout of a text, and the position of its first rating."""
-    _refuse_other_text(sample)
+    shapes.refuse_other_text(sample)
     encoding = data.encoding or sample.encoding
     lines = sample.lines(encoding)
     if not lines:
@@ -89,16 +81,26 @@ def _open_text(sample: Sample, adapter: Adapter, data: DataConfig) -> tuple[Layo
             "Restore the file, or take it out of the data folder.",
         )
     mapping = adapter.mapping
+    if adapter.columns is None:
+        sample, lines = _without_comments(sample, lines, mapping)
     delimiter = adapter.delimiter or sniff.find_delimiter(
         lines, lambda cells: data.header is not False and _names_columns(cells, mapping)
     )
     quoted = adapter.quoted and len(delimiter) == 1 and delimiter != " "
     first = sniff.split_line(lines[0], delimiter, quoted)
+    positions = [name for name in mapping.values() if name]
+    by_position = data.header is False or (
+        data.header is None
+        and len(positions) > 0
+        and all(map(str.isdecimal, positions))
+        and sniff.looks_like_data(first)
+        and first not in ([str(at + i) for i in range(len(first))] for at in (0, 1))
+    )
     names: tuple[str, ...] = ()
     start = sample.mark
     if adapter.columns is not None:
         column_names = adapter.columns
-    elif data.header is False:
+    elif by_position:
         column_names = _by_position(sample, lines, first, delimiter, mapping)
     else:
         names = tuple(first)
@@ -206,15 +208,21 @@ def _open_parquet(path: str, adapter: Adapter, data: DataConfig) -> Layout:
     return Layout(b"", column_names, False, Form.PARQUET, names, times=form)
 
 
-def _refuse_other_text(sample: Sample) -> None:
-    first = sample.head.lstrip()[:1]
-    if first == b"[":
-        raise BadInput(
-            f"{sample.path} is one JSON array.",
-            "Write one object a line (JSON lines), as `jq -c '.[]'` does.",
-        )
-    if first == b"<":
-        raise BadInput(f"{sample.path} is HTML or XML, not a table.", "Export it as CSV.")
+def _without_comments(
+    sample: Sample, lines: list[str], mapping: Mapping[str, str]
+) -> tuple[Sample, list[str]]:
+    """Leave out comments before the header or the first row, which may hold the header.
+
+    Excel writes `sep=;` there, KONECT lines that begin with a percent sign.
+    """
+    while len(lines) > 1 and re.match(r"[#%]|sep=.$", lines[0]):
+        if any(_names_columns(sniff.split_line(lines[0], d), mapping) for d in sniff.DELIMITERS):
+            break
+        blank = len(sample.head) - len(sample.head.lstrip(b"\r\n \t"))
+        skipped = blank + len(replace(sample, head=sample.head[blank:]).first_line())
+        sample = replace(sample, mark=sample.mark + skipped, head=sample.head[skipped:])
+        lines = lines[1:]
+    return sample, lines
 
 
 def _names_columns(names: Sequence[str], mapping: Mapping[str, str]) -> bool:
@@ -246,7 +254,7 @@ def _by_name(
     if columns.RATING in known and (maybe or feedback in (Feedback.STARS, Feedback.COUNTS)):
         required.append(columns.RATING)
     if not _names_columns(names, mapping):
-        _refuse_known_shapes(sample, lines, names, delimiter)
+        shapes.refuse_known_shapes(sample, lines, names, delimiter)
     positions = headers.find_columns(names, known, required, mapping, sample.path, aliases=_ALIASES)
     column_at = {position: column for column, position in positions.items()}
     return tuple(column_at.get(position) for position in range(len(names)))
@@ -276,7 +284,7 @@ def _by_position(
     if not {columns.USER_ID, columns.MOVIE_ID} <= set(column_at.values()):
         raise BadInput(
             f"{sample.path} has no header, and data.columns does not say which column is which.",
-            *_positions_remedy(lines, delimiter),
+            *shapes.positions_remedy(lines, delimiter),
         )
     return tuple(column_at.get(position) for position in range(1, len(first) + 1))
 
@@ -290,71 +298,12 @@ def _refuse_no_header(
 ) -> None:
     if _names_columns(names, mapping) or not sniff.looks_like_data(names):
         return
-    _refuse_known_shapes(sample, lines, names, delimiter)
+    shapes.refuse_known_shapes(sample, lines, names, delimiter)
     shown = lines[0] if len(lines[0]) <= _SHOWN else f"{lines[0][:_SHOWN]}..."
     raise BadInput(
         f"{sample.path}: the first line looks like data, not like a header: {shown}",
-        *_positions_remedy(lines, delimiter),
+        *shapes.positions_remedy(lines, delimiter),
     )
-
-
-def _positions_remedy(lines: Sequence[str], delimiter: str) -> tuple[str, list[str]]:
-    """Return words and settings for a file without a header, with a guess at the positions."""
-    rows = [sniff.split_line(line, delimiter) for line in lines]
-    width = len(rows[0])
-    rows = [row for row in rows if len(row) == width]
-    guessed: dict[str, int] = {}
-    # Of columns that are two delimiters apart every other one is empty.
-    filled = [at for at in range(width) if any(row[at] for row in rows)]
-    for place, at in enumerate(filled):
-        cells = [row[at] for row in rows]
-        whole = [re.fullmatch(r"-?\d+([.,]\d+)?", cell) is not None for cell in cells]
-        form = times.recognise(cells)
-        late = form and (
-            form not in times.UNITS or form != "s" or max(map(len, cells)) >= len("100000000")
-        )
-        values = len(set(cells))
-        if late and columns.TIMESTAMP not in guessed and place > 1:
-            guessed[columns.TIMESTAMP] = at
-        elif (
-            place > 1
-            and all(whole)
-            and (values <= max(20, len(cells) // 2) or re.search("[.,]", "".join(cells)))
-        ):
-            guessed.setdefault(columns.RATING, at)
-    free = [at for at in filled if at not in guessed.values()]
-    guessed.update(zip((columns.USER_ID, columns.MOVIE_ID), free, strict=False))
-    order = [column for column in columns.RATINGS_COLUMNS if column in guessed]
-    listed = ", ".join(f'{column} = "{guessed[column] + 1}"' for column in order)
-    words = (
-        "If there is no header, set data.header = false and the positions of the columns, "
-        f"perhaps data.columns = {{ {listed} }}; look which is which."
-    )
-    return words, ["data.header=false", f"data.columns={{ {listed} }}"]
-
-
-def _refuse_known_shapes(
-    sample: Sample, lines: Sequence[str], names: Sequence[str], delimiter: str
-) -> None:
-    """Refuse tables that are known, and are none of ratings with a user and a movie a row."""
-    lower = {name.lower() for name in names}
-    for needed, words in _EXPORTS.items():
-        if needed <= lower and (len(needed) < 2 or needed != {"title", "date"} or len(names) == 2):
-            raise BadInput(
-                f"{sample.path} is {words}, of one person: it has no column of users.",
-                "Recommendations are learned from many people's ratings: add a column user_id, and "
-                "the ratings of others.",
-            )
-    rows = [sniff.split_line(line, delimiter) for line in lines[1:]]
-    cells = [cell for row in rows for cell in row[1:]]
-    numbers = sum(not cell or sniff.looks_like_data([cell]) for cell in cells)
-    if len(names) >= _WIDE and cells and numbers >= 0.9 * len(cells):
-        raise BadInput(
-            f"{sample.path} is one wide matrix: {len(names)} columns, as it seems one for each "
-            "movie, and a row a user.",
-            "Write one row a rating, user_id, movie_id, rating, without those that are not there: "
-            "pandas' DataFrame.stack or melt does that.",
-        )
 
 
 def _with_times(

@@ -69,6 +69,9 @@ def refusal(folder: Path, **data: Any) -> BadInput:
         PLAIN.replace("\n", "\r\n"),
         PLAIN.replace("\n", "\r"),
         "\n\n" + PLAIN,
+        "# made on Monday\n#\n" + PLAIN,
+        "sep=;\n" + PLAIN.replace(",", ";"),
+        "#" + PLAIN,
         PLAIN.replace(",", "\t"),
         PLAIN.replace(",", "::"),
         PLAIN.replace(",", "|"),
@@ -152,6 +155,7 @@ def test_rows_without_a_header_by_position(tmp_path: Path) -> None:
     listed = ", ".join(f'{column} = "{at}"' for column, at in positions.items())
     assert listed in error.remedy
     assert rows(opened(tmp_path, header=False, columns=positions)) == TWO
+    assert rows(opened(tmp_path, columns=positions)) == TWO
 
 
 def test_times_may_be_left_out(tmp_path: Path) -> None:
@@ -316,6 +320,9 @@ class TestShapesThatAreNoRatings:
 
         assert "one wide matrix" in error.message
         assert "melt" in error.remedy
+        jester = "\n".join(",".join(["74", *["-7.82", "99"] * 50]) for _ in range(3))
+        (tmp_path / "ratings.csv").write_text(jester)
+        assert "one wide matrix" in refusal(tmp_path).message
 
     @pytest.mark.parametrize(
         "header",
