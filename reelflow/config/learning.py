@@ -17,7 +17,7 @@ Layers = tuple[Annotated[int, Field(ge=1, le=4096)], ...]
 class ModelConfig(Section):
     """The two-tower retrieval model and the rating model."""
 
-    embedding_size: Annotated[int, Field(ge=1, le=1024)] = 64
+    embedding_size: Annotated[int, Field(ge=1, le=1024)] = 256
     """Size of the embeddings of users, movies and features that the towers add up."""
     query: Literal["user_id", "history", "both", "sequence"] = "both"
     """The query tower's input: an embedding of the user, the user's last movies, or both; or the
@@ -28,7 +28,7 @@ class ModelConfig(Section):
     """Blocks of `query = "sequence"`, each of attention and two dense layers."""
     attention_heads: Annotated[int, Field(ge=1, le=64)] = 2
     """Heads of the attention; `embedding_size` must be a multiple of them."""
-    history_stars: bool = True
+    history_stars: bool = False
     """Let the history tower know how the user rated each movie, against the user's own mean."""
     query_bag: bool = True
     """Let the query tower see all movies that the user has rated, in no order, beside the last."""
@@ -103,9 +103,8 @@ class ModelConfig(Section):
     whole catalogue, over the movies of the batch (ours, or TFRS's own task, with the same values
     and slower), or pairwise against sampled movies (BPR). The first two train on whole timelines,
     the others rating by rating."""
-    sampled_movies: Annotated[int, Field(ge=1)] = 512
-    """Size of the sample of `sampled_softmax`; a catalogue of up to four times as many movies is
-    compared in full."""
+    sampled_movies: Annotated[int, Field(ge=1)] = 1024
+    """Size of the sample of `sampled_softmax`; up to twice as many movies are compared in full."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Divisor of the scores in the retrieval loss; below 1 sharpens it."""
     negatives: Literal["uniform", "popularity"] = "uniform"
@@ -119,7 +118,7 @@ class ModelConfig(Section):
     ratings count alike."""
     mask_seen: bool = True
     """Leave the user's other movies out of the full softmax and of BPR, as serving does."""
-    query_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    query_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.7
     """Share of the query embedding dropped in training."""
     retrieval_reduction: Literal["mean", "sum"] = "mean"
     """Retrieval loss of a batch: the mean of its ratings' losses, or their sum, as in TFRS's own
@@ -194,8 +193,9 @@ class ModelConfig(Section):
 class TrainConfig(Section):
     """The training loop."""
 
-    epochs: Annotated[int, Field(ge=1)] = 20
-    """Passes over the train split for each task, at most."""
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """Passes over the train split for each task, at most. None: 6 in one cycle (`schedule`), and 20
+    otherwise."""
     optimizer: Literal["adam", "adagrad"] = "adam"
     """Optimizer of the weights."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.003
@@ -208,8 +208,9 @@ class TrainConfig(Section):
     by_counts: bool = False
     """Draw training rows in proportion to log(1 + rating), for ratings that count events; set by
     data.feedback = "counts"."""
-    batch_size: Annotated[int, Field(ge=1)] = 1024
-    """Ratings per step."""
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Ratings per step. None: 1,024; on timelines 3.2 times the root of their number, from 64 to
+    4,096."""
     window: Annotated[int, Field(ge=1)] = 100
     """Consecutive ratings of timelines that are trained on together, with losses that train on
     whole timelines; a step has as many windows as make up its batch."""
@@ -235,6 +236,16 @@ class TrainConfig(Section):
     """Rating models to train with this many seeds, one after the other, and to average; training
     the rating model, its size and its answers take as many times longer. None: 3 with
     `model.rating_head = "svdpp"`, 1 with other heads."""
+
+    def most_epochs(self, in_a_cycle: bool) -> int:
+        """Return how many epochs a task is trained for, at most."""
+        return self.epochs or (6 if in_a_cycle else 20)
+
+    def ratings_per_step(self, ratings: int, on_timelines: bool) -> int:
+        """Return how many ratings a step takes, of so many in train."""
+        if self.batch_size is not None or not on_timelines:
+            return self.batch_size or 1024
+        return max(64, min(round(3.2 * ratings**0.5), 4096))
 
 
 Value = bool | int | float | str

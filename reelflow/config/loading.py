@@ -10,7 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, get_args, get_origin
 
 import annotated_types
 import tomli_w
@@ -198,14 +198,19 @@ def _problem(detail: ErrorDetails, key: str, origin: str) -> str:
 
 def _allowed(field: FieldInfo) -> str:
     """The range of a number in words, or the choices of an enumeration; empty for anything else."""
+    annotation, metadata = field.annotation, field.metadata
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    if len(parts) == 1 and get_origin(parts[0]) is Annotated:  # a number or none
+        annotation, of_number = get_args(parts[0])
+        metadata = of_number.metadata
     bounds = [
         text.format(getattr(item, attribute))
-        for item in field.metadata
+        for item in metadata
         for kind, (attribute, text) in _BOUNDS.items()
         if isinstance(item, kind)
     ]
     if bounds:
-        number = "a whole number, " if field.annotation is int else "a number, "
+        number = "a whole number, " if annotation is int else "a number, "
         return number + " and ".join(bounds)
     choices = getattr(field.annotation, "__members__", None)
     if choices:

@@ -218,6 +218,39 @@ def is_split_by_time(data: EncodedData) -> bool:
     return bool(np.mean(last > rows.timestamp) <= BETWEEN)
 
 
+TIED = 0.05
+"""Share of validation ratings with a train rating of the same time from which on ties are known."""
+
+
+def knows_ties(data: EncodedData) -> bool:
+    """Return True if what is predicted often has the time of what is known, user by user.
+
+    By the validation ratings of known users, as `is_split_by_time`: where the last ratings of each
+    user are held out, others of the same second may stay in train; a cut in time has none.
+    """
+    rows = data.validation.only_known(data.sizes)
+    if not len(rows) or not data.sizes.has_timestamps:
+        return False
+    last = data.train.timestamp[np.maximum(data.offsets[rows.user_index + 1] - 1, 0)]
+    return bool(np.mean(last == rows.timestamp) >= TIED)
+
+
+def as_served(data: EncodedData) -> Callable[[EncodedData], EncodedData]:
+    """Return the change of train's histories by which a model is trained as this split serves it.
+
+    Whole histories for splits not by time; for those that `knows_ties`, all that stands earlier in
+    the timeline, equal times included; or else none, and histories are strictly earlier.
+    """
+    if not is_split_by_time(data):
+        return with_whole_histories
+    return with_ties if knows_ties(data) else lambda data: data
+
+
+def with_ties(data: EncodedData) -> EncodedData:
+    """Give train ratings all as histories that stands before them in their users' timelines."""
+    return replace(data, train=replace(data.train, history_end=np.arange(len(data.train))))
+
+
 def with_whole_histories(data: EncodedData) -> EncodedData:
     """Give train ratings all of their users' timelines as histories, for splits not by time.
 

@@ -296,7 +296,7 @@ def oracle(
     }
     if hyperband:
         oracle = keras_tuner.oracles.HyperbandOracle(
-            max_epochs=train.epochs, hyperband_iterations=None, **common
+            max_epochs=train.most_epochs(in_a_cycle=False), hyperband_iterations=None, **common
         )
         oracle.max_trials = tuner.trials
         return oracle

@@ -15,7 +15,7 @@ import tf_keras as keras
 
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
-from reelflow.encoding.encode import is_split_by_time, training_data, with_whole_histories
+from reelflow.encoding.encode import as_served, training_data
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.rating.days import serving_day
 from reelflow.model.sequences import Windows
@@ -31,6 +31,8 @@ USUAL_SEEDS = 3
 """Rating models with the head `svdpp`, where `train.seeds` does not say."""
 STEPS = 16
 """Training steps of one call from Python."""
+HELD_OUT_BATCH = 4096
+"""Ratings in a validation batch, at most."""
 VALIDATION_CELLS = 1 << 25
 """Scores in a validation batch, at most: 128 MiB of float32."""
 
@@ -58,7 +60,7 @@ def fit(
         start: gives the champion's weights to the tasks that they fit, whose validation loss is
             then the one to beat.
         callbacks: further ones, of the first model.
-        epochs: loss to the number of epochs of its training; by default at most `train.epochs`.
+        epochs: loss to the number of epochs of its training; by default as `train` says.
 
     Returns:
         The model, and the history: loss to its value in each epoch.
@@ -107,7 +109,7 @@ def _fit_once(
         )
     held_out = data.validation.only_known(data.sizes)
     held_out = sample_rows(held_out, train.validation_rows, train.seed)
-    held_out_batch = min(4 * train.batch_size, max(1, VALIDATION_CELLS // len(data.catalogue)))
+    held_out_batch = min(HELD_OUT_BATCH, max(1, VALIDATION_CELLS // len(data.catalogue)))
     validation = Batches(held_out, held_out_batch, None) if len(held_out) else None
     joint = JointModel(data, model)
     warm = [] if start is None else start.apply(joint, number)
@@ -115,18 +117,19 @@ def _fit_once(
     for loss, tasks in joint.stages.items():
         joint.learn(tasks)
         on_timelines = joint.learns_on_timelines() and not train.by_counts
+        size = train.ratings_per_step(len(data.train), on_timelines)
         batches: keras.utils.Sequence
         if on_timelines:
             length = joint.query_tower.history_length
-            batches = Windows(data.train, length, train.batch_size, train.window, train.seed)
+            batches = Windows(data.train, length, size, train.window, train.seed)
         else:
-            batches = Batches(data.train, train.batch_size, train.seed, train.by_counts)
+            batches = Batches(data.train, size, train.seed, train.by_counts)
         cycles = on_timelines and train.schedule == "one_cycle"
         rate: float | Schedule = train.learning_rate
         if loss == RATING_LOSS:
             rate = rating_rate(train, len(batches))
         elif cycles:
-            rate = OneCycle(train.learning_rate, train.epochs * len(batches))
+            rate = OneCycle(train.learning_rate, train.most_epochs(cycles) * len(batches))
         descent = optimizer(train, rate)
         # Made in the first step, slots would have TensorFlow trace that step twice.
         descent._create_all_weights(joint.trainable_variables)
@@ -135,7 +138,7 @@ def _fit_once(
         best = BestWeights(loss, None if cycles else train.patience)
         if validation is not None and set(tasks) <= set(warm):
             best.start_with(joint, joint.evaluate(validation, verbose=0, return_dict=True)[loss])
-        max_epochs = epochs.get(loss, train.epochs)
+        max_epochs = epochs.get(loss, train.most_epochs(cycles))
         if start is not None and max_epochs:
             start.shrink(joint, [task for task in tasks if task in warm], train.warm_start_share)
         result = joint.fit(
@@ -353,11 +356,9 @@ def fit_and_refit(
     # Only the first training has validation ratings to find the day by.
     model = model.model_copy(update={"rating_day": model.rating_day or serving_day(data)})
     everything = training_data(data, train.model_dump())
-    if not is_split_by_time(data):
-        # The validation ratings lie among the others: predict from both sides, as served.
-        same = everything is data
-        data = with_whole_histories(data)
-        everything = data if same else with_whole_histories(everything)
+    same, change = everything is data, as_served(data)
+    data = change(data)
+    everything = data if same else change(everything)
     if everything is data:
         joint, history = fit(data, model, train, log_dir, start)
         return FitResult(joint, data, joint, history)

@@ -30,7 +30,7 @@ from reelflow.model.losses import (
 from reelflow.model.timelines import Floats, SeenMovies, Timelines
 
 Odds: TypeAlias = npt.NDArray[np.float64]
-FULL_BELOW = 4
+FULL_BELOW = 2
 """Times the size of the sample that a catalogue is compared in full up to, which is as fast."""
 
 
@@ -164,7 +164,8 @@ class InBatchSoftmax(RetrievalLoss):
     @staticmethod
     def chance(data: EncodedData, model: ModelConfig, train: TrainConfig) -> float:
         """Return the logarithm of the batch size; with logQ, of a model that knows popularity."""
-        return math.log(max(1, min(train.batch_size, len(data.train))))
+        rows = len(data.train)
+        return math.log(max(1, min(train.ratings_per_step(rows, on_timelines=False), rows)))
 
 
 class TfrsRetrieval(InBatchSoftmax):

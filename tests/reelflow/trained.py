@@ -18,7 +18,9 @@ from reelflow.model.tasks import JointModel
 from reelflow.saved_model.files import ModelInfo
 from tests.encoded_data import Checkerboard, checkerboard
 
-MODEL = ModelConfig(embedding_size=8, rating_embedding_size=4)
+MODEL = ModelConfig(
+    embedding_size=8, rating_embedding_size=4, history_stars=True, query_dropout=0.5
+)
 TRAIN = TrainConfig(
     seeds=1,
     epochs=30,

@@ -60,7 +60,7 @@ def test_values_are_toml() -> None:
         ("gate.zzz=4", ["[gate] knows protocol"]),
         ("train.epochs=0", ["train.epochs = 0", "a whole number, at least 1"]),
         ("data.max_quarantined=2", ["at least 0 and at most 1"]),
-        ("gate.rmse_max=-1", ["gate.rmse_max = -1", "greater than 0"]),
+        ("gate.rmse_max=-1", ["gate.rmse_max = -1", "above 0"]),
         (
             "split.kind=foo",
             ['split.kind = "foo"', "auto, temporal, last, random, leave_last, predefined"],
@@ -149,7 +149,7 @@ def test_what_is_rendered_can_be_read_back(tmp_path: Path, comments: bool) -> No
 
 def test_rendering_explains_every_key() -> None:
     text = to_toml(Config())
-    assert "# Passes over the train split for each task, at most.\nepochs = " in text
+    assert "# Optimizer of the weights.\noptimizer = " in text
     assert "# path = (not set)" in text
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reelflow.base import columns as f
-from reelflow.encoding.encode import encode, training_data, with_validation
+from reelflow.encoding.encode import as_served, encode, training_data, with_validation
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from tests.encoded_data import (
     Movie,
@@ -243,3 +243,24 @@ def test_only_a_refit_model_has_learned_from_validation() -> None:
     assert len(training_data(data, {"refit": True}).train) > len(data.train)
     without = encoded(random_rows(30, 0))
     assert training_data(without, {"refit": True}) is without
+
+
+@pytest.mark.parametrize(
+    ("times", "kind"),
+    [((1, 2, 3), "past"), ((1, 3, 3), "ties"), ((1, 4, 3), "whole"), ((None, None, None), "past")],
+    ids=str,
+)
+def test_histories_of_training_are_as_the_split_serves(
+    times: tuple[int | None, ...], kind: str
+) -> None:
+    """Two train ratings of each user, and one of validation: later, of the same time, between."""
+    train: list[Row] = [(user, f"m{i}", 3.0, times[i]) for user in "abc" for i in (0, 1)]
+    train += [("d", f"m{i}", 3.0, times[0]) for i in range(3)]  # at one time
+    data = encoded(train, [(user, "m2", 3.0, times[2]) for user in "abc"])
+    served = as_served(data)(data).train
+    begins = data.offsets[served.user_index]
+    place = np.arange(len(served)) - begins
+    counts = np.bincount(served.user_index)[served.user_index]
+    expected = {"past": data.train.history_end - begins, "ties": place, "whole": counts}[kind]
+    np.testing.assert_array_equal(served.history_end - begins, expected)
+    assert kind != "past" or (served.history_end - begins)[served.user_index == 3].max() == 0

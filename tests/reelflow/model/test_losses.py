@@ -9,9 +9,11 @@ import tensorflow as tf
 from reelflow.model.losses import (
     bayesian_personalised_ranking,
     draw_negatives,
+    draw_once,
     full_softmax,
     in_batch_softmax,
 )
+from reelflow.model.retrieval import odds
 
 RANDOM = np.random.default_rng(0)
 BATCH, MOVIES, SIZE = 6, 9, 4
@@ -148,3 +150,18 @@ def test_negatives_are_drawn_as_often_as_asked() -> None:
     assert drawn.shape == (2000, 5)
     shares = np.bincount(drawn.ravel(), minlength=4) / drawn.size
     np.testing.assert_allclose(shares, wanted, atol=0.02)
+
+
+def test_movies_are_drawn_once_and_as_often_as_their_odds() -> None:
+    shares = np.array([0.7, 0.1, 0.1, 0.05, 0.03, 0.01, 0.01])
+    chances = odds(shares, 4)
+    assert chances.sum() == pytest.approx(4)
+    assert chances[0] == 1.0 == chances.max()
+    tf.random.set_seed(0)
+    drawn = [draw_once(tf.constant(chances), 4).numpy() for _ in range(2000)]
+    assert all(len(set(movies)) == 4 for movies in drawn)
+    counts = np.bincount(np.concatenate(drawn), minlength=7) / 2000
+    np.testing.assert_allclose(counts, chances, atol=0.04)
+    # As often as wanted where nothing is certain: half evenly, half by popularity.
+    even = np.full(10, 0.1)
+    np.testing.assert_allclose(odds(even, 3), 0.3)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.config import TrainConfig
-from reelflow.model.fit import TableAdam, optimizer, rating_rate
+from reelflow.model.fit import OneCycle, TableAdam, optimizer, rating_rate
 
 
 def test_values_are_those_of_keras() -> None:
@@ -56,3 +57,24 @@ def test_an_optimizer_follows_the_rate() -> None:
             stepper.apply_gradients([(tf.constant([1.0]), weight)])
             moved.append(abs(float((weight - before)[0])))
         assert moved[1] < moved[0] / 50, name
+
+
+def test_one_cycle_rises_and_falls_to_nothing() -> None:
+    rate = OneCycle(0.4, steps=100)
+    found = [float(rate(tf.constant(step, tf.int64))) for step in range(100)]
+    assert found[0] == pytest.approx(0.04, rel=0.2)
+    assert max(found) == pytest.approx(0.4, rel=0.05)
+    assert found.index(max(found)) in (24, 25)
+    assert found[99] < 0.4 / 1000
+    assert found[:25] == sorted(found[:25])
+    assert found[25:] == sorted(found[25:], reverse=True)
+
+
+def test_steps_and_epochs_unless_the_configuration_says() -> None:
+    plain, told = TrainConfig(), TrainConfig(epochs=3, batch_size=7)
+    assert [plain.most_epochs(cycle) for cycle in (True, False)] == [6, 20]
+    assert told.most_epochs(True) == told.most_epochs(False) == 3
+    ratings = (10, 100_000, 1_000_000, 10**8)
+    assert [plain.ratings_per_step(n, True) for n in ratings] == [64, 1012, 3200, 4096]
+    assert plain.ratings_per_step(10, False) == 1024
+    assert told.ratings_per_step(10**6, True) == told.ratings_per_step(10, False) == 7

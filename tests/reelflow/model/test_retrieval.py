@@ -12,7 +12,7 @@ import tf_keras as keras
 from reelflow.base import columns as f
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model import timelines
+from reelflow.model import timelines, towers
 from reelflow.model.retrieval import RETRIEVAL_LOSSES, popularity, recent_popularity
 from reelflow.model.tasks import JointModel
 from reelflow.model.timelines import Batches
@@ -118,3 +118,27 @@ def test_without_logq_validation_takes_popular_negatives() -> None:
     of_targets = scores[np.arange(60), batch[f.MOVIE_INDEX].numpy()]
     expected = np.mean(np.log(np.exp(scores).sum(axis=1)) - of_targets)
     assert float(joint.compute_loss(batch)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("table", [True, False], ids=["table", "looked up"])
+@pytest.mark.parametrize("mask_seen", [True, False])
+def test_a_sampled_softmax_sums_to_the_full_one_on_average(
+    mask_seen: bool, table: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it adds to the target's power, over many samples; and its own movies are left out."""
+    if not table:
+        monkeypatch.setattr(timelines, "SEEN_TABLE_BYTES", 0)
+    config = {"mask_seen": mask_seen, "query": "user_id", "temperature": 2.0}
+    sampled = _joint(loss="sampled_softmax", sampled_movies=6, **config)
+    full = _joint(loss="full_softmax", **config)
+    monkeypatch.setattr(towers, "UNKNOWN_USER_RATE", 0.0)
+    batch = {name: column[:1] for name, column in _batch().items()}
+    tf.random.set_seed(1)
+    sums = [np.expm1(float(sampled.compute_loss(batch, training=True))) for _ in range(600)]
+    expected = np.expm1(float(full.compute_loss(batch, training=True)))
+    assert np.mean(sums) == pytest.approx(expected, rel=0.1)
+    assert np.std(sums) > 0
+    # All movies are drawn where the sample is half of them.
+    whole = _joint(loss="sampled_softmax", sampled_movies=7, **config)
+    loss = float(whole.compute_loss(batch, training=True))
+    assert loss == pytest.approx(float(full.compute_loss(batch, training=True)), rel=1e-5)
