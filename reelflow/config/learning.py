@@ -298,8 +298,6 @@ class Space(Section):
             "learning_rate": Range(min=0.0005, max=0.02, log=True),
             "rating_learning_rate": Range(min=0.0003, max=0.01, log=True),
             "rating_decay": Range(min=0.5, max=1.0),
-            "batch_size": (512, 1024, 2048, 4096),
-            "epochs": (5, 10, 20),
         }
     )
     """Keys of `train`, each a list of values or a range."""
