@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.config import ModelConfig, TrainConfig
+from reelflow.config.learning import Term
 from reelflow.encoding.encode import with_validation
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.mixing import (
@@ -22,6 +23,7 @@ from reelflow.model.mixing import (
     refit,
 )
 from reelflow.model.tasks import JointModel
+from reelflow.report.sections.order import TERM_LABELS
 from tests.encoded_data import Row, encoded, user_vocabulary
 from tests.reelflow.model.untrained import untrained
 
@@ -249,3 +251,8 @@ def test_a_refit_learns_the_items_anew_by_the_same_ridge_and_share() -> None:
     assert (mixture.weights, mixture.blend) == (choice.mixture.weights, choice.mixture.blend)
     without = _choose(DATA, knowing=True, item_movies=0)
     assert refit(without, everything, config) == without.mixture
+
+
+def test_the_configuration_and_the_report_know_the_same_terms() -> None:
+    assert get_args(Term) == ("towers", *LEARNERS) == tuple(TERM_LABELS)
+    assert all(learner.name == name for name, learner in LEARNERS.items())
