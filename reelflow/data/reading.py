@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,6 @@ from reelflow.base.errors import BadInput
 from reelflow.data import containers, files
 from reelflow.data.formats.adapter import Form, RatingsFile
 from reelflow.data.parquet import row_ranges
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 NEWLINE: Final = ord("\n")
 RETURN: Final = ord("\r")
@@ -165,7 +162,7 @@ class _LineFeeds(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return self._content.seek(offset, whence)
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:  # the buffer protocol has no type before Python 3.12
         view = memoryview(buffer)
         data = self._content.read(len(view)).replace(b"\r", b"\n")
         view[: len(data)] = data

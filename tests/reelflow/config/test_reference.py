@@ -22,4 +22,4 @@ def test_every_key_has_its_line() -> None:
             assert f"\n| `{key}" in page
     assert "| `max_quarantined` | number, ≥ 0, ≤ 1 | `0.1` | Share of rows" in page
     assert "| `test` | number or text | not set |" in page
-    assert "| `delimiter` | one character | `,` |" in page
+    assert "| `delimiter` | text | not set | Column delimiter" in page
