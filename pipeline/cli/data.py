@@ -59,7 +59,7 @@ def inspect(
     if as_json:
         print_json({**page.as_json(inspection, planned), "command": command})
     else:
-        page.show(inspection, planned, effective.data.noun)
+        page.show(inspection, planned, effective.data.noun, command)
     inspection.raise_for_refusal()
 
 

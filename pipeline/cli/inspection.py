@@ -35,14 +35,23 @@ _ENCODINGS: Final = {"utf-8": "UTF-8", "latin-1": "Latin-1", "cp1252": "Windows-
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
 
 
-def show(inspection: Inspection, planned: Outlook, noun: Noun = MOVIE) -> None:
-    """Print all of an inspection but its refusal, which is an error; `noun` is for an item."""
+def show(
+    inspection: Inspection, planned: Outlook, noun: Noun = MOVIE, command: str | None = None
+) -> None:
+    """Print all of an inspection but its refusal, which is an error.
+
+    Args:
+        inspection: the findings.
+        planned: what a run would do.
+        noun: the word for an item.
+        command: the run's; None if it would refuse.
+    """
     _section("Understood", _understood(inspection, noun))
     _section("Found", _found(inspection, noun))
     _titles(inspection, noun)
     _quarantine(inspection)
     if inspection.summary.rows.kept:
-        _section("A run would", _plan(inspection, planned))
+        _section("A run would", _plan(inspection, planned, command))
     for warning in inspection.warnings:
         _line("Warning", Text(f"{warning.where}: {warning.text}", style="yellow"))
     console.print(Text(verdict(inspection), style="bold"), soft_wrap=True)
@@ -241,7 +250,11 @@ def _reasons(inspection: Inspection, counts: Mapping[str, int], files: set[str])
                 console.print(line, soft_wrap=True)
 
 
-def _plan(inspection: Inspection, planned: Outlook) -> Iterator[tuple[str, str | Text]]:
+def _plan(
+    inspection: Inspection, planned: Outlook, command: str | None
+) -> Iterator[tuple[str, str | Text]]:
+    if command is not None:
+        yield "Start by", command
     yield "Split", split_sentence(inspection.summary.split)
     yield "Tasks", ", ".join(planned.tasks) or "none"
     if planned.like_threshold is not None:
