@@ -138,6 +138,9 @@ def find_columns(
     events = ""
     if columns.RATING in missing:
         events = ' Where there are no ratings, data.feedback = "events" takes rows for events.'
+    if setting != "data.columns":
+        table = setting.removeprefix("data.").removesuffix("_columns")
+        events = f' Or set data.{table} = "" if the file is none of {table}.'
     listed = ", ".join(f"{c} (mapped to {mapping[c]})" if c in mapping else c for c in missing)
     raise BadInput(
         f"{path}: the header has no column for {listed}; it has: {', '.join(names)}.",
