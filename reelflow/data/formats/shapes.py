@@ -14,8 +14,9 @@ from reelflow.data.formats.sniff import Sample
 
 _WIDE: Final = 20
 """Columns from which a table may have one for each movie."""
+_VIEWED: Final = frozenset({"title", "date"})
 _EXPORTS: Final[Mapping[frozenset[str], str]] = {
-    frozenset({"title", "date"}): "a viewing history of Netflix",
+    _VIEWED: "a viewing history of Netflix",
     frozenset({"const", "your rating"}): "an export of IMDb ratings",
     frozenset({"name", "letterboxd uri"}): "an export of Letterboxd",
 }
@@ -79,7 +80,7 @@ def refuse_known_shapes(
     """Refuse tables that are known, and are none of ratings with a user and a movie a row."""
     lower = {name.lower() for name in names}
     for needed, words in _EXPORTS.items():
-        if needed <= lower and (len(needed) < 2 or needed != {"title", "date"} or len(names) == 2):
+        if needed <= lower and (needed != _VIEWED or len(names) == len(_VIEWED)):
             raise BadInput(
                 f"{sample.path} is {words}, of one person: it has no column of users.",
                 "Recommendations are learned from many people's ratings: add a column user_id, and "
