@@ -1,6 +1,6 @@
-"""A curve of accuracy over the first films that a new user names.
+"""A curve of accuracy over the first movies that a new user names.
 
-Test users whom training knows are asked for as if nobody had heard of them: by an unknown id and
+Test users whom training knows are asked for as if they were new: by an unknown id and
 the first movies of their timelines, through the exported signature, as an application would ask at
 a user's first visit. What else they have rated before the test does not compete, as everywhere
 under the unseen protocol; what the weights have learned from them remains in the weights.
@@ -31,7 +31,7 @@ USERS: Final = 500
 TOP: Final = 10
 BLOCK: Final = 128
 """Users in a request."""
-NOBODY: Final = "\x00nobody"
+UNHEARD: Final = "\x00unheard"
 """No reader accepts control characters, so that no user has this id."""
 
 
@@ -107,7 +107,7 @@ def _lists(signatures: Signatures, users: Sequence[_User], named: int | None) ->
             inputs |= {f.USER_ID: [user.user_id for user in block], f.AS_JUDGED: True}
         else:
             before = [[movie for movie in user.before if movie] for user in block]
-            inputs |= {f.USER_ID: [NOBODY] * len(block), f.EXCLUSIONS: _padded(before)}
+            inputs |= {f.USER_ID: [UNHEARD] * len(block), f.EXCLUSIONS: _padded(before)}
         if named:
             inputs[f.HISTORY] = _padded([user.first[:named] for user in block])
             inputs[f.STARS] = np.array([user.stars[:named] for user in block], np.float32)

@@ -25,8 +25,10 @@ RIDGE: Final = 5.0
 """L2 of the regression."""
 SURE: Final = 5.0
 """Ratings at which a movie's embedding counts half in the regression."""
+FEW: Final = 3
+"""Ratings of a movie up to which its words count at all."""
 PRIOR: Final = 1.0
-"""Ratings that the place by words stands for beside a movie's own."""
+"""Ratings that the place by words stands for beside a movie's own few."""
 CHARACTERS: Final = 4
 """Length of the n-grams of characters, the ends of a word among them."""
 _WORD: Final = re.compile(r"\w+")
@@ -67,7 +69,8 @@ class MovieWords:
             gram[np.diag_indices_from(gram)] += RIDGE
             self._factor = cho_factor(gram.astype(np.float32), overwrite_a=True)
         predicted = self._table @ cho_solve(self._factor, rated.astype(np.float32))
-        share = (self._counts / (self._counts + PRIOR))[:, None]
+        few = self._counts <= FEW
+        share = np.where(few, self._counts / (self._counts + PRIOR), 1.0)[:, None]
         placed: Float32 = (share * own + (1.0 - share) * predicted).astype(np.float32)
         return placed
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reelflow.base import columns as f
-from reelflow.evaluation.newcomers import NOBODY, newcomers
+from reelflow.evaluation.newcomers import UNHEARD, newcomers
 from reelflow.evaluation.predictions import TestRows
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import RECOMMEND
@@ -78,7 +78,7 @@ def test_the_curve_counts_places_in_the_lists() -> None:
 def test_nobody_names_the_first_movies_with_their_stars() -> None:
     model, _ = _curve()
     *named, known = model.asked
-    assert all(set(asked[f.USER_ID]) == {NOBODY} for asked in named)
+    assert all(set(asked[f.USER_ID]) == {UNHEARD} for asked in named)
     assert f.HISTORY not in named[0]
     three = named[2]
     assert sorted(three[f.HISTORY].tolist())[0] == ["m00", "m01", "m02"]

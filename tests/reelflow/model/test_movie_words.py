@@ -47,12 +47,12 @@ def test_without_shared_words_it_has_no_place() -> None:
 
 
 def test_ratings_count_more_than_words() -> None:
-    """With 20 ratings a movie stays where they have put it; with one it stands half way."""
+    """With 20 ratings a movie is where they have put it; with one it stands half way."""
     rows = [*ROWS, ("u00", "m4", 4.0, 9999)]
     own = np.where(np.arange(8)[:, None] == 4, [[0.0, 2.0]], OWN).astype(np.float32)
     words = MovieWords(_data(rows), None, 4096)
     placed = words.place(own)
-    np.testing.assert_allclose(placed[:4], own[:4], atol=0.15)
+    np.testing.assert_array_equal(placed[:4], own[:4])
     alone = MovieWords(_data(), None, 4096).place(own)[4]
     assert placed[4, 1] == pytest.approx(1.0, abs=0.4)
     assert placed[4, 0] == pytest.approx(alone[0] / 2, abs=0.4)
@@ -80,9 +80,8 @@ def test_it_is_in_the_exported_vectors() -> None:
         MixRanker(untrained(data, movie_words=buckets), {}, {TOWERS: 1.0}) for buckets in (0, 4096)
     )
     moved = np.abs(plain.directions - placed.directions).max(axis=1)
-    assert moved[:4].max() < 0.1
     assert moved[4:6].min() > 1e-3
-    np.testing.assert_array_equal(moved[6:], 0.0)
+    np.testing.assert_allclose(np.delete(moved, [4, 5]), 0.0, atol=1e-6)
 
 
 def test_a_model_with_words_answers() -> None:
