@@ -152,6 +152,14 @@ class ModelConfig(Section):
     """L2 on the rating model's factors or embeddings."""
     rating_bias_l2: Annotated[float, Field(ge=0)] = 0.001
     """L2 on the rating model's biases."""
+    rating_draws: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    """Draws of a Bayesian matrix factorisation (Gibbs sampling) whose mean counts half in the
+    stars, beside the rating head; 0 leaves it out. None: 100 with `rating_head = "svdpp"` and
+    `rating_output = "mean"`, beyond a million ratings in proportion fewer, at least 30; otherwise
+    0."""
+    rating_draw_size: Annotated[int, Field(ge=1, le=128)] = 16
+    """Factors of each of its draws; time grows with the square. Their mean is exported with four
+    times as many."""
     rating_day_effects: bool = True
     """Let stars change with the user's day and the movie's age, if there are timestamps."""
     rating_day: Literal["latest", "mean"] | None = None
@@ -177,6 +185,8 @@ class ModelConfig(Section):
             )
         if self.query == "sequence" and self.embedding_size % self.attention_heads:
             raise ValueError("embedding_size must be a multiple of attention_heads")
+        if self.rating_draws and self.rating_head == "like":
+            raise ValueError("rating_draws predicts stars, rating_head = 'like' does not")
         if self.rating_share_embeddings and self.rating_head != "mlp":
             raise ValueError("rating_share_embeddings is for rating_head = 'mlp'")
         if self.rating_share_embeddings and self.query != "user_id":
@@ -232,10 +242,10 @@ class TrainConfig(Section):
     warm_start_share: Annotated[float, Field(gt=0, le=1)] = 0.2
     """Factor of the movies' vectors at a warm start, so that new ratings can still be learned;
     users' vectors and biases stay; 1 leaves all as they are."""
-    seeds: Annotated[int, Field(ge=1, le=20)] | None = None
+    seeds: Annotated[int, Field(ge=1, le=20)] = 1
     """Rating models to train with this many seeds, one after the other, and to average; training
-    the rating model, its size and its answers take as many times longer. None: 3 with
-    `model.rating_head = "svdpp"`, 1 with other heads."""
+    the rating model, its size and its answers take as many times longer. `model.rating_draws` is
+    apart from them."""
 
     def most_epochs(self, in_a_cycle: bool) -> int:
         """Return how many epochs a task is trained for, at most."""

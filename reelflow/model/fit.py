@@ -17,6 +17,7 @@ from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encode import as_served, training_data
 from reelflow.encoding.encoded import EncodedData
+from reelflow.model.rating import bayesian_ratings, draws
 from reelflow.model.rating.days import serving_day
 from reelflow.model.sequences import Windows
 from reelflow.model.tasks import RATING_LOSS, TASK_LOSSES, JointModel
@@ -27,8 +28,6 @@ History = dict[str, list[float]]
 
 VALIDATION = "val_"
 """Prefix of Keras for the name of a loss on held-out rows."""
-USUAL_SEEDS = 3
-"""Rating models with the head `svdpp`, where `train.seeds` does not say."""
 STEPS = 16
 """Training steps of one call from Python."""
 HELD_OUT_BATCH = 4096
@@ -50,7 +49,7 @@ def fit(
 
     Tasks that share weights are trained together, others one after the other. With `train.seeds`
     above 1, further rating models follow, each with a seed, an order of batches and a best epoch of
-    its own.
+    its own; then the Bayesian one of `model.rating_draws`, which always begins anew.
 
     Args:
         data: encoded ratings; trains on train, stops by validation.
@@ -70,8 +69,7 @@ def fit(
             rating model without weights of its own.
         ReelflowError: a loss is not a number.
     """
-    seeds = train.seeds or (USUAL_SEEDS if model.rating_head == "svdpp" else 1)
-    if seeds > 1 and model.rating_share_embeddings:
+    if train.seeds > 1 and model.rating_share_embeddings:
         raise BadInput(
             "train.seeds averages rating models, which have no embeddings of their own with "
             "model.rating_share_embeddings.",
@@ -81,11 +79,13 @@ def fit(
     joint, history = _fit_once(data, model, train, log_dir, start, epochs, callbacks=callbacks)
     if joint.has_rating:
         alone = model.model_copy(update={"retrieval_weight": 0.0})
-        for number in range(1, seeds):
+        for number in range(1, train.seeds):
             another = train.model_copy(update={"seed": train.seed + number})
             folder = log_dir / f"seed-{number + 1}"
             further, _ = _fit_once(data, alone, another, folder, start, epochs, number)
             joint.further_rating_models.append(further.rating_model)
+        if count := draws(model, len(data.train)):
+            joint.bayesian_ratings = bayesian_ratings(data, model, count, train.seed)
     return joint, history
 
 
@@ -341,7 +341,7 @@ def fit_and_refit(
 
     The second training takes each task's best number of epochs of the first, as no ratings are left
     to stop it by (Goodfellow, Bengio & Courville 2016, "Deep learning", algorithm 7.2). It alone
-    trains further seeds.
+    trains further seeds, and the Bayesian rating model.
 
     Args:
         data: see `fit`.
@@ -363,7 +363,8 @@ def fit_and_refit(
         joint, history = fit(data, model, train, log_dir, start)
         return FitResult(joint, data, joint, history)
     once = train.model_copy(update={"seeds": 1})
-    first, history = fit(data, model, once, log_dir, start)
+    alone = model.model_copy(update={"rating_draws": 0})
+    first, history = fit(data, alone, once, log_dir, start)
     again, begin = log_dir / "refit", None if start is None else start.on(everything)
     joint, _ = fit(everything, model, train, again, begin, epochs=first.best_epochs)
     return FitResult(joint, everything, first, history)

@@ -14,7 +14,7 @@ from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.candidates import CandidateTower
 from reelflow.model.layers import Bags
-from reelflow.model.rating import FrozenRatings, RatingModel, bias_ratings, freeze
+from reelflow.model.rating import FrozenModel, FrozenRatings, RatingModel, bias_ratings, freeze
 from reelflow.model.retrieval import RETRIEVAL_LOSSES, RetrievalTask, recent_popularity
 from reelflow.model.sequences import PAST, WEIGHT, Sequences
 from reelflow.model.timelines import Histories, Timelines
@@ -60,6 +60,8 @@ class JointModel(tfrs.Model):
         self.rating_model = RatingModel(data, config, (self.query_tower, self.candidate_tower))
         self.further_rating_models: list[RatingModel] = []
         """Rating models of other seeds; the export averages all of them."""
+        self.bayesian_ratings: FrozenModel | None = None
+        """A Bayesian rating model beside them; set by `fit`."""
         self.best_epochs: dict[str, int] = {}
         """Loss to the number of epochs of the weights that were kept; set by `fit`."""
         self.learn(self.tasks)
@@ -130,7 +132,7 @@ class JointModel(tfrs.Model):
         """Return the rating models in the form that is exported; biases if none is trained."""
         if self._bias_ratings is not None:
             return self._bias_ratings
-        return freeze([self.rating_model, *self.further_rating_models])
+        return freeze([self.rating_model, *self.further_rating_models], self.bayesian_ratings)
 
     def query(
         self,
@@ -210,6 +212,8 @@ class JointModel(tfrs.Model):
 
     @property
     def parameters(self) -> int:
-        """Number of trainable parameters."""
+        """Number of trainable parameters, with those of the Bayesian rating model."""
         weights = {id(weight): weight for weight in self.trainable_weights}
+        if self.bayesian_ratings is not None:
+            weights |= {id(table): table for table in self.bayesian_ratings.variables}
         return sum(weight.shape.num_elements() for weight in weights.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -47,12 +47,20 @@ class FrozenModel(tf.Module):
 
 
 class FrozenRatings(tf.Module):
-    """The exported rating task: stars, scores and likes, the mean over models of several seeds."""
+    """The exported rating task: stars, scores and likes, the mean over models of several seeds.
 
-    def __init__(self, members: Sequence[FrozenModel]) -> None:
-        """Keep the models, which differ by their seeds alone."""
+    A Bayesian model beside them counts half in stars and scores.
+    """
+
+    def __init__(self, members: Sequence[FrozenModel], bayesian: FrozenModel | None = None) -> None:
+        """Keep the models.
+
+        Args:
+            members: at least one; they differ by their seeds alone.
+            bayesian: scores by stars, as the members then must; None: there is none.
+        """
         super().__init__()
-        self._members = list(members)
+        self._members, self._bayesian = list(members), bayesian
         outputs = [member.output for member in members]
         self._clip = outputs[0].clip
         self.gives_likes = outputs[0].gives_likes
@@ -68,8 +76,7 @@ class FrozenRatings(tf.Module):
             movies: int [batch], which may be the unknown one.
             times: seconds, int64 [batch], for day effects; by default those of serving.
         """
-        stars = [m.output.stars(m.pairs(users, movies, times)) for m in self._members]
-        return self._clip(tf.add_n(stars) / len(stars))
+        return self._clip(self._mean(lambda m: m.output.stars(m.pairs(users, movies, times))))
 
     def likes(
         self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor | None = None
@@ -80,8 +87,11 @@ class FrozenRatings(tf.Module):
 
     def scores(self, users: tf.Tensor) -> tf.Tensor:
         """Return stars or likes of all movies to rank them by, float32 [batch, movies]."""
-        scores = [m.output.scores(m.catalogue(users)) for m in self._members]
-        return tf.add_n(scores) / len(scores)
+        return self._mean(lambda m: m.output.scores(m.catalogue(users)))
+
+    def _mean(self, of: Callable[[FrozenModel], tf.Tensor]) -> tf.Tensor:
+        mean = tf.add_n([of(member) for member in self._members]) / len(self._members)
+        return mean if self._bayesian is None else (mean + of(self._bayesian)) / 2.0
 
     @property
     def directions(self) -> tf.Tensor:

@@ -137,6 +137,6 @@ def bias_ratings(data: EncodedData) -> FrozenRatings:
     return FrozenRatings([FrozenModel(factors, MeanOutput(data.train.rating, unit=1.0), None)])
 
 
-def freeze(models: Sequence[RatingModel]) -> FrozenRatings:
-    """Export models of different seeds as one."""
-    return FrozenRatings([model.freeze() for model in models])
+def freeze(models: Sequence[RatingModel], bayesian: FrozenModel | None = None) -> FrozenRatings:
+    """Export models of different seeds, and a Bayesian one if there is one, as one."""
+    return FrozenRatings([model.freeze() for model in models], bayesian)
