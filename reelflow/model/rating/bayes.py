@@ -75,7 +75,7 @@ class Posterior:
         if self.users.shape[1] <= self.rank:
             return
         (half_u, back_u), (half_m, back_m) = (_root(s.T @ s) for s in (self.users, self.movies))
-        left, values, right = np.linalg.svd(half_u.T @ half_m)
+        left, values, right = np.linalg.svd(half_u.T @ half_m, full_matrices=False)
         root = np.sqrt(values[: self.rank])
         self.users = self.users @ (back_u @ left[:, : self.rank] * root)
         self.movies = self.movies @ (back_m @ right[: self.rank].T * root)
@@ -227,8 +227,13 @@ def _with_one(vectors: Floats) -> Floats:
 
 
 def _traits(data: EncodedData) -> Float32:
-    """Return popularity, year and whether the year is missing of movies, float32 [movies, 3]."""
+    """Return popularity, year and whether the year is missing of movies, float32 [movies, 3].
+
+    A trait that all rated movies have alike is 0: nothing tells its weight, which a movie without
+    ratings would be rated by.
+    """
     counts, years = data.rating_counts, data.catalogue.year_scaled
     traits = movie_traits(counts, years, usual_count(counts, data.train.movie_index))
     missing = np.array([year is None for year in data.catalogue.year], np.float32)
-    return np.hstack([traits, TRAIT_SCALE * missing[:, None]]).astype(np.float32)
+    traits = np.hstack([traits, TRAIT_SCALE * missing[:, None]]).astype(np.float32)
+    return np.where(np.ptp(traits[counts > 0], axis=0) > 0, traits, np.float32(0))

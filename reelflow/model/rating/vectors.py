@@ -85,8 +85,9 @@ class Bag:
         """
         self.count = members.shape[1]
         self._members, self._owners = members, owners
-        self.share = 1.0 / np.sqrt(np.maximum(np.diff(members.indptr), 1.0))
-        """1 / sqrt(n) of each owner, float64 [owners]."""
+        counts = np.diff(members.indptr)
+        self.share = (counts > 0) / np.sqrt(np.maximum(counts, 1.0))
+        """1 / sqrt(n) of each owner, 0 without members, float64 [owners]."""
 
     def of(self, weights: Floats) -> Floats:
         """Return features times weights, [owners, size]."""

@@ -88,14 +88,14 @@ def test_sums_of_products_are_kept_at_the_nearest_rank() -> None:
     common = random.normal(size=(30, 3)), random.normal(size=(20, 3))
     total = np.zeros((30, 20))
     for _ in range(20):
-        # Six directions in all, whatever the draw.
+        # Three directions in all, whatever the draw.
         mixing = random.normal(size=(3, 3))
         users, movies = common[0] @ mixing, common[1] + random.normal(size=3)
         total += users @ movies.T
         sums.add(users, movies)
         assert sums.users.shape[1] < 6 + 4 * 3
     sums.compress()
-    assert sums.users.shape == (30, 6)
+    assert sums.users.shape == (30, 3)
     np.testing.assert_allclose(sums.users @ sums.movies.T, total, rtol=1e-6, atol=1e-6)
 
 
