@@ -11,12 +11,12 @@ from scipy import sparse
 
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData, Float32
+from reelflow.model.candidates import genre_shares
 from reelflow.model.rating.frozen import FrozenModel
 from reelflow.model.rating.heads import Factors
 from reelflow.model.rating.outputs import MeanOutput
 from reelflow.model.rating.svdpp import TRAIT_SCALE, movie_traits, usual_count
 from reelflow.model.rating.vectors import Bag, Features, Table, Vectors
-from reelflow.model.towers import genre_shares
 
 Floats = npt.NDArray[np.float64]
 
