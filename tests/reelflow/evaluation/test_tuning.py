@@ -15,7 +15,7 @@ from reelflow.config import ModelConfig, Range, Space, TrainConfig, TunerConfig,
 from reelflow.config.tuning_space import inside, keys
 from reelflow.evaluation.tuning import Outcome, Search, lower_is_better, oracle, score
 
-MODEL, TRAIN = ModelConfig(), TrainConfig()
+MODEL, TRAIN = ModelConfig(embedding_size=64), TrainConfig()
 SPACE = Space(
     model={"embedding_size": (32, 64), "loss": ("sampled_softmax", "in_batch_softmax")},
     train={"learning_rate": Range(min=0.001, max=0.1, log=True)},
