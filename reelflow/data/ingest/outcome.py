@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -171,26 +171,43 @@ def rehearse(
     Raises:
         BadInput: a file cannot be read, or the configuration asks for times that are not there.
     """
-    with TemporaryDirectory(prefix="reelflow-inspect-") as folder:
-        job, described = plan_job(source, data, split, Folders("", "", "", folder))
-        job = replace(job, listed=True)
-        spilled: dict[int, list[str]] = {index: [] for index in range(data.partitions)}
-        values = []
-        for chunk in plan_chunks(source.ratings_files, data.chunk_bytes):
-            parsed = spill_chunk(chunk, job)
-            values.append(parsed.values)
-            for partition, path in parsed.spilled:
-                spilled[partition].append(path)
-            if progress is not None:
-                progress((chunk.end or chunk.start) - chunk.start)
-        of_all = merge_values(values)
-        partitions = [arrange_partition(group, job, of_all) for group in spilled.items()]
-        gone = find_core_of(partitions, job) if core.wanted(data) else core.NO_MOVIES
-        times = known = None
-        if job.by_times:
-            times = merge_counts(count_times_of(at, job, gone) for at in partitions)
-        if times is not None and job.plan.kind is SplitKind.AUTO:
-            known = merge_known(count_known_of(at, job, times, gone) for at in partitions)
-        for at in partitions:
-            split_partition(at, job, times, known, gone)
-        return conclude(job, described, gather_tallies(job), window)
+    try:
+        with TemporaryDirectory(prefix="reelflow-inspect-") as folder:
+            return _rehearse(Folders("", "", "", folder), source, data, split, window, progress)
+    except OSError as error:
+        raise BadInput(
+            f"The folder for temporary files, {gettempdir()}, cannot be used: {error.strerror}.",
+            "Set TMPDIR to a folder with room for the ratings.",
+        ) from error
+
+
+def _rehearse(
+    folders: Folders,
+    source: Source,
+    data: DataConfig,
+    split: SplitConfig,
+    window: Window | None,
+    progress: Callable[[int], None] | None,
+) -> Outcome:
+    job, described = plan_job(source, data, split, folders)
+    job = replace(job, listed=True)
+    spilled: dict[int, list[str]] = {index: [] for index in range(data.partitions)}
+    values = []
+    for chunk in plan_chunks(source.ratings_files, data.chunk_bytes):
+        parsed = spill_chunk(chunk, job)
+        values.append(parsed.values)
+        for partition, path in parsed.spilled:
+            spilled[partition].append(path)
+        if progress is not None:
+            progress((chunk.end or chunk.start) - chunk.start)
+    of_all = merge_values(values)
+    partitions = [arrange_partition(group, job, of_all) for group in spilled.items()]
+    gone = find_core_of(partitions, job) if core.wanted(data) else core.NO_MOVIES
+    times = known = None
+    if job.by_times:
+        times = merge_counts(count_times_of(at, job, gone) for at in partitions)
+    if times is not None and job.plan.kind is SplitKind.AUTO:
+        known = merge_known(count_known_of(at, job, times, gone) for at in partitions)
+    for at in partitions:
+        split_partition(at, job, times, known, gone)
+    return conclude(job, described, gather_tallies(job), window)

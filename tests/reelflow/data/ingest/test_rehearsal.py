@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from reelflow.base.columns import RATING_SPLITS
 from reelflow.base.errors import BadInput
 from reelflow.config import DataConfig, SplitConfig
 from reelflow.data.formats.source import open_source
+from reelflow.data.ingest import scratch
 from reelflow.data.ingest.outcome import rehearse
 from reelflow.data.ingest.results import IngestSummary
 from tests.reelflow.data.ingest.runs import execute
@@ -135,3 +137,14 @@ def test_years_that_are_none_are_missing(tmp_path: Path) -> None:
     found = rehearse(source, DataConfig(), SplitConfig())
     assert found.movies.column("year").to_pylist() == [None, -700, None]
     assert found.summary.years_dropped == 1
+
+
+def test_a_full_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: str, data: bytes, work: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "ratings.csv").write_text("user,movie,rating\n1,1,1\n1,2,2\n")
+    monkeypatch.setattr(scratch, "write_atomically", full)
+    source = open_source(DataConfig(), str(tmp_path), SplitConfig())
+    with pytest.raises(BadInput, match="No space left on device.*TMPDIR"):
+        rehearse(source, DataConfig(), SplitConfig())
