@@ -146,5 +146,5 @@ def test_a_full_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "ratings.csv").write_text("user,movie,rating\n1,1,1\n1,2,2\n")
     monkeypatch.setattr(scratch, "write_atomically", full)
     source = open_source(DataConfig(), str(tmp_path), SplitConfig())
-    with pytest.raises(BadInput, match="No space left on device.*TMPDIR"):
+    with pytest.raises(BadInput, match=r"No space left on device.*TMPDIR"):
         rehearse(source, DataConfig(), SplitConfig())
