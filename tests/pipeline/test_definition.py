@@ -131,7 +131,11 @@ def test_the_same_configuration_is_the_same_graph(output: str) -> None:
         ({"push": {"keep": 3}}, {"Pusher"}),
         ({"registry": {"promote": False}}, {"Pusher"}),
         ({"push": {"latency_ms_max": 5}}, {"ServingCheck"}),
-        ({"data": {"max_quarantined": 0.5}}, {"DataGate", "RegistryPusher"}),
+        # ExampleGen refuses by it, before anything else is done.
+        (
+            {"data": {"max_quarantined": 0.5}},
+            {"RatingsExampleGen", "DataGate", "RegistryPusher"},
+        ),
         ({"data": {"rating_max": 10}}, {"RatingsExampleGen", "RegistryPusher"}),
         ({"split": {"test": 0.2}}, {"RatingsExampleGen", "RegistryPusher"}),
         ({"beam": {"args": ["--direct_num_workers=1"]}}, set()),

@@ -17,7 +17,7 @@ FLAG: Final = f"{columns.GENRES}="
 
 @dataclass(frozen=True)
 class TableLayout:
-    """What is known of a file of movies or users before it is opened."""
+    """The knowledge of a file of movies or users before it is opened."""
 
     what: Literal["movies", "users"]
     delimiter: str = ""
