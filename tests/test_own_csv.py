@@ -218,6 +218,9 @@ FILES: Final[dict[str, list[Files]]] = {
     "Days and months that cannot be told apart": [
         {"ratings.csv": table(rows=ratings("0{0}/0{1}/2015", at=3))}
     ],
+    "Commas that may stand between thousands": [
+        {"ratings.csv": table(rows=ratings("{2},{3:.3}", at=2), by=by)} for by in (";", "\t")
+    ],
     "Several tables of ratings under other names": [
         {"likes.csv": table(), "likes-2.csv": table(rows=ROWS[:20])}
     ],

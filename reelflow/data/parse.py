@@ -198,7 +198,8 @@ def validate(table: pa.Table, layout: Layout, rules: Rules) -> tuple[pa.Table, C
 
     rating = np.ones(table.num_rows)
     if columns.RATING in cells:
-        rating = _numbers(cells[columns.RATING], layout.decimal)
+        declared = "decimal" in layout.declared
+        rating = _numbers(cells[columns.RATING], layout.decimal, declared)
         with np.errstate(over="ignore"):  # 1e50 is no rating either
             _refuse(reasons, ~np.isfinite(rating.astype(np.float32)), quarantine.RATING)
         if rules.unrated:
@@ -231,12 +232,23 @@ def _holds(strings: pa.Array, searched: bytes) -> bool:
     return any(bool((content == byte).any()) for byte in searched)
 
 
-def _numbers(values: pa.Array, decimal: str) -> npt.NDArray[np.float64]:
-    """Read decimal numbers, NaN where there is none; few are distinct, so each is read once."""
+def _numbers(values: pa.Array, decimal: str, thousands: bool = False) -> npt.NDArray[np.float64]:
+    """Read decimal numbers, NaN where there is none; few are distinct, so each is read once.
+
+    Args:
+        values: numbers, or texts of numbers.
+        decimal: decimal mark of texts, a point or a comma.
+        thousands: the other one may stand between thousands.
+    """
     if not pa.types.is_string(values.type):
         return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
     encoded = (values.fill_null("") if values.null_count else values).dictionary_encode()
     texts = encoded.dictionary
+    if thousands:
+        other = "," if decimal == "." else "."
+        parted = rf"^-?[1-9]\d{{0,2}}([{other}]\d{{3}})+([{decimal}]\d*)?$"
+        whole = pc.replace_substring(texts, other, "")
+        texts = pc.if_else(pc.match_substring_regex(texts, parted), whole, texts)
     if decimal != ".":
         texts = pc.replace_substring(texts, decimal, ".")
     numeric = pc.match_substring_regex(texts, _NUMBER)

@@ -118,7 +118,7 @@ def _open_text(sample: Sample, adapter: Adapter, data: DataConfig) -> tuple[Layo
         at = column_names.index(column) if column in column_names else len(column_names)
         return [row[at] for row in rows if at < len(row) == len(column_names)]
 
-    decimal = data.decimal or sniff.find_decimal(cells(columns.RATING))
+    decimal = data.decimal or _find_decimal(sample, cells(columns.RATING))
     column_names, form = _with_times(
         sample.path, names, column_names, cells(columns.TIMESTAMP), adapter, data
     )
@@ -178,7 +178,7 @@ def _open_json(sample: Sample, adapter: Adapter, data: DataConfig) -> Layout:
         names=names,
         encoding=encoding,
         line_end=sample.line_end,
-        decimal=data.decimal or sniff.find_decimal(cells(columns.RATING)),
+        decimal=data.decimal or _find_decimal(sample, cells(columns.RATING)),
         times=form,
     )
 
@@ -258,6 +258,17 @@ def _by_name(
     positions = headers.find_columns(names, known, required, mapping, sample.path, aliases=_ALIASES)
     column_at = {position: column for column, position in positions.items()}
     return tuple(column_at.get(position) for position in range(len(names)))
+
+
+def _find_decimal(sample: Sample, cells: Sequence[str]) -> str:
+    if example := sniff.by_thousands(cells):
+        raise BadInput(
+            f"{sample.path}: the comma of {example} may stand between thousands, or be a decimal "
+            "comma.",
+            'Set data.decimal = "." if it stands between thousands, data.decimal = "," if not.',
+            ['data.decimal="."'],
+        )
+    return sniff.find_decimal(cells)
 
 
 def _by_position(

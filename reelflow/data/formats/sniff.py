@@ -161,6 +161,17 @@ def looks_like_data(cells: Sequence[str]) -> bool:
     return any(_DATA.fullmatch(cell) for cell in cells)
 
 
+def by_thousands(cells: Sequence[str]) -> str:
+    """Return the first of numbers whose commas may all stand between thousands; empty if not so.
+
+    `1,234` is more than a thousand in one country, and a little more than one in another.
+    """
+    commas = [cell for cell in cells if "," in cell]
+    if any(re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+", cell) is None for cell in commas):
+        return ""
+    return next(iter(commas), "")
+
+
 def find_decimal(cells: Sequence[str]) -> str:
     """Return the decimal mark of numbers: a comma if some have one and none has a point."""
     comma = sum(re.fullmatch(r"-?\d*,\d+", cell) is not None for cell in cells)

@@ -86,3 +86,24 @@ def test_a_readme_is_no_table_and_a_workbook_is_named(tmp_path: Path) -> None:
     (tmp_path / "ratings.xlsx").write_bytes(b"PK\x03\x04" + bytes(40))
     with pytest.raises(BadInput, match="an Excel workbook"):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("decimal", "values"),
+    [(".", [1234.0, 2000.5, 12.0, 1_234_567.0]), (",", [1.234, None, 12.0, None])],
+)
+def test_commas_between_thousands_are_asked_for(
+    tmp_path: Path, decimal: str, values: list[float | None]
+) -> None:
+    cells = ("1,234", "2,000.5", "12", "1,234,567")
+    text = "".join(f'{i};{i};"{cell}"\n' for i, cell in enumerate(cells))
+    (tmp_path / "ratings.csv").write_text(f"user_id;movie_id;plays\n{text}")
+    mapping = 'data.columns={rating="plays"}'
+    source = open_data(load(None, [mapping, f'data.decimal="{decimal}"']), str(tmp_path))
+    ((_, parsed),) = parse_files(source.ratings_files, Rules.of(source, None), 2**20)
+    expected = [value for value in values if value is not None]
+    assert parsed.ratings.column("rating").to_pylist() == pytest.approx(expected)
+
+    (tmp_path / "ratings.csv").write_text('user_id,movie_id,rating\n1,1,"1,234"\n2,2,7\n')
+    with pytest.raises(BadInput, match="1,234 may stand between thousands"):
+        opened(tmp_path)
