@@ -126,6 +126,7 @@ def parse_chunk(
         BadInput: a file cannot be read.
     """
     waiting: list[Parsed] = []
+    size = 0
     for part in chunk.parts(files):
         file = files[part.file]
         for rows in _READERS[file.layout.form](file, part, block_bytes):
@@ -134,9 +135,10 @@ def parse_chunk(
                 yield parsed
                 continue
             waiting.append(parsed)
-            if sum(other.size for other in waiting) >= block_bytes:
+            size += parsed.size
+            if size >= block_bytes:
                 yield _joined(waiting)
-                waiting = []
+                waiting, size = [], 0
     if waiting:
         yield _joined(waiting)
 
