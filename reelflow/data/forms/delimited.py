@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -141,7 +142,10 @@ def _read_unquoted(
     longest = int((behind - lines.starts[chosen]).max())
     # Ignored columns need a name too, and any that is not a canonical one will do.
     names = [column or f"ignored {at}" for at, column in enumerate(columns)]
-    return pyarrow.csv.read_csv(
+    # `read_csv` is parallel, and walks through all objects of the process at every call.
+    small = len(data) < _MIN_BLOCK
+    read = _read_stream if small else pyarrow.csv.read_csv
+    return read(
         pa.BufferReader(pa.py_buffer(data)),
         read_options=pyarrow.csv.ReadOptions(
             column_names=names, block_size=max(_MIN_BLOCK, 2 * longest + 2)
@@ -156,3 +160,7 @@ def _read_unquoted(
             check_utf8=False,
         ),
     )
+
+
+def _read_stream(source: pa.BufferReader, **options: Any) -> pa.Table:
+    return pyarrow.csv.open_csv(source, **options).read_all()
