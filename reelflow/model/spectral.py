@@ -33,6 +33,8 @@ from reelflow.model.terms import Asked, Learner, Settings
 
 SIZE: Final = "size"
 """Name of a setting: number of directions."""
+FEWER: Final = 4
+"""Movies for each direction, at least."""
 DENSE: Final = 1024
 """Movies up to which all eigenvectors are computed."""
 BY_USER: Final = 0.5
@@ -60,8 +62,10 @@ class SpectralLearner(Learner):
         # Of a train split every movie that is kept has ratings.
         self._scale = np.bincount(rated.indices, minlength=len(self._movies)) ** BY_MOVIE
         rated = sparse.diags(by_user) @ rated @ sparse.diags(1.0 / self._scale)
-        self._vectors = _leading(rated.tocsr(), max(config.spectral_size))
-        sizes = dict.fromkeys(min(size, self._vectors.shape[1]) for size in config.spectral_size)
+        # All directions together say nothing: each movie would be like itself alone.
+        most = max(1, len(self._movies) // FEWER)
+        sizes = dict.fromkeys(min(size, most) for size in config.spectral_size)
+        self._vectors = _leading(rated.tocsr(), max(sizes))
         self.options = {**history_options(data, config), SIZE: tuple(sizes)}
 
     def learn(self, settings: Settings) -> Spectral:
