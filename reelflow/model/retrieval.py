@@ -27,7 +27,8 @@ from reelflow.model.losses import (
     in_batch_softmax,
     softmax,
 )
-from reelflow.model.timelines import Floats, SeenMovies, Timelines
+from reelflow.model.seen import SeenMovies
+from reelflow.model.timelines import Floats, Timelines
 
 Odds: TypeAlias = npt.NDArray[np.float64]
 FULL_BELOW = 2

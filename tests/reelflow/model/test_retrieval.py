@@ -12,7 +12,7 @@ import tf_keras as keras
 from reelflow.base import columns as f
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model import timelines, towers
+from reelflow.model import seen, towers
 from reelflow.model.retrieval import RETRIEVAL_LOSSES, popularity, recent_popularity
 from reelflow.model.tasks import JointModel
 from reelflow.model.timelines import Batches
@@ -54,7 +54,7 @@ def test_validation_takes_the_expectation_of_bpr(
     mask_seen: bool, negatives: str, table: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not table:
-        monkeypatch.setattr(timelines, "SEEN_TABLE_BYTES", 0)
+        monkeypatch.setattr(seen, "SEEN_TABLE_BYTES", 0)
     joint, batch = _joint(loss="bpr", negatives=negatives, mask_seen=mask_seen), _batch()
     users, targets = batch[f.USER_INDEX].numpy(), batch[f.MOVIE_INDEX].numpy()
     popularity = np.maximum(np.bincount(targets, minlength=14), 0.1)
@@ -127,7 +127,7 @@ def test_a_sampled_softmax_sums_to_the_full_one_on_average(
 ) -> None:
     """What it adds to the target's power, over many samples; and its own movies are left out."""
     if not table:
-        monkeypatch.setattr(timelines, "SEEN_TABLE_BYTES", 0)
+        monkeypatch.setattr(seen, "SEEN_TABLE_BYTES", 0)
     config = {"mask_seen": mask_seen, "query": "user_id", "temperature": 2.0}
     sampled = _joint(loss="sampled_softmax", sampled_movies=6, **config)
     full = _joint(loss="full_softmax", **config)

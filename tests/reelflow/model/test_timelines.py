@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
+from reelflow.model.seen import SeenMovies
 from reelflow.model.timelines import (
     OPINION_MAX,
     Batches,
     Histories,
-    SeenMovies,
     Timelines,
     sample_rows,
 )
@@ -87,7 +87,7 @@ def test_seen_movies_by_table_and_by_timelines(
 ) -> None:
     users = tf.constant([3, data.sizes.users, 3, 0])
     cells = SeenMovies(data, timelines, enabled=True).table.numpy()[users.numpy()]
-    monkeypatch.setattr("reelflow.model.timelines.SEEN_TABLE_BYTES", 0)
+    monkeypatch.setattr("reelflow.model.seen.SEEN_TABLE_BYTES", 0)
     looked_up = SeenMovies(data, timelines, enabled)
     assert looked_up.table is None
     expected = np.argwhere(cells) if enabled else np.zeros([0, 2])
