@@ -1,4 +1,4 @@
-"""What a turn tells others: a command after a bad one, a webhook after each."""
+"""Notices of turns: a command is called after a bad one, a webhook after each."""
 
 from __future__ import annotations
 

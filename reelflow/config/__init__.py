@@ -103,7 +103,7 @@ class Config(Section):
     registry: RegistryConfig = RegistryConfig()
     """The model registry."""
     keep: KeepConfig = KeepConfig()
-    """What is kept of older runs."""
+    """Retention of older runs."""
     kubeflow: KubeflowConfig = KubeflowConfig()
     """The tasks of a run on Kubeflow Pipelines."""
 

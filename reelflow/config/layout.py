@@ -104,7 +104,7 @@ class Layout:
 
     @property
     def push_lock(self) -> Path:
-        """File that whoever changes serving folder and registry locks, for seconds."""
+        """File that every change of serving folder and registry locks, for seconds."""
         return self.output / ".push-lock"
 
     def run(self, run_id: str) -> RunFolder:

@@ -86,10 +86,10 @@ class PushConfig(Section):
 
 
 class KeepConfig(Section):
-    """What is kept of older runs; the rest is removed after each run, and by `reelflow clean`.
+    """Retention of older runs; the rest is removed after each run, and by `reelflow clean`.
 
-    What serves, what has an alias or a pin in the registry and what the kept runs have read or
-    written stays in any case.
+    The model that serves, versions with an alias or a pin in the registry, and all that the kept
+    runs have read or written stay in any case.
     """
 
     runs: Annotated[int, Field(ge=1)] = 100
