@@ -194,12 +194,14 @@ class _Chain:
         size = self._size
         user, movie = self._users.expected, self._movies.value
         # What the pair would add to the user's vector, and to the movie's.
+        # Weights of movies that nobody has rated are drawn of nothing, around 0.
+        known = (self._movie_share > 0)[:, None]
         of_users = [
             self._users.prior_shares * self._user_share[:, None],
             self._movies.weights[0] * _with_one(user),
         ]
         of_movies = [
-            self._users.weights[0] * _with_one(movie),
+            known * self._users.weights[0] * _with_one(movie),
             self._movies.prior_shares * self._movie_share[:, None],
         ]
         return (
