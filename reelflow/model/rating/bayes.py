@@ -195,7 +195,7 @@ class _Chain:
         user, movie = self._users.expected, self._movies.value
         # What the pair would add to the user's vector, and to the movie's.
         # Weights of movies that nobody has rated are drawn of nothing, around 0.
-        known = (self._movie_share > 0)[:, None]
+        known = self._movies.rated
         of_users = [
             self._users.prior_shares * self._user_share[:, None],
             self._movies.weights[0] * _with_one(user),

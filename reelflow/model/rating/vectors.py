@@ -85,9 +85,8 @@ class Bag:
         """
         self.count = members.shape[1]
         self._members, self._owners = members, owners
-        counts = np.diff(members.indptr)
-        self.share = (counts > 0) / np.sqrt(np.maximum(counts, 1.0))
-        """1 / sqrt(n) of each owner, 0 without members, float64 [owners]."""
+        self.share = 1.0 / np.sqrt(np.maximum(np.diff(members.indptr), 1.0))
+        """1 / sqrt(n) of each owner, of one member where there are none, float64 [owners]."""
 
     def of(self, weights: Floats) -> Floats:
         """Return features times weights, [owners, size]."""
@@ -135,7 +134,8 @@ class Vectors:
         """
         owners = pairs.shape[0]
         self._pairs, self._random, self._size = pairs, random, size
-        self._rated = (np.diff(pairs.indptr) > 0)[:, None]
+        self.rated = (np.diff(pairs.indptr) > 0)[:, None]
+        """True for owners with ratings, bool [owners, 1]."""
         self._features = list(features)
         self._squares = [group.squares()[:, None] for group in features]
         self.value: Floats = START * random.normal(size=(owners, size))
@@ -185,10 +185,10 @@ class Vectors:
             rest = pulls[rows] - np.einsum("nde,ne->nd", squares, prior[rows], optimize=True)
             towards += (away * rest).sum(axis=0)
         [scales] = self._normal(of_scales[None], towards[None])
-        self.value = np.where(self._rated, prior + scales * (self.value - prior), prior)
+        self.value = np.where(self.rated, prior + scales * (self.value - prior), prior)
         self._precision = np.minimum(self._precision / scales**2, MOST_PRECISION)
         self._draw_weights()
-        deviations = (self.value - self._by_features)[self._rated[:, 0]]
+        deviations = (self.value - self._by_features)[self.rated[:, 0]]
         count = len(deviations)
         noise = self._random.normal(size=size) / np.sqrt(count * self._precision)
         self._mean = deviations.mean(axis=0) + noise
@@ -206,8 +206,8 @@ class Vectors:
     def _draw_weights(self) -> None:
         """Draw the weights of all features, then a scale and the precision of each group."""
         random, precision = self._random, self._precision
-        wanted = self._rated * (self.value - self._mean)
-        noise = self._rated * random.normal(size=wanted.shape) / np.sqrt(precision)
+        wanted = self.rated * (self.value - self._mean)
+        noise = self.rated * random.normal(size=wanted.shape) / np.sqrt(precision)
         right = [
             precision * group.back(wanted + noise) + np.sqrt(own) * random.normal(size=w.shape)
             for group, own, w in zip(
@@ -216,7 +216,7 @@ class Vectors:
         ]
         self._solve(right)
         parts = np.stack([g.of(w) for g, w in zip(self._features, self.weights, strict=True)])
-        rated = parts * self._rated
+        rated = parts * self.rated
         of_scales = np.einsum("gnd,hnd->dgh", rated, parts, optimize=True)
         of_scales *= precision[:, None, None]
         of_scales += SCALE_PRECISION * np.eye(len(parts))
@@ -232,7 +232,7 @@ class Vectors:
 
         def image(weights: Sequence[Floats]) -> list[Floats]:
             sums = [g.of(w) for g, w in zip(self._features, weights, strict=True)]
-            sight = precision * self._rated * np.sum(sums, axis=0)
+            sight = precision * self.rated * np.sum(sums, axis=0)
             back = zip(self._features, owns, weights, strict=True)
             return [group.back(sight) + own * w for group, own, w in back]
 

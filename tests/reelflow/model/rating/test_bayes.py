@@ -74,6 +74,7 @@ def test_a_movie_without_ratings_has_the_stars_of_its_genre() -> None:
     rows: list[Row] = [
         (f"u{u:02d}", f"m{m:02d}", 3.0 + (m % 2) + random.normal(scale=0.1), 1)
         for u, m in np.ndindex(20, 40)
+        if (u + m) % 20 <= m // 2  # by one user, by two and so on
     ]
     data = encoded(rows, movies=movies)
     ratings = FrozenRatings([bayesian_ratings(data, CONFIG, count=30, seed=0)])
