@@ -101,7 +101,7 @@ def _parquet(rows: list[Row], folder: Path) -> None:
         {
             "userId": pa.array([r.user for r in rows], pa.int64()),
             "productId": pa.array([f"p{r.movie}" for r in rows]),
-            "score": pa.array([round(5 * r.liked, 1) for r in rows], pa.float32()),
+            "score": pa.array([1.0 + round(4 * r.liked) for r in rows], pa.float32()),
             "timestamp": pa.array([r.time for r in rows], pa.timestamp("s")),
         }
     )
@@ -137,7 +137,7 @@ RANGES: Final = {
     "decimal comma": (1, 5),
     "ISO times": (1, 5),
     "no header": (1, 5),
-    "Parquet": (0, 5),
+    "Parquet": (1, 5),
     "Netflix Prize": (1, 5),
 }
 """Least and greatest rating that each kind may have."""
