@@ -18,7 +18,7 @@ import pytest
 import tensorflow as tf
 
 from reelflow.base.common import content_hash
-from reelflow.data.quarantine import REASONS, QuarantinedRow
+from reelflow.data.quarantine import CONFLICT, REASONS, QuarantinedRow
 from reelflow.data.sample import write_sample
 from reelflow.registry.push import versions
 from reelflow.registry.store import Registry
@@ -85,10 +85,11 @@ def damaged(folder: Path) -> dict[str, list[bytes]]:
             "rating": b",".join([user, movie, b"good", time]),
             "rating_range": b",".join([user, movie, b"5.5", time]),
             "timestamp": b",".join([user, movie, stars, b"yesterday"]),
+            "timestamp_range": b",".join([user, movie, stars, b"-5"]),
             "unknown_movie": b",".join([user, b"9" + movie + b"9999", stars, time]),
         }[reason]
 
-    reasons = [reason.name for reason in REASONS]
+    reasons = [reason.name for reason in REASONS if reason is not CONFLICT]  # of other files
     found, extra = {}, []
     drawn = random.choice(len(good), [len(reasons), EACH], replace=False)
     for reason, rows in zip(reasons, drawn, strict=True):
