@@ -67,7 +67,8 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     movies, rows = awkward(timestamps=request.param == "timestamps")
     write(folder / "data", movies, rows)
     # Small chunks and several partitions, so that nothing is right only because it is in one piece.
-    run = execute(folder, folder / "data", DataConfig(partitions=3, chunk_bytes=4096), SHARES)
+    data = DataConfig(partitions=3, chunk_bytes=4096, max_quarantined=0.2, repeated="all")
+    run = execute(folder, folder / "data", data, SHARES)
     people = {row["user_id"][0]: row["timestamp"] for row in run.rows("catalogue", f.USERS)}
     times = {user: None if t is None else (t[0], t[1]) for user, t in people.items()}
     uri = learn(folder, list(movies.values()), times)

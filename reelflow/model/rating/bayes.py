@@ -194,7 +194,7 @@ class _Chain:
         size = self._size
         user, movie = self._users.expected, self._movies.value
         # What the pair would add to the user's vector, and to the movie's.
-        # Weights of movies that nobody has rated are drawn of nothing, around 0.
+        # Weights of movies without ratings are drawn of nothing, around 0.
         known = self._movies.rated
         of_users = [
             self._users.prior_shares * self._user_share[:, None],

@@ -171,11 +171,14 @@ def test_rate(model: Trained, signatures: Signatures) -> None:
     assert all(2 <= stars <= 5 for stars in found["rating"])
 
 
-def test_rate_is_the_rating_model(model: Trained, signatures: Signatures) -> None:
+def test_rate_is_the_mean_of_both_rating_models(model: Trained, signatures: Signatures) -> None:
     users, movies = (grid.ravel() for grid in np.mgrid[:24, :20])
     ratings = model.data.train.rating
     direct = model.joint.rating_model(tf.constant(users), tf.constant(movies)).numpy()
-    direct = ratings.mean() + ratings.std() * direct
+    bayesian = model.joint.bayesian_ratings
+    assert bayesian is not None
+    drawn = bayesian.pairs(tf.constant(users), tf.constant(movies), None)
+    direct = (ratings.mean() + ratings.std() * direct + bayesian.output.stars(drawn).numpy()) / 2
     pairs = {"user_id": [f"u{u:02d}" for u in users], "movie_id": [f"m{m:02d}" for m in movies]}
     found = _ask(signatures, "rate", **pairs)["rating"]
     np.testing.assert_allclose(found, np.clip(direct, 2, 5), rtol=1e-4)

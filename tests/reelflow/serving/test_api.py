@@ -174,6 +174,7 @@ def test_a_model_without_ratings_tells_none(without_stars: TestClient) -> None:
 def test_the_word_for_an_item_is_that_of_the_model(exported: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(exported, tmp_path / "7")
     ModelInfo(movies=12, users=5, item="artist", items="artists").write(folder)
+    write_manifest(folder)
     with TestClient(create_app(Versions(tmp_path, Limits(batch=2), Metrics()))) as client:
         word = {"one": "artist", "many": "artists", "with_article": "an artist"}
         assert client.get(f"{API}/version").json()["item"] == word

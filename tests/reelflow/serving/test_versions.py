@@ -88,6 +88,7 @@ def test_a_broken_newest_version_leaves_an_older_one_in_use(
     push(exported, tmp_path, keep=3, now=7)
     push(better, tmp_path, keep=3, now=8)
     (tmp_path / "8" / MANIFEST).unlink()
+    (tmp_path / "8" / "saved_model.pb").unlink()  # its content is shared with the model pushed
     (tmp_path / "8" / "saved_model.pb").write_bytes(b"nonsense")
     metrics = Metrics()
     versions = Versions(tmp_path, LIMITS, metrics)
