@@ -1,16 +1,20 @@
 """The whole ingestion: a source to the `examples`, the `catalogue` and the `quarantine`.
 
 Beam converts chunks to spill files, and the spill files of a partition to shards, by the functions
-of `steps`. Data that no run can use are refused here, before anything else is done with them.
+of `steps`. Where all files are one chunk and the runner is this machine's, there is nothing to
+distribute: the same steps are taken without Beam, whose graph costs more than they do. Data that no
+run can use are refused here, before anything else is done with them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Final
 
 import apache_beam as beam
 import numpy as np
+from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.pvalue import AsSingleton
 
 from reelflow.base import columns
@@ -19,7 +23,7 @@ from reelflow.data import files
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest import catalogue, core, scratch, shards
 from reelflow.data.ingest.checks import find_problems, refuse
-from reelflow.data.ingest.outcome import conclude, plan_job
+from reelflow.data.ingest.outcome import conclude, plan_job, take_steps
 from reelflow.data.ingest.partition import Hashes
 from reelflow.data.ingest.results import QUARANTINE_FILE, IngestSummary
 from reelflow.data.ingest.split import KnownCounts, TimeCounts, merge_counts, merge_known
@@ -38,6 +42,9 @@ from reelflow.data.quarantine import find_rows, write_quarantine
 from reelflow.data.reading import Chunk, plan_chunks
 from reelflow.data.scale import merge_values
 from reelflow.data.spans import Window
+
+_LOCAL_RUNNERS: Final = ("DirectRunner", "FnApiRunner")
+"""Ends of the names of Beam's runners that work in one process or on one machine."""
 
 
 def ingest(
@@ -64,8 +71,12 @@ def ingest(
         BadInput: the data cannot be used; the message says why and what to do.
     """
     job, described = plan_job(source, data, split, folders)
-    with pipeline:
-        build_graph(pipeline, job, plan_chunks(source.ratings_files, data.chunk_bytes))
+    chunks = plan_chunks(source.ratings_files, data.chunk_bytes)
+    if len(chunks) <= 1 and _is_local(pipeline):
+        take_steps(job, chunks, finish_partition)
+    else:
+        with pipeline:
+            build_graph(pipeline, job, chunks)
     tally = gather_tallies(job)
     if fingerprint is not None and not tally.problem:
         files.check_unchanged(source.folder, source.paths, fingerprint)
@@ -94,6 +105,12 @@ def ingest(
     )
     scratch.remove_folder(folders.scratch)
     return summary
+
+
+def _is_local(pipeline: beam.Pipeline) -> bool:
+    """Return True if Beam would run the pipeline on this machine."""
+    runner = pipeline.options.view_as(StandardOptions).runner
+    return runner is None or str(runner).endswith(_LOCAL_RUNNERS)
 
 
 def build_graph(pipeline: beam.Pipeline, job: Job, chunks: Sequence[Chunk]) -> None:

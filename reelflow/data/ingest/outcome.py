@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory, gettempdir
 
@@ -17,8 +17,15 @@ from reelflow.data.formats.source import Source
 from reelflow.data.formats.summary import TableSummary
 from reelflow.data.id_hints import find_id_hint
 from reelflow.data.ingest import catalogue, core
+from reelflow.data.ingest.partition import Hashes
 from reelflow.data.ingest.results import IdHint, IngestSummary
-from reelflow.data.ingest.split import merge_counts, merge_known, plan_split
+from reelflow.data.ingest.split import (
+    KnownCounts,
+    TimeCounts,
+    merge_counts,
+    merge_known,
+    plan_split,
+)
 from reelflow.data.ingest.steps import (
     Folders,
     Job,
@@ -34,7 +41,7 @@ from reelflow.data.ingest.steps import (
 from reelflow.data.ingest.tally import Tally, summarize
 from reelflow.data.parse import Rules
 from reelflow.data.quarantine import UNKNOWN_MOVIE, QuarantinedRow
-from reelflow.data.reading import plan_chunks
+from reelflow.data.reading import Chunk, plan_chunks
 from reelflow.data.scale import merge_values
 from reelflow.data.spans import Window
 
@@ -191,9 +198,27 @@ def _rehearse(
 ) -> Outcome:
     job, described = plan_job(source, data, split, folders)
     job = replace(job, listed=True)
-    spilled: dict[int, list[str]] = {index: [] for index in range(data.partitions)}
+    take_steps(job, plan_chunks(source.ratings_files, data.chunk_bytes), split_partition, progress)
+    return conclude(job, described, gather_tallies(job), window)
+
+
+def take_steps(
+    job: Job,
+    chunks: Sequence[Chunk],
+    finish: Callable[[int, Job, TimeCounts | None, KnownCounts | None, Hashes], object],
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Take the steps of ingestion one after the other in this process, as Beam's graph does.
+
+    Args:
+        job: the conversion.
+        chunks: the files in pieces.
+        finish: the last step of a partition, as `split_partition`.
+        progress: called with the bytes read since the last call.
+    """
+    spilled: dict[int, list[str]] = {index: [] for index in range(job.data.partitions)}
     values = []
-    for chunk in plan_chunks(source.ratings_files, data.chunk_bytes):
+    for chunk in chunks:
         parsed = spill_chunk(chunk, job)
         values.append(parsed.values)
         for partition, path in parsed.spilled:
@@ -202,12 +227,11 @@ def _rehearse(
             progress((chunk.end or chunk.start) - chunk.start)
     of_all = merge_values(values)
     partitions = [arrange_partition(group, job, of_all) for group in spilled.items()]
-    gone = find_core_of(partitions, job) if core.wanted(data) else core.NO_MOVIES
+    gone = find_core_of(partitions, job) if core.wanted(job.data) else core.NO_MOVIES
     times = known = None
     if job.by_times:
         times = merge_counts(count_times_of(at, job, gone) for at in partitions)
     if times is not None and job.plan.kind is SplitKind.AUTO:
         known = merge_known(count_known_of(at, job, times, gone) for at in partitions)
     for at in partitions:
-        split_partition(at, job, times, known, gone)
-    return conclude(job, described, gather_tallies(job), window)
+        finish(at, job, times, known, gone)

@@ -261,13 +261,19 @@ def merge_counts(counts: Iterable[TimeCounts], limit: int = LIMIT) -> TimeCounts
 def _coarsened(
     shift: int, buckets: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], limit: int
 ) -> TimeCounts:
-    distinct, index = np.unique(buckets, return_inverse=True)
-    while len(distinct) > limit:
+    order = np.argsort(buckets, kind="stable")  # parts in order by themselves are merged quickly
+    buckets, rows = buckets[order], rows[order]
+    first = _firsts(buckets)
+    while len(first) > limit:
         shift, buckets = shift + 1, buckets >> 1
-        distinct, index = np.unique(buckets, return_inverse=True)
-    total = np.zeros(len(distinct), np.int64)
-    np.add.at(total, index, rows)
-    return TimeCounts(shift, distinct, total)
+        first = _firsts(buckets)
+    total = np.add.reduceat(rows, first) if len(first) else rows
+    return TimeCounts(shift, buckets[first], total)
+
+
+def _firsts(ascending: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the positions of the first of equal values, int64."""
+    return np.flatnonzero(np.append(True, np.diff(ascending) != 0)[: len(ascending)])
 
 
 def find_cuts(counts: TimeCounts, shares: Iterable[float]) -> list[int]:

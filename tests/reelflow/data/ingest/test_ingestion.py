@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pyarrow.parquet as pq
@@ -17,7 +19,9 @@ from reelflow.data.ingest.split import plan_split
 from reelflow.data.ingest.steps import Folders, Job
 from reelflow.data.parse import Rules
 from reelflow.data.reading import plan_chunks
+from reelflow.data.sample import write_sample
 from tests.components.test_example_gen import write_csv
+from tests.reelflow.data.ingest.runs import execute
 
 
 @pytest.fixture
@@ -103,3 +107,29 @@ def test_a_late_worker_makes_nothing_anew(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(str(tmp_path / "shard"), b"late", str(tmp_path / "gone"))
     assert not list(tmp_path.iterdir())
+
+
+def test_one_chunk_needs_no_graph_and_gives_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one process does step by step is what Beam's graph does."""
+    data = write_sample(tmp_path / "data", users=40, movies=90, ratings=900)
+    built: list[int] = []
+    graph = ingestion.build_graph
+
+    def counted(*arguments: Any) -> None:
+        built.append(1)
+        graph(*arguments)
+
+    monkeypatch.setattr(ingestion, "build_graph", counted)
+    found = []
+    for name, local in (("here", True), ("beam", False)):
+        monkeypatch.setattr(ingestion, "_is_local", lambda _, local=local: local)
+        run = execute(tmp_path / name, data)
+        files = sorted((tmp_path / name).rglob("*.parquet"))
+        found.append({f.relative_to(tmp_path / name): f.read_bytes() for f in files})
+        report = {key: value for key, value in run.report.items() if key != "files"}
+        found[-1] |= {Path("report"): json.dumps(report).encode()}
+        assert len(built) == (not local)
+    assert found[0] == found[1]
+    assert len(found[0]) > 20
