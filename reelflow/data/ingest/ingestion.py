@@ -8,6 +8,7 @@ run can use are refused here, before anything else is done with them.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from itertools import chain
 from typing import Final
@@ -73,7 +74,11 @@ def ingest(
     job, described = plan_job(source, data, split, folders)
     chunks = plan_chunks(source.ratings_files, data.chunk_bytes)
     if len(chunks) <= 1 and _is_local(pipeline):
-        take_steps(job, chunks, finish_partition)
+        gc.freeze()  # Arrow's reader of CSV looks through all objects, those of TFX's modules too
+        try:
+            take_steps(job, chunks, finish_partition)
+        finally:
+            gc.unfreeze()
     else:
         with pipeline:
             build_graph(pipeline, job, chunks)
