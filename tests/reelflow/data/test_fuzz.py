@@ -2,7 +2,7 @@
 
 The folders are those of `fuzz.py`. Each goes through `inspect`, which takes every step of
 ExampleGen in this process; some dozens go through ExampleGen itself, with Beam. All 20,000 take
-some two minutes of one core, the share that is not marked as slow a few seconds.
+some 90 seconds of one core of one core, the share that is not marked as slow a few seconds.
 """
 
 from __future__ import annotations
