@@ -7,7 +7,7 @@ Takes its settings from the environment, since `tfx` has no options for them:
 - `REELFLOW_OUTPUT`: output folder, by default `output`.
 
 The pipeline's name is `reelflow`. A model that the gate refuses is said with its reasons, and the
-exit code is 3, as of `reelflow run`.
+exit code is 3, as of `reelflow run`; the `tfx` command makes 1 of it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from reelflow.base.environment import prepare
 from reelflow.base.errors import ReelflowError
 from reelflow.config.layout import Layout
 from reelflow.data.inputs import effective_config
-
-REFUSED = 3
-"""Exit code of a run whose model was refused."""
 
 
 def start_again_with_keras_2() -> None:
@@ -90,7 +87,7 @@ def main() -> int:
     else:
         print("Nothing was pushed; the champion, if any, stays.")
     print(f"Summary: {layout.latest / 'summary.json'}")
-    return 0 if summary.pushed or summary.awaits_promotion else REFUSED
+    return summary.exit_code
 
 
 def exit_code() -> int:

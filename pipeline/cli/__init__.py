@@ -12,16 +12,14 @@ _SUPERVISED = ("run", "compare", "sweep")
 
 def main() -> None:
     """Entry point of `reelflow`; ends the process with one of the documented exit codes."""
+    from pipeline.runs import supervisor
     from reelflow.base.environment import die_with_parent, prepare
 
     prepare()
-    if (parent := os.environ.pop("REELFLOW_PARENT", None)) is not None:
+    if (parent := os.environ.pop(supervisor.PARENT, None)) is not None:
         die_with_parent(int(parent))
-    if sys.argv[1:2] and sys.argv[1] in _SUPERVISED:
-        from pipeline.runs import supervisor
-
-        if supervisor.AVAILABLE:
-            supervisor.supervised(_command)
+    if supervisor.AVAILABLE and sys.argv[1:2] and sys.argv[1] in _SUPERVISED:
+        supervisor.supervised(_command)
     _command()
 
 

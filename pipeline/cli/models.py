@@ -55,9 +55,12 @@ def list_models(
     output: Output = DEFAULT_OUTPUT, registry: Registry = None, as_json: AsJson = False
 ) -> None:
     """List the registered versions, the newest first, and which one serves."""
+    from reelflow.registry.pins import pinned
+
     models, _ = _models(output, registry)
     versions, aliases = models.registry.versions(), models.registry.aliases()
-    listed = [_as_json(models, version, aliases) for version in versions[::-1]]
+    number = pinned(models.registry)
+    listed = [_as_json(models, version, aliases, number) for version in versions[::-1]]
     if as_json:
         print_json(listed)
     elif not versions:
@@ -80,12 +83,14 @@ def show(
 ) -> None:
     """Show all that is known of a version: metrics, configuration, hashes, verdict."""
     from pipeline.runs.difference import origin, registered_paths
+    from reelflow.registry.pins import pinned
     from reelflow.report.blocks import Table as Block
     from reelflow.report.words import format_metric
 
     models, _ = _models(output, registry)
     registered = models.find(version)
-    content = _as_json(models, registered, models.registry.aliases())
+    aliases, number = models.registry.aliases(), pinned(models.registry)
+    content = _as_json(models, registered, aliases, number)
     if as_json:
         print_json(content)
         return
@@ -232,15 +237,16 @@ def _table(versions: list[dict[str, Any]], served: tuple[int, str] | None) -> Ta
     return table
 
 
-def _as_json(models: Models, version: Version, aliases: Mapping[str, int]) -> dict[str, Any]:
-    from reelflow.registry.pins import pinned
+def _as_json(
+    models: Models, version: Version, aliases: Mapping[str, int], pinned: int | None
+) -> dict[str, Any]:
     from reelflow.registry.store import DATA_HASH, GIT
 
     facts = models.registry.facts(version)
     return {
         "version": version.number,
         "aliases": sorted(alias for alias, n in aliases.items() if n == version.number),
-        "pinned": version.number == pinned(models.registry),
+        "pinned": version.number == pinned,
         "registered": datetime.fromtimestamp(version.created / 1000, timezone.utc).isoformat(
             timespec="seconds"
         ),

@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 Examples = Sequence[tuple[str, "Recommendations"]]
 """User id and recommendations."""
 
-REFUSED = 3
-"""Exit code of a run whose model was refused."""
 _ATTEMPTS: Final = 3
 """Times that a model is judged, if the champion changes meanwhile."""
 _LIKES: Final = "like/auc"
@@ -117,7 +115,7 @@ def run(
         code = failure.exit_code
     else:
         print_outcome(console, summary, effective, examples, layout)
-        code = 0 if summary.pushed or summary.awaits_promotion else REFUSED
+        code = summary.exit_code
     spent = format_duration(time.monotonic() - began)
     console.print(Text(f"{spent} in all; log: {folder.log}", style="dim"), soft_wrap=True)
     raise typer.Exit(code)

@@ -24,11 +24,12 @@ from tfx.proto.orchestration import pipeline_pb2
 from pipeline import PUSHER, REGISTRY_PUSHER
 from pipeline.runs.lineage import read_outputs
 from pipeline.runs.process import find_reelflow_error
+from pipeline.runs.promotion import registry_of
 from reelflow.base.errors import ReelflowError
 from reelflow.config import Config
 from reelflow.config.layout import Layout
 from reelflow.registry.registration import Registration
-from reelflow.registry.store import CHAMPION, Registry, address
+from reelflow.registry.store import CHAMPION, Registry
 from reelflow.saved_model.client import whole_versions
 
 State = Literal["done", "cached", "failed"]
@@ -189,10 +190,8 @@ def rerun_missing_pushes(
     serving = layout.serving_of(config)
     if PUSHER in nodes and config.registry.promote and not whole_versions(serving):
         missing.add(PUSHER)
-    if REGISTRY_PUSHER in nodes:
-        registry = address(config.registry.uri, layout.registry)
-        if _has_lost(Registry(registry, config.registry.name), _last_registration(ir)):
-            missing.add(REGISTRY_PUSHER)
+    if REGISTRY_PUSHER in nodes and _has_lost(registry_of(config, layout), _last_registration(ir)):
+        missing.add(REGISTRY_PUSHER)
     for pushing in (n.pipeline_node for n in ir.nodes):
         if pushing.node_info.id in missing:
             pushing.execution_options.caching_options.enable_cache = False

@@ -24,6 +24,8 @@ from reelflow.saved_model.files import Guard, ServingResult
 
 State = Literal["pushed", "waiting", "refused", "failed", "unfinished"]
 LATEST = "latest"
+REFUSED = 3
+"""Exit code of a run whose model was refused."""
 _NAMED = 8
 """Runs that a message names at most."""
 
@@ -177,6 +179,11 @@ class RunSummary(_Part):
     def awaits_promotion(self) -> bool:
         """True if the model passed and is registered, for `reelflow models promote` to push it."""
         return self.passed and not self.pushed and self.registered is not None
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of a run that came to its end."""
+        return 0 if self.pushed or self.awaits_promotion else REFUSED
 
 
 def write_summary(summary: RunSummary, file: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Final
 
-from pipeline.runs.summary import read_summary
+from pipeline.runs.summary import REFUSED, read_summary
 from pipeline.runs.supervisor import PARENT
 from pipeline.schedule.history import History, State, Turn
 from reelflow.base.common import file_lock, format_duration, is_locked
@@ -26,13 +26,12 @@ from reelflow.data.inputs import effective_config, open_data, window_of
 from reelflow.data.spans import is_pattern
 from reelflow.saved_model.client import whole_versions
 
-STATES: Mapping[int, State] = {0: "pushed", 3: "refused"}
+STATES: Mapping[int, State] = {0: "pushed", REFUSED: "refused"}
 """Exit code of `reelflow run` to state; every other code is a failure."""
 REELFLOW: Final = (sys.executable, "-c", "from pipeline.cli import main; main()")
 """The `reelflow` command, independent of PATH."""
 GRACE_SECONDS: Final = 60.0
 """Time that a run has to end after it was asked to."""
-NOTHING_SERVED: Final = "Nothing is served: the serving folder has no whole version."
 
 
 @dataclass(frozen=True)
