@@ -49,6 +49,11 @@ class Predictions:
     likes: Float32 | None = None
     """Probability that the user likes the movie, of models that have one."""
 
+    def take(self, rows: Int64) -> Predictions:
+        """The answers for the rows at these positions, in this order."""
+        likes = None if self.likes is None else self.likes[rows]
+        return Predictions(self.stars[rows], self.rank_raw[rows], self.rank_unseen[rows], likes)
+
 
 def like_threshold(info: ModelInfo, data: EncodedData) -> float:
     """Return the stars from which on a movie counts as liked.
