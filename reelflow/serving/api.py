@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version as installed
 from typing import Annotated
@@ -81,13 +81,11 @@ class _Context:
         except BadInput as error:
             raise Problem(422, str(error)) from error
 
-    def check_named(self, request: m.RecommendRequest) -> None:
+    def check_named(
+        self, liked: Sequence[str], disliked: Sequence[str], ratings: Mapping[str, float]
+    ) -> None:
         """Answer 422 if a movie named does not exist or is named twice, or stars are no stars."""
-        kinds = {
-            "liked": request.liked,
-            "disliked": request.disliked,
-            "ratings": list(request.ratings),
-        }
+        kinds = {"liked": liked, "disliked": disliked, "ratings": list(ratings)}
         named: dict[str, str] = {}
         for kind, movies in kinds.items():
             self.check_movies(movies, kind)
@@ -95,9 +93,15 @@ class _Context:
                 if named.setdefault(movie, kind) != kind:
                     raise Problem(422, f"{kind}: {movie!r} is in {named[movie]} as well.")
         try:
-            self.engine.model.check_stars(request.order, request.min_rating)
-            for rating in request.ratings.values():
+            for rating in ratings.values():
                 self.engine.model.check_rating("ratings", rating)
+        except BadInput as error:
+            raise Problem(422, str(error)) from error
+
+    def check_stars(self, request: m.RecommendRequest) -> None:
+        """Answer 422 if stars are asked for that the model does not have."""
+        try:
+            self.engine.model.check_stars(request.order, request.min_rating)
         except BadInput as error:
             raise Problem(422, str(error)) from error
 
@@ -111,7 +115,8 @@ class _Context:
 async def recommend(request: Request, body: m.RecommendRequest) -> m.Recommendations:
     """Movies that a user has not rated, best first, or movies for those named in the request."""
     context = _Context(request)
-    context.check_named(body)
+    context.check_named(body.liked, body.disliked, body.ratings)
+    context.check_stars(body)
     context.check_movies(body.exclusions, "exclusions")
     context.check_conditions(body)
     if context.server.histories:
@@ -184,8 +189,7 @@ async def profile(
     context = _Context(request)
     if query.user_id:
         context.check_histories("a user's profile", "Name movies in liked instead.")
-    context.check_movies(query.liked, "liked")
-    context.check_movies(query.disliked, "disliked")
+    context.check_named(query.liked, query.disliked, query.stars)
     return await context.ask(context.engine.profile, query)
 
 

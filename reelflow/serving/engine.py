@@ -319,7 +319,7 @@ class Engine:
         known = self._timelines([r.user_id or "" for r in requests])
         profiles = []
         for request, (count, timeline) in zip(requests, known, strict=True):
-            named = named_history(self.stars, request.liked, request.disliked)
+            named = named_history(self.stars, request.liked, request.disliked, request.stars)
             rated = {**dict(reversed(named.items())), **timeline, **named}  # keeps the first place
             movies = [self.movies[self.rows[name]] for name in rated]
             genres = Counter(genre for movie in movies for genre in movie.genres)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,6 +66,12 @@ class Wanted(Filtered):
     explain: bool = Field(False, description="Say what of the user's history speaks for a movie.")
 
 
+def _stars_by_movie(pairs: Sequence[str]) -> dict[str, float]:
+    """Return stars by movie from the pairs of a URL, `12:4.5`."""
+    parts = (text.rpartition(":") for text in pairs)
+    return {movie: float(rating) for movie, _, rating in parts}
+
+
 class RecommendRequest(Wanted):
     """The user of recommendations, and conditions on the movies."""
 
@@ -82,10 +89,8 @@ class RecommendQuery(Wanted):
 
     def request(self) -> RecommendRequest:
         """Return the request that the URL stands for."""
-        pairs = (text.rpartition(":") for text in self.ratings)
-        stars = {movie: float(rating) for movie, _, rating in pairs}
         fields = {name: getattr(self, name) for name in Wanted.model_fields}
-        return RecommendRequest.model_construct(**fields, ratings=stars)
+        return RecommendRequest.model_construct(**fields, ratings=_stars_by_movie(self.ratings))
 
 
 class SimilarRequest(Filtered):
@@ -107,7 +112,15 @@ class ProfileRequest(BaseModel):
     user_id: Id | None = None
     liked: Ids = []
     disliked: Ids = []
+    ratings: Annotated[list[_Rating], Field(max_length=_LIMITS.movies)] = Field(
+        [], description="Stars of further movies, the newest last: `12:4.5`."
+    )
     k: Count = Field(20, description="Movies to name.")
+
+    @property
+    def stars(self) -> dict[str, float]:
+        """`ratings` by movie."""
+        return _stars_by_movie(self.ratings)
 
 
 class MovieMessage(BaseModel):
@@ -117,6 +130,7 @@ class MovieMessage(BaseModel):
     title: str
     genres: list[str]
     year: int | None
+    rating_count: int = Field(description="Ratings of it that the model was trained with.")
 
     @classmethod
     def of(cls, movie: Movie, **more: Any) -> Self:
@@ -126,6 +140,7 @@ class MovieMessage(BaseModel):
             title=movie.title,
             genres=list(movie.genres),
             year=movie.year,
+            rating_count=movie.rating_count,
             **more,
         )
 

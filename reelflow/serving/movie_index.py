@@ -22,6 +22,8 @@ VERY_LIKE: Final = 85.0
 """The same where other titles contain the text itself."""
 _FUZZY_FROM: Final = 3  # characters: shorter texts are taken literally
 _YEAR = re.compile(r"\s*\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
+_ASKED_YEAR = re.compile(r"\s*\b((?:18|19|20)\d\d)$")
+"""A year behind a title, as people add it to find the right one of several."""
 _LEADING = re.compile(r"^(?:the|an?) ")
 _ARTICLE = re.compile(r"^(.*), (the|a|an|le|la|les|l'|der|die|das|el|il|los)$")
 
@@ -92,7 +94,10 @@ class MovieSearch:
         """Return movies whose titles or words in them begin with the text, or that look like it."""
         query = searchable(text)
         if not query:
-            return self._movies[:limit]
+            return [] if text.strip() else self._movies[:limit]
+        asked = _ASKED_YEAR.search(query)
+        if asked and (dated := self._of_year(query[: asked.start()], int(asked[1]), limit)):
+            return dated
         starts = [
             row
             for row, (title, bare) in enumerate(zip(self._titles, self._bare, strict=True))
@@ -109,6 +114,11 @@ class MovieSearch:
         if len(matches) < limit and len(query) >= _FUZZY_FROM:
             matches |= dict.fromkeys(self._alike(query, VERY_LIKE if matches else LEAST_LIKE))
         return [self._movies[row] for row in list(matches)[:limit]]
+
+    def _of_year(self, text: str, year: int, limit: int) -> list[Movie]:
+        """Return movies of a year that are found by a text."""
+        found = self.find(text, len(self._movies)) if text else []
+        return [movie for movie in found if movie.year == year][:limit]
 
     def _alike(self, query: str, cutoff: float) -> list[int]:
         """Return rows of titles with a part like the text, words that begin like it first."""

@@ -1,21 +1,29 @@
-// The page: what is asked (kept in the URL, so that it can be shared), what is answered.
-import { card, get, given, learn, make, near, post, say, shares, spoken, title } from "./parts.js";
+// The page: what is asked, what is answered, and what happens when the visitor does something.
+import { get, onOutage, post } from "./api.js";
+import { fill } from "./detail.js";
+import { learn, make, many, say, spoken } from "./parts.js";
+import { showProfile } from "./profile.js";
+import { rows } from "./rows.js";
 import { searchBox } from "./search.js";
+import { address, asked, conditions, FILTERS, filterCount, FIRST, forget, mark, marked, marks, MARKS, MOST, ratings, recall, unmark, whom } from "./state.js";
+import { matches, pick, tile } from "./tiles.js";
 
 const $ = (id) => document.getElementById(id);
-const FIRST = 12, MORE = 12, MOST = 96, POLL = 5000;
+const POLL = 5000, PICKS = 24, PROFILE = 300;
+const ORDERS = [...$("order").options].map((one) => one.value);
+const movies = new Map();  // every movie met so far, by id
+let version = null, running = null, toasting = 0, depth = 0, focus = null;
+let starting = false, picks = [], offered = 0;
+
+// ---- words
+
 const SOURCES = {
-  user: (asked) => `From what the model knows of user ${asked.user}.`,
-  history: (asked) => [asked.user ? `From what user ${asked.user} has rated since the model was trained.` : say("From the {items} you marked."),
+  user: ({ user }) => `From what the model knows of user ${user}${marks().length ? ", and from what you marked here" : ""}.`,
+  history: ({ user }) => [user ? `The model does not know user ${user}: from what you marked here.` : say("From the {items} you marked."),
     version.stars ? "Stars are an average user's." : ""].join(" "),
-  popularity: (asked) => asked.user
-    ? `The model does not know user ${asked.user}: popular ${say("{items}")}.`
-    : say("Popular {items}. Add some that you like for {items} of your own."),
+  popularity: ({ user }) => user ? `The model does not know user ${user}: these ${say("{items}")} are popular.`
+    : say("Popular {items}. Mark some, and this list becomes your own."),
 };
-const FILTERS = { genres: [], from: "", to: "", seen: false, order: "blend", least: "" };
-const asked = { mode: "liked", liked: [], disliked: [], user: "", ...FILTERS, k: FIRST };
-const movies = new Map();  // every movie met so far, by id, for the chips
-let version = null, running = null, toasting = 0;
 
 function toast(text) {
   clearTimeout(toasting);
@@ -24,154 +32,209 @@ function toast(text) {
   toasting = setTimeout(() => { $("toast").hidden = true; }, 6000);
 }
 
-function whom() {
-  return asked.mode === "user" ? { user_id: asked.user || null } : { liked: asked.liked, disliked: asked.disliked };
+// ---- the list
+
+// Whole rows of tiles, some 18 in all.
+function page() {
+  const columns = getComputedStyle($("cards")).gridTemplateColumns.split(" ").length;
+  return columns > 1 ? columns * Math.ceil(15 / columns) : FIRST;
 }
 
-function filters() {
-  const stars = version.stars ? { order: asked.order, min_rating: asked.least || null } : {};
-  return { genres: asked.genres, year_from: asked.from || null, year_to: asked.to || null, include_seen: asked.seen, ...stars };
+const own = () => asked.mode === "own";
+const mayMark = () => own() || version.histories;  // else the server refuses both together
+
+function tileWays(source) {
+  return {
+    own: own(), known: source === "user", scale: version.stars, open: openMovie,
+    mark: mayMark() ? setMark : null, marked, rating: (id) => asked.stars[id] ?? null,
+  };
+}
+
+function question() {
+  const told = mayMark() ? { ...whom(), ratings: ratings() } : { user_id: whom().user_id };
+  const least = version.stars ? asked.least || null : null;
+  return { ...told, ...conditions(), exclusions: asked.include ? [] : asked.seen, include_seen: asked.include, min_rating: least };
 }
 
 async function show() {
-  remember();
+  history.replaceState(history.state, "", address());
   running?.abort();
   const mine = running = new AbortController();
+  const nothing = own() && !marks().length && !filterCount();
+  $("results").hidden = nothing && starting;
+  if (asked.from && asked.to && Number(asked.from) > Number(asked.to)) return;  // said beside the years
+  if (own() && nothing && starting) return showProfile($("profile"), { films: [] }, null);
   $("results").setAttribute("aria-busy", "true");
-  const about = whom();
-  const own = asked.mode === "liked";
-  const question = { ...about, ...filters(), k: asked.k, explain: own || version.histories };
+  if (asked.k === FIRST) asked.k = page();
   try {
-    const [found, profile] = await Promise.all([
-      post("recommendations", question, mine.signal),
-      about.user_id && !version.histories ? null : get("profile", { ...about, k: 12 }, mine.signal),
-    ]);
-    const known = found.source === "user";
-    const how = { own, known, scale: version.stars, open: openSimilar, mark: own ? add : null };
-    const cards = found.items.map((movie, i) => card(movie, i + 1, how));
-    found.items.forEach((movie) => movies.set(movie.movie_id, movie));
-    $("source").textContent = SOURCES[found.source]({ user: about.user_id });
-    if (!cards.length) $("source").textContent = say("No {item} is left: widen the filters.");
-    if (about.user_id && version.movies_for_a_user) {
+    const user = whom().user_id;
+    const newest = asked.order === "new";
+    const asking = { ...question(), k: newest ? MOST : asked.k, order: newest || !version.stars ? FILTERS.order : asked.order, explain: mayMark() };
+    const telling = user && !version.histories ? null
+      : get("profile", { user_id: user, liked: asked.liked, disliked: asked.disliked, ratings: asked.rated.map((id) => `${id}:${asked.stars[id]}`), k: PROFILE }, mine.signal);
+    const [found, profile] = await Promise.all([post("recommendations", asking, mine.signal), telling]);
+    const items = newest ? found.items.sort((a, b) => (b.year ?? 0) - (a.year ?? 0)).slice(0, asked.k) : found.items;
+    const how = tileWays(found.source);
+    const match = matches(items);
+    items.forEach((movie) => movies.set(movie.movie_id, movie));
+    $("results-title").textContent = user ? `For user ${user}` : found.source === "popularity" ? "Popular now" : "For you";
+    keepFocus($("cards"), () => $("cards").replaceChildren(...items.map((movie, i) => tile(movie, how, found.source === "popularity" ? null : match[i]))));
+    $("source").textContent = SOURCES[found.source]({ user });
+    if (user && version.movies_for_a_user) {
       $("source").append(` This server tells no histories: it shows ${version.movies_for_a_user} ${say("{items}")} for a user at most.`);
     }
-    $("cards").replaceChildren(...cards);
-    $("more").hidden = found.items.length < asked.k || asked.k >= MOST;
-    showProfile(profile, about);
+    ending(found.items.length, items.length);
+    showProfile($("profile"), profile, user);
+    if (items.length) await rows($("rows"), { question: question(), profile, shown: items.map((movie) => movie.movie_id), how, signal: mine.signal });
+    else $("rows").replaceChildren();
     if (found.model_version !== version.model_version) await look();
   } catch (error) {
-    if (error.name === "AbortError") return;
-    $("source").textContent = error.message;
-    $("cards").replaceChildren();
-    $("more").hidden = true;
+    if (error.name !== "AbortError") $("source").textContent = error.message;
   } finally {
     if (running === mine) $("results").removeAttribute("aria-busy");
   }
 }
 
-function showProfile(profile, about) {
-  const heading = make("h2", {}, about.user_id ? `What the model knows about user ${about.user_id}` : "What the model knows about you");
-  if (!profile?.films.length) {
-    const why = !profile ? "Histories are switched off on this server."
-      : about.user_id ? "Nothing: it has no ratings of this user."
-      : say("Nothing yet. It learns from the {items} that you add above, and forgets them when you leave.");
-    $("profile").replaceChildren(heading, make("p", {}, why));
-    return;
-  }
-  const count = about.user_id
-    ? `${profile.count.toLocaleString()} ratings.`
-    : `The ${profile.films.length === 1 ? say("{item}") : `${profile.films.length} ${say("{items}")}`} you marked, for this answer only.`;
-  const opinion = (movie) => !about.user_id ? (asked.liked.includes(movie.movie_id) ? "liked" : "not liked")
-    : movie.rating !== null ? given(movie.rating) : "";
-  const last = make("ul", { class: "titles" }, ...profile.films.map((movie) => make("li", {}, `${spoken(movie.title)} `, make("small", {}, opinion(movie)))));
-  $("profile").replaceChildren(...[heading, make("p", {}, count),
-    shares("Genres", profile.genres.slice(0, 8)), shares("Decades", profile.decades),
-    make("section", {}, make("h3", {}, about.user_id ? "Rated last" : say("{Items}")), last)].filter(Boolean));
+// Says where a list ends, and why.
+function ending(found, listed) {
+  const more = listed < found || (found === asked.k && asked.k < MOST);
+  $("more").hidden = !more;
+  $("end").hidden = more;
+  if (more) return;
+  const remedy = filterCount() ? make("button", { type: "button", class: "plain", onclick: clear }, "Clear filters") : null;
+  const words = !listed ? (filterCount() ? say("No {item} is left: widen the filters.") : say("No {item} is left: everything is rated or marked."))
+    : listed >= MOST ? `The best ${many(MOST)} end here${filterCount() ? "" : "; filters show others"}.`
+    : `That is all: ${many(listed)}${filterCount() ? " within your filters" : ""}.`;
+  $("end").replaceChildren(words, ...(remedy && !listed ? [" ", remedy] : []));
 }
 
-async function openSimilar(movie) {
-  const body = $("similar-body");
-  $("similar-title").textContent = `Like ${title(movie)}`;
-  body.replaceChildren();
-  if (!$("similar").open) $("similar").showModal();
-  $("similar-title").focus();  // what had the focus may be gone
-  try {
-    const found = await get(`films/${encodeURIComponent(movie.movie_id)}/similar`, { k: 12 });
-    found.items.forEach((one) => movies.set(one.movie_id, one));
-    const mark = (liked, text, list) => asked.mode === "liked" && list.includes(movie.movie_id) ? null
-      : make("button", { type: "button", class: liked ? undefined : "plain", onclick: () => { $("similar").close(); add(movie, liked); } }, text);
-    body.replaceChildren(make("div", { class: "row" }, mark(true, say("I like this {item}"), asked.liked), mark(false, "Not for me", asked.disliked)),
-      make("ul", { class: "near" }, ...found.items.map((one) => near(one, openSimilar))));
-  } catch (error) {
-    body.replaceChildren(make("p", {}, error.message));
-  }
+// Tiles are made anew; the focus stays at the same movie's, or at the one in its place.
+function keepFocus(list, change) {
+  const at = document.activeElement?.closest?.("#cards > li");
+  const place = at ? [...list.children].indexOf(at) : -1;
+  change();
+  if (place < 0) return;
+  const same = [...list.children].find((one) => one.dataset.movie === at.dataset.movie);
+  (same ?? list.children[Math.min(place, list.children.length - 1)])?.querySelector(".face")?.focus({ preventScroll: true });
 }
 
-function add(movie, liked = true) {
-  movies.set(movie.movie_id, movie);
-  drop(movie.movie_id);
-  asked[liked ? "liked" : "disliked"].push(movie.movie_id);
-  asked.mode = "liked";
-  asked.k = FIRST;
+// ---- marks
+
+function setMark(movie, list, stars = null) {
+  movies.set(movie.movie_id, { ...movies.get(movie.movie_id), ...movie });
+  const again = marked(movie.movie_id) === list && (list !== "rated" || asked.stars[movie.movie_id] === stars);
+  if (again) unmark(movie.movie_id); else mark(movie.movie_id, list, stars);
   draw();
   show();
+  if ($("detail").open) refill();
 }
 
-function drop(id) {
-  for (const list of ["liked", "disliked"]) asked[list] = asked[list].filter((one) => one !== id);
+function drawMarks() {
+  for (const list of MARKS) {
+    $(list).replaceChildren(...asked[list].map((id) => {
+      const name = spoken(movies.get(id)?.title ?? id);
+      const text = list === "rated" ? `${name} ★ ${asked.stars[id]}` : name;
+      const remove = () => { unmark(id); draw(); show(); $("search").focus(); };
+      return make("li", {}, make("button", { type: "button", onclick: remove, "aria-label": `Remove ${text}` }, text));
+    }));
+  }
+  $("marks").hidden = !marks().length || starting;
 }
+
+// ---- the start: posters to click
+
+async function offer() {
+  const found = await post("recommendations", { k: MOST });
+  // From all of the popular ones, so that there is something for every taste.
+  const step = Math.max(1, Math.ceil(found.items.length / PICKS));
+  picks = Array.from({ length: step }, (_, turn) => found.items.filter((_, i) => i % step === turn)).flat();
+  picks.forEach((movie) => movies.set(movie.movie_id, movie));
+  drawPicks();
+}
+
+function drawPicks() {
+  const toggle = (movie) => setMark(movie, "liked");
+  const at = document.activeElement?.closest?.("#picks > li")?.dataset.movie;
+  const some = picks.slice(offered, offered + PICKS);
+  $("picks").replaceChildren(...some.map((movie) => pick(movie, asked.liked.includes(movie.movie_id), toggle)));
+  if (at) $("picks").querySelector(`[data-movie="${CSS.escape(at)}"] .face`)?.focus({ preventScroll: true });
+  $("others").hidden = picks.length <= PICKS;
+  $("done").hidden = !marks().length;
+}
+
+async function start(open) {
+  starting = open;
+  draw();
+  if (open && !picks.length) await offer();
+}
+
+// ---- one movie
+
+function openMovie(movie) {
+  movies.set(movie.movie_id, { ...movies.get(movie.movie_id), ...movie });
+  if (!$("detail").open) focus = document.activeElement;
+  asked.open = movie.movie_id;
+  depth += 1;
+  history.pushState({ depth }, "", address());
+  refill();
+}
+
+async function refill() {
+  const id = asked.open, body = $("detail-body");
+  try {
+    if (!movies.has(id)) movies.set(id, await get(`films/${encodeURIComponent(id)}`));
+    if (!$("detail").open) $("detail").showModal();
+    const before = body.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+    const same = body.dataset.movie === id;
+    const filled = fill(body, movies.get(id), { ...tileWays(whom().user_id ? "user" : "history") });
+    body.dataset.movie = id;
+    const again = same && before ? [...body.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === before) : null;
+    (again ?? body.querySelector("h2")).focus();
+    if (!same) $("detail").scrollTop = 0;
+    (await filled).forEach((one) => movies.has(one.movie_id) || movies.set(one.movie_id, one));
+  } catch (error) {
+    body.replaceChildren(make("h2", { id: "detail-title", tabindex: "-1" }, "Not found"), make("p", {}, error.message));
+    if (!$("detail").open) $("detail").showModal();
+  }
+}
+
+function shut() {
+  if ($("detail").open) $("detail").close();
+  delete $("detail-body").dataset.movie;
+  if (focus?.isConnected) focus.focus();
+  focus = null;
+}
+
+// Back leaves one movie after the other; closing leaves all of them.
+function closeMovie() {
+  const steps = history.state?.depth ?? 0;
+  asked.open = "";
+  if (steps) history.go(-steps); else history.replaceState(null, "", address());
+  shut();
+}
+
+// ---- what is on the page besides
 
 function draw() {
   document.querySelector(`[name=mode][value=${asked.mode}]`).checked = true;
-  $("by-liked").hidden = asked.mode !== "liked";
-  $("by-user").hidden = asked.mode !== "user";
+  $("by-user").hidden = own();
+  $("start").hidden = !starting || !own();
   $("user").value = asked.user;
+  for (const button of $("some-users").children) button.setAttribute("aria-pressed", `${button.dataset.user === asked.user}`);
   $("year-from").value = asked.from;
   $("year-to").value = asked.to;
-  const told = asked.mode === "liked" || version?.histories !== false;  // else the server refuses
-  $("seen").closest("label").hidden = !told;
-  if (!told) asked.seen = false;
-  $("seen").checked = asked.seen;
+  const wrong = asked.from && asked.to && Number(asked.from) > Number(asked.to);
+  $("years-wrong").hidden = !wrong;
+  const told = own() || version?.histories !== false;  // else the server refuses
+  $("include").closest("label").hidden = !told;
+  if (!told) asked.include = false;
+  $("include").checked = asked.include;
   $("order").value = asked.order;
   $("least").value = asked.least;
-  for (const box of $("genres").querySelectorAll("input")) box.checked = asked.genres.includes(box.value);
-  const set = asked.genres.length + [asked.from, asked.to, asked.seen, asked.least, asked.order !== FILTERS.order].filter(Boolean).length;
-  $("filter-count").textContent = set ? `(${set})` : "";
-  for (const list of ["liked", "disliked"]) {
-    $(list).replaceChildren(...asked[list].map((id) => {
-      const name = spoken(movies.get(id)?.title ?? id);
-      const remove = () => { drop(id); draw(); show(); $("search").focus(); };
-      return make("li", {}, make("button", { type: "button", onclick: remove, "aria-label": `Remove ${name}` }, name));
-    }));
-  }
-}
-
-function remember() {
-  const parts = new URLSearchParams();
-  if (asked.mode === "user") parts.set("user", asked.user);
-  else for (const list of ["liked", "disliked"]) for (const id of asked[list]) parts.append(list, id);
-  for (const genre of asked.genres) parts.append("genre", genre);
-  if (asked.from) parts.set("from", asked.from);
-  if (asked.to) parts.set("to", asked.to);
-  if (asked.seen) parts.set("seen", "1");
-  if (asked.order !== FILTERS.order) parts.set("order", asked.order);
-  if (asked.least) parts.set("least", asked.least);
-  history.replaceState(null, "", `${parts}` ? `#${parts}` : location.pathname);
-}
-
-async function recall() {
-  const parts = new URLSearchParams(location.hash.slice(1));
-  Object.assign(asked, {
-    mode: parts.has("user") ? "user" : "liked", user: parts.get("user") ?? "", genres: parts.getAll("genre"),
-    from: parts.get("from") ?? "", to: parts.get("to") ?? "", seen: parts.has("seen"), least: parts.get("least") ?? "",
-    order: [...$("order").options].map((one) => one.value).find((one) => one === parts.get("order")) ?? FILTERS.order, k: FIRST,
-  });
-  for (const list of ["liked", "disliked"]) {
-    const named = await Promise.all(parts.getAll(list).map((id) => get(`films/${encodeURIComponent(id)}`).catch(() => null)));
-    asked[list] = named.filter(Boolean).map((movie) => { movies.set(movie.movie_id, movie); return movie.movie_id; });
-  }
-  asked.disliked = asked.disliked.filter((id) => !asked.liked.includes(id));
-  $("filters").open = Object.keys(FILTERS).some((name) => `${asked[name]}` !== `${FILTERS[name]}`);
+  for (const button of $("genres").children) button.setAttribute("aria-pressed", `${asked.genres.includes(button.dataset.genre)}`);
+  $("filter-count").textContent = filterCount() ? `(${filterCount()})` : "";
+  drawMarks();
+  if (!$("start").hidden) drawPicks();
 }
 
 async function look() {
@@ -183,64 +246,127 @@ async function look() {
     ...Object.entries(names).filter(([key]) => key in version.metrics).map(([key, name]) => [name, version.metrics[key].toFixed(3)])];
   $("about").replaceChildren(...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, `${value}`))));
   if (before && before.model_version === version.model_version) return false;
-  $("genres").replaceChildren(make("legend", {}, "Genres"), ...version.genres.map((genre) =>
-    make("label", {}, make("input", { type: "checkbox", value: genre, onchange: change }), make("span", {}, genre))));
-  $("genres").hidden = !version.genres.length;
+  $("genres").replaceChildren(...version.genres.map((genre) =>
+    make("button", { type: "button", "data-genre": genre, onclick: () => toggleGenre(genre) }, genre)));
   asked.genres = asked.genres.filter((genre) => version.genres.includes(genre));
   $("year-from").placeholder = version.years?.oldest ?? "";
   $("year-to").placeholder = version.years?.newest ?? "";
+  $("years").hidden = !version.years;
   $("by-stars").hidden = !version.stars;
+  for (const option of $("order").options) option.hidden = ("stars" in option.dataset && !version.stars) || ("years" in option.dataset && !version.years);
   for (const [bound, value] of Object.entries({ min: version.stars?.lowest, max: version.stars?.highest })) $("least")[bound] = value ?? "";
   const known = version.histories ? (await get("users")).user_ids : [];
   $("users").replaceChildren(...known.map((id) => make("option", { value: id })));
-  const pick = (id) => () => { asked.user = id; asked.k = FIRST; draw(); show(); };
-  $("some-users").replaceChildren(...known.slice(0, 8).map((id) => make("button", { type: "button", onclick: pick(id) }, `User ${id}`)));
+  $("some-users").replaceChildren(...known.slice(0, 8).map((id) =>
+    make("button", { type: "button", "data-user": id, onclick: () => chooseUser(id) }, `User ${id}`)));
+  picks = [];
   draw();
   return Boolean(before);
 }
 
-function change() {
-  asked.genres = [...$("genres").querySelectorAll("input:checked")].map((box) => box.value);
-  asked.from = $("year-from").value;
-  asked.to = $("year-to").value;
-  asked.seen = $("seen").checked;
-  asked.order = $("order").value;
-  asked.least = $("least").value;
+function changed() {
   asked.k = FIRST;
   draw();
   show();
 }
 
+function toggleGenre(genre) {
+  asked.genres = asked.genres.includes(genre) ? asked.genres.filter((one) => one !== genre) : [...asked.genres, genre];
+  changed();
+}
+
+function chooseUser(id) {
+  forget();
+  asked.user = id;
+  changed();
+}
+
+function takeFilters() {
+  Object.assign(asked, { from: $("year-from").value, to: $("year-to").value, include: $("include").checked, order: $("order").value, least: $("least").value });
+  changed();
+}
+
+function clear() {
+  Object.assign(asked, FILTERS, { order: asked.order });
+  changed();
+}
+
+// The movies that the address names, for their titles.
+async function meet() {
+  const strange = marks().filter((id) => !movies.has(id));
+  await Promise.all(strange.map((id) => get(`films/${encodeURIComponent(id)}`)
+    .then((movie) => movies.set(id, movie)).catch(() => unmark(id))));
+}
+
 async function poll() {
-  try {
-    if (!document.hidden && await look()) {
-      toast(`A new model is being served: version ${version.model_version}.`);
-      await show();
+  if (!document.hidden) {
+    try {
+      if (await look()) {
+        toast(`A new model is being served: version ${version.model_version}.`);
+        if (starting) await offer();
+        await show();
+      }
+    } catch (error) {
+      toast(error.message);
     }
-  } catch {
-    toast("The server does not answer.");
   }
   setTimeout(poll, POLL);
 }
 
 for (const radio of document.querySelectorAll("[name=mode]")) {
-  radio.addEventListener("change", () => { asked.mode = radio.value; asked.k = FIRST; draw(); show(); });
+  radio.addEventListener("change", () => {
+    asked.mode = radio.value;
+    forget();
+    starting = own();
+    changed();
+    if (starting) start(true);
+  });
 }
-for (const id of ["year-from", "year-to", "seen", "order", "least"]) $(id).addEventListener("change", change);
-$("clear").addEventListener("click", () => { Object.assign(asked, FILTERS); draw(); show(); });
-$("by-user").addEventListener("submit", (event) => { event.preventDefault(); asked.user = $("user").value.trim(); asked.k = FIRST; draw(); show(); });
-$("more").addEventListener("click", () => { asked.k = Math.min(MOST, asked.k + MORE); show(); });
-$("close").addEventListener("click", () => $("similar").close());
-$("similar").addEventListener("click", (event) => { if (event.target === $("similar")) $("similar").close(); });
-window.addEventListener("hashchange", async () => { await recall(); draw(); show(); });
-// As a link it would change the hash, which is what is asked.
-document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); $("results").focus(); });
-searchBox($("search"), $("suggestions"), add, (error) => toast(error.message));
+for (const id of ["year-from", "year-to", "include", "order", "least"]) $(id).addEventListener("change", takeFilters);
+$("clear").addEventListener("click", clear);
+$("more-filters").addEventListener("click", () => $("filters").showModal());
+$("by-user").addEventListener("submit", (event) => { event.preventDefault(); chooseUser($("user").value.trim()); });
+$("more").addEventListener("click", () => { asked.k = Math.min(MOST, asked.k + page()); show(); });
+$("others").addEventListener("click", () => { offered = offered + PICKS < picks.length ? offered + PICKS : 0; drawPicks(); });
+$("done").addEventListener("click", () => { start(false); $("results").focus(); });
+$("pick").addEventListener("click", () => start(true));
+$("forget").addEventListener("click", () => { forget(); starting = own(); changed(); if (starting) start(true); });
+for (const dialog of [$("filters"), $("detail")]) {
+  const close = dialog === $("detail") ? closeMovie : () => dialog.close();
+  dialog.querySelector(".close").addEventListener("click", close);
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
+  dialog.addEventListener("cancel", (event) => { event.preventDefault(); close(); });
+}
+addEventListener("popstate", async (event) => {
+  depth = event.state?.depth ?? 0;
+  const another = recall(ORDERS);
+  if (asked.open) refill(); else shut();
+  if (!another) return;
+  starting = own() && !marks().length;
+  await meet();
+  draw();
+  show();
+});
+addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.target.closest("input, select, dialog")) return;
+  event.preventDefault();
+  $("search").focus();
+});
+// As a link it would change the address, which is what is asked.
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); $("results").hidden ? $("picks").querySelector(".face").focus() : $("results").focus(); });
+searchBox($("search"), $("suggestions"), openMovie, (error) => toast(error.message));
+onOutage((gone) => {
+  $("outage").hidden = !gone;
+  if (!gone) toast("The server is back.");
+});
 
 try {
-  await recall();
+  recall(ORDERS);
   await look();
-  await show();
+  starting = own() && !marks().length && !filterCount();
+  await Promise.all([meet(), starting ? offer() : null]);
+  draw();
+  await Promise.all([show(), asked.open ? refill() : null]);
 } catch (error) {
   $("source").textContent = error.message;
 }

@@ -1,5 +1,6 @@
 // The search box with suggestions, as the ARIA combobox pattern has it.
-import { get, make, meta, say, title } from "./parts.js";
+import { get } from "./api.js";
+import { make, meta, say, title } from "./parts.js";
 
 export function searchBox(input, list, choose, fail) {
   let movies = [], at = -1, timer = 0, running = null;

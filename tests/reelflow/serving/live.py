@@ -17,12 +17,14 @@ from reelflow.serving.versions import Alias, Versions
 
 
 @contextmanager
-def live(source: Path | Alias, *, limits: Limits, reload_seconds: float = 0) -> Iterator[str]:
+def live(
+    source: Path | Alias, *, limits: Limits, reload_seconds: float = 0, port: int = 0
+) -> Iterator[str]:
     """Serve a folder of versions, or an alias; gives the server's address."""
     metrics = Metrics()
     versions = Versions(source, limits, metrics)
     app = create_app(versions, limits=limits, metrics=metrics, reload_seconds=reload_seconds)
-    with listen("127.0.0.1", 0) as listening:
+    with listen("127.0.0.1", port) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -80,6 +80,17 @@ def test_found(text: str, first: str) -> None:
     assert SEARCH.find(text, 3)[0].title == first
 
 
+def test_a_year_behind_the_title_chooses() -> None:
+    found = [movie.title for movie in SEARCH.find("toy story 1999", 5)]
+    assert found == ["Toy Story 2 (1999)"]
+    assert SEARCH.find("toy story 1950", 5)[0].title == "Toy Story (1995)"  # no such: as before
+
+
+@pytest.mark.parametrize("text", ["!!!", "..."])
+def test_signs_alone_are_like_nothing(text: str) -> None:
+    assert SEARCH.find(text, 5) == []
+
+
 def test_nothing_like_it() -> None:
     assert SEARCH.find("xyzzy", 5) == []
     assert SEARCH.find("zz", 5) == []
