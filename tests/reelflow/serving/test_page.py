@@ -26,8 +26,9 @@ needs_a_browser = pytest.mark.skipif(
 YEARS = {"3": 1988, "4": 1988}
 """Release years of the tiny model's movies that the walk leaves unmarked."""
 FLAGS = (
-    "--headless --window-size=1280,900 --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-    "--disable-background-networking --disable-component-update --disable-dev-shm-usage"
+    "--headless --window-size=1280,900 --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-sync --disable-background-networking --disable-component-update "
+    "--disable-dev-shm-usage"
 ).split()
 
 
