@@ -21,7 +21,8 @@ class ModelConfig(Section):
     """Size of the embeddings of users, movies and features that the towers add up."""
     query: Literal["user_id", "history", "both", "sequence"] = "both"
     """The query tower's input: an embedding of the user, the user's last movies, or both; or the
-    last movies in order by causal self-attention, for a GPU or for patience."""
+    last movies in order, with the time between them, by causal self-attention, for a GPU or for
+    patience."""
     history_length: Annotated[int, Field(ge=1, le=1000)] = 20
     """Last movies that the history tower looks at, with learned position weights."""
     attention_blocks: Annotated[int, Field(ge=1, le=16)] = 2

@@ -73,7 +73,7 @@ class Towers(Term):
         if self._query_tower.uses_bag:
             rated = asked.rated_rows, asked.rated_movies
             bag = self._query_tower.sums_at(*rated, asked.batch)
-        queries = self._query_tower(asked.users, asked.recent, asked.opinions, bag)
+        queries = self._query_tower(asked.users, asked.recent, bag)
         blind = self._blind(asked)
         queries = tf.where(blind[:, None], 0.0, queries)
         queries = tf.concat([queries, tf.cast(blind, tf.float32)[:, None]], axis=1)
@@ -82,9 +82,9 @@ class Towers(Term):
     def shares(self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         """Split the scores as `QueryTower.shares` and `QueryTower.bag_shares` do."""
         candidates = tf.gather(self._candidates, movies)[:, :-1]
-        split, _ = self._query_tower.shares(asked.users, asked.recent, asked.opinions, candidates)
+        split, _ = self._query_tower.shares(asked.users, asked.recent, candidates)
         split = tf.where(self._blind(asked)[:, None], 0.0, split)
-        same = tf.cast(rated[:, :, None] == asked.recent[:, None, :], tf.float32)
+        same = tf.cast(rated[:, :, None] == asked.recent.movies[:, None, :], tf.float32)
         towers = tf.einsum("bnh,bh->bn", same, split)
         ones = tf.ones_like(asked.rated_rows, tf.float32)
         counts = tf.math.unsorted_segment_sum(ones, asked.rated_rows, asked.batch)

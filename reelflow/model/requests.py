@@ -10,7 +10,7 @@ import tensorflow as tf
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.rankers import Ranker
 from reelflow.model.terms import Asked
-from reelflow.model.timelines import Histories, Timelines
+from reelflow.model.timelines import Histories, Past, Timelines
 
 
 class Knowledge(tf.Module):
@@ -62,11 +62,12 @@ class Knowledge(tf.Module):
         named = self.rows_of(history, tf.size(users))
         given = tf.broadcast_to(stars, tf.shape(named))
         opinions = self.timelines.opinions_of(users, given, hide)
-        latest, felt = self.timelines.latest(users, self._length, hide)
-        recent = tf.concat([latest, named], axis=1)
-        felt = tf.concat([felt, opinions], axis=1)
-        order = tf.argsort(tf.cast(recent != self.movie_count, tf.int32), axis=1, stable=True)
-        order = order[:, tf.shape(recent)[1] - self._length :]
+        latest = self.timelines.latest(users, self._length, hide)
+        told = Past(named, opinions, tf.zeros_like(named))
+        recent = Past(*(tf.concat(pair, axis=1) for pair in zip(latest, told, strict=True)))
+        is_known = tf.cast(recent.movies != self.movie_count, tf.int32)
+        order = tf.argsort(is_known, axis=1, stable=True)
+        order = order[:, tf.shape(order)[1] - self._length :]
         rows, movies, rated, ages = self.timelines.rated(users, hide)
         is_known = tf.cast(named < self.movie_count, tf.int32)
         known = tf.cast(tf.where(is_known), tf.int32)
@@ -74,8 +75,7 @@ class Knowledge(tf.Module):
         ages += tf.gather(tf.reduce_sum(is_known, axis=1), rows)
         asked = Asked(
             users=self.trained(users),
-            recent=tf.gather(recent, order, axis=1, batch_dims=1),
-            opinions=tf.gather(felt, order, axis=1, batch_dims=1),
+            recent=recent.take(order),
             rated_rows=tf.concat([rows, known[:, 0]], axis=0),
             rated_movies=tf.concat([movies, tf.gather_nd(named, known)], axis=0),
             rated_opinions=tf.concat([rated, tf.gather_nd(opinions, known)], axis=0),

@@ -18,7 +18,7 @@ import tf_keras as keras
 
 from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedRatings, Int64
-from reelflow.model.timelines import Batch, Timelines
+from reelflow.model.timelines import Batch, Past, Timelines
 
 PAST: Final = "past"
 """Positions in train of the movies that a window's histories consist of, int64 [windows, columns],
@@ -39,10 +39,8 @@ class Sequences(NamedTuple):
     """`user_index`, int32 [windows, length]; a window may go on with the next user."""
     targets: tf.Tensor
     """`movie_index` of the rated movies, int32 [windows, length]."""
-    movies: tf.Tensor
-    """Past movies, int32 [windows, columns], padded on the right with the unknown movie."""
-    opinions: tf.Tensor
-    """Of past movies, float32 [windows, columns]; see `Timelines.recent`."""
+    past: Past
+    """Past movies, [windows, columns], padded on the right."""
     ends: tf.Tensor
     """Column at which the history of each position ends, int32 [windows, length]."""
     counts: tf.Tensor
@@ -51,16 +49,17 @@ class Sequences(NamedTuple):
     @classmethod
     def of(cls, batch: dict[str, tf.Tensor], timelines: Timelines) -> Sequences:
         """Look up the movies of a batch of `Windows` in the timelines of train."""
-        movies, opinions = timelines.at(batch[PAST])
         rows = batch[f.USER_INDEX], batch[f.MOVIE_INDEX]
-        return cls(*rows, movies, opinions, batch[PAST_END], batch[PAST_COUNT])
+        return cls(*rows, timelines.at(batch[PAST]), batch[PAST_END], batch[PAST_COUNT])
 
     def owners(self) -> tf.Tensor:
         """Return the user of each past movie, int32 [windows, columns].
 
         That of the first position whose history it is in. Of padding any.
         """
-        columns = tf.tile(tf.range(tf.shape(self.movies)[1])[None], [tf.shape(self.ends)[0], 1])
+        columns = tf.tile(
+            tf.range(tf.shape(self.past.movies)[1])[None], [tf.shape(self.ends)[0], 1]
+        )
         first = tf.searchsorted(self.ends, columns, side="right")
         first = tf.minimum(first, tf.shape(self.ends)[1] - 1)
         return tf.gather(self.users, first, axis=1, batch_dims=1)
@@ -70,7 +69,7 @@ class Sequences(NamedTuple):
 
         0 is the last movie before the position; what is no part of its history is negative.
         """
-        columns = tf.range(tf.shape(self.movies)[1])
+        columns = tf.range(tf.shape(self.past.movies)[1])
         ages = self.ends[:, :, None] - 1 - columns[None, None, :]
         return tf.where((ages >= 0) & (ages < self.counts[:, :, None]), ages, -1)
 

@@ -143,14 +143,14 @@ class JointModel(tfrs.Model):
     ) -> tf.Tensor:
         """Embed users at positions of their timelines, float32 [batch, size + 1]."""
         length = self.query_tower.history_length
-        recent, opinions = self.timelines.recent(users, history_ends, length)
+        past = self.timelines.recent(users, history_ends, length)
         if training and self._whole and length and targets is not None:
-            itself = recent == targets[:, None]
-            recent = tf.where(itself, self._padding, recent)
+            itself = past.movies == targets[:, None]
+            past = past._replace(movies=tf.where(itself, self._padding, past.movies))
         bag = None
         if self._bags is not None:
             bag = self.query_tower.sums_of(self._bags, users, targets if training else None)
-        return self.query_tower(users, recent, opinions, bag, training=training)
+        return self.query_tower(users, past, bag, training=training)
 
     def query_along(self, sequences: Sequences, training: bool | None = None) -> tf.Tensor:
         """Embed users at all positions of windows, float32 [windows * length, size + 1]."""

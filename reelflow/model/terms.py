@@ -13,6 +13,8 @@ from typing import ClassVar
 
 import tensorflow as tf
 
+from reelflow.model.timelines import Past
+
 Settings = Mapping[str, float]
 """Settings of a closed-form term by name, such as its ridge."""
 
@@ -23,10 +25,8 @@ class Asked:
 
     users: tf.Tensor
     """`user_index`, int32 [batch]; that of the unknown user also for new users."""
-    recent: tf.Tensor
-    """Last movies, the newest last, int32 [batch, history_length], padded on the left."""
-    opinions: tf.Tensor
-    """Of `recent`, float32 [batch, history_length] (`Timelines.recent`)."""
+    recent: Past
+    """Last movies, the newest last, [batch, history_length], padded on the left."""
     rated_rows: tf.Tensor
     """Row of the batch of each rated movie, int32 [n], in any order."""
     rated_movies: tf.Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,31 @@ WELL_RATED_SLACK = 1e-6
 """Stars by which a rating may lie below a mean that it equals but for rounding."""
 OPINION_MAX = 2.0
 """Largest distance of a rating from the user's mean that counts, in standard deviations."""
+GAPS: Final = 32
+"""Number of `Past.gaps`."""
+
+
+class Past(NamedTuple):
+    """Movies that users have rated, the oldest first, each [batch, n]."""
+
+    movies: tf.Tensor
+    """`movie_index`, int32, padded with the unknown movie."""
+    opinions: tf.Tensor
+    """By how many standard deviations of all ratings the user rated the movie above the user's own
+    mean, from -2 to 2, float32; 0 for padding."""
+    gaps: tf.Tensor
+    """Time since the rating before it: 1 + log2(1 + seconds), rounded down, below `GAPS`, int32; 0
+    for the first rating, for padding, and where a request names movies."""
+
+    @classmethod
+    def nothing(cls, batch: tf.Tensor | int) -> Past:
+        """Return histories of no movies."""
+        nothing = tf.zeros([batch, 0], tf.int32)
+        return cls(nothing, tf.cast(nothing, tf.float32), nothing)
+
+    def take(self, order: tf.Tensor) -> Past:
+        """Select movies of each row by position, int [batch, n]."""
+        return Past(*(tf.gather(column, order, axis=1, batch_dims=1) for column in self))
 
 
 @dataclass(frozen=True)
@@ -105,6 +130,7 @@ class Timelines(tf.Module):
         own = np.where(visible > 0, *means)
         self._own_means = _table(own, tf.float32, "own_means")
         self._opinions = _table(self._deviations(stars, own[owner]), tf.float32, "opinions")
+        self._gaps = _table(_gaps(time, owner), tf.uint8, "gaps")
         pairs = owner.astype(np.int64) * (h.unknown_movie + 1) + movie
         again = _repeated(pairs)
         self._again = _table(again, tf.bool, "again") if again.any() else None
@@ -121,9 +147,7 @@ class Timelines(tf.Module):
         deviations = (stars - means) / (self.star_deviation or 1.0)
         return np.clip(deviations, -OPINION_MAX, OPINION_MAX)
 
-    def recent(
-        self, users: tf.Tensor, ends: tf.Tensor, length: int | tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def recent(self, users: tf.Tensor, ends: tf.Tensor, length: int | tf.Tensor) -> Past:
         """Return the visible movies of `users` just before the positions `ends`, the oldest first.
 
         Args:
@@ -132,21 +156,17 @@ class Timelines(tf.Module):
             length: number of movies, at most.
 
         Returns:
-            `movie_index`, int32 [batch, length], padded on the left, and the opinions, float32
-            [batch, length]: by how many standard deviations of all ratings the user rated the movie
-            above the user's own mean, from -2 to 2; 0 for padding.
+            Columns [batch, length], padded on the left.
         """
         positions, inside = self._before(users, ends, length)
         return self._at(positions, inside)
 
-    def at(self, positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return movies and opinions, as `recent` does, at positions, int64, -1 for padding."""
+    def at(self, positions: tf.Tensor) -> Past:
+        """Return the movies at positions, int64, -1 for padding."""
         return self._at(tf.maximum(positions, 0), positions >= 0)
 
-    def latest(
-        self, users: tf.Tensor, length: int | tf.Tensor, as_judged: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the last movies of `users` and opinions, as `recent` does.
+    def latest(self, users: tf.Tensor, length: int | tf.Tensor, as_judged: tf.Tensor) -> Past:
+        """Return the last movies of `users`, as `recent` does.
 
         Args:
             users: int [batch].
@@ -158,8 +178,9 @@ class Timelines(tf.Module):
     def latest_stars(self, users: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the last movies of `users`, as `latest`, and their stars, NaN for padding."""
         positions, inside = self._latest(users, length, tf.zeros_like(users, tf.bool))
-        movies, _ = self._at(positions, inside)
-        return movies, tf.where(inside, tf.gather(self._stars, positions), np.nan)
+        return self._at(positions, inside).movies, tf.where(
+            inside, tf.gather(self._stars, positions), np.nan
+        )
 
     def ends_now(self, users: tf.Tensor) -> tf.Tensor:
         """Return the ends of the users' visible ratings, int64 [batch]."""
@@ -256,9 +277,12 @@ class Timelines(tf.Module):
             positions = tf.where(as_judged[:, None], positions, by_time)
         return positions, inside
 
-    def _at(self, positions: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        movies = tf.where(inside, tf.gather(self._movies, positions), self.unknown_movie)
-        return movies, tf.where(inside, tf.gather(self._opinions, positions), 0.0)
+    def _at(self, positions: tf.Tensor, inside: tf.Tensor) -> Past:
+        return Past(
+            tf.where(inside, tf.gather(self._movies, positions), self.unknown_movie),
+            tf.where(inside, tf.gather(self._opinions, positions), 0.0),
+            tf.where(inside, tf.cast(tf.gather(self._gaps, positions), tf.int32), 0),
+        )
 
     def _rated(self, users: tf.Tensor, as_judged: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows, positions = ranges(tf.gather(self._offsets, users), self._ends(users, as_judged))
@@ -279,6 +303,20 @@ def _means(
     sums = np.bincount(owner[rows], stars[rows].astype(np.float64), count)
     with np.errstate(invalid="ignore"):
         return sums / np.bincount(owner[rows], minlength=count)
+
+
+def _gaps(time: Int64, owner: Int32) -> Int32:
+    """Return `Past.gaps` of ratings in the order of their timelines, int32 [ratings].
+
+    Hidden ratings follow the visible ones, so that the first of them may be the earlier one: its
+    gap is not known.
+    """
+    gaps = np.zeros(len(time), np.int32)
+    since = np.diff(time)
+    known = (owner[1:] == owner[:-1]) & (since >= 0)
+    doublings = 1 + np.log2(1.0 + np.maximum(since, 0)).astype(np.int32)
+    gaps[1:] = np.where(known, np.minimum(doublings, GAPS - 1), 0)
+    return gaps
 
 
 def _repeated(pairs: Int64) -> npt.NDArray[np.bool_]:

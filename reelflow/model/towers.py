@@ -11,6 +11,7 @@ from reelflow.encoding.encoded import Tokens
 from reelflow.model.attention import TimelineEncoder
 from reelflow.model.layers import Bags, dense_layers, small
 from reelflow.model.sequences import Sequences
+from reelflow.model.timelines import GAPS, Past
 from reelflow.model.weights import MOVIES, USERS, Weight, numbered
 
 UNKNOWN_USER_RATE = 0.1
@@ -23,7 +24,9 @@ class QueryTower(keras.layers.Layer):
     Position weights w are learned, and so are embeddings h of watched movies apart from those of
     the candidate tower (as in SVD++, Koren 2008, section 4.1), and embeddings g of what an opinion
     o of them adds (`model.history_stars`). `model.query` drops the user or the history, or puts
-    causal self-attention in place of the sum (`attention.TimelineEncoder`); with
+    causal self-attention in place of the sum (`attention.TimelineEncoder`), whose movies also know
+    the time since the one before them, as in TiSASRec (Li et al. 2020, "Time interval aware
+    self-attention for sequential recommendation"), though by one embedding for each gap; with
     `model.user_features`, the embeddings of the user's attributes are added. Dense layers
     (`model.query_layers`) may follow the sum.
     """
@@ -77,6 +80,7 @@ class QueryTower(keras.layers.Layer):
                 self._opinion = keras.layers.Embedding(movies + 1, size, "zeros", name="opinion")
             if config.query == "sequence":
                 self._encoder = TimelineEncoder(config, self.history_length)
+                self._gap = keras.layers.Embedding(GAPS, size, "zeros", name="gap")
             else:
                 self._position_weights = self.add_weight(
                     name="position_weights",
@@ -104,8 +108,7 @@ class QueryTower(keras.layers.Layer):
     def call(
         self,
         users: tf.Tensor,
-        recent: tf.Tensor,
-        opinions: tf.Tensor,
+        past: Past,
         bag: tf.Tensor | None = None,
         training: bool | None = None,
     ) -> tf.Tensor:
@@ -113,9 +116,7 @@ class QueryTower(keras.layers.Layer):
 
         Args:
             users: `user_index`, int [batch].
-            recent: `movie_index` of the last movies, the newest last, int [batch, history_length],
-                padded on the left with the unknown movie.
-            opinions: of these movies (`Timelines.recent`), float32 [batch, history_length].
+            past: the last movies, [batch, history_length], padded on the left.
             bag: sums over all rated movies (`sums_of`), float32 [batch, size], or None.
             training: True hides some users and applies dropout.
 
@@ -124,14 +125,12 @@ class QueryTower(keras.layers.Layer):
         """
         history = None
         if self._encoder is not None:
-            known = recent != self._padding
-            encoded = self._encoder(self._felt(recent, opinions), known, training=training)
+            known = past.movies != self._padding
+            encoded = self._encoder(self._felt(past), known, training=training)
             history = tf.where(known[:, -1:], encoded[:, -1], 0.0)
         elif self.history_length:
-            weights = tf.cast(recent != self._padding, tf.float32) * self._position_weights
-            history = tf.einsum("bh,bhd->bd", weights, self._history(recent))
-            if self._opinion is not None:
-                history += tf.einsum("bh,bhd->bd", weights * opinions, self._opinion(recent))
+            known = tf.cast(past.movies != self._padding, tf.float32)
+            history = tf.einsum("bh,bhd->bd", known * self._position_weights, self._felt(past))
         return self._sum(users, history, bag, training)
 
     def along(
@@ -158,21 +157,22 @@ class QueryTower(keras.layers.Layer):
         elif self.history_length:
             ages = sequences.ages()
             if without_targets:
-                itself = sequences.movies[:, None, :] == sequences.targets[:, :, None]
+                itself = sequences.past.movies[:, None, :] == sequences.targets[:, :, None]
                 ages = tf.where(itself, -1, ages)
             # By age, and a zero for what is no part of a history.
             by_age = tf.concat([[0.0], tf.reverse(self._position_weights, [0])], axis=0)
             weights = tf.gather(by_age, ages + 1)
-            movies = self._felt(sequences.movies, sequences.opinions)
-            history = tf.matmul(weights, movies)
+            history = tf.matmul(weights, self._felt(sequences.past))
             history = tf.reshape(history, [-1, history.shape[2]])
         return self._sum(tf.reshape(sequences.users, [-1]), history, bag, training)
 
-    def _felt(self, movies: tf.Tensor, opinions: tf.Tensor) -> tf.Tensor:
-        """Embed past movies with what the user's opinion adds, float32 [rows, n, size]."""
-        embedded = self._history(movies)
+    def _felt(self, past: Past) -> tf.Tensor:
+        """Embed past movies with what opinions and gaps add, float32 [rows, n, size]."""
+        embedded = self._history(past.movies)
         if self._opinion is not None:
-            embedded += opinions[:, :, None] * self._opinion(movies)
+            embedded += past.opinions[:, :, None] * self._opinion(past.movies)
+        if self._encoder is not None:
+            embedded += self._gap(past.gaps)
         return embedded
 
     def _encoded_along(
@@ -184,8 +184,8 @@ class QueryTower(keras.layers.Layer):
         does not know.
         """
         encoded = encoder(
-            self._felt(sequences.movies, sequences.opinions),
-            sequences.movies != self._padding,
+            self._felt(sequences.past),
+            sequences.past.movies != self._padding,
             sequences.owners(),
             training=training,
         )
@@ -246,7 +246,7 @@ class QueryTower(keras.layers.Layer):
         return tf.gather(products, rated, axis=1, batch_dims=1) * scale
 
     def shares(
-        self, users: tf.Tensor, recent: tf.Tensor, opinions: tf.Tensor, candidates: tf.Tensor
+        self, users: tf.Tensor, past: Past, candidates: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Split scores into contributions of the history and a rest, which sum to the score.
 
@@ -255,45 +255,39 @@ class QueryTower(keras.layers.Layer):
 
         Args:
             users: as for a call, outside of training.
-            recent: as for a call, outside of training.
-            opinions: as for a call, outside of training.
+            past: as for a call, outside of training.
             candidates: one for each query, float32 [batch, size + 1].
 
         Returns:
-            Contribution of each movie of `recent`, float32 [batch, history_length], 0 for padding;
+            Contribution of each movie of `past`, float32 [batch, history_length], 0 for padding;
             and the rest, float32 [batch]: the user's own embedding, the candidate's bias, and
             behind dense layers also the effects of several movies together.
         """
         if self._layers is not None or self._encoder is not None:
-            return self._shares_by_leaving_out(users, recent, opinions, candidates)
+            return self._shares_by_leaving_out(users, past, candidates)
         embedding, rest = candidates[:, :-1], candidates[:, -1]
         if self._knows_users:
             rest += tf.reduce_sum(self._user_side(users) * embedding, axis=1)
         if not self.history_length:
-            return tf.zeros_like(recent, tf.float32), rest
-        known = tf.cast(recent != self._padding, tf.float32)
-        products = tf.einsum("bhd,bd->bh", self._history(recent), embedding)
-        if self._opinion is not None:
-            felt = tf.einsum("bhd,bd->bh", self._opinion(recent), embedding)
-            products += opinions * felt
+            return tf.zeros_like(past.opinions), rest
+        known = tf.cast(past.movies != self._padding, tf.float32)
+        products = tf.einsum("bhd,bd->bh", self._felt(past), embedding)
         return known * self._position_weights * products, rest
 
     def _shares_by_leaving_out(
-        self, users: tf.Tensor, recent: tf.Tensor, opinions: tf.Tensor, candidates: tf.Tensor
+        self, users: tf.Tensor, past: Past, candidates: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        scores = tf.reduce_sum(self(users, recent, opinions) * candidates, axis=1)
+        scores = tf.reduce_sum(self(users, past) * candidates, axis=1)
         if not self.history_length:
-            return tf.zeros_like(recent, tf.float32), scores
+            return tf.zeros_like(past.opinions), scores
         left_out = tf.eye(self.history_length, dtype=tf.bool)[None]
-        others = tf.where(left_out, self._padding, recent[:, None, :])
-        queries = self(
-            tf.repeat(users, self.history_length),
-            tf.reshape(others, [-1, self.history_length]),
-            tf.repeat(opinions, self.history_length, axis=0),
-        )
+        others = tf.where(left_out, self._padding, past.movies[:, None, :])
+        others = tf.reshape(others, [-1, self.history_length])
+        repeated = Past(*(tf.repeat(column, self.history_length, axis=0) for column in past))
+        queries = self(tf.repeat(users, self.history_length), repeated._replace(movies=others))
         queries = tf.reshape(queries, [-1, self.history_length, candidates.shape[1]])
         without = tf.einsum("bhd,bd->bh", queries, candidates)
-        known = tf.cast(recent != self._padding, tf.float32)
+        known = tf.cast(past.movies != self._padding, tf.float32)
         shares = known * (scores[:, None] - without)
         return shares, scores - tf.reduce_sum(shares, axis=1)
 
@@ -310,6 +304,7 @@ class QueryTower(keras.layers.Layer):
                 named["position_weights"] = Weight(self._position_weights)
             else:
                 named |= numbered("encoder", self._encoder.weights)
+                named["gap"] = Weight(self._gap.embeddings)
             if self._opinion is not None:
                 named["opinion"] = Weight(self._opinion.embeddings, MOVIES)
         if self._bag is not None:

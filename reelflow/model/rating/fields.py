@@ -12,6 +12,7 @@ import tf_keras as keras
 
 from reelflow.encoding.encoded import EncodedData, Int32, Tokens
 from reelflow.model.candidates import CandidateTower, genre_shares
+from reelflow.model.timelines import Past
 from reelflow.model.towers import QueryTower
 from reelflow.model.weights import GENRES, MOVIES, UNNAMED, USERS, YEARS, Weight
 
@@ -197,6 +198,4 @@ class TowerEmbeddings(keras.layers.Layer):
         return self._queries(users, False)[:, None], movies[:, None]
 
     def _queries(self, users: tf.Tensor, training: bool | None) -> tf.Tensor:
-        no_history = tf.zeros([tf.size(users), 0], tf.int32)
-        opinions = tf.zeros([tf.size(users), 0])
-        return self._query_tower(users, no_history, opinions, training=training)[:, :-1]
+        return self._query_tower(users, Past.nothing(tf.size(users)), training=training)[:, :-1]

@@ -138,6 +138,16 @@ def test_signatures_answer_and_explain_by_leaving_out() -> None:
     assert {movie for movie in reasons[f.MOVIE_ID][0].tolist() if movie} == {b"m01", b"m02"}
 
 
+def test_gaps_tell_movies_apart() -> None:
+    data = encoded(ROWS, movies=MOVIES)
+    joint = untrained(data, **ORDER)
+    tower, users = joint.query_tower, tf.range(9)
+    past = joint.timelines.recent(users, joint.timelines.ends_now(users), tower.history_length)
+    before = tower(users, past).numpy()
+    slower = tower(users, past._replace(gaps=past.gaps + 1)).numpy()
+    assert np.abs(slower - before).max() > 1e-4
+
+
 def test_a_later_model_may_begin_with_all_of_its_weights() -> None:
     joint = untrained(encoded(ROWS, movies=MOVIES), **ORDER)
     kept = {id(weight.variable) for weight in joint.query_tower.named_weights().values()}

@@ -12,6 +12,7 @@ import tensorflow as tf
 from reelflow.model.final_order import FinalOrder, Weights, retrieval_ranks
 from reelflow.model.ranking import LOWEST
 from reelflow.model.terms import Asked
+from reelflow.model.timelines import Past
 from reelflow.saved_model.contract import BLEND, BY_STARS, ORDERS, RETRIEVAL
 
 MOVIES, USERS = 40, 6
@@ -60,8 +61,7 @@ def _asked(popular: bool = False) -> Asked:
     none = tf.zeros([0], tf.int32)
     return Asked(
         users=tf.range(USERS),
-        recent=tf.zeros([USERS, 0], tf.int32),
-        opinions=tf.zeros([USERS, 0]),
+        recent=Past.nothing(USERS),
         rated_rows=none,
         rated_movies=none,
         rated_opinions=tf.zeros([0]),

@@ -12,6 +12,7 @@ from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.items import ItemLearner, ItemWeights, LinearItems
 from reelflow.model.terms import Asked
+from reelflow.model.timelines import Past
 from tests.encoded_data import encoded, random_rows
 
 MOVIES = 18
@@ -42,11 +43,9 @@ def asked_of(
 ) -> Asked:
     """Requests by row, movie and opinion of what their users have rated, and by its age."""
     rows, movies, opinions = zip(*rated, strict=True) if rated else ([], [], [])
-    nothing = tf.zeros([batch, 0])
     return Asked(
         users=tf.range(batch),
-        recent=tf.cast(nothing, tf.int32),
-        opinions=nothing,
+        recent=Past.nothing(batch),
         rated_rows=tf.constant(rows, tf.int32),
         rated_movies=tf.constant(movies, tf.int32),
         rated_opinions=tf.constant(opinions, tf.float32),

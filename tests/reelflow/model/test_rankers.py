@@ -15,6 +15,7 @@ from reelflow.model.rankers import MixRanker
 from reelflow.model.ranking import LOWEST
 from reelflow.model.tasks import JointModel
 from reelflow.model.terms import Asked
+from reelflow.model.timelines import Past
 from tests.encoded_data import encoded, random_rows, user_vocabulary
 from tests.reelflow.model.untrained import SMALL, untrained
 
@@ -43,8 +44,11 @@ def _asked() -> Asked:
     rows = [(at, m) for at, (_, movies, _) in enumerate(HISTORIES) for m in movies]
     return Asked(
         users=users,
-        recent=tf.constant([row[-LENGTH:] for row in recent]),
-        opinions=tf.constant([row[-LENGTH:] for row in felt], tf.float32),
+        recent=Past(
+            tf.constant([row[-LENGTH:] for row in recent]),
+            tf.constant([row[-LENGTH:] for row in felt], tf.float32),
+            tf.zeros([len(HISTORIES), LENGTH], tf.int32),
+        ),
         rated_rows=tf.constant([at for at, _ in rows]),
         rated_movies=tf.constant([movie for _, movie in rows]),
         rated_opinions=tf.constant([o for _, _, opinions in HISTORIES for o in opinions]),
@@ -83,7 +87,7 @@ def test_scores_are_both_parts_in_standard_deviations(config: dict[str, Any]) ->
         if joint.query_tower.uses_bag:
             rows = tf.zeros([len(movies)], tf.int32)
             bag = joint.query_tower.sums_at(rows, tf.constant(movies, tf.int32), tf.constant(1))
-        inputs = asked.recent[at : at + 1], asked.opinions[at : at + 1], bag
+        inputs = Past(*(column[at : at + 1] for column in asked.recent)), bag
         query = joint.query_tower(tf.constant([user]), *inputs).numpy()[0]
         towers = candidates @ query
         if user == UNKNOWN_USER and not movies:
@@ -109,8 +113,7 @@ def test_a_user_id_tower_leaves_new_users_to_the_items() -> None:
     """And to popularity, which stands in for what the towers cannot know."""
     ranker, joint = _ranker(query="user_id")
     asked = _asked()
-    nothing = tf.zeros([len(HISTORIES), 0])
-    asked = replace(asked, recent=tf.cast(nothing, tf.int32), opinions=nothing)
+    asked = replace(asked, recent=Past.nothing(len(HISTORIES)))
     scores = ranker.scores(asked).numpy()
     popular = _z(np.log(joint.popularity.numpy()))
     items = ranker.parts(asked)["items"].numpy()

@@ -12,6 +12,7 @@ from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.model.seen import SeenMovies
 from reelflow.model.timelines import (
+    GAPS,
     OPINION_MAX,
     Batches,
     Histories,
@@ -43,7 +44,7 @@ def test_recent_movies_are_the_tail_of_the_history(
     data: EncodedData, timelines: Timelines, length: int
 ) -> None:
     for split in (data.train, data.test):
-        found, opinions = timelines.recent(split.user_index, split.history_end, length)
+        found, opinions, _ = timelines.recent(split.user_index, split.history_end, length)
         assert found.shape == opinions.shape == (len(split), length)
         assert found.dtype == tf.int32
         assert opinions.dtype == tf.float32
@@ -51,6 +52,15 @@ def test_recent_movies_are_the_tail_of_the_history(
             history = data.train.movie_index[data.offsets[user] : end].tolist()
             wanted = history[-length:] if length else []
             assert row.tolist() == [UNKNOWN] * (length - len(wanted)) + wanted
+
+
+def test_gaps_are_doublings_of_the_time_since() -> None:
+    """The first movie has none, and a request's own history neither."""
+    times = [100, 100, 101, 103, 110, 1 << 40]
+    data = encoded([("a", f"m{at:02d}", 3.0, time) for at, time in enumerate(times)], movies=MOVIES)
+    timelines = Timelines(Histories.of_train(data))
+    gaps = timelines.recent(tf.constant([0]), tf.constant([6], tf.int64), 7).gaps
+    np.testing.assert_array_equal(gaps, [[0, 0, 1, 2, 2, 4, GAPS - 1]])
 
 
 def test_ends_now_are_the_ends_of_the_slices(data: EncodedData, timelines: Timelines) -> None:
@@ -169,7 +179,7 @@ def test_latest_movies_are_the_last_in_time_of_those_that_may_be_known(
 ) -> None:
     users = everything.users
     hide = tf.fill(tf.shape(users), as_judged)
-    movies, opinions = (x.numpy() for x in everything.timelines.latest(users, length, hide))
+    movies, opinions, _ = (x.numpy() for x in everything.timelines.latest(users, length, hide))
     for at, user in enumerate(users.numpy()):
         rows = everything.rows(user, as_judged)[-length:]
         padding = length - len(rows)
@@ -193,7 +203,7 @@ def test_latest_stars_are_of_all_ratings(everything: Everything) -> None:
 def test_each_request_has_its_own_knowledge(everything: Everything) -> None:
     user = everything.names.index("new both")
     users, hide = tf.constant([user, user]), tf.constant([True, False])
-    movies, _ = everything.timelines.latest(users, 9, hide)
+    movies, *_ = everything.timelines.latest(users, 9, hide)
     for row, as_judged in zip(movies.numpy(), (True, False), strict=True):
         known = [MOVIES.index(r[1]) for r in everything.rows(user, as_judged)]
         assert [movie for movie in row if movie != UNKNOWN] == known

@@ -14,6 +14,7 @@ from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import Tokens
 from reelflow.model.candidates import CandidateTower, genre_shares
 from reelflow.model.layers import Bags
+from reelflow.model.timelines import Past
 from reelflow.model.towers import QueryTower
 from tests.encoded_data import Movie, encoded
 
@@ -26,16 +27,20 @@ def _query_tower(query: str = "both", **config: Any) -> QueryTower:
     tower = QueryTower(
         USERS, MOVIES, LENGTH, ModelConfig(embedding_size=SIZE, query=query, **config)
     )
-    tower(tf.constant([0]), *_nothing(tower, 1))
+    tower(tf.constant([0]), _past(tf.fill([1, tower.history_length], MOVIES)))
     for weight in tower.trainable_weights:
         weight.assign(np.random.default_rng(1).normal(size=weight.shape))
     return tower
 
 
-def _nothing(tower: QueryTower, rows: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Last movies and opinions of users without any."""
-    shape = [rows, tower.history_length]
-    return tf.fill(shape, MOVIES), tf.zeros(shape)
+def _past(movies: Any, opinions: Any = None, gaps: Any = None) -> Past:
+    """Last movies; without opinions and gaps, unless they are given."""
+    movies = tf.constant(movies, tf.int32)
+    return Past(
+        movies,
+        tf.zeros(movies.shape) if opinions is None else tf.constant(opinions),
+        tf.zeros_like(movies) if gaps is None else tf.constant(gaps),
+    )
 
 
 def _weights(tower: keras.layers.Layer) -> dict[str, np.ndarray]:
@@ -54,7 +59,7 @@ def test_query_is_the_user_and_the_weighted_history(stars: bool) -> None:
     table = _weights(tower)
     users = np.array([3, 0, USERS])
     bag = np.random.default_rng(4).normal(size=(3, SIZE)).astype(np.float32)
-    inputs = tf.constant(users), tf.constant(RECENT), tf.constant(OPINIONS)
+    inputs = tf.constant(users), _past(RECENT, OPINIONS)
     for extra in (None, bag):
         found = tower(*inputs, extra).numpy()
         for row, user in enumerate(users):
@@ -73,15 +78,15 @@ def test_query_is_the_user_and_the_weighted_history(stars: bool) -> None:
 
 def test_opinions_add_nothing_before_they_are_learned() -> None:
     tower = QueryTower(USERS, MOVIES, LENGTH, ModelConfig(embedding_size=SIZE))
-    inputs = tf.constant([3, 0, 1]), tf.constant(RECENT)
+    users = tf.constant([3, 0, 1])
     np.testing.assert_array_equal(
-        tower(*inputs, tf.constant(OPINIONS)), tower(*inputs, tf.zeros([3, LENGTH]))
+        tower(users, _past(RECENT, OPINIONS)), tower(users, _past(RECENT))
     )
 
 
 def test_padding_does_not_count() -> None:
     tower = _query_tower()
-    inputs = tf.constant([1]), tf.constant([[MOVIES, MOVIES, 2]]), tf.zeros([1, LENGTH])
+    inputs = tf.constant([1]), _past([[MOVIES, MOVIES, 2]])
     before = tower(*inputs).numpy()
     history = next(w for w in tower.weights if "history" in w.name)
     changed = history.numpy()
@@ -141,8 +146,7 @@ def test_what_a_query_knows(query: str, knows_user: bool, knows_history: bool) -
 
     def ask(user: int, movie: int) -> np.ndarray:
         recent = [[MOVIES, MOVIES, movie]] if tower.history_length else [[]]
-        opinions = tf.zeros([1, tower.history_length])
-        return tower(tf.constant([user]), tf.constant(recent, tf.int32), opinions).numpy()
+        return tower(tf.constant([user]), _past(recent)).numpy()
 
     assert tower.uses_histories is tower.uses_bag is knows_history
     assert tower.history_length == (LENGTH if knows_history else 0)
@@ -153,19 +157,19 @@ def test_what_a_query_knows(query: str, knows_user: bool, knows_history: bool) -
 def test_the_newest_movie_weighs_most_at_first() -> None:
     config = ModelConfig(embedding_size=SIZE)
     tower = QueryTower(USERS, MOVIES, LENGTH, config)
-    tower(tf.constant([0]), *_nothing(tower, 1))
+    tower(tf.constant([0]), _past(tf.fill([1, tower.history_length], MOVIES)))
     np.testing.assert_allclose(_weights(tower)["position_weights:0"], [1 / 3, 1 / 2, 1])
 
 
 def test_training_hides_some_users_and_drops_out() -> None:
     tower = _query_tower(query_dropout=0.0)
-    users, nothing = tf.fill([4000], 2), _nothing(tower, 4000)
-    found = tower(users, *nothing, training=True).numpy()[:, :-1]
+    users, nothing = tf.fill([4000], 2), _past(tf.fill([4000, LENGTH], MOVIES))
+    found = tower(users, nothing, training=True).numpy()[:, :-1]
     table = _weights(tower)["user"]
     hidden = (found == table[USERS]).all(axis=1)
     assert ((found == table[2]).all(axis=1) | hidden).all()
     assert hidden.mean() == pytest.approx(0.1, abs=0.02)
-    dropped = _query_tower(query_dropout=0.5)(users, *nothing, training=True).numpy()
+    dropped = _query_tower(query_dropout=0.5)(users, nothing, training=True).numpy()
     assert (dropped[:, :-1] == 0).mean() == pytest.approx(0.5, abs=0.03)
     assert (dropped[:, -1] == 1).all()
 
@@ -223,15 +227,14 @@ def test_movies_that_nobody_rated_stand_where_their_features_put_them() -> None:
 
 def test_dense_layers_end_in_the_size_of_the_last() -> None:
     query = _query_tower(query_layers=(6, 3), candidate_layers=(3,))
-    inputs = tf.constant([0, 1]), tf.constant([[MOVIES, 2, 4], [MOVIES, MOVIES, 1]])
-    opinions = tf.constant(OPINIONS[:2])
-    found = query(*inputs, opinions).numpy()
+    inputs = tf.constant([0, 1]), _past([[MOVIES, 2, 4], [MOVIES, MOVIES, 1]], OPINIONS[:2])
+    found = query(*inputs).numpy()
     table = {w.name: w.numpy() for w in query.weights}
     first, last = ("query_layers/dense_0", "query_layers/dense_1")
     plain = _query_tower()
     for mine, theirs in zip(plain.weights, query.weights, strict=False):
         mine.assign(theirs)
-    hidden = plain(*inputs, opinions).numpy()[:, :-1]
+    hidden = plain(*inputs).numpy()[:, :-1]
     kernels = {name: next(v for k, v in table.items() if k.endswith(name)) for name in (
         f"{first}/kernel:0", f"{first}/bias:0", f"{last}/kernel:0", f"{last}/bias:0"
     )}  # fmt: skip
@@ -253,14 +256,14 @@ def test_layers_drop_out_in_training_only() -> None:
 def test_shares_and_rest_sum_to_the_score(layers: dict[str, Any]) -> None:
     tower = _query_tower(**layers)
     users = tf.constant([3, 0, USERS])
-    recent, opinions = tf.constant(RECENT), tf.constant(OPINIONS)
+    past = _past(RECENT, OPINIONS)
     candidates = tf.constant(np.random.default_rng(3).normal(size=(3, SIZE + 1)), tf.float32)
-    shares, rest = (x.numpy() for x in tower.shares(users, recent, opinions, candidates))
-    scores = tf.reduce_sum(tower(users, recent, opinions) * candidates, axis=1).numpy()
+    shares, rest = (x.numpy() for x in tower.shares(users, past, candidates))
+    scores = tf.reduce_sum(tower(users, past) * candidates, axis=1).numpy()
     np.testing.assert_allclose(shares.sum(axis=1) + rest, scores, rtol=1e-4)
-    assert (shares[recent.numpy() == MOVIES] == 0).all()
+    assert (shares[RECENT == MOVIES] == 0).all()
     # A movie's share is what the score loses without it.
-    without = tower(users, tf.constant([[MOVIES, MOVIES, 4]] * 3), opinions)
+    without = tower(users, _past([[MOVIES, MOVIES, 4]] * 3, OPINIONS))
     lost = scores[0] - float(tf.reduce_sum(without[0] * candidates[0]))
     assert shares[0, 1] == pytest.approx(lost, rel=1e-3)
 
@@ -280,7 +283,7 @@ ATTRIBUTES = Tokens.from_pairs(WORDS, np.array([0, 0, 2]), np.array([0, 1, 1]), 
 def test_attributes_are_part_of_the_query_and_frozen_they_stay(query: str) -> None:
     config = ModelConfig(embedding_size=SIZE, query=query)
     tower = QueryTower(USERS, MOVIES, LENGTH, config, ATTRIBUTES)
-    inputs = tf.range(USERS + 1), *_nothing(tower, USERS + 1)
+    inputs = tf.range(USERS + 1), _past(tf.fill([USERS + 1, LENGTH], MOVIES))
     tower(*inputs)
     for weight in tower.trainable_weights:
         weight.assign(np.random.default_rng(1).normal(size=weight.shape))

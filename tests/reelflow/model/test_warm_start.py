@@ -29,6 +29,7 @@ HEADS: list[dict[str, Any]] = [
     {"rating_head": "like", "rating_layers": (5,)},
     {"rating_head": "mlp", "query": "user_id", "rating_share_embeddings": True},
     {"query_layers": (5,), "candidate_layers": (5,)},
+    {"query": "sequence", "history_stars": True},
     {"query": "history", "movie_bias": False, "rating_day_effects": False},
     {"retrieval_weight": 0.0},
     {"rating_weight": 0.0},
