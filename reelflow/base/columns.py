@@ -76,6 +76,7 @@ TOWERS: Final = "towers"
 ITEMS: Final = "items"  # a linear model of which movies are rated by the same users
 SPECTRAL: Final = "spectral"  # the main directions in which users differ
 DIRECTED: Final = "directed"  # a linear model of which movies follow which
+NEIGHBOURS: Final = "neighbours"  # a linear model of what is rated around the same time
 
 # Inputs and outputs of the serving signatures.
 HISTORY: Final = "history"

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from reelflow.config.data import Section
 
-Term = Literal["towers", "items", "spectral", "directed"]
+Term = Literal["towers", "items", "spectral", "directed", "neighbours"]
 """Terms of the retrieval score."""
 Positive = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 Layers = tuple[Annotated[int, Field(ge=1, le=4096)], ...]
@@ -42,8 +42,9 @@ class ModelConfig(Section):
     liked."""
     item_movies: Annotated[int, Field(ge=0, le=20_000)] = 4096
     """Most rated movies between which the linear models beside the towers learn weights: `items`
-    (EASE), `spectral` (the leading eigenvectors) and `directed` (which movies follow which, 4,096
-    of them at most); time grows with the cube, size with the square. 0 leaves them out."""
+    (EASE), `spectral` (the leading eigenvectors), and `directed` (which movies follow which) or
+    `neighbours` (what is rated around the same time), of 4,096 at most; time grows with the cube,
+    size with the square. 0 leaves them out."""
     item_ridge: Positive = (300.0, 100.0, 1000.0)
     """L2 regularisations of `items` to choose from on the validation ratings."""
     item_half_life: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = (
@@ -56,8 +57,8 @@ class ModelConfig(Section):
     item_opinion: Annotated[
         tuple[Annotated[float, Field(ge=0, le=0.5)], ...], Field(min_length=1)
     ] = (0.25, 0.0)
-    """Values to choose from: by how much a rated movie counts more in `items` and `spectral` for
-    each standard deviation that the user rated it above the user's own mean, and less below."""
+    """Values to choose from: by how much a rated movie counts more in all of them but `directed`
+    for each standard deviation that the user rated it above the user's own mean, and less below."""
     spectral_size: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (
         32,
         16,
@@ -68,6 +69,9 @@ class ModelConfig(Section):
     directed_ridge: Positive = (100.0, 300.0)
     """L2 regularisations of `directed` to choose from; without times, and where validation does not
     come after train, there is no such term."""
+    neighbour_ridge: Positive = (30.0,)
+    """L2 regularisations of `neighbours` to choose from; without times, and where validation comes
+    after train, there is no such term."""
     candidates: Annotated[int, Field(ge=10)] = 100
     """Movies that retrieval finds, to be put into their final order."""
     blend_weight: Annotated[float, Field(ge=0)] | None = None

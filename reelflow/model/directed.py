@@ -24,6 +24,7 @@ class DirectedLearner(Learner):
     """Sums over users' sequences, from which weights are solved for any ridge."""
 
     name: ClassVar[str] = DIRECTED
+    by_time: ClassVar[bool | None] = True
 
     def __init__(self, data: EncodedData, config: ModelConfig) -> None:
         """Sum over users.

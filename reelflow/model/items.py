@@ -211,10 +211,15 @@ class MatrixTerm(HistoryTerm):
 
 
 class LinearItems(MatrixTerm):
-    """EASE on the whole history."""
+    """One matrix on the whole history, of EASE for one."""
 
     def __init__(
-        self, learned: ItemWeights, catalogue: int, opinion: float, half_life: float = 0.0
+        self,
+        learned: ItemWeights,
+        catalogue: int,
+        opinion: float,
+        half_life: float = 0.0,
+        name: str = ITEMS,
     ) -> None:
         """Make the tables.
 
@@ -223,8 +228,9 @@ class LinearItems(MatrixTerm):
             catalogue: number of movies; also the index of padding.
             opinion: as for `history_values`.
             half_life: as for `history_values`.
+            name: of the term.
         """
-        super().__init__(ITEMS, learned.movies, [learned.weights], catalogue)
+        super().__init__(name, learned.movies, [learned.weights], catalogue)
         self._opinion, self._half_life = opinion, half_life
 
     def values(self, asked: Asked) -> Sequence[tf.Tensor]:

@@ -7,7 +7,7 @@ They also choose the weight of the predicted like in the final order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from reelflow.base.columns import DIRECTED, ITEMS, SPECTRAL, TEST, TOWERS, VALIDATION
+from reelflow.base.columns import (
+    DIRECTED,
+    ITEMS,
+    NEIGHBOURS,
+    SPECTRAL,
+    TEST,
+    TOWERS,
+    VALIDATION,
+)
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encode import is_split_by_time
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
@@ -23,6 +31,7 @@ from reelflow.model.directed import DirectedLearner
 from reelflow.model.final_order import Weights
 from reelflow.model.items import HALF_LIFE, ItemLearner
 from reelflow.model.mix_search import Block, MixSearch, Ranks, choose_mix, is_as_good, ranking_gains
+from reelflow.model.neighbours import NeighbourLearner
 from reelflow.model.rankers import Towers
 from reelflow.model.signatures import Mixture, ServingModel
 from reelflow.model.spectral import SpectralLearner
@@ -31,10 +40,11 @@ from reelflow.model.terms import Asked, Learner, Settings, Term
 from reelflow.model.timelines import sample_rows
 from reelflow.saved_model.files import ChosenMix, ChosenWeight, MixTrial, WeightTrial
 
-LEARNERS: Final[Mapping[str, Callable[[EncodedData, ModelConfig], Learner]]] = {
+LEARNERS: Final[Mapping[str, type[Learner]]] = {
     ITEMS: ItemLearner,
     SPECTRAL: SpectralLearner,
     DIRECTED: DirectedLearner,
+    NEIGHBOURS: NeighbourLearner,
 }
 """Closed-form terms by name, in the order in which their settings are chosen."""
 FALLBACK_MIX: Final[Mapping[str, float]] = {TOWERS: 0.5, ITEMS: 0.5}
@@ -188,14 +198,15 @@ class _Search:
         """Return the learners of the terms that may weigh."""
         if not self._config.item_movies:
             return {}
-        by_time = self._data.sizes.has_timestamps and is_split_by_time(self._data)
-        return {
-            name: learner(self._data, self._config)
-            for name, learner in LEARNERS.items()
-            # The next movie says nothing of movies that are held out at random.
-            if (set_by_hand is None and (by_time or name != DIRECTED))
-            or (set_by_hand or {}).get(name)
-        }
+        if set_by_hand is not None:
+            wanted = {name for name in LEARNERS if set_by_hand.get(name)}
+        else:
+            # The next movie says nothing of movies that are held out at random. Without times
+            # nothing is next, or near.
+            suits = (None, is_split_by_time(self._data))[: 1 + self._data.sizes.has_timestamps]
+            wanted = {name for name in LEARNERS if LEARNERS[name].by_time in suits}
+        learners = LEARNERS.items()
+        return {name: make(self._data, self._config) for name, make in learners if name in wanted}
 
     def _rows_of_mix(self) -> EncodedRatings:
         """Draw the rows that mixtures are measured on."""

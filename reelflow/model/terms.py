@@ -13,6 +13,8 @@ from typing import ClassVar
 
 import tensorflow as tf
 
+from reelflow.config import ModelConfig
+from reelflow.encoding.encoded import EncodedData
 from reelflow.model.timelines import Past
 
 Settings = Mapping[str, float]
@@ -84,9 +86,16 @@ class Learner(ABC):
 
     name: ClassVar[str]
     """Of the term."""
+    by_time: ClassVar[bool | None] = None
+    """True for a term of splits by time alone, False for one of others, of which the order of
+    ratings is known; None: of all splits."""
     options: Mapping[str, Sequence[float]]
     """Name of a setting to its values, from which validation ratings choose, one setting after the
     other; the first ones where nothing can be chosen."""
+
+    @abstractmethod
+    def __init__(self, data: EncodedData, config: ModelConfig) -> None:
+        """Prepare what all settings share, from the train ratings, by the section `model`."""
 
     @property
     def default(self) -> Settings:

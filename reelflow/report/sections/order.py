@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reelflow.base.columns import DIRECTED, ITEMS, SPECTRAL, TOWERS
+from reelflow.base.columns import DIRECTED, ITEMS, NEIGHBOURS, SPECTRAL, TOWERS
 from reelflow.base.metrics import LIKED, METRICS, RAW, UNSEEN, Scope, label_at
 from reelflow.evaluation.results import Results
 from reelflow.report.blocks import Block, Figure, Section, Table, Text
@@ -38,6 +38,7 @@ TERM_LABELS = {
     ITEMS: "what is rated by the same users",
     SPECTRAL: "the main directions of taste",
     DIRECTED: "what follows",
+    NEIGHBOURS: "what is rated around the same time",
 }
 """Terms of retrieval in words."""
 

@@ -47,7 +47,7 @@ def served(
     learners = [one(data, section) for one in LEARNERS.values()]
     settings = {"half_life": 3.0, "opinion": 0.25, "size": 3, "ridge": 5.0}
     terms = {one.name: one.learn({**one.default, **settings}) for one in learners}
-    weights = {"towers": 0.4, "items": 0.3, "spectral": 0.1, "directed": 0.2}
+    weights = {"towers": 0.4, "items": 0.3, "spectral": 0.1, "directed": 0.1, "neighbours": 0.1}
     mixture = Mixture(terms, weights, 0.6)
     return ServingModel(joint, data, users, mixture, section, hidden)
 
