@@ -49,6 +49,10 @@ verify-flink: $(READY) ## Run Beam on a local Flink cluster that loses machines,
 verify-debian: ## Run the end-to-end test on TFX 1.21 in a Debian 13 root; as root, minutes, 10 GB
 	@tests/debian13/run.sh $(ARGS)
 
+.PHONY: soak
+soak: $(READY) ## Take 200 scheduled turns with faults, and print a table; half an hour; ARGS="--turns 40"
+	@$(VENV)/bin/python -u -m tests.soak $(ARGS)
+
 .PHONY: bench
 bench: $(READY) ## Measure speed in short forms, a few minutes in all; docs/performance.md has the long ones
 	@for name in ingest evaluation serving training losses pipeline scale; do \

@@ -16,6 +16,8 @@ from tfx.utils import io_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import DataBlessing, Drift, Quarantine
+from reelflow.base.common import send_notice
+from reelflow.config import DataGateConfig
 from reelflow.data.ingest import gate
 from reelflow.data.ingest.results import QUARANTINE_FILE, DriftReport, IngestSummary
 
@@ -27,6 +29,7 @@ def DataGate(
     quarantine: InputArtifact[Quarantine],
     blessing: OutputArtifact[DataBlessing],
     max_quarantined: Parameter[float],
+    bounds: Parameter[str] = "{}",
     drift: InputArtifact[Drift] = None,
     max_drift: Parameter[float] = None,
 ) -> None:
@@ -40,6 +43,7 @@ def DataGate(
         quarantine: ExampleGen's counts and damaged rows.
         blessing: gets `blessing.json`: the rows by split, the damaged rows by reason, warnings.
         max_quarantined: share of the rows that may be quarantined, 0 to 1.
+        bounds: the section `data_gate` as JSON.
         drift: SpanDrift's report, if the data have spans.
         max_drift: largest drift of a column that may pass, 0 to 1; None: any.
 
@@ -57,9 +61,12 @@ def DataGate(
         max_quarantined,
         None if drift is None else DriftReport.read(drift.uri),
         max_drift,
+        DataGateConfig.model_validate_json(bounds),
     )
     for warning in warnings:
         logging.warning("%s", warning)
+        if warning.kind == "span":
+            send_notice(str(warning))
     content = {
         "blessed": True,
         "rows": summary.rows.model_dump(),

@@ -39,7 +39,7 @@ RUN_FN: Final = "components.trainer.run_fn"
 TUNER_FN: Final = "components.tuner.tuner_fn"
 
 # A model does not depend on where things run and go.
-_NOT_OF_THE_MODEL: Final = {"beam", "push", "registry", "keep", "kubeflow"}
+_NOT_OF_THE_MODEL: Final = {"data_gate", "beam", "push", "registry", "keep", "kubeflow"}
 
 
 def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> tfx.dsl.Pipeline:
@@ -101,6 +101,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
     data_gate = DataGate(
         **verdicts,
         max_quarantined=config.data.max_quarantined,
+        bounds=config.data_gate.model_dump_json(),
         max_drift=config.data.max_drift if span_drift else None,
     )
     transform = Transform(

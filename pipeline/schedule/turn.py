@@ -24,6 +24,7 @@ from reelflow.config.loading import config_hash
 from reelflow.data import files
 from reelflow.data.inputs import effective_config, open_data, window_of
 from reelflow.data.spans import is_pattern
+from reelflow.registry.store import CHAMPION, NoAnswer, Registry, address
 from reelflow.saved_model.client import whole_versions
 
 STATES: Mapping[int, State] = {0: "pushed", REFUSED: "refused"}
@@ -118,6 +119,15 @@ def _serving(layout: Layout, settings: Settings) -> str | None:
     return newest[0].name if newest else None
 
 
+def _has_champion(config: Config, layout: Layout) -> bool:
+    """Return False if the registry has no champion; one that does not answer may have."""
+    registry = Registry(address(config.registry.uri, layout.registry), config.registry.name)
+    try:
+        return not registry.untouched and registry.by_alias(CHAMPION) is not None
+    except NoAnswer:
+        return True
+
+
 class _Run:
     """The run of a turn."""
 
@@ -145,13 +155,19 @@ class _Run:
         except ReelflowError as error:
             return replace(self.turn, exit_code=error.exit_code, log=None, message=str(error))
         last = self._history.last_decided()
-        # What was pushed and is gone is brought back by a run, whose steps come from the cache.
-        gone = config.registry.promote and _serving(self._layout, self._settings) is None
-        if last is not None and last.key == self.turn.key and not (gone and last.code == 0):
+        if last is not None and last.key == self.turn.key and not self._is_gone(last, config):
             newest = f"span {self.turn.span}" if self.turn.span else "the files"
             message = f"No newer data than {newest} of {last.started}; nothing to do."
             return replace(self.turn, state="unchanged", log=None, message=message)
         return self._called()
+
+    def _is_gone(self, last: Turn, config: Config) -> bool:
+        """Return True if a run has to bring back what was pushed; its steps come from the cache."""
+        if last.state != "pushed" or not config.registry.promote:
+            return False
+        return _serving(self._layout, self._settings) is None or not _has_champion(
+            config, self._layout
+        )
 
     def _called(self) -> Turn:
         began, runs_before = time.monotonic(), _run_ids(self._layout)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 SECONDS_PER_DAY: Final = 86_400
+
+K = TypeVar("K", str, int, tuple[int, int])
 
 
 def format_duration(seconds: float) -> str:
@@ -17,6 +20,14 @@ def format_duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def added(counts: Iterable[Mapping[K, int]]) -> dict[K, int]:
+    """Add counts up by key, in order."""
+    total: Counter[K] = Counter()
+    for part in counts:
+        total.update(part)
+    return {key: total[key] for key in sorted(total)}
 
 
 def flatten(values: Mapping[str, Any], separator: str, prefix: str = "") -> dict[str, Any]:

@@ -11,6 +11,9 @@ from reelflow.config.data import (
     DataConfig as DataConfig,
 )
 from reelflow.config.data import (
+    DataGateConfig as DataGateConfig,
+)
+from reelflow.config.data import (
     Feedback as Feedback,
 )
 from reelflow.config.data import (
@@ -86,6 +89,8 @@ class Config(Section):
 
     data: DataConfig = DataConfig()
     """The ratings."""
+    data_gate: DataGateConfig = DataGateConfig()
+    """Bounds on each new span by itself."""
     split: SplitConfig = SplitConfig()
     """Train, validation and test."""
     model: ModelConfig = ModelConfig()

@@ -190,6 +190,42 @@ class DataConfig(Section):
         return self
 
 
+class DataGateConfig(Section):
+    """Bounds on each new span by itself, so that the spans before it do not dilute it.
+
+    What is usual is the median of the 30 spans before; bounds that need it hold from the fourth
+    span on. Shares are of at least 100 rows.
+    """
+
+    spans: Annotated[int, Field(ge=0, le=30)] = 7
+    """Newest spans that are looked at: what is bad is still refused when the next span has come; 0:
+    none."""
+    accepted: tuple[str, ...] = ()
+    """Spans, by name, that pass whatever is in them."""
+    bounds: Literal["refuse", "warn"] = "refuse"
+    """Result for a run with a span out of bounds."""
+    missing: Literal["refuse", "warn"] = "warn"
+    """Likewise if the sequence of spans has a gap that is wider than all gaps before it."""
+    rows_min: Share = 0.1
+    """Rows, at least, as a share of what is usual; a span without a row is always out of bounds."""
+    known_min: Share = 0.25
+    """Share of the rows with a user that an earlier span has, at least, as a share of what is
+    usual; likewise of movies."""
+    quarantined_max: Share = 0.3
+    """Share of the span's rows that may be damaged; rows that are there again do not count."""
+    off_scale_max: Share = 0.01
+    """Share of the ratings below the lowest or above the highest of all spans before, at most."""
+    user_max: Share = 0.2
+    """Share of the rows of one user, at most, or `times` what is usual if that is more."""
+    movie_max: Share = 0.2
+    """Likewise of one movie, also among the rows of users whom no earlier span has."""
+    times: Annotated[float, Field(ge=1)] = 3.0
+    """Multiple of what is usual that one user's or one movie's share may have."""
+    drift_max: Share = 0.5
+    """Drift of ratings, genres and years of the newest span against the one before it, at most;
+    1: any. `data.max_drift` bounds all columns."""
+
+
 class SplitKind(str, Enum):
     """Ways of dividing ratings into train, validation and test."""
 

@@ -21,6 +21,7 @@ from reelflow.data.formats.source import Source, open_source, open_window
 from reelflow.data.ingest.checks import DataRefused, Finding, find_problems
 from reelflow.data.ingest.outcome import Outcome, rehearse
 from reelflow.data.ingest.results import DriftReport, IngestSummary
+from reelflow.data.ingest.span_checks import span_findings
 from reelflow.data.inputs import window_of
 from reelflow.data.quarantine import find_rows
 from reelflow.data.spans import Window, guess_pattern, is_pattern
@@ -180,6 +181,8 @@ def inspect(
     outcome = rehearse(source, data, split, window, progress)
     drift = None if window is None else _drift(config, window, outcome.summary)
     findings = find_problems(outcome.summary, data, split, outcome.movies, drift)
+    counts = outcome.summary.span_counts
+    findings += span_findings(counts, window, config.data_gate, drift)
     problems = [(f.warning, Problem(kind=f.kind, where=f.where, text=f.text)) for f in findings]
     return Inspection(
         folder=folder,

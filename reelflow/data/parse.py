@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelflow.base import columns
+from reelflow.base.common import added
 from reelflow.data import quarantine, schema
 from reelflow.data.formats.adapter import Form, Layout, RatingsFile
 from reelflow.data.formats.source import Source
@@ -74,6 +75,8 @@ class Parsed:
     """Rows that hold no rating, by the rules; in neither table."""
     outside: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     """Ratings of the rows that are refused as out of range, float32 [n]."""
+    file_read: Mapping[int, int] = field(default_factory=dict)
+    """Rows of each file, by its index in the source."""
     size: int = 0
     """Bytes of the file that they were read from."""
 
@@ -114,7 +117,8 @@ def parse_rows(rows: Rows, file: int, layout: Layout, rules: Rules) -> Parsed:
         schema=schema.REJECTED,
     )
     unrated = int((reasons == _UNRATED).sum())
-    return Parsed(ratings, rejected, len(rows.offsets), unrated, outside, rows.size)
+    read = len(rows.offsets)
+    return Parsed(ratings, rejected, read, unrated, outside, {file: read}, rows.size)
 
 
 def parse_chunk(
@@ -152,6 +156,7 @@ def _joined(parts: Sequence[Parsed]) -> Parsed:
         read=sum(part.read for part in parts),
         unrated=sum(part.unrated for part in parts),
         outside=np.concatenate([part.outside for part in parts]),
+        file_read=added(part.file_read for part in parts),
         size=sum(part.size for part in parts),
     )
 

@@ -65,4 +65,4 @@ def test_component() -> None:
         max_quarantined=0.05,
     )
     assert gate.outputs["blessing"].type is DataBlessing
-    assert gate.exec_properties == {"max_quarantined": 0.05}
+    assert gate.exec_properties == {"max_quarantined": 0.05, "bounds": "{}"}

@@ -35,6 +35,7 @@ Kind = Literal[
     "empty_split",
     "unknown_users",
     "drift",
+    "span",
     "anomaly",
 ]
 

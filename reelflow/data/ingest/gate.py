@@ -8,6 +8,7 @@ from typing import Final
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
+from reelflow.config import DataGateConfig
 from reelflow.data.ingest.checks import (
     Finding,
     damaged_rows,
@@ -17,6 +18,7 @@ from reelflow.data.ingest.checks import (
     refuse,
 )
 from reelflow.data.ingest.results import DriftReport, IngestSummary
+from reelflow.data.ingest.span_checks import span_findings
 
 _Info = anomalies_pb2.AnomalyInfo
 
@@ -82,6 +84,7 @@ def check(
     share_max: float,
     drift: DriftReport | None = None,
     drift_max: float | None = None,
+    bounds: DataGateConfig | None = None,
 ) -> list[Finding]:
     """Let good data pass, and return the warnings.
 
@@ -95,6 +98,7 @@ def check(
         share_max: share of the rows read that may be quarantined, 0 to 1.
         drift: SpanDrift's report; None without spans.
         drift_max: drift of a column that may pass, 0 to 1; None: any.
+        bounds: of each new span by itself; the defaults without.
 
     Raises:
         DataRefused: with every reason at once, so that one round of mending is enough.
@@ -104,6 +108,7 @@ def check(
             *of_files(summary),
             *damaged_rows(summary, share_max, file),
             *(finding for split in splits for finding in split_anomalies(split)),
+            *span_findings(summary.span_counts, summary.window, bounds or DataGateConfig(), drift),
             *drift_reasons(drift, drift_max),
             *drift_warnings(drift),
         ]

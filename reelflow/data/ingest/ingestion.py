@@ -71,7 +71,7 @@ def ingest(
     Raises:
         BadInput: the data cannot be used; the message says why and what to do.
     """
-    job, described = plan_job(source, data, split, folders)
+    job, described = plan_job(source, data, split, folders, window)
     chunks = plan_chunks(source.ratings_files, data.chunk_bytes)
     if len(chunks) <= 1 and _is_local(pipeline):
         gc.freeze()  # Arrow's reader of CSV looks through all objects, those of TFX's modules too

@@ -19,6 +19,7 @@ from reelflow.data.id_hints import find_id_hint
 from reelflow.data.ingest import catalogue, core
 from reelflow.data.ingest.partition import Hashes
 from reelflow.data.ingest.results import IdHint, IngestSummary
+from reelflow.data.ingest.span_counts import add_up, spans_of_files
 from reelflow.data.ingest.split import (
     KnownCounts,
     TimeCounts,
@@ -34,6 +35,7 @@ from reelflow.data.ingest.steps import (
     count_known_of,
     count_times_of,
     find_core_of,
+    gather_spans,
     gather_tallies,
     spill_chunk,
     split_partition,
@@ -81,7 +83,11 @@ class Outcome:
 
 
 def plan_job(
-    source: Source, data: DataConfig, split: SplitConfig, folders: Folders
+    source: Source,
+    data: DataConfig,
+    split: SplitConfig,
+    folders: Folders,
+    window: Window | None = None,
 ) -> tuple[Job, Described]:
     """Read movies and users, and make the plan.
 
@@ -102,7 +108,8 @@ def plan_job(
     if data.use_users and attributes is None:
         attributes = schema.USERS.empty_table()
     rules = Rules.of(source, described.movies)
-    return Job(source, data, rules, plan, attributes, folders), described
+    spans = () if window is None else spans_of_files(source, window)
+    return Job(source, data, rules, plan, attributes, folders, spans), described
 
 
 def _describe(movies: pa.Table | None) -> Described:
@@ -144,6 +151,7 @@ def conclude(job: Job, described: Described, tally: Tally, window: Window | None
         described.tables,
         described.years_dropped,
         _id_hint(job.source, described, tally),
+        () if window is None else add_up(gather_spans(job), tally, job.spans, window),
     )
     return Outcome(summary, movies, tally, described)
 
@@ -196,7 +204,7 @@ def _rehearse(
     window: Window | None,
     progress: Callable[[int], None] | None,
 ) -> Outcome:
-    job, described = plan_job(source, data, split, folders)
+    job, described = plan_job(source, data, split, folders, window)
     job = replace(job, listed=True)
     take_steps(job, plan_chunks(source.ratings_files, data.chunk_bytes), split_partition, progress)
     return conclude(job, described, gather_tallies(job), window)

@@ -178,6 +178,36 @@ class SharedRows(BaseModel):
         return next((at for at in (1, 0) if self.rows == self.of[at]), None)
 
 
+class SpanCounts(BaseModel):
+    """Counts of one span by itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    span: str
+    """Its name."""
+    read: int
+    damaged: int
+    """Rows in quarantine; those that are there again do not count."""
+    kept: int
+    largest_user: int = 0
+    """Rows of the user who has most."""
+    largest_movie: tuple[str, int] | None = None
+    """Movie with most rows, and these; None without rows, as below."""
+    known_users: int = 0
+    """Rows of users whom an earlier span has."""
+    known_movies: int = 0
+    """Rows of movies that an earlier span has."""
+    newcomers_movie: tuple[str, int] | None = None
+    """Movie with most rows of users whom no earlier span has, and these."""
+    values: dict[float, int] = {}
+    """Rows by rating; empty unless these are stars of few values."""
+
+    @property
+    def new_users(self) -> int:
+        """Rows of users whom no earlier span has."""
+        return self.kept - self.known_users
+
+
 class IngestSummary(Result):
     """Counts of what was read, kept and refused.
 
@@ -231,6 +261,8 @@ class IngestSummary(Result):
     """Features that the configuration asks for and the data lack, in words."""
     ids: IdHint | None = None
     """Set if there is a movies' file, and ratings of movies that it does not have."""
+    span_counts: list[SpanCounts] = []
+    """The newest spans, the oldest first; empty without spans."""
     tables: list[TableSummary] = []
     """Files of movies and users; their rows are in none of the counts above, but in quarantine."""
 

@@ -18,12 +18,13 @@ import pyarrow.compute as pc
 
 from reelflow.base import columns
 from reelflow.base.errors import BadInput
-from reelflow.config import DataConfig, Repeated, SplitKind
+from reelflow.config import DataConfig, Feedback, Repeated, SplitKind
 from reelflow.data import schema
 from reelflow.data.formats.source import Source
 from reelflow.data.ingest import core, scratch
 from reelflow.data.ingest.arrange import Policy, arrange, one_side
 from reelflow.data.ingest.partition import Hashes, Ratings, partition_by_user
+from reelflow.data.ingest.span_counts import count_partition
 from reelflow.data.ingest.split import (
     Codes,
     KnownCounts,
@@ -49,6 +50,8 @@ from reelflow.data.scale import ValueCounts, count_values, decide_scale, refused
 
 SINCE = "since"
 """The filter by time, as the configuration names it."""
+SPANS = "spans"
+"""Files with the counts of each span."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Job:
     attributes: pa.Table | None
     """Table of `schema.USERS`, if the configuration opts in."""
     folders: Folders
+    spans: tuple[int, ...] = ()
+    """Position of each ratings file's span in the window; empty without spans."""
     listed: bool = False
     """List the movies that are rated, also where nothing depends on them."""
 
@@ -123,6 +128,7 @@ def spill_chunk(chunk: Chunk, job: Job) -> ParsedChunk:
                 Tally(
                     parsed.rejected,
                     parsed.read,
+                    parsed.file_read,
                     unrated=parsed.unrated,
                     filtered=filtered,
                     ends=refused_ends(parsed.outside, job.rules.limits),
@@ -239,6 +245,10 @@ def split_partition(
         The ratings that are kept, and the split of each.
     """
     ratings, filtered = _kept(partition, job, gone)
+    if job.spans:
+        counted = count_partition(ratings, job.spans, job.data.feedback is not Feedback.COUNTS)
+        path = _path(SPANS, job, partition)
+        scratch.write_atomically(path, counted, job.folders.scratch)
     plan = job.plan
     if times is not None:
         plan = choose_split(plan, times, known)
@@ -252,6 +262,11 @@ def split_partition(
     path = _path("tally-partition", job, partition)
     scratch.write_atomically(path, tally.to_bytes(), job.folders.scratch)
     return ratings, splits
+
+
+def gather_spans(job: Job) -> list[bytes]:
+    """Return the counts by span of all partitions."""
+    return [scratch.read(path) for path in scratch.find(f"{job.folders.scratch}/{SPANS}-*.arrow")]
 
 
 def gather_tallies(job: Job) -> Tally:

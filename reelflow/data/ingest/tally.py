@@ -8,17 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
 from reelflow.base import columns
+from reelflow.base.common import added
 from reelflow.config import DataConfig
 from reelflow.data import schema
 from reelflow.data.formats.source import Source
@@ -26,7 +26,14 @@ from reelflow.data.formats.summary import TableSummary
 from reelflow.data.ingest.arrange import Arranged
 from reelflow.data.ingest.catalogue import movies_hash
 from reelflow.data.ingest.partition import Ratings, combine, hash_strings, mix
-from reelflow.data.ingest.results import IdHint, IngestSummary, RowCounts, SharedRows, SplitChoice
+from reelflow.data.ingest.results import (
+    IdHint,
+    IngestSummary,
+    RowCounts,
+    SharedRows,
+    SpanCounts,
+    SplitChoice,
+)
 from reelflow.data.ingest.split import TEST, TRAIN, Codes
 from reelflow.data.quarantine import NAMES
 from reelflow.data.scale import (
@@ -44,8 +51,6 @@ from reelflow.data.spans import Window
 
 _KEY: Final = b"tally"
 
-K = TypeVar("K", str, tuple[int, int])
-
 
 @dataclass(frozen=True)
 class Tally:
@@ -54,6 +59,7 @@ class Tally:
     Attributes:
         rejected: table of `schema.REJECTED`.
         read: rows read.
+        file_read: rows read of each file, by its index.
         rows: rows kept in each of `columns.RATING_SPLITS`.
         unrated: rows without a rating, by the configuration.
         filtered: rows left out by a filter, by its option.
@@ -75,6 +81,7 @@ class Tally:
 
     rejected: pa.Table
     read: int = 0
+    file_read: Mapping[int, int] = field(default_factory=dict)
     rows: tuple[int, ...] = (0,) * len(columns.RATING_SPLITS)
     unrated: int = 0
     filtered: Mapping[str, int] = field(default_factory=dict)
@@ -97,6 +104,7 @@ class Tally:
         """Serialize."""
         counts = {k: v for k, v in vars(self).items() if k != "rejected"}
         counts["values"] = self.values.to_json()
+        counts["file_read"] = list(self.file_read.items())
         counts["ends"] = [vars(end) for end in self.ends]
         counts["shared"] = [[*files, rows] for files, rows in self.shared.items()]
         table = self.rejected.replace_schema_metadata({_KEY: json.dumps(counts).encode()})
@@ -110,6 +118,7 @@ def tally_from_bytes(data: bytes) -> Tally:
     typed = {
         "rejected": table.replace_schema_metadata(None),
         "values": ValueCounts.from_json(counts.pop("values")),
+        "file_read": dict(counts.pop("file_read")),
         "ends": tuple(Refused(**end) for end in counts.pop("ends")),
         "shared": {(first, second): rows for first, second, rows in counts.pop("shared")},
     }
@@ -183,15 +192,16 @@ def merge_tallies(tallies: Iterable[Tally]) -> Tally:
         read=sum(part.read for part in parts),
         rows=tuple(sum(counts) for counts in zip(*(part.rows for part in parts), strict=True)),
         unrated=sum(part.unrated for part in parts),
-        filtered=_added(part.filtered for part in parts),
+        filtered=added(part.filtered for part in parts),
         repeated=sum(part.repeated for part in parts),
         pairs=sum(part.pairs for part in parts),
         ends=(
             merge_refused(part.ends[0] for part in parts),
             merge_refused(part.ends[1] for part in parts),
         ),
+        file_read=added(part.file_read for part in parts),
         file_rows=tuple(map(sum, zip_longest(*(part.file_rows for part in parts), fillvalue=0))),
-        shared=_added(part.shared for part in parts),
+        shared=added(part.shared for part in parts),
         values=merge_values(part.values for part in parts),
         choice=next((part.choice for part in parts if part.choice), ""),
         users=sum(part.users for part in parts),
@@ -207,14 +217,6 @@ def merge_tallies(tallies: Iterable[Tally]) -> Tally:
     )
 
 
-def _added(counts: Iterable[Mapping[K, int]]) -> dict[K, int]:
-    """Add counts up by key, in order."""
-    total: Counter[K] = Counter()
-    for part in counts:
-        total.update(part)
-    return {key: total[key] for key in sorted(total)}
-
-
 def summarize(
     source: Source,
     tally: Tally,
@@ -225,6 +227,7 @@ def summarize(
     tables: Sequence[TableSummary] = (),
     years_dropped: int = 0,
     ids: IdHint | None = None,
+    span_counts: Sequence[SpanCounts] = (),
 ) -> IngestSummary:
     """Make the content of `report.json`.
 
@@ -238,6 +241,7 @@ def summarize(
         tables: the accounts of the movies' and users' files.
         years_dropped: as in `IngestSummary`, like `ids`.
         ids: likewise.
+        span_counts: likewise.
     """
     splits = dict(zip(columns.RATING_SPLITS, tally.rows, strict=True))
     refused = np.bincount(tally.rejected.column(columns.REASON).to_numpy(), minlength=len(NAMES))
@@ -269,6 +273,7 @@ def summarize(
         quarantined={name: int(n) for name, n in zip(NAMES, refused, strict=True) if n},
         data_hash=hashlib.sha256(content.encode()).hexdigest(),
         absent_features=list(absent_features),
+        span_counts=list(span_counts),
         tables=list(tables),
     )
 

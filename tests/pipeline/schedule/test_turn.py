@@ -20,11 +20,13 @@ from pipeline.schedule import turn as turn_module
 from pipeline.schedule.history import History, Turn
 from pipeline.schedule.turn import Settings, take_turn
 from reelflow.config.layout import Layout
+from reelflow.registry.store import NoAnswer, Registry
 from tests.command import ROOT
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    monkeypatch.setattr(turn_module, "_has_champion", lambda _config, _layout: True)
     return Layout.of(tmp_path / "out")
 
 
@@ -234,6 +236,26 @@ def test_unchanged_data_run_again_if_nothing_is_served(
     shutil.rmtree(layout.serving)
     assert take_turn(layout, arrive("2026-11-21"), reelflow(3)).serving is None
     assert take_turn(layout, settings, reelflow(3)).state == "unchanged"
+
+
+def test_unchanged_data_run_again_if_the_registry_has_no_champion(
+    layout: Layout,
+    arrive: Callable[[str], Settings],
+    reelflow: Callable[[int], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = arrive("2026-11-20")
+    assert take_turn(layout, settings, reelflow(0)).state == "pushed"
+    monkeypatch.undo()  # the stand-in has registered nothing
+    assert take_turn(layout, settings, reelflow(0)).state == "pushed"
+    # One that does not answer may have a champion.
+    other = replace(settings, overrides=('registry.uri="http://localhost:1"',))
+    monkeypatch.setattr(Registry, "by_alias", _no_answer)
+    assert take_turn(layout, other, reelflow(0)).state == "unchanged"
+
+
+def _no_answer(*_: object) -> None:
+    raise NoAnswer("It does not answer.")
 
 
 def test_skipped_turns_are_counted(

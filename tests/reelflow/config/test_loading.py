@@ -56,7 +56,7 @@ def test_values_are_toml() -> None:
         ("train.epoch=4", ["unknown key train.epoch", "Did you mean train.epochs?"]),
         ("epochs=4", ["Did you mean train.epochs?"]),
         ("trian.epochs=4", ["Did you mean train?"]),
-        ("wholly.other=4", ["The sections are data, split"]),
+        ("wholly.other=4", ["The sections are data, data_gate, split"]),
         ("gate.zzz=4", ["[gate] knows protocol"]),
         ("train.epochs=0", ["train.epochs = 0", "a whole number, at least 1"]),
         ("data.max_quarantined=2", ["at least 0 and at most 1"]),

@@ -1,0 +1,1 @@
+"""Two hundred scheduled turns with faults: `make soak`."""

@@ -1,0 +1,170 @@
+"""The faults of the soak, and what a person does after those that need one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.soak.world import World
+from tests.warm import HANG, KILL_TURN, Fault
+
+NODES: Final = (
+    *("RatingsExampleGen", "RatingsStatistics", "DataGate", "Transform", "RatingsEncoder"),
+    *("Trainer", "Evaluator", "ServingCheck", "Pusher", "Report", "RegistryPusher"),
+)
+PLACES: Final = (
+    "reelflow.registry.push:_take_version",
+    "reelflow.registry.push:copy_model",
+    "components.pusher:copy_model",
+    "reelflow.registry.registration:package",
+    "reelflow.registry.registration:git_commit",
+    "reelflow.registry.store:_version",
+    "pipeline.runs.finish:write_summary",
+    "pipeline.runs.retention:carry_out",
+)
+"""Functions within push, registration, summary and retention."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One fault of one turn."""
+
+    name: str
+    fault: Fault | None = None
+    """Befalls the run."""
+    span: Callable[[World], list[str]] | None = None
+    """Rows of the span that arrives; None for good ones."""
+    around: Callable[[World], AbstractContextManager[None]] = lambda _world: nullcontext()
+    """Damage before the turn, and what ends it afterwards."""
+    options: tuple[str, ...] = ()
+    new_data: bool = True
+    """False if the turn has nothing new to learn."""
+    states: tuple[str, ...] = ("failed",)
+    """States that the turn may have."""
+
+
+@contextmanager
+def _nothing_served(world: World) -> Iterator[None]:
+    shutil.rmtree(world.layout.serving)
+    yield
+
+
+@contextmanager
+def _nothing_registered(world: World) -> Iterator[None]:
+    world.registry.client.delete_registered_model("reelflow")
+    yield
+
+
+@contextmanager
+def _damaged_history(world: World) -> Iterator[None]:
+    with (world.history.folder / "history.jsonl").open("ab") as file:
+        file.write(b'\x00{"started": "2026-01-01T0')
+    (world.history.folder / "current.json").write_bytes(b"")
+    yield
+
+
+@contextmanager
+def _damaged_database(world: World) -> Iterator[None]:
+    world.layout.metadata.write_bytes(b"garbage" * 1000)
+    yield
+    world.layout.metadata.unlink()  # as the message says
+
+
+@contextmanager
+def _locked_database(world: World) -> Iterator[None]:
+    connection = sqlite3.connect(world.layout.metadata, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _real_latest(world: World) -> Iterator[None]:
+    latest = world.layout.latest
+    latest.unlink()
+    latest.mkdir()
+    yield
+    latest.rmdir()  # as the message says
+
+
+@contextmanager
+def _rolled_back(world: World) -> Iterator[None]:
+    if len(world.registry.champions()) > 1:
+        world.warm("models", "rollback", "--output", world.layout.output)
+    yield
+
+
+def _full(room: int) -> Callable[[World], AbstractContextManager[None]]:
+    @contextmanager
+    def full(world: World) -> Iterator[None]:
+        balloon = world.layout.output / "balloon"
+        disk = os.statvfs(world.layout.output)
+        with balloon.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - room)
+        try:
+            yield
+        finally:
+            balloon.unlink()
+
+    return full
+
+
+def _nonsense(_world: World) -> list[str]:
+    return ["nonsense"] * 200
+
+
+def _empty(_world: World) -> list[str]:
+    return []
+
+
+def _poison(world: World) -> list[str]:
+    return [*world.rows(world.days), *(f"p{n},m7,5.0,1790000000" for n in range(400))]
+
+
+def deck(own_disk: bool) -> list[Trouble]:
+    """Return every fault once, without those of a disk that cannot be filled."""
+    kills = [Trouble(f"killed before {node}", Fault(node)) for node in NODES]
+    kills += [Trouble(f"killed after {node}", Fault(node, after=True)) for node in NODES[-3:]]
+    for place in PLACES:
+        name = place.partition(":")[2].lstrip("_")
+        kills.append(Trouble(f"killed before {name}", Fault(place)))
+        kills.append(Trouble(f"killed after {name}", Fault(place, after=True)))
+    fine = ("pushed", "refused", "unchanged")
+    others = [
+        Trouble("turn killed", Fault("Trainer", what=KILL_TURN), states=()),
+        Trouble("hung", Fault("DataGate", what=HANG), options=("--time-limit", "20s")),
+        Trouble("nonsense", span=_nonsense),
+        Trouble("empty span", span=_empty),
+        Trouble("poison", span=_poison),
+        Trouble("diverged", options=("--set", "train.learning_rate=1000000"), states=fine),
+        Trouble("nothing served", around=_nothing_served, new_data=False, states=("pushed",)),
+        Trouble(
+            "nothing registered", around=_nothing_registered, new_data=False, states=("pushed",)
+        ),
+        Trouble("damaged history", around=_damaged_history, new_data=False, states=fine),
+        Trouble("damaged metadata.db", around=_damaged_database),
+        Trouble("locked metadata.db", around=_locked_database),
+        Trouble("latest is a folder", around=_real_latest),
+        Trouble("rolled back", around=_rolled_back, new_data=False, states=fine),
+    ]
+    rooms = (100_000, 1_000_000, 2_500_000, 5_000_000) if own_disk else ()
+    others += [
+        Trouble(f"disk with {room // 1000} kB left", around=_full(room), states=("failed", *fine))
+        for room in rooms
+    ]
+    return [*kills, *others]
+
+
+def span_of(world: World, trouble: Trouble) -> Path | None:
+    """Deliver the span of a fault; None if it brings none."""
+    if not trouble.new_data:
+        return None
+    return world.arrive(None if trouble.span is None else trouble.span(world))
