@@ -23,7 +23,6 @@ from components.schema import CuratedSchema
 from components.serving_check import ServingCheck
 from components.span_drift import USED, SpanDrift
 from components.statistics_gen import RatingsStatisticsGen
-from components.tuner import TUNER, Tuner
 from pipeline.beam_args import DIRECT, beam_args, check_reach
 from reelflow.base import columns as f
 from reelflow.base.errors import BadInput
@@ -115,6 +114,7 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         splits_config=tfx.proto.SplitsConfig(analyze=list(f.CATALOGUE_SPLITS)),
         materialize=False,
         disable_statistics=True,
+        disable_analyzer_cache=True,  # the catalogue is one span: there is nothing to merge
     )
     transform.add_upstream_node(data_gate)
     transform_graph = transform.outputs["transform_graph"]
@@ -137,6 +137,8 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         sections[TRAIN]["by_counts"] = True
     tuner = warm_start = None
     if config.tuner.trials:
+        from components.tuner import TUNER, Tuner  # brings KerasTuner, and Keras 3 with it
+
         search = {**sections, TUNER: config.tuner.model_dump(mode="json")}
         tuner = Tuner(tuner_fn=TUNER_FN, custom_config=search, **learning)
     if config.train.warm_start:

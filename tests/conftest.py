@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline import fixed_costs
 from reelflow.base.environment import prepare
+from reelflow.config import BeamConfig
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tests.reelflow.trained import Trained
 
 prepare()  # Keras 2, quiet: TensorFlow reads it when it is imported
+fixed_costs.import_lightly(BeamConfig())  # as a run does
 os.environ.pop("COLUMNS", None)  # of a worker of xdist; a console keeps what it finds when made
 
 

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from pipeline import fixed_costs
 from pipeline.cli import options
 from pipeline.cli.output import console, errors, labelled, progress_on, show_events
 from pipeline.runs.process import as_reelflow_error, captured, locked_output, log_at_info
@@ -234,9 +235,11 @@ def _compare(
         with progress_on(Console(file=terminal, highlight=False, width=None)) as progress:
             progress.starting("Starting TensorFlow and TFX")
             try:
+                fixed_costs.import_lightly(base.beam)
                 from pipeline.runs.comparison import LEGEND
                 from pipeline.runs.contest import Contest
 
+                fixed_costs.settle()
                 log_at_info()
                 contest = Contest(base, groups, baselines, layout, f"compare-{started}")
                 progress.nodes(contest.steps)

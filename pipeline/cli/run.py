@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import LOOKUPS, PUSHER
+from pipeline import LOOKUPS, PUSHER, fixed_costs
 from pipeline.cli import options
 from pipeline.cli.output import (
     Progress,
@@ -133,10 +133,12 @@ def _run(
     progress.starting("Starting TensorFlow and TFX")
     step = "The start"
     try:
+        fixed_costs.import_lightly(config.beam)
         from pipeline.definition import create_pipeline
         from pipeline.runs import launcher, promotion
         from pipeline.runs.finish import finish_run, recommend_to_examples
 
+        fixed_costs.settle()
         process.log_at_info()
         launched, judged = run_id, config
         for attempt in range(1, _ATTEMPTS + 1):

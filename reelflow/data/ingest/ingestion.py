@@ -74,11 +74,13 @@ def ingest(
     job, described = plan_job(source, data, split, folders, window)
     chunks = plan_chunks(source.ratings_files, data.chunk_bytes)
     if len(chunks) <= 1 and _is_local(pipeline):
+        frozen = gc.get_freeze_count()
         gc.freeze()  # Arrow's reader of CSV looks through all objects, those of TFX's modules too
         try:
             take_steps(job, chunks, finish_partition)
         finally:
-            gc.unfreeze()
+            if not frozen:
+                gc.unfreeze()
     else:
         with pipeline:
             build_graph(pipeline, job, chunks)
