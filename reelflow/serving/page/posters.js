@@ -42,7 +42,7 @@ function look(movie) {
 
 export function poster(movie) {
   const [hue, saturation, path] = look(movie);
-  const name = title(movie);
+  const name = title(movie).replace(/ \([^)]*\)$/, "");  // titles in other languages
   const own = number(movie.movie_id);
   const node = make("span", { class: "poster", "aria-hidden": "true" },
     icon(path, { class: "glyph" }),

@@ -4,7 +4,7 @@ import { make, many, say, title } from "./parts.js";
 import { asked, conditions, marks, MOST } from "./state.js";
 import { tile } from "./tiles.js";
 
-const LENGTH = 12, LEAST = 4, OF_GENRES = 2;
+const LENGTH = 12, LEAST = 4, OF_GENRES = 2, DEEP = 200;
 
 function row(heading, note, items, how) {
   return make("section", { class: "row-of-tiles" }, make("h2", {}, heading), note ? make("p", { class: "note" }, note) : null,
@@ -14,7 +14,7 @@ function row(heading, note, items, how) {
 // Movies of a long list that few have rated, by predicted stars.
 function gems(items) {
   const counts = items.map((movie) => movie.rating_count).sort((a, b) => a - b);
-  const few = counts[Math.floor(counts.length / 3)] ?? 0;
+  const few = counts[Math.floor(counts.length / 4)] ?? 0;
   const rare = items.filter((movie) => movie.rating_count <= few);
   return [rare.sort((a, b) => (b.predicted_rating ?? 0) - (a.predicted_rating ?? 0)).slice(0, LENGTH), few];
 }
@@ -35,7 +35,7 @@ export async function rows(place, { question, profile, shown, how, signal }) {
   // Asked at once; shown in this order.
   const reasons = liked(profile);
   const near = reasons.map((movie) => get(`films/${encodeURIComponent(movie.movie_id)}/similar`, { k: 4 * LENGTH, ...conditions() }, signal));
-  const long = ask({ k: MOST });
+  const long = ask({ k: DEEP });
   const genres = asked.genres.length ? [] : (profile?.genres ?? []).slice(0, OF_GENRES).map((one) => one.name);
   const of = genres.map((genre) => ask({ genres: [genre], k: 3 * LENGTH }));
   const popular = post("recommendations", { ...conditions(), k: MOST }, signal);
@@ -44,7 +44,7 @@ export async function rows(place, { question, profile, shown, how, signal }) {
     add(`Because you liked ${title(movie)}`, "", fresh((await near[i]).items).slice(0, LENGTH));
   }
   const [rare, few] = gems(fresh((await long).items));
-  add("Hidden gems", few ? say(`Of the best ${many(MOST)}, those with ${few.toLocaleString()} ratings or fewer.`) : "", rare);
+  add("Hidden gems", few ? say(`Of the best ${many(DEEP)}, those with ${few.toLocaleString()} ratings or fewer.`) : "", rare);
   for (const [i, genre] of genres.entries()) add(`${genre} for you`, "", fresh((await of[i]).items).slice(0, LENGTH));
   add("Popular now", "", fresh((await popular).items).slice(0, LENGTH));
 }
