@@ -15,7 +15,7 @@ from pipeline.runs.summary import read_summary
 from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
-    from reelflow.serving.versions import Alias
+    from reelflow.registry.alias import Alias
 
 _MEASURED = {
     "unseen_top_10": "unseen/top_10",
@@ -95,8 +95,8 @@ def source(model: str | None, layout: Layout) -> Path | Alias:
     Raises:
         BadInput: it begins like a registry's URI, and is none.
     """
+    from reelflow.registry.alias import Alias
     from reelflow.registry.store import SCHEME, address
-    from reelflow.serving.versions import Alias
 
     if model is None:
         return layout.serving

@@ -18,6 +18,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from reelflow.base.errors import BadInput
+from reelflow.base.looks import GENRE_LOOKS
 from reelflow.serving import api, tf_serving
 from reelflow.serving.api import ServerState
 from reelflow.serving.limits import Limits, Problem
@@ -26,9 +27,9 @@ from reelflow.serving.versions import Versions
 
 PAGE: Final = Path(__file__).parent / "page"
 _FILES: Final = {
-    "/": "index.html",
-    "/docs": "docs.html",
-    **{f"/page/{path.name}": path.name for path in sorted(PAGE.iterdir())},
+    "/": PAGE / "index.html",
+    "/docs": PAGE / "docs.html",
+    **{f"/page/{path.name}": path for path in [*sorted(PAGE.iterdir()), GENRE_LOOKS]},
 }
 
 
@@ -79,8 +80,8 @@ def create_app(
     app.add_api_route(
         "/metrics", _metrics, tags=["Server"], summary="For Prometheus", response_class=Response
     )
-    for path, name in _FILES.items():
-        app.add_api_route(path, _file(name), include_in_schema=False, methods=["GET", "HEAD"])
+    for path, file in _FILES.items():
+        app.add_api_route(path, _file(file), include_in_schema=False, methods=["GET", "HEAD"])
     return app
 
 
@@ -89,9 +90,9 @@ async def _metrics(request: Request) -> Response:
     return Response(ServerState.of(request).metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-def _file(name: str) -> Callable[[], Awaitable[FileResponse]]:
+def _file(path: Path) -> Callable[[], Awaitable[FileResponse]]:
     async def send() -> FileResponse:
-        return FileResponse(PAGE / name, headers={"Cache-Control": "no-cache"})
+        return FileResponse(path, headers={"Cache-Control": "no-cache"})
 
     return send
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from reelflow.base.errors import BadInput
+from reelflow.registry.alias import Alias
 from reelflow.registry.store import NoAnswer, Registry, address, shown
 from reelflow.serving.limits import Limits
 from reelflow.serving.middleware import Metrics
-from reelflow.serving.versions import Alias, Versions
+from reelflow.serving.versions import Versions
 from tests import registries
 
 NAME = registries.NAME

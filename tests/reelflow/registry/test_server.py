@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from reelflow.base.common import content_hash
+from reelflow.registry.alias import Alias
 from reelflow.registry.store import Registry
-from reelflow.serving.versions import Alias
 from tests import registries
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import uvicorn
 
+from reelflow.registry.alias import Alias
 from reelflow.serving.app import create_app, listen, url
 from reelflow.serving.limits import Limits
 from reelflow.serving.middleware import Metrics
-from reelflow.serving.versions import Alias, Versions
+from reelflow.serving.versions import Versions
 
 
 @contextmanager

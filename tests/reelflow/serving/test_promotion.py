@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from reelflow.base.common import content_hash
+from reelflow.registry.alias import Alias
 from reelflow.registry.models import Models
 from reelflow.registry.push import push
 from reelflow.serving.limits import Limits
-from reelflow.serving.versions import Alias
 from tests import registries
 from tests.reelflow.serving.live import live
 
