@@ -320,11 +320,11 @@ def _ranks(ask: Ask, subjects: Subjects) -> Iterator[str]:
     places = {movie: at for at, movie in enumerate(listed[MOVIE_ID][0], start=1) if movie}
     asked = list(places)[:RANKED]
     answer = ask(EVALUATE, {USER_ID: [subjects.user] * len(asked), MOVIE_ID: asked})
-    scores = listed[SCORE][0]
+    scores = np.array(listed[SCORE][0])
     for movie, rank in zip(asked, answer[RANK_UNSEEN], strict=True):
         place = places[movie]
-        tied = [n for n, s in enumerate(scores, start=1) if np.isclose(s, scores[place - 1])]
-        if not min(tied) <= rank <= max(tied):
+        tied = np.flatnonzero(np.isclose(scores, scores[place - 1])) + 1
+        if not tied[0] <= rank <= tied[-1]:
             yield f"evaluate: rank_unseen of {movie} is {rank}, in the list it is at {place}"
             return
 
