@@ -13,7 +13,8 @@ from benchmarks import common, models
 from benchmarks.models import PATHS, Measured, page, result_file, rows
 
 
-def _measured(name: str, value: float, baseline: bool = False) -> Measured:
+def measured(name: str, value: float, baseline: bool = False) -> Measured:
+    """A made-up result with narrow intervals."""
     noise = 0.01 * np.random.default_rng(0).normal(size=50)
     metrics = {path: (1 - value if path == "rmse" else value) for path in PATHS}
     return Measured(
@@ -31,7 +32,7 @@ def _measured(name: str, value: float, baseline: bool = False) -> Measured:
 
 def test_presets_come_first_and_the_best_is_bold() -> None:
     weak, strong, known = (
-        _measured("weak", 0.1), _measured("strong", 0.3), _measured("ease", 0.2, baseline=True)
+        measured("weak", 0.1), measured("strong", 0.3), measured("ease", 0.2, baseline=True)
     )  # fmt: skip
     found = rows([known, weak, strong])
     assert [row[""] for row in found] == ["`strong`", "`weak`", "`ease`"]
@@ -47,14 +48,14 @@ def test_presets_come_first_and_the_best_is_bold() -> None:
 
 
 def test_what_the_rows_cannot_tell_apart_is_bold_too() -> None:
-    one, other = _measured("one", 0.3), _measured("other", 0.299)
+    one, other = measured("one", 0.3), measured("other", 0.299)
     draws = {p: np.random.default_rng(1).normal(v, 0.05, 50) for p, v in other.metrics.items()}
     other.resamples.update({path: of.tolist() for path, of in draws.items()})
     assert all("**" in row["NDCG@10, liked"] for row in rows([one, other]))
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
-    result = _measured("best", 0.3)
+    result = measured("best", 0.3)
     result.write(result_file(tmp_path, "best"))
     again = Measured.read(result_file(tmp_path, "best"))
     assert again.metrics == result.metrics
@@ -72,11 +73,11 @@ def test_what_is_there_is_not_measured_again(
         if name == "bpr":
             raise RuntimeError("models:entry failed:\nsomewhere\nOut of memory.")
         assert arguments["overrides"][0] == "split.kind=leave_last"
-        _measured(name, 0.3, arguments["baseline"]).write(result_file(tmp_path, name))
+        measured(name, 0.3, arguments["baseline"]).write(result_file(tmp_path, name))
         return {"call_seconds": 1.0}
 
     monkeypatch.setattr(common, "fresh", fresh)
-    _measured("best", 0.4).write(result_file(tmp_path, "best"))
+    measured("best", 0.4).write(result_file(tmp_path, "best"))
     options = Namespace(
         protocol="leave_last", data=None, presets="best,bpr,sequence", baselines="ease",
         overrides=[], output=tmp_path, short=False,
@@ -92,4 +93,4 @@ def test_what_is_there_is_not_measured_again(
 
 
 def test_the_page_names_the_protocol() -> None:
-    assert page("random", [_measured("best", 0.3)], {}).startswith("# Models, random\n")
+    assert page("random", [measured("best", 0.3)], {}).startswith("# Models, random\n")
