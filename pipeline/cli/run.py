@@ -336,7 +336,7 @@ def _gate(summary: RunSummary, gate: GateConfig) -> Iterator[Text]:
 
 def _bounds(summary: RunSummary, gated: GateMetric) -> list[BoundRecord]:
     bounds = summary.gate.bounds if summary.gate else []
-    return [bound for bound in bounds if bound.metric == gated.metric.key]
+    return [bound for bound in bounds if bound.metric == gated.metric.key and bound.over_all]
 
 
 def _nearest(bounds: Sequence[BoundRecord]) -> str:

@@ -131,6 +131,11 @@ class GateMetric:
         """Name of the bound that comes from the champion."""
         return f"{self.name}_against_champion"
 
+    @property
+    def champions_users_bound(self) -> str:
+        """Name of the bound that comes from the champion on the rows of its own users."""
+        return f"{self.champion_bound}_for_its_users"
+
     def baseline_bound(self, baseline: str) -> str:
         """Name of the bound that comes from a baseline."""
         return f"{self.name}_against_{baseline}"

@@ -41,9 +41,19 @@ from reelflow.evaluation.predictions import (
     model_predictions,
     train_counts,
 )
-from reelflow.evaluation.results import AllIntervals, Chosen, Live, Results, Slice, Summary, Verdict
+from reelflow.evaluation.results import (
+    OVERALL,
+    AllIntervals,
+    Chosen,
+    Live,
+    Results,
+    Slice,
+    Summary,
+    Verdict,
+)
 from reelflow.evaluation.selection import fitted
 from reelflow.evaluation.slices import (
+    CHAMPIONS_USERS,
     KNOWLEDGE,
     MOVIE_POPULARITY,
     USER_ACTIVITY,
@@ -54,12 +64,15 @@ from reelflow.evaluation.slices import (
     movie_popularity,
     user_activity,
 )
+from reelflow.model.champion_weights import users_of
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import RETRIEVAL
 from reelflow.saved_model.files import Guard, ModelInfo
 
 SLICE_KEYS: Final = (USER_ACTIVITY, MOVIE_POPULARITY)
 """Slices that `cells` tells apart."""
+FEWEST_ROWS: Final = 100
+"""Test rows of the champion's users from which on they have bounds of their own."""
 LIVE_ROWS: Final = 4_000
 """Test rows that live histories are measured on, at most, drawn by seed: each is a request of its
 own, which takes ten times as long as a row that shares its user's scores."""
@@ -71,6 +84,7 @@ class Comparison:
 
     results: Results
     bounds: list[GateResult]
+    """Those over all rows."""
     cells: pa.RecordBatch
     """The model's test rows, aggregated by `SLICE_KEYS` (`metrics.aggregate`)."""
 
@@ -94,8 +108,11 @@ class _Rows:
         whole = summarise(self.columns(predictions), users=self.rows.users)
         return replace(whole, like=like_metrics(predictions, self.ratings, self.liked_from))
 
-    def measured(self, columns: Mapping[str, Floats]) -> Measured:
-        return Measured.of(columns, self.rows.users, self.seed)
+    def measured(self, columns: Mapping[str, Floats], inside: Mask | None = None) -> Measured:
+        if inside is None:
+            return Measured.of(columns, self.rows.users, self.seed)
+        some = {name: values[inside] for name, values in columns.items()}
+        return Measured.of(some, self.rows.users[inside], self.seed)
 
     def both(self, predictions: Predictions) -> tuple[Summary, Measured]:
         return self.summary(predictions), self.measured(self.columns(predictions))
@@ -143,10 +160,17 @@ def compare(
     if info.blend is not None and info.blend.weight:
         retrieval = some.both(model_predictions(signatures, some.rows, movies, RETRIEVAL))
     champion_summary, champion_measured, left_out = None, None, []
+    its_users = None if champion is None else _users_of(champion, some.rows)
+    on_its_users = None
     if champion is not None:
         try:
             answers = champion_predictions(champion, some.rows, movies)
             champion_summary, champion_measured = some.both(answers)
+            if its_users is not None:
+                on_its_users = (
+                    some.measured(columns, its_users),
+                    some.measured(some.columns(answers), its_users),
+                )
         except NotComparable as reason:
             left_out = [
                 f"The champion cannot be compared, and nothing is held against it: {reason}."
@@ -166,11 +190,14 @@ def compare(
         info.trained_tasks,
         champion_info.trained_tasks,
         movies,
+        on_its_users,
     )
     of_users, of_movies = train_counts(trained, some.rows.encoded)
     labels = {USER_ACTIVITY: user_activity(of_users), MOVIE_POPULARITY: movie_popularity(of_movies)}
     further = {key: values[drawn] for key, values in (groups or {}).items()}
     slices = {(KNOWLEDGE, name): at for name, at in by_knowledge(of_users, of_movies).items()}
+    if its_users is not None:
+        slices[KNOWLEDGE, CHAMPIONS_USERS] = its_users
     slices |= all_slices(labels | further, data.catalogue.genres, some.rows.encoded.movie_index)
     results = Results(
         rows=len(some.rows),
@@ -199,7 +226,25 @@ def compare(
         omitted=[k for k in CUTOFFS if k >= movies],
         chosen={name: chosen for name, (_, _, chosen) in floors.items()},
     )
-    return Comparison(results, decision.results, aggregate(columns, labels))
+    bounds = [result for result in decision.results if result.slice == OVERALL]
+    return Comparison(results, bounds, aggregate(columns, labels))
+
+
+def _users_of(champion: Path, rows: TestRows) -> Mask | None:
+    """Return True for rows of users that the champion was trained on, bool [rows].
+
+    None where that tells nothing: all are, few are, or the champion is too old to say.
+    """
+    try:
+        users = users_of(champion)
+    except (OSError, ValueError):
+        return None  # `champion_predictions` says what is wrong with it
+    if users is None:
+        return None
+    known = set(users)
+    ids = (user.decode() if isinstance(user, bytes) else user for user in rows.user_id)
+    inside: Mask = np.fromiter((user in known for user in ids), np.bool_, len(rows))
+    return None if inside.all() or inside.sum() < FEWEST_ROWS else inside
 
 
 def _floor(

@@ -21,10 +21,9 @@ from reelflow.base.metrics import BIASES, GATE_METRICS, LIKED, GateMetric
 from reelflow.config import GateConfig
 from reelflow.evaluation.bootstrap import CONFIDENCE, Measured, interval
 from reelflow.evaluation.metrics import Floats
-from reelflow.evaluation.results import BoundRecord, Interval, Origin
+from reelflow.evaluation.results import OVERALL, BoundRecord, Interval, Origin
+from reelflow.evaluation.slices import CHAMPIONS_USERS
 
-OVERALL: Final = "overall"
-"""Name of the slice that has all test rows, the only one with bounds."""
 EQUAL: Final = 1e-12
 """Difference up to which two figures are equal; a single row of 10^11 makes a larger one."""
 
@@ -77,6 +76,8 @@ class GateResult:
         """Unique among a model's bounds."""
         if self.baseline is not None:
             return self.gated.baseline_bound(self.baseline)
+        if self.slice != OVERALL:
+            return self.gated.champions_users_bound
         return self.gated.champion_bound if self.origin == "champion" else self.gated.name
 
     @property
@@ -196,6 +197,7 @@ def decide(
     tasks: Collection[str] = TASKS,
     champion_tasks: Collection[str] = TASKS,
     movies: int | None = None,
+    on_its_users: tuple[Measured, Measured] | None = None,
 ) -> Decision:
     """Hold a model to all its bounds (docs/adr/0013, docs/adr/0022).
 
@@ -211,6 +213,8 @@ def decide(
         champion_tasks: tasks that the champion was trained on: a model that takes its place must be
             no worse at them.
         movies: size of the catalogue: a cutoff that is not smaller bounds nothing.
+        on_its_users: model and champion on the rows of users that the champion was trained on, if
+            these are not all; the champion's bounds hold there, too.
     """
     everything = TASKS if gate.untrained_tasks else ()
     against_champion = () if champion is None else champion_tasks
@@ -245,6 +249,10 @@ def decide(
             if champion is not None:
                 beside = replace(result, origin="champion")
                 from_champion.append(_against(gate, beside, model, champion))
+                if on_its_users is not None and path in on_its_users[0].values:
+                    value = on_its_users[0].values[path]
+                    beside = replace(beside, value=value, slice=CHAMPIONS_USERS)
+                    from_champion.append(_against(gate, beside, *on_its_users))
     return Decision([*fixed, *holm(from_floors), *from_champion], ungated)
 
 

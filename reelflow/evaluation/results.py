@@ -18,6 +18,8 @@ from reelflow.base.metrics import GATE_METRICS, value_at
 from reelflow.saved_model.files import Guard
 
 METRICS_FILE: Final = "metrics.json"
+OVERALL: Final = "overall"
+"""Name of the slice that has all test rows."""
 
 Interval = tuple[float, float]
 Intervals = dict[str, Interval]
@@ -126,10 +128,15 @@ class BoundRecord:
     """Of the difference."""
     level: float | None = None
     """Of the interval, 0 to 1: 0.95, or more where several baselines are compared (Holm)."""
-    slice: str = "overall"
-    """The rows that it is on: all of them."""
+    slice: str = OVERALL
+    """The rows that it is on: all of them, or those of the champion's users."""
     kept: bool | None = None
     """None in files of older versions."""
+
+    @property
+    def over_all(self) -> bool:
+        """True if it is on all rows."""
+        return self.slice == OVERALL
 
 
 @dataclass(frozen=True)
@@ -150,9 +157,9 @@ class Verdict:
     @property
     def only_worse_than_champion(self) -> bool:
         """True if the model is refused, and breaks only bounds that come from the champion."""
-        return bool(self.broken) and set(self.broken) <= {
-            g.champion_bound for g in GATE_METRICS.values()
-        }
+        names = {g.champion_bound for g in GATE_METRICS.values()}
+        names |= {g.champions_users_bound for g in GATE_METRICS.values()}
+        return bool(self.broken) and set(self.broken) <= names
 
     @property
     def gated(self) -> set[str]:

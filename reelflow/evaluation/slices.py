@@ -22,6 +22,9 @@ KNOWN_USERS: Final = "known users"
 NEW_USERS: Final = "new users"
 NEW_MOVIES: Final = "new movies"
 """Values of `knowledge`: what has ratings in training, and what has none."""
+CHAMPIONS_USERS: Final = "the champion's users"
+"""Value of `knowledge`: users that the champion was trained on, if not all are. New ones may be
+many and alike; the others must not lose by them."""
 NO_GENRE: Final = "(none)"
 UNKNOWN: Final = "(unknown)"
 

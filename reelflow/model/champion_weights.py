@@ -238,6 +238,24 @@ class ChampionWeights:
         return cls(Vocabularies(words["words"], rated, calendar), record, weights)
 
 
+def users_of(saved_model: Path) -> list[str] | None:
+    """Return the users that a model was trained on; None if it was exported without its weights.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is damaged.
+    """
+    path = saved_model / WEIGHTS
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            users: list[str] = json.loads(file[_WORDS].tobytes())["words"][w.USERS]
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    return users
+
+
 def further_task(number: int) -> str:
     """Return the name of the rating model of a further seed, counted from 1."""
     return f"rating-{number}"

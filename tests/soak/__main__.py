@@ -25,7 +25,7 @@ from tests.soak.faults import Trouble, deck, span_of
 from tests.soak.world import World
 from tests.warm import Warm
 
-FAULTY, NEW = 0.13, 0.08
+FAULTY, NEW = 0.12, 0.05
 """Shares of the turns with a fault, and with new data and none; the others have nothing to do."""
 VERDICTS: Final = ("pushed", "refused", "unchanged")
 

@@ -161,11 +161,14 @@ def _bound(bound: BoundRecord, results: Results) -> list[str]:
     value = results.metrics.value(path) if bound.value is None else bound.value
     sign, limit = ("≤", bound.upper) if bound.lower is None else ("≥", bound.lower)
     kept = "–" if bound.kept is None else "yes" if bound.kept else "no"
-    row = [label_at(path, short=True), kept, format_metric(path, value)]
+    label = label_at(path, short=True)
+    if not bound.over_all:
+        label = f"{label}, {bound.slice}"
+    row = [label, kept, format_metric(path, value)]
     if bound.origin == "configuration" or bound.threshold is None:
         return [*row, "–", "–", "–", f"{sign} {format_metric(path, limit)}", _field(bound)]
     name = bound.baseline or "champion"
-    label = {"champion": "Champion", BIASES: "Mean plus biases"}.get(name, BASELINES.get(name))
+    whose = {"champion": "Champion", BIASES: "Mean plus biases"}.get(name, BASELINES.get(name))
     higher, by_value = METRICS[bound.metric].higher_is_better, bound.baseline == BIASES
     # A baseline has to be beaten; biases, which bound the value, and the champion may be equalled.
     equal = by_value or bound.origin != "baseline"
@@ -177,7 +180,7 @@ def _bound(bound: BoundRecord, results: Results) -> list[str]:
     what = "difference" if by_value else "lower end" if higher else "upper end"
     return [
         *row,
-        f"{label or name} {format_metric(path, bound.reference)}",
+        f"{whose or name} {format_metric(path, bound.reference)}",
         format_difference(path, bound.difference),
         interval,
         f"{what} {sign} {format_difference(path, bound.threshold)}",

@@ -16,6 +16,7 @@ from reelflow.evaluation.bootstrap import Measured, interval
 from reelflow.evaluation.gate import Decision, GateResult, broken, decide, not_gated, refusal
 from reelflow.evaluation.metrics import row_columns
 from reelflow.evaluation.results import Verdict
+from reelflow.evaluation.slices import CHAMPIONS_USERS
 from tests.reelflow.evaluation.figures import LIKED, certain, predictions, stars
 
 GATE = GateConfig(
@@ -94,6 +95,25 @@ def test_a_bad_champion_does_not_ask_for_less_than_nothing() -> None:
 
 def test_a_champion_that_has_diverged_is_no_obstacle() -> None:
     assert _broken(certain(0.3, 0.9), certain(0.3, float("inf"))) == set()
+
+
+def test_the_champions_own_users_must_not_lose() -> None:
+    """New users, many and alike, hide nothing: here they lift both models' figures."""
+    champion, candidate = certain(0.3, 0.9), certain(0.4, 0.8)
+    own = certain(0.1, 0.95), certain(0.3, 0.9)
+    decision = decide(GATE, candidate, champion, {}, on_its_users=own)
+    lost = broken(decision.results)
+    assert [result.name for result in lost] == [
+        "top_100_accuracy_against_champion_for_its_users",
+        "rmse_against_champion_for_its_users",
+    ]
+    assert lost[0].slice == CHAMPIONS_USERS
+    assert "is 0.1000 on slice \"the champion's users\", the champion's 0.3000" in refusal(lost[0])
+    assert (
+        broken(decide(GATE, candidate, champion, {}, on_its_users=(own[1], own[1])).results) == []
+    )
+    verdict = Verdict(blessed=False, reasons=[], broken=[result.name for result in lost])
+    assert verdict.only_worse_than_champion
 
 
 def test_equal_to_a_baseline_is_not_enough() -> None:
