@@ -102,9 +102,9 @@ def _rolled_back(world: World) -> Iterator[None]:
     yield
 
 
-def _full(room: int) -> Callable[[World], AbstractContextManager[None]]:
+def full(room: int) -> Callable[[World], AbstractContextManager[None]]:
     @contextmanager
-    def full(world: World) -> Iterator[None]:
+    def filled(world: World) -> Iterator[None]:
         balloon = world.layout.output / "balloon"
         disk = os.statvfs(world.layout.output)
         with balloon.open("wb") as file:
@@ -114,7 +114,7 @@ def _full(room: int) -> Callable[[World], AbstractContextManager[None]]:
         finally:
             balloon.unlink()
 
-    return full
+    return filled
 
 
 def _nonsense(_world: World) -> list[str]:
@@ -157,7 +157,7 @@ def deck(own_disk: bool) -> list[Trouble]:
     ]
     rooms = (100_000, 1_000_000, 2_500_000, 5_000_000) if own_disk else ()
     others += [
-        Trouble(f"disk with {room // 1000} kB left", around=_full(room), states=("failed", *fine))
+        Trouble(f"disk with {room // 1000} kB left", around=full(room), states=("failed", *fine))
         for room in rooms
     ]
     return [*kills, *others]

@@ -14,9 +14,11 @@ import pytest
 from reelflow.base.errors import BadInput
 from reelflow.config import GateConfig
 from reelflow.encoding.encode import with_validation
+from reelflow.evaluation import comparison
 from reelflow.evaluation.comparison import compare
 from reelflow.evaluation.predictions import TestRows
-from reelflow.evaluation.results import METRICS_FILE, Chosen, Results
+from reelflow.evaluation.results import METRICS_FILE, OVERALL, Chosen, Results
+from reelflow.evaluation.slices import CHAMPIONS_USERS
 from reelflow.saved_model.files import ModelInfo
 from tests.encoded_data import Checkerboard, encoded
 
@@ -199,6 +201,26 @@ def test_too_many_rows_are_sampled_by_seed(model: Trained, saved_model: Path) ->
     assert (one.rows, one.all_rows) == (10, 24)
     assert one.champion is None
     assert one.metrics == again.metrics != other.metrics
+
+
+def test_the_champions_users_have_bounds_of_their_own(
+    model: Trained, saved_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = GATE.model_copy(update={"baselines": ()})
+    rows = _rows(model)
+    some = sorted(set(rows.user_id))[:10]
+    monkeypatch.setattr(comparison, "FEWEST_ROWS", 10)
+    monkeypatch.setattr(comparison, "users_of", lambda _folder: some)
+    found = compare(saved_model, saved_model, rows, model.data, gate, seed=0)
+    [own] = [part for part in found.results.slices if part.label == CHAMPIONS_USERS]
+    assert own.rows == int(np.isin(rows.user_id.astype(str), some).sum())
+    [bound] = [bound for bound in found.results.gate.bounds if not bound.over_all]
+    assert bound.name == "rmse_against_champion_for_its_users"
+    assert bound.value == bound.reference == own.rmse
+    assert all(result.slice == OVERALL for result in found.bounds)  # as TFMA has them
+    monkeypatch.setattr(comparison, "FEWEST_ROWS", 1000)
+    alone = compare(saved_model, saved_model, rows, model.data, gate, seed=0).results
+    assert all(bound.over_all for bound in alone.gate.bounds)
 
 
 def test_an_empty_test_split_is_bad_input(model: Trained, saved_model: Path) -> None:
