@@ -8,7 +8,6 @@ fault may be planted in it. Requests and answers are lines of JSON.
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import signal
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import IO, Any, Final
 
+from reelflow.base.environment import die_with_parent
 from tests.command import ROOT, Ended
 
 KILL, HANG, KILL_TURN = "kill", "hang", "kill the turn"
@@ -188,9 +188,10 @@ def _plant(fault: Fault) -> None:
 
 def _import() -> None:
     """Import all that a run imports, and start nothing."""
-    from reelflow.base.environment import prepare
+    from pipeline.fixed_costs import import_lightly, settle
+    from reelflow.config import BeamConfig
 
-    prepare()
+    import_lightly(BeamConfig())
     import mlflow
     import tensorflow
 
@@ -207,10 +208,12 @@ def _import() -> None:
 
     names: Final = (mlflow, tensorflow, pipeline, reelflow)
     assert names
+    settle()
 
 
 def main() -> None:
     """Answer requests until there are no more."""
+    die_with_parent(os.getppid())
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     _import()
@@ -219,7 +222,6 @@ def main() -> None:
     names = ("STDOUT", "DEVNULL", "TimeoutExpired")
     forking = {name: getattr(subprocess, name) for name in names}
     turn.subprocess = SimpleNamespace(Popen=Forked, **forking)  # type: ignore[attr-defined]
-    gc.freeze()
     for line in sys.stdin:
         asked = json.loads(line)
         Forked.fault = Fault(**asked["fault"]) if asked["fault"] else None
