@@ -192,7 +192,9 @@ def _import() -> None:
     from reelflow.config import BeamConfig
 
     import_lightly(BeamConfig())
-    import mlflow
+    import mlflow.store.model_registry.sqlalchemy_store
+    import mlflow.store.tracking.sqlalchemy_store
+    import tensorboard.summary
     import tensorflow
 
     import pipeline.cli.models
@@ -206,7 +208,7 @@ def _import() -> None:
     import reelflow.model.training
     import reelflow.registry.registration
 
-    names: Final = (mlflow, tensorflow, pipeline, reelflow)
+    names: Final = (mlflow, tensorboard, tensorflow, pipeline, reelflow)
     assert names
     settle()
 
