@@ -34,6 +34,7 @@ WORKER_BYTES = 3 << 30
 LONG = [
     "test_any_ratings.py",
     "test_retraining.py",
+    "test_chaos.py",
     "test_end_to_end.py",
     "test_nothing_rated.py",
     "pipeline/cli/test_compare.py",

@@ -14,7 +14,12 @@ import tensorflow as tf
 from reelflow.config import ModelConfig, SplitConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData, Tokens
 from reelflow.model import weights as w
-from reelflow.model.champion_weights import ChampionWeights, TrainingRecord, Vocabularies
+from reelflow.model.champion_weights import (
+    ChampionWeights,
+    TrainingRecord,
+    Vocabularies,
+    users_of,
+)
 from reelflow.model.fit import fit, fit_and_refit
 from reelflow.model.tasks import RATING_LOSS, RETRIEVAL_LOSS, JointModel
 from reelflow.model.warm_start import WeightTransfer, build, plan_start
@@ -206,7 +211,9 @@ def test_the_file_holds_everything(champion: ChampionWeights, tmp_path: Path) ->
         assert read.weights[task].keys() == weights.keys()
         for name, value in weights.items():
             np.testing.assert_array_equal(read.weights[task][name], value)
+    assert users_of(tmp_path) == champion.vocabularies.words[w.USERS]
     assert ChampionWeights.load(tmp_path / "elsewhere") is None
+    assert users_of(tmp_path / "elsewhere") is None
 
 
 @pytest.mark.parametrize(
