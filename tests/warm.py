@@ -194,7 +194,6 @@ def _import() -> None:
     import_lightly(BeamConfig())
     import mlflow.store.model_registry.sqlalchemy_store
     import mlflow.store.tracking.sqlalchemy_store
-    import tensorboard.summary
     import tensorflow
 
     import pipeline.cli.models
@@ -208,7 +207,7 @@ def _import() -> None:
     import reelflow.model.training
     import reelflow.registry.registration
 
-    names: Final = (mlflow, tensorboard, tensorflow, pipeline, reelflow)
+    names: Final = (mlflow, tensorflow, pipeline, reelflow)
     assert names
     settle()
 

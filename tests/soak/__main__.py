@@ -25,7 +25,7 @@ from tests.soak.faults import Trouble, deck, span_of
 from tests.soak.world import World
 from tests.warm import Warm
 
-FAULTY, NEW = 0.12, 0.05
+FAULTY, NEW = 0.12, 0.02
 """Shares of the turns with a fault, and with new data and none; the others have nothing to do."""
 VERDICTS: Final = ("pushed", "refused", "unchanged")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.soak.world import World
 from tests.warm import HANG, KILL_TURN, Fault
@@ -47,6 +47,9 @@ class Trouble:
     """False if the turn has nothing new to learn."""
     states: tuple[str, ...] = ("failed",)
     """States that the turn may have."""
+
+
+Damage = Callable[[World], AbstractContextManager[None]]
 
 
 @contextmanager
@@ -102,7 +105,9 @@ def _rolled_back(world: World) -> Iterator[None]:
     yield
 
 
-def full(room: int) -> Callable[[World], AbstractContextManager[None]]:
+def full(room: int) -> Damage:
+    """Return the damage of a disk with so many bytes left."""
+
     @contextmanager
     def filled(world: World) -> Iterator[None]:
         balloon = world.layout.output / "balloon"
@@ -130,37 +135,60 @@ def _poison(world: World) -> list[str]:
 
 
 def deck(own_disk: bool) -> list[Trouble]:
-    """Return every fault once, without those of a disk that cannot be filled."""
-    kills = [Trouble(f"killed before {node}", Fault(node)) for node in NODES]
-    kills += [Trouble(f"killed after {node}", Fault(node, after=True)) for node in NODES[-3:]]
-    for place in PLACES:
-        name = place.partition(":")[2].lstrip("_")
-        kills.append(Trouble(f"killed before {name}", Fault(place)))
-        kills.append(Trouble(f"killed after {name}", Fault(place, after=True)))
+    """Return every fault once, without those of a disk that cannot be filled.
+
+    Most befall a run without new data, which has to bring back what was deleted: its first steps
+    come from the cache, so that it takes seconds.
+    """
     fine = ("pushed", "refused", "unchanged")
-    others = [
-        Trouble("turn killed", Fault("Trainer", what=KILL_TURN), states=()),
-        Trouble("hung", Fault("DataGate", what=HANG), options=("--time-limit", "20s")),
+    old: dict[str, Any] = {"new_data": False, "around": _nothing_served}
+    troubles = [
+        *(Trouble(f"killed before {node}", Fault(node), **old) for node in NODES),
+        *(Trouble(f"killed after {node}", Fault(node, after=True), **old) for node in NODES[-3:]),
+        *(Trouble(f"new data, killed before {node}", Fault(node)) for node in NODES[5:7]),
+        Trouble("turn killed", Fault("Pusher", what=KILL_TURN), states=(), **old),
+        Trouble("hung", Fault("DataGate", what=HANG), options=("--time-limit", "30s"), **old),
         Trouble("nonsense", span=_nonsense),
         Trouble("empty span", span=_empty),
         Trouble("poison", span=_poison),
         Trouble("diverged", options=("--set", "train.learning_rate=1000000"), states=fine),
-        Trouble("nothing served", around=_nothing_served, new_data=False, states=("pushed",)),
-        Trouble(
-            "nothing registered", around=_nothing_registered, new_data=False, states=("pushed",)
-        ),
-        Trouble("damaged history", around=_damaged_history, new_data=False, states=fine),
+        Trouble("nothing served", states=("pushed",), **old),
+        Trouble("rolled back", new_data=False, around=_rolled_back, states=fine),
         Trouble("damaged metadata.db", around=_damaged_database),
-        Trouble("locked metadata.db", around=_locked_database),
-        Trouble("latest is a folder", around=_real_latest),
-        Trouble("rolled back", around=_rolled_back, new_data=False, states=fine),
     ]
-    rooms = (100_000, 1_000_000, 2_500_000, 5_000_000) if own_disk else ()
-    others += [
-        Trouble(f"disk with {room // 1000} kB left", around=full(room), states=("failed", *fine))
-        for room in rooms
-    ]
-    return [*kills, *others]
+    for place in PLACES:
+        name = place.partition(":")[2].lstrip("_")
+        lost = (
+            _nothing_registered if "registration" in place or "store" in place else _nothing_served
+        )
+        more = {"new_data": False, "around": lost}
+        troubles.append(Trouble(f"killed before {name}", Fault(place), **more))
+        troubles.append(Trouble(f"killed after {name}", Fault(place, after=True), **more))
+    for name, damage, states in (
+        ("nothing registered", _nothing_registered, ("pushed",)),
+        ("damaged history", _damaged_history, fine),
+        ("locked metadata.db", _both(_nothing_served, _locked_database), ("failed",)),
+        ("latest is a folder", _both(_nothing_served, _real_latest), ("failed",)),
+        *(
+            (
+                f"disk with {room // 1000} kB left",
+                _both(_nothing_served, full(room)),
+                (*fine, "failed"),
+            )
+            for room in ((0, 50_000, 200_000, 1_000_000) if own_disk else ())
+        ),
+    ):
+        troubles.append(Trouble(name, new_data=False, around=damage, states=states))
+    return troubles
+
+
+def _both(first: Damage, second: Damage) -> Damage:
+    @contextmanager
+    def damaged(world: World) -> Iterator[None]:
+        with first(world), second(world):
+            yield
+
+    return damaged
 
 
 def span_of(world: World, trouble: Trouble) -> Path | None:
