@@ -51,6 +51,17 @@ def serve(
             help="Answers may tell what users have rated; else a user gets one short list.",
         ),
     ] = True,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take events of users, and keep them as spans in this folder, for "
+            "`reelflow run --data DIR --span latest`.",
+            metavar="DIR",
+        ),
+    ] = None,
+    events_seconds: Annotated[
+        float, typer.Option(min=1, help="Time after which events become a span.")
+    ] = 900.0,
 ) -> None:
     """Serve the newest pushed model: a page, a JSON API and TensorFlow Serving's REST paths.
 
@@ -59,6 +70,7 @@ def serve(
     Ctrl-C or SIGTERM.
     """
     from reelflow.serving.app import create_app, listen, run, url
+    from reelflow.serving.events.journal import Journal
     from reelflow.serving.limits import Limits
     from reelflow.serving.middleware import Metrics
     from reelflow.serving.versions import Versions
@@ -77,6 +89,7 @@ def serve(
             metrics=metrics,
             histories=histories,
             reload_seconds=reload_seconds,
+            journal=Journal(events, metrics.registry, events_seconds) if events else None,
         )
         where = url(listening)
 

@@ -13,6 +13,7 @@ from reelflow.base.errors import BadInput
 from reelflow.config import Config
 from reelflow.config.layout import Layout
 from reelflow.config.loading import load
+from reelflow.data.event_log import publish_waiting
 from reelflow.data.files import is_remote
 from reelflow.data.formats.source import Source, open_source, open_window
 from reelflow.data.sets import NAMES, NETFLIX, PUBLIC_SETS, SAMPLE, unknown_set
@@ -87,6 +88,9 @@ def resolve_paths(config: Config, layout: Layout) -> Config:
         path = str(write_sample(layout.sample))
     else:
         path = absolute(config.data.path)
+        if config.data.span is not None or is_pattern(path):
+            # Events that a server has taken so far belong to what this run reads.
+            publish_waiting(path.partition("{")[0].rpartition("/")[0] if is_pattern(path) else path)
         if config.data.span is not None and not is_pattern(path):
             path = guess_pattern(path)
         # A remote folder is looked at by ExampleGen, where its credentials are.

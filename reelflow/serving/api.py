@@ -14,6 +14,7 @@ from reelflow.base.errors import BadInput
 from reelflow.saved_model.catalogue import Movie
 from reelflow.serving import messages as m
 from reelflow.serving.batching import Answer, Batcher, BatchRequest
+from reelflow.serving.events.live import Live, Named
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.middleware import Metrics
 from reelflow.serving.privacy import movies_for_a_user, refusal
@@ -31,6 +32,8 @@ class ServerState:
     metrics: Metrics
     histories: bool
     """True if answers may contain what users have rated."""
+    live: Live | None = None
+    """What users have done lately; None if the server takes no events."""
     stopping: bool = False
     batcher: Batcher = field(init=False)
 
@@ -45,7 +48,7 @@ class ServerState:
         return server
 
 
-class _Context:
+class Context:
     """The engine that answers one request, and checks of the request against its catalogue."""
 
     def __init__(self, request: Request) -> None:
@@ -60,6 +63,13 @@ class _Context:
     ) -> Answer:
         """Return the answer to a request, which may be answered in one batch with others."""
         return await self.server.batcher.ask(answer_all, request)
+
+    async def with_events(self, request: Named) -> Named:
+        """Return a request that knows what its user has done since the model was trained."""
+        live = self.server.live
+        if live is None or not self.server.histories or request.user_id is None:
+            return request
+        return await live.with_events(request, self.engine, self.ask)
 
     def movie(self, movie_id: str) -> Movie:
         """Return a movie of the catalogue; the answer is 404 if there is none."""
@@ -114,13 +124,13 @@ class _Context:
 @router.post("/recommendations", tags=["Recommendations"], summary="Movies for a user")
 async def recommend(request: Request, body: m.RecommendRequest) -> m.Recommendations:
     """Movies that a user has not rated, best first, or movies for those named in the request."""
-    context = _Context(request)
+    context = Context(request)
     context.check_named(body.liked, body.disliked, body.ratings)
     context.check_stars(body)
     context.check_movies(body.exclusions, "exclusions")
     context.check_conditions(body)
     if context.server.histories:
-        return await context.ask(context.engine.recommend, body)
+        return await context.ask(context.engine.recommend, await context.with_events(body))
     for name in ("explain", "include_seen", "liked", "disliked", "ratings"):
         if body.user_id and getattr(body, name):
             raise refusal(f"{name} together with user_id", "Leave one of the two out.")
@@ -138,7 +148,7 @@ async def recommend_by_url(
 @router.get("/rating", tags=["Recommendations"], summary="Predicted rating")
 async def rate(request: Request, query: Annotated[m.RatingRequest, Query()]) -> m.PredictedRating:
     """The stars that a user would give a movie."""
-    context = _Context(request)
+    context = Context(request)
     context.movie(query.movie_id)
     return await context.ask(context.engine.rate, query)
 
@@ -150,7 +160,7 @@ async def movies(
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
 ) -> m.Movies:
     """Movies whose titles begin with the text, or hold such words, or look like it."""
-    engine = _Context(request).engine
+    engine = Context(request).engine
     matches = await run_in_threadpool(engine.search.find, search, limit)
     items = [m.MovieMessage.of(movie) for movie in matches]
     return m.Movies(model_version=engine.version, items=items)
@@ -161,7 +171,7 @@ async def similar(
     request: Request, movie_id: m.Id, query: Annotated[m.SimilarRequest, Query()]
 ) -> m.SimilarMovies:
     """The nearest movies by the cosine of their embeddings."""
-    context = _Context(request)
+    context = Context(request)
     context.movie(movie_id)
     context.check_conditions(query)
     return await context.ask(context.engine.similar, (movie_id, query))
@@ -170,33 +180,32 @@ async def similar(
 @router.get("/films/{movie_id:path}", tags=["Movies"], summary="One movie")
 async def movie(request: Request, movie_id: m.Id) -> m.MovieMessage:
     """A movie of the catalogue."""
-    return m.MovieMessage.of(_Context(request).movie(movie_id))
+    return m.MovieMessage.of(Context(request).movie(movie_id))
 
 
 @router.get("/users", tags=["Users"], summary="Some known users")
 async def users(request: Request) -> m.Users:
     """A few users that the model knows, to try it with."""
-    context = _Context(request)
+    context = Context(request)
     context.check_histories("a list of users")
     return m.Users(model_version=context.engine.version, user_ids=context.engine.sample_users)
 
 
 @router.get("/profile", tags=["Users"], summary="What the model knows about a user")
-async def profile(
-    request: Request, query: Annotated[m.ProfileRequest, Query()]
-) -> m.ProfileMessage:
+async def profile(request: Request, query: Annotated[m.ProfileQuery, Query()]) -> m.ProfileMessage:
     """The movies that a user has rated, as the model knows them, and those named."""
-    context = _Context(request)
+    context = Context(request)
     if query.user_id:
         context.check_histories("a user's profile", "Name movies in liked instead.")
-    context.check_named(query.liked, query.disliked, query.stars)
-    return await context.ask(context.engine.profile, query)
+    asked = query.request()
+    context.check_named(asked.liked, asked.disliked, asked.ratings)
+    return await context.ask(context.engine.profile, await context.with_events(asked))
 
 
 @router.get("/version", tags=["Server"], summary="The model being served")
 async def version(request: Request) -> m.Version:
     """Version, catalogue and metrics of the model that answers."""
-    context = _Context(request)
+    context = Context(request)
     engine, years, noun = context.engine, context.engine.filters.years, context.engine.info.noun
     return m.Version(
         model_version=engine.version,

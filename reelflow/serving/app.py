@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,9 @@ from reelflow.base.errors import BadInput
 from reelflow.base.looks import GENRE_LOOKS
 from reelflow.serving import api, tf_serving
 from reelflow.serving.api import ServerState
+from reelflow.serving.events import routes as events
+from reelflow.serving.events.journal import Journal
+from reelflow.serving.events.live import Live
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.middleware import Metrics, RequestMiddleware
 from reelflow.serving.versions import Versions
@@ -40,6 +43,7 @@ def create_app(
     metrics: Metrics | None = None,
     histories: bool = True,
     reload_seconds: float = 0,
+    journal: Journal | None = None,
 ) -> FastAPI:
     """Put the server together.
 
@@ -49,12 +53,14 @@ def create_app(
         metrics: counters, shared with `versions`; None for new ones.
         histories: True if answers may contain what users have rated.
         reload_seconds: time between two looks for a new version; 0 for never.
+        journal: takes events; None: they are refused.
     """
-    server = ServerState(versions, limits or Limits(), metrics or Metrics(), histories)
+    live = Live(journal) if journal else None
+    server = ServerState(versions, limits or Limits(), metrics or Metrics(), histories, live)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with server.batcher:
+        async with server.batcher, journal or nullcontext():
             watch = versions.watch(reload_seconds) if reload_seconds else asyncio.sleep(0)
             watching = asyncio.create_task(watch)
             yield
@@ -74,6 +80,7 @@ def create_app(
     app.state.server = server
     app.add_middleware(RequestMiddleware, limits=server.limits, metrics=server.metrics)
     app.include_router(api.router)
+    app.include_router(events.router)
     app.include_router(tf_serving.router)
     for kind in (Problem, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _error)

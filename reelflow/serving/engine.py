@@ -260,7 +260,7 @@ class Engine:
         """Return the genres of each movie that a user has rated well, by request."""
         if not rows:
             return {}
-        known = self._timelines([histories[USER_ID][row] for row in rows])
+        known = self.timelines([histories[USER_ID][row] for row in rows])
         liked: dict[int, list[Sequence[str]]] = {}
         for row, (_, timeline) in zip(rows, known, strict=True):
             named = zip(histories[HISTORY][row], histories[STARS][row], strict=True)
@@ -316,10 +316,10 @@ class Engine:
 
     def profile(self, requests: Sequence[m.ProfileRequest]) -> list[m.ProfileMessage]:
         """Return what the model knows of users, from all of their ratings."""
-        known = self._timelines([r.user_id or "" for r in requests])
+        known = self.timelines([r.user_id or "" for r in requests])
         profiles = []
         for request, (count, timeline) in zip(requests, known, strict=True):
-            named = named_history(self.stars, request.liked, request.disliked, request.stars)
+            named = named_history(self.stars, request.liked, request.disliked, request.ratings)
             rated = {**dict(reversed(named.items())), **timeline, **named}  # keeps the first place
             movies = [self.movies[self.rows[name]] for name in rated]
             genres = Counter(genre for movie in movies for genre in movie.genres)
@@ -340,7 +340,7 @@ class Engine:
             )
         return profiles
 
-    def _timelines(self, users: Sequence[str]) -> list[tuple[int, dict[str, float]]]:
+    def timelines(self, users: Sequence[str]) -> list[tuple[int, dict[str, float]]]:
         """Return the number of ratings of each user, and stars by movie, the newest first."""
         counts = self.ask(TIMELINE, {USER_ID: users, K: 1})[COUNT].tolist()
         answer = self.ask(TIMELINE, {USER_ID: users, K: max(1, *counts)})

@@ -106,7 +106,7 @@ class RatingRequest(BaseModel):
     movie_id: Id
 
 
-class ProfileRequest(BaseModel):
+class ProfileQuery(BaseModel):
     """A user by id, by movies, or both."""
 
     user_id: Id | None = None
@@ -117,10 +117,23 @@ class ProfileRequest(BaseModel):
     )
     k: Count = Field(20, description="Movies to name.")
 
-    @property
-    def stars(self) -> dict[str, float]:
-        """`ratings` by movie."""
-        return _stars_by_movie(self.ratings)
+    def request(self) -> ProfileRequest:
+        """Return the request that the URL stands for."""
+        stars = _stars_by_movie(self.ratings)
+        return ProfileRequest.model_construct(**{**dict(self), "ratings": stars})
+
+
+class ProfileRequest(BaseModel):
+    """A user by id, by movies, or both; made of a query and of the user's events."""
+
+    user_id: str | None = None
+    liked: list[str] = []
+    disliked: list[str] = []
+    ratings: dict[str, float] = {}
+    """Stars by movie, the newest last; NaN where not known."""
+    exclusions: list[str] = []
+    """Movies that the user has skipped: no part of a profile."""
+    k: int = 20
 
 
 class MovieMessage(BaseModel):
