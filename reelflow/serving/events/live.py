@@ -54,15 +54,15 @@ class Live:
         events = self.journal.of(request.user_id)
         if not events:
             return request
-        rated, skipped, oldest = _summed_up(events, engine)
-        if oldest <= self._written_at(engine):
+        known: Timeline = {}
+        if events[0].time <= self._written_at(engine):
             known = await self._timeline(request.user_id, engine, ask)
-            rated = {i: stars for i, stars in rated.items() if not _is_known(i, stars, known)}
-            skipped = skipped - known.keys()
+        rated, skipped = _summed_up(events, engine)
+        new = {movie: stars for movie, stars in rated.items() if not _is_known(movie, stars, known)}
         return request.model_copy(
             update={
-                "ratings": {**rated, **request.ratings},
-                "exclusions": [*request.exclusions, *sorted(skipped)],
+                "ratings": {**new, **request.ratings},
+                "exclusions": [*request.exclusions, *sorted(skipped - known.keys())],
             }
         )
 
@@ -167,7 +167,7 @@ def _summed_up(events: Sequence[Event], engine: Engine) -> tuple[dict[str, float
             rated[movie] = before if event.stars is None or not engine.stars else event.stars
         else:
             skipped.add(movie)
-    return rated, skipped - rated.keys(), events[0].time
+    return rated, skipped - rated.keys()
 
 
 def _is_known(movie: str, stars: float, timeline: Timeline) -> bool:

@@ -12,6 +12,7 @@ import uvicorn
 
 from reelflow.registry.alias import Alias
 from reelflow.serving.app import create_app, listen, url
+from reelflow.serving.events.journal import Journal
 from reelflow.serving.limits import Limits
 from reelflow.serving.middleware import Metrics
 from reelflow.serving.versions import Versions
@@ -19,12 +20,23 @@ from reelflow.serving.versions import Versions
 
 @contextmanager
 def live(
-    source: Path | Alias, *, limits: Limits, reload_seconds: float = 0, port: int = 0
+    source: Path | Alias,
+    *,
+    limits: Limits,
+    reload_seconds: float = 0,
+    port: int = 0,
+    events: Path | None = None,
 ) -> Iterator[str]:
     """Serve a folder of versions, or an alias; gives the server's address."""
     metrics = Metrics()
     versions = Versions(source, limits, metrics)
-    app = create_app(versions, limits=limits, metrics=metrics, reload_seconds=reload_seconds)
+    app = create_app(
+        versions,
+        limits=limits,
+        metrics=metrics,
+        reload_seconds=reload_seconds,
+        journal=Journal(events, metrics.registry) if events else None,
+    )
     with listen("127.0.0.1", port) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -30,7 +30,7 @@ CHECKS = [
 
 
 @pytest.mark.slow
-def test_no_request_is_a_fault(pushed: Path) -> None:
+def test_no_request_is_a_fault(pushed: Path, tmp_path: Path) -> None:
     bounds = settings(
         max_examples=EXAMPLES,
         deadline=None,
@@ -38,7 +38,7 @@ def test_no_request_is_a_fault(pushed: Path) -> None:
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    with live(pushed, limits=Limits()) as address:
+    with live(pushed, limits=Limits(), events=tmp_path) as address:
         document = schemathesis.openapi.from_url(f"{address}openapi.json")
         operations = [found.ok() for found in document.get_all_operations()]
         assert len(operations) > 15
