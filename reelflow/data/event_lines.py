@@ -20,7 +20,7 @@ class Event:
     movie_id: str
     kind: str
     stars: float | None
-    """What it counts as, on the data's own scale; None without an opinion."""
+    """Stars that it counts as, on the data's own scale; None without an opinion."""
     trains: bool
     """True if it is a row of the next span."""
     time: int

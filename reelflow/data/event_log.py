@@ -199,7 +199,7 @@ class EventLog:
 
     def _place_span(self, unfinished: Path, name: str) -> Path:
         span = self.folder / _span_of(name)
-        if span.exists():  # somebody has delivered one of the same number meanwhile
+        if span.exists():  # one of the same number was delivered meanwhile
             number = int(name.split(".")[0])
             span = self.folder / self._next_span()
             (self._logs / name).rename(self._logs / _name(number, span.name))

@@ -33,7 +33,7 @@ class ServerState:
     histories: bool
     """True if answers may contain what users have rated."""
     live: Live | None = None
-    """What users have done lately; None if the server takes no events."""
+    """Events of users; None if the server takes no events."""
     stopping: bool = False
     batcher: Batcher = field(init=False)
 

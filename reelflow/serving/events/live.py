@@ -1,4 +1,4 @@
-"""What users have done since the served model was trained, as part of their requests."""
+"""Users' actions since the served model was trained, as part of their requests."""
 
 from __future__ import annotations
 
@@ -57,14 +57,12 @@ class Live:
         known: Timeline = {}
         if events[0].time <= self._written_at(engine):
             known = await self._timeline(request.user_id, engine, ask)
-        rated, skipped = _summed_up(events, engine)
-        new = {movie: stars for movie, stars in rated.items() if not _is_known(movie, stars, known)}
-        return request.model_copy(
-            update={
-                "ratings": {**new, **request.ratings},
-                "exclusions": [*request.exclusions, *sorted(skipped - known.keys())],
-            }
-        )
+        rated, skipped = _summed_up(events, engine, known)
+        update = {
+            "ratings": {**rated, **request.ratings},
+            "exclusions": [*request.exclusions, *skipped],
+        }
+        return request.model_copy(update=update)
 
     def _written_at(self, engine: Engine) -> float:
         if engine is not self._engine:
@@ -153,8 +151,10 @@ def stars_of(kind: Kind, scale: StarScale, timeline: Timeline) -> float | None:
     return None
 
 
-def _summed_up(events: Sequence[Event], engine: Engine) -> tuple[dict[str, float], set[str], float]:
-    """Return stars by movie, the newest last, skipped movies, and the time of the oldest event."""
+def _summed_up(
+    events: Sequence[Event], engine: Engine, known: Timeline
+) -> tuple[dict[str, float], list[str]]:
+    """Return what a timeline lacks: stars by movie, the newest last, and movies only skipped."""
     rated: dict[str, float] = {}
     skipped: set[str] = set()
     for event in events:
@@ -167,7 +167,8 @@ def _summed_up(events: Sequence[Event], engine: Engine) -> tuple[dict[str, float
             rated[movie] = before if event.stars is None or not engine.stars else event.stars
         else:
             skipped.add(movie)
-    return rated, skipped - rated.keys()
+    new = {movie: stars for movie, stars in rated.items() if not _is_known(movie, stars, known)}
+    return new, sorted(skipped - rated.keys() - known.keys())
 
 
 def _is_known(movie: str, stars: float, timeline: Timeline) -> bool:

@@ -16,7 +16,7 @@ Kind = Literal["rating", "like", "dislike", "view", "skip"]
 
 @dataclass(frozen=True)
 class Meaning:
-    """What one kind of event counts as."""
+    """Consequences of one kind of event."""
 
     history: bool
     """The movie joins the user's history at once; else it is only left out of the lists."""
@@ -54,9 +54,9 @@ class EventMessage(Strict):
     @field_validator("user_id", "movie_id")
     @classmethod
     def _is_an_id(cls, text: str) -> str:
-        """Refuse what ingestion would set aside as an empty id."""
-        if not text.strip():
-            raise ValueError("an id has a character other than blanks")
+        """Refuse what a file of ratings could not hold, or ingestion would read as another id."""
+        if text != text.strip() or not text.isprintable():
+            raise ValueError("an id has no blanks around it, and no control characters")
         return text
 
 

@@ -30,7 +30,7 @@ def _journal(context: Context) -> Journal:
     return context.server.live.journal
 
 
-@router.post("/events", summary="What users did")
+@router.post("/events", summary="Take events")
 async def post_events(request: Request, body: EventsBody) -> EventsAnswer:
     """Take one event or several; the answer comes when they are on the disk.
 
