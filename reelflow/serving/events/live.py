@@ -16,7 +16,7 @@ from reelflow.serving.events.journal import Journal
 from reelflow.serving.events.messages import MEANINGS, EventMessage, Kind
 from reelflow.serving.limits import Problem
 
-Named = TypeVar("Named", m.RecommendRequest, m.ProfileRequest)
+Named = TypeVar("Named", bound=m.RecommendRequest | m.ProfileRequest)
 Ask = Callable[..., Awaitable[Any]]
 """Asks an engine's method by a batch; see `Batcher.ask`."""
 Timeline = Mapping[str, float]
