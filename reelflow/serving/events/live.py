@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from reelflow.data.event_lines import Event
 from reelflow.saved_model.files import SAVED_MODEL, StarScale
@@ -62,7 +62,7 @@ class Live:
             "ratings": {**rated, **request.ratings},
             "exclusions": [*request.exclusions, *skipped],
         }
-        return request.model_copy(update=update)
+        return cast(Named, request.model_copy(update=update))
 
     def _written_at(self, engine: Engine) -> float:
         if engine is not self._engine:
