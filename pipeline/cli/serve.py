@@ -51,6 +51,13 @@ def serve(
             help="Answers may tell what users have rated; else a user gets one short list.",
         ),
     ] = True,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML or JSON file with rules about all lists, read anew when it changes.",
+            metavar="FILE",
+        ),
+    ] = None,
     events: Annotated[
         Path | None,
         typer.Option(
@@ -73,6 +80,7 @@ def serve(
     from reelflow.serving.events.journal import Journal
     from reelflow.serving.limits import Limits
     from reelflow.serving.middleware import Metrics
+    from reelflow.serving.rules.file import RulesFile
     from reelflow.serving.versions import Versions
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
@@ -90,6 +98,7 @@ def serve(
             histories=histories,
             reload_seconds=reload_seconds,
             journal=Journal(events, metrics.registry, events_seconds) if events else None,
+            rules=RulesFile(rules, metrics.registry) if rules else None,
         )
         where = url(listening)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version as installed
-from typing import Annotated
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -14,11 +15,18 @@ from reelflow.base.errors import BadInput
 from reelflow.saved_model.catalogue import Movie
 from reelflow.serving import messages as m
 from reelflow.serving.batching import Answer, Batcher, BatchRequest
+from reelflow.serving.cursors import cursor, place_of
 from reelflow.serving.events.live import Live, Named
+from reelflow.serving.fields import Filtered, Id
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.middleware import Metrics
+from reelflow.serving.movie_index import Mask
 from reelflow.serving.privacy import movies_for_a_user, refusal
+from reelflow.serving.rules.catalogued import Catalogued
+from reelflow.serving.rules.file import RulesFile
 from reelflow.serving.versions import Versions
+
+Names = TypeVar("Names", bound=m.RecommendRequest | m.ProfileRequest)
 
 router = APIRouter(prefix="/api/v1", responses=m.ERRORS)
 
@@ -34,6 +42,8 @@ class ServerState:
     """True if answers may contain what users have rated."""
     live: Live | None = None
     """Events of users; None if the server takes no events."""
+    rules: RulesFile | None = None
+    """Rules about all lists; None if there are none."""
     stopping: bool = False
     batcher: Batcher = field(init=False)
 
@@ -71,20 +81,52 @@ class Context:
             return request
         return await live.with_events(request, self.engine, self.ask)
 
+    @property
+    def hidden(self) -> Mask | None:
+        """Movies that the rules file hides, bool [movies]."""
+        file = self.server.rules
+        rules = self.engine.catalogued(file.rules) if file else None
+        return rules.hidden if rules else None
+
     def movie(self, movie_id: str) -> Movie:
         """Return a movie of the catalogue; the answer is 404 if there is none."""
         if movie_id not in self.engine.rows:
             raise Problem(404, f"There is no {self.engine.info.noun.one} with the id {movie_id!r}.")
         return self.engine.movies[self.engine.rows[movie_id]]
 
-    def check_movies(self, movie_ids: Sequence[str], field: str) -> None:
-        """Answer 422 if any of these movies does not exist."""
-        unknown = [repr(movie) for movie in movie_ids if movie not in self.engine.rows]
-        if unknown:
-            one, listed = self.engine.info.noun.one, ", ".join(unknown[:5])
-            raise Problem(422, f"{field}: there is no {one} with the id {listed}.")
+    def known(self, request: Names) -> tuple[Names, list[str]]:
+        """Return a request without the movies that this version does not know, and these."""
+        rows, unknown = self.engine.rows, dict[str, None]()
+        changes: dict[str, Any] = {}
+        for name in ("liked", "disliked", "ratings", "exclusions"):
+            named = getattr(request, name)
+            strange = [movie for movie in named if movie not in rows]
+            if strange:
+                unknown.update(dict.fromkeys(strange))
+                known = [movie for movie in named if movie in rows]
+                is_stars = isinstance(named, dict)
+                changes[name] = {movie: named[movie] for movie in known} if is_stars else known
+        rules = getattr(request, "rules", None)
+        unknown.update(
+            (movie, None) for movie in (rules.names if rules else ()) if movie not in rows
+        )
+        return cast(Names, request.model_copy(update=changes)), [*unknown]
 
-    def check_conditions(self, request: m.Filtered) -> None:
+    def with_rules(self, request: m.RecommendRequest) -> m.RecommendRequest:
+        """Return a request with the rules in force; the answer is 422 if its own are wrong."""
+        own = request.rules
+        if own is not None:
+            try:
+                Catalogued(own, self.engine.rows, self.engine.filters).check()
+                self.engine.model.check_stars(request.order, own.min_rating)
+            except BadInput as error:
+                raise Problem(422, str(error)) from error
+        rules = self.server.rules.rules if self.server.rules else None
+        if rules is not None and own is not None:
+            rules = rules.joined(own)
+        return request.model_copy(update={"rules": rules or own})
+
+    def check_conditions(self, request: Filtered) -> None:
         """Answer 422 if a genre does not exist, or the years are the wrong way round."""
         try:
             self.engine.filters.check(request)
@@ -94,11 +136,10 @@ class Context:
     def check_named(
         self, liked: Sequence[str], disliked: Sequence[str], ratings: Mapping[str, float]
     ) -> None:
-        """Answer 422 if a movie named does not exist or is named twice, or stars are no stars."""
+        """Answer 422 if a movie is named twice, or stars are no stars."""
         kinds = {"liked": liked, "disliked": disliked, "ratings": list(ratings)}
         named: dict[str, str] = {}
         for kind, movies in kinds.items():
-            self.check_movies(movies, kind)
             for movie in movies:
                 if named.setdefault(movie, kind) != kind:
                     raise Problem(422, f"{kind}: {movie!r} is in {named[movie]} as well.")
@@ -127,14 +168,32 @@ async def recommend(request: Request, body: m.RecommendRequest) -> m.Recommendat
     context = Context(request)
     context.check_named(body.liked, body.disliked, body.ratings)
     context.check_stars(body)
-    context.check_movies(body.exclusions, "exclusions")
     context.check_conditions(body)
+    asked, unknown = context.known(context.with_rules(body))
+    asked = asked.at(place_of(body.cursor, context.engine.version))
     if context.server.histories:
-        return await context.ask(context.engine.recommend, await context.with_events(body))
-    for name in ("explain", "include_seen", "liked", "disliked", "ratings"):
-        if body.user_id and getattr(body, name):
-            raise refusal(f"{name} together with user_id", "Leave one of the two out.")
-    return await context.ask(context.engine.recommend_discreetly, body)
+        answer = await context.ask(context.engine.recommend, await context.with_events(asked))
+    else:
+        for name in ("explain", "include_seen", "liked", "disliked", "ratings"):
+            if body.user_id and getattr(body, name):
+                raise refusal(f"{name} together with user_id", "Leave one of the two out.")
+        answer = await context.ask(context.engine.recommend_discreetly, asked)
+    return answer.model_copy(update={"unknown_ids": unknown})
+
+
+@router.post("/recommendations/users", tags=["Recommendations"], summary="Movies for many users")
+async def recommend_for_users(request: Request, body: m.UsersRequest) -> m.UsersRecommendations:
+    """Lists for several users by the same conditions, in the order of the users."""
+    at_once = ServerState.of(request).limits.batch
+    items = []
+    for start in range(0, len(body.user_ids), at_once):
+        users = body.user_ids[start : start + at_once]
+        answers = await asyncio.gather(*(recommend(request, body.of(user)) for user in users))
+        items += [
+            m.UserRecommendations(user_id=user, **dict(answer))
+            for user, answer in zip(users, answers, strict=True)
+        ]
+    return m.UsersRecommendations(items=items)
 
 
 @router.get("/recommendations", tags=["Recommendations"], summary="Movies for a user")
@@ -153,32 +212,35 @@ async def rate(request: Request, query: Annotated[m.RatingRequest, Query()]) -> 
     return await context.ask(context.engine.rate, query)
 
 
-@router.get("/films", tags=["Movies"], summary="Find movies by title")
-async def movies(
-    request: Request,
-    search: Annotated[m.Text, Query(description="Beginning of words; errors forgiven.")] = "",
-    limit: Annotated[int, Query(ge=1, le=50)] = 10,
-) -> m.Movies:
-    """Movies whose titles begin with the text, or hold such words, or look like it."""
-    engine = Context(request).engine
-    matches = await run_in_threadpool(engine.search.find, search, limit)
-    items = [m.MovieMessage.of(movie) for movie in matches]
-    return m.Movies(model_version=engine.version, items=items)
+@router.get("/films", tags=["Movies"], summary="Find or list movies")
+async def movies(request: Request, query: Annotated[m.MoviesRequest, Query()]) -> m.Movies:
+    """Movies whose titles begin with the text, hold such words, or look like it; or all of them."""
+    context = Context(request)
+    engine = context.engine
+    context.check_conditions(query)
+    start = place_of(query.cursor, engine.version, deepest=len(engine.movies) + 1)
+    hidden = context.hidden
+    found, more = await run_in_threadpool(engine.listed, query, start, hidden)
+    return m.Movies(
+        model_version=engine.version,
+        items=[m.MovieMessage.of(movie) for movie in found],
+        next=cursor(engine.version, start + len(found)) if more else None,
+    )
 
 
 @router.get("/films/{movie_id:path}/similar", tags=["Movies"], summary="Similar movies")
 async def similar(
-    request: Request, movie_id: m.Id, query: Annotated[m.SimilarRequest, Query()]
+    request: Request, movie_id: Id, query: Annotated[m.SimilarRequest, Query()]
 ) -> m.SimilarMovies:
     """The nearest movies by the cosine of their embeddings."""
     context = Context(request)
     context.movie(movie_id)
     context.check_conditions(query)
-    return await context.ask(context.engine.similar, (movie_id, query))
+    return await context.ask(context.engine.similar, (movie_id, query, context.hidden))
 
 
 @router.get("/films/{movie_id:path}", tags=["Movies"], summary="One movie")
-async def movie(request: Request, movie_id: m.Id) -> m.MovieMessage:
+async def movie(request: Request, movie_id: Id) -> m.MovieMessage:
     """A movie of the catalogue."""
     return m.MovieMessage.of(Context(request).movie(movie_id))
 
@@ -197,9 +259,10 @@ async def profile(request: Request, query: Annotated[m.ProfileQuery, Query()]) -
     context = Context(request)
     if query.user_id:
         context.check_histories("a user's profile", "Name movies in liked instead.")
-    asked = query.request()
+    asked, unknown = context.known(query.request())
     context.check_named(asked.liked, asked.disliked, asked.ratings)
-    return await context.ask(context.engine.profile, await context.with_events(asked))
+    answer = await context.ask(context.engine.profile, await context.with_events(asked))
+    return answer.model_copy(update={"unknown_ids": unknown})
 
 
 @router.get("/version", tags=["Server"], summary="The model being served")
@@ -225,9 +288,10 @@ async def version(request: Request) -> m.Version:
 
 
 @router.get("/health", tags=["Server"], summary="Whether the process lives")
-async def health() -> m.State:
-    """Answer as long as the process runs."""
-    return m.State(status="ok")
+async def health(request: Request) -> m.State:
+    """Answer as long as the process runs; `problems` are those that it lives with."""
+    rules = ServerState.of(request).rules
+    return m.State(status="ok", problems=[rules.problem] if rules and rules.problem else [])
 
 
 @router.get("/ready", tags=["Server"], summary="Whether requests are welcome")

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,7 @@ from reelflow.serving.events.journal import Journal
 from reelflow.serving.events.live import Live
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.middleware import Metrics, RequestMiddleware
+from reelflow.serving.rules.file import RulesFile
 from reelflow.serving.versions import Versions
 
 PAGE: Final = Path(__file__).parent / "page"
@@ -44,6 +45,7 @@ def create_app(
     histories: bool = True,
     reload_seconds: float = 0,
     journal: Journal | None = None,
+    rules: RulesFile | None = None,
 ) -> FastAPI:
     """Put the server together.
 
@@ -54,20 +56,24 @@ def create_app(
         histories: True if answers may contain what users have rated.
         reload_seconds: time between two looks for a new version; 0 for never.
         journal: takes events; None: they are refused.
+        rules: about all lists; None: there are none.
     """
     live = Live(journal) if journal else None
-    server = ServerState(versions, limits or Limits(), metrics or Metrics(), histories, live)
+    server = ServerState(versions, limits or Limits(), metrics or Metrics(), histories, live, rules)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with server.batcher, journal or nullcontext():
-            watch = versions.watch(reload_seconds) if reload_seconds else asyncio.sleep(0)
-            watching = asyncio.create_task(watch)
+            watching = []
+            if reload_seconds:
+                watching.append(asyncio.create_task(versions.watch(reload_seconds)))
+                if rules:
+                    watching.append(asyncio.create_task(rules.watch(reload_seconds)))
             yield
             server.stopping = True
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
 
     app = FastAPI(
         title="Reelflow",

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from reelflow.base.columns import (
-    ALLOWED,
     COUNT,
-    EXCLUSIONS,
     HISTORY,
-    INCLUDE_SEEN,
     LIKE,
-    MIN_RATING,
     MOVIE_ID,
-    ORDER,
     RATING,
     SCORE,
     SEEN,
@@ -50,11 +47,11 @@ from reelflow.saved_model.contract import (
 from reelflow.saved_model.files import GOLDEN
 from reelflow.serving import messages as m
 from reelflow.serving import reasons
+from reelflow.serving.lists import rank
 from reelflow.serving.movie_index import FilterIndex, Mask, MovieSearch
 from reelflow.serving.privacy import movies_for_a_user
-
-_UNKNOWN: Final = {"": math.nan}
-"""History of a request that names no movie."""
+from reelflow.serving.rules.catalogued import Catalogued
+from reelflow.serving.rules.messages import Rules
 
 _Cell = tuple[int, int]
 """Request and place in its answer."""
@@ -100,6 +97,21 @@ class Engine:
         self._metrics_of = metrics_of
         self._metrics: Mapping[str, float] = {}
         self.ask = model.signatures.call
+        self._rules: tuple[Rules, Catalogued] | None = None
+
+    @cached_property
+    def vectors(self) -> npt.NDArray[np.float32] | None:
+        """Unit vectors of all movies, float32 [movies, size]; None if the model has none."""
+        return self.model.signatures.movie_directions
+
+    def catalogued(self, rules: Rules | None) -> Catalogued | None:
+        """Return rules about this catalogue's movies; those of the file are kept."""
+        if rules is None:
+            return None
+        kept = self._rules
+        if kept is None or kept[0] is not rules:
+            kept = self._rules = rules, Catalogued(rules, self.rows, self.filters)
+        return kept[1]
 
     def metrics(self) -> Mapping[str, float]:
         """Return the version's metrics.
@@ -118,7 +130,7 @@ class Engine:
         for count in (1, batch):
             self.recommend([recommend] * count)
             self.recommend_discreetly([recommend] * count)
-            self.similar([(movie, m.SimilarRequest.model_construct())] * count)
+            self.similar([(movie, m.SimilarRequest.model_construct(), None)] * count)
             self.rate([rate] * count)
             self.profile([m.ProfileRequest.model_construct(user_id=user)] * count)
             self.ask(RECOMMEND, {USER_ID: [user] * count})  # of `:predict`
@@ -152,29 +164,14 @@ class Engine:
     def _recommend(
         self, requests: Sequence[m.RecommendRequest], shown: Mask | None
     ) -> list[m.Recommendations]:
-        histories = [
-            named_history(self.stars, r.liked, r.disliked, r.ratings) or _UNKNOWN for r in requests
-        ]
-        inputs: dict[str, Any] = {
-            USER_ID: [r.user_id or "" for r in requests],
-            HISTORY: _padded(histories, ""),
-            STARS: _padded((history.values() for history in histories), math.nan),
-            EXCLUSIONS: _padded((r.exclusions or [""] for r in requests), ""),
-            K: min(max(r.k for r in requests), len(self.movies)),
-            ORDER: [r.order for r in requests],
-            MIN_RATING: [-math.inf if r.min_rating is None else r.min_rating for r in requests],
-            INCLUDE_SEEN: [r.include_seen for r in requests],
-        }
-        if shown is not None or any(r.has_conditions for r in requests):
-            fits = np.stack([self.filters.mask(r) for r in requests])
-            inputs[ALLOWED] = fits if shown is None else fits & shown
-        answer = self.ask(RECOMMEND, inputs)
+        ranked = rank(self, requests, shown)
+        answer, inputs = ranked.answer, ranked.inputs
         sources = [cast(Source, source.decode()) for source in answer[SOURCE]]
         cells = [
             (row, place)
-            for row, request in enumerate(requests)
-            for place, id_ in enumerate(answer[MOVIE_ID][row][: request.k])
-            if id_
+            for row, places in enumerate(ranked.places.tolist())
+            for place in places
+            if place >= 0
         ]
         movies = {cell: self._movie(answer[MOVIE_ID][cell]) for cell in cells}
         why = self._reasons(
@@ -194,7 +191,12 @@ class Engine:
                 )
             )
         return [
-            m.Recommendations(model_version=self.version, source=sources[row], items=items[row])
+            m.Recommendations(
+                model_version=self.version,
+                source=sources[row],
+                items=items[row],
+                next=ranked.next_cursor(row, self.version),
+            )
             for row in range(len(requests))
         ]
 
@@ -273,17 +275,44 @@ class Engine:
             ]
         return liked
 
-    def similar(self, requests: Sequence[tuple[str, m.SimilarRequest]]) -> list[m.SimilarMovies]:
-        """Return the movies nearest to each of some ids, of those that fit the conditions.
+    def listed(
+        self, request: m.MoviesRequest, start: int, hidden: Mask | None
+    ) -> tuple[list[Movie], bool]:
+        """Return a page of the movies found by title, or of all; and whether there are more.
+
+        Args:
+            request: the conditions.
+            start: movies of the pages before.
+            hidden: movies that are not listed, bool [movies]; found by title they are.
+        """
+        fits = self.filters.mask(request)
+        if request.search:
+            count = len(self.movies) if request.has_conditions else start + request.limit + 1
+            found = [self.rows[one.movie_id] for one in self.search.find(request.search, count)]
+        else:
+            orders = {"popular": self.filters.popular, "new": self.filters.newest}
+            found = orders.get(request.sort, [*range(len(self.movies))])
+            fits = fits if hidden is None else fits & ~hidden
+        rows = [row for row in found if fits[row]][start:]
+        return [self.movies[row] for row in rows[: request.limit]], len(rows) > request.limit
+
+    def similar(
+        self, requests: Sequence[tuple[str, m.SimilarRequest, Mask | None]]
+    ) -> list[m.SimilarMovies]:
+        """Return the movies nearest to each of some ids, of those that fit and are not hidden.
 
         With a filter the catalogue is ranked as a whole.
         """
-        k = max(len(self.movies) if r.has_conditions else r.k for _, r in requests)
-        ids = [movie_id for movie_id, _ in requests]
+        k = max(
+            len(self.movies) if r.has_conditions or hidden is not None else r.k
+            for _, r, hidden in requests
+        )
+        ids = [movie_id for movie_id, *_ in requests]
         answer = self.ask(SIMILAR, {MOVIE_ID: ids, K: min(k, len(self.movies))})
         answers = []
-        for row, (movie_id, request) in enumerate(requests):
+        for row, (movie_id, request, hidden) in enumerate(requests):
             fits = self.filters.mask(request)
+            fits = fits if hidden is None else fits & ~hidden
             items: list[m.SimilarMovie] = []
             for id_, score in zip(answer[MOVIE_ID][row], answer[SCORE][row], strict=True):
                 if len(items) == request.k or not id_:
@@ -361,10 +390,3 @@ class Engine:
     def _stars(self, rating: float) -> float | None:
         """Return stars for a message: None if they are not known, or the model has none."""
         return None if self.stars is None or math.isnan(rating) else float(rating)
-
-
-def _padded(lists: Iterable[Iterable[Any]], padding: Any) -> list[list[Any]]:
-    """Return lists as rows of one length."""
-    rows = [list(values) for values in lists]
-    length = max(len(row) for row in rows)
-    return [row + [padding] * (length - len(row)) for row in rows]

@@ -21,6 +21,8 @@ class Limits:
     """Movies in one answer."""
     movies: int = 500
     """Movies that a request may name as liked, or as exclusions."""
+    users: int = 100
+    """Users of one request."""
     id_length: int = 256
     """Characters of an id or a search text."""
     rows: int = 512

@@ -3,55 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field, PrivateAttr
 from typing_extensions import Self
 
 from reelflow.saved_model.catalogue import Movie
 from reelflow.saved_model.contract import BLEND, Order, Source
+from reelflow.serving.fields import Count, Filtered, Id, Ids, Stars, Text
 from reelflow.serving.limits import Limits
 from reelflow.serving.reasons import Kind
+from reelflow.serving.rules.messages import Rules
 
 _LIMITS = Limits()
-Id = Annotated[str, Field(min_length=1, max_length=_LIMITS.id_length)]
-Ids = Annotated[list[Id], Field(max_length=_LIMITS.movies)]
-Count = Annotated[int, Field(ge=1, le=_LIMITS.k)]
-Text = Annotated[str, Field(max_length=_LIMITS.id_length)]
-Year = Annotated[int, Field(ge=0, le=9999)]
-Stars = Annotated[float, Field(allow_inf_nan=False)]
 _Rating = Annotated[str, Field(pattern=r"^.{1,256}:-?[0-9]{1,9}(\.[0-9]{1,9})?$")]
 
 
-class Strict(BaseModel):
-    """A request; unknown keys are refused."""
+class Conditions(Filtered):
+    """Conditions on the movies of a list of recommendations."""
 
-    model_config = ConfigDict(extra="forbid")
-
-
-class Filtered(Strict):
-    """Conditions on the movies of an answer."""
-
-    genres: Annotated[list[Id], Field(max_length=50)] = Field(
-        [], description="At least one of these genres; none means any movie."
-    )
-    year_from: Year | None = Field(None, description="Oldest release year.")
-    year_to: Year | None = Field(None, description="Newest release year.")
-
-    @property
-    def has_conditions(self) -> bool:
-        """True if not every movie fits."""
-        return bool(self.genres) or self.year_from is not None or self.year_to is not None
-
-
-class Wanted(Filtered):
-    """The user of recommendations, and conditions on the movies; without stars of single movies."""
-
-    user_id: Id | None = Field(
-        None, description="A user; without one, the movies named count, or else what is popular."
-    )
-    liked: Ids = Field([], description="Ids of movies the user likes, the newest last.")
-    disliked: Ids = Field([], description="Ids of movies the user does not like, the newest last.")
     k: Count = Field(10, description="How many movies.")
     exclusions: Ids = Field([], description="Ids of movies to leave out.")
     order: Order = Field(
@@ -66,6 +36,29 @@ class Wanted(Filtered):
     explain: bool = Field(False, description="Say what of the user's history speaks for a movie.")
 
 
+class Wanted(Conditions):
+    """The user of recommendations, and conditions on the movies; without stars of single movies."""
+
+    user_id: Id | None = Field(
+        None, description="A user; without one, the movies named count, or else what is popular."
+    )
+    liked: Ids = Field([], description="Ids of movies the user likes, the newest last.")
+    disliked: Ids = Field([], description="Ids of movies the user does not like, the newest last.")
+    cursor: Text | None = Field(None, description="`next` of the page before; none: the first.")
+    _offset: int = PrivateAttr(0)
+
+    @property
+    def offset(self) -> int:
+        """Movies of the pages before."""
+        return self._offset
+
+    def at(self, offset: int) -> Self:
+        """Return the request for a later page."""
+        later = self.model_copy()
+        later._offset = offset
+        return later
+
+
 def _stars_by_movie(pairs: Sequence[str]) -> dict[str, float]:
     """Return stars by movie from the pairs of a URL, `12:4.5`."""
     parts = (text.rpartition(":") for text in pairs)
@@ -78,6 +71,7 @@ class RecommendRequest(Wanted):
     ratings: Annotated[dict[Id, Stars], Field(max_length=_LIMITS.movies)] = Field(
         {}, description='Stars of further movies by id, the newest last: `{"12": 4.5, "77": 2}`.'
     )
+    rules: Rules | None = Field(None, description="Beside those of the server's file.")
 
 
 class RecommendQuery(Wanted):
@@ -91,6 +85,33 @@ class RecommendQuery(Wanted):
         """Return the request that the URL stands for."""
         fields = {name: getattr(self, name) for name in Wanted.model_fields}
         return RecommendRequest.model_construct(**fields, ratings=_stars_by_movie(self.ratings))
+
+
+class UsersRequest(Conditions):
+    """Users of recommendations, and conditions on the movies."""
+
+    user_ids: Annotated[list[Id], Field(min_length=1, max_length=_LIMITS.users)]
+    rules: Rules | None = Field(None, description="Beside those of the server's file.")
+
+    def of(self, user_id: str) -> RecommendRequest:
+        """Return the request of one of the users."""
+        fields = {name: getattr(self, name) for name in Conditions.model_fields}
+        return RecommendRequest.model_construct(**fields, user_id=user_id, rules=self.rules)
+
+
+class MoviesRequest(Filtered):
+    """Movies by title, or a list of all."""
+
+    search: Text = Field(
+        "", description="Beginning of words; errors forgiven. Empty: all movies, by `sort`."
+    )
+    sort: Literal["catalogue", "popular", "new"] = Field(
+        "catalogue",
+        description="Order of all movies: the catalogue's; the most rated first; the newest first, "
+        "without movies whose year is not known.",
+    )
+    limit: Annotated[int, Field(ge=1, le=50)] = 10
+    cursor: Text | None = Field(None, description="`next` of the page before; none: the first.")
 
 
 class SimilarRequest(Filtered):
@@ -204,6 +225,23 @@ class Recommendations(BaseModel):
     model_version: int
     source: Source = Field(description="What the answer comes from.")
     items: list[RecommendedMovie]
+    next: str | None = Field(None, description="Cursor of the next page; null behind the last.")
+    unknown_ids: list[str] = Field(
+        default=[],
+        description="Movies of the request that this version does not know: not counted.",
+    )
+
+
+class UserRecommendations(Recommendations):
+    """A list for one of several users."""
+
+    user_id: str
+
+
+class UsersRecommendations(BaseModel):
+    """Lists for several users, in the order of the request."""
+
+    items: list[UserRecommendations]
 
 
 class SimilarMovie(MovieMessage):
@@ -221,10 +259,11 @@ class SimilarMovies(BaseModel):
 
 
 class Movies(BaseModel):
-    """Movies found by their titles, best match first."""
+    """Movies found by their titles, best match first; or those of a list of all."""
 
     model_version: int
     items: list[MovieMessage]
+    next: str | None = Field(None, description="Cursor of the next page; null behind the last.")
 
 
 class PredictedRating(BaseModel):
@@ -258,6 +297,9 @@ class ProfileMessage(BaseModel):
     films: list[RatedMovie] = Field(description="The newest first, those named in front.")
     genres: list[ShareMessage] = Field(description="Of all movies, the most frequent first.")
     decades: list[ShareMessage] = Field(description="Of all movies with a year, in order of time.")
+    unknown_ids: list[str] = Field(
+        default=[], description="Movies of the request that this version does not know."
+    )
 
 
 class Users(BaseModel):
@@ -318,6 +360,9 @@ class State(BaseModel):
     """State of the server."""
 
     status: str
+    problems: list[str] = Field(
+        default=[], description="Faults that the server lives with, as a rules file that is wrong."
+    )
 
 
 class Error(BaseModel):
@@ -332,6 +377,7 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
         400: "Not what it should be: JSON, UTF-8, not too deep, a known signature or version.",
         403: "It would tell what a user has rated.",
         404: "There is no such movie, or no such version.",
+        409: "The cursor is of another version.",
         408: "The body did not arrive in time.",
         413: "The body is too large.",
         422: "A value is wrong; the message says which.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from reelflow.base.errors import BadInput
 from reelflow.saved_model.catalogue import Movie
-from reelflow.serving.messages import Filtered
+from reelflow.serving.fields import Filtered
 
 Mask = npt.NDArray[np.bool_]
 
@@ -35,6 +36,8 @@ class FilterIndex:
         """Take movies in the order of the model's scores."""
         self.genres = sorted({genre for movie in movies for genre in movie.genres})
         self._movies = len(movies)
+        self.rating_counts = np.array([movie.rating_count for movie in movies], np.int64)
+        """Ratings of each movie in training, int64 [movies]."""
         self._years = np.array([-1 if f.year is None else f.year for f in movies], np.int64)
         self._genre_masks = {
             genre.casefold(): np.zeros(len(movies), np.bool_) for genre in self.genres
@@ -42,6 +45,18 @@ class FilterIndex:
         for row, movie in enumerate(movies):
             for genre in movie.genres:
                 self._genre_masks[genre.casefold()][row] = True
+
+    @cached_property
+    def newest(self) -> list[int]:
+        """Rows of the movies with a year, the newest and of a year the most rated first."""
+        order = np.lexsort((-self.rating_counts, -self._years))
+        return [row for row in order.tolist() if self._years[row] >= 0]
+
+    @cached_property
+    def popular(self) -> list[int]:
+        """Rows of all movies, the most rated first."""
+        order: list[int] = np.argsort(-self.rating_counts, kind="stable").tolist()
+        return order
 
     @property
     def years(self) -> tuple[int, int] | None:

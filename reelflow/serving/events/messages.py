@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag, field_validator
 
+from reelflow.serving.fields import Id, Stars, Strict
 from reelflow.serving.limits import Limits
-from reelflow.serving.messages import Id, Stars, Strict
 
 Kind = Literal["rating", "like", "dislike", "view", "skip"]
 

@@ -18,6 +18,7 @@ from reelflow.serving.events.messages import (
     EventsBody,
     ForgottenAnswer,
 )
+from reelflow.serving.fields import Id
 from reelflow.serving.limits import Problem
 
 router = APIRouter(prefix="/api/v1", responses=m.ERRORS, tags=["Events"])
@@ -56,7 +57,7 @@ async def post_events(request: Request, body: EventsBody) -> EventsAnswer:
 
 
 @router.delete("/users/{user_id:path}/events", summary="Forget a user's events")
-async def delete_events(request: Request, user_id: m.Id) -> ForgottenAnswer:
+async def delete_events(request: Request, user_id: Id) -> ForgottenAnswer:
     """Remove a user's events from memory, log and spans.
 
     What a model has learned from them stays until a run without them.

@@ -8,7 +8,7 @@ import pytest
 
 from reelflow.base.errors import BadInput
 from reelflow.saved_model.catalogue import Movie
-from reelflow.serving.messages import Filtered
+from reelflow.serving.fields import Filtered
 from reelflow.serving.movie_index import FilterIndex, MovieSearch, searchable
 
 MOVIES = [

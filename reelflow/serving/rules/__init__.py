@@ -1,0 +1,1 @@
+"""Rules of a business about lists, of a file or of a request."""
