@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from reelflow.saved_model import golden
+from reelflow.saved_model import files, golden
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import SIGNATURES
 from reelflow.saved_model.files import CATALOGUE, GOLDEN, ModelInfo, StarScale
@@ -279,5 +279,6 @@ def export(
         "rating_count": pa.array(COUNTS, pa.int64()),
     }
     pq.write_table(pa.table(columns), folder / CATALOGUE)
+    pq.write_table(pa.table({"user_id": USERS}), folder / files.USERS)
     write_manifest(folder)
     return folder

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.text import Text
 
-from pipeline.cli.options import DEFAULT_OUTPUT, AsJson, Output
+from pipeline.cli import batch
+from pipeline.cli.options import DEFAULT_OUTPUT, AsJson, ConfigFile, Output, Overrides
 from pipeline.cli.output import console, new_table, print_json
 from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
@@ -40,7 +41,7 @@ _SOURCES = {
 
 
 def recommend(
-    user: Annotated[str, typer.Option(help="The user's id.", metavar="ID")],
+    user: Annotated[str | None, typer.Option(help="The user's id.", metavar="ID")] = None,
     k: Annotated[int, typer.Option(min=1, help="How many movies.")] = 10,
     liked: Annotated[
         list[str] | None,
@@ -60,15 +61,54 @@ def recommend(
     min_rating: Annotated[
         float | None, typer.Option(help="Least predicted rating, on the data's own scale.")
     ] = None,
+    everyone: batch.All = False,
+    users: Annotated[
+        Path | None,
+        typer.Option(help="Instead of --all: a file with a user's id a line.", metavar="FILE"),
+    ] = None,
+    to: batch.To = None,
+    genres: batch.Genres = None,
+    year_from: batch.YearFrom = None,
+    year_to: batch.YearTo = None,
+    explain: Annotated[
+        bool, typer.Option(help="With --all: ids of movies that speak for each, which takes time.")
+    ] = False,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="With --all: TOML or JSON file of rules about lists.", metavar="FILE"),
+    ] = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
     output: Output = DEFAULT_OUTPUT,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recommend movies that a user has not rated.
+    """Recommend movies that a user has not rated, or with --all to all users, into a file.
 
     A user whom the model does not know gets movies for those given with --liked and --disliked, or
     popular ones.
+
+    With --config or --set of the section beam the lists are made on its engine, in parts: --to is
+    then a folder.
     """
+    if everyone or users is not None:
+        batch.recommend_to_all(
+            model or newest(output),
+            batch.Target.of(to, config, overrides),
+            users,
+            rules,
+            k=k,
+            exclusions=exclude or [],
+            order=order,
+            min_rating=min_rating,
+            genres=genres or [],
+            year_from=year_from,
+            year_to=year_to,
+            explain=explain,
+        )
+        return
+    if user is None:
+        raise BadInput("No user is named.", "Give --user ID, or --all with --to FILE.")
     loaded = _load(model, output)
 
     def ids(movies: list[str] | None, option: str) -> list[str]:
@@ -144,13 +184,35 @@ def rate(
 
 
 def similar(
-    movie: Annotated[str, typer.Option(help="The movie's id.", metavar="ID")],
+    movie: Annotated[str | None, typer.Option(help="The movie's id.", metavar="ID")] = None,
     k: Annotated[int, typer.Option(min=1, help="How many movies.")] = 10,
+    everything: batch.All = False,
+    to: batch.To = None,
+    genres: batch.Genres = None,
+    year_from: batch.YearFrom = None,
+    year_to: batch.YearTo = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
     output: Output = DEFAULT_OUTPUT,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the movies that are most like a movie."""
+    """Show the movies that are most like a movie, or with --all those of all movies, into a file.
+
+    On Beam as `recommend --all`.
+    """
+    if everything:
+        batch.similar_to_all(
+            model or newest(output),
+            batch.Target.of(to, config, overrides),
+            k=k,
+            genres=genres or [],
+            year_from=year_from,
+            year_to=year_to,
+        )
+        return
+    if movie is None:
+        raise BadInput("No movie is named.", "Give --movie ID, or --all with --to FILE.")
     loaded = _load(model, output)
     match = loaded.catalogue.find(movie, "--movie")
     items = loaded.similar(match.movie_id, k)
@@ -164,6 +226,17 @@ def similar(
     console.print(_movies_table(items, loaded.catalogue, cosine=cosines))
 
 
+def newest(output: Path) -> Path:
+    """Return the folder of the newest model pushed.
+
+    Raises:
+        BadInput: there is none.
+    """
+    from reelflow.saved_model.client import latest_version
+
+    return latest_version(Layout.of(output).serving)
+
+
 def _load(model: Path | None, output: Path) -> ServedModel:
     """Load the named model, or else the newest one pushed in the output folder.
 
@@ -172,10 +245,8 @@ def _load(model: Path | None, output: Path) -> ServedModel:
     """
     from reelflow.saved_model.client import ServedModel, latest_version
 
-    folder = model or Layout.of(output).serving
-    if not (folder / SAVED_MODEL).is_file():
-        folder = latest_version(folder)
-    return ServedModel.load(folder)
+    folder = model or newest(output)
+    return ServedModel.load(folder if (folder / SAVED_MODEL).is_file() else latest_version(folder))
 
 
 def _scale(stars: StarScale | None) -> dict[str, float] | None:

@@ -15,7 +15,7 @@ from reelflow.model.signatures import ServingModel
 from reelflow.saved_model import golden
 from reelflow.saved_model.client import Signatures, Values
 from reelflow.saved_model.contract import EVALUATE, RATE, RECOMMEND, SIMILAR
-from reelflow.saved_model.files import CATALOGUE, GOLDEN, ModelInfo
+from reelflow.saved_model.files import CATALOGUE, GOLDEN, USERS, ModelInfo
 from reelflow.saved_model.manifest import write_manifest
 
 GOLDEN_ROWS = 8
@@ -37,6 +37,8 @@ def export(
     tf.saved_model.save(model, str(folder), signatures=signatures)
     info.write(folder)
     pq.write_table(_catalogue(data), folder / CATALOGUE)
+    known = pa.array([*users, *data.new_users.user_id], pa.string())
+    pq.write_table(pa.table({f.USER_ID: known}), folder / USERS)
     golden.write(folder / GOLDEN, golden.record(Signatures(signatures), _requests(data, users)))
     write_manifest(folder)
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,6 @@ from reelflow.base.columns import (
     RATING,
     SCORE,
     SEEN,
-    SOURCE,
     STARS,
     USER_ID,
     WEIGHT,
@@ -42,19 +41,16 @@ from reelflow.saved_model.contract import (
     RECOMMEND,
     SIMILAR,
     TIMELINE,
-    Source,
 )
 from reelflow.saved_model.files import GOLDEN
 from reelflow.serving import messages as m
 from reelflow.serving import reasons
-from reelflow.serving.lists import rank
+from reelflow.serving.lists import Cell, Ranked, rank
 from reelflow.serving.movie_index import FilterIndex, Mask, MovieSearch
 from reelflow.serving.privacy import movies_for_a_user
 from reelflow.serving.rules.catalogued import Catalogued
 from reelflow.serving.rules.messages import Rules
 
-_Cell = tuple[int, int]
-"""Request and place in its answer."""
 _NOT_ASKED: Final = {"because": None, "because_kind": None, "because_genre": None}
 
 MetricsOf = Callable[[Path], Mapping[str, float]]
@@ -161,24 +157,17 @@ class Engine:
             shown[row] |= not users[row]
         return shown
 
+    def rank(self, requests: Sequence[m.RecommendRequest]) -> Ranked:
+        """Return lists as arrays, for many users at once."""
+        return rank(self, requests, None)
+
     def _recommend(
         self, requests: Sequence[m.RecommendRequest], shown: Mask | None
     ) -> list[m.Recommendations]:
         ranked = rank(self, requests, shown)
-        answer, inputs = ranked.answer, ranked.inputs
-        sources = [cast(Source, source.decode()) for source in answer[SOURCE]]
-        cells = [
-            (row, place)
-            for row, places in enumerate(ranked.places.tolist())
-            for place in places
-            if place >= 0
-        ]
-        movies = {cell: self._movie(answer[MOVIE_ID][cell]) for cell in cells}
-        why = self._reasons(
-            {cell: movie for cell, movie in movies.items() if requests[cell[0]].explain},
-            {name: inputs[name] for name in (USER_ID, HISTORY, STARS)},
-            sources,
-        )
+        answer = ranked.answer
+        movies = {cell: self._movie(answer[MOVIE_ID][cell]) for cell in ranked.cells()}
+        why = self.why(ranked, [row for row, request in enumerate(requests) if request.explain])
         items: list[list[m.RecommendedMovie]] = [[] for _ in requests]
         for (row, place), movie in movies.items():
             items[row].append(
@@ -193,29 +182,30 @@ class Engine:
         return [
             m.Recommendations(
                 model_version=self.version,
-                source=sources[row],
+                source=ranked.sources[row],
                 items=items[row],
                 next=ranked.next_cursor(row, self.version),
             )
             for row in range(len(requests))
         ]
 
-    def _reasons(
-        self,
-        movies: Mapping[_Cell, Movie],
-        histories: Mapping[str, Sequence[Any]],
-        sources: Sequence[Source],
-    ) -> dict[_Cell, dict[str, Any]]:
-        """Return the fields of messages that say why, by request and place.
+    def why(self, ranked: Ranked, rows: Sequence[int]) -> dict[Cell, dict[str, Any]]:
+        """Return the fields of messages that say why, by request and column of the answer.
 
         Args:
-            movies: recommended at these places.
-            histories: users, movies and stars of every request, inputs of `explain`.
-            sources: of every request's answer.
+            ranked: the lists.
+            rows: requests that ask for reasons.
         """
+        asking = set(rows)
+        movies = {
+            cell: self._movie(ranked.answer[MOVIE_ID][cell])
+            for cell in ranked.cells()
+            if cell[0] in asking
+        }
         if not movies:
             return {}
         rows = [row for row, _ in movies]
+        histories = {name: ranked.inputs[name] for name in (USER_ID, HISTORY, STARS)}
         own = {name: [column[row] for row in rows] for name, column in histories.items()}
         ids = [movie.movie_id for movie in movies.values()]
         answer = self.ask(EXPLAIN, {**own, MOVIE_ID: ids})
@@ -230,11 +220,11 @@ class Engine:
             {
                 row
                 for (row, _), named in because.items()
-                if not named and sources[row] != FROM_POPULARITY
+                if not named and ranked.sources[row] != FROM_POPULARITY
             }
         )
         liked = self._genres_of_liked(without, histories)
-        why: dict[_Cell, dict[str, Any]] = {}
+        why: dict[Cell, dict[str, Any]] = {}
         for (row, place), named in because.items():
             genre = None
             if not named:

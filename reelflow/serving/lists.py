@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ from reelflow.base.columns import (
     K,
 )
 from reelflow.saved_model.client import Arrays, named_history
-from reelflow.saved_model.contract import FROM_POPULARITY, RECOMMEND
+from reelflow.saved_model.contract import FROM_POPULARITY, RECOMMEND, Source
 from reelflow.serving import messages as m
 from reelflow.serving.cursors import DEEPEST, cursor
 from reelflow.serving.movie_index import Mask
@@ -34,6 +35,9 @@ from reelflow.serving.rules.catalogued import Catalogued
 
 if TYPE_CHECKING:
     from reelflow.serving.engine import Engine
+
+Cell = tuple[int, int]
+"""Request, and column of its movie in the answer."""
 
 _UNKNOWN: Final = {"": math.nan}
 """History of a request that names no movie."""
@@ -51,6 +55,20 @@ class Ranked:
     """Columns of the answer, the best first, int64 [requests, n]; padded with -1."""
     ends: list[int | None]
     """Number of movies in the pages of each request so far; None if there are no more."""
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """Origin of each list."""
+        return [cast(Source, source.decode()) for source in self.answer[SOURCE]]
+
+    def cells(self) -> list[Cell]:
+        """Return request and column of all movies, list by list, the best first."""
+        return [
+            (row, column)
+            for row, columns in enumerate(self.places.tolist())
+            for column in columns
+            if column >= 0
+        ]
 
     def next_cursor(self, row: int, version: int) -> str | None:
         """Return the cursor of a request's next page."""

@@ -153,3 +153,38 @@ def test_the_command_needs_neither_tfx_nor_beam_and_is_quiet(output: Path, tmp_p
     )
     assert json.loads(ended.stdout)["items"][0]["movie_id"] == "11"
     assert ended.stderr == ""
+
+
+def test_lists_for_all_go_into_a_file(output: Path, tmp_path: Path) -> None:
+    where = ["--output", output, "--to", tmp_path / "recs.jsonl"]
+    shown = _run("recommend", "--all", "--k", 2, "--exclude", "11", *where)
+    assert "10 rows to" in shown
+    lines = (tmp_path / "recs.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["movie"] for row in rows if row["user"] == "1"] == ["10", "12"]
+    _run("similar", "--all", "--k", 2, *where)
+    assert len((tmp_path / "recs.jsonl").read_text().splitlines()) == 24
+    (tmp_path / "users.txt").write_text("2\n")
+    parts = ["--set", "beam.preset=direct", "--to", tmp_path / "parts.csv"]
+    shown = _run(
+        "recommend", "--users", tmp_path / "users.txt", "--k", 2, "--output", output, *parts
+    )
+    assert "1 parts" in shown
+    (part,) = (tmp_path / "parts.csv").iterdir()
+    assert (
+        part.read_text().splitlines()[0]
+        == '"user","rank","movie","score","predicted_rating","reasons"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["recommend"], "--user ID"),
+        (["similar"], "--movie ID"),
+        (["recommend", "--all"], "--to recs.parquet"),
+        (["recommend", "--all", "--to", "recs.xlsx"], "ends in none of"),
+    ],
+)
+def test_what_is_missing_is_said(output: Path, arguments: list[str], words: str) -> None:
+    assert words in _run(*arguments, "--output", output, exit_code=2).replace("\n", " ")
