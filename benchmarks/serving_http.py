@@ -26,7 +26,9 @@ RELOAD_CONNECTIONS = 16
 PATHS = ("recommendations", "with reasons", ":predict")
 
 
-def exported(movies: int, folder: str, seed: int) -> common.Measured:
+def exported(
+    movies: int, folder: str, seed: int, users: int = USERS, ratings: int = RATINGS
+) -> common.Measured:
     """Export an untrained model of a given size; for `common.fresh`."""
     import tensorflow as tf
 
@@ -40,8 +42,8 @@ def exported(movies: int, folder: str, seed: int) -> common.Measured:
     from reelflow.saved_model.files import ModelInfo
 
     tf.random.set_seed(seed)
-    data = arrays.encoded(USERS, movies, RATINGS)
-    users = arrays.words("u", USERS)
+    data = arrays.encoded(users, movies, ratings)
+    names = arrays.words("u", users)
     config = ModelConfig()
     joint = JointModel(data, config)
     some = tf.zeros([1], tf.int32)
@@ -50,8 +52,8 @@ def exported(movies: int, folder: str, seed: int) -> common.Measured:
     learner = ItemLearner(data, config)
     items = learner.learn(learner.default)
     mixture = Mixture({"items": items}, {"towers": 0.5, "items": 0.5}, blend=0.2)
-    info = ModelInfo(users=USERS, stars=star_scale(data.train.rating, config))
-    export(ServingModel(joint, data, users, mixture, config), data, users, info, Path(folder))
+    info = ModelInfo(users=users, stars=star_scale(data.train.rating, config))
+    export(ServingModel(joint, data, names, mixture, config), data, names, info, Path(folder))
     return {}
 
 
