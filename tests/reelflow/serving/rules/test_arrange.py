@@ -35,7 +35,7 @@ def test_diversity_prefers_what_is_unlike_the_movies_above() -> None:
     vectors = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [-1, 0]], np.float32)
     assert arrange(SCORES, [], 3, GENRES, None, 0.0, vectors) == [0, 1, 2]
     assert arrange(SCORES, [], 3, GENRES, None, 0.5, vectors) == [0, 2, 4]
-    assert arrange(SCORES, [], 3, GENRES, None, 0.5) == [0, 3, 4]  # by genres
+    assert arrange(SCORES, [], 3, GENRES, None, 0.5) == [0, 3, 2]  # by genres
 
 
 def test_boosts_are_standard_deviations() -> None:
