@@ -1,6 +1,7 @@
 """`make verify-flink`: the same artifacts on a real Flink cluster, though machines are lost.
 
-Runs ExampleGen, statistics, Transform and encoder twice on the same synthetic ratings: on the
+Runs ExampleGen, statistics, Transform and encoder twice on the same synthetic ratings, and then
+`reelflow recommend --all` on a small model: on the
 direct runner, and on a Flink cluster of three task managers of one slot each with parallelism two,
 every one of them a process with a Python worker process of its own. During ExampleGen and during
 Transform a task manager that is at work is killed (SIGKILL), its Python worker left to itself, and
@@ -35,6 +36,8 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".verify" / "flink"
 SETTINGS = ("data.partitions=16", "data.chunk_bytes=1048576")
 PARALLELISM = 2
+LISTS = 50_000
+"""Users of the lists, most of them unknown to the small model."""
 
 
 @dataclass
@@ -77,6 +80,42 @@ def run(data: Path, output: Path, overrides: list[str], started: Callable[[str],
     if process.wait():
         raise SystemExit(f"the run failed; its log is {log}")
     return result
+
+
+def make_lists(work: Path, overrides: list[str]) -> tuple[Path, Path]:
+    """Write the lists of many users here and on the cluster; return the file and the folder.
+
+    Raises:
+        SystemExit: the command failed.
+    """
+    from tests import tiny_model
+
+    shutil.rmtree(work, ignore_errors=True)
+    model = tiny_model.export(work / "model")
+    users = work / "users.txt"
+    users.write_text("\n".join(map(str, range(1, LISTS + 1))))
+    here, there = work / "here.parquet", work / "flink.parquet"
+    common = [sys.executable, "-c", "from pipeline.cli import main; main()", "recommend"]
+    common += ["--model", str(model), "--users", str(users), "--k", "5", "--explain"]
+    settings = [word for override in overrides for word in ("--set", override)]
+    for more in (["--to", str(here)], ["--to", str(there), *settings]):
+        with (work / "log.txt").open("ab") as log:
+            done = subprocess.run([*common, *more], cwd=ROOT, stdout=log, stderr=log, check=False)
+        if done.returncode:
+            raise SystemExit(f"the lists failed; their log is {work / 'log.txt'}")
+    return here, there
+
+
+def compare_lists(here: Path, there: Path) -> tuple[int, list[str]]:
+    """Return how many rows are the same, and what is not."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    parts = [pq.read_table(file) for file in sorted(there.glob("part-*"))]
+    one, other = pq.read_table(here), pa.concat_tables(parts)
+    problems = [] if one == other else [f"recommend --all: {len(one)} and {len(other)} rows differ"]
+    problems += [] if len(parts) > 1 else ["recommend --all: there is only one part"]
+    return len(one), problems
 
 
 class Killer:
@@ -151,6 +190,10 @@ def main() -> None:
         killer = Killer(cluster, work / "flink", kills)
         overrides = [f"beam.{key}={value}" for key, value in settings.items()]
         flink = run(data, work / "flink", overrides, killer.started)
+        print("Lists for all users")
+        lists = make_lists(
+            work / "lists", [f"beam.{key}={value}" for key, value in settings.items()]
+        )
         jobs = cluster.jobs()
         for kill in killer.killed:
             kill["state"] = jobs[kill["job"]]
@@ -159,6 +202,8 @@ def main() -> None:
         cluster.stop()
 
     same, differences = compare(direct.output, flink.output)
+    same["recommend --all"], more = compare_lists(*lists)
+    differences += more
     result = {
         "ratings": chosen.ratings,
         "versions": {
