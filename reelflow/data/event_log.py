@@ -286,11 +286,9 @@ class EventLog:
         _sync(self._logs)
 
 
-def publish_waiting(folder: str) -> Path | None:
-    """Make a span of the events that wait in a folder of spans, if it has a log of events."""
-    if files.is_remote(folder) or not os.path.isdir(os.path.join(folder, LOGS)):
-        return None
-    return EventLog(Path(folder)).publish()
+def has_events(folder: str) -> bool:
+    """Return True if a folder of spans has a log of events beside them."""
+    return not files.is_remote(folder) and os.path.isdir(os.path.join(folder, LOGS))
 
 
 @dataclass(frozen=True)

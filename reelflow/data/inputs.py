@@ -13,7 +13,7 @@ from reelflow.base.errors import BadInput
 from reelflow.config import Config
 from reelflow.config.layout import Layout
 from reelflow.config.loading import load
-from reelflow.data.event_log import publish_waiting
+from reelflow.data.event_log import EventLog, has_events
 from reelflow.data.files import is_remote
 from reelflow.data.formats.source import Source, open_source, open_window
 from reelflow.data.sets import NAMES, NETFLIX, PUBLIC_SETS, SAMPLE, unknown_set
@@ -82,21 +82,26 @@ def resolve_paths(config: Config, layout: Layout) -> Config:
     Raises:
         BadInput: the folder is missing, or its files are none that Reelflow can read.
     """
+    changes: dict[str, BaseModel] = {}
     if config.data.path is None:
         from reelflow.data.sample import write_sample
 
         path = str(write_sample(layout.sample))
     else:
         path = absolute(config.data.path)
-        if config.data.span is not None or is_pattern(path):
+        above = path.partition("{")[0].rpartition("/")[0] if is_pattern(path) else path
+        if (config.data.span is not None or is_pattern(path)) and has_events(above):
             # Events that a server has taken so far belong to what this run reads.
-            publish_waiting(path.partition("{")[0].rpartition("/")[0] if is_pattern(path) else path)
+            EventLog(Path(above)).publish()
+            if "rows_min" not in config.data_gate.model_fields_set:
+                # Such spans are as long as there was time.
+                changes["data_gate"] = config.data_gate.model_copy(update={"rows_min": 0.0})
         if config.data.span is not None and not is_pattern(path):
             path = guess_pattern(path)
         # A remote folder is looked at by ExampleGen, where its credentials are.
         if not is_remote(path):
             open_data(config, path)
-    changes: dict[str, BaseModel] = {"data": config.data.model_copy(update={"path": path})}
+    changes["data"] = config.data.model_copy(update={"path": path})
     if config.push.directory is not None:
         directory = absolute(config.push.directory)
         changes["push"] = config.push.model_copy(update={"directory": directory})

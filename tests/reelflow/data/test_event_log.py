@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from reelflow.base.errors import BadInput
+from reelflow.config.layout import Layout
 from reelflow.data.event_lines import Event, Forgotten, to_line
-from reelflow.data.event_log import LOGS, EventLog, publish_waiting
+from reelflow.data.event_log import LOGS, EventLog
+from reelflow.data.inputs import effective_config
 
 
 def event(number: int, user: str = "u", *, trains: bool = True, stars: float | None = 4.0) -> Event:
@@ -67,7 +69,7 @@ def test_the_number_follows_the_spans_that_are_there(tmp_path: Path) -> None:
     assert log.publish() == tmp_path / "day8"
     (tmp_path / "day9").mkdir()
     write(log, event(2))
-    assert publish_waiting(str(tmp_path)) == tmp_path / "day10"
+    assert EventLog(tmp_path).publish() == tmp_path / "day10"
 
 
 def test_spans_by_date_are_refused(tmp_path: Path) -> None:
@@ -200,3 +202,22 @@ def test_nothing_acknowledged_is_lost_when_writers_are_killed(tmp_path: Path) ->
     read = {entry.event_id for entry in log.follow() if isinstance(entry, Event)}
     assert {f"{name}-{i}" for name, count in acknowledged.items() for i in range(count)} <= read
     assert log.lost == 0
+
+
+def test_a_run_begins_with_the_events_that_wait(tmp_path: Path) -> None:
+    base = tmp_path / "ratings" / "span-1"
+    base.mkdir(parents=True)
+    rows = "".join(f"u{user},m{movie},4,1\n" for user in range(9) for movie in range(9))
+    (base / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + rows)
+    folder, layout = tmp_path / "ratings", Layout.of(tmp_path / "out")
+    without = effective_config(layout, data=folder, overrides=["data.span=latest"])
+    assert without.data_gate.rows_min > 0
+    write(EventLog(folder), event(1))
+    taken = effective_config(layout, data=folder, overrides=["data.span=latest"])
+    assert (taken.data.path, taken.data_gate.rows_min) == (f"{folder}/span-{{SPAN}}", 0)
+    assert [*spans(folder)] == ["span-1", "span-2"]
+    write(EventLog(folder), event(2))
+    asked = ["data_gate.rows_min=0.2"]
+    kept = effective_config(layout, data=f"{folder}/span-{{SPAN}}", overrides=asked)
+    assert kept.data_gate.rows_min == 0.2
+    assert [*spans(folder)] == ["span-1", "span-2", "span-3"]
