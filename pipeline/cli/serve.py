@@ -68,7 +68,7 @@ def serve(
     ] = None,
     events_seconds: Annotated[
         float, typer.Option(min=1, help="Time after which events become a span.")
-    ] = 900.0,
+    ] = 3600.0,
 ) -> None:
     """Serve the newest pushed model: a page, a JSON API and TensorFlow Serving's REST paths.
 

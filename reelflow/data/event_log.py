@@ -48,6 +48,7 @@ CLOSED_BYTES: Final = 16 << 20
 
 _PREFIX: Final = "span-"
 _LOCK: Final = "lock"
+_NO_SPAN: Final = "none"
 _LOG = re.compile(r"(\d{6,})(?:\.(.+))?\.jsonl")
 _UNFINISHED: Final = ".new"
 
@@ -110,24 +111,22 @@ class EventLog:
                     file.truncate(end)
                 raise
 
-    def follow(self) -> list[Entry]:
-        """Return the entries that were added since the last call; all at the first one.
+    def follow(self) -> Iterator[Entry]:
+        """Yield the entries that were added since the last call; all at the first one.
 
         Entries may come again after a user was forgotten: events are told apart by their ids.
         """
         state = (self._logs.stat().st_mtime_ns, self._size_of_open())
         if state == self._unchanged:
-            return []
-        entries: list[Entry] = []
+            return
         for number, name in sorted(self._numbered().items()):
             if number >= self._place.number:
                 try:
                     found = self._rest(number, self._logs / name)
                 except FileNotFoundError:  # closed in this moment; it comes by its new name
-                    return entries
-                entries += found
+                    return
+                yield from found
         self._unchanged = state
-        return entries
 
     def publish(self) -> Path | None:
         """Close the open log, and make a span of its ratings; return the span's folder.
@@ -156,8 +155,12 @@ class EventLog:
         with self.locked():
             for _, name in sorted(self._numbered().items())[:-1]:
                 path = self._logs / name
-                if _span_of(name) and path.stat().st_size and path.stat().st_mtime < before:
-                    os.truncate(path, 0)
+                if not _span_of(name) or path.stat().st_mtime >= before:
+                    continue
+                if _span_of(name) == _NO_SPAN:
+                    path.unlink()
+                elif path.stat().st_size:
+                    os.truncate(path, 0)  # its name tells which span is of events
 
     def _publish(self) -> Path | None:
         self._finish()
@@ -185,7 +188,7 @@ class EventLog:
         kept = without_forgotten([entry for _, entry in read(path)])
         rows = [event for event in kept if event.trains]
         if not rows:
-            path.rename(self._logs / _name(number, "none"))
+            path.rename(self._logs / _name(number, _NO_SPAN))
             _sync(self._logs)
             return None
         unfinished = self._logs / f"{number:06}{_UNFINISHED}"

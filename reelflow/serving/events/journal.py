@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 log = logging.getLogger("reelflow.serving")
 
-ROTATE_SECONDS: Final = 900.0
+ROTATE_SECONDS: Final = 3600.0
 """Time after which events become a span."""
 KEPT_SECONDS: Final = 30 * 86_400.0
 """Time for which closed logs are kept, so that a server that starts knows of their events."""
@@ -94,7 +94,7 @@ class Journal:
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._log.prune(time.time() - KEPT_SECONDS)
+        self._prune()
         self.catch_up()
 
     async def __aenter__(self) -> Journal:
@@ -161,6 +161,7 @@ class Journal:
         while True:
             await asyncio.sleep(self._rotate_seconds)
             await self._in_thread(self._publish)
+            await self._in_thread(self._prune)
 
     async def _in_thread(self, function: Callable[..., Result], *arguments: object) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
@@ -195,6 +196,9 @@ class Journal:
             self.catch_up()
             if span is not None:
                 log.info("events became the span %s", span.name)
+
+    def _prune(self) -> None:
+        self._log.prune(time.time() - KEPT_SECONDS)
 
     def _forget(self, user_id: str) -> int:
         removed = self._log.forget(user_id)

@@ -12,7 +12,7 @@ import pytest
 
 from reelflow.base.errors import BadInput
 from reelflow.config.layout import Layout
-from reelflow.data.event_lines import Event, Forgotten, to_line
+from reelflow.data.event_lines import Entry, Event, Forgotten, to_line
 from reelflow.data.event_log import LOGS, EventLog
 from reelflow.data.inputs import effective_config
 
@@ -26,6 +26,10 @@ def write(log: EventLog, *events: Event) -> None:
         log.append(events)
 
 
+def read(log: EventLog) -> list[Entry]:
+    return [*log.follow()]
+
+
 def spans(folder: Path) -> dict[str, list[str]]:
     """Rows of ratings by span."""
     found = sorted(folder.glob("span-*/ratings.csv"))
@@ -36,12 +40,12 @@ def test_several_processes_see_each_others_events(tmp_path: Path) -> None:
     one, other = EventLog(tmp_path), EventLog(tmp_path)
     write(one, event(1))
     write(other, event(2), event(3))
-    assert one.follow() == other.follow() == [event(1), event(2), event(3)]
-    assert one.follow() == []
+    assert read(one) == read(other) == [event(1), event(2), event(3)]
+    assert read(one) == []
     one.publish()
     write(other, event(4))
-    assert one.follow() == other.follow() == [event(4)]
-    assert EventLog(tmp_path).follow() == [event(number) for number in (1, 2, 3, 4)]
+    assert read(one) == read(other) == [event(4)]
+    assert read(EventLog(tmp_path)) == [event(number) for number in (1, 2, 3, 4)]
 
 
 def test_the_rows_of_a_span_are_what_ingestion_reads(tmp_path: Path) -> None:
@@ -83,9 +87,9 @@ def test_a_torn_line_is_no_event(tmp_path: Path) -> None:
     write(log, event(1))
     with open(tmp_path / LOGS / "000001.jsonl", "ab") as file:
         file.write(to_line(event(2))[:-1])  # whole but for its end
-    assert log.follow() == EventLog(tmp_path).follow() == [event(1)]
+    assert read(log) == read(EventLog(tmp_path)) == [event(1)]
     write(log, event(3))
-    assert log.follow() == [event(3)]
+    assert read(log) == [event(3)]
     assert log.publish()
     assert spans(tmp_path) == {"span-1": ["u,m1,4,1001", "u,m3,4,1003"]}
     assert log.lost == 0
@@ -94,7 +98,7 @@ def test_a_torn_line_is_no_event(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_counted(tmp_path: Path) -> None:
     log = EventLog(tmp_path)
     (tmp_path / LOGS / "000001.jsonl").write_bytes(b"\0\0\n[]\n" + to_line(event(1)))
-    assert log.follow() == [event(1)]
+    assert read(log) == [event(1)]
     assert log.lost == 2
 
 
@@ -133,17 +137,15 @@ def test_a_user_is_forgotten_everywhere(tmp_path: Path) -> None:
     log.publish()
     write(log, event(3, "a"))
     log.publish()
-    other.follow()
+    read(other)
     write(log, event(4, "a"), event(5, "b"), event(6, "a", trains=False))
     assert log.forget("a") == 4
-    assert Forgotten("a") in other.follow()
+    assert Forgotten("a") in read(other)
     assert spans(tmp_path) == {"span-1": ["b,m2,4,1002"], "span-3": ["b,m5,4,1005"]}
-    kept = [entry for entry in EventLog(tmp_path).follow() if isinstance(entry, Event)]
+    kept = [entry for entry in read(EventLog(tmp_path)) if isinstance(entry, Event)]
     assert kept == [event(2, "b"), event(5, "b")]
     write(log, event(7, "a"))
-    assert [e for e in other.follow() if isinstance(e, Event) and e.user_id == "a"] == [
-        event(7, "a")
-    ]
+    assert [e for e in read(other) if isinstance(e, Event) and e.user_id == "a"] == [event(7, "a")]
 
 
 def test_old_logs_are_emptied_and_their_spans_stay(tmp_path: Path) -> None:
@@ -151,9 +153,9 @@ def test_old_logs_are_emptied_and_their_spans_stay(tmp_path: Path) -> None:
     write(log, event(1, "a"), event(2, "b"))
     log.publish()
     log.prune(time.time() - 60)
-    assert len(EventLog(tmp_path).follow()) == 2
+    assert len(read(EventLog(tmp_path))) == 2
     log.prune(time.time() + 60)
-    assert EventLog(tmp_path).follow() == []
+    assert read(EventLog(tmp_path)) == []
     log.forget("a")
     assert spans(tmp_path) == {"span-1": ["b,m2,4,1002"]}
 
@@ -199,7 +201,7 @@ def test_nothing_acknowledged_is_lost_when_writers_are_killed(tmp_path: Path) ->
         assert {(name, f"m{i}") for i in range(number)} <= rows
         assert len({row for row in rows if row[0] == name}) <= number + 3
     log = EventLog(tmp_path)
-    read = {entry.event_id for entry in log.follow() if isinstance(entry, Event)}
+    read = {entry.event_id for entry in read(log) if isinstance(entry, Event)}
     assert {f"{name}-{i}" for name, count in acknowledged.items() for i in range(count)} <= read
     assert log.lost == 0
 
