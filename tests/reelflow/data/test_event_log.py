@@ -201,8 +201,8 @@ def test_nothing_acknowledged_is_lost_when_writers_are_killed(tmp_path: Path) ->
         assert {(name, f"m{i}") for i in range(number)} <= rows
         assert len({row for row in rows if row[0] == name}) <= number + 3
     log = EventLog(tmp_path)
-    read = {entry.event_id for entry in read(log) if isinstance(entry, Event)}
-    assert {f"{name}-{i}" for name, count in acknowledged.items() for i in range(count)} <= read
+    found = {entry.event_id for entry in read(log) if isinstance(entry, Event)}
+    assert {f"{name}-{i}" for name, count in acknowledged.items() for i in range(count)} <= found
     assert log.lost == 0
 
 
