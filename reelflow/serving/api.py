@@ -22,7 +22,6 @@ from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.middleware import Metrics
 from reelflow.serving.movie_index import Mask
 from reelflow.serving.privacy import movies_for_a_user, refusal
-from reelflow.serving.rules.catalogued import Catalogued
 from reelflow.serving.rules.file import RulesFile
 from reelflow.serving.versions import Versions
 
@@ -117,7 +116,7 @@ class Context:
         own = request.rules
         if own is not None:
             try:
-                Catalogued(own, self.engine.rows, self.engine.filters).check()
+                self.engine.catalogued(own).check()
                 self.engine.model.check_stars(request.order, own.min_rating)
             except BadInput as error:
                 raise Problem(422, str(error)) from error

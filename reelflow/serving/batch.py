@@ -125,9 +125,8 @@ class Job:
         engine.filters.check(self.request)
         if isinstance(self.request, m.RecommendRequest):
             engine.model.check_stars(self.request.order, self.request.min_rating)
-            rules = engine.catalogued(self.request.rules)
-            if rules is not None:
-                rules.check()
+            if self.request.rules is not None:
+                engine.catalogued(self.request.rules).check()
 
 
 def write(job: Job, target: Path, progress: Callable[[int, int], None]) -> int:

@@ -51,6 +51,7 @@ from reelflow.serving.privacy import movies_for_a_user
 from reelflow.serving.rules.catalogued import Catalogued
 from reelflow.serving.rules.messages import Rules
 
+_RULES: Final = 64  # kept: the file's, and those of requests under way
 _NOT_ASKED: Final = {"because": None, "because_kind": None, "because_genre": None}
 
 MetricsOf = Callable[[Path], Mapping[str, float]]
@@ -93,21 +94,22 @@ class Engine:
         self._metrics_of = metrics_of
         self._metrics: Mapping[str, float] = {}
         self.ask = model.signatures.call
-        self._rules: tuple[Rules, Catalogued] | None = None
+        self._rules: dict[int, Catalogued] = {}
 
     @cached_property
     def vectors(self) -> npt.NDArray[np.float32] | None:
         """Unit vectors of all movies, float32 [movies, size]; None if the model has none."""
         return self.model.signatures.movie_directions
 
-    def catalogued(self, rules: Rules | None) -> Catalogued | None:
+    def catalogued(self, rules: Rules) -> Catalogued:
         """Return rules about this catalogue's movies; those of the file are kept."""
-        if rules is None:
-            return None
-        kept = self._rules
-        if kept is None or kept[0] is not rules:
-            kept = self._rules = rules, Catalogued(rules, self.rows, self.filters)
-        return kept[1]
+        kept = self._rules.get(id(rules))
+        if kept is None or kept.rules is not rules:
+            kept = Catalogued(rules, self.rows, self.filters)
+            if len(self._rules) >= _RULES:
+                self._rules.clear()
+            self._rules[id(rules)] = kept
+        return kept
 
     def metrics(self) -> Mapping[str, float]:
         """Return the version's metrics.

@@ -84,7 +84,7 @@ def rank(engine: Engine, requests: Sequence[m.RecommendRequest], shown: Mask | N
         requests: their ids of movies may be unknown; these count for nothing.
         shown: movies that may be in the lists, bool [requests, movies]; None: all.
     """
-    rules = [engine.catalogued(request.rules) for request in requests]
+    rules = [r.rules and engine.catalogued(r.rules) for r in requests]
     histories = [
         named_history(engine.stars, r.liked, r.disliked, r.ratings) or _UNKNOWN for r in requests
     ]
