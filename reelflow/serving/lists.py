@@ -84,7 +84,7 @@ def rank(engine: Engine, requests: Sequence[m.RecommendRequest], shown: Mask | N
         requests: their ids of movies may be unknown; these count for nothing.
         shown: movies that may be in the lists, bool [requests, movies]; None: all.
     """
-    rules = [r.rules and engine.catalogued(r.rules) for r in requests]
+    rules = [engine.catalogued(r.rules) if r.rules else None for r in requests]
     histories = [
         named_history(engine.stars, r.liked, r.disliked, r.ratings) or _UNKNOWN for r in requests
     ]
