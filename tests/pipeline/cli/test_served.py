@@ -161,7 +161,7 @@ def test_lists_for_all_go_into_a_file(output: Path, tmp_path: Path) -> None:
     assert "10 rows to" in shown
     lines = (tmp_path / "recs.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
-    assert [row["movie"] for row in rows if row["user"] == "1"] == ["10", "12"]
+    assert [row["movie"] for row in rows if row["user"] == "1"] == ["10", "4"]
     _run("similar", "--all", "--k", 2, *where)
     assert len((tmp_path / "recs.jsonl").read_text().splitlines()) == 24
     (tmp_path / "users.txt").write_text("2\n")

@@ -263,7 +263,7 @@ def test_version_health_readiness_and_metrics(client: TestClient) -> None:
     assert version["genres"] == ["Comedy"]
     assert version["years"] == {"oldest": 1988, "newest": 1995}
     assert version["stars"] == tiny_model.STARS.model_dump(exclude={"deviation"})
-    assert client.get(f"{API}/health").json() == {"status": "ok"}
+    assert client.get(f"{API}/health").json() == {"status": "ok", "problems": []}
     assert client.get(f"{API}/ready").json() == {"status": "ready"}
     text = client.get("/metrics").text
     assert "reelflow_model_version 7.0" in text
@@ -391,4 +391,6 @@ def test_many_users_get_each_their_list(client: TestClient) -> None:
     for item in answer["items"]:
         user = item.pop("user_id")
         single = client.post(f"{API}/recommendations", json={**body, "user_id": user}).json()
+        ids = [[movie["movie_id"] for movie in one.pop("items")] for one in (item, single)]
+        assert ids[0] == ids[1]
         assert item == single

@@ -145,4 +145,6 @@ def test_parts_made_on_beam_are_the_whole(
         files = sorted((tmp_path / kind).iterdir())
         assert len(files) == parts > 2
         whole = pa.concat_tables([pq.read_table(file) for file in files])
-        assert whole == pq.read_table(tmp_path / f"{kind}.parquet")
+        expected = pq.read_table(tmp_path / f"{kind}.parquet")
+        assert whole.drop(["score"]) == expected.drop(["score"])
+        assert whole["score"].to_pylist() == pytest.approx(expected["score"].to_pylist())
