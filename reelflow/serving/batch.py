@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -170,6 +171,10 @@ def write_part(job: Job, part: int, parts: int, folder: str, ending: str) -> int
 @functools.lru_cache(1)
 def _engine(model: str) -> Engine:
     return Engine(ServedModel.load(Path(model)))
+
+
+# TensorFlow's functions complain if they outlive the interpreter's modules.
+atexit.register(_engine.cache_clear)
 
 
 def _lists(engine: Engine, request: m.RecommendRequest, users: Sequence[str]) -> pa.Table:
