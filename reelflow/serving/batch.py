@@ -266,12 +266,10 @@ def _open(path: Path, form: str, schema: pa.Schema) -> Iterator[Callable[[pa.Tab
         with pq.ParquetWriter(path, schema, compression="zstd") as parquet:
             yield parquet.write_table
     elif form == ".csv":
-        flat = pa.schema([f if f.name != "reasons" else ("reasons", pa.string()) for f in schema])
         rows_only = pa_csv.WriteOptions(include_header=False)  # pyarrow 10 has it in each table
-        with open(path, "wb") as file:
-            file.write(",".join(f'"{name}"' for name in flat.names).encode() + b"\n")
-            with pa_csv.CSVWriter(file, flat, write_options=rows_only) as text:
-                yield lambda table: text.write_table(_flat(table))
+        with pa.OSFile(str(path), "wb") as file:
+            file.write(",".join(f'"{name}"' for name in schema.names).encode() + b"\n")
+            yield lambda table: pa_csv.write_csv(_flat(table), file, rows_only)
     else:
         with open(path, "w", encoding="utf-8") as lines:
 
