@@ -108,8 +108,8 @@ def _make(job: Job, target: Target) -> None:
 
     began = time.monotonic()
     if target.beam is not None:
+        from pipeline.batch_beam import write_on_beam
         from pipeline.beam_args import beam_args
-        from reelflow.serving.batch_beam import write_on_beam
 
         ending = target.path.suffix
         parts = write_on_beam(job, target.path, ending, beam_args(target.beam))

@@ -61,7 +61,7 @@ def recommend(
     min_rating: Annotated[
         float | None, typer.Option(help="Least predicted rating, on the data's own scale.")
     ] = None,
-    everyone: batch.All = False,
+    all_users: batch.All = False,
     users: Annotated[
         Path | None,
         typer.Option(help="Instead of --all: a file with a user's id a line.", metavar="FILE"),
@@ -91,7 +91,7 @@ def recommend(
     With --config or --set of the section beam the lists are made on its engine, in parts: --to is
     then a folder.
     """
-    if everyone or users is not None:
+    if all_users or users is not None:
         batch.recommend_to_all(
             model or newest(output),
             batch.Target.of(to, config, overrides),

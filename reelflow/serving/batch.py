@@ -107,14 +107,14 @@ class Job:
     def table(self, start: int, stop: int) -> pa.Table:
         """Return the lists of a range of users or movies."""
         engine = _engine(self.model)
-        tables = [self.schema.empty_table()]
+        tables = []
         for at in range(start, stop, self.chunk):
             ids = self.ids[at : min(at + self.chunk, stop)]
             if isinstance(self.request, m.RecommendRequest):
                 tables.append(_lists(engine, self.request, ids))
             else:
                 tables.append(_neighbours(engine, self.request, ids))
-        return pa.concat_tables(tables)
+        return pa.concat_tables(tables).combine_chunks() if tables else self.schema.empty_table()
 
     def check(self) -> None:
         """Check the conditions against the model.
@@ -266,10 +266,15 @@ def _open(path: Path, form: str, schema: pa.Schema) -> Iterator[Callable[[pa.Tab
         with pq.ParquetWriter(path, schema, compression="zstd") as parquet:
             yield parquet.write_table
     elif form == ".csv":
-        rows_only = pa_csv.WriteOptions(include_header=False)  # pyarrow 10 has it in each table
+        rows_only = pa_csv.WriteOptions(include_header=False)
         with pa.OSFile(str(path), "wb") as file:
             file.write(",".join(f'"{name}"' for name in schema.names).encode() + b"\n")
-            yield lambda table: pa_csv.write_csv(_flat(table), file, rows_only)
+
+            def add_rows(table: pa.Table) -> None:
+                if len(table):  # pyarrow 10 writes more than nothing for no rows
+                    pa_csv.write_csv(_flat(table), file, rows_only)
+
+            yield add_rows
     else:
         with open(path, "w", encoding="utf-8") as lines:
 

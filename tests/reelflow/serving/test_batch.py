@@ -1,4 +1,4 @@
-"""Lists for all users: the same as one by one, in every form, in one process and on Beam."""
+"""Lists for all users: the same as one by one, in every form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from reelflow.saved_model.client import ServedModel
 from reelflow.serving import batch
 from reelflow.serving import messages as m
 from reelflow.serving.batch import Job, write
-from reelflow.serving.batch_beam import write_on_beam
 from reelflow.serving.engine import Engine
 from reelflow.serving.rules.messages import Boost, Choice, Rules
 from tests.tiny_model import MOVIES, USERS
@@ -130,21 +129,3 @@ def test_what_is_wrong_is_refused_before_a_file_is_made(
     with pytest.raises(BadInput, match=words):
         write(Job(str(exported), request(**conditions)), tmp_path / name, lambda *_: None)
     assert not [*tmp_path.iterdir()]
-
-
-def test_parts_made_on_beam_are_the_whole(
-    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from pipeline.beam_args import DIRECT
-
-    monkeypatch.setattr("reelflow.serving.batch_beam.PART", 2)
-    for asked in (request(rules=RULES), m.SimilarRequest(k=3)):
-        job, kind = Job(str(exported), asked), type(asked).__name__
-        write(job, tmp_path / f"{kind}.parquet", lambda *_: None)
-        parts = write_on_beam(job, tmp_path / kind, ".parquet", DIRECT)
-        files = sorted((tmp_path / kind).iterdir())
-        assert len(files) == parts > 2
-        whole = pa.concat_tables([pq.read_table(file) for file in files])
-        expected = pq.read_table(tmp_path / f"{kind}.parquet")
-        assert whole.drop(["score"]) == expected.drop(["score"])
-        assert whole["score"].to_pylist() == pytest.approx(expected["score"].to_pylist())
