@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pipeline import fixed_costs
 from pipeline.cli import options
-from pipeline.cli.output import console, errors, labelled, progress_on, show_events
+from pipeline.cli.output import console, errors, is_watched, labelled, progress_on, show_events
 from pipeline.runs.process import as_reelflow_error, captured, locked_output, log_at_info
 from reelflow.base.common import format_duration
 from reelflow.base.errors import BadInput
@@ -254,10 +254,10 @@ def _compare(
         comparison = contest.comparison()
         comparison.save(page)
     # A file has no width: the figures of every entry stay on one line.
-    wide = console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)
+    wide = console if is_watched(console) else Console(highlight=False, width=_FILE_WIDTH)
     wide.print()
     wide.print(comparison.as_table())
-    wide.print(Text(LEGEND, style="dim"), soft_wrap=not console.is_terminal)
+    wide.print(Text(LEGEND, style="dim"), soft_wrap=not is_watched(console))
     for sentence in comparison.settings:
         console.print(labelled("Chosen", sentence, width=8), soft_wrap=True)
     for sentence in comparison.seeds:

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from pipeline.cli.options import AsJson, ConfigFile, Overrides, Preset
-from pipeline.cli.output import console, print_json
+from pipeline.cli.output import console, is_watched, print_json
 from reelflow.base.errors import BadInput
 
 data_app = typer.Typer(help="Inspect and download ratings.", no_args_is_help=True)
@@ -126,7 +126,7 @@ def show(config: ConfigFile = None, preset: Preset = None, overrides: Overrides 
     from reelflow.config.loading import load, to_toml
 
     text = to_toml(load(config, overrides or [], preset))
-    if console.is_terminal:
+    if is_watched(console):
         from rich.syntax import Syntax
 
         console.print(Syntax(text, "toml", background_color="default", theme="ansi_dark"))
@@ -151,7 +151,7 @@ def _bar(label: str, total: int | None) -> Iterator[Callable[..., None]]:
         progress.TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not is_watched(console),
     ) as bar:
         task = bar.add_task(label, total=total)
 

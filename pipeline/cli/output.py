@@ -42,6 +42,11 @@ console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 
+def is_watched(console: Console) -> bool:
+    """Return True if somebody looks at a terminal: `FORCE_COLOR`, as notebooks set it, is none."""
+    return console.is_terminal and console.file.isatty()
+
+
 def print_error(error: ReelflowError) -> None:
     """Print message and remedy on stderr."""
     errors.print(Text.assemble(("error: ", "bold red"), error.message), soft_wrap=True)
@@ -61,7 +66,7 @@ def labelled(label: str, value: str | Text, width: int = 12) -> Text:
 
 def print_labelled(console: Console, line: Text, width: int = 12) -> None:
     """Print a line of `labelled`: whole in a file, on a terminal broken below its own beginning."""
-    if console.is_terminal and len(line.plain) > console.width:
+    if is_watched(console) and len(line.plain) > console.width:
         room = max(console.width - width, 20)
         # Paths stay whole, to be copied.
         parts = textwrap.wrap(
@@ -235,7 +240,7 @@ Progress: TypeAlias = PlainProgress | LiveProgress
 
 def progress_on(console: Console) -> Progress:
     """Return the live display for a terminal, the plain one for a file."""
-    return LiveProgress(console) if console.is_terminal else PlainProgress(console)
+    return LiveProgress(console) if is_watched(console) else PlainProgress(console)
 
 
 def show_events(progress: Progress, events: Iterable[NodeStarted | NodeFinished]) -> None:

@@ -21,8 +21,13 @@ def _finished(node: str, state: str, rows: int | None = None) -> Any:
     return SimpleNamespace(node=node, state=state, seconds=1.0, rows=rows)
 
 
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def _console(terminal: bool) -> tuple[Console, io.StringIO]:
-    out = io.StringIO()
+    out = _Terminal() if terminal else io.StringIO()
     return Console(file=out, force_terminal=terminal, width=100), out
 
 
@@ -33,6 +38,10 @@ def test_notes_of_the_running_node() -> None:
     plain.started("Tuner")
     plain.noted("trial 1 of 8: 0.5000")
     assert console.file.getvalue() == "      trial 1 of 8: 0.5000\n"
+
+
+def test_colours_by_force_are_no_terminal() -> None:
+    assert isinstance(progress_on(Console(file=io.StringIO(), force_terminal=True)), PlainProgress)
 
 
 def test_plain_lines() -> None:
@@ -71,7 +80,7 @@ def test_long_lines_hang_below_their_beginning_on_a_terminal() -> None:
     words = " ".join(["word"] * 20) + " /a/path/that/is-longer/than/the/terminal/is/wide/itself"
     shown = {}
     for terminal in (True, False):
-        out = io.StringIO()
+        out = _Terminal() if terminal else io.StringIO()
         console = Console(file=out, width=40, force_terminal=terminal, color_system=None)
         print_labelled(console, labelled("Gate", words))
         shown[terminal] = out.getvalue().splitlines()
