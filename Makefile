@@ -77,6 +77,10 @@ format: $(READY) ## Format the code and mend what can be mended
 docs: $(READY) ## Write docs/configuration.md anew from the configuration's models
 	@$(VENV)/bin/python -m reelflow.config.reference docs/configuration.md
 
+.PHONY: pictures
+pictures: $(READY) ## Take docs/images anew: a run, its report, the page (needs Chromium)
+	@$(VENV)/bin/python -m tests.pictures
+
 .PHONY: lock
 lock: ## Resolve the dependencies anew into uv.lock
 	@./setup.sh uv lock
