@@ -1,4 +1,4 @@
-"""Take the documents' pictures anew: `make pictures`. A run of the sample, its report, the page.
+"""Take the pictures of the documents anew, `make pictures`: a run, its report, the page.
 
 They go to docs/images: `run.svg` is what a terminal shows at the end of the run, the others are
 screenshots by headless Chromium, of both widths and themes where the README shows both.
@@ -6,6 +6,7 @@ screenshots by headless Chromium, of both widths and themes where the README sho
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import tempfile
@@ -35,7 +36,7 @@ SHOTS = {
 
 
 def terminal(*command: str | Path) -> str:
-    """Run a command in a terminal of its own; returns what stands there at the end, with colours."""
+    """Run a command in a terminal of its own; returns what it shows at the end, with colours."""
     shown = bytearray()
 
     def read(descriptor: int) -> bytes:
@@ -52,7 +53,7 @@ def terminal(*command: str | Path) -> str:
 
 def draw(text: str, title: str, file: Path) -> None:
     """Write what a terminal shows as SVG."""
-    console = Console(record=True, width=COLUMNS, file=tempfile.TemporaryFile("w"))
+    console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(Text.from_ansi(text))
     console.save_svg(str(file), title=title)
 
