@@ -1,4 +1,4 @@
-"""What a run in one process need not pay: imports of what it does not use, and repeated work.
+"""Costs that a run in one process need not pay: imports that it does not use, repeated work.
 
 `import tfx` alone loads ten thousand modules, the greater part of them clients of Google Cloud,
 Kubernetes and Docker, and Keras 3 by way of KerasTuner. Two kinds of modules are in the way:

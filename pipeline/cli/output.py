@@ -43,7 +43,7 @@ errors = Console(stderr=True, highlight=False)
 
 
 def is_watched(console: Console) -> bool:
-    """Return True if somebody looks at a terminal: `FORCE_COLOR`, as notebooks set it, is none."""
+    """Return True on a real terminal; `FORCE_COLOR`, as notebooks set it, makes none."""
     return console.is_terminal and console.file.isatty()
 
 
