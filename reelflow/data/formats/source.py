@@ -189,7 +189,9 @@ def _open(
     )
     archives = _check_archives(ratings_files)
     read = {file.name for file in ratings_files}
-    likely = [n for at in folders for n in look_alikes(at.names, adapter.ratings)]
+    likely = [
+        f"{at.label}{name}" for at in folders for name in look_alikes(at.names, adapter.ratings)
+    ]
     taken = [file.path for file in ratings_files]
     movies = _tables(with_tables, "movies", adapter.movies, taken, archives)
     if not movies and adapter.movies_required and adapter.movies:

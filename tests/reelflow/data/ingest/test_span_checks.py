@@ -192,6 +192,12 @@ def test_drift_of_the_stars_is_refused(
     assert ["data_gate.drift_max" in finding.text for finding in findings] == [True] * refused
 
 
+def test_the_only_span_is_not_said_to_be_left_out(look: Callable[..., Looked]) -> None:
+    window = look({}, days=1).summary.window
+    assert window is not None
+    assert open_window(DataConfig(), window, SplitConfig()).look_alikes == ()
+
+
 def test_counts_survive_their_file() -> None:
     counts = SpanCounts(span="1", read=2, damaged=0, kept=2, values={0.5: 1, 4.0: 1})
     assert SpanCounts.model_validate_json(counts.model_dump_json()) == counts
