@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
+from reelflow.base.common import notices_to
 from reelflow.data.ingest.checks import DataRefused
+from reelflow.data.ingest.results import SpanCounts
+from reelflow.data.spans import Span, Window
 from tests.ingested import ingest_summary
 
 pytestmark = pytest.mark.slow
@@ -52,6 +55,33 @@ def test_bless_or_raise(tmp_path: Path) -> None:
         DataGate.test_call(**inputs, blessing=blessing, max_quarantined=0.01)
 
 
+def test_a_bad_span_is_refused_or_told(tmp_path: Path) -> None:
+    from components.artifacts import DataBlessing
+    from components.data_gate import DataGate
+
+    inputs = _inputs(tmp_path, anomalies_pb2.Anomalies())
+    spans = tuple(Span(number, str(number), f"/ratings/{number}") for number in (1, 2))
+    counts = [
+        SpanCounts(span=span.name, read=rows, damaged=damaged, kept=rows - damaged)
+        for span, rows, damaged in zip(spans, (98, 2), (0, 2), strict=True)
+    ]
+    window = Window(spans, (), "/ratings")
+    ingest_summary(read=100, window=window, span_counts=counts).write(tmp_path)
+    blessing = DataBlessing()
+    blessing.uri = str(tmp_path / "blessing")
+    # Of all rows, 2 % are damaged.
+    given = {**inputs, "blessing": blessing, "max_quarantined": 0.02}
+    with pytest.raises(DataRefused, match=r"span 2: 100\.0% of its rows are damaged"):
+        DataGate.test_call(**given)
+    told: list[str] = []
+    with notices_to(told.append):
+        DataGate.test_call(**given, bounds='{"bounds": "warn"}')
+    assert [words[:7] for words in told] == ["span 2:"]
+    verdict = json.loads((tmp_path / "blessing/blessing.json").read_text())
+    assert verdict["warnings"] == told
+    DataGate.test_call(**given, bounds='{"accepted": ["2"]}')
+
+
 def test_component() -> None:
     from tfx.types import channel, standard_artifacts
 
@@ -65,4 +95,4 @@ def test_component() -> None:
         max_quarantined=0.05,
     )
     assert gate.outputs["blessing"].type is DataBlessing
-    assert gate.exec_properties == {"max_quarantined": 0.05, "bounds": "{}"}
+    assert gate.exec_properties == {"max_quarantined": 0.05}
