@@ -78,7 +78,7 @@ def Report(
     # First of all, while the arguments are the only names here.
     uris = {name: one.uri for name, one in sorted(locals().items()) if one and name != "report"}
     saved_model = artifacts.saved_model(model)
-    signatures = Signatures.load(saved_model)
+    signatures = Signatures.kept(saved_model)
     vocabularies = tft.TFTransformOutput(transform_graph.uri)
     inputs = Inputs(
         quarantine=IngestSummary.read(quarantine.uri),

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Final
 
 from tfx import v1 as tfx
-from tfx.components import ExampleValidator, StatisticsGen, Trainer, Transform
+from tfx.components import ExampleValidator, Trainer, Transform
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
@@ -73,9 +73,12 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         statistics=statistics, schema=ratings_schema.outputs["schema"]
     ).with_id("RatingsValidator")
     movies_schema = _curated("movies").with_id("MoviesSchema")
-    movies_statistics = StatisticsGen(examples=catalogue, exclude_splits=[f.USERS]).with_id(
-        "MoviesStatistics"
-    )
+    movies_statistics = RatingsStatisticsGen(
+        examples=catalogue,
+        rows=config.data.statistics_rows,
+        seed=seed,
+        exclude_splits=[f.USERS],
+    ).with_id("MoviesStatistics")
     movies_validator = ExampleValidator(
         statistics=movies_statistics.outputs["statistics"],
         schema=movies_schema.outputs["schema"],

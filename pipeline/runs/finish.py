@@ -247,9 +247,11 @@ def recommend_to_examples(layout: Layout, run_id: str) -> list[tuple[str, Recomm
     trained = run.find("Model", TRAINER)
     if trained is None:
         return []
-    from reelflow.saved_model.client import ServedModel
+    from reelflow.saved_model.catalogue import Catalogue
+    from reelflow.saved_model.client import ServedModel, Signatures
 
-    model = ServedModel.load(trained.saved_model)
+    folder = trained.saved_model
+    model = ServedModel(folder, Signatures.kept(folder), Catalogue.load(folder))
     return [(user, model.recommend(user, k=EXAMPLE_MOVIES)) for user in _example_users(run)]
 
 

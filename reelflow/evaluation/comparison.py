@@ -150,7 +150,7 @@ def compare(
     some = _Rows(rows.take(drawn), like_threshold(info, data), seed)
     movies, ratings = len(data.catalogue), some.ratings
 
-    signatures = Signatures.load(model)
+    signatures = Signatures.kept(model)
     predictions = model_predictions(signatures, some.rows, movies)
     guards = check(signatures, info, predictions, some.rows, trained, gate, seed)
     columns = some.columns(predictions)

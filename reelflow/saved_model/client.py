@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,7 +49,7 @@ from reelflow.saved_model.contract import (
     Source,
     missing_parts,
 )
-from reelflow.saved_model.files import ModelInfo, StarScale, version_of
+from reelflow.saved_model.files import SAVED_MODEL, ModelInfo, StarScale, version_of
 from reelflow.saved_model.manifest import find_damage
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -89,6 +90,11 @@ class Signatures:
         model = tf.saved_model.load(str(saved_model))
         return cls(model.signatures, Definitions.read(saved_model), model)
 
+    @classmethod
+    def kept(cls, saved_model: Path) -> Signatures:
+        """Load a SavedModel as `load`, once for steps of a run that ask one after the other."""
+        return _loaded(saved_model, (saved_model / SAVED_MODEL).stat().st_mtime_ns)
+
     def __contains__(self, name: str) -> bool:
         """Return True if the model has the signature."""
         return name in self._functions
@@ -124,6 +130,11 @@ class Signatures:
     def ask(self, name: str, inputs: Values) -> dict[str, Any]:
         """Ask one signature with nested lists and return nested lists; otherwise as `call`."""
         return {key: to_lists(array) for key, array in self.call(name, inputs).items()}
+
+
+@lru_cache(maxsize=1)
+def _loaded(saved_model: Path, written: int) -> Signatures:
+    return Signatures.load(saved_model)
 
 
 def to_lists(array: npt.NDArray[Any], errors: str = "strict") -> Any:

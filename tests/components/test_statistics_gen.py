@@ -17,6 +17,7 @@ from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_artifacts
 
+from components import statistics_gen
 from components.statistics_gen import Executor
 from reelflow.base import columns as f
 from tests.encoded_data import random_rows, ratings_batch
@@ -58,3 +59,24 @@ def test_statistics_of_at_most_so_many_rows(
     rates = json.loads(statistics.get_json_value_custom_property("sample_rate_by_split"))
     assert rates == dict.fromkeys(ROWS, most / 100)
     assert not list((tmp_path / "tmp").rglob("*.parquet"))
+
+
+def test_the_statistics_in_memory_are_those_by_beam(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = _examples(tmp_path / "examples")
+    found = []
+    for local in (True, False):
+        monkeypatch.setattr(statistics_gen, "is_local", lambda _, local=local: local)
+        statistics = standard_artifacts.ExampleStatistics()
+        statistics.uri = str(tmp_path / f"statistics-{local}")
+        context = Executor.Context(
+            tmp_dir=str(tmp_path / "tmp"), unique_id="1", beam_pipeline_args=[]
+        )
+        properties = {"exclude_splits": '["test"]', "statistics_rows": 100, "seed": 0}
+        Executor(context).Do({"examples": [examples]}, {"statistics": [statistics]}, properties)
+        assert artifact_utils.decode_split_names(statistics.split_names) == [f.TRAIN, f.VALIDATION]
+        paths = sorted(Path(statistics.uri).rglob("FeatureStats.pb"))
+        found.append([tfdv.load_stats_binary(str(path)) for path in paths])
+    assert len(found[0]) == 2
+    assert found[0] == found[1]

@@ -73,7 +73,7 @@ def ingest(
     """
     job, described = plan_job(source, data, split, folders, window)
     chunks = plan_chunks(source.ratings_files, data.chunk_bytes)
-    if len(chunks) <= 1 and _is_local(pipeline):
+    if len(chunks) <= 1 and is_local(pipeline):
         frozen = gc.get_freeze_count()
         gc.freeze()  # Arrow's reader of CSV looks through all objects, those of TFX's modules too
         try:
@@ -114,7 +114,7 @@ def ingest(
     return summary
 
 
-def _is_local(pipeline: beam.Pipeline) -> bool:
+def is_local(pipeline: beam.Pipeline) -> bool:
     """Return True if Beam would run the pipeline on this machine."""
     runner = pipeline.options.view_as(StandardOptions).runner
     return runner is None or str(runner).endswith(_LOCAL_RUNNERS)

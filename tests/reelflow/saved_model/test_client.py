@@ -16,7 +16,7 @@ import tensorflow as tf
 from reelflow.base.errors import BadInput
 from reelflow.saved_model.client import ServedModel, Signatures, latest_version, named_history
 from reelflow.saved_model.contract import TIMELINE
-from reelflow.saved_model.files import ModelInfo, StarScale
+from reelflow.saved_model.files import SAVED_MODEL, ModelInfo, StarScale
 from reelflow.saved_model.manifest import MANIFEST, FileEntry, Manifest, write_manifest
 from tests import tiny_model
 
@@ -43,6 +43,17 @@ def test_nested_lists_go_in_and_come_out_and_defaults_are_filled_in() -> None:
     assert answer["text"] == ["äé", "é"]
     assert answer["k"] == [10, 10]
     assert answer["lists"][1] == pytest.approx([1 / 3, 1 / 3])
+
+
+def test_steps_that_follow_each_other_share_a_model(exported: Path, tmp_path: Path) -> None:
+    first = Signatures.kept(exported)
+    assert Signatures.kept(exported) is first
+    other = tmp_path / "model"
+    shutil.copytree(exported, other)
+    second = Signatures.kept(other)
+    assert second is not first
+    os.utime(other / SAVED_MODEL, (1, 1))  # another model in the same place
+    assert Signatures.kept(other) is not second
 
 
 def test_arrays_go_in_and_come_out() -> None:

@@ -124,7 +124,7 @@ def test_one_chunk_needs_no_graph_and_gives_the_same_bytes(
     monkeypatch.setattr(ingestion, "build_graph", counted)
     found = []
     for name, local in (("here", True), ("beam", False)):
-        monkeypatch.setattr(ingestion, "_is_local", lambda _, local=local: local)
+        monkeypatch.setattr(ingestion, "is_local", lambda _, local=local: local)
         run = execute(tmp_path / name, data)
         files = sorted((tmp_path / name).rglob("*.parquet"))
         found.append({f.relative_to(tmp_path / name): f.read_bytes() for f in files})
