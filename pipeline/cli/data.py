@@ -64,6 +64,39 @@ def inspect(
 
 
 @data_app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of ratings files.", metavar="DIR")],
+    to: Annotated[
+        Path, typer.Option(help="The page to write.", metavar="FILE", dir_okay=False)
+    ] = Path("data-report.html"),
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+) -> None:
+    """Draw what is in a folder of ratings, as one page, without running anything.
+
+    Ratings by value, weekday, year, genre and decade, the best, worst and most divisive movies, how
+    active users are; by users' attributes only with --set data.use_users=true.
+    """
+    from reelflow.config.loading import load
+    from reelflow.data.exploration import explore_folder
+    from reelflow.data.inputs import absolute
+    from reelflow.report import render
+    from reelflow.report.page import data_page
+
+    effective = load(config, overrides or [])
+    with _bar("Reading", None) as advance:
+        found, summary, titles = explore_folder(effective, absolute(str(folder)), advance)
+    html = render.page(data_page(found, summary, titles, effective.data.noun))
+    try:
+        to.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(
+            f"{to} cannot be written: {error.strerror}.", "Name another --to."
+        ) from error
+    console.print(Text.assemble(("Page", "bold"), f"  {to}"), soft_wrap=True)
+
+
+@data_app.command()
 def download(
     name: Annotated[
         str | None, typer.Argument(help="Name of a public set, as movielens-1m.")

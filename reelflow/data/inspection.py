@@ -151,6 +151,20 @@ class Inspection(_Part):
             )
 
 
+def open_folder(config: Config, folder: str) -> tuple[Source, Window | None]:
+    """Open a data folder, or a pattern of spans, as a run does.
+
+    Raises:
+        BadInput: the folder cannot be read as ratings.
+    """
+    if config.data.span is not None and not is_pattern(folder):
+        folder = guess_pattern(folder)
+    if not is_pattern(folder):
+        return open_source(config.data, folder, config.split), None
+    window = window_of(config, folder)
+    return open_window(config.data, window, config.split), window
+
+
 def inspect(
     config: Config,
     folder: str,
@@ -170,14 +184,10 @@ def inspect(
     Raises:
         BadInput: the folder cannot be read as ratings.
     """
-    data, split, window = config.data, config.split, None
-    if data.span is not None and not is_pattern(folder):
+    data, split = config.data, config.split
+    source, window = open_folder(config, folder)
+    if window is not None and not is_pattern(folder):
         folder = guess_pattern(folder)
-    if is_pattern(folder):
-        window = window_of(config, folder)
-        source = open_window(data, window, split)
-    else:
-        source = open_source(data, folder, split)
     outcome = rehearse(source, data, split, window, progress)
     drift = None if window is None else _drift(config, window, outcome.summary)
     findings = find_problems(outcome.summary, data, split, outcome.movies, drift)

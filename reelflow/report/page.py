@@ -1,10 +1,13 @@
-"""The report of a run: a table of its sections, and the page that they make."""
+"""The report of a run, a table of its sections and the page that they make; a page of ratings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from reelflow.base.nouns import Noun
+from reelflow.data.exploration import Exploration
+from reelflow.data.ingest.results import IngestSummary
 from reelflow.report.blocks import Page, Section
 from reelflow.report.card import HTML_FILE
 from reelflow.report.inputs import Inputs
@@ -12,13 +15,14 @@ from reelflow.report.sections.accuracy import calibration_section, ranking_secti
 from reelflow.report.sections.data import data_section, drift_section
 from reelflow.report.sections.embedding_map import map_section
 from reelflow.report.sections.examples import examples_section
+from reelflow.report.sections.exploration import exploration_section, run_section
 from reelflow.report.sections.gate import gate_section, overview_section, verdict
 from reelflow.report.sections.knowledge import knowledge_section
 from reelflow.report.sections.lineage import lineage_section
 from reelflow.report.sections.order import order_section
 from reelflow.report.sections.slices import slices_section
 from reelflow.report.sections.training import training_section, tuning_section
-from reelflow.report.words import counted
+from reelflow.report.words import count, counted
 
 REPORT_FILE: Final = "report.html"
 
@@ -36,6 +40,7 @@ SECTIONS: Final[Mapping[str, Callable[[Inputs], Section | None]]] = {
     "examples": lambda i: examples_section(i.data, i.users, i.recommend, i.scale, i.scope, i.noun),
     "map": lambda i: map_section(i.directions, i.data, i.noun),
     "data": lambda i: data_section(i.data, i.quarantine, i.anomalies, i.sample_rates, i.noun),
+    "exploration": lambda i: run_section(i.data, i.noun) if i.scope.likes else None,
     "drift": lambda i: None if i.drift is None else drift_section(i.drift),
     "training": lambda i: training_section(i.info),
     "tuning": lambda i: None if i.trials is None else tuning_section(i.trials),
@@ -62,4 +67,26 @@ def build(inputs: Inputs) -> Page:
         tone="good" if outcome.passed(inputs.serving_check) else "bad",
         sections=[section for section in made if section is not None],
         links=[("Model card", HTML_FILE)],
+    )
+
+
+def data_page(
+    found: Exploration, summary: IngestSummary, titles: Mapping[str, str], noun: Noun
+) -> Page:
+    """Return the page about ratings alone, without a run.
+
+    Args:
+        found: the figures.
+        summary: of what was read.
+        titles: of the movies, by id.
+        noun: the word for an item.
+    """
+    kept = counted(summary.rows.kept, "rating")
+    users, movies = counted(summary.users, "user"), noun.counted(summary.movies)
+    return Page(
+        title="Reelflow: the ratings",
+        subtitle=f"{kept} of {users} and {movies}",
+        verdict=f"{counted(summary.refused, 'row')} of {count(summary.rows.read)} refused",
+        tone="plain" if summary.refused else "good",
+        sections=[exploration_section(found, titles, noun)],
     )

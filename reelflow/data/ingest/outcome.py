@@ -17,7 +17,7 @@ from reelflow.data.formats.source import Source
 from reelflow.data.formats.summary import TableSummary
 from reelflow.data.id_hints import find_id_hint
 from reelflow.data.ingest import catalogue, core
-from reelflow.data.ingest.partition import Hashes
+from reelflow.data.ingest.partition import Hashes, Ratings
 from reelflow.data.ingest.results import IdHint, IngestSummary
 from reelflow.data.ingest.span_counts import add_up, spans_of_files
 from reelflow.data.ingest.split import (
@@ -57,12 +57,14 @@ class Described:
         years_dropped: those whose year is outside of `schema.YEARS`, and now is null.
         tables: what became of the rows of each file.
         refused: their bad rows.
+        users: of `schema.USERS`, if the configuration opts in to them.
     """
 
     movies: pa.Table | None
     years_dropped: int = 0
     tables: tuple[TableSummary, ...] = ()
     refused: tuple[QuarantinedRow, ...] = ()
+    users: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ def plan_job(
     attributes = None if of_users is None else of_users.table
     if data.use_users and attributes is None:
         attributes = schema.USERS.empty_table()
+    described = replace(described, users=attributes)
     rules = Rules.of(source, described.movies)
     spans = () if window is None else spans_of_files(source, window)
     return Job(source, data, rules, plan, attributes, folders, spans), described
@@ -170,6 +173,7 @@ def rehearse(
     split: SplitConfig,
     window: Window | None = None,
     progress: Callable[[int], None] | None = None,
+    keep: Callable[[Ratings], object] | None = None,
 ) -> Outcome:
     """Take every step of ingestion in this process, and keep only what was found.
 
@@ -182,13 +186,15 @@ def rehearse(
         split: how to split the ratings.
         window: the spans that `source` is made of, if the data have spans.
         progress: called with the bytes read since the last call.
+        keep: called with the ratings that are kept, one partition after the other.
 
     Raises:
         BadInput: a file cannot be read, or the configuration asks for times that are not there.
     """
     try:
         with TemporaryDirectory(prefix="reelflow-inspect-") as folder:
-            return _rehearse(Folders("", "", "", folder), source, data, split, window, progress)
+            folders = Folders("", "", "", folder)
+            return _rehearse(folders, source, data, split, window, progress, keep)
     except OSError as error:
         raise BadInput(
             f"The folder for temporary files, {gettempdir()}, cannot be used: {error.strerror}.",
@@ -203,10 +209,19 @@ def _rehearse(
     split: SplitConfig,
     window: Window | None,
     progress: Callable[[int], None] | None,
+    keep: Callable[[Ratings], object] | None,
 ) -> Outcome:
     job, described = plan_job(source, data, split, folders, window)
     job = replace(job, listed=True)
-    take_steps(job, plan_chunks(source.ratings_files, data.chunk_bytes), split_partition, progress)
+
+    def finish(
+        at: int, job: Job, times: TimeCounts | None, known: KnownCounts | None, gone: Hashes
+    ) -> None:
+        ratings, _ = split_partition(at, job, times, known, gone)
+        if keep is not None:
+            keep(ratings)
+
+    take_steps(job, plan_chunks(source.ratings_files, data.chunk_bytes), finish, progress)
     return conclude(job, described, gather_tallies(job), window)
 
 
