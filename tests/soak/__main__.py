@@ -173,10 +173,11 @@ def main() -> None:
                     log = Path(turn.log or "")
                     print(turn, log.read_text() if log.is_file() else "", sep="\n")
                 raise
-            else:
-                print(f"\n{soak.table(time.monotonic() - began)}")
+            except KeyboardInterrupt:
+                print("Ended early.")
             finally:
                 world.close()
+            print(f"\n{soak.table(time.monotonic() - began)}")
 
 
 if __name__ == "__main__":
