@@ -6,7 +6,7 @@ ratings are added up over the partitions.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -46,10 +46,14 @@ those of users whom no earlier span has; and those of the user who has most."""
 
 
 def spans_of_files(source: Source, window: Window) -> tuple[int, ...]:
-    """Return the position of each ratings file's span in the window."""
+    """Return the span of each ratings file: its place among those that are counted, from 1.
+
+    0 stands for all older ones, so that counts do not grow with the window.
+    """
     folders = [f"{span.folder.rstrip('/')}/" for span in window.spans]
+    older = max(0, len(folders) - COUNTED)
     return tuple(
-        next(at for at, folder in enumerate(folders) if file.path.startswith(folder))
+        next(max(0, at + 1 - older) for at, f in enumerate(folders) if file.path.startswith(f))
         for file in source.ratings_files
     )
 
@@ -59,14 +63,14 @@ def count_partition(ratings: Ratings, spans: Sequence[int], stars: bool) -> byte
 
     Args:
         ratings: the rows kept.
-        spans: span of each file, by position.
+        spans: span of each file, as `spans_of_files` has them.
         stars: True if the ratings are on a scale.
 
     Returns:
         A table of `_PARTIAL`, serialized.
     """
     span = np.asarray(spans, np.int64)[ratings.file]
-    first = np.full(len(ratings.users), len(spans), np.int64)
+    first = np.full(len(ratings.users), COUNTED + 1, np.int64)
     np.minimum.at(first, ratings.user, span)
     rows = {_SPAN: span, _NEW: (first[ratings.user] == span).astype(np.int64)}
     of_users = pa.table({**rows, "user": ratings.user}).group_by([_SPAN, "user"])
@@ -109,7 +113,7 @@ def add_up(
     Args:
         partials: as `count_partition` has made them.
         tally: of all chunks and partitions.
-        spans: span of each file, by position.
+        spans: span of each file, as `spans_of_files` has them.
         window: the spans.
     """
     tables = [_PARTIAL.empty_table(), *(schema.from_ipc(partial) for partial in partials)]
@@ -118,6 +122,7 @@ def add_up(
     of_values = pc.is_valid(table.column(columns.RATING))
     movies = _summed(table.filter(of_movies), columns.MOVIE_ID)
     values = _summed(table.filter(of_values), columns.RATING)
+    by_movie, by_value = _by_span(movies), _by_span(values)
     whole = table.filter(pc.invert(pc.or_(of_movies, of_values)))
     whole = whole.group_by(_SPAN).aggregate([(_ROWS, "sum"), (_NEW, "sum"), (_LARGEST, "max")])
     by_span = {row[_SPAN]: row for row in whole.to_pylist()}
@@ -134,22 +139,21 @@ def add_up(
     for file, rows in enumerate(np.bincount(places).tolist()):
         damaged[spans[file]] += rows
     found = []
-    for at in range(len(window.spans))[-COUNTED:]:
+    for at, span in enumerate(window.spans[-COUNTED:], start=1):
         rows_of = by_span.get(at, {f"{_ROWS}_sum": 0, f"{_NEW}_sum": 0, f"{_LARGEST}_max": 0})
         kept = rows_of[f"{_ROWS}_sum"]
-        here = [row for row in movies if row.span == at]
         found.append(
             SpanCounts(
-                span=window.spans[at].name,
+                span=span.name,
                 read=read[at],
                 damaged=damaged[at],
                 kept=kept,
                 largest_user=rows_of[f"{_LARGEST}_max"],
-                largest_movie=_largest((row.rows, row.key) for row in here),
+                largest_movie=_largest((row.rows, row.key) for row in by_movie[at]),
                 known_users=kept - rows_of[f"{_NEW}_sum"],
                 known_movies=known[at],
-                newcomers_movie=_largest((row.new, row.key) for row in here if row.new),
-                values={as_written(np.float32(v.key)): v.rows for v in values if v.span == at},
+                newcomers_movie=_largest((row.new, row.key) for row in by_movie[at]),
+                values={as_written(np.float32(row.key)): row.rows for row in by_value[at]},
             )
         )
     return found
@@ -170,6 +174,13 @@ def _summed(table: pa.Table, key: str) -> list[_Count]:
     names = (_SPAN, key, f"{_ROWS}_sum", f"{_NEW}_sum")
     cells = (grouped.column(name).to_pylist() for name in names)
     return sorted(map(_Count._make, zip(*cells, strict=True)))
+
+
+def _by_span(counts: Iterable[_Count]) -> defaultdict[int, list[_Count]]:
+    found: defaultdict[int, list[_Count]] = defaultdict(list)
+    for row in counts:
+        found[row.span].append(row)
+    return found
 
 
 def _largest(counts: Iterable[tuple[int, str]]) -> tuple[str, int] | None:

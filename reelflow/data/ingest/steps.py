@@ -77,7 +77,7 @@ class Job:
     """Table of `schema.USERS`, if the configuration opts in."""
     folders: Folders
     spans: tuple[int, ...] = ()
-    """Position of each ratings file's span in the window; empty without spans."""
+    """Span of each ratings file, as `span_counts.spans_of_files` has them; empty without spans."""
     listed: bool = False
     """List the movies that are rated, also where nothing depends on them."""
 

@@ -14,6 +14,7 @@ import pytest
 
 from reelflow.config import DataConfig, DataGateConfig, SplitConfig
 from reelflow.data.formats.source import open_window
+from reelflow.data.ingest import span_counts
 from reelflow.data.ingest.checks import Finding
 from reelflow.data.ingest.outcome import rehearse
 from reelflow.data.ingest.results import Change, DriftReport, IngestSummary, SpanCounts
@@ -95,6 +96,18 @@ def test_good_days_pass(look: Callable[..., Looked]) -> None:
     by_movie = [row.split(",")[1] for row in good(7)]
     assert counts[-1].largest_movie is not None
     assert counts[-1].largest_movie[1] == max(map(by_movie.count, by_movie))
+
+
+def test_older_spans_are_counted_as_one(
+    look: Callable[..., Looked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = look({}).summary
+    assert whole.window is not None
+    monkeypatch.setattr(span_counts, "COUNTED", 3)
+    source = open_window(DataConfig(), whole.window, SplitConfig())
+    assert span_counts.spans_of_files(source, whole.window) == (0, 0, 0, 0, 0, 1, 2, 3)
+    some = rehearse(source, DataConfig(), SplitConfig(), whole.window).summary
+    assert some.span_counts == whole.span_counts[-3:]
 
 
 LAST = DAYS - 1
