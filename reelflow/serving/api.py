@@ -279,6 +279,7 @@ async def version(request: Request) -> m.Version:
         years=m.Years(oldest=years[0], newest=years[1]) if years else None,
         stars=m.StarsMessage(**dict(engine.stars)) if engine.stars else None,
         histories=context.server.histories,
+        events=context.server.live is not None,
         movies_for_a_user=None
         if context.server.histories
         else movies_for_a_user(len(engine.movies)),

@@ -349,6 +349,7 @@ class Version(BaseModel):
         description="Scale of the ratings; null if the model was trained without."
     )
     histories: bool = Field(description="Whether answers may tell what users have rated.")
+    events: bool = Field(description="Whether the server takes events of users.")
     movies_for_a_user: int | None = Field(
         description="Movies that all answers to a user's id are chosen from, where histories are "
         "switched off; else null."

@@ -12,6 +12,7 @@ const $ = (id) => document.getElementById(id);
 const POLL = 5000, PICKS = 24, PROFILE = 300;
 const ORDERS = [...$("order").options].map((one) => one.value);
 const movies = new Map();  // every movie met so far, by id
+const told = new Map();  // what this page has told the server of the user, by movie
 let version = null, running = null, toasting = 0, depth = 0, focus = null;
 let starting = false, picks = [], offered = 0;
 
@@ -41,19 +42,23 @@ function page() {
 }
 
 const own = () => asked.mode === "own";
-const mayMark = () => own() || version.histories;  // else the server refuses both together
+// Of a user, marks are events that the server keeps; where it takes none, they are of this page alone, beside
+// the user's id, which a server without histories refuses.
+const tells = () => !own() && asked.user && version.events;
+const mayMark = () => own() || tells() || version.histories;
 
 function tileWays(source) {
   return {
     own: own(), known: source === "user", scale: version.stars, open: openMovie,
-    mark: mayMark() ? setMark : null, marked, rating: (id) => asked.stars[id] ?? null,
+    mark: mayMark() ? setMark : null,
+    marked: (id) => told.get(id)?.list ?? marked(id), rating: (id) => told.get(id)?.stars ?? asked.stars[id] ?? null,
   };
 }
 
 function question() {
-  const told = mayMark() ? { ...whom(), ratings: ratings() } : { user_id: whom().user_id };
+  const about = own() || version.histories ? { ...whom(), ratings: ratings() } : { user_id: whom().user_id };
   const least = version.stars ? asked.least || null : null;
-  return { ...told, ...conditions(), exclusions: asked.include ? [] : asked.seen, include_seen: asked.include, min_rating: least };
+  return { ...about, ...conditions(), exclusions: asked.include ? [] : asked.seen, include_seen: asked.include, min_rating: least };
 }
 
 async function show() {
@@ -69,7 +74,7 @@ async function show() {
   try {
     const user = whom().user_id;
     const newest = asked.order === "new";
-    const asking = { ...question(), k: newest ? MOST : asked.k, order: newest || !version.stars ? FILTERS.order : asked.order, explain: mayMark() };
+    const asking = { ...question(), k: newest ? MOST : asked.k, order: newest || !version.stars ? FILTERS.order : asked.order, explain: own() || version.histories };
     const telling = user && !version.histories ? null
       : get("profile", { user_id: user, liked: asked.liked, disliked: asked.disliked, ratings: asked.rated.map((id) => `${id}:${asked.stars[id]}`), k: PROFILE }, mine.signal);
     const [found, profile] = await Promise.all([post("recommendations", asking, mine.signal), telling]);
@@ -120,7 +125,24 @@ function keepFocus(list, change) {
 
 // ---- marks
 
+const KINDS = { liked: "like", disliked: "dislike", seen: "view", rated: "rating" };
+
 function setMark(movie, list, stars = null) {
+  if (tells()) tell(movie, list, stars).catch((error) => toast(error.message));
+  else keep(movie, list, stars);
+}
+
+// An id of its own makes it safe to send the event again.
+async function tell(movie, list, stars) {
+  const event = { event_id: `page-${Date.now()}-${Math.random()}`, user_id: asked.user, movie_id: movie.movie_id, kind: KINDS[list], rating: stars };
+  await post("events", event);
+  told.set(movie.movie_id, { list, stars });
+  toast(`Noted for user ${event.user_id}: ${spoken(movie.title)}.`);
+  show();
+  if ($("detail").open) refill();
+}
+
+function keep(movie, list, stars) {
   movies.set(movie.movie_id, { ...movies.get(movie.movie_id), ...movie });
   const again = marked(movie.movie_id) === list && (list !== "rated" || asked.stars[movie.movie_id] === stars);
   if (again) unmark(movie.movie_id); else mark(movie.movie_id, list, stars);
@@ -277,6 +299,7 @@ function toggleGenre(genre) {
 
 function chooseUser(id) {
   forget();
+  told.clear();
   asked.user = id;
   changed();
 }
@@ -317,6 +340,7 @@ for (const radio of document.querySelectorAll("[name=mode]")) {
   radio.addEventListener("change", () => {
     asked.mode = radio.value;
     forget();
+    told.clear();
     starting = own();
     changed();
     if (starting) start(true);

@@ -223,6 +223,22 @@ def test_a_walk_through_the_page(browser: Any, address: str, folder: Path, bette
 
 @pytest.mark.slow
 @needs_a_browser
+def test_marks_for_a_user_are_events(browser: Any, folder: Path, tmp_path: Path) -> None:
+    with live(folder, limits=Limits(batch=2), events=tmp_path) as address:
+        page = Page(browser, f"{address}#user=1")
+        first, second, *_ = page.movies()
+        page.click("#cards > li:first-child [data-list=liked]")
+        page.until(lambda: page.movies() and first not in page.movies())
+        assert "Noted for user 1" in page.text("#toast")
+        page.one(f"#cards > [data-movie='{second}'] .face").send_keys("2")
+        page.until(lambda: page.movies() and second not in page.movies())
+        assert "★ 2" in page.text("#profile")
+        page = Page(browser, f"{address}#user=1")  # the server remembers, not the page
+        assert not {first, second} & {*page.movies()}
+
+
+@pytest.mark.slow
+@needs_a_browser
 def test_back_leaves_one_movie_after_the_other(browser: Any, address: str) -> None:
     page = Page(browser, f"{address}#user=1")
     page.click("#cards .face")
