@@ -104,7 +104,12 @@ def rank(engine: Engine, requests: Sequence[m.RecommendRequest], shown: Mask | N
     fits: Mask | None = shown
     if any(r.has_conditions for r in requests) or any(mask is not None for mask in hidden):
         masks = [engine.filters.mask(request) for request in requests]
-        fits = np.stack([m if h is None else m & ~h for m, h in zip(masks, hidden, strict=True)])
+        fits = np.stack(
+            [
+                mask if without is None else mask & ~without
+                for mask, without in zip(masks, hidden, strict=True)
+            ]
+        )
         fits = fits if shown is None else fits & shown
     if fits is not None:
         inputs[ALLOWED] = fits
@@ -198,7 +203,6 @@ def _arranged(
         scores = boosted(scores, rule.boosts[movies])
     number = {movie: at for at, movie in enumerate(columns)}
     top = [number[movie] for movie in rule.pins if movie in number]
-    newest = [at for at, place in enumerate(places) if place >= first and at not in top]
     rules = rule.rules
     if rules.new_for_strangers and answer[SOURCE][row].decode() == FROM_POPULARITY:
         newest = [number[r] for r in engine.filters.newest if r in number][
