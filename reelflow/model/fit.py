@@ -17,7 +17,7 @@ from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encode import as_served, training_data
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.rating import bayesian_ratings, draws
+from reelflow.model.rating import bayesian_ratings, draws, like_curve
 from reelflow.model.rating.days import serving_day
 from reelflow.model.sequences import Windows
 from reelflow.model.tasks import RATING_LOSS, TASK_LOSSES, JointModel
@@ -360,11 +360,16 @@ def fit_and_refit(
     data = change(data)
     everything = data if same else change(everything)
     if everything is data:
-        joint, history = fit(data, model, train, log_dir, start)
-        return FitResult(joint, data, joint, history)
-    once = train.model_copy(update={"seeds": 1})
-    alone = model.model_copy(update={"rating_draws": 0})
-    first, history = fit(data, alone, once, log_dir, start)
-    again, begin = log_dir / "refit", None if start is None else start.on(everything)
-    joint, _ = fit(everything, model, train, again, begin, epochs=first.best_epochs)
+        first, history = fit(data, model, train, log_dir, start)
+        joint = first
+    else:
+        once = train.model_copy(update={"seeds": 1})
+        alone = model.model_copy(update={"rating_draws": 0})
+        first, history = fit(data, alone, once, log_dir, start)
+        again, begin = log_dir / "refit", None if start is None else start.on(everything)
+        joint, _ = fit(everything, model, train, again, begin, epochs=first.best_epochs)
+    if joint.has_rating:
+        known = data.validation.only_known(data.sizes)
+        held_out = sample_rows(known, train.validation_rows, train.seed)
+        joint.like_curve = like_curve(first.frozen_ratings(), held_out, data, everything, model)
     return FitResult(joint, everything, first, history)

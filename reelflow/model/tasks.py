@@ -14,7 +14,14 @@ from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.candidates import CandidateTower
 from reelflow.model.layers import Bags
-from reelflow.model.rating import FrozenModel, FrozenRatings, RatingModel, bias_ratings, freeze
+from reelflow.model.rating import (
+    FrozenModel,
+    FrozenRatings,
+    LikeCurve,
+    RatingModel,
+    bias_ratings,
+    freeze,
+)
 from reelflow.model.retrieval import RETRIEVAL_LOSSES, RetrievalTask, recent_popularity
 from reelflow.model.sequences import PAST, WEIGHT, Sequences
 from reelflow.model.timelines import Histories, Timelines
@@ -62,6 +69,8 @@ class JointModel(tfrs.Model):
         """Rating models of other seeds; the export averages all of them."""
         self.bayesian_ratings: FrozenModel | None = None
         """A Bayesian rating model beside them; set by `fit`."""
+        self.like_curve: LikeCurve | None = None
+        """From stars to the probability of a like; set by `fit_and_refit`."""
         self.best_epochs: dict[str, int] = {}
         """Loss to the number of epochs of the weights that were kept; set by `fit`."""
         self.learn(self.tasks)
@@ -132,7 +141,8 @@ class JointModel(tfrs.Model):
         """Return the rating models in the form that is exported; biases if none is trained."""
         if self._bias_ratings is not None:
             return self._bias_ratings
-        return freeze([self.rating_model, *self.further_rating_models], self.bayesian_ratings)
+        models = [self.rating_model, *self.further_rating_models]
+        return freeze(models, self.bayesian_ratings, self.like_curve)
 
     def query(
         self,

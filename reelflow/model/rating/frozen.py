@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from reelflow.model.rating.days import DayEffects
 from reelflow.model.rating.heads import FrozenHead
+from reelflow.model.rating.likes import LikeCurve
 from reelflow.model.rating.outputs import Output
 
 
@@ -49,21 +50,28 @@ class FrozenModel(tf.Module):
 class FrozenRatings(tf.Module):
     """The exported rating task: stars, scores and likes, the mean over models of several seeds.
 
-    A Bayesian model beside them counts half in stars and scores.
+    A Bayesian model beside them counts half in stars and scores. Likes are those of the models'
+    output, or those of a curve over stars where the output has none.
     """
 
-    def __init__(self, members: Sequence[FrozenModel], bayesian: FrozenModel | None = None) -> None:
+    def __init__(
+        self,
+        members: Sequence[FrozenModel],
+        bayesian: FrozenModel | None = None,
+        curve: LikeCurve | None = None,
+    ) -> None:
         """Keep the models.
 
         Args:
             members: at least one; they differ by their seeds alone.
             bayesian: scores by stars, as the members then must; None: there is none.
+            curve: from stars to likes, for an output that does not give them.
         """
         super().__init__()
-        self._members, self._bayesian = list(members), bayesian
+        self._members, self._bayesian, self._curve = list(members), bayesian, curve
         outputs = [member.output for member in members]
         self._clip = outputs[0].clip
-        self.gives_likes = outputs[0].gives_likes
+        self.gives_likes = outputs[0].gives_likes or curve is not None
         """True if there are probabilities of a like."""
 
     def stars(
@@ -82,6 +90,8 @@ class FrozenRatings(tf.Module):
         self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor | None = None
     ) -> tf.Tensor:
         """Return probabilities of a like, float32 [batch]; only if `gives_likes`."""
+        if self._curve is not None:
+            return self._curve(users, self.stars(users, movies, times))
         likes = [m.output.likes(m.pairs(users, movies, times)) for m in self._members]
         return tf.add_n(likes) / len(likes)
 

@@ -12,13 +12,15 @@ import tf_keras as keras
 
 from reelflow.baselines.biases import Biases
 from reelflow.config import ModelConfig
-from reelflow.encoding.encoded import EncodedData, Float32
+from reelflow.encoding.encoded import EncodedData, EncodedRatings, Float32
 from reelflow.model.rating.days import DayEffects, serving_day
 from reelflow.model.rating.frozen import FrozenModel, FrozenRatings
 from reelflow.model.rating.heads import Factors, RatingHead
+from reelflow.model.rating.likes import Calibration, LikeCurve
 from reelflow.model.rating.networks import Towers, dcn_head, like_head, mlp_head
 from reelflow.model.rating.outputs import RATING_OUTPUTS, MeanOutput, Output
 from reelflow.model.rating.svdpp import SvdPlusPlus
+from reelflow.model.stars import like_threshold
 from reelflow.model.weights import Weight, numbered, prefixed
 from reelflow.saved_model.files import CrossWeights
 
@@ -137,6 +139,37 @@ def bias_ratings(data: EncodedData) -> FrozenRatings:
     return FrozenRatings([FrozenModel(factors, MeanOutput(data.train.rating, unit=1.0), None)])
 
 
-def freeze(models: Sequence[RatingModel], bayesian: FrozenModel | None = None) -> FrozenRatings:
-    """Export models of different seeds, and a Bayesian one if there is one, as one."""
-    return FrozenRatings([model.freeze() for model in models], bayesian)
+def freeze(
+    models: Sequence[RatingModel],
+    bayesian: FrozenModel | None = None,
+    curve: LikeCurve | None = None,
+) -> FrozenRatings:
+    """Export models of different seeds, a Bayesian one and a curve of likes as one."""
+    return FrozenRatings([model.freeze() for model in models], bayesian, curve)
+
+
+def like_curve(
+    ratings: FrozenRatings,
+    held_out: EncodedRatings,
+    data: EncodedData,
+    served: EncodedData,
+    config: ModelConfig,
+) -> LikeCurve | None:
+    """Calibrate the probability of a like on ratings that a model does not know.
+
+    Args:
+        ratings: trained on the train ratings of `data`.
+        held_out: ratings of known users and movies.
+        data: for the threshold of a like, and the users' habits that `ratings` knows.
+        served: with the train ratings that the exported model knows.
+        config: the section `model`.
+
+    Returns:
+        None if the output gives likes itself, and where the ratings held out do not teach them.
+    """
+    if ratings.gives_likes or not len(held_out):
+        return None
+    pairs = tf.constant(held_out.user_index), tf.constant(held_out.movie_index)
+    threshold = like_threshold(data.train.rating, config)
+    found = Calibration.of(ratings.stars(*pairs).numpy(), held_out, data, threshold)
+    return None if found is None else found.curve(served)
