@@ -6,6 +6,7 @@ preset and baseline has a process of its own and keeps its result in the output 
 there is not measured again, so that a run which was stopped goes on.
 
     python -m benchmarks.models --protocol leave_last --data my/ml-1m
+    python -m benchmarks.models --protocol stars --data my/ml-100k --presets best
 """
 
 from __future__ import annotations
@@ -28,16 +29,32 @@ if TYPE_CHECKING:
     from reelflow.config import Config
     from reelflow.config.layout import Layout
 
+RATING_ALONE: Final = ("model.retrieval_weight=0",)
+"""Stars are learned apart from lists, so that theirs are those of the whole model."""
 PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = {
     "leave_last": ("split.kind=leave_last",),
     "last": ("split.kind=last",),
     "random": ("split.kind=random", "split.validation=0.1", "split.test=0.1"),
+    "stars": (*RATING_ALONE, "split.kind=random", "split.validation=0.08", "split.test=0.2"),
+    "stars_90": (*RATING_ALONE, "split.kind=random", "split.validation=0.05", "split.test=0.1"),
+    "stars_u1": (
+        *RATING_ALONE,
+        "split.kind=predefined",
+        "split.train=u1.base",
+        "split.validation=0.1",
+        "split.test=u1.test",
+    ),
 }
-"""Protocol to its settings: each user's last rating, newest shares, or a tenth drawn by chance."""
+"""Protocol to its settings: each user's last rating, newest shares, or a tenth drawn by chance; of
+stars a fifth, a tenth, or MovieLens 100K's own first fold."""
 PATHS: Final = (
     *(f"{by}/{key}" for by in (UNSEEN, LIKED) for key in ("top_10", "top_100", "ndcg_10")),
     "rmse",
 )
+"""Columns of the protocols of lists, which are ordered by the third."""
+LIKE_ACCURACY: Final = "like_accuracy"
+STAR_PATHS: Final = ("rmse", "mae", LIKE_ACCURACY)
+"""Columns of the protocols of stars, which are ordered by the first."""
 SHORT: Final = ("train.epochs=1", "train.seeds=1", "train.refit=false")
 """Settings of the short form, whose figures say nothing."""
 
@@ -86,6 +103,7 @@ def entry(
     layout = Layout.of(Path(output) / "pipeline")
     config = _config(name, baseline, data, overrides, layout)
     run_id = f"models-{name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
+    paths = dict.fromkeys([*PATHS, *STAR_PATHS])
     groups = {} if baseline else {name: {name: config}}
     contest = Contest(config, groups, [name] if baseline else [], layout, run_id)
     for _ in contest.run():
@@ -94,11 +112,12 @@ def entry(
         raise ReelflowError(f"{name} could not be measured: {failure}") from failure
     [found] = contest.entries
     result = contest.comparison()
+    liked = float((contest.rows.encoded.rating >= result.like_threshold).mean())
     Measured(
         name=name,
         baseline=baseline,
-        metrics={path: found.metrics[path] for path in PATHS if path in found.metrics},
-        intervals={path: found.intervals[path] for path in PATHS if path in found.intervals},
+        metrics={path: found.metrics[path] for path in paths if path in found.metrics},
+        intervals={path: found.intervals[path] for path in paths if path in found.intervals},
         cpu_seconds=contest.cpu_seconds.get(name),
         parameters=found.parameters,
         megabytes=None if baseline else _megabytes(contest.models[name]),
@@ -106,10 +125,11 @@ def entry(
             f"{Path(str(config.data.path)).name}: {result.rows:,} test ratings of "
             f"{result.users_tested:,} users, {result.train_rows:,} train and validation ratings, "
             f"{result.users:,} users, {result.movies:,} movies; split {result.split['kind']}, seed "
-            f"{result.split['seed']}; {result.like_threshold:g} stars count as a like."
+            f"{result.split['seed']}; {result.like_threshold:g} stars count as a like, and always "
+            f"saying the more frequent answer is right {max(liked, 1 - liked):.1%} of the time."
         ),
         resamples={
-            path: found.resamples[path].tolist() for path in PATHS if path in found.resamples
+            path: found.resamples[path].tolist() for path in paths if path in found.resamples
         },
     ).write(result_file(Path(output), name))
     return {"name": name}
@@ -118,11 +138,10 @@ def entry(
 def _config(
     name: str, baseline: bool, data: str | None, overrides: list[str], layout: Layout
 ) -> Config:
-    """Return the configuration of one entry: data and split are those of all presets together."""
+    """Return the configuration of one entry: data and split are those of `best`."""
     from pipeline.cli.compare import compared_configs
-    from reelflow.config.loading import preset_names
 
-    presets = ["best", *(preset for preset in preset_names() if preset != "best")]
+    presets = ["best"] if baseline or name == "best" else ["best", name]
     folder = None if data is None else Path(data)
     configs = compared_configs(layout, [], presets, folder, None, overrides)
     return configs["best" if baseline else name]
@@ -137,21 +156,22 @@ def result_file(output: Path, name: str) -> Path:
     return output / f"{name}.json"
 
 
-def rows(results: Sequence[Measured]) -> list[dict[str, str]]:
-    """The table: presets, then baselines, each the better by unseen NDCG@10 the earlier."""
-    order = sorted(results, key=lambda r: (r.baseline, -r.metrics.get(PATHS[2], 0.0)))
+def rows(results: Sequence[Measured], paths: Sequence[str] = PATHS) -> list[dict[str, str]]:
+    """The table: presets, then baselines, each the better the earlier."""
+    by = STAR_PATHS[0] if paths is STAR_PATHS else PATHS[2]
+    order = sorted(results, key=lambda r: (r.baseline, -_sign(by) * r.metrics.get(by, 0.0)))
     best = {
         path: max(
             (one for one in results if path in one.metrics),
             key=lambda one: _sign(path) * one.metrics[path],
             default=None,
         )
-        for path in PATHS
+        for path in paths
     }
     return [
         {
             "": f"`{one.name}`",
-            **{label_at(path, short=True): _figure(one, best[path], path) for path in PATHS},
+            **{_label(path): _figure(one, best[path], path) for path in paths},
             "CPU s": "–" if one.cpu_seconds is None else f"{one.cpu_seconds:,.0f}",
             "parameters": "–" if one.parameters is None else f"{one.parameters:,}",
             "MB": "–" if one.megabytes is None else f"{one.megabytes:,.1f}",
@@ -160,8 +180,12 @@ def rows(results: Sequence[Measured]) -> list[dict[str, str]]:
     ]
 
 
+def _label(path: str) -> str:
+    return "Like accuracy" if path == LIKE_ACCURACY else label_at(path, short=True)
+
+
 def _sign(path: str) -> float:
-    return 1.0 if metric_at(path).higher_is_better else -1.0
+    return 1.0 if path == LIKE_ACCURACY or metric_at(path).higher_is_better else -1.0
 
 
 def _figure(one: Measured, best: Measured | None, path: str) -> str:
@@ -202,7 +226,7 @@ def page(protocol: str, results: Sequence[Measured], failures: Mapping[str, str]
         "choice of mixtures included; of a baseline the fit alone. MB: the exported model.",
         "",
     ]
-    table = rows(results)
+    table = rows(results, STAR_PATHS if protocol.startswith("stars") else PATHS)
     if table:
         lines += [f"| {' | '.join(table[0])} |", "|---" * len(table[0]) + "|"]
         lines += [f"| {' | '.join(row.values())} |" for row in table]

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from benchmarks import common, models
-from benchmarks.models import PATHS, Measured, page, result_file, rows
+from benchmarks.models import PATHS, STAR_PATHS, Measured, page, result_file, rows
 
 
 def measured(name: str, value: float, baseline: bool = False) -> Measured:
     """A made-up result with narrow intervals."""
     noise = 0.01 * np.random.default_rng(0).normal(size=50)
-    metrics = {path: (1 - value if path == "rmse" else value) for path in PATHS}
+    metrics = {
+        path: (1 - value if path in ("rmse", "mae") else value) for path in (*PATHS, *STAR_PATHS)
+    }
     return Measured(
         name=name,
         baseline=baseline,
@@ -92,5 +94,14 @@ def test_what_is_there_is_not_measured_again(
     assert asked == ["bpr", "sequence", "ease", "bpr"]
 
 
-def test_the_page_names_the_protocol() -> None:
-    assert page("random", [measured("best", 0.3)], {}).startswith("# Models, random\n")
+def test_the_page_names_the_protocol_and_has_its_columns() -> None:
+    lists, stars = (page(name, [measured("best", 0.3)], {}) for name in ("random", "stars_u1"))
+    assert lists.startswith("# Models, random\n")
+    assert "Like accuracy" not in lists
+    assert "|  | RMSE | MAE | Like accuracy | CPU s |" in stars
+
+
+def test_the_better_stars_come_first() -> None:
+    found = rows([measured("weak", 0.1), measured("strong", 0.3)], STAR_PATHS)
+    assert [row[""] for row in found] == ["`strong`", "`weak`"]
+    assert found[0]["Like accuracy"].startswith("**0.3000")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reelflow.config import ModelConfig, SplitConfig, TrainConfig
+from reelflow.config import ModelConfig, SplitConfig, SplitKind, TrainConfig
 from reelflow.model.training import train_and_export
 from reelflow.saved_model.client import ServedModel
 from reelflow.saved_model.files import ModelInfo
@@ -41,7 +41,7 @@ def test_a_rating_option_survives_export_and_warm_start(
     for run in ("first", "second"):
         folder = tmp_path / run
         train_and_export(
-            DATA, BOARD.users, model, train, SplitConfig(kind="random"), folder,
+            DATA, BOARD.users, model, train, SplitConfig(kind=SplitKind.RANDOM), folder,
             champion=champion, log_dir=tmp_path / "logs",
         )  # fmt: skip
         # Answers to golden requests, which were those before the export, and all promises.
