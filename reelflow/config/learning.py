@@ -160,11 +160,11 @@ class ModelConfig(Section):
     rating_draws: Annotated[int, Field(ge=0, le=10_000)] | None = None
     """Draws of a Bayesian matrix factorisation (Gibbs sampling) whose mean counts half in the
     stars, beside the rating head; 0 leaves it out. None: 100 with `rating_head = "svdpp"` and
-    `rating_output = "mean"`, beyond a million ratings in proportion fewer, at least 30; otherwise
+    `rating_output = "mean"`, beyond 500,000 ratings in proportion fewer, at least 30; otherwise
     0."""
-    rating_draw_size: Annotated[int, Field(ge=1, le=128)] = 16
+    rating_draw_size: Annotated[int, Field(ge=1, le=128)] | None = None
     """Factors of each of its draws; time grows with the square. Their mean is exported with four
-    times as many."""
+    times as many. None: 16, beyond 500,000 ratings 32."""
     rating_day_effects: bool = True
     """Let stars change with the user's day and the movie's age, if there are timestamps."""
     rating_day: Literal["latest", "mean"] | None = None
@@ -225,7 +225,8 @@ class TrainConfig(Section):
     data.feedback = "counts"."""
     batch_size: Annotated[int, Field(ge=1)] | None = None
     """Ratings per step. None: 1,024; on timelines 3.2 times the root of their number, from 64 to
-    4,096."""
+    4,096; of the rating task alone a hundredth of them, from 1,024 to 8,192, by a step size that
+    grows with the root."""
     window: Annotated[int, Field(ge=1)] = 100
     """Consecutive ratings of timelines that are trained on together, with losses that train on
     whole timelines; a step has as many windows as make up its batch."""
@@ -261,6 +262,17 @@ class TrainConfig(Section):
         if self.batch_size is not None or not on_timelines:
             return self.batch_size or 1024
         return max(64, min(round(3.2 * ratings**0.5), 4096))
+
+    def rating_step(self, ratings: int) -> tuple[int, float]:
+        """Return how many of so many ratings a step of the rating task alone takes, and its size.
+
+        Adam's step size goes with the root of the batch (Malladi et al. 2022, "On the SDEs and
+        scaling rules for adaptive gradient algorithms").
+        """
+        if self.batch_size is not None:
+            return self.batch_size, self.rating_learning_rate
+        batch = max(1024, min(ratings // 100, 8192))
+        return batch, self.rating_learning_rate * (batch / 1024) ** 0.5
 
 
 Value = bool | int | float | str

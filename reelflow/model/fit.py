@@ -118,6 +118,9 @@ def _fit_once(
         joint.learn(tasks)
         on_timelines = joint.learns_on_timelines() and not train.by_counts
         size = train.ratings_per_step(len(data.train), on_timelines)
+        rate: float | Schedule = train.learning_rate
+        if loss == RATING_LOSS:
+            size, rate = train.rating_step(len(data.train))
         batches: keras.utils.Sequence
         if on_timelines:
             length = joint.query_tower.history_length
@@ -125,9 +128,8 @@ def _fit_once(
         else:
             batches = Batches(data.train, size, train.seed, train.by_counts)
         cycles = on_timelines and train.schedule == "one_cycle"
-        rate: float | Schedule = train.learning_rate
         if loss == RATING_LOSS:
-            rate = rating_rate(train, len(batches))
+            rate = falling(rate, train.rating_decay, len(batches))
         elif cycles:
             rate = OneCycle(train.learning_rate, train.most_epochs(cycles) * len(batches))
         descent = optimizer(train, rate)
@@ -248,11 +250,9 @@ class BestWeights(keras.callbacks.Callback):
 Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
 
 
-def rating_rate(config: TrainConfig, steps: int) -> Schedule:
-    """Return the rating task's learning rate, which falls after each epoch of so many steps."""
-    return keras.optimizers.schedules.ExponentialDecay(
-        config.rating_learning_rate, steps, config.rating_decay, staircase=True
-    )
+def falling(rate: float, decay: float, steps: int) -> Schedule:
+    """Return a step size that is multiplied by `decay` after each epoch of so many steps."""
+    return keras.optimizers.schedules.ExponentialDecay(rate, steps, decay, staircase=True)
 
 
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):

@@ -30,15 +30,22 @@ RANK: Final = 4
 """Exported factors for each factor of a draw."""
 ROWS: Final = 1 << 18
 """Ratings whose errors are computed at a time."""
+MANY: Final = 500_000
+"""Ratings beyond which draws are larger and fewer."""
 USUAL_DRAWS: Final = 100
-"""Draws that are kept where `model.rating_draws` does not say, of up to a million ratings."""
+"""Draws that are kept where `model.rating_draws` does not say, of up to so many ratings."""
 LEAST_DRAWS: Final = 30
 """Draws of more ratings, at least."""
 
 
 def usual_draws(ratings: int) -> int:
-    """Return the draws to keep of so many ratings: in proportion fewer beyond a million."""
-    return max(LEAST_DRAWS, min(USUAL_DRAWS, USUAL_DRAWS * 1_000_000 // max(ratings, 1)))
+    """Return the draws to keep of so many ratings: in proportion fewer where they are many."""
+    return max(LEAST_DRAWS, min(USUAL_DRAWS, USUAL_DRAWS * MANY // max(ratings, 1)))
+
+
+def draw_size(config: ModelConfig, ratings: int) -> int:
+    """Return the factors of a draw, by the section `model` and the number of ratings."""
+    return config.rating_draw_size or (16 if ratings <= MANY else 32)
 
 
 def draws(config: ModelConfig, ratings: int) -> int:
@@ -117,11 +124,12 @@ def bayesian_ratings(data: EncodedData, config: ModelConfig, count: int, seed: i
         count: draws to keep, at least 1.
         seed: of all draws.
     """
-    chain = _Chain(data, config.rating_draw_size, np.random.default_rng(seed))
+    size = draw_size(config, len(data.train))
+    chain = _Chain(data, size, np.random.default_rng(seed))
     for _ in range(count // WARM_UP + 1):
         chain.draw()
     users, movies = data.sizes.users, len(data.catalogue)
-    sums = Posterior(RANK * config.rating_draw_size, np.zeros((users, 0)), np.zeros((movies, 0)))
+    sums = Posterior(RANK * size, np.zeros((users, 0)), np.zeros((movies, 0)))
     biases = [np.zeros((users, 1)), np.zeros((movies, 1))]
     for _ in range(count):
         chain.draw()

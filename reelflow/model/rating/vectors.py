@@ -74,7 +74,11 @@ class Table:
 
 
 class Bag:
-    """The implicit feedback: 1 / sqrt(n) for each of an owner's n members, as in SVD++."""
+    """The implicit feedback: 1 / sqrt(n) for each of an owner's n members, as in SVD++.
+
+    Sums are taken in float32, which halves the time: their rounding is far below the noise that is
+    put into them.
+    """
 
     def __init__(self, members: sparse.csr_matrix, owners: sparse.csr_matrix) -> None:
         """Keep both orders of the pairs.
@@ -114,8 +118,7 @@ class Vectors:
     solutions of least squares with noise put in (Simm et al. 2015, "Macau", section 3.2). Scales of
     deviations and of groups are redundant parameters that are drawn too, without which precisions
     hardly move from draw to draw (Gelman et al. 2008, "Using redundant parameterizations to fit
-    hierarchical models"). Sums over ratings are taken in float32, which halves the time: their
-    rounding is far below what one draw differs from the next.
+    hierarchical models").
     """
 
     def __init__(
@@ -164,9 +167,9 @@ class Vectors:
         prior = self._by_features + self._mean
         size = self._size
         low = np.tril_indices(size)
-        products = (other[:, low[0]] * other[:, low[1]]).astype(np.float32)
+        products = other[:, low[0]] * other[:, low[1]]
         pulls = self._sparse(precisions * targets) @ other
-        weighed = self._sparse(precisions.astype(np.float32))
+        weighed = self._sparse(precisions)
         of_scales, towards = SCALE_PRECISION * np.eye(size), np.full(size, SCALE_PRECISION)
         for rows in self._blocks():
             packed = weighed[rows] @ products

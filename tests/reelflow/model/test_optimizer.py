@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.config import TrainConfig
-from reelflow.model.fit import OneCycle, TableAdam, optimizer, rating_rate
+from reelflow.model.fit import OneCycle, TableAdam, falling, optimizer
 
 
 def test_values_are_those_of_keras() -> None:
@@ -41,15 +41,14 @@ def test_the_configuration_chooses() -> None:
 
 
 def test_the_rating_tasks_rate_falls_after_each_epoch() -> None:
-    rate = rating_rate(TrainConfig(rating_learning_rate=0.08, rating_decay=0.5), steps=10)
+    rate = falling(0.08, 0.5, steps=10)
     found = [float(rate(step)) for step in (0, 9, 10, 19, 20)]
     np.testing.assert_allclose(found, [0.08, 0.08, 0.04, 0.04, 0.02], rtol=1e-6)
 
 
 def test_an_optimizer_follows_the_rate() -> None:
     for name in ("adam", "adagrad"):
-        config = TrainConfig(optimizer=name, rating_learning_rate=1.0, rating_decay=0.01)
-        stepper = optimizer(config, rating_rate(config, steps=1))
+        stepper = optimizer(TrainConfig(optimizer=name), falling(1.0, 0.01, steps=1))
         weight = tf.Variable([0.0])
         moved = []
         for _ in range(2):
@@ -78,3 +77,11 @@ def test_steps_and_epochs_unless_the_configuration_says() -> None:
     assert [plain.ratings_per_step(n, True) for n in ratings] == [64, 1012, 3200, 4096]
     assert plain.ratings_per_step(10, False) == 1024
     assert told.ratings_per_step(10**6, True) == told.ratings_per_step(10, False) == 7
+
+
+def test_a_rating_step_grows_with_the_ratings_and_its_size_with_the_root() -> None:
+    plain = TrainConfig(rating_learning_rate=0.002)
+    assert plain.rating_step(10) == plain.rating_step(102_400) == (1024, 0.002)
+    assert plain.rating_step(409_600) == (4096, pytest.approx(0.004))
+    assert plain.rating_step(10**8)[0] == 8192
+    assert TrainConfig(batch_size=7, rating_learning_rate=0.1).rating_step(10**8) == (7, 0.1)

@@ -13,7 +13,7 @@ from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.fit import fit, fit_and_refit
 from reelflow.model.rating import FrozenRatings, bayesian_ratings, draws
-from reelflow.model.rating.bayes import LEAST_DRAWS, USUAL_DRAWS, Posterior
+from reelflow.model.rating.bayes import LEAST_DRAWS, USUAL_DRAWS, Posterior, draw_size
 from tests.encoded_data import Movie, Row, encoded, random_rows
 
 CONFIG = ModelConfig(retrieval_weight=0, rating_draw_size=2)
@@ -57,7 +57,7 @@ def test_catalogue_and_pairs_agree_and_strangers_are_the_mean() -> None:
     np.testing.assert_allclose(pairs.reshape(users + 1, movies), whole, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(whole[users], whole[:users].mean(axis=0), rtol=1e-4, atol=1e-5)
     assert np.isfinite(model.pairs(tf.constant([users]), tf.constant([movies]), None)).all()
-    assert model.head.directions.shape == (movies, 4 * CONFIG.rating_draw_size)
+    assert model.head.directions.shape == (movies, 4 * 2)
 
 
 def test_the_seed_decides_everything() -> None:
@@ -102,9 +102,11 @@ def test_sums_of_products_are_kept_at_the_nearest_rank() -> None:
 
 def test_the_number_of_draws() -> None:
     svdpp = ModelConfig()
-    assert draws(svdpp, 100_000) == draws(svdpp, 1_000_000) == USUAL_DRAWS
-    assert draws(svdpp, 2_000_000) == USUAL_DRAWS // 2
+    assert draws(svdpp, 100_000) == draws(svdpp, 500_000) == USUAL_DRAWS
+    assert draws(svdpp, 1_000_000) == USUAL_DRAWS // 2
     assert draws(svdpp, 10**9) == LEAST_DRAWS
+    assert [draw_size(svdpp, ratings) for ratings in (500_000, 500_001)] == [16, 32]
+    assert draw_size(CONFIG, 10**6) == 2
     assert draws(ModelConfig(rating_head="mlp"), 1000) == 0
     assert draws(ModelConfig(rating_output="ordinal"), 1000) == 0
     assert draws(ModelConfig(rating_head="mlp", rating_draws=7), 1000) == 7
