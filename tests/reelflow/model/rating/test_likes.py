@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from reelflow.config import ModelConfig
+from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.rating import FrozenRatings, bayesian_ratings, bias_ratings, like_curve
 from reelflow.model.rating.likes import Calibration, LikeCurve
-from tests.encoded_data import Row, encoded, random_rows
+from reelflow.model.training import train_and_export
+from reelflow.saved_model.client import ServedModel
+from reelflow.saved_model.probe import probe
+from tests.encoded_data import Row, checkerboard, encoded, random_rows
 
 THRESHOLD = 4.0
 USERS, MOVIES = 40, 30
@@ -85,3 +90,26 @@ def test_a_curve_says_what_the_stars_of_all_models_together_say() -> None:
     log_odds = 2.0 * ratings.stars(users, movies) + np.linspace(-7, -5, data.sizes.users + 1)
     np.testing.assert_allclose(ratings.likes(users, movies), tf.sigmoid(log_odds), rtol=1e-5)
     assert not FrozenRatings([model]).gives_likes
+
+
+@pytest.mark.slow
+def test_the_default_output_is_exported_with_a_curve(tmp_path: Path) -> None:
+    """Averaged over seeds and draws, and refitted: the first half of the movies gets 5 stars."""
+    board = checkerboard()
+    model = ModelConfig(
+        retrieval_weight=0, rating_embedding_size=3, rating_draws=5, rating_draw_size=2
+    )
+    train = TrainConfig(epochs=3, batch_size=32, rating_learning_rate=0.05, seeds=2)
+    folder = tmp_path / "model"
+    train_and_export(board.data, board.users, model, train, None, folder, log_dir=tmp_path / "logs")
+    assert probe(folder).reasons == ()
+    served = ServedModel.load(folder)
+    liked, other, unknown = (
+        served.rate(user, movie).like
+        for user, movie in (("u02", "m04"), ("u02", "m14"), ("who", "m04"))
+    )
+    assert liked is not None
+    assert other is not None
+    assert unknown is not None
+    assert liked > 0.5 > other
+    assert unknown > other
