@@ -81,6 +81,10 @@ docs: $(READY) ## Write docs/configuration.md anew from the configuration's mode
 pictures: $(READY) ## Take docs/images anew: a run, its report, the page (needs Chromium)
 	@$(VENV)/bin/python -m tests.pictures
 
+.PHONY: audit
+audit: ## Look for the locked packages in OSV's list of advisories; needs a network
+	@./setup.sh audit $(ARGS)
+
 .PHONY: lock
 lock: ## Resolve the dependencies anew into uv.lock
 	@./setup.sh uv lock

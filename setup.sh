@@ -3,13 +3,19 @@
 #
 #   ./setup.sh            set up, or bring up to date
 #   ./setup.sh uv ARGS    run the uv that was found, as `./setup.sh uv lock`
+#   ./setup.sh audit      look for the packages of uv.lock in a list of advisories (SECURITY.md);
+#                         ends with 0: none known, 1: some are, 2: the list could not be asked
 #
 # Variables: PYTHON, an interpreter to use instead of looking for one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 readonly UV_VERSION=0.13.8 # to install where there is none
-readonly UV_OLDEST=0.9.0   # that reads this project's lock file
+UV_OLDEST=0.9.0            # that reads this project's lock file
+[[ "${1:-}" == audit ]] && UV_OLDEST=0.10.12 # that audits it, and fails if something is found
+readonly UV_OLDEST
+# Advisories that are known and met otherwise; SECURITY.md says how.
+readonly ACCEPTED=(CVE-2023-47248)
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH UV_PROJECT_ENVIRONMENT CONDA_PREFIX
 export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}"
 # uv trusts what the machine trusts, where it says so: behind a company's proxy nothing else works.
@@ -149,6 +155,15 @@ find_uv
 if [[ "${1:-}" == uv ]]; then
   shift
   exec "$UV" "$@"
+fi
+if [[ "${1:-}" == audit ]]; then
+  shift
+  code=0
+  "$UV" audit --frozen "${ACCEPTED[@]/#/--ignore=}" "$@" || code=$?
+  ((code < 2)) && exit "$code"
+  say "nothing was checked: the list of advisories could not be asked, see above." \
+    "Try again where a network reaches it, or name a copy: ./setup.sh audit --service-url URL"
+  exit 2
 fi
 find_python
 prepare_cache

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact, Property, PropertyType
 from tfx.utils import path_utils
+
+from reelflow.data.parquet import open_own
 
 BATCH_ROWS: Final = 1 << 18
 
@@ -61,5 +62,5 @@ def record_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Read a Parquet split in the order of its files, at most `rows` at a time."""
     for path in sorted(Path(artifact_utils.get_split_uri([examples], split)).glob("*.parquet")):
-        with pq.ParquetFile(path) as file:
+        with open_own(path) as file:
             yield from file.iter_batches(rows)

@@ -87,7 +87,9 @@ def read_candidate(
         results=Results.read(Path(evaluation.uri)),
         serving=ServingResult.read(Path(infra_blessing.uri)),
         blessed=all(map(artifacts.is_blessed, (model_blessing, infra_blessing))),
-        pushed_version=version if pushed_model.get_int_custom_property("pushed") == 1 else None,
+        pushed_version=version or None,
+        variant=pushed_model.get_string_custom_property("variant") or None,
+        share=pushed_model.get_float_custom_property("share"),
         user_vocabulary=Path(transform.vocabulary_file_by_name(f.USER_VOCABULARY)),
         movie_vocabulary=Path(transform.vocabulary_file_by_name(f.MOVIE_VOCABULARY)),
         config=config,
@@ -119,8 +121,9 @@ class RegistryPusherSpec(ComponentSpec):
 class RegistryPusher(BaseComponent):
     """Registers a pushed model as champion.
 
-    A model that passed and waits to be promoted, or that breaks the champion's bounds only, becomes
-    challenger. Any other model is not registered. The output `registration` says what was done.
+    A model on trial gets the alias of its trial. One that passed and waits to be promoted, or that
+    breaks the champion's bounds only, becomes challenger. Any other model is not registered. The
+    output `registration` says what was done.
     """
 
     SPEC_CLASS = RegistryPusherSpec

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from reelflow.base.environment import prepare
+from reelflow.base.environment import prepare_program
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         grpc.RpcError: the engine that started it is gone.
     """
     options = _options(sys.argv[1:] if argv is None else argv)
-    prepare()
+    prepare_program()
     os.environ.update(provisioned(options.id, options.provision_endpoint))
     from apache_beam.runners.worker import sdk_worker_main
 

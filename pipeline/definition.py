@@ -191,7 +191,9 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
         **blessings,
         directory=str(layout.serving_of(config)),
         keep=config.push.keep,
-        await_promotion=not config.registry.promote,
+        promote=config.registry.role,
+        share=config.registry.share,
+        readers=config.push.readers,
     )
     outcome = {
         "model": model,

@@ -16,8 +16,9 @@ import os
 import sys
 
 from pipeline.runs.process import find_reelflow_error
-from reelflow.base.environment import prepare
+from reelflow.base.environment import prepare, prepare_program
 from reelflow.base.errors import ReelflowError
+from reelflow.base.untrusted import printable
 from reelflow.config.layout import Layout
 from reelflow.data.inputs import effective_config
 
@@ -44,7 +45,7 @@ def main() -> int:
         Exception: any other failure of a component.
     """
     start_again_with_keras_2()
-    prepare()
+    prepare_program()
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
     from pipeline.definition import create_pipeline
@@ -79,11 +80,12 @@ def main() -> int:
         raise ReelflowError(message, "The output above has the reason.")
     for verdict in (summary.gate, summary.serving_check):
         for reason in verdict.reasons if verdict and not verdict.blessed else ():
-            print(f"Refused: {reason}")
+            print(f"Refused: {printable(reason)}")
     if summary.pushed:
         print(f"Pushed: {summary.pushed}")
     elif summary.awaits_promotion:
-        print("Passed, and waits for `reelflow models promote challenger`.")
+        alias = (summary.registered and summary.registered.alias) or "challenger"
+        print(f"Passed, and waits for `reelflow models promote {alias}`.")
     else:
         print("Nothing was pushed; the champion, if any, stays.")
     print(f"Summary: {layout.latest / 'summary.json'}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import fixed_costs
-from reelflow.base.environment import prepare
+from reelflow.base.environment import prepare_program
 from reelflow.config import BeamConfig
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.reelflow.small_runs import SmallRun
     from tests.reelflow.trained import Trained
 
-prepare()  # Keras 2, quiet: TensorFlow reads it when it is imported
+prepare_program()  # Keras 2, quiet: TensorFlow reads it when it is imported
 fixed_costs.import_lightly(BeamConfig())  # as a run does
 os.environ.pop("COLUMNS", None)  # of a worker of xdist; a console keeps what it finds when made
 

@@ -1,6 +1,6 @@
 """The whole pipeline by its command: pushed, cached, refused, trained anew, rolled back.
 
-And damaged rows, to the byte.
+And damaged rows, to the byte; and titles that would do things to a terminal.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import pytest
 import tensorflow as tf
 
 from reelflow.base.common import content_hash
+from reelflow.base.untrusted import printable
 from reelflow.data.quarantine import CONFLICT, REASONS, QuarantinedRow
 from reelflow.data.sample import write_sample
 from reelflow.registry.push import versions
 from reelflow.registry.store import Registry
 from reelflow.saved_model import golden
+from reelflow.saved_model.catalogue import Catalogue
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.contract import RECOMMEND, SIGNATURES
 from reelflow.saved_model.files import GOLDEN
@@ -52,6 +54,10 @@ baselines = ["popularity"]
 """
 
 
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e"
+"""What the titles of all movies hold: it names the window, clears the screen, colours, turns."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What a run of the command left."""
@@ -72,6 +78,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def damaged(folder: Path) -> dict[str, list[bytes]]:
     """A sample with damaged rows among the good ones, and these by reason."""
     data = write_sample(folder / "data", users=160, movies=300, ratings=ROWS)
+    movies = (data / "movies.csv").read_text(encoding="utf-8")
+    movies = re.sub(r" \((?=\d{4}\))", f"{HOSTILE} (", movies)
+    (data / "movies.csv").write_text(movies, encoding="utf-8")
     header, *good = (data / "ratings.csv").read_bytes().splitlines()
     random = np.random.default_rng(0)
 
@@ -248,6 +257,39 @@ def test_runs_are_listed_and_compared(folder: Path, absurd: Run) -> None:
     assert compared.code == 0, compared.stderr
     assert "train.learning_rate" in compared.stdout
     assert Path(compared.stdout.splitlines()[-1]).is_file()
+
+
+def test_hostile_titles_reach_no_terminal_no_log_and_no_page(
+    folder: Path, first: Run, absurd: Run
+) -> None:
+    pushed, output = Path(first.summary["pushed"]), ["--output", folder / "out"]
+    [title] = [m.title for m in Catalogue.read(pushed).movies.values()][:1]
+    assert "\x1b" in title  # inside, it is as it was
+    user = ["--user", "1"]
+    commands = [
+        ["recommend", *user, *output],
+        ["recommend", *user, "--json", *output],
+        ["similar", "--movie", "1", *output],
+        ["rate", *user, "--movie", "1", *output],
+        ["runs", *output],
+        ["models", "list", *output],
+        ["models", "show", *output],
+        ["data", "inspect", folder / "data"],
+    ]
+    texts = {str(words): reelflow(*words).output for words in commands}
+    left = folder / "out" / "runs" / first.summary["run_id"]
+    names = ["report.html", "model_card.html", "model_card.md", "log.txt"]
+    texts |= {name: (left / name).read_text(encoding="utf-8") for name in names}
+    texts |= {"run": first.out, "refused": absurd.out}
+    for name, text in texts.items():
+        assert printable(text) == text, name
+    assert "]0;owned" in texts["run"]
+
+
+def test_the_owner_alone_may_read_what_a_run_leaves(folder: Path, absurd: Run) -> None:
+    left = [path for path in (folder / "out").rglob("*") if not path.is_symlink()]
+    assert len(left) > 100
+    assert [path for path in left if path.stat().st_mode & 0o077] == []
 
 
 def test_again_everything_comes_from_the_cache(first: Run, second: Run) -> None:

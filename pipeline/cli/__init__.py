@@ -13,9 +13,14 @@ _SUPERVISED = ("run", "compare", "sweep")
 def main() -> None:
     """Entry point of `reelflow`; ends the process with one of the documented exit codes."""
     from pipeline.runs import supervisor
-    from reelflow.base.environment import die_with_parent, prepare
+    from reelflow.base.environment import die_with_parent, prepare_program
+    from reelflow.base.errors import BadInput
 
-    prepare()
+    try:
+        prepare_program()
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     if (parent := os.environ.pop(supervisor.PARENT, None)) is not None:
         die_with_parent(int(parent))
     if supervisor.AVAILABLE and sys.argv[1:2] and sys.argv[1] in _SUPERVISED:

@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from pipeline import fixed_costs
 from pipeline.cli import options
-from pipeline.cli.output import console, errors, is_watched, labelled, progress_on, show_events
+from pipeline.cli.output import (
+    PrintableConsole,
+    console,
+    errors,
+    is_watched,
+    labelled,
+    progress_on,
+    show_events,
+)
 from pipeline.runs.process import as_reelflow_error, captured, locked_output, log_at_info
 from reelflow.base.common import format_duration
 from reelflow.base.errors import BadInput
@@ -232,7 +239,7 @@ def _compare(
     page = layout.comparison(started)
     log = page.with_suffix(".log")
     with locked_output(layout), captured(log) as terminal:
-        with progress_on(Console(file=terminal, highlight=False, width=None)) as progress:
+        with progress_on(PrintableConsole(file=terminal, width=None)) as progress:
             progress.starting("Starting TensorFlow and TFX")
             try:
                 fixed_costs.import_lightly(base.beam)
@@ -254,7 +261,7 @@ def _compare(
         comparison = contest.comparison()
         comparison.save(page)
     # A file has no width: the figures of every entry stay on one line.
-    wide = console if is_watched(console) else Console(highlight=False, width=_FILE_WIDTH)
+    wide = console if is_watched(console) else PrintableConsole(width=_FILE_WIDTH)
     wide.print()
     wide.print(comparison.as_table())
     wide.print(Text(LEGEND, style="dim"), soft_wrap=not is_watched(console))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -29,7 +29,7 @@ from reelflow.config.layout import Layout
 
 if TYPE_CHECKING:
     from reelflow.registry.models import Models, Promotion
-    from reelflow.registry.store import Version
+    from reelflow.registry.store import Variant, Version
 
 models_app = typer.Typer(
     help="List the registered models, promote one, roll back.", no_args_is_help=True
@@ -43,11 +43,20 @@ Registry = Annotated[
         metavar="URI",
     ),
 ]
-_VERSION = typer.Argument(help="A version's number, champion or challenger.", metavar="VERSION")
+_VERSION = typer.Argument(help="A version's number, or an alias.", metavar="VERSION")
 Name = Annotated[str, _VERSION]
+Share = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, help="Of the users; by default registry.share.", metavar="0-1"),
+]
 
 _TOP_100, _LIKED_100, _RMSE = "unseen/top_100", "liked/top_100", "rmse"
-_COLOURS = {"champion": "bold green", "challenger": "yellow"}
+_COLOURS = {
+    "champion": "bold green",
+    "canary": "green",
+    "shadow": "cyan",
+    "challenger": "yellow",
+}
 
 
 @models_app.command("list")
@@ -120,7 +129,7 @@ def promote(version: Name, output: Output = DEFAULT_OUTPUT, registry: Registry =
     """Make a version champion, and let the serving folder serve it.
 
     Only a version that has passed the gate. A running server takes it over without a failed
-    request.
+    request. If it was on trial, as canary or shadow, the trial is over.
     """
     models, layout = _models(output, registry)
     with _pushing(layout):
@@ -129,13 +138,69 @@ def promote(version: Name, output: Output = DEFAULT_OUTPUT, registry: Registry =
 
 @models_app.command()
 def rollback(output: Output = DEFAULT_OUTPUT, registry: Registry = None) -> None:
-    """Make the champion before the present one champion again, and serve it.
+    """Take back the latest change of what users get.
 
-    Once more goes one further back.
+    If there is a canary, it is dropped, and the champion has all users again. If there is none, the
+    champion before the present one is champion again, and serves. Once more goes one further back.
     """
     models, layout = _models(output, registry)
     with _pushing(layout):
-        _print_change(models, models.rollback())
+        if (number := models.demote("canary")) is None:
+            _print_change(models, models.rollback())
+        else:
+            text = f"Version {number} is canary no more; the champion, unchanged, has all users."
+            console.print(Text(text, style="bold"), soft_wrap=True)
+
+
+@models_app.command()
+def canary(
+    version: Name, share: Share = None, output: Output = DEFAULT_OUTPUT, registry: Registry = None
+) -> None:
+    """Let a version serve a share of the users, the same ones always.
+
+    Once more, with another --share, gives it more or fewer. `promote` and `demote` end it.
+    """
+    _try_out(version, "canary", share, output, registry)
+
+
+@models_app.command()
+def shadow(
+    version: Name, share: Share = None, output: Output = DEFAULT_OUTPUT, registry: Registry = None
+) -> None:
+    """Let servers ask a version what they ask the champion, and compare; no user sees it."""
+    _try_out(version, "shadow", share, output, registry)
+
+
+@models_app.command()
+def demote(
+    variant: Annotated[
+        Literal["canary", "shadow"], typer.Argument(help="The trial to end.")
+    ] = "canary",
+    output: Output = DEFAULT_OUTPUT,
+    registry: Registry = None,
+) -> None:
+    """End a trial: the champion has all users, and is asked alone. The version stays registered."""
+    models, layout = _models(output, registry)
+    with _pushing(layout):
+        number = models.demote(variant)
+    text = (
+        f"There is no {variant}." if number is None else f"Version {number} is {variant} no more."
+    )
+    console.print(Text(text, style="bold"), soft_wrap=True)
+
+
+def _try_out(
+    name: str, variant: Variant, share: float | None, output: Path, registry: str | None
+) -> None:
+    models, layout = _models(output, registry)
+    share = models.share if share is None else share
+    with _pushing(layout):
+        number = models.find(name).number
+        placed = models.try_out(name, variant, share)
+    text = f"Version {number} is {variant} for {share:.0%} of the users."
+    console.print(Text(text, style="bold"), soft_wrap=True)
+    if placed is not None:
+        console.print(Text(f"Servers find it in {placed}."), soft_wrap=True)
 
 
 @models_app.command("pin")
@@ -270,6 +335,8 @@ def _print_change(models: Models, change: Promotion) -> None:
         before = "" if change.before is None else f", before it was version {change.before}"
         text = f"Version {version} is champion{before}."
     console.print(Text(text, style="bold"), soft_wrap=True)
+    for variant in change.ended:
+        console.print(Text(f"Its trial as {variant} is over."), soft_wrap=True)
     if change.pushed is not None:
         console.print(Text(f"The serving folder serves it as {change.pushed}."), soft_wrap=True)
     elif not models.serves:

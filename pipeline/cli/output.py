@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
+from rich.segment import Segment
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from reelflow.base.common import format_duration, notices_to
 from reelflow.base.errors import ReelflowError
+from reelflow.base.untrusted import printable, printable_json
 
 if TYPE_CHECKING:  # importing the launcher would import TFX
     from pipeline.runs.launcher import NodeFinished, NodeStarted
@@ -38,8 +40,25 @@ _MARKS = {
     "failed": Text("✗", style="bold red"),
 }
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+
+class PrintableConsole(Console):
+    """A console that colours, and draws, but obeys nothing that a title or an id holds."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield rich's own controls as they are, and segments of text without any."""
+        for segment in super().render(renderable, options):
+            if segment.control is None:
+                segment = segment._replace(text=printable(segment.text))
+            yield segment
+
+
+console = PrintableConsole()
+errors = PrintableConsole(stderr=True)
 
 
 def is_watched(console: Console) -> bool:
@@ -56,7 +75,7 @@ def print_error(error: ReelflowError) -> None:
 
 def print_json(content: Any) -> None:
     """Print one JSON value on stdout."""
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    typer.echo(printable_json(json.dumps(content, indent=2, ensure_ascii=False)))
 
 
 def labelled(label: str, value: str | Text, width: int = 12) -> Text:

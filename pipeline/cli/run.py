@@ -19,6 +19,7 @@ from rich.text import Text
 from pipeline import LOOKUPS, PUSHER, fixed_costs
 from pipeline.cli import options
 from pipeline.cli.output import (
+    PrintableConsole,
     Progress,
     console,
     errors,
@@ -40,6 +41,7 @@ from reelflow.base.nouns import Noun
 from reelflow.config.layout import Layout
 from reelflow.data.words import filter_sentences, scale_sentences, split_sentence
 from reelflow.evaluation.results import BoundRecord, Summary
+from reelflow.registry.store import VARIANTS
 
 if TYPE_CHECKING:
     from reelflow.config import Config, GateConfig
@@ -100,7 +102,7 @@ def run(
         console.print(headline, soft_wrap=True)
         supervisor.announce(folder.path)
         with process.captured(folder.log) as terminal:
-            out = Console(file=terminal, highlight=False, width=None)
+            out = PrintableConsole(file=terminal, width=None)
             try:
                 with process.Interrupts() as interrupts, progress_on(out) as progress:
                     summary, examples = _run(effective, layout, run_id, progress, interrupts)
@@ -386,10 +388,13 @@ def _model(summary: RunSummary) -> Iterator[Text]:
             yield labelled("", f"{newest[0]} was pushed after it, and is served")
     elif registered and summary.awaits_promotion:
         promote = f"`reelflow models promote {registered.version}`"
-        yield labelled("Model", f"passed and not pushed: {promote} lets it serve")
+        words = (
+            "passed, and is on trial" if registered.alias in VARIANTS else "passed and not pushed"
+        )
+        yield labelled("Model", f"{words}: {promote} lets it serve")
     else:
         yield labelled("Model", "not pushed; the champion, if any, stays")
     if registered:
-        alias = registered.alias or "neither champion nor challenger any more"
+        alias = registered.alias or "without an alias by now"
         text = f"version {registered.version} of {registered.name}, {alias}"
         yield labelled("Registry", f"{text}, in {registered.registry}")

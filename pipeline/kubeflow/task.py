@@ -8,7 +8,7 @@ was moved) cannot split the run. Kubeflow starts a task again under the same run
 on with the execution of the earlier attempt and writes to the same folders. The task after all
 nodes leaves in the volume's `runs/<run id>/` the files that `reelflow run` leaves.
 
-TFX is imported inside the functions, after `prepare` has set the process up for TensorFlow.
+TFX is imported inside the functions, after `prepare_program` has set the process up for TensorFlow.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Literal
 from pipeline import SUMMARY
 from pipeline.kubeflow.parameters import Graph, TaskArguments, connection_config, layout_of
 from pipeline.runs.process import find_reelflow_error, log_at_info
-from reelflow.base.environment import prepare
+from reelflow.base.environment import prepare_program
 from reelflow.base.errors import ReelflowError
+from reelflow.base.untrusted import printable
 from reelflow.config import Config
 from reelflow.config.layout import RunFolder
 from reelflow.config.loading import load, to_toml
@@ -49,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     arguments = TaskArguments.parse(words)
     try:
-        prepare()
+        prepare_program()
         (summarize_run if arguments.node == SUMMARY else run_node)(arguments)
     except Exception as failure:
         error = find_reelflow_error(failure)
@@ -96,7 +97,7 @@ def summarize_run(arguments: TaskArguments) -> None:
     config, _ = recorded_run(arguments)
     summary = finish_run(layout_of(config), config, arguments.run_id, database=connection_config())
     for reason in summary.gate.reasons if summary.gate else ["There was no gate."]:
-        print(reason)
+        print(printable(reason))
     print(f"Pushed: {summary.pushed}" if summary.pushed else "Nothing was pushed.")
 
 

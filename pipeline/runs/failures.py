@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Final
 
 from reelflow.base.errors import ReelflowError
+from reelflow.base.untrusted import printable
 
 FAULT: Final = 1
 """Exit code after a fault of the program or the machine."""
@@ -63,7 +64,7 @@ def words_of(failure: Exception) -> tuple[str, str]:
     known = machine_fault(failure)
     if known is not None:
         return f"error: {known.message}", known.remedy
-    first = (str(failure).strip().splitlines() or [""])[0]
+    first = printable((str(failure).strip().splitlines() or [""])[0])
     place = _keep_traceback(failure)
     return (
         f"error: {type(failure).__name__}: {first}".rstrip(": "),
@@ -103,9 +104,9 @@ def _keep_traceback(failure: Exception) -> str:
     path = os.path.join(tempfile.gettempdir(), name)
     try:
         with open(path, "w", encoding="utf-8") as file:
-            traceback.print_exception(failure, file=file)
+            file.write(printable("".join(traceback.format_exception(failure))))
     except OSError:
-        traceback.print_exception(failure)
+        print(printable("".join(traceback.format_exception(failure))), file=sys.stderr)
         return "the traceback is above"
     return f"the traceback is in {path}"
 

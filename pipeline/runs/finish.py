@@ -257,14 +257,15 @@ def recommend_to_examples(layout: Layout, run_id: str) -> list[tuple[str, Recomm
 
 def _example_users(run: PipelineRun) -> list[str]:
     """Return ids of users from the beginning, the middle and the end of the catalogue's list."""
-    import pyarrow.parquet as pq
+    from reelflow.data.parquet import open_own
 
     for node in run.nodes:
         for output in node.outputs:
             files = sorted((output.uri / f"Split-{columns.USERS}").glob("*.parquet"))
             if not files:
                 continue
-            column = pq.read_table(files[0], columns=[columns.USER_ID])[columns.USER_ID]
+            with open_own(files[0]) as file:
+                column = file.read(columns=[columns.USER_ID])[columns.USER_ID]
             count = len(column)
             rows = sorted({0, count // 2, count - 1}) if count else []
             users = [column[row].as_py()[0] for row in rows]

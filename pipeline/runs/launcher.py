@@ -29,7 +29,7 @@ from reelflow.base.errors import ReelflowError
 from reelflow.config import Config
 from reelflow.config.layout import Layout
 from reelflow.registry.registration import Registration
-from reelflow.registry.store import CHAMPION, Registry
+from reelflow.registry.store import CHAMPION, VARIANTS, Registry
 from reelflow.saved_model.client import whole_versions
 
 State = Literal["done", "cached", "failed"]
@@ -188,9 +188,12 @@ def rerun_missing_pushes(
     nodes = {PUSHER, REGISTRY_PUSHER} if node is None else {node}
     missing = set()
     serving = layout.serving_of(config)
-    if PUSHER in nodes and config.registry.promote and not whole_versions(serving):
-        missing.add(PUSHER)
-    if REGISTRY_PUSHER in nodes and _has_lost(registry_of(config, layout), _last_registration(ir)):
+    registry, last = registry_of(config, layout), _last_registration(ir)
+    if PUSHER in nodes and config.registry.promote:
+        trial = last if last is not None and last.alias in VARIANTS else None
+        if not whole_versions(serving) or (trial and _has_gone(trial, serving, registry)):
+            missing.add(PUSHER)
+    if REGISTRY_PUSHER in nodes and _has_lost(registry, last):
         missing.add(REGISTRY_PUSHER)
     for pushing in (n.pipeline_node for n in ir.nodes):
         if pushing.node_info.id in missing:
@@ -205,6 +208,13 @@ def _last_registration(ir: pipeline_pb2.Pipeline) -> Registration | None:
         if Path(artifact.uri, Registration.FILE).is_file():
             return Registration.read(Path(artifact.uri))
     return None
+
+
+def _has_gone(trial: Registration, serving: Path, registry: Registry) -> bool:
+    """Return True if a version is on trial by the registry, and not in the serving folder."""
+    variant = str(trial.alias)
+    placed = whole_versions(serving / variant)
+    return not placed and registry.aliases().get(variant) == trial.version
 
 
 def _has_lost(registry: Registry, registration: Registration | None) -> bool:

@@ -108,7 +108,7 @@ class RegisteredVersion(_Part):
     registry: str
     name: str
     alias: str
-    """`champion`, `challenger`, or empty if the version has neither any more."""
+    """`champion`, `challenger`, `canary`, `shadow`, or empty if the version has none any more."""
     version: int
     model_hash: str
 

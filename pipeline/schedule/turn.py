@@ -24,7 +24,7 @@ from reelflow.config.loading import config_hash
 from reelflow.data import files
 from reelflow.data.inputs import effective_config, open_data, window_of
 from reelflow.data.spans import is_pattern
-from reelflow.registry.store import CHAMPION, NoAnswer, Registry, address
+from reelflow.registry.store import CHAMPION, VARIANTS, NoAnswer, Registry, address
 from reelflow.saved_model.client import whole_versions
 
 STATES: Mapping[int, State] = {0: "pushed", REFUSED: "refused"}
@@ -178,6 +178,8 @@ class _Run:
             summary = read_summary(self._layout.run(run_id).summary)
             if summary is not None and not summary.pushed:
                 state = "waiting"
+                if summary.registered is not None and summary.registered.alias in VARIANTS:
+                    message = f"It waits as {summary.registered.alias}."
         return replace(
             self.turn,
             state=state,

@@ -35,6 +35,28 @@ def prepare() -> None:
         warnings.simplefilter("ignore")
 
 
+UMASK = "REELFLOW_UMASK"
+"""Variable with the umask of a program of Reelflow, octal; files hold what users have rated."""
+
+
+def prepare_program() -> None:
+    """Set up a process of our own: `prepare`, files for their owner alone, printable logs.
+
+    Raises:
+        BadInput: REELFLOW_UMASK is no umask.
+    """
+    from reelflow.base.errors import BadInput
+    from reelflow.base.untrusted import keep_logs_printable
+
+    prepare()
+    keep_logs_printable()
+    text = os.environ.get(UMASK, "077")
+    try:
+        os.umask(int(text, 8))
+    except (ValueError, OverflowError):
+        raise BadInput(f"{UMASK} = {text!r} is no umask.", "For example 077, or 027.") from None
+
+
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
     """Hold back what is written to file descriptor 2, and let it out if the block fails.

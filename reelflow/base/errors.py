@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reelflow.base.untrusted import printable
+
 
 class ReelflowError(Exception):
     """A failure with a clear cause and, where there is one, a remedy.
 
     Attributes:
-        message: what is wrong, naming file and line where they are known.
+        message: what is wrong, naming file and line where they are known; printable.
         remedy: what to do about it; empty if there is nothing to suggest.
         exit_code: the exit code of the command line.
     """
@@ -17,9 +19,8 @@ class ReelflowError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(f"{message} {remedy}".strip())
-        self.message = message
-        self.remedy = remedy
+        self.message, self.remedy = printable(message), printable(remedy)
+        super().__init__(f"{self.message} {self.remedy}".strip())
 
 
 class BadInput(ReelflowError):

@@ -83,6 +83,9 @@ class PushConfig(Section):
     """Median latency of one recommendation request that ServingCheck accepts, in milliseconds."""
     keep: Annotated[int, Field(ge=1)] = 10
     """Versions to keep in the serving folder; older ones are removed after a push."""
+    readers: Literal["owner", "group", "all"] = "owner"
+    """Accounts that may read pushed models, which hold what users have rated: the one that runs
+    Reelflow, those of the serving folder's group too, or all of the machine."""
 
 
 class KeepConfig(Section):
@@ -124,9 +127,19 @@ class RegistryConfig(Section):
     MLflow's own environment variables."""
     name: Annotated[str, Field(pattern=r"^[^/:@%\"']+$", max_length=200)] = "reelflow"
     """The registered model."""
-    promote: bool = True
+    promote: bool | Literal["canary", "shadow"] = True
     """Push a model that passes the gate and make it champion; false registers it as challenger, and
-    `reelflow models promote challenger` lets it serve."""
+    `reelflow models promote challenger` lets it serve. With `canary` it serves a share of the
+    users, with `shadow` it is asked too and only compared, until it is promoted or demoted."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Share of the users that a canary serves, or whose requests a shadow gets as well."""
+
+    @property
+    def role(self) -> str:
+        """Role of a model that passes: `champion`, `canary`, `shadow`; empty if it waits."""
+        if isinstance(self.promote, bool):
+            return "champion" if self.promote else ""
+        return self.promote
 
 
 _CLUSTER = ("master", "job_endpoint", "job_server_jar")

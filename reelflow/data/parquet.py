@@ -1,17 +1,19 @@
-"""The one door to Parquet files that others wrote.
+"""The one door to Parquet and Arrow files: those of others, models' and our own.
 
 A file names the Arrow types of its columns. Before Arrow 14.0.1 a type of Python's own is unpickled
 on opening, which runs whatever code the file holds (CVE-2023-47248). Such types are unknown here,
-and a file that has any is refused.
+and a file of others that has any is refused. No other module opens such files (SECURITY.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from reelflow.base.errors import BadInput
@@ -71,6 +73,26 @@ def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             problem = str(error).strip().partition("\n")[0][:200]
             raise BadInput(f"{path}: the Parquet file is damaged: {problem}", remedy) from error
+
+
+def open_own(path: str | Path) -> pq.ParquetFile:
+    """Open a Parquet file that Reelflow has written: an artifact, a model's catalogue."""
+    _forget_pickled_types()
+    return pq.ParquetFile(path)
+
+
+def from_ipc(data: bytes) -> pa.Table:
+    """Read a table from an Arrow IPC stream, without copying its data."""
+    _forget_pickled_types()
+    with pa.ipc.open_stream(data) as reader:
+        return reader.read_all()
+
+
+def map_batch(path: Path) -> pa.RecordBatch:
+    """Memory-map the only record batch of an Arrow IPC file."""
+    _forget_pickled_types()
+    with pa.ipc.open_file(pa.memory_map(str(path))) as reader:
+        return reader.get_batch(0)
 
 
 def row_ranges(path: str, chunk_bytes: int) -> Iterator[tuple[int, int]]:

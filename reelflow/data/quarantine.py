@@ -1,16 +1,18 @@
-"""The quarantine: refused rows with their file, line and reason, and their bytes as they were.
+"""The quarantine: refused rows with their file, line and reason, and their bytes.
 
 A new reason is a line of the table below, in the order in which reasons take precedence.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from reelflow.base.untrusted import no_formula
 from reelflow.data.formats.adapter import Form, RatingsFile
 from reelflow.data.forms.parquet_rows import rows_as_json
 from reelflow.data.reading import NEWLINE, Chunk, read_chunk
@@ -48,6 +50,11 @@ WORDS: Final = {reason.name: reason.words for reason in REASONS}
 
 HEADER: Final = b"file\tline\treason\trow\n"
 _BLOCK: Final = 16 * 2**20
+# The return of a file of CRLF lines ends its rows.
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\Z)|\xc2[\x80-\x9f]")
+_HARMFUL: Final = re.compile(
+    rb"\n|" + _CONTROL.pattern + rb"|(?:^|\t)[ \xc2\xa0\xef\xbb\xbf]*(?:[=+@-]|\xef\xbc)"
+)
 
 
 class QuarantinedRow(NamedTuple):
@@ -103,10 +110,24 @@ def find_rows(rejected: pa.Table, files: Sequence[RatingsFile]) -> Iterator[Quar
 
 
 def write_quarantine(rows: Iterable[QuarantinedRow], sink: IO[bytes]) -> None:
-    r"""Write `quarantine.tsv`: a header, then one line a row, the row's bytes last and unchanged.
+    r"""Write `quarantine.tsv`: a header, then one line a row, the row's bytes last.
 
-    A line break inside of a row, which only movies and users may have, is written `\n`.
+    They are unchanged, but that what a terminal would obey, and a line break inside of a row, is
+    written as an escape, `\x1b` or `\n`, and that a cell which a spreadsheet would compute begins
+    with an apostrophe.
     """
     sink.write(HEADER)
     for file, line, reason, row in rows:
-        sink.write(f"{file}\t{line}\t{reason}\t".encode() + row.replace(b"\n", b"\\n") + b"\n")
+        sink.write(_harmless(f"{file}\t{line}\t{reason}\t".encode() + row) + b"\n")
+
+
+def _harmless(line: bytes) -> bytes:
+    if not _HARMFUL.search(line):
+        return line
+    line = _CONTROL.sub(_escaped, line.replace(b"\n", b"\\n"))
+    cells = line.decode("utf-8", "surrogateescape").split("\t")
+    return "\t".join(map(no_formula, cells)).encode("utf-8", "surrogateescape")
+
+
+def _escaped(match: re.Match[bytes]) -> bytes:
+    return b"".join(b"\\x%02x" % byte for byte in match[0])

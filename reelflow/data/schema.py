@@ -101,9 +101,3 @@ def to_ipc(table: pa.Table) -> bytes:
         writer.write_table(table)
     data: bytes = sink.getvalue().to_pybytes()
     return data
-
-
-def from_ipc(data: bytes) -> pa.Table:
-    """Read a table from an Arrow IPC stream, without copying its data."""
-    with pyarrow.ipc.open_stream(data) as reader:
-        return reader.read_all()

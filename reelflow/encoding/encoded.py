@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from reelflow.base import columns as f
+from reelflow.data.parquet import map_batch
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -72,7 +73,7 @@ class EncodedRatings:
     @classmethod
     def load(cls, path: Path) -> EncodedRatings:
         """Memory-map what `save` wrote."""
-        batch = _read_batch(path)
+        batch = map_batch(path)
         return cls(*(batch.column(c.name).to_numpy() for c in fields(cls)))
 
 
@@ -115,7 +116,7 @@ class EncodedCatalogue:
     @classmethod
     def load(cls, path: Path) -> EncodedCatalogue:
         """Read what `save` wrote."""
-        columns = _read_batch(path).to_pydict()
+        columns = map_batch(path).to_pydict()
         genre_indices = columns[f.GENRE_INDICES]
         return cls(
             movie_id=columns[f.MOVIE_ID],
@@ -196,7 +197,7 @@ class Tokens:
     @classmethod
     def load(cls, path: Path) -> Tokens:
         """Read what `save` wrote."""
-        lists = _read_batch(path).column(0)
+        lists = map_batch(path).column(0)
         values = lists.flatten()
         return cls(
             words=values.dictionary.to_pylist(),
@@ -239,7 +240,7 @@ class NewUsers:
     @classmethod
     def load(cls, path: Path) -> NewUsers:
         """Read what `save` wrote."""
-        batch = _read_batch(path)
+        batch = map_batch(path)
         users, movies, stars, times, test = batch.columns
         return cls(
             user_id=users.dictionary.to_pylist(),
@@ -326,9 +327,3 @@ def _write_batch(path: Path, columns: dict[str, pa.Array]) -> None:
     batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
-
-
-def _read_batch(path: Path) -> pa.RecordBatch:
-    """Memory-map the only record batch of an Arrow IPC file."""
-    with pa.ipc.open_file(pa.memory_map(str(path))) as reader:
-        return reader.get_batch(0)

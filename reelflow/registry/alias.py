@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from reelflow.base.errors import BadInput
-from reelflow.registry.store import REMEDY, Registry, shown
+from reelflow.registry.store import CHAMPION, REMEDY, Registry, Variant, Version, shown
+from reelflow.registry.variants import SHARE
 
 _ALIAS = re.compile(r"models:/([^/@]+)@([^/@]+)")
 
@@ -45,6 +46,22 @@ class Alias:
         version = self._registry.by_alias(self._alias)
         if version is None:
             raise BadInput(f"{self._uri}: {shown(self._registry.uri)} has no such alias.", REMEDY)
+        return self._downloaded(version)
+
+    def on_trial(self, variant: Variant) -> tuple[Path, float] | None:
+        """Return folder and share of the users of a version on trial beside the champion.
+
+        None without one, and beside another alias than the champion's.
+
+        Raises:
+            ReelflowError: as `folder`.
+        """
+        version = self._registry.by_alias(variant) if self._alias == CHAMPION else None
+        if version is None:
+            return None
+        return self._downloaded(version), float(version.tags.get(SHARE, "0"))
+
+    def _downloaded(self, version: Version) -> Path:
         # Numbers start anew in another registry, or in one that was made again.
         folder = self._cache / str(version.created) / str(version.number)
         if not folder.is_dir():

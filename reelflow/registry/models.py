@@ -7,18 +7,28 @@ since copying may fail; if the alias then cannot be moved, the folder is put bac
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from reelflow.base.common import content_hash
 from reelflow.base.errors import BadInput
-from reelflow.config import Config
+from reelflow.config import Config, PushConfig
 from reelflow.config.layout import Layout, RunFolder
 from reelflow.config.loading import load
-from reelflow.registry import push
-from reelflow.registry.store import CHAMPION, NoAnswer, Registry, Version, address, shown
+from reelflow.registry import push, variants
+from reelflow.registry.store import (
+    CHAMPION,
+    VARIANTS,
+    NoAnswer,
+    Registry,
+    Variant,
+    Version,
+    address,
+    shown,
+)
 
 
 @dataclass(frozen=True)
@@ -31,23 +41,34 @@ class Promotion:
     """The champion after it."""
     pushed: Path | None
     """The new version in the serving folder; None if there is no such folder, or it served this."""
+    ended: tuple[Variant, ...] = ()
+    """Trials that the version was on, and that are over."""
 
 
 class Models:
     """One registered model, and the serving folder of an output folder."""
 
-    def __init__(self, registry: Registry, serving: Path, keep: int, serves: bool = False) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        serving: Path,
+        config: PushConfig,
+        serves: bool = False,
+        share: float = 1.0,
+    ) -> None:
         """Take a model and a serving folder; the first request comes later.
 
         Args:
             registry: of the model.
             serving: the serving folder; need not exist.
-            keep: versions to keep in it.
+            config: versions to keep in it, and who may read them.
             serves: make the serving folder if it is not there.
+            share: of the users, for trials.
         """
         self.registry = registry
         self.serving = serving
-        self._keep, self._serves = keep, serves
+        self.share = share
+        self._config, self._serves = config, serves
 
     @classmethod
     def of(cls, layout: Layout, registry: str | None = None) -> Models:
@@ -61,7 +82,7 @@ class Models:
         # An output folder with runs has a serving folder, even before the first promotion.
         serves = layout.runs.is_dir()
         model = Registry(uri, config.registry.name)
-        return cls(model, layout.serving_of(config), config.push.keep, serves)
+        return cls(model, layout.serving_of(config), config.push, serves, config.registry.share)
 
     @cached_property
     def location(self) -> str:
@@ -117,6 +138,52 @@ class Models:
             BadInput: there is no such version, or the gate has not let it pass.
             NoAnswer: the registry does not answer; nothing was changed.
         """
+        version = self._blessed(name)
+        promotion = self._move(version, lambda: self.registry.promote(version.number))
+        aliases = self.registry.aliases()
+        ended = tuple(one for one in VARIANTS if aliases.get(one) == version.number)
+        for variant in ended:
+            self.demote(variant)
+        return replace(promotion, ended=ended)
+
+    def try_out(self, name: str, variant: Variant, share: float) -> Path | None:
+        """Put a version on trial, in place of another, or change the share of one that is.
+
+        Returns:
+            Its folder; None without a serving folder, as servers may follow the registry.
+
+        Raises:
+            BadInput: there is no such version, it is the champion, or has not passed the gate.
+            NoAnswer: the registry does not answer.
+        """
+        version = self._blessed(name)
+        if self.registry.aliases().get(CHAMPION) == version.number:
+            raise BadInput(
+                f"Version {version.number} is the champion: all users have it.",
+                "`reelflow models list` shows the others.",
+            )
+        readers, placed = self._config.readers, None
+        if self.serves:
+            with self._downloaded(version) as copy:
+                placed = variants.place(copy, self.serving, variant, share, readers)
+        self.registry.tag(version.number, {variants.SHARE: str(share)})
+        self.registry.set_alias(variant, version.number)
+        return placed
+
+    def demote(self, variant: Variant) -> int | None:
+        """End a trial; return the version's number, None if none was on trial.
+
+        Raises:
+            NoAnswer: the registry does not answer; servers that follow the folder have stopped.
+        """
+        return variants.drop(self.registry, self.serving, variant)
+
+    def _blessed(self, name: str) -> Version:
+        """Return a version that has passed the gate.
+
+        Raises:
+            BadInput: it has not, or there is none of that name.
+        """
         version = self.find(name)
         if version.blessed is None:
             raise BadInput(
@@ -130,7 +197,7 @@ class Models:
                 "If a bound was wrong, change it and run again: data and model come from the "
                 "cache.",
             )
-        return self._move(version, lambda: self.registry.promote(version.number))
+        return version
 
     def rollback(self) -> Promotion:
         """Make the champion before the present one champion again, and serve it.
@@ -163,6 +230,17 @@ class Models:
         served = self.served()
         if not self.serves or (served and served[1] == version.model_hash):
             return None
+        keep, readers = self._config.keep, self._config.readers
+        with self._downloaded(version) as copy:
+            return push.push(copy, self.serving, keep=keep, readers=readers)
+
+    @contextmanager
+    def _downloaded(self, version: Version) -> Iterator[Path]:
+        """Give a copy of a version while the context lasts.
+
+        Raises:
+            BadInput: its files are not those that were registered.
+        """
         with tempfile.TemporaryDirectory() as beside:
             copy = Path(beside, "model")
             self.registry.download(version.number, copy)
@@ -172,4 +250,4 @@ class Models:
                     "not those that were registered. Nothing was changed.",
                     "Promote another version, or restore the registry's artifacts.",
                 )
-            return push.push(copy, self.serving, keep=self._keep)
+            yield copy

@@ -11,18 +11,28 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final, Literal
 
 from reelflow.base.common import SECONDS_PER_DAY, content_hash
 from reelflow.registry.storage import copy_model
 from reelflow.saved_model.files import SAVED_MODEL, version_of
 from reelflow.saved_model.manifest import find_damage
 
+Readers = Literal["owner", "group", "all"]
+_MODES: Final[dict[Readers, tuple[int, int]]] = {
+    "owner": (0o600, 0o700),
+    "group": (0o640, 0o750),
+    "all": (0o644, 0o755),
+}
+"""Modes of files and of folders."""
 _INCOMING = ".incoming-"
 _OUTGOING = ".outgoing-"
 _ABANDONED_SECONDS = SECONDS_PER_DAY  # no push takes a day: its process was killed
 
 
-def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:
+def push(
+    model: Path, base: Path, *, keep: int, now: int | None = None, readers: Readers = "owner"
+) -> Path:
     """Copy a model to `base/<version>` in one step, then remove the oldest versions.
 
     The copy is made in a hidden folder beside the versions and renamed when it is complete and on
@@ -34,6 +44,8 @@ def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:
         base: the serving folder; made if missing.
         keep: versions to keep, the new one included; at least 1.
         now: seconds since 1970; None for the clock.
+        readers: accounts that may read the version: this one, those of the serving folder's group,
+            or all.
 
     Returns:
         The new version's folder, or that of the newest if it is the same model. Versions are whole
@@ -48,7 +60,9 @@ def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:
         raise ValueError(f"keep must be at least 1, not {keep}")
     if not (model / SAVED_MODEL).is_file():
         raise FileNotFoundError(f"{model} holds no {SAVED_MODEL}")
-    base.mkdir(parents=True, exist_ok=True)
+    if not base.is_dir():
+        base.mkdir(parents=True)
+        let_read([base], base, readers)
     for entry in base.iterdir():  # what killed pushes left behind
         left = entry.name.startswith((_INCOMING, _OUTGOING))
         if left and time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
@@ -60,6 +74,7 @@ def push(model: Path, base: Path, *, keep: int, now: int | None = None) -> Path:
     with tempfile.TemporaryDirectory(prefix=_INCOMING, dir=base) as hidden:
         copy = Path(hidden, "model")
         copy_model(model, copy)
+        let_read([copy, *copy.rglob("*")], base, readers)
         _flush([copy, *copy.rglob("*")])
         target = _take_version(copy, base, int(time.time()) if now is None else now)
     _flush([base])
@@ -93,6 +108,19 @@ def _take_version(copy: Path, base: Path, now: int) -> Path:
                 raise
         else:
             return target
+
+
+def let_read(paths: Iterable[Path], base: Path, readers: Readers) -> None:
+    """Give our files and folders the rights of `readers`, and with "group" the group of `base`.
+
+    Other names of the same files have them as well, but lie in folders for their owner alone.
+    """
+    group = base.stat().st_gid
+    for path in paths:
+        of_file, of_folder = _MODES[readers]
+        if readers == "group":
+            os.chown(path, -1, group)
+        path.chmod(of_folder if path.is_dir() else of_file)
 
 
 def _flush(paths: Iterable[Path]) -> None:

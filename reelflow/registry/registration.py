@@ -31,6 +31,7 @@ from reelflow.registry.store import (
     set_up_mlflow,
     shown,
 )
+from reelflow.registry.variants import SHARE
 from reelflow.saved_model import golden
 from reelflow.saved_model.contract import RECOMMEND, SIGNATURES, Definitions
 from reelflow.saved_model.files import GOLDEN, ServingResult
@@ -53,7 +54,7 @@ class Candidate:
     blessed: bool
     """True if the gate and ServingCheck let it pass."""
     pushed_version: str | None
-    """Version in the serving folder; None if it was not pushed."""
+    """Version in the serving folder, or in its folder of trials; None if it was not pushed."""
     user_vocabulary: Path
     movie_vocabulary: Path
     config: Mapping[str, Any]
@@ -63,12 +64,16 @@ class Candidate:
     run_id: str
     files: Sequence[Path] = ()
     """Report and model card."""
+    variant: str | None = None
+    """`canary` or `shadow`, if it is on trial."""
+    share: float = 0.0
+    """Share of the users, if it is on trial."""
 
     @property
     def alias(self) -> str | None:
         """Alias in the registry; None: the model is not registered."""
         if self.blessed:
-            return CHAMPION if self.pushed_version else CHALLENGER
+            return self.variant or (CHAMPION if self.pushed_version else CHALLENGER)
         if self.serving.blessed and self.results.gate.only_worse_than_champion:
             return CHALLENGER
         return None
@@ -140,13 +145,17 @@ def _register(registry: Registry, candidate: Candidate, alias: str) -> Version:
         version = _new_version(registry, candidate, model_hash)
     if candidate.blessed:  # a later refusal, against a better champion, does not take it back
         registry.tag(version.number, {store.BLESSED: "true", store.REASONS: ""})
-    if alias == CHALLENGER:
-        if registry.aliases().get(CHAMPION) != version.number:
-            registry.set_alias(CHALLENGER, version.number)
-    elif (
-        version.tags.get(store.PUSHED_VERSION) != candidate.pushed_version
-        or CHAMPION not in registry.aliases()
-    ):
+    pushed = candidate.pushed_version
+    anew = version.tags.get(store.PUSHED_VERSION) != pushed
+    if alias != CHAMPION:
+        # Once it has been promoted or demoted, the same push is no reason for another trial.
+        if registry.aliases().get(CHAMPION) != version.number and (anew or pushed is None):
+            if candidate.variant:
+                registry.tag(version.number, {SHARE: str(candidate.share)})
+            registry.set_alias(alias, version.number)
+            if pushed is not None:
+                registry.tag(version.number, {store.PUSHED_VERSION: pushed})
+    elif anew or CHAMPION not in registry.aliases():
         registry.promote(version.number)
         registry.tag(version.number, {store.PUSHED_VERSION: candidate.pushed_version or ""})
     return version

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 from reelflow.base.errors import BadInput, ReelflowError
@@ -25,6 +25,10 @@ from reelflow.saved_model.files import SAVED_MODEL
 SCHEME: Final = "models:/"
 CHAMPION: Final = "champion"
 """Alias of the version that serves and that new models are compared with."""
+Variant = Literal["canary", "shadow"]
+"""Aliases of versions on trial: one serves a share of the users, one is asked and compared."""
+VARIANTS: Final[tuple[Variant, Variant]] = ("canary", "shadow")
+CANARY, SHADOW = VARIANTS
 CHALLENGER: Final = "challenger"
 """Alias of the newest version that passed or that only the champion surpasses."""
 CHAMPIONS: Final = "reelflow.champions"

@@ -12,6 +12,7 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
+from reelflow.base.untrusted import printable
 from reelflow.report.blocks import Figure, Page, Section
 from reelflow.report.charts.lines import Scatter
 
@@ -36,12 +37,15 @@ def complete(html: str, section: Section) -> str:
     parts = _environment().get_template("parts.html.j2").module
     link = parts.link(section)  # type: ignore[attr-defined]
     body = parts.section(section)  # type: ignore[attr-defined]
-    return html.replace(LINK_MARK, link, 1).replace(MARK, body, 1)
+    return html.replace(LINK_MARK, printable(link), 1).replace(MARK, printable(body), 1)
 
 
 def render(template: str, **values: object) -> str:
-    """Return a filled template of this package; HTML is escaped, Markdown by its own filter."""
-    return _environment().get_template(template).render(**values)
+    """Return a filled template of this package, printable.
+
+    HTML is escaped, Markdown by its own filter.
+    """
+    return printable(_environment().get_template(template).render(**values))
 
 
 def picture(figure: Figure) -> Markup:

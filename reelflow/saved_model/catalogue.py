@@ -43,7 +43,7 @@ class Catalogue:
         Raises:
             BadInput: the model has none.
         """
-        import pyarrow.parquet as pq
+        from reelflow.data.parquet import open_own
 
         file = model / CATALOGUE
         if not file.is_file():
@@ -51,7 +51,8 @@ class Catalogue:
                 f"{model} has no {CATALOGUE}.", "Name a model that `reelflow run` has pushed."
             )
         names = [MOVIE_ID, TITLE, GENRES, YEAR, RATING_COUNT]
-        columns = pq.read_table(file, columns=names).to_pydict()
+        with open_own(file) as content:
+            columns = content.read(columns=names).to_pydict()
         movies = (
             Movie(id_, title or "", tuple(genres or ()), year, count or 0)
             for id_, title, genres, year, count in zip(*(columns[n] for n in names), strict=True)

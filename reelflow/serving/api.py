@@ -16,6 +16,7 @@ from reelflow.saved_model.catalogue import Movie
 from reelflow.serving import messages as m
 from reelflow.serving.batching import Answer, Batcher, BatchRequest
 from reelflow.serving.cursors import cursor, place_of
+from reelflow.serving.engine import Engine
 from reelflow.serving.events.live import Live, Named
 from reelflow.serving.fields import Filtered, Id
 from reelflow.serving.limits import Limits, Problem
@@ -23,6 +24,7 @@ from reelflow.serving.middleware import Metrics
 from reelflow.serving.movie_index import Mask
 from reelflow.serving.privacy import movies_for_a_user, refusal
 from reelflow.serving.rules.file import RulesFile
+from reelflow.serving.variants import Variants
 from reelflow.serving.versions import Versions
 
 Names = TypeVar("Names", bound=m.RecommendRequest | m.ProfileRequest)
@@ -39,6 +41,7 @@ class ServerState:
     metrics: Metrics
     histories: bool
     """True if answers may contain what users have rated."""
+    variants: Variants
     live: Live | None = None
     """Events of users; None if the server takes no events."""
     rules: RulesFile | None = None
@@ -60,10 +63,11 @@ class ServerState:
 class Context:
     """The engine that answers one request, and checks of the request against its catalogue."""
 
-    def __init__(self, request: Request) -> None:
-        """Take the engine in use now, which answers even if another is loaded meanwhile."""
+    def __init__(self, request: Request, user_id: str | None = None) -> None:
+        """Take the user's engine of now, which answers even if another is loaded meanwhile."""
         self.server = ServerState.of(request)
-        self.engine = self.server.versions.engine
+        self.chosen = self.server.variants.choose(user_id)
+        self.engine = self.chosen.engine
 
     async def ask(
         self,
@@ -71,14 +75,24 @@ class Context:
         request: BatchRequest,
     ) -> Answer:
         """Return the answer to a request, which may be answered in one batch with others."""
-        return await self.server.batcher.ask(answer_all, request)
+        with self.server.variants.measured(self.chosen):
+            return await self.server.batcher.ask(answer_all, request)
+
+    async def recommend(self, request: m.RecommendRequest) -> m.Recommendations:
+        """Return the movies for a user, as histories allow, and let a shadow be compared."""
+        whole = self.server.histories
+        ask = self.engine.recommend if whole else self.engine.recommend_discreetly
+        answer = await self.ask(ask, request)
+        other = Engine.recommend if whole else Engine.recommend_discreetly
+        self.server.variants.compare(self.chosen, other, request, answer)
+        return answer
 
     async def with_events(self, request: Named) -> Named:
         """Return a request that knows what its user has done since the model was trained."""
         live = self.server.live
         if live is None or not self.server.histories or request.user_id is None:
             return request
-        return await live.with_events(request, self.engine, self.ask)
+        return await live.with_events(request, self.engine, self.server.batcher.ask)
 
     @property
     def hidden(self) -> Mask | None:
@@ -164,19 +178,16 @@ class Context:
 @router.post("/recommendations", tags=["Recommendations"], summary="Movies for a user")
 async def recommend(request: Request, body: m.RecommendRequest) -> m.Recommendations:
     """Movies that a user has not rated, best first, or movies for those named in the request."""
-    context = Context(request)
+    context = Context(request, body.user_id)
     context.check_named(body.liked, body.disliked, body.ratings)
     context.check_stars(body)
     context.check_conditions(body)
     asked, unknown = context.known(context.with_rules(body))
     asked = asked.at(place_of(body.cursor, context.engine.version))
-    if context.server.histories:
-        answer = await context.ask(context.engine.recommend, await context.with_events(asked))
-    else:
-        for name in ("explain", "include_seen", "liked", "disliked", "ratings"):
-            if body.user_id and getattr(body, name):
-                raise refusal(f"{name} together with user_id", "Leave one of the two out.")
-        answer = await context.ask(context.engine.recommend_discreetly, asked)
+    for name in ("explain", "include_seen", "liked", "disliked", "ratings"):
+        if body.user_id and getattr(body, name) and not context.server.histories:
+            raise refusal(f"{name} together with user_id", "Leave one of the two out.")
+    answer = await context.recommend(await context.with_events(asked))
     return answer.model_copy(update={"unknown_ids": unknown})
 
 
@@ -206,7 +217,7 @@ async def recommend_by_url(
 @router.get("/rating", tags=["Recommendations"], summary="Predicted rating")
 async def rate(request: Request, query: Annotated[m.RatingRequest, Query()]) -> m.PredictedRating:
     """The stars that a user would give a movie."""
-    context = Context(request)
+    context = Context(request, query.user_id)
     context.movie(query.movie_id)
     return await context.ask(context.engine.rate, query)
 
@@ -255,7 +266,7 @@ async def users(request: Request) -> m.Users:
 @router.get("/profile", tags=["Users"], summary="What the model knows about a user")
 async def profile(request: Request, query: Annotated[m.ProfileQuery, Query()]) -> m.ProfileMessage:
     """The movies that a user has rated, as the model knows them, and those named."""
-    context = Context(request)
+    context = Context(request, query.user_id)
     if query.user_id:
         context.check_histories("a user's profile", "Name movies in liked instead.")
     asked, unknown = context.known(query.request())

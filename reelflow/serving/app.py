@@ -27,6 +27,7 @@ from reelflow.serving.events.live import Live
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.middleware import Metrics, RequestMiddleware
 from reelflow.serving.rules.file import RulesFile
+from reelflow.serving.variants import Variants
 from reelflow.serving.versions import Versions
 
 PAGE: Final = Path(__file__).parent / "page"
@@ -59,7 +60,9 @@ def create_app(
         rules: about all lists; None: there are none.
     """
     live = Live(journal) if journal else None
-    server = ServerState(versions, limits or Limits(), metrics or Metrics(), histories, live, rules)
+    limits, metrics = limits or Limits(), metrics or Metrics()
+    variants = Variants(versions, metrics.registry)
+    server = ServerState(versions, limits, metrics, histories, variants, live, rules)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -67,6 +70,7 @@ def create_app(
             watching = []
             if reload_seconds:
                 watching.append(asyncio.create_task(versions.watch(reload_seconds)))
+                watching.append(asyncio.create_task(variants.watch(reload_seconds)))
                 if rules:
                     watching.append(asyncio.create_task(rules.watch(reload_seconds)))
             yield
@@ -74,6 +78,7 @@ def create_app(
             for task in watching:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
+            variants.close()
 
     app = FastAPI(
         title="Reelflow",

@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 from reelflow.base.errors import BadInput, ReelflowError
+from reelflow.registry import variants
 from reelflow.registry.alias import Alias
+from reelflow.registry.store import Variant
 from reelflow.saved_model.client import ServedModel, whole_versions
 from reelflow.saved_model.files import SAVED_MODEL
 from reelflow.saved_model.manifest import MANIFEST
@@ -60,6 +62,17 @@ class Versions:
         self.engine = self._first()
         self._serve(self.engine)
 
+    def on_trial(self, variant: Variant) -> tuple[Path, float] | None:
+        """Return folder and share of the users of a version on trial; None without one.
+
+        Raises:
+            ReelflowError: the registry does not answer.
+            OSError: the folder cannot be read.
+        """
+        if isinstance(self._source, Alias):
+            return self._source.on_trial(variant)
+        return variants.on_trial(self._source, variant)
+
     async def watch(self, seconds: float) -> None:
         """Look for another version every so many seconds, until cancelled."""
         while True:
@@ -80,11 +93,11 @@ class Versions:
         for folder in folders:
             if folder == self.engine.model.path:
                 return False
-            state = _files_state(folder)
+            state = files_state(folder)
             if self._refused.get(folder) == state or not self._has_settled(folder, state):
                 continue
             try:
-                engine = self._load(folder)
+                engine = self.load(folder)
             except Exception:
                 # Any fault of a new model must leave the old one in use.
                 self._refuse(folder, state)
@@ -103,9 +116,9 @@ class Versions:
         """
         first: BadInput | None = None
         for folder in self._candidates():
-            state = _files_state(folder)
+            state = files_state(folder)
             try:
-                return self._load(folder)
+                return self.load(folder)
             except BadInput as error:
                 self._refuse(folder, state)
                 log.warning("passing over a version: %s", error)
@@ -152,7 +165,8 @@ class Versions:
             )
         return folders
 
-    def _load(self, path: Path) -> Engine:
+    def load(self, path: Path) -> Engine:
+        """Load a version and warm it up, whether it is to be served or tried."""
         engine = Engine(ServedModel.load(path), self._metrics_of)
         engine.warm_up(self._limits.batch)
         return engine
@@ -162,16 +176,22 @@ class Versions:
         self._metrics.loads.labels("loaded").inc()
         self._metrics.version.set(engine.version)
         self._metrics.loaded.set(time.time())
-        # Drop the old version now, and spare requests Python's walks through the new one:
-        # TensorFlow's objects form cycles, so that an old version would stay in memory; and there
-        # are so many that a full collection stops every request for a fifth of a second.
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
+        drop_unused()
         log.info("serving version %s, %s movies", engine.version, f"{len(engine.movies):,}")
 
 
-def _files_state(folder: Path) -> object:
+def drop_unused() -> None:
+    """Drop engines that are not used any more, and spare requests Python's walks through the rest.
+
+    TensorFlow's objects form cycles, so that an old version would stay in memory; and there are so
+    many that a full collection stops every request for a fifth of a second.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+def files_state(folder: Path) -> object:
     """Return sizes and times of a folder's files, to notice changes."""
     files = [path.stat() for path in sorted(folder.rglob("*")) if path.is_file()]
     return [(file.st_size, file.st_mtime_ns) for file in files]

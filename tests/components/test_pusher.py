@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from reelflow.registry.push import versions
+
 pytestmark = pytest.mark.slow
 
 
-def _pusher(base: Path, await_promotion: bool = False) -> Any:
+def _pusher(base: Path, promote: str = "champion") -> Any:
     from tfx.types import channel, standard_artifacts
 
     from components.pusher import Pusher
@@ -21,7 +23,8 @@ def _pusher(base: Path, await_promotion: bool = False) -> Any:
         infra_blessing=channel.Channel(type=standard_artifacts.InfraBlessing),
         directory=str(base),
         keep=2,
-        await_promotion=await_promotion,
+        promote=promote,
+        share=0.2,
     )
 
 
@@ -73,11 +76,47 @@ def test_a_missing_blessing_is_no_blessing(tmp_path: Path, missing: str) -> None
 
 
 def test_who_waits_to_be_promoted_is_not_pushed(tmp_path: Path) -> None:
-    _refused(tmp_path, _inputs(tmp_path, 1, 1), await_promotion=True)
+    _refused(tmp_path, _inputs(tmp_path, 1, 1), promote="")
 
 
-def _refused(folder: Path, inputs: dict[str, list[Any]], await_promotion: bool = False) -> None:
-    pusher = _pusher(folder / "serving", await_promotion)
+def _push(folder: Path, content: bytes, promote: str) -> dict[str, Any]:
+    """Push a model of that content; gives the properties of the artifact."""
+    inputs = _inputs(folder / content.decode(), 1, 1)
+    (folder / content.decode() / "model/Format-Serving/saved_model.pb").write_bytes(content)
+    pusher = _pusher(folder / "serving", promote)
+    outputs = {"pushed_model": _artifact("PushedModel", folder / content.decode() / "pushed")}
+    pusher.executor_spec.executor_class().Do(inputs, outputs, pusher.exec_properties)
+    artifact = outputs["pushed_model"][0]
+    return {
+        "pushed": artifact.get_int_custom_property("pushed"),
+        "variant": artifact.get_string_custom_property("variant"),
+        "version": artifact.get_string_custom_property("pushed_version"),
+    }
+
+
+@pytest.mark.parametrize("promote", ["canary", "shadow"])
+def test_a_model_on_trial_lies_beside_the_champion(tmp_path: Path, promote: str) -> None:
+    base = tmp_path / "serving"
+    first = _push(tmp_path, b"first", promote)  # nothing is served: somebody has to
+    assert (first["pushed"], first["variant"]) == (1, "")
+    second = _push(tmp_path, b"second", promote)
+    assert (second["pushed"], second["variant"]) == (0, promote)
+    assert versions(base) == [int(first["version"])]
+    assert (base / promote / second["version"] / "saved_model.pb").read_bytes() == b"second"
+    third = _push(tmp_path, b"third", promote)
+    assert [path.name for path in (base / promote).iterdir() if path.is_dir()] == [third["version"]]
+
+
+def test_the_champion_is_not_tried_against_itself(tmp_path: Path) -> None:
+    _push(tmp_path, b"first", "champion")
+    (tmp_path / "twice").mkdir()
+    (tmp_path / "twice/serving").symlink_to(tmp_path / "serving", target_is_directory=True)
+    assert _push(tmp_path / "twice", b"first", "canary")["variant"] == ""
+    assert not (tmp_path / "serving/canary").exists()
+
+
+def _refused(folder: Path, inputs: dict[str, list[Any]], promote: str = "champion") -> None:
+    pusher = _pusher(folder / "serving", promote)
     outputs = {"pushed_model": _artifact("PushedModel", folder / "pushed")}
     pusher.executor_spec.executor_class().Do(inputs, outputs, pusher.exec_properties)
     assert outputs["pushed_model"][0].get_int_custom_property("pushed") == 0

@@ -55,6 +55,7 @@ class Run:
         gate: dict[str, Any] | None = None,
         infra: bool = True,
         pushed: str | None = "100",
+        variant: str | None = None,
     ) -> None:
         gate = {"broken": [], "reasons": [], **(gate or {})}
         blessed = not gate["broken"]
@@ -86,6 +87,10 @@ class Run:
         self._set("infra_blessing", "blessed", int(infra))
         was_pushed = blessed and infra and pushed is not None
         self._set("pushed_model", "pushed", int(was_pushed))
+        if variant:
+            self._set("pushed_model", "pushed", 0)
+            self.inputs["pushed_model"][0].set_string_custom_property("variant", variant)
+            self.inputs["pushed_model"][0].set_float_custom_property("share", 0.25)
         if was_pushed:
             self.inputs["pushed_model"][0].set_string_custom_property("pushed_version", pushed)
         self._folder = folder
@@ -178,6 +183,19 @@ def test_a_rollback_outlives_another_look_at_the_same_push(
     again.register(registrar)
     assert registrar.aliases()[CHAMPION] == 2
     assert len(registrar.versions()) == 2
+
+
+def test_a_canary_gets_its_alias_and_share_once(registrar: Registry, tmp_path: Path) -> None:
+    Run(tmp_path / "1", 0).register(registrar)
+    canary = Run(tmp_path / "2", 1, pushed="101", variant="canary")
+    assert canary.register(registrar)["alias"] == "canary"
+    assert registrar.aliases() == {CHAMPION: 1, "canary": 2}
+    assert registrar.version(2).tags["reelflow.share"] == "0.25"
+    registrar.client.delete_registered_model_alias(registrar.name, "canary")
+    canary.register(registrar)  # a demotion outlives another look at the same push
+    assert registrar.aliases() == {CHAMPION: 1}
+    Run(tmp_path / "3", 1, pushed="102", variant="canary").register(registrar)
+    assert registrar.aliases() == {CHAMPION: 1, "canary": 2}
 
 
 def test_what_broke_off_before_the_alias_is_completed(

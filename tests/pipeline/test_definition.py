@@ -130,6 +130,7 @@ def test_the_same_configuration_is_the_same_graph(output: str) -> None:
         ({"registry": {"name": "movies"}}, {"RegistryResolver", "RegistryPusher"}),
         ({"push": {"keep": 3}}, {"Pusher"}),
         ({"registry": {"promote": False}}, {"Pusher"}),
+        ({"registry": {"promote": "canary"}}, {"Pusher"}),
         ({"push": {"latency_ms_max": 5}}, {"ServingCheck"}),
         # ExampleGen refuses by it, before anything else is done.
         (

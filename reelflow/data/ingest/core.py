@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from reelflow.config import DataConfig
 from reelflow.data.ingest.partition import Hashes, Ratings, hash_strings
-from reelflow.data.schema import from_ipc, to_ipc
+from reelflow.data.parquet import from_ipc
+from reelflow.data.schema import to_ipc
 
 USERS: Final = "min_user_ratings"
 MOVIES: Final = "min_movie_ratings"

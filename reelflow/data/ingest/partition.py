@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from reelflow.base import columns
 from reelflow.data import schema
+from reelflow.data.parquet import from_ipc
 from reelflow.data.schema import one_chunk
 
 Hashes = npt.NDArray[np.uint64]
@@ -177,7 +178,7 @@ class Ratings:
     @classmethod
     def from_bytes(cls, data: bytes) -> Ratings:
         """Read what `to_bytes` made."""
-        table = schema.from_ipc(data)
+        table = from_ipc(data)
         user, movie = (one_chunk(table.column(at)) for at in (columns.USER_ID, columns.MOVIE_ID))
         times = table.column(columns.TIMESTAMP)
         return cls(

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from reelflow.base import columns
 from reelflow.data.ingest import scratch
 from reelflow.data.ingest.partition import Ratings
+from reelflow.data.parquet import open_own
 from reelflow.data.schema import single_values
 
 _ROW_GROUP: Final = 2**18
@@ -91,7 +92,7 @@ def shares(rows: dict[str, int], most: int) -> dict[str, int]:
 
 def count_rows(paths: Sequence[str]) -> int:
     """Count the rows of Parquet files by their footers."""
-    return sum(pq.read_metadata(path).num_rows for path in paths)
+    return sum(open_own(path).metadata.num_rows for path in paths)
 
 
 def write_subset(paths: Sequence[str], positions: npt.NDArray[np.int64], destination: str) -> None:
@@ -104,7 +105,7 @@ def write_subset(paths: Sequence[str], positions: npt.NDArray[np.int64], destina
     """
     parts, start = [], 0
     for path in paths:
-        with pq.ParquetFile(path) as file:
+        with open_own(path) as file:
             for group in range(file.metadata.num_row_groups):
                 stop = start + file.metadata.row_group(group).num_rows
                 first, last = np.searchsorted(positions, [start, stop])

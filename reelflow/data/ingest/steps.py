@@ -44,6 +44,7 @@ from reelflow.data.ingest.tally import (
     tally_from_bytes,
     tally_split,
 )
+from reelflow.data.parquet import from_ipc
 from reelflow.data.parse import Rules, parse_chunk
 from reelflow.data.reading import Chunk
 from reelflow.data.scale import ValueCounts, count_values, decide_scale, refused_ends
@@ -180,7 +181,7 @@ def arrange_partition(group: tuple[int, Iterable[str]], job: Job, values: ValueC
             columns.RATING_SPLITS.index(name or columns.TRAIN) for name in job.plan.file_splits
         ]
     policy = Policy(scale.feedback, scale.accepted, job.data.repeated, sides)
-    tables = (schema.from_ipc(scratch.read(path)) for path in sorted(paths) if path)
+    tables = (from_ipc(scratch.read(path)) for path in sorted(paths) if path)
     arranged = arrange(tables, policy)
     content = {"arranged": arranged.ratings.to_bytes()}
     content["tally-arranged"] = tally_arranged(arranged).to_bytes()

@@ -35,6 +35,7 @@ from reelflow.data.ingest.results import (
     SplitChoice,
 )
 from reelflow.data.ingest.split import TEST, TRAIN, Codes
+from reelflow.data.parquet import from_ipc
 from reelflow.data.quarantine import NAMES
 from reelflow.data.scale import (
     NO_VALUES,
@@ -46,7 +47,7 @@ from reelflow.data.scale import (
     merge_refused,
     merge_values,
 )
-from reelflow.data.schema import from_ipc, to_ipc
+from reelflow.data.schema import to_ipc
 from reelflow.data.spans import Window
 
 _KEY: Final = b"tally"

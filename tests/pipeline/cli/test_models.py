@@ -158,3 +158,37 @@ def test_a_run_at_work_holds_no_promotion_up(two: Path, words: list[str]) -> Non
         answer = _models(two, *words)
     assert answer.exit_code == 0, answer.output
     assert "Version 1 is champion" in answer.output
+
+
+def test_a_canary_from_trial_to_champion(two: Path) -> None:
+    _models(two, "promote", "1")
+    answer = _models(two, "canary", "2", "--share", "0.05")
+    assert answer.exit_code == 0, answer.output
+    assert "Version 2 is canary for 5% of the users." in answer.output
+    assert "serving/reelflow/canary/" in answer.output
+    listed = json.loads(_models(two, "list", "--json").stdout)
+    assert {version["version"]: version["aliases"] for version in listed} == {
+        1: ["champion"],
+        2: ["canary"],
+    }
+    assert "canary" in _models(two, "list").output
+    assert _models(two, "canary", "champion").exit_code == 2
+    promoted = _models(two, "promote", "canary")
+    assert "Version 2 is champion, before it was version 1." in promoted.output
+    assert "Its trial as canary is over." in promoted.output
+    assert not (Layout.of(two).serving / "canary").exists()
+
+
+def test_rollback_takes_back_a_canary_before_the_champion(two: Path) -> None:
+    _models(two, "promote", "1")
+    _models(two, "canary", "2")
+    answer = _models(two, "rollback")
+    assert "Version 2 is canary no more; the champion, unchanged, has all users." in answer.output
+    assert "Version 2 is champion" in _models(two, "rollback").output
+
+
+def test_a_shadow_is_demoted_by_its_name(two: Path) -> None:
+    _models(two, "promote", "1")
+    assert "Version 2 is shadow for 10% of the users." in _models(two, "shadow", "2").output
+    assert "There is no canary." in _models(two, "demote").output
+    assert "Version 2 is shadow no more." in _models(two, "demote", "shadow").output

@@ -6,12 +6,16 @@ import io
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from rich.console import Console
+from rich.text import Text
 
 from pipeline.cli.output import (
     LiveProgress,
     PlainProgress,
+    PrintableConsole,
     labelled,
+    new_table,
     print_labelled,
     progress_on,
 )
@@ -90,3 +94,22 @@ def test_long_lines_hang_below_their_beginning_on_a_terminal() -> None:
     assert {line[:12] for line in (*others, last)} == {" " * 12}
     assert max(map(len, [first, *others])) <= 40
     assert last.strip() == words.split()[-1]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_a_text_says_is_shown_and_not_obeyed(terminal: bool) -> None:
+    hostile = "user\x1b]0;owned\x07\x1b[2J\x9b31m\u202eid"
+    out = io.StringIO()
+    console = PrintableConsole(file=out, force_terminal=terminal, width=60)
+    table = new_table()
+    table.add_column(hostile)
+    table.add_row(Text(hostile, style="red"))
+    console.print(table)
+    console.print(labelled(hostile, hostile))
+    console.print(hostile, markup=False, soft_wrap=True)
+    text = out.getvalue()
+    assert text.count("owned[2J31mid") == 5
+    assert not {"\x07", "\x9b", "\u202e"} & set(text)
+    assert "\x1b]" not in text
+    assert "\x1b[2J" not in text
+    assert ("\x1b[" in text) is terminal  # colours are ours

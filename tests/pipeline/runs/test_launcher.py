@@ -21,6 +21,7 @@ from pipeline.runs.finish import summarize  # noqa: E402
 from pipeline.runs.lineage import newest_run_id, read_run  # noqa: E402
 from reelflow.registry.registration import Registration  # noqa: E402
 from reelflow.registry.store import Registry  # noqa: E402
+from reelflow.registry.variants import drop, place  # noqa: E402
 from tests.pipeline import standin  # noqa: E402
 from tests.registries import register, registrar  # noqa: E402
 
@@ -148,6 +149,21 @@ def test_a_registration_is_held_against_the_registry(
     assert launcher._has_lost(registry, record) is lost
     another = Registry(f"sqlite:///{tmp_path}/none.db", "movies")
     assert launcher._has_lost(another, record) is True
+
+
+def test_a_canary_whose_folder_is_lost_is_brought_back(tmp_path: Path) -> None:
+    registry = registrar(tmp_path / "registry")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/saved_model.pb").touch()
+    register(registry, tmp_path / "model", "abc")
+    registry.set_alias("canary", 1)
+    record = Registration(registry="", name="movies", alias="canary", version=1, model_hash="abc")
+    assert launcher._has_gone(record, tmp_path / "serving", registry)
+    place(tmp_path / "model", tmp_path / "serving", "canary", 0.1)
+    assert not launcher._has_gone(record, tmp_path / "serving", registry)
+    drop(registry, tmp_path / "serving", "canary")  # by a user
+    assert not launcher._has_gone(record, tmp_path / "serving", registry)
+    assert launcher._has_lost(registry, record) is False
 
 
 def test_an_unknown_run_is_an_error(layout: Layout) -> None:

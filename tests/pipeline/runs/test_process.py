@@ -1,11 +1,17 @@
-"""Our own errors are found inside what TFX and Beam make of them."""
+"""Our own errors are found inside what TFX and Beam make of them; an output that is another's."""
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
-from pipeline.runs.process import find_reelflow_error
+from pipeline.runs.process import find_reelflow_error, locked_output
 from reelflow.base.errors import BadInput, ReelflowError
+from reelflow.config.layout import Layout
 
 
 def _raised(failure: Exception, cause: Exception | None) -> Exception:
@@ -64,3 +70,36 @@ def test_subclasses_keep_their_exit_code() -> None:
     assert found is not None
     assert (found.message, found.exit_code) == ("a:1 is odd.", 7)
     assert Odd("a", 1).message == found.message
+
+
+@contextmanager
+def _as_nobody() -> Iterator[None]:
+    """Give up root's rights, to which no folder is read-only, where the tests have them."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("harm", ["read-only", "foreign lock"])
+def test_an_output_that_is_not_ours_is_refused_with_words(harm: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        layout = Layout.of(name)
+        layout.output.chmod(0o755)
+        if harm == "foreign lock":
+            layout.lock.touch()
+            layout.lock.chmod(0o444)
+        else:
+            layout.output.chmod(0o555)
+        with (
+            _as_nobody(),
+            pytest.raises(BadInput, match=r"\.lock: Permission denied") as refused,
+            locked_output(layout),
+        ):
+            pass
+        assert "Give this user the right to write there" in refused.value.remedy
+        layout.output.chmod(0o755)

@@ -64,6 +64,9 @@ def reelflow(tmp_path: Path) -> Callable[[int], list[str]]:
                 (version / "saved_model.pb").touch()
             pushed = None if "registry.promote=false" in sys.argv else str(version)
             summary = {{"run_id": folder.name, "finished": "", "pushed": pushed}}
+            if "registry.promote=canary" in sys.argv:
+                version = {{"registry": "", "name": "", "version": 2, "model_hash": ""}}
+                summary |= {{"pushed": None, "registered": {{**version, "alias": "canary"}}}}
             (folder / "summary.json").write_text(json.dumps(summary))
             print("said by the run")
             sys.exit({code})
@@ -222,6 +225,14 @@ def test_a_model_that_waits_for_promotion_is_not_pushed(
     settings = replace(arrive("2026-11-20"), overrides=("registry.promote=false",))
     assert take_turn(layout, settings, reelflow(0)).state == "waiting"
     assert take_turn(layout, settings, reelflow(0)).state == "unchanged"
+
+
+def test_a_canary_waits_as_one(
+    layout: Layout, arrive: Callable[[str], Settings], reelflow: Callable[[int], list[str]]
+) -> None:
+    settings = replace(arrive("2026-11-20"), overrides=("registry.promote=canary",))
+    turn = take_turn(layout, settings, reelflow(0))
+    assert (turn.state, turn.message) == ("waiting", "It waits as canary.")
 
 
 def test_unchanged_data_run_again_if_nothing_is_served(

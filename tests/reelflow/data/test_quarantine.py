@@ -47,7 +47,7 @@ def test_rows_come_back_byte_for_byte(tmp_path: Path, gzipped: bool) -> None:
     )
     expected = [
         QuarantinedRow("a", 4, "encoding", b"bad\t\xff one\r"),
-        QuarantinedRow("a", 6, "duplicate", b'\x00"two"'),
+        QuarantinedRow("a", 6, "duplicate", b'\\x00"two"'),
         QuarantinedRow("a", 7, "columns", b"last"),
         QuarantinedRow("b", 2, "rating", b"x"),
     ]
@@ -67,3 +67,20 @@ def test_rows_far_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     found = list(find_rows(places, [file]))
     assert [(row.line, row.row) for row in found] == [(i + 1, b"row %d" % i) for i in wanted]
+
+
+def test_a_hostile_row_does_nothing_in_a_terminal_or_a_spreadsheet() -> None:
+    rows = {
+        b"1::2\x1b]0;x\x07\x9b\xc2\x9b::5": rb"1::2\x1b]0;x\x07" + b"\x9b" + rb"\xc2\x9b::5",
+        b"=1+1\t-2\t-2a\t+3,4\t@x\t 5": b"'=1+1\t-2\t'-2a\t'+3,4\t'@x\t 5",
+        b"1,x\r=1,2\r": rb"1,x\x0d=1,2" + b"\r",
+        b"1,two\nlines": rb"1,two\nlines",
+        b"-1,2,3.5,\xff": b"'-1,2,3.5,\xff",
+        b"1,-2,3.5": b"1,-2,3.5",
+        "１\t＝1".encode(): "１\t'＝1".encode(),
+    }
+    sink = io.BytesIO()
+    write_quarantine((QuarantinedRow("=f", 3, "columns", row) for row in rows), sink)
+
+    lines = sink.getvalue().split(b"\n")[1:-1]
+    assert lines == [b"'=f\t3\tcolumns\t" + row for row in rows.values()]

@@ -8,6 +8,7 @@ import pytest
 
 from reelflow.base.common import content_hash
 from reelflow.base.errors import BadInput
+from reelflow.config import PushConfig
 from reelflow.config.layout import Layout
 from reelflow.registry.models import Models
 from reelflow.registry.push import push, versions
@@ -21,7 +22,7 @@ class World:
     def __init__(self, folder: Path, count: int) -> None:
         self.registrar = registries.registrar(folder / "registry")
         self.serving = folder / "serving"
-        self.models = Models(self.registrar, self.serving, keep=3)
+        self.models = Models(self.registrar, self.serving, PushConfig(keep=3))
         self.folder = folder
         for number in range(count):
             model = self.model(number)
@@ -89,7 +90,7 @@ def test_promoting_the_champion_mends_the_serving_folder(world: World) -> None:
 
 def test_without_a_serving_folder_only_the_registry_changes(tmp_path: Path) -> None:
     world = World(tmp_path, 2)
-    elsewhere = Models(world.registrar, tmp_path / "nothing", keep=3)
+    elsewhere = Models(world.registrar, tmp_path / "nothing", PushConfig(keep=3))
     moved = elsewhere.promote("1")
     assert moved.pushed is None
     assert world.registrar.aliases()["champion"] == 1

@@ -138,3 +138,30 @@ def test_only_a_model_is_pushed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"saved_model\.pb"):
         push(tmp_path / "empty", tmp_path / "s", keep=1)
     assert versions(tmp_path / "s") == []
+
+
+@pytest.mark.parametrize(
+    ("readers", "file", "folder"),
+    [("owner", 0o600, 0o700), ("group", 0o640, 0o750), ("all", 0o644, 0o755)],
+)
+def test_a_version_is_read_by_its_owner_alone_or_as_push_readers_says(
+    model: Path, tmp_path: Path, readers: push_module.Readers, file: int, folder: int
+) -> None:
+    version = push_same(model, tmp_path / "serving/reelflow", keep=1, readers=readers)
+    modes = {path.stat().st_mode & 0o777 for path in version.rglob("*") if path.is_file()}
+    folders = {version.stat().st_mode & 0o777, version.parent.stat().st_mode & 0o777}
+    folders |= {path.stat().st_mode & 0o777 for path in version.rglob("*") if path.is_dir()}
+    assert (modes, folders) == ({file}, {folder})
+
+
+def test_a_serving_folder_that_is_there_keeps_its_rights_and_gives_its_group(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = set[int]()
+    monkeypatch.setattr(os, "chown", lambda path, user, group: given.add(group))
+    base = tmp_path / "serving"
+    base.mkdir(mode=0o775)
+    base.chmod(0o775)
+    push_same(model, base, keep=1, readers="group")
+    assert base.stat().st_mode & 0o777 == 0o775
+    assert given == {base.stat().st_gid}

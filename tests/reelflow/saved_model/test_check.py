@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,18 @@ def test_a_model_that_cannot_be_loaded_is_refused(exported: Path, tmp_path: Path
 def test_a_model_that_hangs_is_refused(exported: Path) -> None:
     (reason,) = check(exported, latency_ms_max=1, timeout_seconds=0.01).reasons
     assert reason == "the model did not answer within 0.01 seconds"
+
+
+@pytest.mark.slow
+def test_the_probe_does_not_outlive_who_asked_for_it(exported: Path, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "reelflow.saved_model.probe", exported, tmp_path],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "REELFLOW_PROBE_PARENT": str(2**22)},  # gone, and another's child now
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from reelflow.base.common import content_hash
+from reelflow.config import PushConfig
 from reelflow.registry.alias import Alias
 from reelflow.registry.models import Models
 from reelflow.registry.push import push
@@ -29,7 +30,7 @@ def models(exported: Path, better: Path, tmp_path: Path) -> Models:
         registries.register(registrar, model, content_hash(model))
         registrar.promote(number)
         push(model, tmp_path / "serving", keep=3, now=100 + number)
-    return Models(registrar, tmp_path / "serving", keep=3)
+    return Models(registrar, tmp_path / "serving", PushConfig(keep=3))
 
 
 class Asking:

@@ -158,7 +158,7 @@ def test_nothing_ends_the_watch(
             raise OSError("stale file handle")
         return ()
 
-    monkeypatch.setattr("reelflow.serving.versions._files_state", broken)
+    monkeypatch.setattr("reelflow.serving.versions.files_state", broken)
     push(better, tmp_path, keep=2, now=8)
 
     async def main() -> None:
