@@ -25,8 +25,7 @@ from reelflow.saved_model.files import SAVED_MODEL
 SCHEME: Final = "models:/"
 CHAMPION: Final = "champion"
 """Alias of the version that serves and that new models are compared with."""
-Variant = Literal["canary", "shadow"]
-"""Aliases of versions on trial: one serves a share of the users, one is asked and compared."""
+Variant = Literal["canary", "shadow"]  # aliases of versions on trial
 VARIANTS: Final[tuple[Variant, Variant]] = ("canary", "shadow")
 CANARY, SHADOW = VARIANTS
 CHALLENGER: Final = "challenger"

@@ -20,6 +20,7 @@ from reelflow.data.formats.source import Source
 from reelflow.data.ingest.partition import Ratings
 from reelflow.data.ingest.results import SpanCounts
 from reelflow.data.ingest.tally import Tally
+from reelflow.data.parquet import from_ipc
 from reelflow.data.quarantine import DUPLICATE
 from reelflow.data.scale import LIMIT, as_written
 from reelflow.data.spans import Window
@@ -116,7 +117,7 @@ def add_up(
         spans: span of each file, as `spans_of_files` has them.
         window: the spans.
     """
-    tables = [_PARTIAL.empty_table(), *(schema.from_ipc(partial) for partial in partials)]
+    tables = [_PARTIAL.empty_table(), *(from_ipc(partial) for partial in partials)]
     table = pa.concat_tables(tables)
     of_movies = pc.is_valid(table.column(columns.MOVIE_ID))
     of_values = pc.is_valid(table.column(columns.RATING))
