@@ -263,7 +263,7 @@ def test_hostile_titles_reach_no_terminal_no_log_and_no_page(
     folder: Path, first: Run, absurd: Run
 ) -> None:
     pushed, output = Path(first.summary["pushed"]), ["--output", folder / "out"]
-    [title] = [m.title for m in Catalogue.read(pushed).movies.values()][:1]
+    [title] = [m.title for m in Catalogue.load(pushed).movies.values()][:1]
     assert "\x1b" in title  # inside, it is as it was
     user = ["--user", "1"]
     commands = [
