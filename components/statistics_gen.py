@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import tensorflow_data_validation as tfdv
 from tensorflow_data_validation.statistics import stats_impl
 from tensorflow_data_validation.statistics.generators import (
@@ -30,6 +29,7 @@ from tfx.utils import json_utils
 from reelflow.data.files import write
 from reelflow.data.ingest import shards
 from reelflow.data.ingest.ingestion import is_local
+from reelflow.data.parquet import open_own
 
 ROWS: Final = "statistics_rows"
 SEED: Final = "seed"
@@ -94,7 +94,7 @@ def describe(paths: Sequence[str]) -> statistics_pb2.DatasetFeatureStatisticsLis
     quantiles. Values are counted by TFDV's sketches, as nothing else works without Beam, with more
     buckets than there can be values, so that the counts are exact.
     """
-    table = pa.concat_tables([pq.read_table(path) for path in paths]).combine_chunks()
+    table = pa.concat_tables([open_own(path).read() for path in paths]).combine_chunks()
     arrays = [
         column.chunk(0) if column.num_chunks else pa.array([], column.type)
         for column in table.columns

@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 
 from reelflow.base.columns import MOVIE_ID, RATING, SCORE, USER_ID, K
 from reelflow.base.errors import BadInput
+from reelflow.base.untrusted import no_formula, printable
+from reelflow.data.parquet import open_own
 from reelflow.saved_model.client import ServedModel
 from reelflow.saved_model.contract import SIMILAR
 from reelflow.saved_model.files import USERS
@@ -93,7 +95,8 @@ class Job:
                 f"{self.model} does not tell its users.",
                 "It was made by an older version: run again, or name a file with --users.",
             )
-        ids: list[str] = pq.read_table(file)[USER_ID].to_pylist()
+        with open_own(file) as table:
+            ids: list[str] = table.read()[USER_ID].to_pylist()
         return ids
 
     @functools.cached_property
@@ -286,9 +289,16 @@ def _open(path: Path, form: str, schema: pa.Schema) -> Iterator[Callable[[pa.Tab
 
 
 def _flat(table: pa.Table) -> pa.Table:
-    """Return a table whose reasons are one text each, with bars between."""
-    if "reasons" not in table.column_names:
-        return table
-    at = table.column_names.index("reasons")
-    joined = ["|".join(one) if one else None for one in table["reasons"].to_pylist()]
-    return table.set_column(at, "reasons", pa.array(joined, pa.string()))
+    """Return a table for CSV: reasons are one text each, with bars between; no text a formula."""
+    if "reasons" in table.column_names:
+        at = table.column_names.index("reasons")
+        joined = ["|".join(one) if one else None for one in table["reasons"].to_pylist()]
+        table = table.set_column(at, "reasons", pa.array(joined, pa.string()))
+    for at, field in enumerate(table.schema):
+        if field.type == pa.string():
+            coded = table.column(at).combine_chunks().dictionary_encode()
+            texts = [printable(no_formula(text)) for text in coded.dictionary.to_pylist()]
+            table = table.set_column(
+                at, field.name, pa.array(texts, field.type).take(coded.indices)
+            )
+    return table
