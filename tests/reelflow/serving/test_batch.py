@@ -99,6 +99,14 @@ def test_other_forms_hold_the_same(exported: Path, tmp_path: Path) -> None:
     assert not [*tmp_path.glob(".*")]
 
 
+def test_no_cell_of_a_csv_begins_a_formula(exported: Path, tmp_path: Path) -> None:
+    users = tmp_path / "users.txt"
+    users.write_text("=1+1\n-5\n")
+    write(Job(str(exported), request(k=1), str(users)), tmp_path / "recs.csv", lambda *_: None)
+    with open(tmp_path / "recs.csv", newline="") as file:
+        assert [row["user"] for row in csv.DictReader(file)] == ["'=1+1", "-5"]
+
+
 @pytest.mark.parametrize("conditions", [{}, {"genres": ["Comedy"]}, {"k": 500}])
 @pytest.mark.usefixtures("small_chunks")
 def test_similar_movies_are_those_of_the_server(
