@@ -65,16 +65,17 @@ def settle() -> None:
     """
     from apache_beam.transforms import core
 
-    gc.collect()
-    gc.freeze()
+    if not gc.get_freeze_count():  # once: what is frozen is never collected
+        gc.collect()
+        gc.freeze()
     if not hasattr(core.get_function_args_defaults, "__wrapped__"):
-        core.get_function_args_defaults = _once_a_function(core.get_function_args_defaults)
+        core.get_function_args_defaults = once_a_function(core.get_function_args_defaults)
 
 
 Inspected = tuple[list[str], list[Any]]
 
 
-def _once_a_function(inspect: Callable[[Any], Inspected]) -> Callable[[Any], Inspected]:
+def once_a_function(inspect: Callable[[Any], Inspected]) -> Callable[[Any], Inspected]:
     """Return `inspect`, remembering the answers for functions and methods as long as they live."""
     known: WeakKeyDictionary[Any, dict[bool, Inspected]] = WeakKeyDictionary()
 

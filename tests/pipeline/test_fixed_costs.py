@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
+from inspect import signature
+from typing import Any
 
 from pipeline import fixed_costs
 from reelflow.config import BeamConfig
@@ -51,3 +54,21 @@ def test_other_engines_import_everything() -> None:
     assert not fixed_costs.import_lightly(BeamConfig(preset="flink", master="flink:8081"))
     assert not fixed_costs.import_lightly(BeamConfig(args=["--runner=PrismRunner"]))
     assert sys.meta_path == before
+
+
+def test_each_function_is_inspected_once_and_bound_methods_apart() -> None:
+    asked = []
+
+    def inspect(function: Any) -> tuple[list[str], list[Any]]:
+        asked.append(function)
+        return [*signature(function).parameters], []
+
+    class Step:
+        def process(self, element: int) -> None: ...
+
+    remembered = fixed_costs.once_a_function(inspect)
+    for _ in range(2):
+        assert remembered(Step().process) == (["element"], [])
+        assert remembered(Step.process) == (["self", "element"], [])
+        assert remembered(partial(Step.process, element=1))[0][0] == "self"  # no function
+    assert len(asked) == 4
