@@ -96,6 +96,7 @@ def run(
     folder = layout.run(run_id)
     failure: ReelflowError | KeyboardInterrupt | None = None
     with process.locked_output(layout):
+        process.check_artifacts(layout)
         synthetic = effective.data.path == str(layout.sample)
         source = "the built-in sample (synthetic)" if synthetic else str(effective.data.path)
         headline = f"[bold]Reelflow[/bold]  {source}  [dim]→[/dim]  {layout.output}"

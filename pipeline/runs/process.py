@@ -66,6 +66,21 @@ def check_output(layout: Layout) -> None:
         _check_unlocked(layout.metadata)
 
 
+def check_artifacts(layout: Layout) -> None:
+    """Find artifacts that no database knows, whose numbers a new one would give again.
+
+    Raises:
+        BadInput: there are some.
+    """
+    if layout.metadata.is_file() and layout.metadata.stat().st_size:
+        return
+    if any(path.name.isdigit() for path in layout.artifacts.glob("*/*/*")):
+        raise BadInput(
+            f"{layout.artifacts} has artifacts, but {layout.metadata}, which knows them, is gone.",
+            "Restore it from a copy. Or remove the folder: the next run computes everything anew.",
+        )
+
+
 def _check_unlocked(database: Path) -> None:
     """Raise `BadInput` if another program has the database locked, which MLMD waits for mutely."""
     import sqlite3
@@ -82,8 +97,8 @@ def _check_unlocked(database: Path) -> None:
     except sqlite3.DatabaseError as error:
         raise BadInput(
             f"{database} is not ML Metadata's database, or it is damaged: {error}.",
-            "Restore it from a copy. Or move it away: the next run then computes everything anew; "
-            "pushed models and the registry are not in it.",
+            "Restore it from a copy. Or move it and the folder artifacts away: the next run then "
+            "computes everything anew; pushed models and the registry are not in it.",
         ) from None
     finally:
         connection.close()

@@ -84,12 +84,12 @@ def _report(number: int, folder: Path | None) -> None:
     why = {
         "SIGKILL": "something has killed it: the kernel does so when memory is short",
         "SIGABRT": "native code gave up, as it does when memory cannot be had",
-        "SIGSEGV": "native code has crashed",
+        "SIGSEGV": "native code has crashed, as it may when memory cannot be had",
         "SIGBUS": "a file in use was cut short, or the disk is full",
     }.get(name, "something has ended it")
     message = f"The run was ended by {name}: {why}."
     remedy = "Finished steps come from the cache next time."
-    if name in ("SIGKILL", "SIGABRT"):
+    if name in ("SIGKILL", "SIGABRT", "SIGSEGV"):
         remedy = f"Give it more memory, or see docs/how-to/big-data.md. {remedy}"
     print(f"error: {message}\n{remedy}", file=sys.stderr)
     if folder is None:

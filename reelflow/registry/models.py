@@ -122,9 +122,16 @@ class Models:
     def disagreement(self) -> str | None:
         """Return a sentence if the serving folder serves another model than the champion."""
         served, champion = self.served(), self.registry.by_alias(CHAMPION)
-        if served is None or champion is None or served[1] == champion.model_hash:
+        if served is None or (champion is not None and served[1] == champion.model_hash):
             return None
         others = [v.number for v in self.registry.versions() if v.model_hash == served[1]]
+        if champion is None:
+            if not others:
+                return None
+            return (
+                f"{self.serving} serves version {others[-1]}, and no version is champion. "
+                f"`reelflow models promote {others[-1]}` makes it so."
+            )
         model = f"version {others[-1]}" if others else "a model that is not registered"
         return (
             f"{self.serving} serves {model}, but the champion is version {champion.number}. "

@@ -23,7 +23,6 @@ PLACES: Final = (
     "reelflow.registry.push:copy_model",
     "components.pusher:copy_model",
     "reelflow.registry.registration:package",
-    "reelflow.registry.registration:git_commit",
     "reelflow.registry.store:_version",
     "pipeline.runs.finish:write_summary",
     "pipeline.runs.retention:carry_out",
@@ -77,6 +76,7 @@ def _damaged_database(world: World) -> Iterator[None]:
     world.layout.metadata.write_bytes(b"garbage" * 1000)
     yield
     world.layout.metadata.unlink()  # as the message says
+    shutil.rmtree(world.layout.artifacts)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pipeline.cli.app import app
 from reelflow.base.common import content_hash
 from reelflow.config.layout import PIPELINE_NAME, Layout
 from reelflow.registry.push import push
+from reelflow.registry.store import CHAMPION, Registry
 from tests import registries
 
 
@@ -109,6 +110,15 @@ def test_a_disagreement_is_shown_with_its_remedy(two: Path, tmp_path: Path) -> N
     text = " ".join(_models(two, "list").output.split())
     assert "serves version 1, but the champion is version 2" in text
     assert "`reelflow models promote 2`" in text
+
+
+def test_a_folder_that_serves_without_a_champion_is_shown_with_its_remedy(two: Path) -> None:
+    registry = Registry(f"sqlite:///{Layout.of(two).registry}", PIPELINE_NAME)
+    registry.client.delete_registered_model_alias(PIPELINE_NAME, CHAMPION)
+    text = " ".join(_models(two, "list").output.split())
+    assert "serves version 2, and no version is champion. `reelflow models promote 2`" in text
+    assert _models(two, "promote", "2").exit_code == 0
+    assert "no version is champion" not in _models(two, "list").output
 
 
 def test_show_has_metrics_configuration_and_origin(two: Path) -> None:

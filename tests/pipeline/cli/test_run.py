@@ -215,6 +215,18 @@ def test_an_output_that_cannot_be_used_is_refused_at_the_start(
     assert not layout.runs.exists()
 
 
+def test_artifacts_that_no_database_knows_are_refused(
+    layout: Layout, data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A new database gives their numbers again."""
+    (layout.artifacts / "Reader" / "quarantine" / "1").mkdir(parents=True)
+    layout.metadata.touch()
+    assert _run(layout, data) == 2
+    assert "which knows them, is gone" in capfd.readouterr().err
+    shutil.rmtree(layout.artifacts)
+    assert _run(layout, data) == 0
+
+
 def test_metadata_in_use_is_refused_with_words(
     layout: Layout,
     data: Path,

@@ -54,6 +54,7 @@ def test_a_fault_whose_traceback_cannot_be_kept_shows_it(
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/x"), "disk is full, at /data/x"),
         (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "/data/x: Permission"),
         (MemoryError(), "not enough memory"),
+        (RuntimeError("Error when executing query: database or disk is full"), "disk is full"),
     ],
 )
 def test_faults_of_the_machine_have_a_remedy(

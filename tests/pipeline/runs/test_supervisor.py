@@ -39,7 +39,11 @@ def _start(folder: Path, deed: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(signal.SIGKILL, "memory is short"), (signal.SIGABRT, "native code gave up")],
+    [
+        (signal.SIGKILL, "memory is short"),
+        (signal.SIGABRT, "native code gave up"),
+        (signal.SIGSEGV, "when memory cannot be had"),
+    ],
 )
 def test_a_killed_run_has_words_a_summary_and_an_exit_code(
     tmp_path: Path, number: signal.Signals, words: str
