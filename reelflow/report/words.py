@@ -113,9 +113,9 @@ def format_stars(value: float, scale: tuple[float, float]) -> str:
 
 
 def format_difference(path: str, value: float | None) -> str:
-    """Return a difference of a metric with its sign and unit."""
+    """Return a difference of a metric with its sign and unit; of shares in percentage points."""
     sign = "+" if value is not None and math.isfinite(value) and value > 0 else ""
-    return sign + format_metric(path, value)
+    return sign + format_metric(path, value).replace(" %", " percentage points")
 
 
 def unit_of(path: str) -> UnitFormat:

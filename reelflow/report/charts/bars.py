@@ -103,6 +103,8 @@ class Range:
     """Added to the tooltip, as `1,200 ratings`."""
     strong: bool = False
     """True for the row that the others are compared with."""
+    faint: bool = False
+    """True for a row that says little, having few ratings."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,11 @@ class Ranges:
             tag("title", f"{title}; {row.note}" if row.note else title),
             text(_ROW_LABELS - 10, y + 4, name, "end", "strong" if row.strong else ""),
         ]
+        kind = "row few" if row.faint else "row"
         if math.isfinite(row.low) and math.isfinite(row.high):
             ends = {"x1": across(row.low), "x2": across(row.high)}
             parts.append(tag("line", **ends, y1=y, y2=y, class_="whisker"))
         if math.isfinite(row.value):
             colour = "fill0" if row.strong else "fill1"
             parts.append(tag("circle", cx=across(row.value), cy=y, r=5, class_=colour))
-        return group(parts, "row")
+        return group(parts, kind)

@@ -114,6 +114,17 @@ class Point:
     size: float
     """0 to 1."""
     note: str = ""
+    near: tuple[int, ...] = ()
+    """Places, in `Scatter.points`, of the points that are most like it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A name that stands on the map."""
+
+    x: float
+    y: float
+    name: str
 
 
 @dataclass(frozen=True)
@@ -123,13 +134,15 @@ class Scatter:
     points: Sequence[Point]
     groups: Sequence[str]
     """Names, in the order of the page's colours; the last is everything else."""
+    places: Sequence[Place] = ()
 
     def as_json(self) -> dict[str, object]:
         """Return the script's data: coordinates with three decimals."""
         return {
             "groups": list(self.groups),
             "points": [
-                [round(p.x, 3), round(p.y, 3), p.name, p.group, round(p.size, 2), p.note]
+                [round(p.x, 3), round(p.y, 3), p.name, p.group, round(p.size, 2), p.note, p.near]
                 for p in self.points
             ],
+            "places": [[round(p.x, 3), round(p.y, 3), p.name] for p in self.places],
         }

@@ -35,6 +35,8 @@ from reelflow.report.words import (
 
 _OVERLAP: Final = frozenset({KNOWLEDGE, GENRE})
 """Slice keys under which a rating may count twice, so that shares add up to more than all."""
+FEW: Final = 30
+"""Ratings below which a slice is drawn faintly, with their number, and is neither best nor worst."""
 _ORDER: Final = (KNOWN_USERS, NEW_USERS, NEW_MOVIES)
 
 
@@ -95,23 +97,36 @@ def slice_figure(
     metric, unit = metric_at(path), unit_of(path)
     rows = [
         replace(
-            metric_range(path, part_label(part, noun), value, part.intervals),
+            metric_range(path, _numbered(part, noun), value, part.intervals),
             note=f"{count(part.rows)} ratings",
+            faint=part.rows < FEW,
         )
         for part in parts
         if (value := part.value(path)) is not None
     ]
     sign = 1 if metric.higher_is_better else -1
-    best = max(rows, key=lambda row: sign * row.value)
-    worst = min(rows, key=lambda row: sign * row.value)
+    telling = [row for row in rows if not row.faint]
+    words = f"No group has {FEW} ratings."
+    if telling:
+        best = max(telling, key=lambda row: sign * row.value)
+        worst = min(telling, key=lambda row: sign * row.value)
+        words = (
+            f"Best for {best.label} with {best.value:.3g} {unit.symbol}, "
+            f"worst for {worst.label} with {worst.value:.3g} {unit.symbol}."
+        )
     overall = results.metrics.value(path)
     reference = None if overall is None else unit.scale * overall
     return Figure(
         f"{label_at(path)}, by {slice_label(key, noun)}",
         Ranges(rows, unit.symbol, reference),
-        f"Best for {best.label} with {best.value:.3g} {unit.symbol}, "
-        f"worst for {worst.label} with {worst.value:.3g} {unit.symbol}.",
+        words,
     )
+
+
+def _numbered(part: Slice, noun: Noun) -> str:
+    """Return a slice's label, with its number of ratings where these are few."""
+    label = part_label(part, noun)
+    return f"{label} (n = {part.rows})" if part.rows < FEW else label
 
 
 def slice_table(

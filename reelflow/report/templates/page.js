@@ -1,7 +1,7 @@
 "use strict";
 // The map of movies: a canvas that can be moved and zoomed, names under the pointer, a search.
 for (const box of document.querySelectorAll("[data-map]")) {
-  const { points, groups } = JSON.parse(document.getElementById(box.dataset.map).textContent);
+  const { points, groups, places } = JSON.parse(document.getElementById(box.dataset.map).textContent);
   const canvas = box.querySelector("canvas");
   const status = box.querySelector(".status");
   const search = box.querySelector("input[type=search]");
@@ -53,6 +53,18 @@ for (const box of document.querySelectorAll("[data-map]")) {
       pen.fill();
     }
     pen.globalAlpha = 1;
+    pen.font = "700 14px system-ui, sans-serif";
+    pen.textAlign = "center";
+    pen.lineWidth = 4;
+    pen.lineJoin = "round";
+    for (const one of places) {
+      const [x, y] = place(one);
+      pen.strokeStyle = styled("--paper");
+      pen.strokeText(one[2], x, y);
+      pen.fillStyle = styled("--ink");
+      pen.fillText(one[2], x, y);
+    }
+    pen.textAlign = "left";
     if (chosen < 0) return;
     const [x, y] = place(points[chosen]);
     pen.lineWidth = 2;
@@ -66,7 +78,8 @@ for (const box of document.querySelectorAll("[data-map]")) {
   function choose(index) {
     if (index === chosen) return;
     chosen = index;
-    status.textContent = index < 0 ? "" : `${points[index][2]} · ${points[index][5]}`;
+    const near = index < 0 ? [] : points[index][6].map((other) => points[other][2]);
+    status.textContent = index < 0 ? "" : `${points[index][2]} · ${points[index][5]}${near.length ? ` · like ${near.join("; ")}` : ""}`;
     draw();
   }
 

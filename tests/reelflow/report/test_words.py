@@ -66,7 +66,7 @@ def test_stars_have_the_decimals_of_their_scale(
 
 
 def test_differences_have_a_sign() -> None:
-    assert words.format_difference("unseen/top_100", 0.021) == "+2.1 %"
+    assert words.format_difference("unseen/top_100", 0.021) == "+2.1 percentage points"
     assert words.format_difference("rmse", -0.02) == "-0.020 stars"
     assert words.format_difference("rmse", NAN) == "not a number"
 

@@ -28,7 +28,14 @@ from reelflow.report.charts.parallel import Parallel
 from reelflow.report.inputs import Inputs, Outcome
 from reelflow.report.sections.accuracy import calibration_section, ranking_section, rating_section
 from reelflow.report.sections.data import data_section, drift_section
-from reelflow.report.sections.embedding_map import OTHER, main_genres, map_section, project
+from reelflow.report.sections.embedding_map import (
+    OTHER,
+    main_genres,
+    map_section,
+    nearest,
+    project,
+    regions,
+)
 from reelflow.report.sections.examples import USERS, choose_users, examples_section
 from reelflow.report.sections.gate import gate_section, overview_section, verdict
 from reelflow.report.sections.knowledge import knowledge_section
@@ -218,7 +225,7 @@ def test_the_final_order_stands_beside_retrieval_alone() -> None:
         "48.0 to 52.0 %",
         "51.0 %",
         "–",
-        "-1.0 %",
+        "-1.0 percentage points",
     ]
     assert rows["Mean stars of the hits in the top 10"][-1] == "+0.100 stars"
 
@@ -348,6 +355,16 @@ def test_slices_are_in_order_and_name_best_and_worst() -> None:
     assert len(_all(found, Table)) == 2
 
 
+def test_a_group_of_four_is_drawn_faintly_and_is_no_best() -> None:
+    slices = [world.a_slice("genre", "Western", 4, 0.9, 0.1), *world.results().slices]
+    figure = _figure(slices_section(world.results(slices=slices)), "RMSE, by genre")
+    assert isinstance(figure.chart, Ranges)
+    faint = {row.label: row.faint for row in figure.chart.rows}
+    assert faint["Western (n = 4)"]
+    assert not faint[world.EVIL]
+    assert figure.alt.startswith(f"Best for {world.EVIL}")
+
+
 def test_examples_mark_what_the_user_turned_to() -> None:
     section = examples_section(world.data(), ["1", "2", "3"], world.recommend, (0.5, 5.0))
     [block] = _all(section, Examples)
@@ -399,27 +416,56 @@ def test_map_without_embeddings_is_a_sentence(directions: np.ndarray | None) -> 
     assert "no candidate embeddings" in text.text
 
 
-def test_projection_finds_the_plane() -> None:
+def _islands() -> tuple[np.ndarray, list[int]]:
+    """240 unit vectors around six directions, and the direction of each."""
     random = np.random.default_rng(0)
-    plane = random.normal(size=(50, 2)) * [3, 1] @ random.normal(size=(2, 6))
-    places, kept = project(plane.astype(np.float32))
-    assert kept == pytest.approx(1)
+    of = np.arange(240) % 6
+    vectors = np.eye(8)[of] + random.normal(scale=0.1, size=(240, 8))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32), of.tolist()
+
+
+def test_projection_keeps_neighbourhoods_apart() -> None:
+    vectors, of = _islands()
+    places = project(vectors)
     assert np.abs(places).max(axis=0) == pytest.approx([1, 1])
-    assert abs(np.corrcoef(places.T)[0, 1]) < 1e-6
+    distances = ((places[:, None] - places[None]) ** 2).sum(axis=2)
+    np.fill_diagonal(distances, np.inf)
+    assert (np.array(of)[distances.argmin(axis=1)] == of).all()
+    np.testing.assert_array_equal(places, project(vectors))
 
 
 @pytest.mark.parametrize("vectors", [np.ones((3, 4)), np.array([[1.0], [2.0]])])
 def test_projection_of_what_has_no_plane(vectors: np.ndarray) -> None:
-    places, kept = project(vectors.astype(np.float32))
+    places = project(vectors.astype(np.float32))
     assert places.shape == (len(vectors), 2)
     assert np.isfinite(places).all()
-    assert kept == pytest.approx(1)
 
 
-def test_main_genre_is_the_rarest_with_a_colour() -> None:
-    names, groups = main_genres([["Drama"], ["Drama", "War"], []])
+def test_regions_are_named_by_what_is_rare_elsewhere() -> None:
+    vectors, of = _islands()
+    names = ["Horror", "Western", "Musical", "War", "Children", "Crime"]
+    places = project(vectors)
+    found = regions(places, [["Drama", names[at]] for at in of])
+    assert {one.name for one in found} == {*names}  # and not what all of them are
+    for one in found:
+        own = places[np.array(of) == names.index(one.name)]
+        assert np.abs(own - [one.x, one.y]).max(axis=1).min() < 0.5
+
+
+def test_nearest_are_by_the_cosine() -> None:
+    vectors, of = _islands()
+    assert (np.array(of)[nearest(vectors)] == np.array(of)[:, None]).all()
+    assert nearest(vectors[:2]).tolist() == [[1], [0]]
+
+
+def test_main_genre_is_the_own_one_that_is_nearest() -> None:
+    vectors = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 1], [1, 0]], np.float32)
+    genres = [["Drama"], ["Drama"], ["War"], ["Drama", "War"], ["Drama"], []]
+    names, groups = main_genres(genres, vectors)
     assert names == ["Drama", "War", OTHER]
-    assert groups == [0, 1, 2]
+    assert groups == [0, 0, 1, 1, 0, 2]
+    assert main_genres([[], []], vectors[:2]) == ([OTHER], [0, 0])
 
 
 def test_gate_lists_bounds_with_difference_and_interval() -> None:
@@ -432,8 +478,8 @@ def test_gate_lists_bounds_with_difference_and_interval() -> None:
             "gate.rmse_biases_margin",
         ],
         [
-            "Top-100, unseen", "yes", "50.0 %", "Champion 48.0 %", "+2.0 %",
-            "0.0 to 4.0 % (95 %)", "lower end ≥ -1.0 %", "gate.top_100_accuracy_margin",
+            "Top-100, unseen", "yes", "50.0 %", "Champion 48.0 %", "+2.0 percentage points",
+            "0.0 to 4.0 % (95 %)", "lower end ≥ -1.0 percentage points", "gate.top_100_accuracy_margin",
         ],
         [
             "Top-100, unseen", "yes", "50.0 %", "–", "–", "–", "≥ 5.0 %",
