@@ -187,4 +187,5 @@ def regions(coordinates: npt.NDArray[np.float64], genres: Sequence[Sequence[str]
     for _, genre, at in sorted(lifts, reverse=True):
         if at not in named and genre not in named.values():
             named[at] = genre
-    return [Place(*map(float, clusters.cluster_centers_[at]), name) for at, name in named.items()]
+    centres = clusters.cluster_centers_.tolist()
+    return [Place(centres[at][0], centres[at][1], name) for at, name in named.items()]

@@ -36,7 +36,7 @@ from reelflow.report.words import (
 _OVERLAP: Final = frozenset({KNOWLEDGE, GENRE})
 """Slice keys under which a rating may count twice, so that shares add up to more than all."""
 FEW: Final = 30
-"""Ratings below which a slice is drawn faintly, with their number, and is neither best nor worst."""
+"""Ratings below which a slice is drawn faintly, with their number, and is not called best."""
 _ORDER: Final = (KNOWN_USERS, NEW_USERS, NEW_MOVIES)
 
 

@@ -479,7 +479,8 @@ def test_gate_lists_bounds_with_difference_and_interval() -> None:
         ],
         [
             "Top-100, unseen", "yes", "50.0 %", "Champion 48.0 %", "+2.0 percentage points",
-            "0.0 to 4.0 % (95 %)", "lower end ≥ -1.0 percentage points", "gate.top_100_accuracy_margin",
+            "0.0 to 4.0 % (95 %)", "lower end ≥ -1.0 percentage points",
+            "gate.top_100_accuracy_margin",
         ],
         [
             "Top-100, unseen", "yes", "50.0 %", "–", "–", "–", "≥ 5.0 %",
