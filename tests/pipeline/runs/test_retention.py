@@ -101,11 +101,11 @@ def test_what_failed_executions_left_goes(layout: Layout, tmp_path: Path) -> Non
 
 @pytest.fixture
 def registry(layout: Layout, tmp_path: Path) -> Registry:
-    """Seven versions; the champions were 1, 2, 3 and 6, 4 is challenger, and 5 is canary."""
+    """Six versions; the champions were 1, 2, 3 and 6, 4 is challenger, and 5 is canary."""
     registrar = registries.registrar(layout.registry.parent, PIPELINE_NAME)
     (tmp_path / "model").mkdir()
     (tmp_path / "model/MLmodel").write_bytes(bytes(100))
-    for number in range(1, 8):
+    for number in range(1, 7):
         registries.register(registrar, tmp_path / "model", f"hash-{number}")
     for number in (1, 2, 3, 6):
         registrar.promote(number)
@@ -119,13 +119,13 @@ def test_versions_that_are_needed_stay(layout: Layout, tmp_path: Path, registry:
     pin(registry, 1)
     config = _config(tmp_path, "keep.versions=1", "keep.champions=2")
     removals = retention.plan(layout, config)
-    # 6 serves, 3 was champion before, 4 is challenger, 5 on trial, 1 is pinned; 7 is the newest.
+    # 6 serves, 3 was champion before, 4 is challenger, 5 on trial, 1 is pinned.
     assert [removal.name for removal in removals] == ["version 2"]
     assert all(removal.bytes == 100 for removal in removals)
     folders = [removal.path for removal in removals]
     assert all(folder is not None and folder.is_dir() for folder in folders)
     retention.carry_out(removals, layout, config)
-    assert [version.number for version in registry.versions()] == [1, 3, 4, 5, 6, 7]
+    assert [version.number for version in registry.versions()] == [1, 3, 4, 5, 6]
     assert not any(folder is not None and folder.exists() for folder in folders)
     registry.step_back()
     assert registry.aliases()["champion"] == 3
