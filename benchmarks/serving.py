@@ -104,6 +104,7 @@ def _ours(data: Any, users: list[str], folder: Path) -> Callable[[Any, Any], Any
     joint.query(some, joint.timelines.ends_now(some))
     joint.rating_model(some, some)
     model = ServingModel(joint, data, users, mixture, config)
+    model.prepare()
     tf.saved_model.save(model, str(folder), signatures=model.signatures())
     recommend = tf.saved_model.load(str(folder)).signatures["serving_default"]
     # TF Serving fills in the defaults; Python has to name them.

@@ -19,6 +19,7 @@ def ServingCheck(
     model: InputArtifact[Model],
     blessing: OutputArtifact[InfraBlessing],
     latency_ms_max: Parameter[float],
+    recall_min: Parameter[float],
     timeout_seconds: Parameter[float] = 300.0,
 ) -> None:
     """Load the export in a fresh process, send golden requests, measure latency.
@@ -29,10 +30,14 @@ def ServingCheck(
         model: the Trainer's.
         blessing: marked as TFX's InfraValidator does; gets `reasons.json` beside TFX's own file.
         latency_ms_max: accepted median latency of one recommendation request, in milliseconds.
+        recall_min: accepted share of exact lists that an approximate search finds.
         timeout_seconds: after which the fresh process is ended and the model refused.
     """
     result = check(
-        saved_model(model), latency_ms_max=latency_ms_max, timeout_seconds=timeout_seconds
+        saved_model(model),
+        latency_ms_max=latency_ms_max,
+        recall_min=recall_min,
+        timeout_seconds=timeout_seconds,
     )
     for reason in result.reasons:
         logging.error("ServingCheck refuses the model: %s", reason)

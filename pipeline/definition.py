@@ -181,7 +181,9 @@ def create_pipeline(config: Config, output: str, name: str = PIPELINE_NAME) -> t
     evaluator.with_beam_pipeline_args(DIRECT)
 
     # Release: check, push, report and register.
-    serving_check = ServingCheck(model=model, latency_ms_max=config.push.latency_ms_max)
+    serving_check = ServingCheck(
+        model=model, latency_ms_max=config.push.latency_ms_max, recall_min=config.push.recall_min
+    )
     blessings = {
         "model_blessing": evaluator.outputs["blessing"],
         "infra_blessing": serving_check.outputs["blessing"],

@@ -74,6 +74,17 @@ class ModelConfig(Section):
     after train, there is no such term."""
     candidates: Annotated[int, Field(ge=10)] = 100
     """Movies that retrieval finds, to be put into their final order."""
+    ready_lists: Annotated[int, Field(ge=0)] = 200_000
+    """Users, at most, whose lists are computed once when the model is exported (1.2 kB each), for
+    requests that say nothing new of them; of more users, or with 0, every list is computed when it
+    is asked for."""
+    approximate_from: Annotated[int, Field(ge=1)] | None = None
+    """Movies of a catalogue from which on lists are searched approximately, by an inverted file;
+    requests with filters are searched exactly all the same. None: every list is exact. ServingCheck
+    measures what is found (`push.recall_min`)."""
+    probed_buckets: Annotated[int, Field(ge=1)] = 64
+    """Buckets of some hundred movies that an approximate search looks into; more find more and take
+    longer."""
     blend_weight: Annotated[float, Field(ge=0)] | None = None
     """Weight of the predicted stars beside the retrieval score in the final order; none: chosen on
     the validation ratings, for liked movies. 0 leaves the order to retrieval."""

@@ -81,6 +81,9 @@ class PushConfig(Section):
     """Serving folder; none means `serving/reelflow` inside the output folder."""
     latency_ms_max: Annotated[float, Field(gt=0)] = 1_000.0
     """Median latency of one recommendation request that ServingCheck accepts, in milliseconds."""
+    recall_min: Annotated[float, Field(ge=0, le=1)] = 0.95
+    """Share of the 100 best movies that lists must have, which ServingCheck measures where they are
+    searched approximately (`model.approximate_from`)."""
     keep: Annotated[int, Field(ge=1)] = 10
     """Versions to keep in the serving folder; older ones are removed after a push."""
     readers: Literal["owner", "group", "all"] = "owner"

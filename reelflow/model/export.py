@@ -33,6 +33,7 @@ def export(
         info: the content of `model.json`.
         folder: the SavedModel's folder.
     """
+    model.prepare()
     signatures = model.signatures()
     tf.saved_model.save(model, str(folder), signatures=signatures)
     info.write(folder)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from reelflow.model.layers import ranges
+from reelflow.model.rankers import Best
 from reelflow.model.ranking import LOWEST, exact_ranks, mask, top_k
 from reelflow.model.rating import FrozenRatings
 from reelflow.model.terms import Asked
@@ -82,20 +83,25 @@ class FinalOrder(tf.Module):
         """Return predicted likes: stars in standard deviations above the mean of train."""
         return (stars - self._mean) / (self._deviation or 1.0)
 
+    def searched(self, k: tf.Tensor, min_rating: tf.Tensor) -> tf.Tensor:
+        """Return how many movies a list of k is chosen from, a scalar.
+
+        Args:
+            k: number of movies, a scalar.
+            min_rating: least predicted stars, float32 [batch].
+        """
+        count = tf.minimum(tf.maximum(k, self._candidates), self._movies)
+        searched = tf.maximum(count, min(SEARCHED, self._movies))
+        return tf.where(tf.reduce_any(min_rating > LOWEST), searched, count)
+
     def lists(
-        self,
-        asked: Asked,
-        scores: tf.Tensor,
-        weights: Weights,
-        k: tf.Tensor,
-        min_rating: tf.Tensor,
+        self, asked: Asked, found: Best, weights: Weights, k: tf.Tensor, min_rating: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Select the k best movies of each row, in the final order.
 
         Args:
             asked: the requests.
-            scores: retrieval scores, `LOWEST` for movies that may not be in the list, float32
-                [batch, movies and padding].
+            found: as many by retrieval as `searched` says, at least.
             weights: of both stages.
             k: number of movies, a scalar; bounded by the catalogue's size.
             min_rating: least predicted stars, float32 [batch].
@@ -105,10 +111,8 @@ class FinalOrder(tf.Module):
             int32 [batch, k], -1 there; and predicted stars, float32 [batch, k].
         """
         k = tf.clip_by_value(k, 1, self._movies)
-        count = tf.minimum(tf.maximum(k, self._candidates), self._movies)
-        searched = tf.maximum(count, min(SEARCHED, self._movies))
-        count = tf.where(tf.reduce_any(min_rating > LOWEST), searched, count)
-        best, movies = top_k(scores, count, self._block)
+        best, movies = found.scores, found.movies
+        count = tf.shape(best)[1]
         stars = self._stars(asked.users, movies)
         valid = movies >= 0
         head = tf.range(count) < self._candidates
@@ -178,10 +182,8 @@ class FinalOrder(tf.Module):
 
     def _stars(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         """Predict the stars of lists, float32 [batch, k]; of -1 those of an unknown movie."""
-        shape = tf.shape(movies)
         known = tf.where(movies >= 0, movies, self._movies)
-        pairs = tf.repeat(users, shape[1]), tf.reshape(known, [-1])
-        return tf.reshape(self._ratings.stars(*pairs), shape)
+        return self._ratings.stars_of_lists(users, known)
 
 
 def retrieval_ranks(

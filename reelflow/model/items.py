@@ -34,6 +34,9 @@ OPINION: Final = "opinion"
 user rated it above the user's own mean, and less below."""
 FLOOR: Final = 0.05
 """Weight that even the oldest movie of a history has, with a half-life."""
+WIDE: Final = 2
+"""Movies of the catalogue for each one that takes part, up to which weights have a column for
+each."""
 
 
 @dataclass(frozen=True)
@@ -114,77 +117,62 @@ def history_values(asked: Asked, half_life: float, opinion: float) -> tf.Tensor:
     return values * (tf.exp(ages * (-np.log(2.0) / half_life)) + FLOOR)
 
 
-class HistoryTerm(Term):
-    """Scores that are sums over the history: each rated movie adds its value times its weights."""
+class Places(tf.Module):
+    """Places of the movies that take part in a term, and values of histories by place."""
 
-    def __init__(self, name: str, movies: Int32, catalogue: int) -> None:
-        """Make the table of places.
+    def __init__(self, movies: Int32, catalogue: int) -> None:
+        """Make the table.
 
         Args:
-            name: of the term.
             movies: `movie_index` of the movies that take part, ascending, [kept].
             catalogue: number of movies; also the index of padding.
         """
-        super().__init__(name=name)
-        self._kept = len(movies)
-        places = np.full(catalogue + 1, self._kept, np.int32)
-        places[movies] = np.arange(self._kept, dtype=np.int32)
+        super().__init__()
+        self.kept = len(movies)
+        places = np.full(catalogue + 1, self.kept, np.int32)
+        places[movies] = np.arange(self.kept, dtype=np.int32)
         self._places = tf.Variable(places, trainable=False)
 
-    @abstractmethod
-    def values(self, asked: Asked) -> Sequence[tf.Tensor]:
-        """Return values of each rated movie, float32 [n], one for each kind of weights."""
+    def __call__(self, movies: tf.Tensor) -> tf.Tensor:
+        """Return places, int32 of the same shape; `kept` of movies that take no part."""
+        return tf.gather(self._places, movies)
 
-    @abstractmethod
-    def sums(self, histories: Sequence[tf.SparseTensor]) -> tf.Tensor:
-        """Multiply values and weights.
-
-        Args:
-            histories: values of rated movies, float32 [batch, kept + 1], for each kind of weights;
-                the last column is of movies that take no part.
-
-        Returns:
-            Scores of the movies that take part, float32 [batch, kept + 1], the last column 0.
-        """
-
-    @abstractmethod
-    def pairs(self, kind: int, rated: tf.Tensor, scored: tf.Tensor) -> tf.Tensor:
-        """Return weights of rated movies for a scored one.
+    def histories(self, asked: Asked, values: Sequence[tf.Tensor]) -> tf.SparseTensor:
+        """Return values of rated movies by request and place, float32 [batch, kinds * (kept + 1)].
 
         Args:
-            kind: of weights.
-            rated: places of movies, int32 [batch, n].
-            scored: places of movies, int32 [batch].
+            asked: the requests.
+            values: of each rated movie, float32 [n], for each kind of weights.
         """
+        places = self(asked.rated_movies)
+        width = self.kept + 1
+        columns = [places + kind * width for kind in range(len(values))]
+        rows = tf.tile(asked.rated_rows, [len(values)])
+        cells = tf.stack([rows, tf.concat(columns, axis=0)], axis=1)
+        shape = tf.stack([asked.batch, len(values) * width])
+        return tf.SparseTensor(
+            tf.cast(cells, tf.int64), tf.concat(values, axis=0), tf.cast(shape, tf.int64)
+        )
 
-    def scores(self, asked: Asked) -> tf.Tensor:
-        """Sum over all rated movies."""
-        places = tf.gather(self._places, asked.rated_movies)
-        cells = tf.cast(tf.stack([asked.rated_rows, places], axis=1), tf.int64)
-        shape = tf.cast(tf.stack([asked.batch, self._kept + 1]), tf.int64)
-        histories = [tf.SparseTensor(cells, values, shape) for values in self.values(asked)]
-        return tf.gather(self.sums(histories), self._places[:-1], axis=1)
-
-    def shares(self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
-        """Return the terms of the sum; of a movie that is there twice, both together."""
-        places = tf.gather(self._places, asked.rated_movies)
-        cells = asked.rated_rows * (self._kept + 1) + places
-        rows, scored = tf.gather(self._places, rated), tf.gather(self._places, movies)
-        shares = tf.zeros_like(rated, tf.float32)
-        for kind, values in enumerate(self.values(asked)):
-            of_movies = tf.math.unsorted_segment_sum(values, cells, asked.batch * (self._kept + 1))
-            of_movies = tf.reshape(of_movies, [asked.batch, self._kept + 1])
-            shares += tf.gather(of_movies, rows, batch_dims=1) * self.pairs(kind, rows, scored)
-        return shares
+    def of(self, asked: Asked, values: tf.Tensor, rated: tf.Tensor) -> tf.Tensor:
+        """Return the values of movies that requests rated, int32 [batch, n], all times together."""
+        width = self.kept + 1
+        cells = asked.rated_rows * width + self(asked.rated_movies)
+        sums = tf.math.unsorted_segment_sum(values, cells, asked.batch * width)
+        sums = tf.reshape(sums, [asked.batch, width])
+        return tf.gather(sums, self(rated), batch_dims=1)
 
 
-class MatrixTerm(HistoryTerm):
+class MatrixTerm(Term):
     """A sum over the history by weights between all pairs of movies."""
 
     def __init__(
         self, name: str, movies: Int32, weights: Sequence[Float32], catalogue: int
     ) -> None:
         """Make the tables.
+
+        Weights are kept less their mean over the catalogue, so that scores come out centred. In a
+        catalogue of few others than the movies that take part they have a column for each movie.
 
         Args:
             name: of the term.
@@ -193,21 +181,83 @@ class MatrixTerm(HistoryTerm):
                 (column), [kept, kept].
             catalogue: number of movies; also the index of padding.
         """
-        super().__init__(name, movies, catalogue)
-        # One more row and column of zeros, of the movies that take no part.
-        self._weights = [
-            tf.Variable(np.pad(one, [(0, 1), (0, 1)]), trainable=False) for one in weights
-        ]
+        super().__init__(name=name)
+        self._places = Places(movies, catalogue)
+        self._catalogue = catalogue
+        self.wide = catalogue <= WIDE * len(movies)
+        """True if centred scores are of the whole catalogue; False: of `movies` alone."""
+        self.movies = movies
+        """`movie_index` of the movies that take part, ascending, int32 [kept]."""
+        columns = catalogue if self.wide else len(movies)
+        # Zeros are of movies that take no part; the last column has the mean.
+        table = np.zeros([len(weights), len(movies) + 1, columns + 1], np.float32)
+        for kind, one in zip(table, weights, strict=True):
+            means = one.sum(axis=1, keepdims=True, dtype=np.float64) / catalogue
+            kind[:-1, movies if self.wide else slice(len(movies))] = one
+            kind[:-1, :-1] -= means
+            kind[:-1, -1:] = means
+        self._weights = tf.Variable(np.concatenate(table), trainable=False)
 
-    def sums(self, histories: Sequence[tf.SparseTensor]) -> tf.Tensor:
-        """Multiply with each matrix."""
-        pairs = zip(histories, self._weights, strict=True)
-        return tf.add_n([tf.sparse.sparse_dense_matmul(one, weights) for one, weights in pairs])
+    @abstractmethod
+    def values(self, asked: Asked) -> Sequence[tf.Tensor]:
+        """Return values of each rated movie, float32 [n], one for each kind of weights."""
 
-    def pairs(self, kind: int, rated: tf.Tensor, scored: tf.Tensor) -> tf.Tensor:
-        """Look the weights up."""
-        scored = tf.broadcast_to(scored[:, None], tf.shape(rated))
-        return tf.gather_nd(self._weights[kind], tf.stack([rated, scored], axis=2))
+    def centred(self, asked: Asked) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Sum over all rated movies.
+
+        Returns:
+            Scores less their mean over the catalogue, float32 [batch, movies or kept], the mean and
+            the variance over the catalogue, float32 [batch, 1].
+        """
+        histories = self._places.histories(asked, self.values(asked))
+        sums = tf.sparse.sparse_dense_matmul(histories, self._weights)
+        scores, mean = sums[:, :-1], sums[:, -1:]
+        squares = tf.linalg.matvec(scores[:, None, :], scores)
+        others = self._catalogue - self._weights.shape[1] + 1
+        return scores, mean, (squares + others * tf.square(mean)) / self._catalogue
+
+    def scores(self, asked: Asked) -> tf.Tensor:
+        """Put mean and differences together; movies that take no part have 0."""
+        scores, mean, _ = self.centred(asked)
+        if self.wide:
+            return scores + mean
+        scores = tf.pad(scores + mean, [[0, 0], [0, 1]])
+        return tf.gather(scores, self._places(tf.range(self._catalogue)), axis=1)
+
+    def at(self, sums: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        """Select single movies' columns of what has the shape of centred scores, float32 [pairs].
+
+        Args:
+            sums: float32 [batch, movies or kept].
+            rows: int32 [pairs].
+            movies: `movie_index`, int32 [pairs]; those that have no column get 0.
+        """
+        if not self.wide:
+            sums, movies = tf.pad(sums, [[0, 0], [0, 1]]), self._places(movies)
+        return tf.gather_nd(sums, tf.stack([rows, movies], axis=1))
+
+    def shares(
+        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the terms of the sum, as `ProjectedTerm.shares`; of a movie twice both together.
+
+        Args:
+            asked: the requests.
+            rated: as there.
+            rows: as there.
+            movies: `movie_index` of the scored movies, int32 [pairs].
+        """
+        width, shares = self._places.kept + 1, tf.zeros([])
+        weighed, scored = tf.gather(self._places(rated), rows), self._places(movies)[:, None]
+        takes_part = (weighed < self._places.kept) & (scored < self._places.kept)
+        columns = tf.broadcast_to(movies[:, None] if self.wide else scored, tf.shape(weighed))
+        table = self._weights.value()
+        for kind, values in enumerate(self.values(asked)):
+            of_movies = tf.gather(self._places.of(asked, values, rated), rows)
+            cells = tf.stack([weighed + kind * width, columns], axis=2)
+            weights = tf.gather_nd(table, cells) + tf.gather(table[:, -1], cells[:, :, 0])
+            shares += of_movies * weights
+        return tf.where(takes_part, shares, 0.0)
 
 
 class LinearItems(MatrixTerm):

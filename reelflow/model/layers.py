@@ -32,6 +32,15 @@ def ranges(starts: tf.Tensor, ends: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.cumsum(steps)[:-1], positions
 
 
+def rows_of(table: tf.Variable, indices: tf.Tensor) -> tf.Tensor:
+    """Select rows of a table that others read as a whole.
+
+    Once TensorFlow has gathered from a variable, it copies the variable whenever it is read as a
+    whole, for fear of updates in between; a frozen table has none, and is read before it gathers.
+    """
+    return tf.gather(table.value(), indices)
+
+
 class Bags(tf.Module):
     """Bags of members by owner: the movies that each user rated, or the users of each movie.
 

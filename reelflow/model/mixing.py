@@ -32,12 +32,12 @@ from reelflow.model.final_order import Weights
 from reelflow.model.items import HALF_LIFE, ItemLearner
 from reelflow.model.mix_search import Block, MixSearch, Ranks, choose_mix, is_as_good, ranking_gains
 from reelflow.model.neighbours import NeighbourLearner
-from reelflow.model.rankers import Towers
 from reelflow.model.signatures import Mixture, ServingModel
 from reelflow.model.spectral import SpectralLearner
 from reelflow.model.tasks import JointModel
 from reelflow.model.terms import Asked, Learner, Settings, Term
 from reelflow.model.timelines import sample_rows
+from reelflow.model.tower_term import Towers
 from reelflow.saved_model.files import ChosenMix, ChosenWeight, MixTrial, WeightTrial
 
 LEARNERS: Final[Mapping[str, type[Learner]]] = {

@@ -4,19 +4,43 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from reelflow.base.columns import TOWERS
-from reelflow.model.ranking import LOWEST, block_size, standardised
+from reelflow.encoding.encoded import Float32, Int32
+from reelflow.model.inverted_file import InvertedFile
+from reelflow.model.items import MatrixTerm
+from reelflow.model.layers import rows_of
+from reelflow.model.ranking import FLAT, LOWEST, block_size, mask, top_k
 from reelflow.model.rating import FrozenRatings
 from reelflow.model.tasks import JointModel
-from reelflow.model.terms import Asked, Term
+from reelflow.model.terms import Asked, ProjectedTerm, Term
+from reelflow.model.tower_term import Towers
+
+Floats = npt.NDArray[np.float64]
+BLOCK = 1 << 16
+"""Movies whose moments are computed at a time."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best movies of each request by retrieval, best first."""
+
+    scores: tf.Tensor
+    """float32 [batch, count], `LOWEST` where none is left."""
+    movies: tf.Tensor
+    """`movie_index`, int32 [batch, count], -1 where none is left."""
 
 
 class Ranker(tf.Module):
     """Retrieval scores of the whole catalogue, in vocabulary order."""
 
+    movies: int
+    """Size of the catalogue."""
     history_length: int
     """Number of last movies that `Asked.recent` has; 0 if scores depend on none."""
     uses_histories: bool
@@ -28,19 +52,49 @@ class Ranker(tf.Module):
     def scores(self, asked: Asked) -> tf.Tensor:
         """Score every movie, float32 [batch, movies and padding]; padding has the lowest score."""
 
+    def make_index(self, asked: Asked, probed: int) -> None:
+        """Let lists be searched in an inverted file; a ranker that has none stays exact.
+
+        Args:
+            asked: some requests, whose queries tell what counts how much in scores.
+            probed: buckets that are looked into.
+        """
+
+    def best(self, asked: Asked, left_out: tf.Tensor, allowed: tf.Tensor, count: tf.Tensor) -> Best:
+        """Return the best movies that may be in a list.
+
+        Args:
+            asked: the requests.
+            left_out: coordinates (request, movie) of movies that may not be, int32 [n, 2].
+            allowed: movies that may be, bool [batch or 1, movies or 1].
+            count: of movies of each request, a scalar.
+        """
+        scores = mask(self.scores(asked), left_out)
+        # Most requests allow everything, which needs no look at each movie.
+        scores = tf.cond(
+            tf.reduce_all(allowed), lambda: scores, lambda: self._only(allowed, scores)
+        )
+        return Best(*top_k(scores, count, self.block))
+
+    def _only(self, allowed: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+        every = tf.broadcast_to(allowed, [tf.shape(allowed)[0], self.movies])
+        padding = tf.shape(scores)[1] - self.movies
+        return tf.where(tf.pad(every, [[0, 0], [0, padding]]), scores, LOWEST)
+
     @abstractmethod
     def explained(
-        self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor
+        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return what rated movies add to the scores of others, and these scores.
 
         Args:
-            asked: one request for each pair of a user and a scored movie.
+            asked: the requests.
             rated: `movie_index` of rated movies, int32 [batch, n], each once a row, padded.
-            movies: `movie_index` of the scored movies, known ones, int32 [batch].
+            rows: the request of each scored movie, int32 [pairs].
+            movies: `movie_index` of the scored movies, known ones, int32 [pairs].
 
         Returns:
-            Shares, float32 [batch, n], in the scale of `scores`; and scores, float32 [batch].
+            Shares, float32 [pairs, n], in the scale of `scores`; and scores, float32 [pairs].
         """
 
     @property
@@ -49,52 +103,17 @@ class Ranker(tf.Module):
         """Movie embeddings whose cosine is similarity, float32 [movies, size]."""
 
 
-class Towers(Term):
-    """Score by the trained towers: the product of query and candidate embedding.
+@dataclass(frozen=True)
+class _State:
+    """What all movies of a request are scored by, computed once."""
 
-    Whom the query tower knows nothing of gets popularity in its place.
-    """
-
-    def __init__(self, joint: JointModel) -> None:
-        """Freeze the towers."""
-        super().__init__(name=TOWERS)
-        # Log popularity is one more column, selected by the queries of users without history.
-        popular = tf.math.log(joint.popularity)
-        columns = tf.concat([joint.candidate_tower.served(), popular[:, None]], axis=1)
-        self._candidates = tf.Variable(columns, trainable=False)
-        joint.query_tower.freeze()
-        self._query_tower = joint.query_tower
-        self.history_length = joint.query_tower.history_length
-        self.uses_histories = joint.query_tower.uses_histories
-
-    def scores(self, asked: Asked) -> tf.Tensor:
-        """Multiply queries and candidates."""
-        bag = None
-        if self._query_tower.uses_bag:
-            rated = asked.rated_rows, asked.rated_movies
-            bag = self._query_tower.sums_at(*rated, asked.batch)
-        queries = self._query_tower(asked.users, asked.recent, bag)
-        blind = self._blind(asked)
-        queries = tf.where(blind[:, None], 0.0, queries)
-        queries = tf.concat([queries, tf.cast(blind, tf.float32)[:, None]], axis=1)
-        return tf.matmul(queries, self._candidates, transpose_b=True)
-
-    def shares(self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
-        """Split the scores as `QueryTower.shares` and `QueryTower.bag_shares` do."""
-        candidates = tf.gather(self._candidates, movies)[:, :-1]
-        split, _ = self._query_tower.shares(asked.users, asked.recent, candidates)
-        split = tf.where(self._blind(asked)[:, None], 0.0, split)
-        same = tf.cast(rated[:, :, None] == asked.recent.movies[:, None, :], tf.float32)
-        towers = tf.einsum("bnh,bh->bn", same, split)
-        ones = tf.ones_like(asked.rated_rows, tf.float32)
-        counts = tf.math.unsorted_segment_sum(ones, asked.rated_rows, asked.batch)
-        return towers + self._query_tower.bag_shares(rated, counts, candidates)
-
-    def _blind(self, asked: Asked) -> tf.Tensor:
-        """Return True where the query tower knows nothing, bool [batch]."""
-        if not self._query_tower.uses_histories:
-            return ~asked.is_known
-        return ~asked.is_known & ~asked.has_rated
+    queries: tf.Tensor
+    """For the ranker's table, float32 [batch, size]."""
+    sums: list[tf.Tensor]
+    """For each matrix term, what it adds to the scores of the movies that it knows, float32 [batch,
+    movies or kept]."""
+    scales: dict[str, tf.Tensor]
+    """By what each term's scores are multiplied, its weight included, float32 [batch, 1]."""
 
 
 class MixRanker(Ranker):
@@ -102,10 +121,17 @@ class MixRanker(Ranker):
 
     z is the standard score over the catalogue, query by query, so that one mixture suits all users.
     Who has rated nothing gets the towers alone, or without them what is popular.
+
+    Moments over the catalogue come from the queries alone: of factors F less their means, the
+    variance of q . F is |q R|² with R R' = F'F / movies. So the terms that are products with
+    factors are one product, with one table, of queries that are scaled and put side by side.
     """
 
     def __init__(
-        self, joint: JointModel, terms: Mapping[str, Term], weights: Mapping[str, float]
+        self,
+        joint: JointModel,
+        terms: Mapping[str, Term],
+        weights: Mapping[str, float],
     ) -> None:
         """Keep the terms that weigh.
 
@@ -116,49 +142,184 @@ class MixRanker(Ranker):
         """
         super().__init__()
         self._weights = {name: weight for name, weight in weights.items() if weight}
-        self._terms = {
-            name: Towers(joint) if name == TOWERS else terms[name] for name in self._weights
-        }
+        terms = {name: Towers(joint) if name == TOWERS else terms[name] for name in self._weights}
+        self._projected = {n: one for n, one in terms.items() if isinstance(one, ProjectedTerm)}
+        self._matrices = {n: one for n, one in terms.items() if isinstance(one, MatrixTerm)}
         self._directions = joint.candidate_tower.served()[:, :-1]
-        self._popularity = tf.Variable(tf.math.log(joint.popularity), trainable=False)
-        movies = self._popularity.shape[0]
+        popular = np.log(joint.popularity.numpy().astype(np.float64))
+        movies = len(popular)
         self.block = block_size(movies)
-        self._padding = -movies % self.block
-        self._padding_movie = movies
-        self.history_length = max((term.history_length for term in self._terms.values()), default=0)
-        self.uses_histories = any(term.uses_histories for term in self._terms.values())
+        tables = {name: one.factors.numpy() for name, one in self._projected.items()}
+        sizes = [one.shape[1] for one in tables.values()]
+        # Beside the factors: popularity in place of towers, what movies get from matrices that they
+        # have no part in, and padding.
+        table = np.zeros([movies + -movies % self.block, sum(sizes) + 3], np.float32)
+        self._means, self._roots = {}, {}
+        for (name, one), first in zip(tables.items(), np.cumsum([0, *sizes]), strict=False):
+            mean = one.mean(axis=0, dtype=np.float64)
+            centred = table[:movies, first : first + one.shape[1]]
+            centred[:] = one - mean
+            self._means[name] = tf.Variable(mean, dtype=tf.float32, trainable=False)
+            self._roots[name] = tf.Variable(_root(centred), dtype=tf.float32, trainable=False)
+        deviation = popular.std()
+        flat = deviation <= FLAT * abs(popular).max()
+        table[:movies, -3] = (popular - popular.mean()) / (1.0 if flat else deviation)
+        table[:movies, -2] = 1.0
+        table[movies:, -1] = 1.0
+        self._table = tf.Variable(table, trainable=False)
+        self._index: InvertedFile | None = None
+        self.movies = movies
+        self.history_length = max((term.history_length for term in terms.values()), default=0)
+        self.uses_histories = any(term.uses_histories for term in terms.values())
 
-    def parts(self, asked: Asked) -> dict[str, tf.Tensor]:
-        """Return each term's standardised scores by its name, float32 [batch, movies] each."""
-        return {name: standardised(term.scores(asked))[0] for name, term in self._terms.items()}
+    def make_index(self, asked: Asked, probed: int) -> None:
+        """Make the index.
+
+        Movies that have a part in matrices are not in it: their scores are no product.
+        """
+        kept = [term.movies for term in self._matrices.values()]
+        self._kept = np.unique(np.concatenate([*kept, np.zeros(0, np.int32)])).astype(np.int32)
+        places = np.full(self.movies, -1, np.int32)
+        places[self._kept] = np.arange(len(self._kept), dtype=np.int32)
+        self._kept_places = tf.Variable(places, trainable=False)
+        table = self._table.numpy()[: self.movies]
+        self._kept_table = tf.Variable(table[self._kept], trainable=False)
+        others = np.flatnonzero(places < 0).astype(np.int32)
+        # Without the columns that are the same for all of them.
+        queries = self._state(asked).queries[:, :-2].numpy()
+        vectors, scale = table[others, :-2], np.sqrt(np.square(queries).mean(axis=0))
+        self._index = InvertedFile(vectors, others, self.movies, probed, scale)
 
     def scores(self, asked: Asked) -> tf.Tensor:
         """Add up the standardised scores of the terms."""
-        scores = self._mixed(asked, self.parts(asked))
-        return tf.pad(scores, [[0, 0], [0, self._padding]], constant_values=LOWEST)
+        state = self._state(asked)
+        scores = tf.matmul(state.queries, self._table, transpose_b=True)
+        for term, sums in zip(self._matrices.values(), state.sums, strict=True):
+            if term.wide:
+                padding = self._table.shape[0] - self.movies
+                scores += tf.pad(sums, [[0, 0], [0, padding]]) if padding else sums
+            else:
+                scores = _add(scores, term.movies, sums)
+        return scores
+
+    def best(self, asked: Asked, left_out: tf.Tensor, allowed: tf.Tensor, count: tf.Tensor) -> Best:
+        """Return the best movies; with an index the best that it finds.
+
+        Exact all the same where `allowed` has a cell for each movie, for who gets what is popular,
+        where too many movies are asked for, and where the index finds too few.
+        """
+        exact = super().best
+        if self._index is None:
+            return exact(asked, left_out, allowed, count)
+
+        @tf.function(autograph=False, experimental_attributes={"_noinline": True})
+        def search_all() -> tuple[tf.Tensor, tf.Tensor]:
+            found = exact(asked, left_out, allowed, count)
+            return found.scores, found.movies
+
+        def search() -> tuple[tf.Tensor, tf.Tensor]:
+            scores, movies = self._found(asked, left_out, count)
+            return tf.cond(tf.reduce_all(movies >= 0), lambda: (scores, movies), search_all)
+
+        few = (count <= self._index.most) & (tf.size(allowed) == 1) & tf.reduce_all(allowed)
+        few &= ~tf.reduce_any(asked.by_popularity)
+        return Best(*tf.cond(few, search, search_all))
+
+    def _found(
+        self, asked: Asked, left_out: tf.Tensor, count: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the best of the movies of the index and of those of matrices, which are all tried.
+
+        Returns:
+            Scores and movies, [batch, count].
+        """
+        assert self._index is not None
+        state = self._state(asked)
+        found, ids = self._index(state.queries[:, :-2], left_out)
+        kept = tf.matmul(state.queries, self._kept_table, transpose_b=True)
+        for term, sums in zip(self._matrices.values(), state.sums, strict=True):
+            kept = _add(kept, np.searchsorted(self._kept, term.movies).astype(np.int32), sums)
+        places = tf.gather(self._kept_places, left_out[:, 1])
+        inside = tf.where(places >= 0)[:, 0]
+        kept = mask(kept, tf.gather(tf.stack([left_out[:, 0], places], axis=1), inside))
+        # Left out stays left out.
+        found = tf.where(found > LOWEST, found + state.queries[:, -2:-1], LOWEST)
+        scores = tf.concat([found, kept], axis=1)
+        movies = tf.concat([ids, tf.tile(self._kept[None], [asked.batch, 1])], axis=1)
+        best, at = tf.math.top_k(scores, count)
+        movies = tf.gather(movies, at, axis=1, batch_dims=1)
+        return best, tf.where(best > LOWEST, movies, -1)
 
     def explained(
-        self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor
+        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Add up the terms' shares, each divided by the deviation of the term's scores."""
-        parts, shares = {}, tf.zeros_like(rated, tf.float32)
-        for name, term in self._terms.items():
-            parts[name], per_unit = standardised(term.scores(asked))
-            shares += self._weights[name] * per_unit * term.shares(asked, rated, movies)
-        scores = tf.gather(self._mixed(asked, parts), movies, axis=1, batch_dims=1)
-        return tf.where(rated == self._padding_movie, 0.0, shares), scores
+        state = self._state(asked)
+        factors = rows_of(self._table, movies)
+        scores = tf.reduce_sum(tf.gather(state.queries, rows) * factors, axis=1)
+        shares, first = tf.zeros([]), 0
+        for name, projected in self._projected.items():
+            size = self._means[name].shape[0]
+            own = factors[:, first : first + size] + self._means[name]
+            first += size
+            scale = tf.gather(state.scales[name], rows)
+            shares += scale * projected.shares(asked, rated, rows, own)
+        for (name, term), sums in zip(self._matrices.items(), state.sums, strict=True):
+            scores += term.at(sums, rows, movies)
+            scale = tf.gather(state.scales[name], rows)
+            shares += scale * term.shares(asked, rated, rows, movies)
+        return tf.where(tf.gather(rated, rows) == self.movies, 0.0, shares), scores
 
-    def _mixed(self, asked: Asked, parts: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        mixed = tf.add_n([self._weights[name] * part for name, part in parts.items()])
-        if list(parts) == [TOWERS]:
-            return mixed
-        popular, _ = standardised(self._popularity[None, :])
-        return tf.where(asked.has_rated[:, None], mixed, parts.get(TOWERS, popular))
+    def _state(self, asked: Asked) -> _State:
+        rated = tf.cast(asked.has_rated, tf.float32)[:, None]
+        queries, sums, scales = [], [], {}
+        offset = tf.zeros_like(rated)
+        for name, projected in self._projected.items():
+            query = projected.queries(asked)
+            mean = tf.linalg.matvec(query, self._means[name])
+            squares = tf.reduce_sum(tf.square(tf.matmul(query, self._roots[name])), axis=1)
+            # Without ratings the towers alone count.
+            weight = self._weights[name] * rated
+            if name == TOWERS:
+                weight = 1.0 + (self._weights[name] - 1.0) * rated
+            scales[name] = weight * _per_unit(mean[:, None], squares[:, None])
+            queries.append(scales[name] * query)
+        for name, term in self._matrices.items():
+            centred, mean, variance = term.centred(asked)
+            scales[name] = self._weights[name] * rated * _per_unit(mean, variance)
+            offset -= 0.0 if term.wide else scales[name] * mean
+            sums.append(scales[name] * (centred if term.wide else centred + mean))
+        popular = tf.zeros_like(rated) if TOWERS in self._projected else 1.0 - rated
+        queries += [popular, offset, tf.fill(tf.shape(rated), LOWEST)]
+        return _State(tf.concat(queries, axis=1), sums, scales)
 
     @property
     def directions(self) -> tf.Tensor:
         """Candidate embeddings without their bias."""
         return self._directions
+
+
+def _add(scores: tf.Tensor, columns: Int32, sums: tf.Tensor) -> tf.Tensor:
+    """Add sums, float32 [batch, n], to some columns of scores."""
+    rows, cells = tf.meshgrid(tf.range(tf.shape(sums)[0]), columns, indexing="ij")
+    return tf.tensor_scatter_nd_add(scores, tf.stack([rows, cells], axis=2), sums)
+
+
+def _root(centred: Float32) -> Floats:
+    """Return R with R R' = F'F / movies of factors less their means, float64 [size, size]."""
+    square = np.zeros([centred.shape[1]] * 2)
+    for first in range(0, len(centred), BLOCK):
+        rows = centred[first : first + BLOCK].astype(np.float64)
+        square += rows.T @ rows
+    values, vectors = np.linalg.eigh(square / len(centred))
+    root: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
+    return root
+
+
+def _per_unit(mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
+    """Return 1 / deviation of scores; 0 where they are all the same but for rounding."""
+    deviation = tf.sqrt(variance)
+    return tf.where(deviation > FLAT * tf.abs(mean), 1.0 / deviation, 0.0)
 
 
 class RatingRanker(Ranker):
@@ -172,6 +333,7 @@ class RatingRanker(Ranker):
         super().__init__()
         self._ratings = ratings
         self._popularity = tf.Variable(tf.math.log(joint.popularity), trainable=False)
+        self.movies = self._popularity.shape[0]
 
     def scores(self, asked: Asked) -> tf.Tensor:
         """Rate every movie; users that train does not have get popularity."""
@@ -179,11 +341,11 @@ class RatingRanker(Ranker):
         return tf.where(asked.is_known[:, None], rated, self._popularity)
 
     def explained(
-        self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor
+        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return zeros, as no movie of the history contributes, and the scores."""
-        scores = tf.gather(self.scores(asked), movies, axis=1, batch_dims=1)
-        return tf.zeros_like(rated, tf.float32), scores
+        scores = tf.gather_nd(self.scores(asked), tf.stack([rows, movies], axis=1))
+        return tf.zeros_like(tf.gather(rated, rows), tf.float32), scores
 
     @property
     def directions(self) -> tf.Tensor:

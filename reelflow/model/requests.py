@@ -93,6 +93,10 @@ class Knowledge(tf.Module):
         counts = tf.math.unsorted_segment_sum(tf.ones_like(rows), rows, batch)
         return (counts > 0) | tf.reduce_any(named < self.movie_count, axis=1)
 
+    def has_timeline(self, users: tf.Tensor) -> tf.Tensor:
+        """Return True where ratings alone give an answer, bool [batch]."""
+        return (self.timelines.counts(users) > 0) & self._uses_histories
+
     def well_rated(
         self, users: tf.Tensor, named: tf.Tensor, stars: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -140,13 +144,21 @@ class Knowledge(tf.Module):
         return tf.tile(movies, [rows // tf.maximum(tf.shape(movies)[0], 1), 1])
 
     def seen(self, users: tf.Tensor, named: tf.Tensor, hide: tf.Tensor) -> tf.Tensor:
-        """Return True for movies that users have rated or requests name, bool [batch, movies]."""
-        cells = tf.concat([self.timelines.seen(users, hide), self.cells(named)], axis=0)
-        return self._table(cells, tf.size(users))
+        """Return coordinates (row, movie) of what users have rated or requests name, int32 [n, 2].
 
-    def marked(self, movies: tf.Tensor) -> tf.Tensor:
-        """Return True for the known movies of each row of indices, bool [batch, movies]."""
-        return self._table(self.cells(movies), tf.shape(movies)[0])
+        In any order; some may be there twice.
+        """
+        return tf.concat([self.timelines.seen(users, hide), self.cells(named)], axis=0)
+
+    def seen_table(self, users: tf.Tensor, named: tf.Tensor, hide: tf.Tensor) -> tf.Tensor:
+        """Return True for what users have rated or requests name, bool [batch, movies]."""
+        return self._table(self.seen(users, named, hide), tf.size(users))
+
+    def among(self, movies: tf.Tensor, cells: tf.Tensor) -> tf.Tensor:
+        """Return which movies, -1 for none, int32 [batch, n], are among coordinates, bool."""
+        table = self._table(cells, tf.shape(movies)[0])
+        found = tf.gather(table, tf.maximum(movies, 0), axis=1, batch_dims=1)
+        return found & (movies >= 0)
 
     def _table(self, cells: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         empty = tf.zeros([rows, self.movie_count], tf.bool)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,9 +13,12 @@ from reelflow.base import columns as f
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.final_order import FinalOrder
+from reelflow.model.layers import rows_of
 from reelflow.model.rankers import MixRanker, Ranker, RatingRanker
 from reelflow.model.ranking import LOWEST, mask, top_k
+from reelflow.model.ready_lists import LENGTH, Columns, ReadyLists, Request
 from reelflow.model.requests import Knowledge
+from reelflow.model.signing import Outputs, each, runs, select, signed
 from reelflow.model.tasks import JointModel
 from reelflow.model.terms import Asked, Term
 from reelflow.saved_model.contract import (
@@ -31,13 +33,12 @@ from reelflow.saved_model.contract import (
     RATE,
     RECOMMEND,
     SCORE_ALL,
-    SIGNATURES,
     SIMILAR,
     TIMELINE,
 )
 
-Outputs = dict[str, tf.Tensor]
-
+SAMPLE: Final = 256
+"""Users whose queries an index is made for."""
 REASONS: Final = 20
 """Movies that `explain` names, at most."""
 
@@ -97,6 +98,8 @@ class ServingModel(tf.Module):
             self._movie_count,
             self.ranker.block,
         )
+        self.ready_lists: ReadyLists | None = None
+        self._config = config
         # Public: the report draws its map of movies from this variable of the SavedModel.
         self.directions = _constant(tf.math.l2_normalize(self.ranker.directions, axis=1))
 
@@ -114,7 +117,7 @@ class ServingModel(tf.Module):
             EXPLAIN: self.explain,
             TIMELINE: self.timeline,
         }
-        return {name: _signed(name, function) for name, function in functions.items()}
+        return {name: signed(name, function) for name, function in functions.items()}
 
     def recommend(
         self,
@@ -148,27 +151,74 @@ class ServingModel(tf.Module):
                 the catalogue.
             as_judged: True hides the test ratings, bool [batch] or a scalar.
         """
-        users = self._knowledge.users(user_id)
-        keep, hide = _each(include_seen, users), _each(as_judged, users)
-        asked, named = self._knowledge.asked(users, history, stars, hide)
-        seen = self._knowledge.seen(users, named, hide)
-        scores = self.ranker.scores(asked)
-        left_out = seen & ~keep[:, None]
-        left_out |= self._knowledge.marked(self._knowledge.rows_of(exclusions, tf.size(users)))
-        left_out |= ~allowed
-        left_out = tf.pad(left_out, [[0, 0], [0, tf.shape(scores)[1] - self._movie_count]])
-        scores = tf.where(left_out, LOWEST, scores)
-        weights = self.final.weights(_each(order, users), asked)
-        least = _each(min_rating, users)
-        best, movies, rating = self.final.lists(asked, scores, weights, tf.reduce_max(k), least)
-        flags = tf.gather(seen, tf.maximum(movies, 0), axis=1, batch_dims=1)
+        users, k = self._knowledge.users(user_id), tf.reduce_max(k)
+        request = Request(
+            history, stars, exclusions, order, min_rating, include_seen, allowed, as_judged
+        )
+
+        # A function of its own, which is passed by as one step where it is not needed.
+        @tf.function(autograph=False, experimental_attributes={"_noinline": True})
+        def compute() -> tuple[tf.Tensor, ...]:
+            return self._lists(users, k, request)
+
+        if (ready := self.ready_lists) is None:
+            columns = self._lists(users, k, request)
+        else:
+            known = request.says_nothing_new() & ready.hold(k)
+            columns = tf.cond(known, lambda: self._ready(ready, users, k), compute)
+        best, movies, rating, seen, source = columns
         return {
             **self._named(movies),
             f.SCORE: best,
             f.RATING: rating,
-            f.SEEN: flags & (movies >= 0),
-            f.SOURCE: self._source(asked),
+            f.SEEN: seen,
+            f.SOURCE: source,
         }
+
+    def _lists(self, users: tf.Tensor, k: tf.Tensor, request: Request) -> tuple[tf.Tensor, ...]:
+        """Compute the lists of `recommend`: scores, movies, stars, seen, and sources."""
+        keep, hide = each(request.include_seen, users), each(request.as_judged, users)
+        exclusions = self._knowledge.rows_of(request.exclusions, tf.size(users))
+        asked, named = self._knowledge.asked(users, request.history, request.stars, hide)
+        seen = self._knowledge.seen(users, named, hide)
+        excluded = self._knowledge.cells(exclusions)
+        hidden = tf.gather(seen, tf.where(~tf.gather(keep, seen[:, 0]))[:, 0])
+        weights = self.final.weights(each(request.order, users), asked)
+        least = each(request.min_rating, users)
+        left_out = tf.concat([hidden, excluded], axis=0)
+        found = self.ranker.best(asked, left_out, request.allowed, self.final.searched(k, least))
+        best, movies, rating = self.final.lists(asked, found, weights, k, least)
+        # Most requests want nothing that was seen.
+        flags = tf.cond(
+            tf.reduce_any(keep),
+            lambda: self._knowledge.among(movies, seen),
+            lambda: tf.zeros_like(movies, tf.bool),
+        )
+        return best, movies, rating, flags, self._source(asked.is_known, asked.has_rated)
+
+    def _ready(self, ready: ReadyLists, users: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Return what `_lists` would where requests say nothing new."""
+        best, movies, rating = ready(users, k)
+        source = self._source(users < self._user_count, self._knowledge.has_timeline(users))
+        return best, movies, rating, tf.zeros_like(movies, tf.bool), source
+
+    def prepare(self) -> None:
+        """Make what is made once, for serving: index and ready lists, as the sizes ask for them."""
+        config, users = self._config, self._knowledge.timelines.count
+        if config.approximate_from is not None and self._movie_count >= config.approximate_from:
+            some = tf.cast(tf.linspace(0, self._user_count - 1, SAMPLE), tf.int32)
+            hide, usual = tf.zeros_like(some, tf.bool), Request.usual()
+            asked, _ = self._knowledge.asked(some, usual.history, usual.stars, hide)
+            self.ranker.make_index(asked, config.probed_buckets)
+        if users > config.ready_lists:
+            return
+        request = Request.usual()
+
+        def compute(batch: tf.Tensor) -> Columns:
+            best, movies, rating, *_ = self._lists(batch, tf.constant(LENGTH), request)
+            return best, movies, rating
+
+        self.ready_lists = ReadyLists(compute, users, self._movie_count, config.candidates)
 
     def as_judged(self, users: tf.Tensor) -> tuple[Asked, tf.Tensor]:
         """Return what may be known of users where a model is judged, and what they have seen.
@@ -186,7 +236,8 @@ class ServingModel(tf.Module):
     ) -> tuple[Asked, tf.Tensor]:
         hide = tf.ones_like(users, tf.bool)
         asked, named = self._knowledge.asked(users, history, stars, hide)
-        return asked, tf.cast(tf.where(self._knowledge.seen(users, named, hide)), tf.int32)
+        seen = self._knowledge.seen_table(users, named, hide)
+        return asked, tf.cast(tf.where(seen), tf.int32)
 
     def rate(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> Outputs:
         """Return predicted stars of pairs of ids, string [batch]; unknown ids count as average."""
@@ -201,7 +252,7 @@ class ServingModel(tf.Module):
         """Return the k nearest movies by cosine of their embeddings, without the movie itself."""
         movies = self._knowledge.movies(movie_id)
         known = movies < self._movie_count
-        directions = tf.gather(self.directions, tf.where(known, movies, 0))
+        directions = rows_of(self.directions, tf.where(known, movies, 0))
         cosines = tf.matmul(directions, self.directions, transpose_b=True)
         cosines = tf.where(known[:, None], cosines, LOWEST)
         scores = mask(cosines, self._knowledge.cells(movies[:, None]))
@@ -236,9 +287,9 @@ class ServingModel(tf.Module):
         queries, rows = tf.unique(tf.where(alike, users, batch))
         first = tf.math.unsorted_segment_min(batch, rows, tf.size(queries))
         one = tf.gather(users, first)
-        asked, seen = self._judged(one, _rows(history, first), _rows(stars, first))
+        asked, seen = self._judged(one, select(history, first), select(stars, first))
         scores = self.ranker.scores(asked)
-        weights = self.final.weights(tf.gather(_each(order, users), first), asked)
+        weights = self.final.weights(tf.gather(each(order, users), first), asked)
         known = movies < self._movie_count
         targets = tf.where(known, movies, 0)
         raw, unseen = self.final.ranks(asked, scores, weights, seen, rows, targets)
@@ -257,12 +308,12 @@ class ServingModel(tf.Module):
         The first stage alone, unmasked: `recommend` puts its best into the final order.
         """
         users = self._knowledge.users(user_id)
-        hide = _each(as_judged, users)
+        hide = each(as_judged, users)
         asked, named = self._knowledge.asked(users, history, stars, hide)
         return {
             f.SCORE: self.ranker.scores(asked)[:, : self._movie_count],
-            f.SEEN: self._knowledge.seen(users, named, hide),
-            f.SOURCE: self._source(asked),
+            f.SEEN: self._knowledge.seen_table(users, named, hide),
+            f.SOURCE: self._source(asked.is_known, asked.has_rated),
         }
 
     def explain(
@@ -273,27 +324,34 @@ class ServingModel(tf.Module):
         Only movies that the user rated at or above the user's own mean are named, and those of
         `history` without a worse opinion; `rest` is the remainder of the final score. Behind dense
         layers a movie's weight is by how much the score falls without it. Unknown movies, and
-        scores by popularity, have no contributions.
+        scores by popularity, have no contributions. Rows of the same user with the same history
+        should be neighbours, as what is known of each is computed once.
 
         Returns:
             Ids and titles, string [batch, n], weights and the user's stars, NaN where not known,
             float32 [batch, n], with n up to `REASONS`; and `rest`, float32 [batch].
         """
+        rows = runs(user_id, history, stars)
+        count = tf.reduce_max(tf.concat([rows, [-1]], axis=0)) + 1
+        first = tf.math.unsorted_segment_min(tf.range(tf.size(rows)), rows, count)
         users, movies = self._knowledge.users(user_id), self._knowledge.movies(movie_id)
-        hide = tf.zeros_like(users, tf.bool)
-        asked, named = self._knowledge.asked(users, history, stars, hide)
+        one, stars = tf.gather(users, first), select(stars, first)
+        hide = tf.zeros_like(one, tf.bool)
+        asked, named = self._knowledge.asked(one, select(history, first), stars, hide)
         known = movies < self._movie_count
         targets = tf.where(known, movies, 0)
-        rated, own_stars = self._knowledge.well_rated(users, named, stars)
-        weights, retrieval = self.ranker.explained(asked, rated, targets)
-        valid = (rated != self._movie_count) & known[:, None] & ~asked.by_popularity[:, None]
+        rated, own_stars = self._knowledge.well_rated(one, named, stars)
+        weights, retrieval = self.ranker.explained(asked, rated, rows, targets)
+        by_popularity = tf.gather(asked.by_popularity, rows)
+        rated, own_stars = tf.gather(rated, rows), tf.gather(own_stars, rows)
+        valid = (rated != self._movie_count) & (known & ~by_popularity)[:, None]
         weights = tf.where(valid, weights, LOWEST)
         count = tf.minimum(tf.shape(rated)[1], REASONS)
         best, places = tf.math.top_k(weights, count)
         past = tf.where(best > LOWEST, tf.gather(rated, places, axis=1, batch_dims=1), -1)
         best = tf.where(past >= 0, best, 0.0)
-        order = self.final.weights(tf.fill(tf.shape(users), BLEND), asked)
-        likes = self.final.likes(self._ratings.stars(asked.users, targets))
+        order = self.final.weights(tf.fill(tf.shape(one), BLEND), asked).take(rows)
+        likes = self.final.likes(self._ratings.stars(tf.gather(asked.users, rows), targets))
         score = tf.where(known, order.retrieval * retrieval + order.like * likes, 0.0)
         return {
             **self._named(past),
@@ -315,10 +373,9 @@ class ServingModel(tf.Module):
             f.COUNT: self._knowledge.timelines.counts(users),
         }
 
-    def _source(self, asked: Asked) -> tf.Tensor:
+    def _source(self, is_known: tf.Tensor, has_rated: tf.Tensor) -> tf.Tensor:
         """Return `contract.Source` of each answer, string [batch]."""
-        unknown = tf.where(asked.has_rated, FROM_HISTORY, FROM_POPULARITY)
-        return tf.where(asked.is_known, FROM_USER, unknown)
+        return tf.where(is_known, FROM_USER, tf.where(has_rated, FROM_HISTORY, FROM_POPULARITY))
 
     def _named(self, movies: tf.Tensor) -> Outputs:
         """Return ids and titles of movie indices; "" for those below 0."""
@@ -334,44 +391,6 @@ class ServingModel(tf.Module):
         if self._ratings.gives_likes:
             rated[f.LIKE] = self._ratings.likes(users, movies)
         return rated
-
-
-def _signed(name: str, function: Callable[..., Outputs]) -> Callable[..., Outputs]:
-    """Make a graph with the inputs of the contract, and their defaults."""
-    inputs = SIGNATURES[name].inputs
-    parameters = [
-        inspect.Parameter(
-            key,
-            inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            default=inspect.Parameter.empty
-            if one.default is None
-            else tf.constant(one.default, tf.as_dtype(one.dtype)),
-        )
-        for key, one in inputs.items()
-    ]
-
-    # By position from a graph, by name where TensorFlow is told to run functions eagerly.
-    def signature(*values: tf.Tensor, **named: tf.Tensor) -> Outputs:
-        return function(*values, **named)
-
-    # TensorFlow takes names and defaults of a signature's inputs from the function.
-    signature.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    specs = [
-        tf.TensorSpec(None if one.rank is None else [None] * one.rank, one.dtype)
-        for one in inputs.values()
-    ]
-    # Without AutoGraph, which would spend seconds on translating code that needs none.
-    return tf.function(signature, input_signature=specs, autograph=False)
-
-
-def _each(value: tf.Tensor, users: tf.Tensor) -> tf.Tensor:
-    """Return an input of any shape as one value for each request, [batch]."""
-    return tf.broadcast_to(tf.reshape(value, [-1]), tf.shape(users))
-
-
-def _rows(matrix: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """Select rows of a matrix; one that has a single row for all stays as it is."""
-    return tf.cond(tf.shape(matrix)[0] == 1, lambda: matrix, lambda: tf.gather(matrix, rows))
 
 
 def _constant(values: object) -> tf.Variable:

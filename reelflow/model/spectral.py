@@ -8,7 +8,6 @@ apart, so that the two add up; a few columns in place of a matrix.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar, Final
 
 import numpy as np
@@ -24,12 +23,13 @@ from reelflow.encoding.encoded import EncodedData, Float32, Int32
 from reelflow.model.items import (
     HALF_LIFE,
     OPINION,
-    HistoryTerm,
+    Places,
     history_options,
     history_values,
     rated_by_users,
 )
-from reelflow.model.terms import Asked, Learner, Settings
+from reelflow.model.layers import rows_of
+from reelflow.model.terms import Asked, Learner, ProjectedTerm, Settings
 
 SIZE: Final = "size"
 """Name of a setting: number of directions."""
@@ -81,7 +81,7 @@ class SpectralLearner(Learner):
         )
 
 
-class Spectral(HistoryTerm):
+class Spectral(ProjectedTerm):
     """Scores by the projection of a history on a few directions."""
 
     def __init__(
@@ -101,28 +101,29 @@ class Spectral(HistoryTerm):
             opinion: as for `history_values`.
             half_life: as for `history_values`.
         """
-        super().__init__(SPECTRAL, movies, catalogue)
+        super().__init__(SPECTRAL)
+        rated, scored = factors
+        self._places = Places(movies, catalogue)
         # One more row of zeros, of the movies that take no part.
-        self._rated, self._scored = (
-            tf.Variable(np.pad(one, [(0, 1), (0, 0)]), trainable=False) for one in factors
-        )
+        self._rated = tf.Variable(np.pad(rated, [(0, 1), (0, 0)]), trainable=False)
+        whole = np.zeros([catalogue, scored.shape[1]], np.float32)
+        whole[movies] = scored
+        self.factors = tf.constant(whole)
         self._opinion, self._half_life = opinion, half_life
 
-    def values(self, asked: Asked) -> Sequence[tf.Tensor]:
-        """Weigh by opinion and age."""
-        return [history_values(asked, self._half_life, self._opinion)]
+    def queries(self, asked: Asked) -> tf.Tensor:
+        """Project histories, weighed by opinion and age."""
+        values = history_values(asked, self._half_life, self._opinion)
+        return tf.sparse.sparse_dense_matmul(self._places.histories(asked, [values]), self._rated)
 
-    def sums(self, histories: Sequence[tf.SparseTensor]) -> tf.Tensor:
-        """Project, and multiply with the scored movies."""
-        [history] = histories
-        projected = tf.sparse.sparse_dense_matmul(history, self._rated)
-        return tf.matmul(projected, self._scored, transpose_b=True)
-
-    def pairs(self, kind: int, rated: tf.Tensor, scored: tf.Tensor) -> tf.Tensor:
-        """Multiply the factors of both."""
-        return tf.einsum(
-            "bns,bs->bn", tf.gather(self._rated, rated), tf.gather(self._scored, scored)
-        )
+    def shares(
+        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, factors: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the terms of the sum; of a movie that is there twice, both together."""
+        values = history_values(asked, self._half_life, self._opinion)
+        of_movies = self._places.of(asked, values, rated)[:, :, None]
+        projected = of_movies * rows_of(self._rated, self._places(rated))
+        return tf.linalg.matvec(tf.gather(projected, rows), factors)
 
 
 def _leading(rated: sparse.csr_matrix, count: int) -> npt.NDArray[np.float64]:

@@ -66,19 +66,37 @@ class Term(tf.Module):
     def scores(self, asked: Asked) -> tf.Tensor:
         """Score every movie, float32 [batch, movies], on any scale."""
 
+
+class ProjectedTerm(Term):
+    """A term whose scores are products of a query and of factors of the movies."""
+
+    factors: tf.Tensor
+    """float32 [movies, size]; the ranker exports them, in one table with those of other terms."""
+
     @abstractmethod
-    def shares(self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+    def queries(self, asked: Asked) -> tf.Tensor:
+        """Return what the factors are multiplied with, float32 [batch, size]."""
+
+    @abstractmethod
+    def shares(
+        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, factors: tf.Tensor
+    ) -> tf.Tensor:
         """Return what rated movies add to the scores of others.
 
         Args:
-            asked: one request for each pair of a user and a scored movie.
+            asked: the requests.
             rated: `movie_index` of rated movies, int32 [batch, n], each once a row, padded.
-            movies: `movie_index` of the scored movies, known ones, int32 [batch].
+            rows: the request of each scored movie, int32 [pairs].
+            factors: of the scored movies, float32 [pairs, size].
 
         Returns:
-            float32 [batch, n], in the scale of `scores`: where a score is a sum over the history,
+            float32 [pairs, n], in the scale of `scores`: where a score is a sum over the history,
             exactly what each movie adds.
         """
+
+    def scores(self, asked: Asked) -> tf.Tensor:
+        """Multiply."""
+        return tf.matmul(self.queries(asked), self.factors, transpose_b=True)
 
 
 class Learner(ABC):

@@ -116,6 +116,8 @@ class Timelines(tf.Module):
         time, hidden = h.time[order], h.hidden[order]
         offsets = np.searchsorted(owner, np.arange(h.count + 1))
         visible = np.bincount(owner[~hidden], minlength=h.count)
+        self.count = h.count
+        """Number of timelines."""
         self.unknown_movie = h.unknown_movie
         """The `movie_index` that stands for no movie."""
         self._movies = _table(movie, tf.int32, "movies")

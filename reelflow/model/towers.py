@@ -9,7 +9,7 @@ from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import Tokens
 from reelflow.model.attention import TimelineEncoder
-from reelflow.model.layers import Bags, dense_layers, small
+from reelflow.model.layers import Bags, dense_layers, rows_of, small
 from reelflow.model.sequences import Sequences
 from reelflow.model.timelines import GAPS, Past
 from reelflow.model.weights import MOVIES, USERS, Weight, numbered
@@ -214,6 +214,11 @@ class QueryTower(keras.layers.Layer):
         return self._bag is not None
 
     @property
+    def splits_bag(self) -> bool:
+        """True if queries are a sum of all rated movies, which no dense layers follow."""
+        return self.uses_bag and self._layers is None
+
+    @property
     def uses_histories(self) -> bool:
         """True if a history alone makes a query."""
         return bool(self.history_length) or self.uses_bag
@@ -224,72 +229,51 @@ class QueryTower(keras.layers.Layer):
 
     def sums_at(self, rows: tf.Tensor, movies: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
         """Sum over rated movies, with the row of the batch of each, as `sums_of` does."""
-        sums = tf.math.unsorted_segment_sum(tf.gather(self._bag, movies), rows, batch)
-        counts = tf.math.unsorted_segment_sum(tf.ones_like(rows, tf.float32), rows, batch)
+        ones = tf.ones_like(rows, tf.float32)
+        cells = tf.cast(tf.stack([rows, movies], axis=1), tf.int64)
+        shape = tf.cast(tf.stack([batch, self._padding + 1]), tf.int64)
+        sums = tf.sparse.sparse_dense_matmul(tf.SparseTensor(cells, ones, shape), self._bag)
+        counts = tf.math.unsorted_segment_sum(ones, rows, batch)
         return sums * tf.math.rsqrt(tf.maximum(counts, 1.0))[:, None]
 
-    def bag_shares(self, rated: tf.Tensor, counts: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        """Return what each rated movie adds to scores through the sum over all of them.
+    def bag_parts(self, rated: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+        """Return what each rated movie adds to queries through the sum over all of them.
 
         Args:
             rated: `movie_index`, int [batch, n], padded with the unknown movie.
             counts: number of rated movies in the sum, float32 [batch].
-            candidates: one for each query, float32 [batch, size + 1].
 
         Returns:
-            float32 [batch, n]; zeros without a bag, and behind dense layers, where no sum splits.
+            float32 [batch, n, size].
         """
-        if self._bag is None or self._layers is not None:
-            return tf.zeros_like(rated, tf.float32)
-        products = tf.matmul(candidates[:, :-1], self._bag, transpose_b=True)
-        scale = tf.math.rsqrt(tf.maximum(counts, 1.0))[:, None]
-        return tf.gather(products, rated, axis=1, batch_dims=1) * scale
+        scale = tf.math.rsqrt(tf.maximum(counts, 1.0))
+        return rows_of(self._bag, rated) * scale[:, None, None]
 
-    def shares(
-        self, users: tf.Tensor, past: Past, candidates: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Split scores into contributions of the history and a rest, which sum to the score.
+    def parts(self, users: tf.Tensor, past: Past) -> tf.Tensor:
+        """Return what each movie of the history adds to queries.
 
-        A query that is a sum splits exactly. Behind dense layers a movie's share is by how much the
-        score falls without it.
+        A query that is a sum splits exactly. Behind dense layers a movie's part is by how much the
+        query changes without it.
 
         Args:
             users: as for a call, outside of training.
             past: as for a call, outside of training.
-            candidates: one for each query, float32 [batch, size + 1].
 
         Returns:
-            Contribution of each movie of `past`, float32 [batch, history_length], 0 for padding;
-            and the rest, float32 [batch]: the user's own embedding, the candidate's bias, and
-            behind dense layers also the effects of several movies together.
+            float32 [batch, history_length, size], 0 for padding.
         """
-        if self._layers is not None or self._encoder is not None:
-            return self._shares_by_leaving_out(users, past, candidates)
-        embedding, rest = candidates[:, :-1], candidates[:, -1]
-        if self._knows_users:
-            rest += tf.reduce_sum(self._user_side(users) * embedding, axis=1)
-        if not self.history_length:
-            return tf.zeros_like(past.opinions), rest
         known = tf.cast(past.movies != self._padding, tf.float32)
-        products = tf.einsum("bhd,bd->bh", self._felt(past), embedding)
-        return known * self._position_weights * products, rest
-
-    def _shares_by_leaving_out(
-        self, users: tf.Tensor, past: Past, candidates: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        scores = tf.reduce_sum(self(users, past) * candidates, axis=1)
-        if not self.history_length:
-            return tf.zeros_like(past.opinions), scores
-        left_out = tf.eye(self.history_length, dtype=tf.bool)[None]
+        if self._layers is None and self._encoder is None:
+            weights = known * self._position_weights
+            return weights[:, :, None] * self._felt(past)
+        length = self.history_length
+        left_out = tf.eye(length, dtype=tf.bool)[None]
         others = tf.where(left_out, self._padding, past.movies[:, None, :])
-        others = tf.reshape(others, [-1, self.history_length])
-        repeated = Past(*(tf.repeat(column, self.history_length, axis=0) for column in past))
-        queries = self(tf.repeat(users, self.history_length), repeated._replace(movies=others))
-        queries = tf.reshape(queries, [-1, self.history_length, candidates.shape[1]])
-        without = tf.einsum("bhd,bd->bh", queries, candidates)
-        known = tf.cast(past.movies != self._padding, tf.float32)
-        shares = known * (scores[:, None] - without)
-        return shares, scores - tf.reduce_sum(shares, axis=1)
+        repeated = Past(*(tf.repeat(column, length, axis=0) for column in past))
+        repeated = repeated._replace(movies=tf.reshape(others, [-1, length]))
+        queries, without = self(users, past), self(tf.repeat(users, length), repeated)
+        without = tf.reshape(without, [-1, length, queries.shape[1]])
+        return known[:, :, None] * (queries[:, None, :] - without)[:, :, :-1]
 
     def named_weights(self) -> dict[str, Weight]:
         """Return the weights for a later model to start with: all but users' attributes."""

@@ -63,6 +63,8 @@ class ServingResult(_Part):
     """Without importing TensorFlow."""
     golden: int = 0
     """Golden requests that were compared."""
+    recall: float | None = None
+    """Share of the 100 best movies that lists have; None where they are exact."""
 
     @property
     def blessed(self) -> bool:

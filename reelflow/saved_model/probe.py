@@ -55,10 +55,11 @@ from reelflow.saved_model.contract import (
     LOWEST,
     RATE,
     RECOMMEND,
+    RETRIEVAL,
     SIMILAR,
     missing_parts,
 )
-from reelflow.saved_model.files import GOLDEN, ServingResult
+from reelflow.saved_model.files import GOLDEN, ModelInfo, ServingResult
 from reelflow.saved_model.manifest import find_damage
 
 # Control characters do not survive any of the readers, so that no user or movie has this id.
@@ -67,6 +68,11 @@ WARM_UP: Final = 10
 REQUESTS: Final = 50
 STARS_SLACK: Final = 1e-4
 """Stars by which two predictions of the same model may differ in two calls."""
+RECALLED: Final = 100
+"""Movies of a list of which an approximate search must find most."""
+RECALL_REQUESTS: Final = 64
+NAMED: Final = 3
+"""Movies that each of these requests names."""
 RANKED: Final = 20
 """Movies of a list whose ranks are asked for."""
 _PARENT: Final = "REELFLOW_PROBE_PARENT"
@@ -94,12 +100,15 @@ class Subjects:
         return list(self.titles)
 
 
-def check(model_dir: Path, *, latency_ms_max: float, timeout_seconds: float) -> ServingResult:
+def check(
+    model_dir: Path, *, latency_ms_max: float, recall_min: float, timeout_seconds: float
+) -> ServingResult:
     """Load and ask a SavedModel in a process of its own.
 
     Args:
         model_dir: folder with `saved_model.pb` and `assets.extra/`.
         latency_ms_max: accepted median latency of one recommendation request, in milliseconds.
+        recall_min: accepted share of exact lists that an approximate search finds.
         timeout_seconds: time after which the process is ended and the model refused.
     """
     if (damage := find_damage(model_dir, by_content=True)) is not None:
@@ -132,19 +141,24 @@ def check(model_dir: Path, *, latency_ms_max: float, timeout_seconds: float) -> 
             lines = "\n".join(process.stdout.strip().splitlines()[-_LAST_LINES:])
             reason = f"the model cannot be loaded and questioned on its own:\n{lines}"
             return ServingResult(reasons=(reason,))
-        return judge(ServingResult.read(Path(scratch)), latency_ms_max)
+        return judge(ServingResult.read(Path(scratch)), latency_ms_max, recall_min)
 
 
-def judge(result: ServingResult, latency_ms_max: float) -> ServingResult:
-    """Return a probe's result with a reason more if the median latency is above its bound."""
+def judge(result: ServingResult, latency_ms_max: float, recall_min: float) -> ServingResult:
+    """Return a probe's result with a reason more for each figure that is out of its bound."""
+    reasons = []
     median = result.latency_ms.get("median", 0.0)
-    if median <= latency_ms_max:
-        return result
-    reason = (
-        f"a recommendation takes {median:.1f} ms (median), "
-        f"push.latency_ms_max allows {latency_ms_max:g} ms"
-    )
-    return result.model_copy(update={"reasons": (*result.reasons, reason)})
+    if median > latency_ms_max:
+        reasons.append(
+            f"a recommendation takes {median:.1f} ms (median), "
+            f"push.latency_ms_max allows {latency_ms_max:g} ms"
+        )
+    if result.recall is not None and result.recall < recall_min:
+        reasons.append(
+            f"approximate lists of {RECALLED} have {result.recall:.3f} of the exact ones, "
+            f"push.recall_min asks for {recall_min:g}"
+        )
+    return result.model_copy(update={"reasons": (*result.reasons, *reasons)})
 
 
 def probe(model_dir: Path) -> ServingResult:
@@ -169,7 +183,37 @@ def probe(model_dir: Path) -> ServingResult:
         latency_ms=latency(signatures.ask, users),
         load_seconds=load_seconds,
         golden=len(requests),
+        recall=recall(signatures, model_dir, users),
     )
+
+
+def recall(signatures: Signatures, model_dir: Path, users: Sequence[str]) -> float | None:
+    """Return which share of the exact lists' movies approximate ones have; None if all are exact.
+
+    By requests of strangers that name movies, drawn as they are rated, and of known users. A
+    request that says of each movie that it is allowed is answered exactly.
+    """
+    movies = list(Catalogue.load(model_dir).movies.values())
+    approximate_from = (ModelInfo.read(model_dir).model or {}).get("approximate_from")
+    if approximate_from is None or len(movies) < approximate_from:
+        return None
+    counts = np.array([movie.rating_count for movie in movies], np.float64) + 1.0
+    random = np.random.default_rng(0)
+    named = random.choice(len(movies), (RECALL_REQUESTS, NAMED), p=counts / counts.sum())
+    found = []
+    for number, row in enumerate(named):
+        inputs = {
+            USER_ID: [users[number % len(users)] if number % 2 else UNKNOWN],
+            HISTORY: [[movies[place].movie_id for place in row]],
+            K: min(RECALLED, len(movies)),
+            ORDER: RETRIEVAL,
+        }
+        lists = [
+            {*signatures.call(RECOMMEND, {**inputs, **more})[MOVIE_ID][0]} - {b""}
+            for more in ({}, {ALLOWED: np.ones((1, len(movies)), np.bool_)})
+        ]
+        found.append(len(lists[0] & lists[1]) / max(len(lists[1]), 1))
+    return round(float(np.mean(found)), 4)
 
 
 def different_answers(requests: Sequence[golden.Golden], ask: Ask) -> list[str]:

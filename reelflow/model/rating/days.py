@@ -123,6 +123,28 @@ class DayEffects(keras.layers.Layer):
             times: seconds, int64 [batch].
             training: adds L2 losses.
         """
+        parts, deviation, near = self._of_user(users, times)
+        parts.append(
+            tf.gather(self.movie_bin, tf.cast(movies, tf.int32) * BINS + self.bins(near))[:, 0]
+        )
+        if training:
+            squares = tf.add_n([tf.reduce_mean(tf.square(part)) for part in parts])
+            self.add_loss(self._l2 * squares)
+        return parts[0] + parts[1] * deviation + parts[2]
+
+    def of_user(self, users: tf.Tensor, times: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return what times add whatever the movie, float32 [batch], and days, int64 [batch]."""
+        (day, drift), deviation, near = self._of_user(users, times)
+        return day + drift * deviation, near
+
+    def bins(self, days: tf.Tensor) -> tf.Tensor:
+        """Return the bin of the movies' biases that each day is in, int32 [batch]."""
+        return tf.cast(days * BINS // self._span, tf.int32)
+
+    def _of_user(
+        self, users: tf.Tensor, times: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
+        """Return biases of days, drifts, by what drifts count, and days inside of train."""
         days = (times - self._first) // SECONDS_PER_DAY
         keys = tf.cast(users, tf.int64) * self._span + days
         places = tf.searchsorted(self._keys, keys)
@@ -131,13 +153,26 @@ class DayEffects(keras.layers.Layer):
         near = tf.clip_by_value(days, 0, self._span - 1)
         away = tf.cast(near, tf.float32) - tf.gather(self._mean_days, users)
         deviation = tf.sign(away) * tf.pow(tf.abs(away), POWER) / DRIFT_SCALE
-        bins = tf.cast(near * BINS // self._span, tf.int32)
         parts = [
             tf.gather(self.user_day, places)[:, 0] * known,
             tf.gather(self.drift, users)[:, 0],
-            tf.gather(self.movie_bin, tf.cast(movies, tf.int32) * BINS + bins)[:, 0],
         ]
-        if training:
-            squares = tf.add_n([tf.reduce_mean(tf.square(part)) for part in parts])
-            self.add_loss(self._l2 * squares)
-        return parts[0] + parts[1] * deviation + parts[2]
+        return parts, deviation, near
+
+
+class ServedDays(tf.Module):
+    """Day effects as they are exported: at the one time that each user is served for."""
+
+    def __init__(self, days: DayEffects) -> None:
+        """Take what is the same for all movies, and each user's column of the movies' biases."""
+        super().__init__()
+        users = tf.range(days.drift.shape[0])
+        of_user, near = days.of_user(users, days.served(users))
+        self._of_user = tf.Variable(of_user, trainable=False)
+        self._bins = tf.Variable(days.bins(near), trainable=False)
+        self._of_movie = tf.Variable(days.movie_bin[:, 0], trainable=False)
+
+    def __call__(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        """Return what time adds to utilities, float32; users and movies of matching shapes."""
+        cells = tf.cast(movies, tf.int32) * BINS + tf.gather(self._bins, users)
+        return tf.gather(self._of_user, users) + tf.gather(self._of_movie, cells)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from reelflow.model.rating.days import DayEffects
+from reelflow.model.rating.days import DayEffects, ServedDays
 from reelflow.model.rating.heads import FrozenHead
 from reelflow.model.rating.likes import LikeCurve
 from reelflow.model.rating.outputs import Output
@@ -18,12 +18,17 @@ class FrozenModel(tf.Module):
     def __init__(self, head: FrozenHead, output: Output, days: DayEffects | None) -> None:
         super().__init__()
         self.head, self.output = head, output
-        self._days = days
+        self._days = None if days is None else ServedDays(days)
 
-    def pairs(self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor | None) -> tf.Tensor:
-        """Return utilities of pairs at times (by default those of serving), float32 [batch]."""
+    def pairs(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        """Return utilities of pairs at the times of serving, float32 [batch]."""
         utilities = self.output.intercept + self.head.pairs(users, movies)
-        return utilities + self._at(users, movies, times)
+        return utilities if self._days is None else utilities + self._days(users, movies)
+
+    def lists(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        """Return utilities of several movies, int [batch, n], for each user, float32 [batch, n]."""
+        utilities = self.output.intercept + self.head.lists(users, movies)
+        return utilities if self._days is None else utilities + self._days(users[:, None], movies)
 
     def catalogue(self, users: tf.Tensor) -> tf.Tensor:
         """Return the utilities of users with all movies at the times of serving.
@@ -34,17 +39,8 @@ class FrozenModel(tf.Module):
         utilities = self.output.intercept + self.head.catalogue(users)
         if self._days is None:
             return utilities
-        rows, movies = tf.shape(utilities)[0], tf.shape(utilities)[1]
-        pairs = tf.repeat(users, movies), tf.tile(tf.range(movies), [rows])
-        return utilities + tf.reshape(self._at(*pairs, None), [rows, movies])
-
-    def _at(
-        self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor | None
-    ) -> tf.Tensor | float:
-        if self._days is None:
-            return 0.0
-        times = self._days.served(users) if times is None else times
-        return self._days(users, movies, times, training=False)
+        movies = tf.range(tf.shape(utilities)[1])
+        return utilities + self._days(users[:, None], movies[None, :])
 
 
 class FrozenRatings(tf.Module):
@@ -74,25 +70,24 @@ class FrozenRatings(tf.Module):
         self.gives_likes = outputs[0].gives_likes or curve is not None
         """True if there are probabilities of a like."""
 
-    def stars(
-        self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor | None = None
-    ) -> tf.Tensor:
+    def stars(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         """Return expected stars inside the scale, float32 [batch].
 
         Args:
             users: int [batch], which may be the unknown one.
             movies: int [batch], which may be the unknown one.
-            times: seconds, int64 [batch], for day effects; by default those of serving.
         """
-        return self._clip(self._mean(lambda m: m.output.stars(m.pairs(users, movies, times))))
+        return self._clip(self._mean(lambda m: m.output.stars(m.pairs(users, movies))))
 
-    def likes(
-        self, users: tf.Tensor, movies: tf.Tensor, times: tf.Tensor | None = None
-    ) -> tf.Tensor:
+    def stars_of_lists(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        """Return `stars` of several movies, int [batch, n], for each user, float32 [batch, n]."""
+        return self._clip(self._mean(lambda m: m.output.stars(m.lists(users, movies))))
+
+    def likes(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         """Return probabilities of a like, float32 [batch]; only if `gives_likes`."""
         if self._curve is not None:
-            return self._curve(users, self.stars(users, movies, times))
-        likes = [m.output.likes(m.pairs(users, movies, times)) for m in self._members]
+            return self._curve(users, self.stars(users, movies))
+        likes = [m.output.likes(m.pairs(users, movies)) for m in self._members]
         return tf.add_n(likes) / len(likes)
 
     def scores(self, users: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ from abc import abstractmethod
 import tensorflow as tf
 import tf_keras as keras
 
+from reelflow.model.layers import rows_of
 from reelflow.model.weights import Weight
 from reelflow.saved_model.files import CrossWeights
 
@@ -41,6 +42,11 @@ class FrozenHead(tf.Module):
     def pairs(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         """Return the utilities of pairs, float32 [batch]."""
 
+    def lists(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        """Return the utilities of several movies, int [batch, n], for each user."""
+        pairs = tf.repeat(users, tf.shape(movies)[1]), tf.reshape(movies, [-1])
+        return tf.reshape(self.pairs(*pairs), tf.shape(movies))
+
     @abstractmethod
     def catalogue(self, users: tf.Tensor) -> tf.Tensor:
         """Return the utilities of users with every movie, float32 [batch, movies]."""
@@ -69,12 +75,16 @@ class Factors(FrozenHead):
 
     def pairs(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         """Return the products of rows, float32 [batch]."""
-        user, movie = tf.gather(self.users, users), tf.gather(self.movies, movies)
+        user, movie = rows_of(self.users, users), rows_of(self.movies, movies)
         return tf.reduce_sum(user * movie, axis=1)
+
+    def lists(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        """Return the products of each user's row with several, float32 [batch, n]."""
+        return tf.linalg.matvec(rows_of(self.movies, movies), rows_of(self.users, users))
 
     def catalogue(self, users: tf.Tensor) -> tf.Tensor:
         """Return the products with all movies, float32 [batch, movies]."""
-        return tf.matmul(tf.gather(self.users, users), self.movies[:-1], transpose_b=True)
+        return tf.matmul(rows_of(self.users, users), self.movies[:-1], transpose_b=True)
 
     @property
     def directions(self) -> tf.Tensor:

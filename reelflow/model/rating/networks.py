@@ -11,6 +11,7 @@ import tf_keras as keras
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.candidates import CandidateTower
+from reelflow.model.layers import rows_of
 from reelflow.model.rating import fields as f
 from reelflow.model.rating.heads import FrozenHead, RatingHead
 from reelflow.model.towers import QueryTower
@@ -137,7 +138,7 @@ class FrozenNetwork(FrozenHead):
 
     def pairs(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         """Return the utilities of pairs, float32 [batch]."""
-        fields = [tf.gather(self._users, users), tf.gather(self._movies, movies)]
+        fields = [rows_of(self._users, users), rows_of(self._movies, movies)]
         return self._network(tf.concat(fields, axis=1), training=False)
 
     def catalogue(self, users: tf.Tensor) -> tf.Tensor:

@@ -79,7 +79,7 @@ def test_shares_are_the_terms_of_the_scores() -> None:
     asked = asked_of(2, history, [2, 1, 0, 0, 9, 6, 3, 0])
     scores = learned.scores(asked).numpy()
     for movie in range(MOVIES):
-        shares = learned.shares(asked, tf.constant(rated), tf.fill([2], movie)).numpy()
+        shares = learned.shares(asked, tf.constant(rated), tf.range(2), tf.fill([2], movie)).numpy()
         np.testing.assert_allclose(shares.sum(axis=1), scores[:, movie], rtol=1e-3, atol=1e-6)
         assert shares[0, 3] == 0
 

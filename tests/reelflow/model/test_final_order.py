@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from reelflow.model.final_order import FinalOrder, Weights, retrieval_ranks
-from reelflow.model.ranking import LOWEST
+from reelflow.model.rankers import Best
+from reelflow.model.ranking import LOWEST, top_k
 from reelflow.model.terms import Asked
 from reelflow.model.timelines import Past
 from reelflow.saved_model.contract import BLEND, BY_STARS, ORDERS, RETRIEVAL
@@ -28,6 +29,9 @@ class Table(tf.Module):
 
     def stars(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         return tf.gather_nd(self.table, tf.stack([users, movies], axis=1))
+
+    def stars_of_lists(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        return tf.gather(tf.gather(self.table, users), movies, axis=1, batch_dims=1)
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ def _lists(
     final, asked = world.order(candidates, block), _asked()
     weights = final.weights(tf.fill([USERS], order), asked)
     minimum = tf.fill([USERS], tf.constant(least, tf.float32))
-    found = final.lists(asked, tf.constant(scores), weights, tf.constant(k), minimum)
+    best = Best(*top_k(tf.constant(scores), final.searched(tf.constant(k), minimum), block))
+    found = final.lists(asked, best, weights, tf.constant(k), minimum)
     return tuple(x.numpy() for x in found)  # type: ignore[return-value]
 
 

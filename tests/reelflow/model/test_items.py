@@ -142,7 +142,7 @@ def test_shares_are_the_terms_of_the_scores() -> None:
     asked = asked_of(5, history)
     scores = items.scores(asked).numpy()
     for movie in range(MOVIES):
-        shares = items.shares(asked, tf.constant(rated), tf.fill([5], movie)).numpy()
+        shares = items.shares(asked, tf.constant(rated), tf.range(5), tf.fill([5], movie)).numpy()
         assert shares.shape == rated.shape
         np.testing.assert_allclose(shares.sum(axis=1), scores[:, movie], rtol=1e-4, atol=1e-6)
         assert (shares[rated == MOVIES] == 0).all()

@@ -35,9 +35,6 @@ class _Fixed(Term):
     def scores(self, asked: Asked) -> tf.Tensor:
         return tf.gather(self._scores, asked.users)
 
-    def shares(self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
-        raise NotImplementedError
-
 
 def _noise(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=TRUTH.shape).astype(np.float32)

@@ -177,7 +177,7 @@ def test_rate_is_the_mean_of_both_rating_models(model: Trained, signatures: Sign
     direct = model.joint.rating_model(tf.constant(users), tf.constant(movies)).numpy()
     bayesian = model.joint.bayesian_ratings
     assert bayesian is not None
-    drawn = bayesian.pairs(tf.constant(users), tf.constant(movies), None)
+    drawn = bayesian.pairs(tf.constant(users), tf.constant(movies))
     direct = (ratings.mean() + ratings.std() * direct + bayesian.output.stars(drawn).numpy()) / 2
     pairs = {"user_id": [f"u{u:02d}" for u in users], "movie_id": [f"m{m:02d}" for m in movies]}
     found = _ask(signatures, "rate", **pairs)["rating"]

@@ -121,7 +121,7 @@ def test_seeds_are_averaged(tmp_path: Path) -> None:
     members = [one.output.stars(one.catalogue(users)).numpy() for one in (first, second)]
     assert not np.allclose(*members)
     np.testing.assert_allclose(together.scores(users), np.mean(members, axis=0), rtol=1e-5)
-    pairs = [one.output.stars(one.pairs(users, movies, None)) for one in (first, second)]
+    pairs = [one.output.stars(one.pairs(users, movies)) for one in (first, second)]
     stars = np.mean(pairs, axis=0)
     np.testing.assert_allclose(together.stars(users, movies), np.clip(stars, 2, 5), rtol=1e-5)
     assert several.parameters == 2 * another.parameters

@@ -54,7 +54,8 @@ def test_scores_are_projections(
     np.testing.assert_allclose(learned.scores(asked), expected, rtol=1e-3, atol=1e-5)
     rated = np.array([[3, 5, 1], [MOVIES] * 3, [17, 6, MOVIES]], np.int32)
     for movie in range(MOVIES):
-        shares = learned.shares(asked, tf.constant(rated), tf.fill([3], movie)).numpy()
+        factors = tf.gather(learned.factors, [movie] * 3)
+        shares = learned.shares(asked, tf.constant(rated), tf.range(3), factors).numpy()
         np.testing.assert_allclose(shares.sum(axis=1), expected[:, movie], rtol=1e-3, atol=1e-5)
 
 

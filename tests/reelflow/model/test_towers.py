@@ -131,7 +131,8 @@ def test_bag_shares_are_the_terms_of_the_sum() -> None:
     tower = _query_tower()
     candidates = np.random.default_rng(3).normal(size=(2, SIZE + 1)).astype(np.float32)
     rated = tf.constant([[2, 4, 6], [1, MOVIES, MOVIES]])
-    shares = tower.bag_shares(rated, tf.constant([3.0, 1.0]), tf.constant(candidates)).numpy()
+    parts = tower.bag_parts(rated, tf.constant([3.0, 1.0]))
+    shares = tf.linalg.matvec(parts, candidates[:, :-1]).numpy()
     rows, movies = tf.constant([0, 0, 0, 1]), tf.constant([2, 4, 6, 1])
     bag = tower.sums_at(rows, movies, tf.constant(2)).numpy()
     whole = (bag * candidates[:, :-1]).sum(axis=1)
@@ -253,14 +254,18 @@ def test_layers_drop_out_in_training_only() -> None:
 
 
 @pytest.mark.parametrize("layers", [{}, {"query_layers": (6, SIZE)}], ids=["sum", "dense"])
-def test_shares_and_rest_sum_to_the_score(layers: dict[str, Any]) -> None:
+def test_parts_and_rest_sum_to_the_query(layers: dict[str, Any]) -> None:
     tower = _query_tower(**layers)
     users = tf.constant([3, 0, USERS])
     past = _past(RECENT, OPINIONS)
     candidates = tf.constant(np.random.default_rng(3).normal(size=(3, SIZE + 1)), tf.float32)
-    shares, rest = (x.numpy() for x in tower.shares(users, past, candidates))
-    scores = tf.reduce_sum(tower(users, past) * candidates, axis=1).numpy()
-    np.testing.assert_allclose(shares.sum(axis=1) + rest, scores, rtol=1e-4)
+    queries, parts = tower(users, past), tower.parts(users, past)
+    if not layers:
+        nothing = tower(users, past._replace(movies=tf.fill([3, LENGTH], MOVIES)))[:, :-1]
+        whole = nothing + tf.reduce_sum(parts, axis=1)
+        np.testing.assert_allclose(whole, queries[:, :-1], rtol=1e-4)
+    scores = tf.reduce_sum(queries * candidates, axis=1).numpy()
+    shares = tf.linalg.matvec(parts, candidates[:, :-1]).numpy()
     assert (shares[RECENT == MOVIES] == 0).all()
     # A movie's share is what the score loses without it.
     without = tower(users, _past([[MOVIES, MOVIES, 4]] * 3, OPINIONS))

@@ -23,9 +23,18 @@ REPORT = ServingResult(latency_ms={"median": 2.0, "p95": 3.0}, load_seconds=0.5,
 
 
 def test_the_latency_bound_is_inclusive() -> None:
-    assert judge(REPORT, 2.0).blessed
-    (reason,) = judge(REPORT, 1.5).reasons
+    assert judge(REPORT, 2.0, 0.95).blessed
+    (reason,) = judge(REPORT, 1.5, 0.95).reasons
     assert reason == "a recommendation takes 2.0 ms (median), push.latency_ms_max allows 1.5 ms"
+
+
+def test_approximate_lists_must_have_most_of_the_exact_ones() -> None:
+    found = REPORT.model_copy(update={"recall": 0.95})
+    assert judge(found, 2.0, 0.95).blessed
+    (reason,) = judge(found, 2.0, 0.96).reasons
+    assert reason == (
+        "approximate lists of 100 have 0.950 of the exact ones, push.recall_min asks for 0.96"
+    )
 
 
 def test_reasons_json(tmp_path: Path) -> None:
@@ -78,7 +87,7 @@ def test_probe_tells_a_missing_signature(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_fresh_process_blesses_a_good_model(exported: Path) -> None:
-    result = check(exported, latency_ms_max=10_000, timeout_seconds=120)
+    result = check(exported, latency_ms_max=10_000, recall_min=0.9, timeout_seconds=120)
     assert result.reasons == ()
     assert result.latency_ms["median"] > 0
 
@@ -87,15 +96,15 @@ def test_a_fresh_process_blesses_a_good_model(exported: Path) -> None:
 def test_a_model_that_cannot_be_loaded_is_refused(exported: Path, tmp_path: Path) -> None:
     model = shutil.copytree(exported, tmp_path / "model")
     shutil.rmtree(model / "variables")
-    (reason,) = check(model, latency_ms_max=10_000, timeout_seconds=120).reasons
+    (reason,) = check(model, latency_ms_max=10_000, recall_min=0.9, timeout_seconds=120).reasons
     assert "variables.data-00000-of-00001 is missing" in reason
     (model / MANIFEST).unlink()
-    (reason,) = check(model, latency_ms_max=10_000, timeout_seconds=120).reasons
+    (reason,) = check(model, latency_ms_max=10_000, recall_min=0.9, timeout_seconds=120).reasons
     assert reason.startswith("the model cannot be loaded and questioned on its own:\n")
 
 
 def test_a_model_that_hangs_is_refused(exported: Path) -> None:
-    (reason,) = check(exported, latency_ms_max=1, timeout_seconds=0.01).reasons
+    (reason,) = check(exported, latency_ms_max=1, recall_min=0.9, timeout_seconds=0.01).reasons
     assert reason == "the model did not answer within 0.01 seconds"
 
 
@@ -150,13 +159,15 @@ def test_executor(
     model.uri = str(tmp_path)
     blessing: Any = standard_artifacts.InfraBlessing()
     blessing.uri = str(tmp_path / "blessing")
-    node = ServingCheck(model=channel.Channel(type=standard_artifacts.Model), latency_ms_max=5.0)
+    channel_ = channel.Channel(type=standard_artifacts.Model)
+    node = ServingCheck(model=channel_, latency_ms_max=5.0, recall_min=0.9)
     node.executor_spec.executor_class().Do(
         {"model": [model]}, {"blessing": [blessing]}, node.exec_properties
     )
     assert asked == {
         "model_dir": tmp_path / "Format-Serving",
         "latency_ms_max": 5.0,
+        "recall_min": 0.9,
         "timeout_seconds": 300.0,
     }
     blessed = not reasons

@@ -52,11 +52,11 @@ def test_catalogue_and_pairs_agree_and_strangers_are_the_mean() -> None:
     model = bayesian_ratings(data, CONFIG, count=5, seed=1)
     users, movies = data.sizes.users, 15
     grid = np.mgrid[: users + 1, :movies].reshape(2, -1)
-    pairs = model.pairs(tf.constant(grid[0]), tf.constant(grid[1]), None).numpy()
+    pairs = model.pairs(tf.constant(grid[0]), tf.constant(grid[1])).numpy()
     whole = model.catalogue(tf.range(users + 1)).numpy()
     np.testing.assert_allclose(pairs.reshape(users + 1, movies), whole, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(whole[users], whole[:users].mean(axis=0), rtol=1e-4, atol=1e-5)
-    assert np.isfinite(model.pairs(tf.constant([users]), tf.constant([movies]), None)).all()
+    assert np.isfinite(model.pairs(tf.constant([users]), tf.constant([movies]))).all()
     assert model.head.directions.shape == (movies, 4 * 2)
 
 

@@ -118,15 +118,16 @@ def test_moods_are_learned(tmp_path: Path) -> None:
         seeds=1, epochs=30, rating_learning_rate=0.05, rating_decay=1.0, batch_size=32, patience=30
     )
     joint, _ = fit(data, config, train, tmp_path)
-    ratings, rows_ = joint.frozen_ratings(), data.test
-    stars = ratings.stars(rows_.user_index, rows_.movie_index, tf.constant(rows_.timestamp))
+    rows_, model = data.test, joint.rating_model
+    stars = model._output.stars(
+        model(rows_.user_index, rows_.movie_index, tf.constant(rows_.timestamp))
+    )
     np.testing.assert_allclose(stars, rows_.rating, atol=1.2)
-    # Without a time it is the user's latest one, whatever the movie.
-    for user in range(8):
-        last = data.train.timestamp[data.train.user_index == user].max()
-        time = tf.constant([last], tf.int64)
-        at_last = ratings.stars(tf.constant([user]), tf.constant([3]), time)
-        assert float(ratings.stars(tf.constant([user]), tf.constant([3]))[0]) == float(at_last[0])
+    # Exported is the user's latest time, whatever the movie.
+    users, movies = tf.range(8), tf.fill([8], 3)
+    times = [data.train.timestamp[data.train.user_index == user].max() for user in range(8)]
+    at_last = model(users, movies, tf.constant(times, tf.int64))
+    np.testing.assert_allclose(model.freeze().pairs(users, movies), at_last, rtol=1e-4)
 
 
 def test_without_timestamps_there_are_no_day_effects(tmp_path: Path) -> None:

@@ -110,12 +110,12 @@ def test_what_is_exported_is_the_model(data: EncodedData, head: str) -> None:
     frozen = joint.rating_model.freeze()
     users, movies = (grid.ravel() for grid in np.mgrid[: data.sizes.users, : len(MOVIES)])
     direct = joint.rating_model(tf.constant(users), tf.constant(movies), training=False)
-    np.testing.assert_allclose(frozen.pairs(users, movies, None), direct, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(frozen.pairs(users, movies), direct, rtol=1e-4, atol=1e-5)
     twice = tf.constant([2, 0, 2])
     whole = frozen.catalogue(twice).numpy()
     expected = direct.numpy().reshape(data.sizes.users, -1)[[2, 0, 2]]
     np.testing.assert_allclose(whole, expected, rtol=1e-4, atol=1e-5)
-    strangers = frozen.pairs(tf.constant([data.sizes.users]), tf.constant([len(MOVIES)]), None)
+    strangers = frozen.pairs(tf.constant([data.sizes.users]), tf.constant([len(MOVIES)]))
     assert np.isfinite(strangers.numpy()).all()
     assert frozen.head.directions.shape[0] == len(MOVIES)
 
@@ -172,7 +172,7 @@ def test_embeddings_are_shared_with_the_towers(data: EncodedData, tmp_path: Path
     assert {id(weight) for weight in towers} < ids
     assert {id(w) for w in joint.rating_model.trainable_weights} <= ids
     users, movies = tf.constant([1, 2]), tf.constant([3, 4])
-    frozen = joint.rating_model.freeze().pairs(users, movies, None)
+    frozen = joint.rating_model.freeze().pairs(users, movies)
     np.testing.assert_allclose(frozen, joint.rating_model(users, movies), rtol=1e-4)
 
 
