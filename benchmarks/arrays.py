@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from reelflow.encoding.encode import timelines
 from reelflow.encoding.encoded import EncodedCatalogue, EncodedData, EncodedRatings, Sizes
@@ -41,6 +42,33 @@ def encoded(
         ),
         sizes=Sizes(users, movies, GENRES, True, nothing_unknown, nothing_unknown),
     )
+
+
+def vectors_of_kinds(
+    movies: int, size: int, clustered: bool, seed: int = 0
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Movies' vectors in kinds within kinds, as genres, styles and series are; or all independent.
+
+    Args:
+        movies: how many.
+        size: of a vector.
+        clustered: False draws each by itself, which no real catalogue looks like: the worst case of
+            a search by clusters.
+        seed: of everything.
+
+    Returns:
+        float32 [movies, size], of a norm of about 1; and the kind of each, int64 [movies].
+    """
+    random = np.random.default_rng(seed)
+    count = max(1, movies // 30)
+    kinds = random.integers(0, count, movies)
+    vectors = random.normal(size=(movies, size))
+    if clustered:
+        genres = random.normal(size=(40, size))
+        styles = 0.7 * random.normal(size=(1500, size)) + genres[random.integers(0, 40, 1500)]
+        series = 0.5 * random.normal(size=(count, size)) + styles[random.integers(0, 1500, count)]
+        vectors = 0.35 * vectors + series[kinds]
+    return (vectors / size**0.5).astype(np.float32), kinds
 
 
 def words(prefix: str, count: int) -> list[str]:

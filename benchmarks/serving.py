@@ -1,8 +1,10 @@
 """Top-K requests: our SavedModel, TFRS BruteForce, and a bare product with top_k.
 
-Ours looks ids up, masks the movies that the user has seen, and answers with ids and titles.
-BruteForce as the tutorials export it looks ids up and masks nothing; with the movies seen excluded
-by its own `query_with_exclusions` it does what ours does. The bare product does neither.
+Ours looks ids up, masks the movies that the user has seen, and answers with ids and titles: from
+ready lists, or computed for users that have named three movies since, by looking at every movie or
+by the index. BruteForce as the tutorials export it looks ids up and masks nothing; with the movies
+seen excluded by its own `query_with_exclusions` it does what ours does. The bare product does
+neither.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from typing import Any
 
 from benchmarks import common
 
-OURS, BRUTE_FORCE, BARE = "Reelflow", "TFRS BruteForce", "matmul + top_k"
+OURS, BRUTE_FORCE, BARE = "Reelflow, ready", "TFRS BruteForce", "matmul + top_k"
+COMPUTED, INDEX, UNCLUSTERED = "Reelflow, computed", "Reelflow, index", "index, unclustered"
 EXCLUDING = "TFRS BruteForce, excluding"
 SLICES = 20
 SIZE = 64
@@ -23,33 +26,47 @@ K = 10
 USERS = 6_000
 RATINGS = 600_000
 BATCHES = (1, 128)
+NAMED = 3
+"""Movies of one kind that a request names."""
+LARGE = 1_000_000
+"""Movies from which on there is an index, and no ready lists."""
+RECALLS = (10, 100)
+
+Request = tuple[Any, Any, Any]
+"""Rows of users, their ids, and movies that they name."""
+Call = Callable[[Any, Any, Any], Any]
 
 
 def measure(movies: int, seconds: float, repeats: int) -> common.Measured:
     """Requests of all models in turn, each for some seconds, from saved and loaded models."""
-    import numpy as np
-    import tensorflow as tf
 
     from benchmarks import arrays
 
     data = arrays.encoded(USERS, movies, RATINGS)
     users = arrays.words("u", USERS)
+    recall: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        calls = {
-            OURS: _ours(data, users, Path(folder, "ours")),
+        ours = {True: _ours(data, users, Path(folder, "ours"))}
+        calls: dict[str, Call] = {COMPUTED: _call(ours[True], named=True)}
+        if movies < LARGE:
+            calls[OURS] = _call(ours[True], named=False)
+        else:
+            ours[False] = _ours(data, users, Path(folder, "unclustered"), clustered=False)
+            for name, clustered in {INDEX: True, UNCLUSTERED: False}.items():
+                indexed = _ours(data, users, Path(folder, name), clustered, approximate_from=1)
+                calls[name] = _call(indexed, named=True)
+                recall |= _recalls(name, indexed, ours[clustered], _requests(movies, clustered, 1))
+            del ours
+        calls |= {
             BRUTE_FORCE: _brute_force(data, users, Path(folder, "brute_force")),
             EXCLUDING: _excluding(data, users),
             BARE: _bare(movies),
         }
-    random = np.random.default_rng(0)
     found: dict[str, Any] = {}
     for batch in BATCHES:
         if batch > 1:
             del calls[EXCLUDING]  # [batch, seen, seen] comparisons of texts: seconds a request
-        requests = [
-            (tf.constant(rows), tf.constant([users[row] for row in rows]))
-            for rows in (random.integers(0, USERS, batch) for _ in range(64))
-        ]
+        requests = _requests(movies, True, batch)
         for call in calls.values():
             call(*requests[0])
         # In short slices, so that whatever else the machine does hits all of them alike.
@@ -59,12 +76,43 @@ def measure(movies: int, seconds: float, repeats: int) -> common.Measured:
                 latencies[name] += _slice(call, requests, len(latencies[name]), seconds / SLICES)
         for name, values in latencies.items():
             found[f"{name}/{batch}"] = _summary(values, batch)
-    return {"runs": found}
+    return {"runs": found, "recall": recall}
 
 
-def _slice(
-    call: Callable[[Any, Any], Any], requests: list[tuple[Any, Any]], first: int, seconds: float
-) -> list[float]:
+def _requests(movies: int, clustered: bool, batch: int) -> list[Request]:
+    """Requests of known users that have liked some movies of one kind, different ones each."""
+    import numpy as np
+    import tensorflow as tf
+
+    from benchmarks import arrays
+
+    _, kinds = arrays.vectors_of_kinds(movies, SIZE, clustered)
+    order = np.argsort(kinds, kind="stable")
+    random = np.random.default_rng(0)
+    requests = []
+    for _ in range(64):
+        rows = random.integers(0, USERS, batch)
+        first = random.integers(0, movies - NAMED, batch)
+        named = order[first[:, None] + np.arange(NAMED)]
+        ids = tf.constant([f"u{row}" for row in rows])
+        requests.append((tf.constant(rows), ids, tf.constant(np.char.add("m", named.astype(str)))))
+    return requests
+
+
+def _recalls(name: str, found: Any, exact: Any, requests: list[Request]) -> dict[str, float]:
+    """Shares of the exact lists that an index finds, by length."""
+    recalls = {}
+    for k in RECALLS:
+        lists = [_call(model, named=True, k=k, output="movie_id") for model in (found, exact)]
+        shares = []
+        for request in requests:
+            approximate, whole = ({*call(*request)[0].tolist()} for call in lists)
+            shares.append(len(approximate & whole) / len(whole))
+        recalls[f"{name}@{k}"] = sum(shares) / len(shares)
+    return recalls
+
+
+def _slice(call: Call, requests: list[Request], first: int, seconds: float) -> list[float]:
     """Latencies of the requests that fit into some seconds, one at least."""
     latencies: list[float] = []
     until = time.perf_counter() + seconds
@@ -85,17 +133,20 @@ def _summary(latencies: list[float], batch: int) -> common.Measured:
     }
 
 
-def _ours(data: Any, users: list[str], folder: Path) -> Callable[[Any, Any], Any]:
-    """The exported model's `serving_default`: known users, seen movies masked."""
+def _ours(data: Any, users: list[str], folder: Path, clustered: bool = True, **section: Any) -> Any:
+    """The exported model's `serving_default`, its towers with made-up vectors of the movies."""
+    import numpy as np
     import tensorflow as tf
 
+    from benchmarks import arrays
     from reelflow.config import ModelConfig
     from reelflow.model.items import ItemLearner
     from reelflow.model.signatures import Mixture, ServingModel
     from reelflow.model.tasks import JointModel
-    from reelflow.saved_model.contract import RECOMMEND, SIGNATURES
 
-    config = ModelConfig(embedding_size=SIZE)
+    movies = len(data.catalogue)
+    ready = {} if movies < LARGE else {"ready_lists": 0}
+    config = ModelConfig(embedding_size=SIZE, genres=False, year=False, **ready, **section)
     joint = JointModel(data, config)
     learner = ItemLearner(data, config)
     items = learner.learn(learner.default)
@@ -103,21 +154,45 @@ def _ours(data: Any, users: list[str], folder: Path) -> Callable[[Any, Any], Any
     some = tf.zeros([1], tf.int32)
     joint.query(some, joint.timelines.ends_now(some))
     joint.rating_model(some, some)
+    vectors, _ = arrays.vectors_of_kinds(movies, SIZE, clustered)
+    own, past = joint.candidate_tower.named_weights(), joint.query_tower.named_weights()
+    own["movie"].variable.assign(vectors)
+    popularity = np.log1p(data.rating_counts)
+    own["bias"].variable.assign(
+        0.1 * ((popularity - popularity.mean()) / popularity.std())[:, None]
+    )
+    for name in ("history", "bag"):
+        past[name].variable.assign(np.pad(vectors, [(0, 1), (0, 0)]))
     model = ServingModel(joint, data, users, mixture, config)
     model.prepare()
-    tf.saved_model.save(model, str(folder), signatures=model.signatures())
-    recommend = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    signatures = {"serving_default": model.signatures()["serving_default"]}
+    tf.saved_model.save(model, str(folder), signatures=signatures)
+    return tf.saved_model.load(str(folder))
+
+
+def _call(model: Any, *, named: bool, k: int = K, output: str = "score") -> Call:
+    """Requests of known users, seen movies masked."""
+    import tensorflow as tf
+
+    from reelflow.saved_model.contract import RECOMMEND, SIGNATURES
+
     # TF Serving fills in the defaults; Python has to name them.
     rest = {
         name: tf.constant(one.default, one.dtype)
         for name, one in SIGNATURES[RECOMMEND].inputs.items()
         if one.default is not None
     }
-    rest["k"] = tf.constant(K)
-    return lambda rows, ids: recommend(user_id=ids, **rest)["score"].numpy()
+    rest["k"], none, recommend = tf.constant(k), rest["history"], model.signatures[RECOMMEND]
+
+    def call(rows: Any, ids: Any, liked: Any) -> Any:
+        return recommend(user_id=ids, **{**rest, "history": liked if named else none})[
+            output
+        ].numpy()
+
+    return call
 
 
-def _brute_force(data: Any, users: list[str], folder: Path) -> Callable[[Any, Any], Any]:
+def _brute_force(data: Any, users: list[str], folder: Path) -> Call:
     """As the retrieval tutorial exports it: user ids in, movie ids out, nothing masked."""
     import tensorflow as tf
     import tensorflow_recommenders as tfrs
@@ -136,10 +211,10 @@ def _brute_force(data: Any, users: list[str], folder: Path) -> Callable[[Any, An
     tf.saved_model.save(index, str(folder))
     loaded = tf.saved_model.load(str(folder)).signatures["serving_default"]
     [name] = loaded.structured_input_signature[1]
-    return lambda rows, ids: loaded(**{name: ids})["output_1"].numpy()
+    return lambda rows, ids, _: loaded(**{name: ids})["output_1"].numpy()
 
 
-def _excluding(data: Any, users: list[str]) -> Callable[[Any, Any], Any]:
+def _excluding(data: Any, users: list[str]) -> Call:
     """BruteForce with the movies that users have seen as exclusions; eager, as TFRS needs it."""
     import numpy as np
     import tensorflow as tf
@@ -153,7 +228,7 @@ def _excluding(data: Any, users: list[str]) -> Callable[[Any, Any], Any]:
     lengths = np.diff(data.offsets)[: len(users)]
     seen = tf.RaggedTensor.from_row_lengths(tf.constant(ids[data.train.movie_index]), lengths)
 
-    def call(rows: Any, asked: Any) -> Any:
+    def call(rows: Any, asked: Any, _: Any) -> Any:
         queries = tf.gather(embeddings, [row[user.decode()] for user in asked.numpy()])
         exclusions = tf.gather(seen, rows).to_tensor("")
         return index.query_with_exclusions(queries, exclusions)[0].numpy()
@@ -161,7 +236,7 @@ def _excluding(data: Any, users: list[str]) -> Callable[[Any, Any], Any]:
     return call
 
 
-def _bare(movies: int) -> Callable[[Any, Any], Any]:
+def _bare(movies: int) -> Call:
     """The least there is to do."""
     import tensorflow as tf
 
@@ -172,18 +247,19 @@ def _bare(movies: int) -> Callable[[Any, Any], Any]:
         scores = tf.matmul(tf.gather(user_table, rows), movie_table, transpose_b=True)
         return tuple(tf.math.top_k(scores, k=K))
 
-    return lambda rows, ids: best(rows)[0].numpy()
+    return lambda rows, ids, _: best(rows)[0].numpy()
 
 
 def main() -> None:
     """Measure and reports."""
     chosen = common.options(__doc__)
-    catalogues = (4_000, 60_000) if chosen.short else (4_000, 60_000, 1_000_000)
+    catalogues = (4_000, 60_000) if chosen.short else (4_000, 60_000, LARGE)
     repeats = chosen.repeats or (1 if chosen.short else 3)
     rows, details = [], {}
     for movies in catalogues:
-        runs = common.fresh("serving:measure", movies=movies, seconds=2.0, repeats=repeats)["runs"]
-        details[movies] = runs
+        measured = common.fresh("serving:measure", movies=movies, seconds=2.0, repeats=repeats)
+        runs = measured["runs"]
+        details[movies] = {"runs": runs, "recall": measured["recall"]}
         for key, run in runs.items():
             name, _, batch = key.partition("/")
             speed = run["queries_per_second"]
@@ -197,10 +273,14 @@ def main() -> None:
                     "time ÷ bare": runs[f"{BARE}/{batch}"]["queries_per_second"] / speed,
                     "p50 ms": run["p50_ms"],
                     "p99 ms": run["p99_ms"],
+                    **{
+                        f"recall@{k}": measured["recall"].get(f"{name}@{k}", float("nan"))
+                        for k in RECALLS
+                    },
                 }
             )
     title = f"Top {K} of a SavedModel, d = {SIZE}"
-    common.report("serving", title, rows, short=chosen.short, details={"runs": details})
+    common.report("serving", title, rows, short=chosen.short, details={"details": details})
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ MOVIES = [f"m{number:02d}" for number in range(60)]
 ROWS = random_rows(200, 4, users=20, movies=40)
 DATA = encoded(ROWS, movies=MOVIES)
 USERS = user_vocabulary(ROWS)
-WEIGHTS = {"towers": 0.4, "items": 0.3, "spectral": 0.1, "directed": 0.2}
 ASKED = {"user_id": [*USERS[:5], "nobody"]}
 
 
@@ -76,8 +75,10 @@ def test_a_mixture_is_the_sum_of_standard_scores(
     asked, _ = knowledge.asked(users, *history, hide)
     terms = {"towers": Towers(untrained(DATA, **config)), **model.ranker._matrices}
     terms |= {name: one for name, one in model.ranker._projected.items() if name in LEARNERS}
+    weights = model.ranker._weights
+    assert {*weights} == {"towers", *LEARNERS}
     plain = sum(
-        weight * standardised(terms[name].scores(asked))[0] for name, weight in WEIGHTS.items()
+        weight * standardised(terms[name].scores(asked))[0] for name, weight in weights.items()
     )
     found = model.ranker.scores(asked)[:, : len(MOVIES)]
     np.testing.assert_allclose(found, plain, rtol=1e-3, atol=1e-4)

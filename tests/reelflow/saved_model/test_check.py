@@ -38,7 +38,7 @@ def test_approximate_lists_must_have_most_of_the_exact_ones() -> None:
 
 
 def test_reasons_json(tmp_path: Path) -> None:
-    result = judge(REPORT.model_copy(update={"reasons": ("no",), "latency_ms": {}}), 1.0)
+    result = judge(REPORT.model_copy(update={"reasons": ("no",), "latency_ms": {}}), 1.0, 0.95)
     result.write(tmp_path)
     assert ServingResult.read(tmp_path) == result
     assert json.loads((tmp_path / "reasons.json").read_text()) == {
