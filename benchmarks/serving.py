@@ -145,8 +145,11 @@ def _ours(data: Any, users: list[str], folder: Path, clustered: bool = True, **s
     from reelflow.model.tasks import JointModel
 
     movies = len(data.catalogue)
-    ready = {} if movies < LARGE else {"ready_lists": 0}
-    config = ModelConfig(embedding_size=SIZE, genres=False, year=False, **ready, **section)
+    if movies >= LARGE:
+        section["ready_lists"] = 0
+    config = ModelConfig.model_validate(
+        {"embedding_size": SIZE, "genres": False, "year": False, **section}
+    )
     joint = JointModel(data, config)
     learner = ItemLearner(data, config)
     items = learner.learn(learner.default)

@@ -47,6 +47,7 @@ def test_reasons_json(tmp_path: Path) -> None:
         "latency_ms": {},
         "load_seconds": 0.5,
         "golden": 6,
+        "recall": None,
     }
 
 
