@@ -105,7 +105,7 @@ class Ranker(tf.Module):
 
 @dataclass(frozen=True)
 class _State:
-    """What all movies of a request are scored by, computed once."""
+    """The part of scores that all movies of a request share, computed once."""
 
     queries: tf.Tensor
     """For the ranker's table, float32 [batch, size]."""

@@ -22,7 +22,7 @@ Columns = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 @dataclass(frozen=True)
 class Request:
-    """What requests for lists may say beside users and length; inputs as the contract has them."""
+    """Inputs of requests for lists beside users and length, as the contract has them."""
 
     history: tf.Tensor
     stars: tf.Tensor

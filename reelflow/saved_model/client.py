@@ -76,7 +76,6 @@ class Signatures:
         """
         self.definitions = definitions or Definitions(SIGNATURES, {})
         self._functions = functions
-        self._defaults: dict[str, dict[str, Any]] = {}
         self._model = model
 
     @classmethod
@@ -120,19 +119,12 @@ class Signatures:
         """
         import tensorflow as tf
 
-        expected = self.definitions.signatures[name].inputs
-        if name not in self._defaults:
-            self._defaults[name] = {
-                key: tf.convert_to_tensor(one.default, one.dtype)
-                for key, one in expected.items()
-                if one.default is not None
-            }
-        tensors = dict(self._defaults[name])
-        for key, one in expected.items():
-            if key in inputs:
-                tensors[key] = tf.convert_to_tensor(inputs[key], one.dtype)
-            elif key not in tensors:
+        tensors = {}
+        for key, expected in self.definitions.signatures[name].inputs.items():
+            value = inputs.get(key, expected.default)
+            if value is None:
                 raise KeyError(key)
+            tensors[key] = tf.convert_to_tensor(value, expected.dtype)
         return {key: tensor.numpy() for key, tensor in self._functions[name](**tensors).items()}
 
     def ask(self, name: str, inputs: Values) -> dict[str, Any]:
