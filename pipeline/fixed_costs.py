@@ -3,8 +3,8 @@
 `import tfx` alone loads ten thousand modules, the greater part of them clients of Google Cloud,
 Kubernetes and Docker, and Keras 3 by way of KerasTuner. Two kinds of modules are in the way:
 
-- packages whose `__init__` only imports other modules (`LAZY`): they are entered without that, and
-  each name is imported when it is first asked for, so that nothing is missing;
+- packages whose `__init__` imports all others (`LAZY`): they are entered without that, and each
+  name is imported when it is first asked for, so that nothing is missing;
 - what Beam and TFDV import if it is installed (`ABSENT`): they are told that it is not.
 """
 
@@ -112,24 +112,38 @@ class _Light(MetaPathFinder):
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = _LazyPackage(name, spec.loader.path)
+            spec.loader = LazyPackage(name, spec.loader.path)
         return spec
 
 
-class _LazyPackage(SourceFileLoader):
-    """Loads a package of imports without importing: each name when it is asked for."""
+class LazyPackage(SourceFileLoader):
+    """Loads a package without what it imports of its own: each name when it is asked for.
+
+    All else that its `__init__` does is done: that of newer TFX mends what TFMA no longer exports.
+    """
 
     def exec_module(self, module: ModuleType) -> None:
-        """Note where the names of the package are from."""
-        tree = ast.parse(self.get_data(self.path))
-        origins = {
-            alias.asname or alias.name: (node.module or "", alias.name)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom)
-            for alias in node.names
-        }
-        module.__dict__["__all__"] = list(origins)
-        module.__dict__["__getattr__"] = partial(_load, module, origins)
+        """Run the package's own code, and note where the other names are from."""
+        own = _Own(module.__name__.partition(".")[0])
+        tree = ast.fix_missing_locations(own.visit(ast.parse(self.get_data(self.path))))
+        module.__dict__["__getattr__"] = partial(_load, module, own.origins)
+        exec(compile(tree, self.path, "exec"), module.__dict__)
+
+
+class _Own(ast.NodeTransformer):
+    """Takes the imports of a distribution's own names out of a module."""
+
+    def __init__(self, distribution: str) -> None:
+        self.origins: dict[str, tuple[str, str]] = {}
+        """Name to module and name there."""
+        self._distribution = distribution
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
+        module = node.module or ""
+        if node.level or module.partition(".")[0] != self._distribution:
+            return node
+        self.origins |= {alias.asname or alias.name: (module, alias.name) for alias in node.names}
+        return ast.copy_location(ast.Pass(), node)
 
 
 def _load(module: ModuleType, origins: dict[str, tuple[str, str]], name: str) -> Any:
@@ -141,6 +155,8 @@ def _load(module: ModuleType, origins: dict[str, tuple[str, str]], name: str) ->
     except ModuleNotFoundError as error:
         if error.name != f"{origin}.{original}":
             raise
+        if origin == module.__name__:
+            raise AttributeError(f"{origin} has no module {name!r}") from error
         value = getattr(import_module(origin), original)
     setattr(module, name, value)
     return value

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from functools import partial
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from inspect import signature
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from pipeline import fixed_costs
 from reelflow.config import BeamConfig
@@ -54,6 +60,35 @@ def test_other_engines_import_everything() -> None:
     assert not fixed_costs.import_lightly(BeamConfig(preset="flink", master="flink:8081"))
     assert not fixed_costs.import_lightly(BeamConfig(args=["--runner=PrismRunner"]))
     assert sys.meta_path == before
+
+
+def test_a_lazy_package_runs_its_own_code_and_imports_what_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "lazyone"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(
+        "import json\n"
+        "from os import sep\n"
+        "mended = json.loads('[1]')\n"
+        "try:\n    from lazyone.part import Thing as Other\nexcept ImportError:\n    Other = None\n"
+        "from lazyone import part, missing\n"
+    )
+    (folder / "part.py").write_text("Thing = 'a thing'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = PathFinder.find_spec("lazyone")
+    assert spec is not None
+    spec.loader = fixed_costs.LazyPackage("lazyone", str(folder / "__init__.py"))
+    package = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "lazyone", package)
+    spec.loader.exec_module(package)
+    assert package.mended == [1]
+    assert package.sep == os.sep
+    assert "lazyone.part" not in sys.modules
+    assert package.Other == "a thing"
+    assert package.part is sys.modules["lazyone.part"]
+    with pytest.raises(AttributeError, match="missing"):
+        _ = package.missing
 
 
 def test_each_function_is_inspected_once_and_bound_methods_apart() -> None:
