@@ -389,10 +389,8 @@ def _model(summary: RunSummary) -> Iterator[Text]:
             yield labelled("", f"{newest[0]} was pushed after it, and is served")
     elif registered and summary.awaits_promotion:
         promote = f"`reelflow models promote {registered.version}`"
-        words = (
-            "passed, and is on trial" if registered.alias in VARIANTS else "passed and not pushed"
-        )
-        yield labelled("Model", f"{words}: {promote} lets it serve")
+        words = "and is on trial" if registered.alias in VARIANTS else "and not pushed"
+        yield labelled("Model", f"passed {words}: {promote} lets it serve")
     else:
         yield labelled("Model", "not pushed; the champion, if any, stays")
     if registered:
