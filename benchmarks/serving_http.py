@@ -7,6 +7,7 @@ server's own processor time for a request tells what it needs, whatever else goe
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -23,6 +24,7 @@ USERS = 6_000
 RATINGS = 600_000
 CONNECTIONS = (1, 16, 64)
 RELOAD_CONNECTIONS = 16
+CROWD = 64
 PATHS = ("recommendations", "with reasons", ":predict")
 
 
@@ -120,6 +122,29 @@ async def reloaded(port: int, base: Path, model: Path, seconds: float) -> Load:
     return await under_way
 
 
+def heavy(movies: int) -> list[bytes]:
+    """Requests that are as much work as one may be: 500 movies, each explained by 500."""
+    bodies = [
+        {"liked": [f"m{(start + at) % movies}" for at in range(500)], "k": 500, "explain": True}
+        for start in range(0, 640, 10)
+    ]
+    return [post("/api/v1/recommendations", json.dumps(body).encode()) for body in bodies]
+
+
+async def beside_heavy(port: int, movies: int, seconds: float) -> tuple[Load, Load]:
+    """One connection that asks for small lists, beside 64 that ask for the largest."""
+    crowd = asyncio.create_task(load(port, heavy(movies), CROWD, seconds))
+    await asyncio.sleep(seconds / 10)
+    light = await load(port, requests("recommendations"), 1, 0.8 * seconds)
+    return light, await crowd
+
+
+def resident(process: int) -> float:
+    """Memory of a process, in MB."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 def main() -> None:
     """Measure and reports."""
     chosen = common.options(__doc__)
@@ -140,6 +165,14 @@ def main() -> None:
                         found = asyncio.run(load(port, requests(path), connections, seconds))
                         cpu = cpu_seconds(process) - before
                         rows.append(row(movies, path, connections, found, seconds, cpu))
+                before, small = cpu_seconds(process), resident(process)
+                light, crowd = asyncio.run(beside_heavy(port, movies, 2 * seconds))
+                cpu = cpu_seconds(process) - before
+                label = (
+                    f"beside {CROWD} heavy: {len(crowd.seconds)} answered, {crowd.failed} refused, "
+                    f"{small:,.0f} to {resident(process):,.0f} MB"
+                )
+                rows.append(row(movies, label, 1, light, 1.6 * seconds, cpu))
                 before, longer = cpu_seconds(process), 3 * seconds + 10
                 found = asyncio.run(reloaded(port, base, models[1], longer))
                 cpu = cpu_seconds(process) - before

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -56,9 +56,65 @@ def normal(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def test_every_imported_package_is_declared() -> None:
+def declared_packages(*extras: str) -> set[str]:
+    """The distributions that the project names for the core and for these extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {normal(re.split(r"[^\w.-]", line)[0]) for line in project["dependencies"]}
+    more = [project["optional-dependencies"][extra] for extra in extras]
+    lines = sum(more, project["dependencies"])
+    return {normal(re.split(r"[^\w.-]", line)[0]) for line in lines}
+
+
+def needed_by(distributions: set[str]) -> set[str]:
+    """These distributions and, where they are installed, all that they need."""
+    found: set[str] = set()
+    todo = set(distributions)
+    while todo:
+        one = todo.pop()
+        found.add(one)
+        try:
+            lines = [line for line in requires(one) or () if "extra ==" not in line]
+        except PackageNotFoundError:
+            continue
+        todo |= {normal(re.split(r"[^\w.-]", line)[0]) for line in lines} - found
+    return found
+
+
+SERVE = """
+import sys
+from pathlib import Path
+import pipeline.cli.app, pipeline.cli.serve
+from reelflow.serving.app import create_app, server_of
+from reelflow.serving.limits import Limits
+from reelflow.serving.middleware import Metrics
+from reelflow.serving.versions import Versions
+limits = Limits(batch=2)
+server_of(create_app(Versions(Path(sys.argv[1]), limits, Metrics())), limits)
+import reelflow.client
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def test_a_server_loads_nothing_that_only_training_needs(pushed: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", SERVE, str(pushed)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    distributions = packages_distributions()
+    loaded = {
+        normal(name) for module in answer.stdout.split() for name in distributions.get(module, [])
+    }
+    assert "tensorflow" in loaded
+    only_training = declared_packages("train") - needed_by(declared_packages("serve"))
+    assert {"tfx", "apache-beam", "mlflow", "tensorflow-recommenders"} <= only_training
+    # TensorFlow imports these where they are installed.
+    assert loaded & only_training <= {"dill", "tf-keras"}
+
+
+def test_every_imported_package_is_declared() -> None:
+    declared = declared_packages("serve", "train")
     own = {*PACKAGES, *sys.stdlib_module_names, "tomllib"}  # of Python 3.11
     imported = {name.partition(".")[0] for path in SOURCES for name in imports(path)} - own
     # Its wheel does not say that it brings a package of another name.

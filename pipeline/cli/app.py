@@ -28,6 +28,7 @@ SUBCOMMANDS = {
     "models": ("models:models_app", "List the registered models, promote one, roll back."),
     "clean": ("clean:clean", "Remove what older runs have left."),
     "serve": ("serve:serve", "Serve the pushed model: page and HTTP API."),
+    "key": ("serve:key", "Make an API key for a server."),
     "kubeflow": (
         "kubeflow:kubeflow_app",
         "Compile, submit and schedule the pipeline on Kubeflow Pipelines.",

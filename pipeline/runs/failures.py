@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from importlib.util import find_spec
 from types import FrameType
 from typing import Final
 
@@ -91,6 +92,12 @@ def machine_fault(failure: BaseException) -> ReelflowError | None:
             return ReelflowError(
                 f"The disk is full{where}.",
                 _MAKE_ROOM,
+            )
+        if isinstance(cause, ModuleNotFoundError) and find_spec("tfx") is None:
+            return ReelflowError(
+                f"The package {cause.name} is not installed: this is the light installation, "
+                "which serves.",
+                "What makes models needs the whole one, `reelflow[serve,train]` (./setup.sh).",
             )
         if isinstance(cause, PermissionError) or (
             isinstance(cause, OSError) and cause.errno == errno.EROFS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 SECONDS_PER_DAY: Final = 86_400
+_BLOCK: Final = 1 << 20
 
 K = TypeVar("K", str, int, tuple[int, int])
 
@@ -50,9 +52,12 @@ def content_hash(path: Path) -> str:
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     digest = hashlib.sha256()
     for file in files:
-        for part in (file.relative_to(path).as_posix().encode(), file.read_bytes()):
-            digest.update(len(part).to_bytes(8, "big"))
-            digest.update(part)
+        name = file.relative_to(path).as_posix().encode()
+        digest.update(len(name).to_bytes(8, "big") + name)
+        with file.open("rb") as content:
+            digest.update(os.fstat(content.fileno()).st_size.to_bytes(8, "big"))
+            while block := content.read(_BLOCK):
+                digest.update(block)
     return digest.hexdigest()
 
 

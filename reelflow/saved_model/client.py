@@ -100,6 +100,16 @@ class Signatures:
         return name in self._functions
 
     @property
+    def variables(self) -> list[Any]:
+        """The model's variables, in the same order whenever it is loaded."""
+        found = {
+            variable.handle._id: variable
+            for name in sorted(self._functions)
+            for variable in self._functions[name].graph.variables  # type: ignore[attr-defined]
+        }
+        return list(found.values())
+
+    @property
     def movie_directions(self) -> npt.NDArray[np.float32] | None:
         """Unit vectors of all movies, float32 [movies, size]; None if the model has none."""
         variable = getattr(self._model, "directions", None)

@@ -20,12 +20,13 @@ from reelflow.serving.engine import Engine
 from reelflow.serving.events.live import Live, Named
 from reelflow.serving.fields import Filtered, Id
 from reelflow.serving.limits import Limits, Problem
-from reelflow.serving.middleware import Metrics
+from reelflow.serving.middleware import CLIENT, Metrics
 from reelflow.serving.movie_index import Mask
 from reelflow.serving.privacy import movies_for_a_user, refusal
 from reelflow.serving.rules.file import RulesFile
 from reelflow.serving.variants import Variants
 from reelflow.serving.versions import Versions
+from reelflow.serving.work import Allowance, work_of
 
 Names = TypeVar("Names", bound=m.RecommendRequest | m.ProfileRequest)
 
@@ -42,6 +43,8 @@ class ServerState:
     histories: bool
     """True if answers may contain what users have rated."""
     variants: Variants
+    allowance: Allowance
+    """Units of work that each client may ask for."""
     live: Live | None = None
     """Events of users; None if the server takes no events."""
     rules: RulesFile | None = None
@@ -52,6 +55,17 @@ class ServerState:
     def __post_init__(self) -> None:
         """Make the queue."""
         self.batcher = Batcher(self.limits, self.metrics.batches.observe)
+
+    async def ask(
+        self,
+        answer_all: Callable[[Sequence[BatchRequest]], Sequence[Answer]],
+        request: BatchRequest,
+        client: str,
+    ) -> Answer:
+        """Return the answer to a client's request, whose work is taken from what it may ask for."""
+        work = work_of(request)
+        self.allowance.charge(client, work)
+        return await self.batcher.ask(answer_all, request, work)
 
     @classmethod
     def of(cls, request: Request) -> ServerState:
@@ -68,6 +82,7 @@ class Context:
         self.server = ServerState.of(request)
         self.chosen = self.server.variants.choose(user_id)
         self.engine = self.chosen.engine
+        self.client: str = request.scope.get(CLIENT, "")
 
     async def ask(
         self,
@@ -76,7 +91,7 @@ class Context:
     ) -> Answer:
         """Return the answer to a request, which may be answered in one batch with others."""
         with self.server.variants.measured(self.chosen):
-            return await self.server.batcher.ask(answer_all, request)
+            return await self.server.ask(answer_all, request, self.client)
 
     async def recommend(self, request: m.RecommendRequest) -> m.Recommendations:
         """Return the movies for a user, as histories allow, and let a shadow be compared."""

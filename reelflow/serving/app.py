@@ -9,26 +9,32 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TextIO
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from reelflow.base.errors import BadInput
 from reelflow.base.looks import GENRE_LOOKS
 from reelflow.serving import api, tf_serving
+from reelflow.serving.access import Access, right_for
 from reelflow.serving.api import ServerState
+from reelflow.serving.connections import connection_class
 from reelflow.serving.events import routes as events
 from reelflow.serving.events.journal import Journal
 from reelflow.serving.events.live import Live
+from reelflow.serving.exchange import Conditional, Cors
 from reelflow.serving.limits import Limits, Problem
-from reelflow.serving.middleware import Metrics, RequestMiddleware
+from reelflow.serving.messages import ERRORS
+from reelflow.serving.middleware import Admission, Metrics, RequestMiddleware
 from reelflow.serving.rules.file import RulesFile
 from reelflow.serving.variants import Variants
 from reelflow.serving.versions import Versions
+from reelflow.serving.work import Allowance
 
 PAGE: Final = Path(__file__).parent / "page"
 _FILES: Final = {
@@ -36,6 +42,17 @@ _FILES: Final = {
     "/docs": PAGE / "docs.html",
     **{f"/page/{path.name}": path for path in [*sorted(PAGE.iterdir()), GENRE_LOOKS]},
 }
+
+_ABOUT: Final = """Movie recommendations, predicted ratings and similar movies from one model.
+
+Every error is JSON with the key `error`. Answers to GET have an entity tag, for If-None-Match;
+every GET path answers HEAD; large answers are compressed where the client accepts gzip.
+X-Request-ID is taken over, or made. A client may be held to so many units of work a second, a list
+of ten movies being about one, and gets 429 with Retry-After beyond."""
+_KEYS: Final = (
+    "An API key with the scope that `x-scope` of an operation names: `read`, `events` or `admin`, "
+    "which has all. Not asked for by a server without keys, as one on this machine only."
+)
 
 
 def create_app(
@@ -47,6 +64,9 @@ def create_app(
     reload_seconds: float = 0,
     journal: Journal | None = None,
     rules: RulesFile | None = None,
+    access: Access | None = None,
+    root_path: str = "",
+    access_log: TextIO | None = None,
 ) -> FastAPI:
     """Put the server together.
 
@@ -58,11 +78,18 @@ def create_app(
         reload_seconds: time between two looks for a new version; 0 for never.
         journal: takes events; None: they are refused.
         rules: about all lists; None: there are none.
+        access: rules of admission; None to let all in.
+        root_path: path below which a proxy has the server, as `/movies`.
+        access_log: takes a line of JSON for every request; None for no log.
     """
     live = Live(journal) if journal else None
     limits, metrics = limits or Limits(), metrics or Metrics()
     variants = Variants(versions, metrics.registry)
-    server = ServerState(versions, limits, metrics, histories, variants, live, rules)
+    allowance = Allowance(limits.rate, limits.burst)
+    server = ServerState(
+        versions, limits, metrics, histories, variants, allowance, live=live, rules=rules
+    )
+    admission = Admission(access or Access(), allowance, limits.connections)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -83,24 +110,65 @@ def create_app(
     app = FastAPI(
         title="Reelflow",
         version=installed("reelflow"),
-        description="Movie recommendations, predicted ratings and similar movies from one model.",
+        description=_ABOUT,
         lifespan=lifespan,
         docs_url=None,  # FastAPI's pages load scripts from elsewhere; ours works offline
         redoc_url=None,
+        root_path=root_path.rstrip("/"),
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.server = server
-    app.add_middleware(RequestMiddleware, limits=server.limits, metrics=server.metrics)
+    app.state.admission = admission
+    # Each one is put around those before it.
+    app.add_middleware(Conditional)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
+    app.add_middleware(
+        RequestMiddleware,
+        limits=limits,
+        metrics=server.metrics,
+        admission=admission,
+        access_log=access_log,
+    )
+    if admission.access.origins:
+        app.add_middleware(Cors, origins=admission.access.origins)
     app.include_router(api.router)
     app.include_router(events.router)
     app.include_router(tf_serving.router)
     for kind in (Problem, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _error)
     app.add_api_route(
-        "/metrics", _metrics, tags=["Server"], summary="For Prometheus", response_class=Response
+        "/metrics",
+        _metrics,
+        name="metrics",
+        tags=["Server"],
+        summary="For Prometheus",
+        response_class=Response,
+        responses={200: _TEXT, **ERRORS},
     )
     for path, file in _FILES.items():
-        app.add_api_route(path, _file(file), include_in_schema=False, methods=["GET", "HEAD"])
+        app.add_api_route(path, _file(file), include_in_schema=False)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document: FastAPI's, with the keys that the operations need."""
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": _KEYS},
+            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": _KEYS},
+        }
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                right = right_for(method.upper(), path)
+                if right is not None:
+                    operation["security"] = [{"bearer": []}, {"header": []}, {}]
+                    operation["x-scope"] = right
+    return app.openapi_schema or {}
+
+
+_TEXT: Final = {"description": "Text.", "content": {"text/plain": {"schema": {"type": "string"}}}}
 
 
 async def _metrics(request: Request) -> Response:
@@ -138,12 +206,14 @@ async def _error(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": f"A fault of the server: {type(error).__name__}."}, 500)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """Bind a port, before the model is loaded, so that one in use is reported at once.
 
     Args:
         host: name or address, IPv4 or IPv6.
         port: 0 lets the system choose.
+        shared: True if other processes of this server listen there too: the system divides the
+            connections among them.
 
     Raises:
         BadInput: the port cannot be bound.
@@ -152,6 +222,8 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listening.bind(address)
     except OSError as error:
         raise BadInput(
@@ -168,42 +240,56 @@ def url(listening: socket.socket) -> str:
     return f"http://{name}:{port}/"
 
 
-def run(
-    app: FastAPI, listening: socket.socket, limits: Limits, started: Callable[[], None]
-) -> None:
-    """Serve until SIGTERM or SIGINT; a second one ends at once.
+def server_of(app: FastAPI, limits: Limits, forwarded_from: str | None = None) -> uvicorn.Server:
+    """Return the HTTP server of an application, not yet started.
 
     Args:
-        app: the application.
-        listening: from `listen`.
-        limits: connections, and the time that requests have to end.
-        started: called when requests are answered.
+        app: from `create_app`.
+        limits: of connections.
+        forwarded_from: addresses of proxies, separated by commas, whose X-Forwarded-For is
+            believed; None for none.
     """
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=limits.connections,
+        http=connection_class(limits),
+        timeout_keep_alive=limits.idle_seconds,
+        proxy_headers=bool(forwarded_from),
+        forwarded_allow_ips=forwarded_from,
         backlog=1024,
         timeout_graceful_shutdown=limits.drain_seconds,
     )
+    server = _Server(config)
+    app.state.admission.opened = lambda: len(server.server_state.connections)
+    return server
+
+
+def run(server: uvicorn.Server, listening: socket.socket, started: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; a second one ends at once.
+
+    Args:
+        server: from `server_of`.
+        listening: from `listen`.
+        started: called when requests are answered.
+    """
+    assert isinstance(server, _Server)
+    server.on_started = started
     # uvicorn raises the signal again after a clean stop, which is no failure.
     signals = (signal.SIGTERM, signal.SIGINT)
     handlers = [(number, signal.signal(number, lambda *_: None)) for number in signals]
     try:
-        _Server(config, started).run(sockets=[listening])
+        server.run(sockets=[listening])
     finally:
         for number, handler in handlers:
             signal.signal(number, handler)
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_started = started
+    on_started: Callable[[], None] = staticmethod(lambda: None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._on_started()
+            self.on_started()

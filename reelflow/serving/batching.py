@@ -1,11 +1,13 @@
 """Micro-batches: requests that wait while the model is busy are answered by its next call.
 
-An idle server answers at once: no request waits for others to fill a batch.
+An idle server answers at once: no request waits for others to fill a batch. A batch is bounded by
+its work as well, and one thread is kept from heavy requests, so that light ones pass them by.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +24,8 @@ Answer = TypeVar("Answer")
 class _Job:
     answer_all: Callable[[Sequence[Any]], Sequence[Any]]
     request: Any
+    work: float
+    """Units (`work.work_of`)."""
     answer: asyncio.Future[Any]
 
 
@@ -44,7 +48,11 @@ class Batcher:
 
     async def __aenter__(self) -> Batcher:
         """Start to answer."""
-        self._workers = [asyncio.create_task(self._work()) for _ in range(self._limits.threads)]
+        # With one thread only there is none to spare.
+        most = [math.inf] * self._limits.threads
+        if self._limits.threads > 1:
+            most[0] = self._limits.heavy_work
+        self._workers = [asyncio.create_task(self._work(bound)) for bound in most]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -63,6 +71,7 @@ class Batcher:
         self,
         answer_all: Callable[[Sequence[BatchRequest]], Sequence[Answer]],
         request: BatchRequest,
+        work: float = 1.0,
     ) -> Answer:
         """Return the answer to one request.
 
@@ -70,14 +79,15 @@ class Batcher:
             answer_all: answers several requests in order; a method of one engine, so that the
                 version answers that the request was checked against, even if another is loaded.
             request: one of them.
+            work: its units.
 
         Raises:
             Problem: too many requests wait, or the answer took too long.
             Exception: any that `answer_all` raises, for every request of its batch.
         """
-        if self.full:
+        if self.full or (work >= self._limits.heavy_work and self._heavy_are_full):
             raise Problem(503, "The server is busy; try again shortly.", {"Retry-After": "1"})
-        job = _Job(answer_all, request, asyncio.get_running_loop().create_future())
+        job = _Job(answer_all, request, work, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         self._wake.set()
         try:
@@ -90,10 +100,16 @@ class Batcher:
                 self._waiting.remove(job)
         return answer
 
-    async def _work(self) -> None:
+    @property
+    def _heavy_are_full(self) -> bool:
+        heavy = (job.work for job in self._waiting if job.work >= self._limits.heavy_work)
+        return sum(heavy) >= self._limits.waiting_work
+
+    async def _work(self, most: float) -> None:
+        """Answer batch after batch of requests with less than so much work each."""
         loop = asyncio.get_running_loop()
         while True:
-            batch = self._next_batch()
+            batch = self._next_batch(most)
             if not batch:
                 self._wake.clear()
                 await self._wake.wait()
@@ -111,15 +127,24 @@ class Batcher:
                     if not job.answer.done():
                         job.answer.set_result(answer)
 
-    def _next_batch(self) -> list[_Job]:
-        """Take the oldest request from the queue, and those that can be answered with it."""
+    def _next_batch(self, most: float) -> list[_Job]:
+        """Take the oldest request from the queue, and those that can be answered with it.
+
+        Args:
+            most: units of work that each of them must stay below.
+        """
         batch: list[_Job] = []
         rest: deque[_Job] = deque()
+        work = 0.0
         for job in self._waiting:
-            if len(batch) < self._limits.batch and (
-                not batch or job.answer_all == batch[0].answer_all
+            if (
+                len(batch) < self._limits.batch
+                and job.work < most
+                and (not batch or work + job.work <= self._limits.batch_work)
+                and (not batch or job.answer_all == batch[0].answer_all)
             ):
                 batch.append(job)
+                work += job.work
             else:
                 rest.append(job)
         self._waiting = rest

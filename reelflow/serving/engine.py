@@ -6,6 +6,7 @@ Free of HTTP: requests and answers are the messages of `/api/v1`.
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -93,6 +94,7 @@ class Engine:
         self.sample_users = golden.known_users(golden.read(file)) if file.is_file() else []
         self._metrics_of = metrics_of
         self._metrics: Mapping[str, float] = {}
+        self._measuring = threading.Lock()
         self.ask = model.signatures.call
         self._rules: dict[int, Catalogued] = {}
 
@@ -116,7 +118,8 @@ class Engine:
 
         Looked for until they are there: a run pushes first and writes its summary afterwards.
         """
-        self._metrics = self._metrics or self._metrics_of(self.model.path)
+        with self._measuring:  # who asks meanwhile waits for the one that looks
+            self._metrics = self._metrics or self._metrics_of(self.model.path)
         return self._metrics
 
     def warm_up(self, batch: int) -> None:

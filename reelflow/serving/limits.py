@@ -35,12 +35,30 @@ class Limits:
     """Requests that may wait for the model; further ones get 503."""
     threads: int = 2
     """Batches that are computed at once."""
+    heavy_work: float = 50.0
+    """Units of work (`work.work_of`) from which on a request is heavy: one thread is never given
+    such, so that others find it free."""
+    batch_work: float = 200.0
+    """Units that are answered by one call of the model, unless one request alone has more."""
+    waiting_work: float = 5_000.0
+    """Units of heavy requests that may wait for the model; further ones get 503."""
     answer_seconds: float = 10.0
     """Time in which the model must have answered; later the client gets 504."""
     drain_seconds: int = 10
     """Time that requests under way have to end when the server is stopped."""
     connections: int = 512
-    """Connections at once; further ones get 503."""
+    """Connections at once; further ones get 503, and are closed."""
+    spare_connections: int = 64
+    """Connections beyond these that are still read, so that health is answered while all others
+    are taken."""
+    head_seconds: float = 10.0
+    """Time in which a request's head must have arrived on a new connection."""
+    idle_seconds: int = 5
+    """Time that a connection is kept open for its next request."""
+    rate: float = 0.0
+    """Units of work a second that one client may ask for; 0 for any number."""
+    burst: float = 2_000.0
+    """Units that one client may ask for at once."""
 
 
 class Problem(Exception):

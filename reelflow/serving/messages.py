@@ -376,13 +376,16 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     code: {"model": Error, "description": text}
     for code, text in {
         400: "Not what it should be: JSON, UTF-8, not too deep, a known signature or version.",
-        403: "It would tell what a user has rated.",
+        401: "An API key is wanted, or another one.",
+        403: "The key lacks the scope, or the answer would tell what a user has rated.",
         404: "There is no such movie, or no such version.",
         409: "The cursor is of another version.",
         408: "The body did not arrive in time.",
         413: "The body is too large.",
         422: "A value is wrong; the message says which.",
-        503: "The server is busy.",
+        421: "The Host header names another server.",
+        429: "The client has asked for more work than it may; Retry-After says how long to wait.",
+        503: "The server is busy; Retry-After says how long to wait.",
         504: "The model did not answer in time.",
     }.items()
 }

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
 
 from reelflow.base.columns import ALLOWED, USER_ID, K
 from reelflow.saved_model.client import to_lists
@@ -24,6 +25,7 @@ from reelflow.serving.api import ServerState
 from reelflow.serving.engine import Engine
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.messages import ERRORS
+from reelflow.serving.middleware import CLIENT
 from reelflow.serving.privacy import check_inputs
 
 SMALL: Final = 4
@@ -204,27 +206,73 @@ class PredictBatch:
         return [{key: part[at] for key, part in parts.items()} for at in range(len(requests))]
 
 
+class StatusMessage(BaseModel):
+    """An error code of gRPC with its words."""
+
+    error_code: str
+    error_message: str
+
+
+class VersionStatus(BaseModel):
+    """State of one version."""
+
+    version: str
+    state: str
+    status: StatusMessage
+
+
+class ModelStatus(BaseModel):
+    """State of the model."""
+
+    model_version_status: list[VersionStatus]
+
+
+class ModelSpec(BaseModel):
+    """Name of the model."""
+
+    name: str
+    signature_name: str
+    version: str
+
+
+class ModelMetadata(BaseModel):
+    """Inputs and outputs of all signatures, as TensorFlow Serving renders its messages."""
+
+    model_spec: ModelSpec
+    metadata: dict[str, Any]
+
+
+class Predictions(BaseModel):
+    """Answer of a signature: `predictions` to `instances`, `outputs` to `inputs`."""
+
+    predictions: list[Any] | None = Field(None, description="A row each.")
+    outputs: Any = Field(None, description="Arrays by name, or the only one.")
+
+
 @router.get(BASE, summary="Which version is served")
-@router.get(f"{BASE}/versions/{{version}}", summary="Whether a version is served")
-async def status(request: Request, version: str | None = None) -> JSONResponse:
+@router.get(
+    f"{BASE}/versions/{{version}}", name="status_of_version", summary="Whether a version is served"
+)
+async def status(request: Request, version: str | None = None) -> ModelStatus:
     """The model's state, as TensorFlow Serving reports it."""
     engine = _engine(request, version)
-    one = {
-        "version": str(engine.version),
-        "state": "AVAILABLE",
-        "status": {"error_code": "OK", "error_message": ""},
-    }
-    return JSONResponse({"model_version_status": [one]})
+    status = StatusMessage(error_code="OK", error_message="")
+    one = VersionStatus(version=str(engine.version), state="AVAILABLE", status=status)
+    return ModelStatus(model_version_status=[one])
 
 
 @router.get(f"{BASE}/metadata", summary="Signatures")
-@router.get(f"{BASE}/versions/{{version}}/metadata", summary="Signatures of a version")
-async def metadata(request: Request, version: str | None = None) -> JSONResponse:
+@router.get(
+    f"{BASE}/versions/{{version}}/metadata",
+    name="metadata_of_version",
+    summary="Signatures of a version",
+)
+async def metadata(request: Request, version: str | None = None) -> ModelMetadata:
     """Inputs and outputs of all signatures."""
     engine = _engine(request, version)
-    spec = {"name": MODEL, "signature_name": "", "version": str(engine.version)}
+    spec = ModelSpec(name=MODEL, signature_name="", version=str(engine.version))
     definitions = {"signature_def": engine.model.signatures.definitions.metadata}
-    return JSONResponse({"model_spec": spec, "metadata": {"signature_def": definitions}})
+    return ModelMetadata(model_spec=spec, metadata={"signature_def": definitions})
 
 
 _BODY: Final = {
@@ -247,10 +295,17 @@ _BODY: Final = {
 }
 
 
-@router.post(f"{BASE}:predict", summary="Ask a signature", openapi_extra=_BODY)
+@router.post(
+    f"{BASE}:predict",
+    summary="Ask a signature",
+    response_model=Predictions,
+    openapi_extra=_BODY,
+)
 @router.post(
     f"{BASE}/versions/{{version}}:predict",
+    name="predict_by_version",
     summary="Ask a signature of a version",
+    response_model=Predictions,
     openapi_extra=_BODY,
 )
 async def predict(request: Request, version: str | None = None) -> Response:
@@ -266,7 +321,8 @@ async def predict(request: Request, version: str | None = None) -> Response:
     if not histories:
         check_inputs(name, inputs)
     predict_all = PredictBatch.of(engine, name, limits, inputs, histories=histories)
-    outputs = await ServerState.of(request).batcher.ask(predict_all, inputs)
+    client = request.scope.get(CLIENT, "")
+    outputs = await ServerState.of(request).ask(predict_all, inputs, client)
     # NaN as it is, which JSON does not know: TensorFlow Serving's answers have it as well.
     content = json.dumps(render(outputs, by_row), ensure_ascii=False, separators=(",", ":"))
     return Response(content, media_type="application/json")

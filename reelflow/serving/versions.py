@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 import logging
+import shutil
 import time
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from reelflow.registry.store import Variant
 from reelflow.saved_model.client import ServedModel, whole_versions
 from reelflow.saved_model.files import SAVED_MODEL
 from reelflow.saved_model.manifest import MANIFEST
+from reelflow.saved_model.shared import share
 from reelflow.serving.engine import Engine, MetricsOf
 from reelflow.serving.limits import Limits
 from reelflow.serving.middleware import Metrics
@@ -37,6 +40,7 @@ class Versions:
         limits: Limits,
         metrics: Metrics,
         metrics_of: MetricsOf = lambda _: {},
+        shared: Path | None = None,
     ) -> None:
         """Load the first version.
 
@@ -46,6 +50,8 @@ class Versions:
             limits: the size of a batch, for warming up.
             metrics: counts loads.
             metrics_of: finds the metrics of a version.
+            shared: folder of the variables that several processes share; None for a process that
+                has its own.
 
         Raises:
             BadInput: there is no model, or it cannot be served.
@@ -54,6 +60,7 @@ class Versions:
         self._limits = limits
         self._metrics = metrics
         self._metrics_of = metrics_of
+        self._shared = shared
         self._refused: dict[Path, object] = {}
         """Folders that did not load, with the state of their files then."""
         self._looked: dict[Path, object] = {}
@@ -167,9 +174,21 @@ class Versions:
 
     def load(self, path: Path) -> Engine:
         """Load a version and warm it up, whether it is to be served or tried."""
-        engine = Engine(ServedModel.load(path), self._metrics_of)
+        model = ServedModel.load(path)
+        if self._shared is not None:
+            self._share(model, self._shared)
+        engine = Engine(model, self._metrics_of)
         engine.warm_up(self._limits.batch)
         return engine
+
+    def _share(self, model: ServedModel, shared: Path) -> None:
+        """Share the variables with other processes; what was mapped two versions ago is removed."""
+        state = repr((model.path, _files_state(model.path)))
+        folder = shared / hashlib.sha256(state.encode()).hexdigest()[:16]
+        share(model.signatures.variables, folder)
+        folders = sorted(shared.glob("*"), key=lambda path: path.stat().st_mtime)
+        for old in folders[:-2]:
+            shutil.rmtree(old, ignore_errors=True)
 
     def _serve(self, engine: Engine) -> None:
         self.engine = engine

@@ -14,17 +14,30 @@ export function get(path, parameters = {}, signal = undefined) {
   for (const [name, value] of Object.entries(parameters)) {
     for (const one of [value].flat()) if (one !== null && one !== "" && one !== undefined) query.append(name, one);
   }
-  return ask(`/api/v1/${path}?${query}`, { signal });
+  return ask(`api/v1/${path}?${query}`, { signal });
 }
 
 export function post(path, body, signal = undefined) {
   const headers = { "Content-Type": "application/json" };
-  return ask(`/api/v1/${path}`, { method: "POST", headers, body: JSON.stringify(body), signal });
+  return ask(`api/v1/${path}`, { method: "POST", headers, body: JSON.stringify(body), signal });
+}
+
+// Fetches with the API key of this tab, for which the server may want one.
+export async function withKey(url, options = {}) {
+  const send = (key) => fetch(url, { ...options, headers: { ...options.headers, ...(key && { Authorization: `Bearer ${key}` }) } });
+  const tried = sessionStorage.getItem("key");
+  const found = await send(tried);
+  if (found.status !== 401) return found;
+  const since = sessionStorage.getItem("key");  // entered for another request meanwhile
+  const key = since !== tried ? since : prompt("This server wants an API key.")?.trim();
+  if (!key) return found;
+  sessionStorage.setItem("key", key);
+  return send(key);
 }
 
 async function ask(url, options) {
   for (let pause = FIRST_PAUSE; ; pause = Math.min(LONGEST_PAUSE, 2 * pause)) {
-    const response = await fetch(url, options).catch((error) => {
+    const response = await withKey(url, options).catch((error) => {
       if (error.name === "AbortError") throw error;
       return null;  // no connection
     });

@@ -2,7 +2,7 @@
 import { icon, make, title } from "./parts.js";
 
 // By genre, in order of how much it says of a movie: colour and picture. The last is for all others.
-const LOOKS = await (await fetch("/page/genre_looks.json")).json();
+const LOOKS = await (await fetch("page/genre_looks.json")).json();
 
 function number(text) {
   let hash = 2166136261;

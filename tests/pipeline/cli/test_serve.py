@@ -63,7 +63,7 @@ def test_a_registered_model_keeps_its_metrics_under_any_number(tmp_path: Path) -
 def _while_stopping(process: subprocess.Popen[str], page: str) -> bytes:
     """The answer to a request of which one half comes before SIGTERM and the other after it."""
     body = b'{"liked": ["1"], "k": 3}'
-    head = b"POST /api/v1/recommendations HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    head = b"POST /api/v1/recommendations HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     head += b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
     request = head + body
     address = urlsplit(page)

@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-import uvicorn
-
 from reelflow.registry.alias import Alias
-from reelflow.serving.app import create_app, listen, url
+from reelflow.serving.access import Access
+from reelflow.serving.app import create_app, listen, server_of, url
 from reelflow.serving.events.journal import Journal
 from reelflow.serving.limits import Limits
 from reelflow.serving.middleware import Metrics
@@ -26,6 +26,7 @@ def live(
     reload_seconds: float = 0,
     port: int = 0,
     events: Path | None = None,
+    access: Access | None = None,
 ) -> Iterator[str]:
     """Serve a folder of versions, or an alias; gives the server's address."""
     metrics = Metrics()
@@ -36,9 +37,10 @@ def live(
         metrics=metrics,
         reload_seconds=reload_seconds,
         journal=Journal(events, metrics.registry) if events else None,
+        access=access,
     )
     with listen("127.0.0.1", port) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2))
+        server = server_of(app, replace(limits, drain_seconds=2))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         while not server.started:

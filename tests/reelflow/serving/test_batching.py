@@ -92,3 +92,35 @@ def test_too_late_and_too_many() -> None:
 
     _run(Limits(threads=1, batch=1, waiting=2, answer_seconds=0.2), play)
     assert slow.batches == [[0], [5]]
+
+
+def test_heavy_requests_leave_a_thread_to_light_ones() -> None:
+    heavy, light = Slow(), Slow()
+    light.may.set()
+
+    async def play(batcher: Batcher) -> None:
+        asked = [asyncio.create_task(batcher.ask(heavy.answer_all, n, 9)) for n in range(4)]
+        await asyncio.sleep(0.05)  # two are being answered
+        asked += [asyncio.create_task(batcher.ask(heavy.answer_all, n, 9)) for n in (4, 5)]
+        await asyncio.sleep(0)
+        with pytest.raises(Problem, match="busy"):
+            await batcher.ask(heavy.answer_all, 6, 9)
+        assert await batcher.ask(light.answer_all, 1, 1) == 2
+        heavy.may.set()
+        assert await asyncio.gather(*asked) == [0, 2, 4, 6, 8, 10]
+
+    _run(Limits(heavy_work=5, batch_work=20, waiting_work=36), play)
+    assert heavy.batches == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_a_request_larger_than_a_batch_is_answered_alone() -> None:
+    slow = Slow()
+
+    async def play(batcher: Batcher) -> None:
+        asked = [asyncio.create_task(batcher.ask(slow.answer_all, n, 30)) for n in range(2)]
+        await asyncio.sleep(0.05)
+        slow.may.set()
+        assert await asyncio.gather(*asked) == [0, 2]
+
+    _run(Limits(threads=1, batch_work=20), play)
+    assert slow.batches == [[0], [1]]

@@ -71,7 +71,7 @@ def _request(receive: Any, limits: Limits) -> list[dict[str, Any]]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": "/"}
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
     asyncio.run(RequestMiddleware(_nothing, limits, Metrics())(scope, receive, send))
     return sent
 

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from reelflow.serving.access import Access, Key
 from reelflow.serving.limits import Limits
 from tests.reelflow.serving.live import live
 
@@ -29,16 +30,24 @@ CHECKS = [
 ]
 
 
+TEXT, KEY = Key.make("fuzz", ["read"])
+WITHOUT, WITH = Access(), Access([KEY], ("localhost",))
+
+
 @pytest.mark.slow
-def test_no_request_is_a_fault(pushed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("access", "examples"), [(WITHOUT, EXAMPLES), (WITH, 4)], ids=["without keys", "with keys"]
+)
+def test_no_request_is_a_fault(pushed: Path, tmp_path: Path, access: Access, examples: int) -> None:
     bounds = settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    with live(pushed, limits=Limits(), events=tmp_path) as address:
+    headers = {"Authorization": f"Bearer {TEXT}"}
+    with live(pushed, limits=Limits(), events=tmp_path, access=access) as address:
         document = schemathesis.openapi.from_url(f"{address}openapi.json")
         operations = [found.ok() for found in document.get_all_operations()]
         assert len(operations) > 15
@@ -50,7 +59,7 @@ def test_no_request_is_a_fault(pushed: Path, tmp_path: Path) -> None:
                 def ask(case: schemathesis.Case) -> None:
                     # The HTTP parser refuses longer lines, before the application sees them.
                     assume(len(urlencode(case.query or {}, doseq=True)) < LINE_BYTES)
-                    case.call_and_validate(checks=CHECKS)
+                    case.call_and_validate(checks=CHECKS, headers=headers)
 
                 if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
                     continue  # nothing that could be wrong

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from reelflow.serving.access import Access, Key
 from reelflow.serving.limits import Limits
 from tests.reelflow.serving.live import live
 
@@ -16,9 +17,18 @@ API = b"/api/v1/recommendations"
 END = b"HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 
 
+KEY = Key.make("shop", ["read"])[1]
+
+
+@pytest.fixture(scope="module", params=[Access(), Access([KEY])], ids=["open", "with keys"])
+def keys(request: pytest.FixtureRequest) -> Access:
+    access: Access = request.param
+    return access
+
+
 @pytest.fixture(scope="module")
-def address(pushed: Path) -> Iterator[tuple[str, int]]:
-    with live(pushed, limits=Limits()) as page:
+def address(pushed: Path, keys: Access) -> Iterator[tuple[str, int]]:
+    with live(pushed, limits=Limits(), access=keys) as page:
         found = urlsplit(page)
         assert found.hostname
         assert found.port
@@ -68,6 +78,10 @@ def _answer(address: tuple[str, int], request: bytes) -> bytes:
         "chunks over the bound",
     ],
 )
-def test_refused_and_survived(address: tuple[str, int], request_: bytes, status: int) -> None:
-    assert _answer(address, request_).startswith(b"HTTP/1.1 %d " % status)
+def test_refused_and_survived(
+    address: tuple[str, int], keys: Access, request_: bytes, status: int
+) -> None:
+    # What is HTTP needs a key before all else.
+    statuses = {status, 401} if keys.keys else {status}
+    assert int(_answer(address, request_).split()[1]) in statuses
     assert _answer(address, b"GET /api/v1/ready " + END + b"\r\n").startswith(b"HTTP/1.1 200 ")
