@@ -75,7 +75,7 @@ class Signatures:
             model: the loaded SavedModel, whose variables live as long as it is referenced.
         """
         self.definitions = definitions or Definitions(SIGNATURES, {})
-        self._functions = functions
+        self.functions = functions
         self._model = model
 
     @classmethod
@@ -97,17 +97,7 @@ class Signatures:
 
     def __contains__(self, name: str) -> bool:
         """Return True if the model has the signature."""
-        return name in self._functions
-
-    @property
-    def variables(self) -> list[Any]:
-        """The model's variables, in the same order whenever it is loaded."""
-        found = {
-            variable.handle._id: variable
-            for name in sorted(self._functions)
-            for variable in self._functions[name].graph.variables  # type: ignore[attr-defined]
-        }
-        return list(found.values())
+        return name in self.functions
 
     @property
     def movie_directions(self) -> npt.NDArray[np.float32] | None:
@@ -135,7 +125,7 @@ class Signatures:
             if value is None:
                 raise KeyError(key)
             tensors[key] = tf.convert_to_tensor(value, expected.dtype)
-        return {key: tensor.numpy() for key, tensor in self._functions[name](**tensors).items()}
+        return {key: tensor.numpy() for key, tensor in self.functions[name](**tensors).items()}
 
     def ask(self, name: str, inputs: Values) -> dict[str, Any]:
         """Ask one signature with nested lists and return nested lists; otherwise as `call`."""

@@ -13,8 +13,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from reelflow.saved_model.client import Signatures
+
 _LEAST: Final = 16 << 20
 """Bytes from which on a variable is shared: TensorFlow copies mappings below some 10 MB."""
+
+
+def variables_of(signatures: Signatures) -> list[Any]:
+    """Return a model's variables, in the same order whenever it is loaded."""
+    functions: list[Any] = [signatures.functions[name] for name in sorted(signatures.functions)]
+    found = {
+        variable.handle._id: variable
+        for function in functions
+        for variable in function.graph.variables
+    }
+    return list(found.values())
 
 
 def share(variables: Iterable[Any], folder: Path) -> int:

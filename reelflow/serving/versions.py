@@ -17,7 +17,7 @@ from reelflow.registry.store import Variant
 from reelflow.saved_model.client import ServedModel, whole_versions
 from reelflow.saved_model.files import SAVED_MODEL
 from reelflow.saved_model.manifest import MANIFEST
-from reelflow.saved_model.shared import share
+from reelflow.saved_model.shared import share, variables_of
 from reelflow.serving.engine import Engine, MetricsOf
 from reelflow.serving.limits import Limits
 from reelflow.serving.middleware import Metrics
@@ -185,7 +185,7 @@ class Versions:
         """Share the variables with other processes; what was mapped two versions ago is removed."""
         state = repr((model.path, _files_state(model.path)))
         folder = shared / hashlib.sha256(state.encode()).hexdigest()[:16]
-        share(model.signatures.variables, folder)
+        share(variables_of(model.signatures), folder)
         folders = sorted(shared.glob("*"), key=lambda path: path.stat().st_mtime)
         for old in folders[:-2]:
             shutil.rmtree(old, ignore_errors=True)

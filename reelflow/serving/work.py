@@ -41,7 +41,7 @@ def work_of(request: object) -> float:
     if isinstance(request, Mapping):
         return _work_of_arrays(request)
     k = getattr(request, "k", 0)
-    return 1 + k / _MOVIES if isinstance(request, m.Strict) else 1.0
+    return 1 + k / _MOVIES
 
 
 def _work_of_arrays(inputs: Mapping[str, Any]) -> float:
