@@ -183,7 +183,7 @@ class Versions:
 
     def _share(self, model: ServedModel, shared: Path) -> None:
         """Share the variables with other processes; what was mapped two versions ago is removed."""
-        state = repr((model.path, _files_state(model.path)))
+        state = repr((model.path, files_state(model.path)))
         folder = shared / hashlib.sha256(state.encode()).hexdigest()[:16]
         share(variables_of(model.signatures), folder)
         folders = sorted(shared.glob("*"), key=lambda path: path.stat().st_mtime)
