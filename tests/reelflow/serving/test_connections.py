@@ -39,6 +39,20 @@ def _read(connection: socket.socket) -> tuple[bytes, dict[str, str]]:
     return head, json.loads(body)
 
 
+def test_a_head_that_does_not_come_is_given_up(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, 20) as connection:
+        connection.sendall(b"GET /api/v1/health HTTP/1.1\r\nX")
+        assert connection.recv(100) == b""
+
+
+def test_no_http_is_answered_in_json(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, 20) as connection:
+        connection.sendall(b"GARBAGE\r\n\r\n")
+        head, body = _read(connection)
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert set(body) == {"error"}
+
+
 def test_health_is_answered_while_connections_are_taken(address: tuple[str, int]) -> None:
     idle = [socket.create_connection(address, 20) for _ in range(2)]
     try:
@@ -54,17 +68,3 @@ def test_health_is_answered_while_connections_are_taken(address: tuple[str, int]
     finally:
         for connection in idle:
             connection.close()
-
-
-def test_a_head_that_does_not_come_is_given_up(address: tuple[str, int]) -> None:
-    with socket.create_connection(address, 20) as connection:
-        connection.sendall(b"GET /api/v1/health HTTP/1.1\r\nX")
-        assert connection.recv(100) == b""
-
-
-def test_no_http_is_answered_in_json(address: tuple[str, int]) -> None:
-    with socket.create_connection(address, 20) as connection:
-        connection.sendall(b"GARBAGE\r\n\r\n")
-        head, body = _read(connection)
-    assert head.startswith(b"HTTP/1.1 400 ")
-    assert set(body) == {"error"}
