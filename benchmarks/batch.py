@@ -13,7 +13,7 @@ from benchmarks import common
 
 SHAPES = {
     "MovieLens latest-small": (610, 9_742, 100_836),
-    "160,000 users": (160_000, 60_000, 5_000_000),
+    "160,000 users": (160_000, 60_000, 1_600_000),
 }
 """Users, movies and ratings, synthetic, as many as the data set's name has."""
 K = 50
