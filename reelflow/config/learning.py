@@ -82,7 +82,7 @@ class ModelConfig(Section):
     """Movies of a catalogue from which on lists are searched approximately, by an inverted file;
     requests with filters are searched exactly all the same. None: every list is exact. ServingCheck
     measures what is found (`push.recall_min`)."""
-    probed_buckets: Annotated[int, Field(ge=1)] = 64
+    probed_buckets: Annotated[int, Field(ge=1)] = 128
     """Buckets of some hundred movies that an approximate search looks into; more find more and take
     longer."""
     blend_weight: Annotated[float, Field(ge=0)] | None = None
