@@ -21,8 +21,11 @@ from typing import Final
 from reelflow.base.errors import ReelflowError
 from reelflow.base.untrusted import printable
 
-_SQLITE_FULL: Final = "database or disk is full"
-"""Words of sqlite, which MLMD and MLflow hand on in errors of their own."""
+_SQLITE: Final = {
+    "database or disk is full": "The disk is full.",
+    "cannot commit - no transaction is active": "The disk is full, or cannot be written to.",
+}
+"""Words of sqlite, which MLMD and MLflow hand on in errors of their own, to ours."""
 _MAKE_ROOM: Final = "Make room and run again: finished steps come from the cache."
 FAULT: Final = 1
 """Exit code after a fault of the program or the machine."""
@@ -85,8 +88,9 @@ def machine_fault(failure: BaseException) -> ReelflowError | None:
                 "There is not enough memory.",
                 "Give the process more memory; docs/how-to/big-data.md says what takes it.",
             )
-        if _SQLITE_FULL in str(cause):
-            return ReelflowError("The disk is full.", _MAKE_ROOM)
+        for words, message in _SQLITE.items():
+            if words in str(cause):
+                return ReelflowError(message, _MAKE_ROOM)
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             where = f", at {cause.filename}" if cause.filename else ""
             return ReelflowError(

@@ -55,6 +55,7 @@ def test_a_fault_whose_traceback_cannot_be_kept_shows_it(
         (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "/data/x: Permission"),
         (MemoryError(), "not enough memory"),
         (RuntimeError("Error when executing query: database or disk is full"), "disk is full"),
+        (RuntimeError("cannot commit - no transaction is active query: COMMIT;"), "disk is full"),
     ],
 )
 def test_faults_of_the_machine_have_a_remedy(
