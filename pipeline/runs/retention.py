@@ -23,7 +23,7 @@ from reelflow.config import Config, KeepConfig
 from reelflow.config.layout import Layout
 from reelflow.registry.pins import pinned
 from reelflow.registry.storage import local_path
-from reelflow.registry.store import MODEL, PIPELINE_RUN, Registry, Version
+from reelflow.registry.store import PIPELINE_RUN, Registry, Version
 
 Kind = Literal["run", "artifact", "version"]
 
@@ -146,8 +146,7 @@ def _old_versions(
 
 
 def _version(registry: Registry, version: Version) -> Removal:
-    artifacts = local_path(registry.facts(version).artifacts)
-    folder = None if artifacts is None else artifacts / MODEL
+    folder = local_path(registry.facts(version).artifacts)  # model, report, card
     size = 0 if folder is None else size_of(folder)
     return Removal("version", f"version {version.number}", folder, size, version.number)
 

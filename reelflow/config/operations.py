@@ -103,7 +103,8 @@ class KeepConfig(Section):
     artifacts: Annotated[int, Field(ge=1)] = 5
     """Runs whose artifacts are kept, for the cache: encoded ratings, statistics, models."""
     versions: Annotated[int, Field(ge=1)] = 20
-    """Versions in the registry, the newest; of older ones the facts stay, and not the model."""
+    """Versions in the registry, the newest; of older ones metrics and settings stay, without model
+    and report."""
     champions: Annotated[int, Field(ge=2)] = 5
     """Champions, the present one included, that can be rolled back to however old they are."""
 

@@ -129,7 +129,8 @@ def test_versions_that_are_needed_stay(layout: Layout, tmp_path: Path, registry:
     assert not any(folder is not None and folder.exists() for folder in folders)
     registry.step_back()
     assert registry.aliases()["champion"] == 3
-    assert retention.plan(layout, config) == []
+    # What was rolled back is no champion any more, and not the newest.
+    assert [removal.name for removal in retention.plan(layout, config)] == ["version 6"]
 
 
 def test_the_run_of_a_kept_version_stays(
