@@ -393,7 +393,7 @@ def test_another_run_does_not_undo_a_rollback(folder: Path, grown: Run) -> None:
     assert _champion(folder)[0] == 1
     # What the cache remembers is held against what is there.
     assert again.summary["registered"]["alias"] == ""
-    assert "version 2 of reelflow, neither champion nor challenger any more" in again.out
+    assert "version 2 of reelflow, without an alias by now" in again.out
     assert "was pushed after it, and is served" in again.out
 
 

@@ -34,8 +34,9 @@ def test_a_trained_model_is_measured_on_validation(model: Trained) -> None:
     rows = validation_rows(model.data, trained.TRAIN)
     assert len(rows) == 24
     metrics = measure(model.joint, model.data, rows, trained.MODEL, trained.TRAIN)
-    # Three movies are left of each colour, and nothing tells them apart.
-    assert metrics["top_5"] == 1
+    # Three movies are left of each colour, and nothing tells them apart; one that the user gave two
+    # stars may stand behind what is liked.
+    assert metrics["top_5"] > 0.9
     assert metrics["mrr"] > 1 / 3 - 0.05
     assert metrics["liked/top_5"] == 1
     assert metrics["rmse"] < 1

@@ -129,7 +129,9 @@ def test_versions_that_are_needed_stay(layout: Layout, tmp_path: Path, registry:
     assert not any(folder is not None and folder.exists() for folder in folders)
     registry.step_back()
     assert registry.aliases()["champion"] == 3
-    # What was rolled back is no champion any more, and not the newest.
+    # What was rolled back is no champion any more, and with a newer one not the newest.
+    assert retention.plan(layout, config) == []
+    registries.register(registry, tmp_path / "model", "hash-7")
     assert [removal.name for removal in retention.plan(layout, config)] == ["version 6"]
 
 
