@@ -264,7 +264,7 @@ def test_version_health_readiness_and_metrics(client: TestClient) -> None:
     assert version["years"] == {"oldest": 1988, "newest": 1995}
     assert version["stars"] == tiny_model.STARS.model_dump(exclude={"deviation"})
     assert client.get(f"{API}/health").json() == {"status": "ok", "problems": []}
-    assert client.get(f"{API}/ready").json() == {"status": "ready"}
+    assert client.get(f"{API}/ready").json() == {"status": "ready", "problems": []}
     text = client.get("/metrics").text
     assert "reelflow_model_version 7.0" in text
     assert 'reelflow_requests_total{method="GET",route="/api/v1/version",status="200"}' in text
