@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,18 +15,18 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "docs" / "notebooks").glob("*.ip
 
 
 @pytest.mark.slow
-def test_the_notebooks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import nbformat
-    from nbclient import NotebookClient
-
-    monkeypatch.setenv("PYTHONPATH", os.getcwd())
-    assert len(NOTEBOOKS) == 3
-    tables = 0
-    for file in NOTEBOOKS:  # later ones read what the first one made
-        notebook = nbformat.read(file, as_version=4)
-        NotebookClient(
-            notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}
-        ).execute()
-        outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
-        tables += sum("text/html" in output.get("data", {}) for output in outputs)
-    assert tables >= 12
+def test_the_notebooks_run(tmp_path: Path) -> None:
+    copies = [Path(shutil.copy(file, tmp_path)) for file in NOTEBOOKS]
+    assert len(copies) == 3
+    for copy in copies:  # later ones read what the first one made
+        ended = subprocess.run(
+            [Path(sys.executable).with_name("jupyter-execute"), "--inplace", copy],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.getcwd()},
+            capture_output=True,
+            text=True,
+        )
+        assert ended.returncode == 0, ended.stderr[-2000:]
+    cells = [cell for copy in copies for cell in json.loads(copy.read_text("utf-8"))["cells"]]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    assert sum("text/html" in output.get("data", {}) for output in outputs) >= 12
