@@ -17,6 +17,7 @@ _NOUNS = {
     "run": ("folder of a run", "folders of runs"),
     "artifact": ("artifact", "artifacts"),
     "version": ("version in the registry", "versions in the registry"),
+    "registration": ("registration that was cut off", "registrations that were cut off"),
 }
 
 

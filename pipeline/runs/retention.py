@@ -23,9 +23,9 @@ from reelflow.config import Config, KeepConfig
 from reelflow.config.layout import Layout
 from reelflow.registry.pins import pinned
 from reelflow.registry.storage import local_path
-from reelflow.registry.store import PIPELINE_RUN, Registry, Version
+from reelflow.registry.store import MODEL_HASH, PIPELINE_RUN, Registry, Version, sqlite_file
 
-Kind = Literal["run", "artifact", "version"]
+Kind = Literal["run", "artifact", "version", "registration"]
 
 _LIVE: Final = metadata_store_pb2.Artifact.LIVE
 _DELETED: Final = metadata_store_pb2.Artifact.DELETED
@@ -59,6 +59,7 @@ def plan(layout: Layout, config: Config) -> list[Removal]:
         *_runs(layout, keep, needed),
         *(_artifacts(layout, keep) if layout.metadata.is_file() else ()),
         *(_version(registry, version) for version in versions if version.number in gone),
+        *_cut_off(registry, versions, layout),
     ]
 
 
@@ -73,9 +74,15 @@ def carry_out(removals: list[Removal], layout: Layout, config: Config) -> None:
     for removal in removals:
         if removal.kind == "version":
             with registry.asking():
+                version = registry.client.get_model_version(registry.name, str(removal.number))
                 registry.client.delete_model_version(registry.name, str(removal.number))
+                if version.run_id:
+                    registry.client.delete_run(version.run_id)
         if removal.path is not None and removal.path.exists():
             shutil.rmtree(removal.path)
+        if removal.kind == "registration":
+            with registry.asking():
+                registry.client.delete_run(removal.name)
     numbers = [removal.number for removal in removals if removal.kind == "artifact"]
     if known := [number for number in numbers if number]:
         store = open_store(layout.metadata)
@@ -149,6 +156,32 @@ def _version(registry: Registry, version: Version) -> Removal:
     folder = local_path(registry.facts(version).artifacts)  # model, report, card
     size = 0 if folder is None else size_of(folder)
     return Removal("version", f"version {version.number}", folder, size, version.number)
+
+
+def _cut_off(registry: Registry, versions: list[Version], layout: Layout) -> Iterator[Removal]:
+    """Yield what registrations have left that were killed before they made a version.
+
+    Only in the output folder's own registry, whose lock the caller holds: in another one they may
+    be at work.
+    """
+    file = sqlite_file(registry.uri)
+    if registry.untouched or file is None or file.absolute() != layout.registry.absolute():
+        return
+    with registry.asking():
+        experiment = registry.client.get_experiment_by_name(registry.name)
+        found = (
+            []
+            if experiment is None
+            else registry.client.search_runs(
+                [experiment.experiment_id], f"tags.`{MODEL_HASH}` != ''"
+            )
+        )
+    registered = {version.run_id for version in versions}
+    for run in found:
+        folder = local_path(str(run.info.artifact_uri))
+        if run.info.run_id not in registered and folder is not None:
+            size = size_of(folder) if folder.is_dir() else 0
+            yield Removal("registration", run.info.run_id, folder, size)
 
 
 def size_of(folder: Path) -> int:

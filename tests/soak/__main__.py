@@ -25,7 +25,7 @@ from tests.soak.faults import Trouble, deck, span_of
 from tests.soak.world import World
 from tests.warm import Warm
 
-FAULTY, NEW = 0.12, 0.02
+FAULTY, NEW = 0.2, 0.1
 """Shares of the turns with a fault, and with new data and none; the others have nothing to do."""
 VERDICTS: Final = ("pushed", "refused", "unchanged")
 
@@ -40,7 +40,9 @@ class Account:
     megabytes: list[float] = field(default_factory=list)
     """Memory of the turns that ran, at most."""
     disk: list[int] = field(default_factory=list)
-    """Bytes of the output folder after each turn."""
+    """Bytes of the output folder after each turn, without the two databases."""
+    databases: list[int] = field(default_factory=list)
+    """Bytes of these, ML Metadata's and the registry's."""
     seconds: float = 0.0
 
 
@@ -114,7 +116,9 @@ class Soak:
         state = "killed" if turn is None else turn.state
         account.states[state] += 1
         account.seconds += world.warm.seconds
-        account.disk.append(world.bytes())
+        files, databases = world.bytes()
+        account.disk.append(files)
+        account.databases.append(databases)
         if state not in ("unchanged", "killed"):
             account.megabytes.append(world.warm.megabytes)
         print(
@@ -130,7 +134,9 @@ class Soak:
         """Return the account as a table of Markdown."""
         account, states = self.account, self.account.states
         mega, disk = account.megabytes, [size / 1e6 for size in account.disk]
-        half = len(disk) // 2
+        third = len(disk) // 3
+        runs = sum(states.values()) - states["unchanged"]
+        grown = (account.databases[-1] - account.databases[0]) / max(runs, 1)
         rows = {
             "turns": sum(states.values()),
             "of them with a fault": sum(account.troubles.values()),
@@ -141,8 +147,10 @@ class Soak:
             "failed, with words": states["failed"],
             "killed, noted by the next turn": states["killed"],
             "unchanged": states["unchanged"],
-            "disk, most in the first half": f"{max(disk[:half]):.0f} MB",
-            "disk, most in the second half": f"{max(disk[half:]):.0f} MB",
+            "disk, most in the first third": f"{max(disk[:third]):.1f} MB",
+            "disk, most in the second third": f"{max(disk[third : 2 * third]):.1f} MB",
+            "disk, most in the last third": f"{max(disk[2 * third :]):.1f} MB",
+            "databases, for each run": f"{grown / 1000:.0f} kB",
             "memory, median of the first ten runs": f"{median(mega[:10]):.0f} MB",
             "memory, median of the last ten": f"{median(mega[-10:]):.0f} MB",
             "processor time": format_duration(account.seconds),

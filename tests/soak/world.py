@@ -136,10 +136,14 @@ class World:
             return False
         return champion.model_hash == content_hash(self.layout.serving / str(newest[0]))
 
-    def bytes(self) -> int:
-        """Return the room that the output folder takes, shared files once."""
-        files = (path.lstat() for path in self.layout.output.rglob("*"))
-        return sum({file.st_ino: file.st_blocks * 512 for file in files}.values())
+    def bytes(self) -> tuple[int, int]:
+        """Return the room that the output folder takes, shared files once, and its databases."""
+        rooms: dict[bool, dict[int, int]] = {False: {}, True: {}}
+        for path in self.layout.output.rglob("*"):
+            file = path.lstat()
+            is_database = path in (self.layout.metadata, self.layout.registry)
+            rooms[is_database][file.st_ino] = file.st_blocks * 512
+        return sum(rooms[False].values()), sum(rooms[True].values())
 
     def has_words(self, turn: Turn) -> bool:
         """Return True if a failed turn says why: itself, or its run in the log."""

@@ -135,6 +135,25 @@ def test_versions_that_are_needed_stay(layout: Layout, tmp_path: Path, registry:
     assert [removal.name for removal in retention.plan(layout, config)] == ["version 6"]
 
 
+def test_what_a_registration_that_was_cut_off_has_left_goes(
+    layout: Layout, tmp_path: Path, registry: Registry
+) -> None:
+    experiment = registry.client.get_experiment_by_name(registry.name)
+    tags = {"reelflow.model_hash": "hash"}
+    cut = registry.client.create_run(experiment.experiment_id, tags=tags)
+    registry.client.log_text(cut.info.run_id, "half a model", "model/part")
+    own = registry.client.create_run(experiment.experiment_id)  # somebody's own notes
+    config = _config(tmp_path)
+    [removal] = retention.plan(layout, config)
+    assert (removal.kind, removal.name) == ("registration", cut.info.run_id)
+    retention.carry_out([removal], layout, config)
+    assert removal.path is not None
+    assert not removal.path.exists()
+    assert registry.client.get_run(own.info.run_id).info.lifecycle_stage == "active"
+    assert retention.plan(layout, config) == []
+    assert len(registry.versions()) == 6
+
+
 def test_the_run_of_a_kept_version_stays(
     layout: Layout, tmp_path: Path, registry: Registry
 ) -> None:
