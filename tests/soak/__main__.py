@@ -27,6 +27,8 @@ from tests.warm import Warm
 
 FAULTY, NEW = 0.2, 0.1
 """Shares of the turns with a fault, and with new data and none; the others have nothing to do."""
+ENDING: Final = 8
+"""Seconds, at most, that a run takes to end after its turn was killed."""
 VERDICTS: Final = ("pushed", "refused", "unchanged")
 
 
@@ -103,6 +105,11 @@ class Soak:
 
     def _sound(self, number: int, why: str) -> None:
         ended, turn = self.world.turn()
+        for _ in range(ENDING):
+            if turn is not None or "skipped" not in ended.stdout:
+                break
+            time.sleep(1)  # the run of a turn that was killed is ending
+            ended, turn = self.world.turn()
         self._note(number, why, ended, turn)
         assert turn is not None, f"{why}: {ended}"
         assert turn.state in VERDICTS, f"{why}: {turn}"
