@@ -7,6 +7,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from reelflow.base.common import content_hash
+from reelflow.config.layout import PIPELINE_NAME, Layout
+from reelflow.registry.push import push
 from reelflow.registry.store import Registry, Version
 
 NAME = "movies"
@@ -43,3 +46,15 @@ def register(
         params={"train.epochs": str(len(registrar.versions()))},
         tags={**verdict, "reelflow.data_hash": "d" * 8, "reelflow.train_rows": "80000", **tags},
     )
+
+
+def two_versions(layout: Layout, folder: Path) -> None:
+    """Register and push two models into an output folder; the second is champion and serves."""
+    registry = registrar(layout.registry.parent, PIPELINE_NAME)
+    for number in (1, 2):
+        model = folder / str(number)
+        model.mkdir()
+        (model / "saved_model.pb").write_text(str(number))
+        register(registry, model, content_hash(model))
+        registry.promote(number)
+        push(model, layout.serving, keep=9, now=100 + number)

@@ -13,7 +13,7 @@ import pytest
 
 from reelflow.base.common import content_hash
 from reelflow.config.layout import PIPELINE_NAME, Layout
-from reelflow.registry.push import push, versions
+from reelflow.registry.push import versions
 from reelflow.registry.store import CHAMPION, Registry
 from tests import registries
 from tests.command import ROOT, reelflow
@@ -27,14 +27,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     layout = Layout.of(tmp_path / "output")
-    registrar = registries.registrar(layout.registry.parent, PIPELINE_NAME)
-    for number in (1, 2):
-        model = tmp_path / str(number)
-        model.mkdir()
-        (model / "saved_model.pb").write_text(str(number))
-        registries.register(registrar, model, content_hash(model))
-        registrar.promote(number)
-        push(model, layout.serving, keep=9, now=100 + number)
+    registries.two_versions(layout, tmp_path)
     (layout.artifacts / "Trainer" / "model" / "1").mkdir(parents=True)
     layout.runs.mkdir()
     return layout

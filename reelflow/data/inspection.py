@@ -157,12 +157,17 @@ def open_folder(config: Config, folder: str) -> tuple[Source, Window | None]:
     Raises:
         BadInput: the folder cannot be read as ratings.
     """
-    if config.data.span is not None and not is_pattern(folder):
-        folder = guess_pattern(folder)
+    folder = _as_pattern(config, folder)
     if not is_pattern(folder):
         return open_source(config.data, folder, config.split), None
     window = window_of(config, folder)
     return open_window(config.data, window, config.split), window
+
+
+def _as_pattern(config: Config, folder: str) -> str:
+    """Return the pattern of a folder's spans where the configuration asks for spans."""
+    asked = config.data.span is not None and not is_pattern(folder)
+    return guess_pattern(folder) if asked else folder
 
 
 def inspect(
@@ -185,9 +190,8 @@ def inspect(
         BadInput: the folder cannot be read as ratings.
     """
     data, split = config.data, config.split
+    folder = _as_pattern(config, folder)
     source, window = open_folder(config, folder)
-    if window is not None and not is_pattern(folder):
-        folder = guess_pattern(folder)
     outcome = rehearse(source, data, split, window, progress)
     drift = None if window is None else _drift(config, window, outcome.summary)
     findings = find_problems(outcome.summary, data, split, outcome.movies, drift)

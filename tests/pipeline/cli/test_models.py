@@ -30,14 +30,7 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def two(output: Path, tmp_path: Path) -> Path:
     """An output folder with two versions, of which the second serves."""
     layout = Layout.of(output)
-    registrar = registries.registrar(layout.registry.parent, PIPELINE_NAME)
-    for number in (1, 2):
-        model = tmp_path / str(number)
-        model.mkdir()
-        (model / "saved_model.pb").write_text(str(number))
-        registries.register(registrar, model, content_hash(model))
-        registrar.promote(number)
-        push(model, layout.serving, keep=9, now=100 + number)
+    registries.two_versions(layout, tmp_path)
     return output
 
 
