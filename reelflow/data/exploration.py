@@ -7,7 +7,7 @@ most divisive movies; users by how active they are, and by their attributes only
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -111,20 +111,34 @@ def explore(
             stands in as many rows.
         people: the same of users by `user_id`.
     """
+    return replace(
+        explore_times_and_extremes(ratings),
+        values=_groups(ratings, ratings[RATING], MOVIE_ID),
+        movies=_by_attribute(ratings, movies, MOVIE_ID),
+        activity=_activity(ratings),
+        people=_by_attribute(ratings, people or {}, USER_ID),
+    )
+
+
+def explore_times_and_extremes(ratings: pd.DataFrame) -> Exploration:
+    """Take the figures by time, and of the best, worst and most divisive movies, alone.
+
+    Args:
+        ratings: as of `explore`.
+    """
     listed = _movies(ratings)
     times = pd.to_datetime(ratings[TIMESTAMP].dropna(), unit="s", utc=True)
     timed = ratings.loc[times.index]
     weekdays = _groups(timed, times.dt.weekday, MOVIE_ID)
     return Exploration(
-        values=_groups(ratings, ratings[RATING], MOVIE_ID),
-        weekdays=[_named(group, WEEKDAYS[int(group.name)]) for group in weekdays],
+        values=[],
+        weekdays=[replace(group, name=WEEKDAYS[int(group.name)]) for group in weekdays],
         years=_groups(timed, times.dt.year, MOVIE_ID),
-        movies=_by_attribute(ratings, movies, MOVIE_ID),
+        movies={},
         best=sorted(listed, key=lambda movie: -movie.damped)[:LISTED],
         worst=sorted(listed, key=lambda movie: movie.damped)[:LISTED],
         divisive=sorted(listed, key=lambda movie: -movie.deviation)[:LISTED],
-        activity=_activity(ratings),
-        people=_by_attribute(ratings, people or {}, USER_ID),
+        activity=[],
     )
 
 
@@ -238,7 +252,7 @@ def _activity(ratings: pd.DataFrame) -> list[Group]:
     counts = ratings[USER_ID].map(ratings[USER_ID].value_counts())
     steps = pd.cut(counts, list(_ACTIVE), right=False, labels=False)
     groups = _groups(ratings, steps, USER_ID)
-    return [_named(group, _range(int(group.name))) for group in groups]
+    return [replace(group, name=_range(int(group.name))) for group in groups]
 
 
 def _range(step: int) -> str:
@@ -246,10 +260,6 @@ def _range(step: int) -> str:
     if after == _ACTIVE[-1]:
         return f"{first:,} or more"
     return f"{first}" if after == first + 1 else f"{first} to {after - 1}"
-
-
-def _named(group: Group, name: str) -> Group:
-    return Group(name, group.ratings, group.mean, group.members)
 
 
 def _text(value: object) -> str:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from reelflow.base.columns import MOVIE_ID, RATING, RATING_SPLITS, TIMESTAMP, USER_ID
 from reelflow.base.nouns import MOVIE, Noun
-from reelflow.data.exploration import DAMPING, NO_STATE, Exploration, Group, RatedMovie, explore
+from reelflow.data.exploration import (
+    DAMPING,
+    NO_STATE,
+    Exploration,
+    Group,
+    RatedMovie,
+    explore_times_and_extremes,
+)
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.report.blocks import Block, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars
@@ -80,7 +86,7 @@ def run_section(data: EncodedData, noun: Noun = MOVIE) -> Section:
             TIMESTAMP: times,
         }
     )
-    found = replace(explore(ratings, {}), values=[], activity=[])
+    found = explore_times_and_extremes(ratings)
     titles = dict(zip(map(str, range(len(data.catalogue))), data.catalogue.title, strict=True))
     return exploration_section(found, titles, noun)
 
