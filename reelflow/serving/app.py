@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -21,9 +21,10 @@ from starlette.middleware.gzip import GZipMiddleware
 from reelflow.base.errors import BadInput
 from reelflow.base.looks import GENRE_LOOKS
 from reelflow.serving import api, tf_serving
-from reelflow.serving.access import Access, right_for
+from reelflow.serving.access import Access
 from reelflow.serving.api import ServerState
 from reelflow.serving.connections import connection_class
+from reelflow.serving.description import described
 from reelflow.serving.events import routes as events
 from reelflow.serving.events.journal import Journal
 from reelflow.serving.events.live import Live
@@ -42,17 +43,6 @@ _FILES: Final = {
     "/docs": PAGE / "docs.html",
     **{f"/page/{path.name}": path for path in [*sorted(PAGE.iterdir()), GENRE_LOOKS]},
 }
-
-_ABOUT: Final = """Movie recommendations, predicted ratings and similar movies from one model.
-
-Every error is JSON with the key `error`. Answers to GET have an entity tag, for If-None-Match;
-every GET path answers HEAD; large answers are compressed where the client accepts gzip.
-X-Request-ID is taken over, or made. A client may be held to so many units of work a second, a list
-of ten movies being about one, and gets 429 with Retry-After beyond."""
-_KEYS: Final = (
-    "An API key with the scope that `x-scope` of an operation names: `read`, `events` or `admin`, "
-    "which has all. Not asked for by a server without keys, as one on this machine only."
-)
 
 
 def create_app(
@@ -107,16 +97,7 @@ def create_app(
             await asyncio.gather(*watching, return_exceptions=True)
             variants.close()
 
-    app = FastAPI(
-        title="Reelflow",
-        version=installed("reelflow"),
-        description=_ABOUT,
-        lifespan=lifespan,
-        docs_url=None,  # FastAPI's pages load scripts from elsewhere; ours works offline
-        redoc_url=None,
-        root_path=root_path.rstrip("/"),
-        generate_unique_id_function=lambda route: route.name,
-    )
+    app = _routed(limits, root_path, lifespan)
     app.state.server = server
     app.state.admission = admission
     # Each one is put around those before it.
@@ -131,11 +112,34 @@ def create_app(
     )
     if admission.access.origins:
         app.add_middleware(Cors, origins=admission.access.origins)
+    for kind in (Problem, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _error)
+    return app
+
+
+def openapi(limits: Limits) -> dict[str, Any]:
+    """Return the OpenAPI document of a server with these bounds, without a model."""
+    return _routed(limits).openapi()
+
+
+def _routed(
+    limits: Limits,
+    root_path: str = "",
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+) -> FastAPI:
+    """Return the application with its routes alone."""
+    app = FastAPI(
+        title="Reelflow",
+        version=installed("reelflow"),
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load scripts from elsewhere; ours works offline
+        redoc_url=None,
+        root_path=root_path.rstrip("/"),
+        generate_unique_id_function=lambda route: route.name,
+    )
     app.include_router(api.router)
     app.include_router(events.router)
     app.include_router(tf_serving.router)
-    for kind in (Problem, RequestValidationError, HTTPException, Exception):
-        app.add_exception_handler(kind, _error)
     app.add_api_route(
         "/metrics",
         _metrics,
@@ -147,25 +151,8 @@ def create_app(
     )
     for path, file in _FILES.items():
         app.add_api_route(path, _file(file), include_in_schema=False)
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.openapi = lambda: described(app, limits)  # type: ignore[method-assign]
     return app
-
-
-def _described(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document: FastAPI's, with the keys that the operations need."""
-    if app.openapi_schema is None:
-        document = FastAPI.openapi(app)
-        document["components"]["securitySchemes"] = {
-            "bearer": {"type": "http", "scheme": "bearer", "description": _KEYS},
-            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": _KEYS},
-        }
-        for path, methods in document["paths"].items():
-            for method, operation in methods.items():
-                right = right_for(method.upper(), path)
-                if right is not None:
-                    operation["security"] = [{"bearer": []}, {"header": []}, {}]
-                    operation["x-scope"] = right
-    return app.openapi_schema or {}
 
 
 _TEXT: Final = {"description": "Text.", "content": {"text/plain": {"schema": {"type": "string"}}}}

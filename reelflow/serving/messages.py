@@ -375,7 +375,7 @@ class Error(BaseModel):
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     code: {"model": Error, "description": text}
     for code, text in {
-        400: "Not what it should be: JSON, UTF-8, not too deep, a known signature or version.",
+        400: "Malformed: no JSON, no UTF-8, too deep, or of an unknown signature or version.",
         401: "An API key is wanted, or another one.",
         403: "The key lacks the scope, or the answer would tell what a user has rated.",
         404: "There is no such movie, or no such version.",

@@ -3,7 +3,7 @@ import { withKey } from "./api.js";
 import { make } from "./parts.js";
 
 const api = await (await fetch("openapi.json")).json();
-document.getElementById("about").textContent = `version ${api.info.version}`;
+document.getElementById("version").textContent = `version ${api.info.version}`;
 
 function resolve(schema) {
   return schema?.$ref ? api.components.schemas[schema.$ref.split("/").pop()] : schema ?? {};
@@ -31,6 +31,13 @@ function prose(text) {
   return (text ?? "").split("`").map((part, i) => i % 2 ? make("code", {}, part) : part);
 }
 
+// Of Markdown, what the document's description has: headings, lists and paragraphs.
+function block(text) {
+  if (text.startsWith("## ")) return make("h2", {}, text.slice(3));
+  if (text.startsWith("- ")) return make("ul", {}, ...text.slice(2).split("\n- ").map((item) => make("li", {}, ...prose(item))));
+  return make("p", {}, ...prose(text));
+}
+
 function row(name, required, schema, text) {
   const what = [kind(schema), bounds(schema), required ? "required" : ""].filter(Boolean).join(", ");
   return make("tr", {}, make("td", {}, make("code", {}, name)), make("td", {}, what), make("td", {}, ...prose(text)));
@@ -52,7 +59,9 @@ function operation(path, method, one) {
   const parameters = (one.parameters ?? []).map((p) => row(p.name, p.required, p.schema, p.description ?? p.schema.description));
   const details = make("details", { class: "operation" },
     make("summary", {}, make("span", { class: "method" }, method.toUpperCase()), make("code", {}, path), make("span", { class: "summary" }, one.summary)),
-    make("div", {}, make("p", {}, ...prose(one.description)), section("Parameters", parameters), section("Body", fields(body?.schema)),
+    make("div", {}, make("p", {}, ...prose(one.description)),
+      one["x-scope"] ? make("p", {}, "A key needs the scope ", make("code", {}, one["x-scope"]), ".") : null,
+      section("Parameters", parameters), section("Body", fields(body?.schema)),
       body?.example ? make("pre", {}, JSON.stringify(body.example, null, 2)) : null,
       section("Answer", fields(answer))));
   if (method === "get" && !path.includes("{") && !(one.parameters ?? []).some((p) => p.required)) {
@@ -66,6 +75,7 @@ function operation(path, method, one) {
   return details;
 }
 
+document.getElementById("about").append(...api.info.description.split("\n\n").map(block));
 const groups = new Map();
 for (const [path, methods] of Object.entries(api.paths)) {
   for (const [method, one] of Object.entries(methods)) {

@@ -17,7 +17,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from reelflow.serving.access import Access, Key
+from reelflow.serving.app import openapi
 from reelflow.serving.limits import Limits
+from reelflow.serving.messages import ERRORS
 from tests.reelflow.serving.live import live
 
 EXAMPLES = 15
@@ -32,6 +34,21 @@ CHECKS = [
 
 TEXT, KEY = Key.make("fuzz", ["read"])
 WITHOUT, WITH = Access(), Access([KEY], ("localhost",))
+
+
+def test_keys_errors_and_limits_are_described() -> None:
+    document = openapi(Limits(k=77, rate=1_234, body_bytes=5_678))
+    text = document["info"]["description"]
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "## Keys",
+        "## Errors",
+        "## Limits",
+    ]
+    assert all(f"- `{code}`: " in text for code in ERRORS)
+    assert all(bound in text for bound in ("77 movies", "1,234 units", "5,678 bytes"))
+    scopes = {one.get("x-scope") for path in document["paths"].values() for one in path.values()}
+    assert scopes == {"read", "events", "admin", None}
+    assert "--rate" in openapi(Limits())["info"]["description"]
 
 
 @pytest.mark.slow

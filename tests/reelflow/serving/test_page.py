@@ -338,7 +338,7 @@ VIEWS = {
     "user": ("#user=1", "#cards > li"),
     "marked": ("#liked=1&liked=4&rated=5:4&genre=Comedy", "#cards > li"),
     "movie": ("#user=1&open=2", "#detail .near > li"),
-    "API": ("docs", "details.operation"),
+    "API": ("docs", "#about ~ details.operation"),
 }
 
 
