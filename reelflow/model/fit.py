@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,9 @@ from reelflow.encoding.encode import as_served, training_data
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.rating import bayesian_ratings, draws, like_curve
 from reelflow.model.rating.days import serving_day
-from reelflow.model.sequences import Windows
+from reelflow.model.steps import Schedule, held_out_batches, steps_of
 from reelflow.model.tasks import RATING_LOSS, TASK_LOSSES, JointModel
-from reelflow.model.timelines import Batches, sample_rows
+from reelflow.model.timelines import sample_rows
 from reelflow.model.warm_start import WeightTransfer
 
 History = dict[str, list[float]]
@@ -30,10 +30,6 @@ VALIDATION = "val_"
 """Prefix of Keras for the name of a loss on held-out rows."""
 STEPS = 16
 """Training steps of one call from Python."""
-HELD_OUT_BATCH = 4096
-"""Ratings in a validation batch, at most."""
-VALIDATION_CELLS = 1 << 25
-"""Scores in a validation batch, at most: 128 MiB of float32."""
 
 
 def fit(
@@ -107,44 +103,26 @@ def _fit_once(
             "All ids of the train split are out of vocabulary: there is nothing to learn from.",
             "Check that ratings and movies use the same ids.",
         )
-    held_out = data.validation.only_known(data.sizes)
-    held_out = sample_rows(held_out, train.validation_rows, train.seed)
-    held_out_batch = min(HELD_OUT_BATCH, max(1, VALIDATION_CELLS // len(data.catalogue)))
-    validation = Batches(held_out, held_out_batch, None) if len(held_out) else None
+    validation = held_out_batches(data, train)
     joint = JointModel(data, model)
     warm = [] if start is None else start.apply(joint, number)
     history: History = {}
     for loss, tasks in joint.stages.items():
         joint.learn(tasks)
-        on_timelines = joint.learns_on_timelines() and not train.by_counts
-        size = train.ratings_per_step(len(data.train), on_timelines)
-        rate: float | Schedule = train.learning_rate
-        if loss == RATING_LOSS:
-            size, rate = train.rating_step(len(data.train))
-        batches: keras.utils.Sequence
-        if on_timelines:
-            length = joint.query_tower.history_length
-            batches = Windows(data.train, length, size, train.window, train.seed)
-        else:
-            batches = Batches(data.train, size, train.seed, train.by_counts)
-        cycles = on_timelines and train.schedule == "one_cycle"
-        if loss == RATING_LOSS:
-            rate = falling(rate, train.rating_decay, len(batches))
-        elif cycles:
-            rate = OneCycle(train.learning_rate, train.most_epochs(cycles) * len(batches))
-        descent = optimizer(train, rate)
+        steps = steps_of(joint, data.train, train, loss)
+        descent = optimizer(train, steps.rate)
         # Made in the first step, slots would have TensorFlow trace that step twice.
         descent._create_all_weights(joint.trainable_variables)
         # Putting steps into a loop costs another trace, and gains nothing where they are long.
-        joint.compile(optimizer=descent, steps_per_execution=1 if on_timelines else STEPS)
-        best = BestWeights(loss, None if cycles else train.patience)
+        joint.compile(optimizer=descent, steps_per_execution=1 if steps.on_timelines else STEPS)
+        best = BestWeights(loss, None if steps.in_a_cycle else train.patience)
         if validation is not None and set(tasks) <= set(warm):
             best.start_with(joint, joint.evaluate(validation, verbose=0, return_dict=True)[loss])
-        max_epochs = epochs.get(loss, train.most_epochs(cycles))
+        max_epochs = epochs.get(loss, train.most_epochs(steps.in_a_cycle))
         if start is not None and max_epochs:
             start.shrink(joint, [task for task in tasks if task in warm], train.warm_start_share)
         result = joint.fit(
-            batches,
+            steps.batches,
             validation_data=validation,
             epochs=max_epochs,
             callbacks=[
@@ -245,50 +223,6 @@ class BestWeights(keras.callbacks.Callback):
     def _keep(self, model: keras.Model, loss: float, epoch: int) -> None:
         self._best, self.epoch = loss, epoch
         self._weights = [weight.numpy() for weight in model.trainable_weights]
-
-
-Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
-
-
-def falling(rate: float, decay: float, steps: int) -> Schedule:
-    """Return a step size that is multiplied by `decay` after each epoch of so many steps."""
-    return keras.optimizers.schedules.ExponentialDecay(rate, steps, decay, staircase=True)
-
-
-class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """A step size that rises in a straight line, and falls to nothing in half a cosine.
-
-    Smith & Topin 2018, "Super-convergence: very fast training of neural networks using large
-    learning rates": as good as a constant one after many more epochs.
-    """
-
-    RISE = 0.25
-    """Share of the steps in which it rises."""
-    BEGIN = 0.1
-    """First step size, as a share of the highest."""
-
-    def __init__(self, highest: float, steps: int) -> None:
-        """Make the schedule.
-
-        Args:
-            highest: the highest step size.
-            steps: number of steps until it is zero.
-        """
-        super().__init__()
-        self._highest, self._steps = highest, max(1, steps)
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """Return the step size of a step, counted from 0."""
-        done = (tf.cast(step, tf.float32) + 0.5) / self._steps
-        rise = self.BEGIN + (1.0 - self.BEGIN) * done / self.RISE
-        fall = 0.5 + 0.5 * tf.cos(
-            np.pi * tf.clip_by_value((done - self.RISE) / (1 - self.RISE), 0, 1)
-        )
-        return self._highest * tf.minimum(rise, fall)
-
-    def get_config(self) -> dict[str, float]:
-        """Return the arguments, as Keras asks."""
-        return {"highest": self._highest, "steps": self._steps}
 
 
 def optimizer(

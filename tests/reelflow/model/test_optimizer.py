@@ -8,7 +8,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.config import TrainConfig
-from reelflow.model.fit import OneCycle, TableAdam, falling, optimizer
+from reelflow.model.fit import TableAdam, optimizer
+from reelflow.model.steps import OneCycle, falling
 
 
 def test_values_are_those_of_keras() -> None:
