@@ -69,6 +69,20 @@ def serve(
             metavar="FILE",
         ),
     ] = None,
+    posters: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table with the columns movie_id and poster: names of picture files, seen from "
+            "the table's folder, or addresses.",
+            metavar="FILE",
+        ),
+    ] = None,
+    posters_elsewhere: Annotated[
+        bool,
+        typer.Option(
+            "--posters-elsewhere", help="The page may load posters from the hosts of the table."
+        ),
+    ] = False,
     events: Annotated[
         Path | None,
         typer.Option(
@@ -161,6 +175,8 @@ def serve(
         proxy,
         access_log,
         rules,
+        posters,
+        posters_elsewhere,
         events,
         events_seconds,
     )
@@ -201,6 +217,8 @@ class _Options:
     proxy: str | None
     access_log: Path | None
     rules: Path | None
+    posters: Path | None
+    posters_elsewhere: bool
     events: Path | None
     events_seconds: float
 
@@ -227,11 +245,13 @@ def _serve(
     from reelflow.serving.app import create_app, run, server_of
     from reelflow.serving.events.journal import Journal
     from reelflow.serving.middleware import Metrics
+    from reelflow.serving.posters import Posters
     from reelflow.serving.rules.file import RulesFile
     from reelflow.serving.versions import Versions
 
     _log_to_stderr()
     layout, metrics = Layout.of(options.output), Metrics()
+    posters = Posters(options.posters, options.posters_elsewhere) if options.posters else None
     with _log(options.access_log) as log:
         versions = Versions(
             source(options.model, layout),
@@ -239,6 +259,7 @@ def _serve(
             metrics,
             lambda path: measured(layout, path),
             shared,
+            posters,
         )
         journal = None
         if options.events:
@@ -252,6 +273,7 @@ def _serve(
             journal=journal,
             rules=RulesFile(options.rules, metrics.registry) if options.rules else None,
             access=options.access,
+            posters=posters,
             root_path=options.root_path,
             access_log=log,
         )

@@ -29,6 +29,8 @@ FILE: Final = "file"  # int32, index of the ratings file in the source
 OFFSET: Final = "offset"  # int64, position of the row's first byte in the file's content
 REASON: Final = "reason"  # uint8, code of a reelflow.data.quarantine.Reason
 
+POSTER: Final = "poster"  # string; read by the server only
+
 RATING_COUNT: Final = "rating_count"  # int64; ratings in train, in an exported catalogue only
 
 # Splits of the `examples` artifact, and of the encoded ratings.

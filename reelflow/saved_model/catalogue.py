@@ -26,6 +26,8 @@ class Movie:
     genres: tuple[str, ...] = ()
     year: int | None = None
     rating_count: int = 0
+    poster: str | None = None
+    """Address of its own picture, of a server that has one."""
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,8 @@ class Access:
 
 def right_for(method: str, path: str) -> Right | None:
     """Return the scope that a request needs, None for none; a path not known here needs `read`."""
-    if path in _OPEN or path.startswith("/page/"):
+    # What a page's <img> asks for comes without a key.
+    if path in _OPEN or path.startswith(("/page/", "/posters/")):
         return None
     if path == "/metrics" or path.startswith("/api/v1/admin"):
         return "admin"

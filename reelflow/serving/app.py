@@ -32,6 +32,7 @@ from reelflow.serving.exchange import Conditional, Cors
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.messages import ERRORS
 from reelflow.serving.middleware import Admission, Metrics, RequestMiddleware
+from reelflow.serving.posters import Posters
 from reelflow.serving.rules.file import RulesFile
 from reelflow.serving.variants import Variants
 from reelflow.serving.versions import Versions
@@ -55,6 +56,7 @@ def create_app(
     journal: Journal | None = None,
     rules: RulesFile | None = None,
     access: Access | None = None,
+    posters: Posters | None = None,
     root_path: str = "",
     access_log: TextIO | None = None,
 ) -> FastAPI:
@@ -69,6 +71,7 @@ def create_app(
         journal: takes events; None: they are refused.
         rules: about all lists; None: there are none.
         access: rules of admission; None to let all in.
+        posters: movies' own pictures, those that `versions` has; None: there are none.
         root_path: path below which a proxy has the server, as `/movies`.
         access_log: takes a line of JSON for every request; None for no log.
     """
@@ -98,6 +101,8 @@ def create_app(
             variants.close()
 
     app = _routed(limits, root_path, lifespan)
+    if posters:
+        app.add_api_route("/posters/{movie_id:path}", _poster(posters), include_in_schema=False)
     app.state.server = server
     app.state.admission = admission
     # Each one is put around those before it.
@@ -109,6 +114,7 @@ def create_app(
         metrics=server.metrics,
         admission=admission,
         access_log=access_log,
+        pictures_from=posters.hosts if posters else (),
     )
     if admission.access.origins:
         app.add_middleware(Cors, origins=admission.access.origins)
@@ -166,6 +172,17 @@ async def _metrics(request: Request) -> Response:
 def _file(path: Path) -> Callable[[], Awaitable[FileResponse]]:
     async def send() -> FileResponse:
         return FileResponse(path, headers={"Cache-Control": "no-cache"})
+
+    return send
+
+
+def _poster(posters: Posters) -> Callable[[str], FileResponse]:
+    def send(movie_id: str) -> FileResponse:
+        found = posters.file(movie_id)
+        if found is None:
+            raise Problem(404, "There is no such picture.")
+        file, kind = found
+        return FileResponse(file, media_type=kind, headers={"Cache-Control": "max-age=3600"})
 
     return send
 

@@ -9,6 +9,7 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +49,7 @@ from reelflow.serving import messages as m
 from reelflow.serving import reasons
 from reelflow.serving.lists import Cell, Ranked, rank
 from reelflow.serving.movie_index import FilterIndex, Mask, MovieSearch
+from reelflow.serving.posters import Posters
 from reelflow.serving.privacy import movies_for_a_user
 from reelflow.serving.rules.catalogued import Catalogued
 from reelflow.serving.rules.messages import Rules
@@ -66,12 +68,18 @@ class Engine:
     genres in them must exist: `api` checks requests against the same engine before.
     """
 
-    def __init__(self, model: ServedModel, metrics_of: MetricsOf = lambda _: {}) -> None:
+    def __init__(
+        self,
+        model: ServedModel,
+        metrics_of: MetricsOf = lambda _: {},
+        posters: Posters | None = None,
+    ) -> None:
         """Take a loaded model.
 
         Args:
             model: with all signatures that Trainer exports.
             metrics_of: finds the metrics of a version.
+            posters: movies' own pictures; None: there are none.
 
         Raises:
             BadInput: it lacks the signatures for a server.
@@ -85,6 +93,8 @@ class Engine:
         self.model = model
         self.version = model.version
         self.movies = tuple(model.catalogue.movies.values())
+        if posters:
+            self.movies = tuple(replace(m, poster=posters.address(m.movie_id)) for m in self.movies)
         self.rows = {movie.movie_id: row for row, movie in enumerate(self.movies)}
         self.filters = FilterIndex(self.movies)
         self.search = MovieSearch(self.movies)

@@ -165,6 +165,9 @@ class MovieMessage(BaseModel):
     genres: list[str]
     year: int | None
     rating_count: int = Field(description="Ratings of it that the model was trained with.")
+    poster: str | None = Field(
+        None, description="Address of its picture, seen from the server's root; null without one."
+    )
 
     @classmethod
     def of(cls, movie: Movie, **more: Any) -> Self:
@@ -175,6 +178,7 @@ class MovieMessage(BaseModel):
             genres=list(movie.genres),
             year=movie.year,
             rating_count=movie.rating_count,
+            poster=movie.poster,
             **more,
         )
 

@@ -11,7 +11,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -40,8 +40,8 @@ disable_created_metrics()  # a second, useless line for every figure
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"}
+_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 _HEADERS = (
-    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -156,6 +156,7 @@ class RequestMiddleware:
         metrics: Metrics,
         admission: Admission | None = None,
         access_log: TextIO | None = None,
+        pictures_from: Sequence[str] = (),
     ) -> None:
         """Wrap an ASGI application.
 
@@ -165,7 +166,12 @@ class RequestMiddleware:
             metrics: counters.
             admission: decides who is let in; None for all.
             access_log: takes a line of JSON for every request; None for no log.
+            pictures_from: hosts beside this one that the page may load pictures from.
         """
+        policy = (
+            f"{_POLICY}; img-src 'self' {' '.join(pictures_from)}" if pictures_from else _POLICY
+        )
+        self._headers = (*_HEADERS, (b"content-security-policy", policy.encode("ascii")))
         self._app = app
         self._limits = limits
         self._metrics = metrics
@@ -185,7 +191,7 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = (b"x-request-id", request_id.encode())
-                message["headers"] = [*message.get("headers", ()), own, *_HEADERS]
+                message["headers"] = [*message.get("headers", ()), own, *self._headers]
             size += len(message.get("body", b""))
             await send(message)
 

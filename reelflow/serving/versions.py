@@ -21,6 +21,7 @@ from reelflow.saved_model.shared import share, variables_of
 from reelflow.serving.engine import Engine, MetricsOf
 from reelflow.serving.limits import Limits
 from reelflow.serving.middleware import Metrics
+from reelflow.serving.posters import Posters
 
 log = logging.getLogger("reelflow.serving")
 
@@ -41,6 +42,7 @@ class Versions:
         metrics: Metrics,
         metrics_of: MetricsOf = lambda _: {},
         shared: Path | None = None,
+        posters: Posters | None = None,
     ) -> None:
         """Load the first version.
 
@@ -52,6 +54,7 @@ class Versions:
             metrics_of: finds the metrics of a version.
             shared: folder of the variables that several processes share; None for a process that
                 has its own.
+            posters: movies' own pictures; None: there are none.
 
         Raises:
             BadInput: there is no model, or it cannot be served.
@@ -61,6 +64,7 @@ class Versions:
         self._metrics = metrics
         self._metrics_of = metrics_of
         self._shared = shared
+        self._posters = posters
         self._refused: dict[Path, object] = {}
         """Folders that did not load, with the state of their files then."""
         self._looked: dict[Path, object] = {}
@@ -177,7 +181,7 @@ class Versions:
         model = ServedModel.load(path)
         if self._shared is not None:
             self._share(model, self._shared)
-        engine = Engine(model, self._metrics_of)
+        engine = Engine(model, self._metrics_of, self._posters)
         engine.warm_up(self._limits.batch)
         return engine
 

@@ -26,7 +26,9 @@ export function poster(movie) {
   const node = make("span", { class: "poster", "aria-hidden": "true" },
     icon(path, { class: "glyph" }),
     make("span", { class: "name" }, name),
-    make("span", { class: "year" }, movie.year ? `${movie.year}` : ""));
+    make("span", { class: "year" }, movie.year ? `${movie.year}` : ""),
+    // Its own picture lies above the drawn one, which stays where the picture does not come.
+    movie.poster ? make("img", { src: movie.poster, alt: "", loading: "lazy", onerror: (event) => event.target.remove() }) : null);
   const longest = Math.max(...name.split(/[\s-]+/).map((word) => word.length));
   const size = Math.min(15, 100 / Math.max(longest, 6) * 1.25, 62 / Math.sqrt(name.length));
   for (const [property, value] of Object.entries({

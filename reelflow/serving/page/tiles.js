@@ -86,6 +86,7 @@ export function tile(movie, how, match = null) {
         poster(movie), make("span", { class: "sr" }, title(movie)))),
       acts(movie, how),
       movie.seen ? make("span", { class: "badge" }, how.own ? "named" : "rated") : null),
+    movie.poster ? make("p", { class: "caption", "aria-hidden": "true" }, title(movie)) : null,
     match === null ? null : make("div", { class: "match", title: `Fits ${Math.round(100 * match)} % as well as the best of this list` }, bar(match),
       make("span", { class: "sr" }, `Fits ${Math.round(100 * match)} % as well as the best of this list`)),
     predicted(movie, how),
