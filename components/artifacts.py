@@ -61,6 +61,11 @@ def record_batches(
     examples: Artifact, split: str, rows: int = BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:
     """Read a Parquet split in the order of its files, at most `rows` at a time."""
-    for path in sorted(Path(artifact_utils.get_split_uri([examples], split)).glob("*.parquet")):
+    for path in parquet_files(examples, split):
         with open_own(path) as file:
             yield from file.iter_batches(rows)
+
+
+def parquet_files(examples: Artifact, split: str) -> list[Path]:
+    """Return the files of a Parquet split, in order."""
+    return sorted(Path(artifact_utils.get_split_uri([examples], split)).glob("*.parquet"))

@@ -15,13 +15,15 @@ import pyarrow as pa
 import pytest
 import tensorflow_transform as tft
 
-from components.artifacts import record_batches
+from components.artifacts import parquet_files, record_batches
 from reelflow.base import columns as f
 from reelflow.baselines.popularity import DAMPING, Popularity
 from reelflow.config import DataConfig, SplitConfig
+from reelflow.encoding import partitions
 from reelflow.encoding.encode import encode
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.encoding.graph import load_graph
+from reelflow.encoding.partitions import Encoder, Part
 from reelflow.evaluation.metrics import row_columns, summarise
 from reelflow.evaluation.predictions import TestRows, baseline_predictions
 from tests.encoded_data import Movie
@@ -55,6 +57,8 @@ class World:
     users: list[str]
     """The user vocabulary."""
     data: EncodedData
+    encoder: Encoder
+    """Of the same ratings by parts."""
 
     def plain(self, split: str) -> list[Rating]:
         """The rows of a split, row by row."""
@@ -78,7 +82,13 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         {split: record_batches(run.artifacts["examples"], split) for split in f.RATING_SPLITS},
         pa.Table.from_batches(record_batches(run.artifacts["catalogue"], f.MOVIES)),
     )
-    return World(movies, list(dict.fromkeys(rows)), run, [u.decode() for u in users], data)
+    parts = [
+        Part(split, number, str(path))
+        for split in f.RATING_SPLITS
+        for number, path in enumerate(parquet_files(run.artifacts["examples"], split))
+    ]
+    encoder = Encoder(uri, parts, folder / "by-parts")
+    return World(movies, list(dict.fromkeys(rows)), run, [u.decode() for u in users], data, encoder)
 
 
 def awkward(timestamps: bool) -> tuple[dict[str, Movie], list[Rating]]:
@@ -243,6 +253,25 @@ def test_new_users(world: World) -> None:
         for row in world.plain(split)
         if row.user not in world.users
     )
+
+
+def test_parts_give_the_same_bytes(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Encoded file by file and written range by range, against the encoding in memory."""
+    monkeypatch.setattr(partitions, "BATCH_ROWS", 50)
+    monkeypatch.setattr(partitions, "RANGE_ROWS", 100)
+    world.encoder.run()
+    movies = pa.Table.from_batches(record_batches(world.run.artifacts["catalogue"], f.MOVIES))
+    world.encoder.finish(movies, None)
+    world.data.save(tmp_path)
+    assert len([part for part in world.encoder.parts if part.split == f.TRAIN]) == 3
+
+    def content(folder: Path) -> dict[str, bytes]:
+        files = (path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+    assert content(world.encoder.folder) == content(tmp_path)
 
 
 def test_ranks_and_metrics(world: World) -> None:

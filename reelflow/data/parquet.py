@@ -95,6 +95,17 @@ def map_batch(path: Path) -> pa.RecordBatch:
         return reader.get_batch(0)
 
 
+def column_starts(path: Path) -> list[int]:
+    """Return where in the file the values of each column of `map_batch` begin, in bytes."""
+    _forget_pickled_types()
+    with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+        batch = reader.get_batch(0)
+        file.seek(0)
+        begin = file.read_buffer(1).address
+        values = (column.buffers()[1] for column in batch.columns)
+        return [0 if value is None else value.address - begin for value in values]
+
+
 def row_ranges(path: str, chunk_bytes: int) -> Iterator[tuple[int, int]]:
     """Cut a file at its row groups into parts of about `chunk_bytes`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -57,10 +57,12 @@ def encode(
         users: the `users` split; needed if the graph has `user_features`.
     """
     unsorted: dict[str, EncodedRatings] = {}
-    strangers: dict[str, list[str]] = {}
+    strangers: list[Strangers] = []
     for split in f.RATING_SPLITS:
-        unsorted[split], strangers[split] = _encode_split(graph, batches[split])
-    sizes = _sizes(graph, unsorted)
+        unsorted[split], unknown = encode_split(graph, batches[split])
+        if split != f.TRAIN:
+            strangers.append(Strangers.of(graph, unsorted[split], unknown, split == f.TEST))
+    sizes = sizes_of(graph, {split: [Counted.of(graph, unsorted[split])] for split in unsorted})
     train = timelines(unsorted[f.TRAIN].only_known(sizes))
     held_out = {split: with_histories(unsorted[split], train) for split in (f.VALIDATION, f.TEST)}
     return EncodedData(
@@ -70,46 +72,91 @@ def encode(
         movie_features=None if graph.movie_features is None else graph.movie_features(movies),
         user_features=None if graph.user_features is None else graph.user_features(users),
         sizes=sizes,
-        new_users=_new_users(unsorted, strangers, sizes),
+        new_users=new_users(strangers),
     )
 
 
-def _sizes(graph: Graph, splits: Mapping[str, EncodedRatings]) -> Sizes:
-    users, movies = graph.users, graph.movies_count
+class Counted(NamedTuple):
+    """Counts of some rows of a split, as encoded."""
+
+    rows: int
+    unknown_users: int
+    unknown_movies: int
+    first: int
+    """The earliest time; 0 without rows."""
+    last: int
+    """The latest time; 0 without rows."""
+
+    @classmethod
+    def of(cls, graph: Graph, rows: EncodedRatings) -> Counted:
+        """Count."""
+        return cls(
+            len(rows),
+            int((rows.user_index >= graph.users).sum()),
+            int((rows.movie_index >= graph.movies_count).sum()),
+            int(rows.timestamp.min()) if len(rows) else 0,
+            int(rows.timestamp.max()) if len(rows) else 0,
+        )
+
+
+def sizes_of(graph: Graph, splits: Mapping[str, Sequence[Counted]]) -> Sizes:
+    """Return the sizes of the vocabularies, and what the parts of each split add up to."""
+    some = {split: [part for part in parts if part.rows] for split, parts in splits.items()}
     return Sizes(
-        users=users,
-        movies=movies,
+        users=graph.users,
+        movies=graph.movies_count,
         genres=graph.genres,
-        has_timestamps=any((r.timestamp != r.timestamp[:1]).any() for r in splits.values()),
-        unknown_users={s: int((r.user_index >= users).sum()) for s, r in splits.items()},
-        unknown_movies={s: int((r.movie_index >= movies).sum()) for s, r in splits.items()},
+        has_timestamps=any(
+            min(part.first for part in parts) < max(part.last for part in parts)
+            for parts in some.values()
+            if parts
+        ),
+        unknown_users={s: sum(part.unknown_users for part in some[s]) for s in splits},
+        unknown_movies={s: sum(part.unknown_movies for part in some[s]) for s in splits},
     )
 
 
-def _new_users(
-    splits: Mapping[str, EncodedRatings], user_ids: Mapping[str, Sequence[str]], sizes: Sizes
-) -> NewUsers:
-    """Collect the ratings of users that train does not have.
+class Strangers(NamedTuple):
+    """Ratings of users that train does not have, of movies in the catalogue."""
 
-    Args:
-        splits: all splits.
-        user_ids: split to the user ids of its rows with an unknown user, in order.
-        sizes: the vocabularies' sizes.
-    """
-    ids, parts = [], []
-    for split in (f.VALIDATION, f.TEST):
-        rows = splits[split]
-        unknown = rows.take(np.flatnonzero(rows.user_index >= sizes.users))
-        kept = np.flatnonzero(unknown.movie_index < sizes.movies)
-        ids += [user_ids[split][row] for row in kept]
-        test = np.full(len(kept), split == f.TEST)
-        parts.append([*(getattr(unknown, c)[kept] for c in _NEW_USERS_COLUMNS), test])
+    user_ids: list[str]
+    """Of each rating."""
+    rows: EncodedRatings
+    test: bool
+
+    @classmethod
+    def of(
+        cls, graph: Graph, rows: EncodedRatings, user_ids: Sequence[str], test: bool
+    ) -> Strangers:
+        """Select.
+
+        Args:
+            graph: the Transform graph.
+            rows: of a split.
+            user_ids: of the rows with an unknown user, in order.
+            test: True for the test split.
+        """
+        unknown = rows.take(np.flatnonzero(rows.user_index >= graph.users))
+        kept = np.flatnonzero(unknown.movie_index < graph.movies_count)
+        return cls([user_ids[row] for row in kept], unknown.take(kept), test)
+
+
+def new_users(parts: Sequence[Strangers]) -> NewUsers:
+    """Put the strangers of all splits together, in order."""
+    if not parts:
+        return NewUsers.none()
+    ids = [user for part in parts for user in part.user_ids]
     names, owners = np.unique(np.array(ids, object).astype(str), return_inverse=True)
-    movies, stars, times, test = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return NewUsers(names.tolist(), owners.astype(np.int32), movies, stars, times, test)
-
-
-_NEW_USERS_COLUMNS = (f.MOVIE_INDEX, f.RATING, f.TIMESTAMP)
+    rows = EncodedRatings.joined([part.rows for part in parts])
+    test = np.repeat([part.test for part in parts], [len(part.rows) for part in parts])
+    return NewUsers(
+        names.tolist(),
+        owners.astype(np.int32),
+        rows.movie_index,
+        rows.rating,
+        rows.timestamp,
+        test,
+    )
 
 
 def timelines(rows: EncodedRatings) -> EncodedRatings:
@@ -156,7 +203,7 @@ def encode_catalogue(graph: Graph, movies: pa.Table) -> EncodedCatalogue:
     )
 
 
-def _encode_split(
+def encode_split(
     graph: Graph, batches: Iterable[pa.RecordBatch]
 ) -> tuple[EncodedRatings, list[str]]:
     """Encode one split; also return the user ids of its rows with an unknown user, in order."""

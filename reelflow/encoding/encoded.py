@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from reelflow.base import columns as f
-from reelflow.data.parquet import map_batch
+from reelflow.data.parquet import column_starts, map_batch
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -75,6 +75,22 @@ class EncodedRatings:
         """Memory-map what `save` wrote."""
         batch = map_batch(path)
         return cls(*(batch.column(c.name).to_numpy() for c in fields(cls)))
+
+    @classmethod
+    def reserve(cls, path: Path, rows: int) -> None:
+        """Write the file of so many rows, which `write_at` then fills."""
+        # Zeros that nobody has written to take no memory.
+        whole, stars, times = (np.zeros(rows, t) for t in (np.int32, np.float32, np.int64))
+        cls(whole, whole, stars, times, stars, times).save(path)
+
+    def write_at(self, path: Path, start: int) -> None:
+        """Put rows into a file of `reserve`, from a position on; others may write other rows."""
+        starts = column_starts(path)
+        with path.open("r+b") as file:
+            for column, begin in zip(fields(self), starts, strict=True):
+                values = np.ascontiguousarray(getattr(self, column.name))
+                file.seek(begin + start * values.itemsize)
+                file.write(values.data)
 
 
 @dataclass(frozen=True)
@@ -285,8 +301,12 @@ class EncodedData:
     def save(self, folder: Path) -> None:
         """Write the artifact's files below `folder`."""
         for split in f.RATING_SPLITS:
-            getattr(self, split).save(_split_file(folder, split))
-        self.catalogue.save(_split_file(folder, f.MOVIES))
+            getattr(self, split).save(split_file(folder, split))
+        self.save_all_but_ratings(folder)
+
+    def save_all_but_ratings(self, folder: Path) -> None:
+        """Write the artifact's files below `folder`, but for the columns of the splits."""
+        self.catalogue.save(split_file(folder, f.MOVIES))
         for split, tokens in ((f.MOVIES, self.movie_features), (f.USERS, self.user_features)):
             if tokens is not None:
                 tokens.save(_features_file(folder, split))
@@ -296,12 +316,12 @@ class EncodedData:
     @classmethod
     def load(cls, folder: Path) -> EncodedData:
         """Memory-map what `save` wrote."""
-        splits = {s: EncodedRatings.load(_split_file(folder, s)) for s in f.RATING_SPLITS}
+        splits = {s: EncodedRatings.load(split_file(folder, s)) for s in f.RATING_SPLITS}
         features = [_features_file(folder, split) for split in (f.MOVIES, f.USERS)]
         movie_features, user_features = (Tokens.load(p) if p.is_file() else None for p in features)
         return cls(
             **splits,
-            catalogue=EncodedCatalogue.load(_split_file(folder, f.MOVIES)),
+            catalogue=EncodedCatalogue.load(split_file(folder, f.MOVIES)),
             sizes=Sizes(**json.loads((folder / "sizes.json").read_text())),
             movie_features=movie_features,
             user_features=user_features,
@@ -313,7 +333,8 @@ def _new_users_file(folder: Path) -> Path:
     return folder / f"Split-{f.USERS}" / "new.arrow"
 
 
-def _split_file(folder: Path, split: str) -> Path:
+def split_file(folder: Path, split: str) -> Path:
+    """Return the file of a split's ratings, or of the movies."""
     return folder / f"Split-{split}" / ("movies.arrow" if split == f.MOVIES else "ratings.arrow")
 
 

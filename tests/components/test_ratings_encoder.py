@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +16,7 @@ from components import ratings_encoder as module
 from components.artifacts import record_batches
 from components.ratings_encoder import RatingsEncoder
 from reelflow.base import columns as f
+from reelflow.encoding import partitions
 from reelflow.encoding.encoded import EncodedData
 from tests.encoded_data import (
     Movie,
@@ -43,10 +45,16 @@ def _write(uri: Path, split: str, shards: list[pa.Table]) -> None:
         pq.write_table(shard, uri / f"Split-{split}" / f"part-{i:05d}.parquet")
 
 
-def test_every_shard_is_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["in memory", "by parts", "by Beam"])
+def test_every_shard_is_encoded(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if way != "in memory":
+        monkeypatch.setattr(module, "IN_MEMORY", 10)
+    if way == "by Beam":
+        monkeypatch.setattr(module, "is_local", lambda pipeline: False)
     train, test = random_rows(60, 0), random_rows(20, 1)
     graph = plain_graph(user_vocabulary(train), [x.movie_id for x in MOVIES], [])
     monkeypatch.setattr(module, "load_graph", lambda uri: graph)
+    monkeypatch.setattr(partitions, "load_graph", lambda uri: graph)
     monkeypatch.setattr(module, "record_batches", functools.partial(record_batches, rows=7))
     shards = [pa.Table.from_batches([ratings_batch(rows)]) for rows in (train[:33], train[33:])]
     _write(tmp_path / "examples", f.TRAIN, shards)
@@ -60,6 +68,7 @@ def test_every_shard_is_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         catalogue=_artifact(tmp_path / "catalogue", list(f.CATALOGUE_SPLITS)),
         transform_graph=standard_artifacts.TransformGraph(),
         encoded=output,
+        beam_pipeline=beam.Pipeline("FnApiRunner"),
     )
     found, expected = EncodedData.load(tmp_path / "encoded"), encoded(train, [], test, MOVIES)
     assert all(same(getattr(found, s), getattr(expected, s)) for s in f.RATING_SPLITS)
