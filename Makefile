@@ -77,6 +77,20 @@ format: $(READY) ## Format the code and mend what can be mended
 docs: $(READY) ## Write docs/configuration.md anew from the configuration's models
 	@$(VENV)/bin/python -m reelflow.config.reference docs/configuration.md
 
+# Run once, in their order: later ones read what the first one made.
+RUN_NOTEBOOKS := .site/notebooks/.run
+$(RUN_NOTEBOOKS): $(wildcard docs/notebooks/*.ipynb) | $(READY)
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@cd $(@D) && for name in *.ipynb; do \
+		$(CURDIR)/$(VENV)/bin/jupyter-execute --inplace $$name || exit 1; done
+	@touch $@
+
+.PHONY: site
+site: $(READY) $(RUN_NOTEBOOKS) ## Write the documents as pages into site/, with a run on the sample; minutes at first
+	@$(VENV)/bin/reelflow run --output .site/sample
+	@PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
+	@echo "Open site/index.html"
+
 .PHONY: pictures
 pictures: $(READY) ## Take docs/images anew: a run, its report, the page (needs Chromium)
 	@$(VENV)/bin/python -m tests.pictures
@@ -96,4 +110,4 @@ clean: ## Remove caches; leaves .venv, data and output
 
 .PHONY: distclean
 distclean: clean ## Remove .venv, the private uv and what was verified as well
-	@rm -rf $(VENV) .uv .verify
+	@rm -rf $(VENV) .uv .verify .site site

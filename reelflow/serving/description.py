@@ -64,7 +64,17 @@ def _description(limits: Limits) -> str:
         "",
         *errors,
     ]
-    return "\n".join([*lines, "", "## Limits", "", "Of this server:", "", *bounds])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "## Limits",
+            "",
+            "This server's; options of `reelflow serve` set some of them.",
+            "",
+            *bounds,
+        ]
+    )
 
 
 def _bounds(limits: Limits) -> Iterator[str]:
