@@ -6,11 +6,8 @@ they stay as they are; each way out has one place that calls this module.
 
 from __future__ import annotations
 
-import csv
 import logging
 import re
-from collections.abc import Iterable, Sequence
-from typing import TextIO
 
 # Control characters but tab and newline, DEL, C1, and marks that turn the direction of writing.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -43,35 +40,6 @@ class _PrintableRecord(logging.LogRecord):
 def keep_logs_printable() -> None:
     """Let every logger of this process, those of libraries too, write printable text only."""
     logging.setLogRecordFactory(_PrintableRecord)
-
-
-class SpreadsheetWriter:
-    """Writer of the CSV files that people open in a spreadsheet: no cell of text is a formula.
-
-    A text that a spreadsheet would compute gets an apostrophe in front; numbers, negative ones too,
-    stay as they are. Programs that need texts to the letter take JSON.
-    """
-
-    def __init__(self, file: TextIO, header: Sequence[str], delimiter: str = ",") -> None:
-        """Write the header.
-
-        Args:
-            file: opened with `newline=""`.
-            header: names of the columns.
-            delimiter: between cells.
-        """
-        self._writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        self.write_rows([header])
-
-    def write_rows(self, rows: Iterable[Sequence[object]]) -> None:
-        """Write rows of numbers, texts and None, which is an empty cell."""
-        self._writer.writerows(map(_cell, row) for row in rows)
-
-
-def _cell(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return printable(no_formula(value))
 
 
 def no_formula(text: str) -> str:

@@ -12,20 +12,15 @@ import pandas as pd
 
 from reelflow.base.columns import (
     AS_JUDGED,
-    EXCLUSIONS,
     GENRES,
-    HISTORY,
     LIKE,
-    MIN_RATING,
     MOVIE_ID,
-    ORDER,
     RANK_RAW,
     RANK_UNSEEN,
     RATING,
     SCORE,
     SEEN,
     SOURCE,
-    STARS,
     TITLE,
     USER_ID,
     WEIGHT,
@@ -39,7 +34,7 @@ from reelflow.evaluation.metrics import Predictions, row_columns
 from reelflow.notebook.tiles import MovieTable
 from reelflow.registry.alias import Alias
 from reelflow.registry.store import SCHEME, address
-from reelflow.saved_model.client import ServedModel, latest_version, named_history
+from reelflow.saved_model.client import ServedModel, latest_version
 from reelflow.saved_model.contract import (
     BLEND,
     EVALUATE,
@@ -150,24 +145,15 @@ class Recommender:
         """
         if k < 1:
             raise BadInput(f"k must be at least 1, not {k}.")
-        self._model.check_stars(order, min_rating)
-        named = named_history(self._model.stars, self._known(liked), self._known(disliked))
-        history: Mapping[str, float] = named or {"": np.nan}
+        asked = self._model.conditions(
+            _ids(liked), _ids(disliked), _ids(exclusions), order, min_rating
+        )
         parts = []
         ids = _ids(users)
         for start in range(0, len(ids), _USERS_AT_ONCE):
             block = ids[start : start + _USERS_AT_ONCE]
             answer = self._model.signatures.call(
-                RECOMMEND,
-                {
-                    USER_ID: block,
-                    HISTORY: [[*history]],
-                    STARS: [[*history.values()]],
-                    EXCLUSIONS: [self._known(exclusions) or [""]],
-                    K: min(k, len(self.movies)),
-                    ORDER: order,
-                    MIN_RATING: -np.inf if min_rating is None else min_rating,
-                },
+                RECOMMEND, {USER_ID: block, K: min(k, len(self.movies)), **asked}
             )
             row, place = np.nonzero(answer[MOVIE_ID] != b"")
             parts.append(

@@ -313,28 +313,41 @@ class ServedModel:
             BadInput: k is below 1, a movie is unknown or both liked and disliked, or the model has
                 no ratings or another scale of them than `order` and `min_rating` need.
         """
-        liked, disliked = self._known(liked), self._known(disliked)
-        if both := sorted({*liked} & {*disliked}):
-            raise BadInput(f"The {self.info.noun.one} {both[0]!r} is both liked and disliked.")
-        self.check_stars(order, min_rating)
-        history = named_history(self.stars, liked, disliked) or {"": math.nan}
+        asked = self.conditions(liked, disliked, exclusions, order, min_rating)
         answer = self.signatures.call(
-            RECOMMEND,
-            {
-                USER_ID: [user_id],
-                HISTORY: [[*history]],
-                STARS: [[*history.values()]],
-                EXCLUSIONS: [self._known(exclusions) or [""]],
-                K: self._at_most_all(k),
-                ORDER: order,
-                MIN_RATING: -math.inf if min_rating is None else min_rating,
-            },
+            RECOMMEND, {USER_ID: [user_id], K: self._at_most_all(k), **asked}
         )
         items = (
             Item(movie, title, score, float(rating) if self.stars else None)
             for (movie, title, score), rating in zip(_row(answer), answer[RATING][0], strict=False)
         )
         return Recommendations(cast(Source, answer[SOURCE][0].decode()), tuple(items))
+
+    def conditions(
+        self,
+        liked: Sequence[str],
+        disliked: Sequence[str],
+        exclusions: Sequence[str],
+        order: Order,
+        min_rating: float | None,
+    ) -> dict[str, object]:
+        """Return what RECOMMEND is given beside users and k; the arguments are `recommend`'s.
+
+        Raises:
+            BadInput: as `recommend` does.
+        """
+        liked, disliked = self._known(liked), self._known(disliked)
+        if both := sorted({*liked} & {*disliked}):
+            raise BadInput(f"The {self.info.noun.one} {both[0]!r} is both liked and disliked.")
+        self.check_stars(order, min_rating)
+        history = named_history(self.stars, liked, disliked) or {"": math.nan}
+        return {
+            HISTORY: [[*history]],
+            STARS: [[*history.values()]],
+            EXCLUSIONS: [self._known(exclusions) or [""]],
+            ORDER: order,
+            MIN_RATING: -math.inf if min_rating is None else min_rating,
+        }
 
     def check_stars(self, order: Order, min_rating: float | None) -> None:
         """Check conditions of a request that need predicted stars.

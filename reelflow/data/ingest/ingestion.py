@@ -15,6 +15,7 @@ from typing import Final
 
 import apache_beam as beam
 import numpy as np
+import pyarrow as pa
 from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.pvalue import AsSingleton
 
@@ -46,6 +47,8 @@ from reelflow.data.spans import Window
 
 _LOCAL_RUNNERS: Final = ("DirectRunner", "FnApiRunner")
 """Ends of the names of Beam's runners that work in one process or on one machine."""
+_LEAST_BYTES: Final = 2**20
+"""Of a chunk, for which a thread of its own is worth while."""
 
 
 def ingest(
@@ -77,7 +80,9 @@ def ingest(
         frozen = gc.get_freeze_count()
         gc.freeze()  # Arrow's reader of CSV looks through all objects, those of TFX's modules too
         try:
-            take_steps(job, chunks, finish_partition)
+            threads = pa.cpu_count()
+            chunks = _for_threads(chunks, source, threads)
+            take_steps(job, chunks, finish_partition, threads=threads)
         finally:
             if not frozen:
                 gc.unfreeze()
@@ -112,6 +117,14 @@ def ingest(
     )
     scratch.remove_folder(folders.scratch)
     return summary
+
+
+def _for_threads(chunks: list[Chunk], source: Source, threads: int) -> list[Chunk]:
+    """Cut a chunk, if it is a file or a part of one, into one for each thread."""
+    if not chunks or chunks[0].end is None:
+        return chunks
+    size = -(-(chunks[0].end - chunks[0].start) // threads)
+    return plan_chunks(source.ratings_files, max(size, _LEAST_BYTES))
 
 
 def is_local(pipeline: beam.Pipeline) -> bool:

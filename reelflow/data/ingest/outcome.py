@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from tempfile import TemporaryDirectory, gettempdir
 
 import pyarrow as pa
@@ -230,31 +232,39 @@ def take_steps(
     chunks: Sequence[Chunk],
     finish: Callable[[int, Job, TimeCounts | None, KnownCounts | None, Hashes], object],
     progress: Callable[[int], None] | None = None,
+    threads: int = 1,
 ) -> None:
     """Take the steps of ingestion one after the other in this process, as Beam's graph does.
+
+    A step's chunks or partitions are shared out to threads, which work side by side as NumPy and
+    Arrow do most of it without Python's lock. They are independent, so that results are the same.
 
     Args:
         job: the conversion.
         chunks: the files in pieces.
         finish: the last step of a partition, as `split_partition`.
         progress: called with the bytes read since the last call.
+        threads: number of threads.
     """
     spilled: dict[int, list[str]] = {index: [] for index in range(job.data.partitions)}
     values = []
-    for chunk in chunks:
-        parsed = spill_chunk(chunk, job)
-        values.append(parsed.values)
-        for partition, path in parsed.spilled:
-            spilled[partition].append(path)
-        if progress is not None:
-            progress((chunk.end or chunk.start) - chunk.start)
-    of_all = merge_values(values)
-    partitions = [arrange_partition(group, job, of_all) for group in spilled.items()]
-    gone = find_core_of(partitions, job) if core.wanted(job.data) else core.NO_MOVIES
-    times = known = None
-    if job.by_times:
-        times = merge_counts(count_times_of(at, job, gone) for at in partitions)
-    if times is not None and job.plan.kind is SplitKind.AUTO:
-        known = merge_known(count_known_of(at, job, times, gone) for at in partitions)
-    for at in partitions:
-        finish(at, job, times, known, gone)
+    with ThreadPoolExecutor(threads) as pool:
+        for chunk, parsed in zip(
+            chunks, pool.map(partial(spill_chunk, job=job), chunks), strict=True
+        ):
+            values.append(parsed.values)
+            for partition, path in parsed.spilled:
+                spilled[partition].append(path)
+            if progress is not None:
+                progress((chunk.end or chunk.start) - chunk.start)
+        arrange = partial(arrange_partition, job=job, values=merge_values(values))
+        partitions = list(pool.map(arrange, spilled.items()))
+        gone = find_core_of(partitions, job) if core.wanted(job.data) else core.NO_MOVIES
+        times = known = None
+        if job.by_times:
+            times = merge_counts(pool.map(partial(count_times_of, job=job, gone=gone), partitions))
+        if times is not None and job.plan.kind is SplitKind.AUTO:
+            count = partial(count_known_of, job=job, times=times, gone=gone)
+            known = merge_known(pool.map(count, partitions))
+        for _ in pool.map(lambda at: finish(at, job, times, known, gone), partitions):
+            pass
