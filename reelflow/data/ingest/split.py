@@ -263,17 +263,15 @@ def _coarsened(
 ) -> TimeCounts:
     order = np.argsort(buckets, kind="stable")  # parts in order by themselves are merged quickly
     buckets, rows = buckets[order], rows[order]
-    first = _firsts(buckets)
-    while len(first) > limit:
-        shift, buckets = shift + 1, buckets >> 1
-        first = _firsts(buckets)
+    # Neighbours are in one bucket once the highest bit in which they differ is shifted out.
+    unlike = np.bitwise_xor(buckets[1:], buckets[:-1])
+    coarser = 0
+    while np.count_nonzero(unlike) >= limit:
+        unlike >>= 1
+        coarser += 1
+    first = np.flatnonzero(np.append(True, unlike != 0)[: len(buckets)])
     total = np.add.reduceat(rows, first) if len(first) else rows
-    return TimeCounts(shift, buckets[first], total)
-
-
-def _firsts(ascending: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the positions of the first of equal values, int64."""
-    return np.flatnonzero(np.append(True, np.diff(ascending) != 0)[: len(ascending)])
+    return TimeCounts(shift + coarser, buckets[first] >> coarser, total)
 
 
 def find_cuts(counts: TimeCounts, shares: Iterable[float]) -> list[int]:
