@@ -21,6 +21,7 @@ from reelflow.evaluation.bootstrap import Measured, slice_intervals
 from reelflow.evaluation.gate import Decision, GateResult
 from reelflow.evaluation.guards import check
 from reelflow.evaluation.knowledge import as_of_the_cut, is_by_time, live_histories, numbered
+from reelflow.evaluation.list_figures import list_figures
 from reelflow.evaluation.metrics import (
     Floats,
     Predictions,
@@ -221,6 +222,7 @@ def compare(
         if is_by_time(all_numbered.encoded, known)
         else None,
         newcomers=newcomers(signatures, some.rows, data, seed),
+        lists=list_figures(signatures, info, some.rows.user_id, trained, seed),
         like_threshold=some.liked_from,
         movies=movies,
         omitted=[k for k in CUTOFFS if k >= movies],

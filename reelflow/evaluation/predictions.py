@@ -19,7 +19,7 @@ from reelflow.evaluation.metrics import Predictions
 from reelflow.model.ranking import exact_ranks, mask, top_k
 from reelflow.model.timelines import Histories, Timelines
 from reelflow.saved_model.client import Arrays, Signatures
-from reelflow.saved_model.contract import BLEND, EVALUATE, RATE, RECOMMEND, SIGNATURES
+from reelflow.saved_model.contract import BLEND, EVALUATE, RATE, RECOMMEND, SIGNATURES, Order
 
 BLOCK_CELLS: Final = 1 << 24
 """Scores in memory at a time: 64 MiB of float32."""
@@ -228,16 +228,27 @@ def model_recommendations(signatures: Signatures, users: Texts, data: EncodedDat
     Returns:
         `movie_index`, int32 [users, k]; -1 where there is none.
     """
+    return recommended(signatures, users, data, k)[0]
+
+
+def recommended(
+    signatures: Signatures, users: Texts, data: EncodedData, k: int, order: Order = BLEND
+) -> tuple[Int32, Float32]:
+    """The same in an order of choice, with the predicted stars, float32 [users, k]."""
     index = {movie_id.encode(): i for i, movie_id in enumerate(data.catalogue.movie_id)}
     size = _block_size(len(data.catalogue))
+    asked = {f.K: k, f.AS_JUDGED: True, f.ORDER: order}
     blocks = [
-        signatures.call(RECOMMEND, {f.USER_ID: users[i : i + size], f.K: k, f.AS_JUDGED: True})[
-            f.MOVIE_ID
-        ]
+        signatures.call(RECOMMEND, {**asked, f.USER_ID: users[i : i + size]})
         for i in range(0, len(users), size)
     ]
-    lists = [[index.get(movie_id, -1) for movie_id in row] for block in blocks for row in block]
-    return np.array(lists, np.int32)
+    lists = [
+        [index.get(movie_id, -1) for movie_id in row]
+        for block in blocks
+        for row in block[f.MOVIE_ID]
+    ]
+    stars = np.concatenate([block[f.RATING] for block in blocks])
+    return np.array(lists, np.int32), stars.astype(np.float32)
 
 
 def baseline_recommendations(baseline: Baseline, users: Int32, data: EncodedData, k: int) -> Int32:

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter
 
 from reelflow.base.metrics import GATE_METRICS, value_at
+from reelflow.saved_model.contract import Order
 from reelflow.saved_model.files import Guard
 
 METRICS_FILE: Final = "metrics.json"
@@ -247,6 +248,21 @@ class Newcomers:
 
 
 @dataclass(frozen=True)
+class Lists:
+    """What lists of ten show, whether it is found in the test split or not."""
+
+    order: Order
+    users: int
+    """Users of the test split that were asked for."""
+    coverage: float
+    """Share of the catalogue that is in one of the lists."""
+    novelty: float
+    """Mean of -log2 of the share of users who rated a listed movie, in bits."""
+    stars: float | None
+    """Mean of the predicted stars; none if the model predicts none."""
+
+
+@dataclass(frozen=True)
 class Results:
     """All of `metrics.json`."""
 
@@ -274,6 +290,8 @@ class Results:
     training knows."""
     newcomers: Newcomers | None = None
     """None if no test user has enough ratings in training to name; and in older files."""
+    lists: list[Lists] = field(default_factory=list)
+    """In the final order, and in that of retrieval alone if it is another; none in older files."""
     like_threshold: float | None = None
     """Stars from which on a row counts as a like; none in files of older versions."""
     movies: int | None = None

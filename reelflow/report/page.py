@@ -30,9 +30,9 @@ SECTIONS: Final[Mapping[str, Callable[[Inputs], Section | None]]] = {
     "overview": lambda i: overview_section(
         i.results, i.serving_check, i.quarantine.split, i.scope, i.noun
     ),
-    "gate": lambda i: gate_section(i.results, i.serving_check, i.outcome),
+    "gate": lambda i: gate_section(i.results, i.serving_check, i.outcome, i.noun),
     "ranking": lambda i: ranking_section(i.results, i.scope, i.noun),
-    "order": lambda i: order_section(i.results, i.info, i.scope),
+    "order": lambda i: order_section(i.results, i.info, i.scope, i.noun),
     "knowledge": lambda i: knowledge_section(i.results, i.scope, i.noun),
     "rating": lambda i: rating_section(i.results, i.scope),
     "calibration": lambda i: calibration_section(i.results, i.scale) if i.scope.stars else None,

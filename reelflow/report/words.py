@@ -95,10 +95,11 @@ def format_metric(path: str, value: float | None) -> str:
     return f"{unit.scale * value:.{unit.digits}f} {unit.symbol}".rstrip()
 
 
-def format_interval(path: str, ends: Sequence[float]) -> str:
-    """Return a metric's interval, lower and upper end, with the unit once."""
+def format_interval(path: str, ends: Sequence[float], *, difference: bool = False) -> str:
+    """Return an interval of a metric, or of a difference, lower and upper end, the unit once."""
     low, high = (format_metric(path, end) for end in ends)
-    return f"{low.removesuffix(unit_of(path).symbol).rstrip()} to {high}"
+    low = low.removesuffix(unit_of(path).symbol).rstrip()
+    return f"{low} to {_points(high) if difference else high}"
 
 
 def format_stars(value: float, scale: tuple[float, float]) -> str:
@@ -115,7 +116,11 @@ def format_stars(value: float, scale: tuple[float, float]) -> str:
 def format_difference(path: str, value: float | None) -> str:
     """Return a difference of a metric with its sign and unit; of shares in percentage points."""
     sign = "+" if value is not None and math.isfinite(value) and value > 0 else ""
-    return sign + format_metric(path, value).replace(" %", " percentage points")
+    return sign + _points(format_metric(path, value))
+
+
+def _points(text: str) -> str:
+    return text.replace(" %", " percentage points")
 
 
 def unit_of(path: str) -> UnitFormat:

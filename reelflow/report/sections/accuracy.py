@@ -139,10 +139,11 @@ def _sizes(results: Results, scope: Scope, noun: Noun) -> Text:
         words += f" A like is a rating of {results.like_threshold:g} stars or more: {share} of them"
         words += "." if results.metrics.liked_rows else ", so that there is no metric of likes."
     shares = [
-        f"{percent(share, 2)} of the {noun.many if key == 'movies' else key}"
+        f"{percent(share, 2)} are of {noun.many if key == 'movies' else key}"
         for key, share in results.out_of_vocabulary.items()
     ]
-    words += f" Training did not know {' and '.join(shares)} of these." if shares else ""
+    if shares:
+        words += f" Of all test ratings {' and '.join(shares)} without a rating in training."
     if results.omitted and results.movies is not None:
         cutoffs = " and ".join(f"top-{k}" for k in results.omitted)
         words += f" Of {noun.counted(results.movies)}, {cutoffs} accuracy says nothing."

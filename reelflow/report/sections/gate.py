@@ -58,8 +58,8 @@ def overview_section(
     paths = [path for path in scope.of(MAIN) if results.metrics.value(path) is not None]
     facts = [_metric(results, path) for path in paths]
     if latency := serving_check.latency_ms:
-        note = f"{latency['p95']:.1f} ms at the 95th percentile"
-        facts.append(Fact("One request", f"{latency['median']:.1f} ms", note))
+        note = f"{latency['p95']:.1f} ms at the 95th percentile\nTen {noun.many}, without HTTP"
+        facts.append(Fact("One call of the model", f"{latency['median']:.1f} ms", note))
     blocks: list[Block] = [
         Facts(facts),
         Text(f"Split {split_sentence(split)} {_AS_SERVED.format(noun.one)}"),
@@ -89,7 +89,9 @@ def _metric(results: Results, path: str) -> Fact:
     return Fact(label_at(path), format_metric(path, value), "\n".join(notes), tone)
 
 
-def gate_section(results: Results, serving_check: ServingResult, outcome: Outcome) -> Section:
+def gate_section(
+    results: Results, serving_check: ServingResult, outcome: Outcome, noun: Noun = MOVIE
+) -> Section:
     """Show the verdict with its reasons, every bound, and ServingCheck's result."""
     blocks: list[Block] = [
         Text("Every bound was kept.", "good")
@@ -118,9 +120,10 @@ def gate_section(results: Results, serving_check: ServingResult, outcome: Outcom
         blocks.append(
             Text(
                 "The exported model was loaded in a fresh process and gave the training process's "
-                f"own answers to {serving_check.golden} golden requests. One request "
-                f"takes {latency['median']:.1f} ms in the median, {latency['p95']:.1f} ms at the "
-                "95th percentile."
+                f"own answers to {serving_check.golden} golden requests. One call for ten "
+                f"{noun.many} takes {latency['median']:.1f} ms in the median, "
+                f"{latency['p95']:.1f} ms at the 95th percentile. A client of the server waits for "
+                "HTTP and JSON besides."
             )
         )
     lead = (
@@ -176,7 +179,7 @@ def _bound(bound: BoundRecord, results: Results) -> list[str]:
     interval = "–"
     if bound.interval is not None and bound.level is not None:
         level = f"{100 * bound.level:.4g} %"
-        interval = f"{format_interval(path, bound.interval)} ({level})"
+        interval = f"{format_interval(path, bound.interval, difference=True)} ({level})"
     what = "difference" if by_value else "lower end" if higher else "upper end"
     return [
         *row,

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 
 from reelflow.base.columns import DIRECTED, ITEMS, NEIGHBOURS, SPECTRAL, TOWERS
 from reelflow.base.metrics import LIKED, METRICS, RAW, UNSEEN, Scope, label_at
-from reelflow.evaluation.results import Results
+from reelflow.base.nouns import MOVIE, Noun
+from reelflow.evaluation.results import Lists, Results
 from reelflow.report.blocks import Block, Figure, Section, Table, Text
 from reelflow.report.charts.lines import Line, Lines
 from reelflow.report.words import (
     ALL,
+    counted,
     format_difference,
     format_interval,
     format_metric,
+    percent,
     unit_of,
 )
+from reelflow.saved_model.contract import BLEND, RETRIEVAL
 from reelflow.saved_model.files import ChosenMix, ChosenWeight, MixTrial, ModelInfo, WeightTrial
 
 _HITS = METRICS["stars_of_hits_10"].key
@@ -43,13 +47,17 @@ TERM_LABELS = {
 """Terms of retrieval in words."""
 
 
-def order_section(results: Results, info: ModelInfo, scope: Scope = ALL) -> Section:
+def order_section(
+    results: Results, info: ModelInfo, scope: Scope = ALL, noun: Noun = MOVIE
+) -> Section:
     """Show what the final order gives and costs, and the weights on validation ratings."""
     blocks: list[Block] = []
     if results.retrieval is None:
         blocks.append(Text("The final order of this model is that of retrieval alone."))
     else:
         blocks.append(_comparison(results, scope))
+    if results.lists:
+        blocks.append(_lists(results.lists, noun))
     blocks += _blend(info.blend, scope)
     blocks += _mix(info.mix, scope)
     lead = (
@@ -84,6 +92,27 @@ def _comparison(results: Results, scope: Scope) -> Table:
         rows.append([label_at(path), *shown, format_difference(path, a - b)])
     header = ("Metric", "Final order", "95 %", "Retrieval alone", "95 %", "Difference")
     return Table("On the test split", header, rows)
+
+
+def _lists(measured: Sequence[Lists], noun: Noun) -> Table:
+    """List what lists of ten show in each order."""
+    names = {BLEND: "Final order", RETRIEVAL: "Retrieval alone"}
+    rows = [
+        [
+            names[lists.order],
+            "–" if lists.stars is None else f"{lists.stars:.2f}",
+            percent(lists.coverage),
+            f"{lists.novelty:.2f} bits",
+        ]
+        for lists in measured
+    ]
+    caption = (
+        f"Lists of ten of {counted(measured[0].users, 'test user')}. Coverage is the share of all "
+        f"{noun.many} that is in one of the lists. Novelty is the mean of −log2 of the share of "
+        f"users who have rated a {noun.one} of a list: 1 bit for one that half of them have rated."
+    )
+    header = ("Order", "Mean predicted stars", "Coverage", "Novelty")
+    return Table(caption, header, rows)
 
 
 def _blend(blend: ChosenWeight | None, scope: Scope) -> list[Block]:

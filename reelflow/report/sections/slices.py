@@ -57,7 +57,9 @@ def slices_section(results: Results, scope: Scope = ALL, noun: Noun = MOVIE) -> 
     lead = (
         "The same metrics for parts of the test ratings. The upright line is the value over all of "
         "them, whiskers hold 95 % of a bootstrap over users. Differences between groups of users "
-        f"are what to look at for fairness; {noun.many} with few ratings are always harder to find."
+        f"are what to look at for fairness; {noun.many} with few ratings are always harder to "
+        f"find. Groups of fewer than {FEW} ratings are drawn faintly, with their number, and are "
+        "called neither best nor worst."
     )
     blocks: list[Block] = []
     for key, parts in by_key(results).items():

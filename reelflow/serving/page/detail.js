@@ -20,14 +20,23 @@ function reasons(movie, own) {
 
 // Fills the dialog; `movie` may come from a list, with stars and reasons, or by its id alone.
 export async function fill(body, movie, how) {
+  const unknown = movie.predicted_rating === undefined && how.user && how.scale;
+  const asking = unknown ? get("rating", { user_id: how.user, movie_id: movie.movie_id }) : null;
+  asking?.catch(() => {});  // waited for below
+  const stars = make("div", { hidden: true });
   const near = make("div", { "aria-busy": "true" });
   body.replaceChildren(...[
     make("div", { class: "hero", onkeydown: keys(movie, how) }, poster(movie), make("div", {},
       make("h2", { id: "detail-title", tabindex: "-1" }, title(movie)),
       make("p", { class: "meta" }, meta(movie)),
-      predicted(movie, how), rate(movie, how), acts(movie, how, true), reasons(movie, how.own))),
+      unknown ? stars : predicted(movie, how), rate(movie, how), acts(movie, how, true), reasons(movie, how.own))),
     near].filter(Boolean));
   const found = await get(`films/${encodeURIComponent(movie.movie_id)}/similar`, { k: NEAR, ...conditions() });
+  if (asking) {
+    const { rating, known_user: known } = await asking;
+    stars.replaceChildren(predicted({ predicted_rating: rating }, { ...how, known }) ?? "");
+    stars.hidden = false;
+  }
   const within = filterCount() ? " within your filters" : "";
   near.removeAttribute("aria-busy");
   near.append(make("h3", {}, `Like ${title(movie)}${within}`), found.items.length

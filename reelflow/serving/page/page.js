@@ -1,11 +1,11 @@
 // The page: what is asked, what is answered, and what happens when the visitor does something.
 import { get, onOutage, post } from "./api.js";
 import { fill } from "./detail.js";
-import { learn, make, many, say, spoken } from "./parts.js";
+import { learn, make, many, reveal, say, short, spoken, whole } from "./parts.js";
 import { showProfile } from "./profile.js";
 import { rows } from "./rows.js";
 import { searchBox } from "./search.js";
-import { address, asked, conditions, FILTERS, filterCount, FIRST, forget, mark, marked, marks, MARKS, MOST, ratings, recall, unmark, whom } from "./state.js";
+import { address, asked, conditions, FILTERS, filterCount, FIRST, forget, mark, marked, marks, MARKS, MOST, ratings, recall, unmark, whom, yearsWrong } from "./state.js";
 import { matches, pick, tile } from "./tiles.js";
 
 const $ = (id) => document.getElementById(id);
@@ -13,6 +13,7 @@ const POLL = 5000, PICKS = 24, PROFILE = 300;
 const ORDERS = [...$("order").options].map((one) => one.value);
 const movies = new Map();  // every movie met so far, by id
 const told = new Map();  // what this page has told the server of the user, by movie
+let rated = new Map();  // the stars of the user's own history, by movie
 let version = null, running = null, toasting = 0, depth = 0, focus = null;
 let starting = false, picks = [], offered = 0;
 
@@ -35,11 +36,7 @@ function toast(text) {
 
 // ---- the list
 
-// Whole rows of tiles, some 18 in all.
-function page() {
-  const columns = getComputedStyle($("cards")).gridTemplateColumns.split(" ").length;
-  return columns > 1 ? columns * Math.ceil(15 / columns) : FIRST;
-}
+const page = () => whole($("cards"), FIRST);
 
 const own = () => asked.mode === "own";
 // Of a user, marks are events that the server keeps; where it takes none, they are of this page alone, beside
@@ -49,9 +46,9 @@ const mayMark = () => own() || tells() || version.histories;
 
 function tileWays(source) {
   return {
-    own: own(), known: source === "user", scale: version.stars, open: openMovie,
+    own: own(), user: whom().user_id, known: source === "user", scale: version.stars, open: openMovie,
     mark: mayMark() ? setMark : null,
-    marked: (id) => told.get(id)?.list ?? marked(id), rating: (id) => told.get(id)?.stars ?? asked.stars[id] ?? null,
+    marked: (id) => told.get(id)?.list ?? marked(id), rating: (id) => told.get(id)?.stars ?? asked.stars[id] ?? rated.get(id) ?? null,
   };
 }
 
@@ -67,7 +64,10 @@ async function show() {
   const mine = running = new AbortController();
   const nothing = own() && !marks().length && !filterCount();
   $("results").hidden = nothing && starting;
-  if (asked.from && asked.to && Number(asked.from) > Number(asked.to)) return;  // said beside the years
+  if (yearsWrong()) {
+    $("source").textContent = $("years-wrong").textContent;
+    return;
+  }
   if (own() && nothing && starting) return showProfile($("profile"), { films: [] }, null);
   $("results").setAttribute("aria-busy", "true");
   if (asked.k === FIRST) asked.k = page();
@@ -81,6 +81,8 @@ async function show() {
     const items = newest ? found.items.sort((a, b) => (b.year ?? 0) - (a.year ?? 0)).slice(0, asked.k) : found.items;
     const how = tileWays(found.source);
     const match = matches(items);
+    rated = new Map(user ? (profile?.films ?? []).map((movie) => [movie.movie_id, movie.rating]) : []);
+    if ($("detail").open && rated.has(asked.open)) refill();
     items.forEach((movie) => movies.set(movie.movie_id, movie));
     $("results-title").textContent = user ? `For user ${user}` : found.source === "popularity" ? "Popular now" : "For you";
     keepFocus($("cards"), () => $("cards").replaceChildren(...items.map((movie, i) => tile(movie, how, found.source === "popularity" ? null : match[i]))));
@@ -154,7 +156,7 @@ function keep(movie, list, stars) {
 function drawMarks() {
   for (const list of MARKS) {
     $(list).replaceChildren(...asked[list].map((id) => {
-      const name = spoken(movies.get(id)?.title ?? id);
+      const name = short(movies.get(id)?.title ?? id);
       const text = list === "rated" ? `${name} ★ ${asked.stars[id]}` : name;
       const remove = () => { unmark(id); draw(); show(); $("search").focus(); };
       return make("li", {}, make("button", { type: "button", onclick: remove, "aria-label": `Remove ${text}` }, text));
@@ -177,10 +179,10 @@ async function offer() {
 function drawPicks() {
   const toggle = (movie) => setMark(movie, "liked");
   const at = document.activeElement?.closest?.("#picks > li")?.dataset.movie;
-  const some = picks.slice(offered, offered + PICKS);
+  const some = picks.slice(offered, offered + whole($("picks"), PICKS));
   $("picks").replaceChildren(...some.map((movie) => pick(movie, asked.liked.includes(movie.movie_id), toggle)));
   if (at) $("picks").querySelector(`[data-movie="${CSS.escape(at)}"] .face`)?.focus({ preventScroll: true });
-  $("others").hidden = picks.length <= PICKS;
+  $("others").hidden = picks.length <= some.length;
   $("done").hidden = !marks().length;
 }
 
@@ -208,7 +210,7 @@ async function refill() {
     if (!$("detail").open) $("detail").showModal();
     const before = body.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
     const same = body.dataset.movie === id;
-    const filled = fill(body, movies.get(id), { ...tileWays(whom().user_id ? "user" : "history") });
+    const filled = fill(body, movies.get(id), tileWays(whom().user_id ? "user" : "history"));
     body.dataset.movie = id;
     const again = same && before ? [...body.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === before) : null;
     (again ?? body.querySelector("h2")).focus();
@@ -245,8 +247,7 @@ function draw() {
   for (const button of $("some-users").children) button.setAttribute("aria-pressed", `${button.dataset.user === asked.user}`);
   $("year-from").value = asked.from;
   $("year-to").value = asked.to;
-  const wrong = asked.from && asked.to && Number(asked.from) > Number(asked.to);
-  $("years-wrong").hidden = !wrong;
+  $("years-wrong").hidden = !yearsWrong();
   const told = own() || version?.histories !== false;  // else the server refuses
   $("include").closest("label").hidden = !told;
   if (!told) asked.include = false;
@@ -351,7 +352,7 @@ $("clear").addEventListener("click", clear);
 $("more-filters").addEventListener("click", () => $("filters").showModal());
 $("by-user").addEventListener("submit", (event) => { event.preventDefault(); chooseUser($("user").value.trim()); });
 $("more").addEventListener("click", () => { asked.k = Math.min(MOST, asked.k + page()); show(); });
-$("others").addEventListener("click", () => { offered = offered + PICKS < picks.length ? offered + PICKS : 0; drawPicks(); });
+$("others").addEventListener("click", () => { const next = offered + $("picks").children.length; offered = next < picks.length ? next : 0; drawPicks(); });
 $("done").addEventListener("click", () => { start(false); $("results").focus(); });
 $("pick").addEventListener("click", () => start(true));
 $("forget").addEventListener("click", () => { forget(); starting = own(); changed(); if (starting) start(true); });
@@ -390,6 +391,7 @@ try {
   starting = own() && !marks().length && !filterCount();
   await Promise.all([meet(), starting ? offer() : null]);
   draw();
+  [$("genres"), $("some-users")].forEach(reveal);
   await Promise.all([show(), asked.open ? refill() : null]);
 } catch (error) {
   $("source").textContent = error.message;

@@ -61,6 +61,11 @@ export function title(movie) {
   return spoken(movie.year ? movie.title.replace(` (${movie.year})`, "") : movie.title);
 }
 
+// The same of a title alone, in a sentence.
+export function short(text) {
+  return spoken(text.replace(/ \(\d{4}\)$/, ""));
+}
+
 export function meta(movie) {
   return [movie.year, movie.genres.join(", ")].filter(Boolean).join(" · ");
 }
@@ -86,6 +91,18 @@ export function stars(rating, scale) {
   const zero = Math.min(0, scale.lowest);
   full.style.width = `${Math.max(0, Math.min(1, (rating - zero) / (scale.highest - zero))) * 100}%`;
   return make("span", { class: "stars", "aria-hidden": "true" }, "★★★★★", full);
+}
+
+// Tiles that fill whole rows of a list, `about` as many in all.
+export function whole(list, about) {
+  const columns = getComputedStyle(list).gridTemplateColumns.split(" ").length;
+  return columns > 1 ? columns * Math.round(about / columns) : about;
+}
+
+// Scrolls a line of buttons to the chosen one, which may stand behind the edge.
+export function reveal(line) {
+  const chosen = line.querySelector("[aria-pressed=true]");
+  if (chosen) line.scrollLeft += chosen.getBoundingClientRect().left - line.getBoundingClientRect().left - 4;
 }
 
 export function shares(heading, list) {

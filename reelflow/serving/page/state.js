@@ -35,6 +35,10 @@ export function filterCount() {
   return asked.genres.length + [asked.from, asked.to, asked.include, asked.least].filter(Boolean).length;
 }
 
+export function yearsWrong() {
+  return Boolean(asked.from && asked.to) && Number(asked.from) > Number(asked.to);
+}
+
 // Who is asked about, as the API wants it.
 export function whom() {
   return { user_id: asked.mode === "user" ? asked.user || null : null, liked: asked.liked, disliked: asked.disliked };

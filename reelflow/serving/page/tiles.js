@@ -1,5 +1,5 @@
 // A movie as a tile: its poster, how well it fits, and what a visitor may do with it.
-import { bar, given, icon, make, meta, shown, spoken, stars, title } from "./parts.js";
+import { bar, given, icon, make, meta, short, shown, stars, title } from "./parts.js";
 import { poster } from "./posters.js";
 
 export const ICONS = {
@@ -60,7 +60,7 @@ export function why(movie, own) {
   if (movie.because_kind === "genre") return `Because you like ${movie.because_genre}`;
   if (movie.because_kind === "popularity") return "Popular with others";
   if (!movie.because?.length) return "";
-  return `Because you ${own ? "like" : "rated"} ${spoken(movie.because[0].title)}`;
+  return `Because you ${own ? "like" : "rated"} ${short(movie.because[0].title)}`;
 }
 
 // Keys of a movie that has the focus.
@@ -77,7 +77,7 @@ export function keys(movie, how) {
 // `how` has: `open(movie)`, `mark` (absent where nothing can be marked), `marked(id)`, `rating(id)`, `scale` of the stars,
 // `known` for a user whom the model knows, `own` for a visitor's own taste. `match` is 0 to 1, or null.
 export function tile(movie, how, match = null) {
-  const reason = why(movie, how.own);
+  const reason = match === null ? "" : why(movie, how.own);  // of popular ones all are the same
   const now = how.marked(movie.movie_id);
   return make("li", { class: "tile", "data-movie": movie.movie_id, "data-mark": now ?? undefined, onkeydown: keys(movie, how) },
     make("div", { class: "art" },

@@ -195,7 +195,7 @@ def test_ranking_compares_all_models_under_all_protocols() -> None:
     sizes = _all(found, Text)[0].text
     assert "1,000 test ratings, drawn from 2,000" in sizes
     assert "A like is a rating of 3.65 stars or more: 60.0 % of them." in sizes
-    assert "1.00 % of the users" in sizes
+    assert "1.00 % are of users" in sizes
     assert "Of 4 movies, top-5 and top-10 accuracy says nothing." in sizes
 
 
@@ -228,6 +228,33 @@ def test_the_final_order_stands_beside_retrieval_alone() -> None:
         "-1.0 percentage points",
     ]
     assert rows["Mean stars of the hits in the top 10"][-1] == "+0.100 stars"
+
+
+def test_lists_say_what_the_blend_costs_and_gives() -> None:
+    lists = [
+        {"order": "blend", "users": 1, "coverage": 0.05, "novelty": 2.5, "stars": 4.2},
+        {"order": "retrieval", "users": 1, "coverage": 0.075, "novelty": 3, "stars": None},
+    ]
+    found = order_section(world.results(lists=lists), world.inputs().info)
+    [table] = [table for table in _all(found, Table) if "Lists of ten" in table.caption]
+    assert table.caption.startswith("Lists of ten of 1 test user.")
+    assert table.rows == [
+        ["Final order", "4.20", "5.0 %", "2.50 bits"],
+        ["Retrieval alone", "–", "7.5 %", "3.00 bits"],
+    ]
+
+
+def test_what_training_lacks_is_a_share_of_the_test_ratings() -> None:
+    shares = {"users": 0.0, "movies": 0.0844}
+    found = ranking_section(world.results(out_of_vocabulary=shares))
+    words = " ".join(text.text for text in _all(found, Text))
+    expected = "0.00 % are of users and 8.44 % are of movies without a rating in training."
+    assert f"Of all test ratings {expected}" in words
+
+
+def test_a_call_of_the_model_is_not_called_a_request() -> None:
+    fact = next(f for f in _all(_overview(world.inputs()), Facts)[0].facts if "call" in f.label)
+    assert "without HTTP" in fact.note
 
 
 def test_the_trade_off_is_drawn_over_the_weight_with_the_chosen_one_marked() -> None:
@@ -479,7 +506,7 @@ def test_gate_lists_bounds_with_difference_and_interval() -> None:
         ],
         [
             "Top-100, unseen", "yes", "50.0 %", "Champion 48.0 %", "+2.0 percentage points",
-            "0.0 to 4.0 % (95 %)", "lower end ≥ -1.0 percentage points",
+            "0.0 to 4.0 percentage points (95 %)", "lower end ≥ -1.0 percentage points",
             "gate.top_100_accuracy_margin",
         ],
         [
