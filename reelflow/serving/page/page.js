@@ -5,7 +5,7 @@ import { learn, make, many, reveal, say, short, spoken, whole } from "./parts.js
 import { showProfile } from "./profile.js";
 import { rows } from "./rows.js";
 import { searchBox } from "./search.js";
-import { address, asked, conditions, FILTERS, filterCount, FIRST, forget, mark, marked, marks, MARKS, MOST, ratings, recall, unmark, whom, yearsWrong } from "./state.js";
+import { address, asked, conditions, FILTERS, filterCount, FIRST, forget, mark, marked, marks, MARKS, MOST, ratings, recall, reopen, unmark, whom, yearsWrong } from "./state.js";
 import { matches, pick, tile } from "./tiles.js";
 
 const $ = (id) => document.getElementById(id);
@@ -59,7 +59,7 @@ function question() {
 }
 
 async function show() {
-  history.replaceState(history.state, "", address());
+  history.replaceState(history.state ?? { depth: 0 }, "", address());
   running?.abort();
   const mine = running = new AbortController();
   const nothing = own() && !marks().length && !filterCount();
@@ -233,7 +233,7 @@ function shut() {
 function closeMovie() {
   const steps = history.state?.depth ?? 0;
   asked.open = "";
-  if (steps) history.go(-steps); else history.replaceState(null, "", address());
+  if (steps) history.go(-steps); else history.replaceState({ depth: 0 }, "", address());
   shut();
 }
 
@@ -364,7 +364,7 @@ for (const dialog of [$("filters"), $("detail")]) {
 }
 addEventListener("popstate", async (event) => {
   depth = event.state?.depth ?? 0;
-  const another = recall(ORDERS);
+  const another = event.state ? reopen() : recall(ORDERS);
   if (asked.open) refill(); else shut();
   if (!another) return;
   starting = own() && !marks().length;

@@ -68,6 +68,14 @@ export function address(open = asked.open) {
   return `${parts}` ? `#${parts}` : location.pathname;
 }
 
+// Takes the open movie alone from the address: entries that the page itself has made differ in nothing
+// else, and what was marked since stays. False, as it is no other list.
+export function reopen() {
+  asked.open = new URLSearchParams(location.hash.slice(1)).get("open") ?? "";
+  history.replaceState(history.state, "", address());
+  return false;
+}
+
 // Takes what the address asks for; true if that is another list than before.
 export function recall(orders) {
   const before = JSON.stringify({ ...asked, open: "", k: 0 });

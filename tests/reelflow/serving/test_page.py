@@ -283,7 +283,20 @@ def test_by_keyboard_alone(browser: Any, address: str) -> None:
     assert press(Keys.TAB).text == "Skip to the movies"
     assert press(Keys.ENTER).get_attribute("id") == "results"
     assert browser.current_url.endswith("#user=1")
-    face = press(Keys.TAB, *[Keys.TAB] * (len(page.all("#genres button")) + 2))
+    press(*[Keys.TAB] * (len(page.all("#genres button")) + 1), Keys.ARROW_DOWN)
+    page.until(lambda: "order=retrieval" in browser.current_url)
+    press(Keys.ARROW_UP)
+    page.until(lambda: "order" not in browser.current_url)
+    filters = press(Keys.TAB)
+    press(Keys.ENTER, Keys.TAB, Keys.TAB, Keys.TAB, *"1990")
+    assert press(Keys.TAB, Keys.ESCAPE) == filters
+    page.until(lambda: "from=1990" in browser.current_url)
+    press(Keys.ENTER, *[Keys.TAB] * 6)
+    assert press(Keys.ENTER).get_attribute("id") == "clear"
+    page.until(lambda: browser.current_url.endswith("#user=1"))
+    press(Keys.ESCAPE)
+    page.until(lambda: len(page.movies()) == 10)
+    face = press(Keys.TAB)
     movie = face.find_element("xpath", "ancestor::li").get_attribute("data-movie")
     assert movie == page.movies()[0]
     press(Keys.ENTER)
@@ -305,7 +318,17 @@ def test_by_keyboard_alone(browser: Any, address: str) -> None:
     page.press("l")
     page.until(lambda: "liked=2" in browser.current_url)
     page.press(Keys.ESCAPE)
-    page.until(lambda: "Because you like" in page.text("#cards"))
+    page.until(lambda: browser.current_url.endswith("#liked=2"))  # closing takes no mark back
+    page.until(lambda: page.one("#cards").is_displayed())
+    assert "Because you like Jumanji" in page.text("#cards")
+
+    page = Page(browser, address)
+    first = page.press(Keys.TAB, Keys.ENTER)
+    assert first.find_element("xpath", "ancestor::ul").get_attribute("id") == "picks"
+    page.press(Keys.ENTER)
+    page.until(lambda: browser.current_url.endswith("#liked=5"))
+    page.press(Keys.TAB, Keys.SPACE)  # the focus has stayed where it was
+    page.until(lambda: browser.current_url.endswith("#liked=5&liked=1"))
 
 
 ROWS = """
