@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData, Float32
@@ -28,7 +29,7 @@ BLOCK: Final = 4
 """Draws whose factors are kept before they are compressed."""
 RANK: Final = 4
 """Exported factors for each factor of a draw."""
-ROWS: Final = 1 << 18
+ROWS: Final = 1 << 15
 """Ratings whose errors are computed at a time."""
 MANY: Final = 500_000
 """Ratings beyond which draws are larger and fewer."""
@@ -125,7 +126,15 @@ def bayesian_ratings(data: EncodedData, config: ModelConfig, count: int, seed: i
         seed: of all draws.
     """
     size = draw_size(config, len(data.train))
-    chain = _Chain(data, size, np.random.default_rng(seed))
+    # Threads would wait for each other at each of the many small matrices.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _posterior_mean(data, size, count, np.random.default_rng(seed))
+
+
+def _posterior_mean(
+    data: EncodedData, size: int, count: int, random: np.random.Generator
+) -> FrozenModel:
+    chain = _Chain(data, size, random)
     for _ in range(count // WARM_UP + 1):
         chain.draw()
     users, movies = data.sizes.users, len(data.catalogue)
@@ -219,8 +228,8 @@ class _Chain:
 
     def _squared_errors(self) -> Floats:
         """Return the squared error of each rating, float64 [ratings]."""
-        size, users, movies = self._size, self._users.value, self._movies.value
-        squares = np.empty(len(self._rating))
+        size, squares = self._size, np.empty(len(self._rating))
+        users, movies = (side.value.astype(np.float32) for side in (self._users, self._movies))
         for at in range(0, len(squares), ROWS):
             rows = slice(at, at + ROWS)
             user, movie = users[self._user[rows]], movies[self._movie[rows]]

@@ -16,8 +16,9 @@ Floats = npt.NDArray[np.float64]
 STEPS: Final = 8
 """Steps of conjugate gradients that a draw of feature weights takes; each draw begins at the one
 before, and more change nothing that could be measured."""
-CELLS: Final = 1 << 24
-"""Cells of products of coordinates in memory at a time: 128 MiB of float64."""
+CELLS: Final = 1 << 19
+"""Cells of products of coordinates in memory at a time, 4 MiB of float64: few, as fresh memory
+costs more than the products."""
 START: Final = 0.3
 """Standard deviation of first vectors."""
 START_PRECISION: Final = 10.0
@@ -28,6 +29,9 @@ MOST_PRECISION: Final = 1e6
 """Precision of vectors at most: that of numbers which are all but equal."""
 JITTER: Final = 1e-10
 """Share of its trace that is added to the diagonal of a small matrix."""
+ROUNDING: Final = 1e-6
+"""Share of its trace that is added to the diagonal of a product in float32, whose rounding must not
+make it negative."""
 SHAPE: Final = 0.5
 """Shape of the gamma priors of precisions."""
 RATE: Final = 0.05
@@ -166,17 +170,14 @@ class Vectors:
         """
         prior = self._by_features + self._mean
         size = self._size
-        low = np.tril_indices(size)
-        products = other[:, low[0]] * other[:, low[1]]
-        pulls = self._sparse(precisions * targets) @ other
-        weighed = self._sparse(precisions)
         of_scales, towards = SCALE_PRECISION * np.eye(size), np.full(size, SCALE_PRECISION)
+        others = other.astype(np.float32)
         for rows in self._blocks():
-            packed = weighed[rows] @ products
-            squares = np.empty((len(packed), size, size))
-            squares[:, low[0], low[1]] = squares[:, low[1], low[0]] = packed
-            precision = squares + np.diag(self._precision)
-            right = pulls[rows] + prior[rows] * self._precision
+            grams = self._grams(rows, others, targets, precisions)
+            squares, pulls = grams[:, :-1, :-1], grams[:, :-1, -1]
+            rounded = ROUNDING * np.trace(squares, axis1=1, axis2=2)[:, None, None]
+            precision = squares + np.diag(self._precision) + rounded * np.eye(size)
+            right = pulls + prior[rows] * self._precision
             diagonal = np.einsum("ndd->nd", precision)
             self.prior_shares[rows] = self._precision / diagonal
             factors = np.linalg.cholesky(precision)
@@ -185,8 +186,8 @@ class Vectors:
             self.expected[rows] = backward(factors, half)
             self.value[rows] = self.expected[rows] + backward(factors, noise)
             away = self.value[rows] - prior[rows]
-            of_scales += np.einsum("nd,ne,nde->de", away, away, squares, optimize=True)
-            rest = pulls[rows] - np.einsum("nde,ne->nd", squares, prior[rows], optimize=True)
+            of_scales += (away[:, :, None] * away[:, None, :] * squares).sum(axis=0)
+            rest = pulls - np.matmul(squares, prior[rows][:, :, None])[:, :, 0]
             towards += (away * rest).sum(axis=0)
         [scales] = self._normal(of_scales[None], towards[None])
         self.value = np.where(self.rated, prior + scales * (self.value - prior), prior)
@@ -200,12 +201,29 @@ class Vectors:
 
     def _blocks(self) -> Iterator[slice]:
         count = self.value.shape[0]
-        rows = max(1, CELLS // self._size**2)
+        rows = max(1, CELLS // (self._size + 1) ** 2)
         return (slice(at, min(at + rows, count)) for at in range(0, count, rows))
 
-    def _sparse(self, values: Floats) -> sparse.csr_matrix:
-        pairs = self._pairs
-        return sparse.csr_matrix((values, pairs.indices, pairs.indptr), pairs.shape)
+    def _grams(self, rows: slice, others: Float32, targets: Floats, precisions: Floats) -> Floats:
+        """Return the products of what owners see, the targets as one more column of it.
+
+        Products are in float32, as in `Bag`, owner by owner: matrices are multiplied many times
+        faster than sparse rows of all pairs of coordinates.
+
+        Returns:
+            float64 [owners, size + 1, size + 1].
+        """
+        ends = self._pairs.indptr[rows.start : rows.stop + 1]
+        at = slice(ends[0], ends[-1])
+        roots = np.sqrt(precisions[at]).astype(np.float32)
+        seen = np.empty((len(roots), self._size + 1), np.float32)
+        seen[:, :-1] = np.take(others, self._pairs.indices[at], axis=0)
+        seen[:, -1] = targets[at]
+        seen *= roots[:, None]
+        grams = np.empty((len(ends) - 1, self._size + 1, self._size + 1), np.float32)
+        for gram, first, end in zip(grams, ends - ends[0], ends[1:] - ends[0], strict=False):
+            np.matmul(seen[first:end].T, seen[first:end], out=gram)
+        return grams.astype(np.float64)
 
     def _draw_weights(self) -> None:
         """Draw the weights of all features, then a scale and the precision of each group."""
