@@ -16,15 +16,18 @@ SHAPES = {
     25_000_000: (160_000, 60_000),
 }
 """Ratings to (users, movies); the first ones have the shapes of MovieLens 100K and 1M."""
+USUAL = 30
+"""Ratings of a user where there is no shape, on average."""
 
 
-def folder(ratings: int) -> Path:
+def folder(ratings: int, movies: int | None = None) -> Path:
     """A folder with `ratings.csv` and `movies.csv`.
 
     Args:
-        ratings: a key of `SHAPES`.
+        ratings: a key of `SHAPES`; or any number, if `movies` are given.
+        movies: size of the catalogue; None: as `SHAPES` has it.
     """
-    users, movies = SHAPES[ratings]
+    users, movies = SHAPES[ratings] if movies is None else (ratings // USUAL, movies)
     path = FOLDER / f"{ratings}-{users}-{movies}"
     if not (path / "README.txt").exists():  # written last
         write_sample(path, users=users, movies=movies, ratings=ratings)

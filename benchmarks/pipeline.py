@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import tempfile
 import time
 from functools import partial
@@ -13,6 +14,8 @@ from benchmarks import common, data
 
 OURS, STOCK, STOCK_OFF = "Reelflow", "stock", "stock, metric off"
 EPOCHS = 3
+RECALLS = (10, 100)
+"""Lengths of lists whose recall is measured."""
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "train": {"epochs": EPOCHS, "patience": EPOCHS, "refit": False},
@@ -22,12 +25,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """Over the preset `joint-basic`, which is the model that the stock graph trains."""
 
 
-def ours(ratings: int, settings: dict[str, dict[str, Any]], preset: str) -> common.Measured:
-    """Our graph through our launcher, nothing cached."""
+def ours(
+    ratings: int,
+    settings: dict[str, dict[str, Any]],
+    preset: str,
+    movies: int | None = None,
+) -> common.Measured:
+    """Our graph through our launcher, nothing cached; ratings and movies as for `data.folder`."""
     from pipeline.definition import create_pipeline
     from reelflow.config.loading import load
 
-    settings = {**settings, "data": {**settings.get("data", {}), "path": str(data.folder(ratings))}}
+    path = str(data.folder(ratings, movies))
+    settings = {**settings, "data": {**settings.get("data", {}), "path": path}}
     config = load(
         None,
         [
@@ -38,7 +47,23 @@ def ours(ratings: int, settings: dict[str, dict[str, Any]], preset: str) -> comm
         preset,
     )
     with tempfile.TemporaryDirectory(dir=data.FOLDER) as output:
-        return _run(create_pipeline(config, output))
+        measured = _run(create_pipeline(config, output))
+        if config.model.approximate_from is not None:
+            measured["recall"] = _recall(Path(output))
+        return measured
+
+
+def _recall(output: Path) -> dict[str, float]:
+    """Shares of the exact lists that the pushed model finds, as ServingCheck measures them."""
+    from reelflow.saved_model import golden, probe
+    from reelflow.saved_model.client import Signatures
+    from reelflow.saved_model.files import GOLDEN
+
+    [pushed] = (path.parent for path in output.glob("serving/**/saved_model.pb"))
+    signatures = Signatures.load(pushed)
+    users = golden.known_users(golden.read(pushed / GOLDEN))
+    found = {f"recall@{k}": probe.recall(signatures, pushed, users, k) for k in RECALLS}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def stock(ratings: int, metric: bool) -> common.Measured:
@@ -53,25 +78,42 @@ def stock(ratings: int, metric: bool) -> common.Measured:
 
 
 def _run(pipeline: Any) -> common.Measured:
-    import resource
-
     from pipeline.runs import launcher
 
     started = time.perf_counter()
-    nodes, peaks = {}, {}
+    nodes, cpu, peaks, states = {}, {}, {}, {}
+    before = _processor_seconds()
     for event in launcher.run(launcher.compile_pipeline(pipeline, "benchmark")):
         if isinstance(event, launcher.NodeFinished):
-            nodes[event.node] = event.seconds
-            peaks[event.node] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            now = _processor_seconds()
+            nodes[event.node], states[event.node] = event.seconds, str(event.state)
+            cpu[event.node], before = now - before, now
+            peaks[event.node] = _peak_mb()
     pushed = list(
         Path(pipeline.pipeline_info.pipeline_root).parent.glob("serving/**/saved_model.pb")
     )
     return {
         "seconds": time.perf_counter() - started,
         "nodes": nodes,
-        "peak_mb_after": peaks,
+        "states": states,
+        "node_cpu_seconds": cpu,
+        "node_peak_mb": peaks,
         "pushed": len(pushed),
     }
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those that it has started and that have ended."""
+    of_both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in of_both)
+
+
+def _peak_mb() -> float:
+    """The most memory since the last call, mapped files included; Linux alone can say that."""
+    status = Path("/proc/self/status").read_text()
+    [line] = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    Path("/proc/self/clear_refs").write_text("5")
+    return int(line.split()[1]) / 1024
 
 
 def main() -> None:

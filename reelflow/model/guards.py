@@ -70,9 +70,9 @@ def loss_below_chance(
     return Guard("loss_below_chance", passed, detail)
 
 
-def finite_weights(weights: Mapping[str, npt.NDArray[np.generic]]) -> Guard:
+def finite_weights(weights: Mapping[str, npt.ArrayLike]) -> Guard:
     """Check that no weight is infinite or not a number."""
-    broken = [name for name, values in weights.items() if not np.isfinite(values).all()]
+    broken = [name for name, values in weights.items() if not np.isfinite(np.asarray(values)).all()]
     detail = f"not finite: {', '.join(broken)}." if broken else f"{len(weights)} tables."
     return Guard("finite_weights", not broken, detail)
 

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.encoding.encoded import Int32, Int64
+
+LARGE: Final = 1 << 21
+"""Numbers from which on a table is large, 8 MiB: steps touch the rows of their batch alone, and do
+not go through a table that no processor keeps in its cache."""
+
+
+def is_large(rows: int, size: int) -> bool:
+    """Return True for tables of so many rows that steps should not go through."""
+    return rows * size >= LARGE
 
 
 def ranges(starts: tf.Tensor, ends: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -89,10 +99,16 @@ class Bags(tf.Module):
         unique, where = tf.unique(owners)
         starts, ends = tf.gather(self._offsets, unique), tf.gather(self._offsets, unique + 1)
         bags, positions = ranges(starts, ends)
+        members = tf.concat([tf.gather(self._members, positions), [0]], axis=0)
+        table = embeddings
+        if is_large(*embeddings.shape):
+            # The gradient of a sum has as many rows as what is summed.
+            distinct, members = tf.unique(members)
+            table = tf.gather(embeddings, distinct)
         # One more bag, unused: TensorFlow defines no gradient if all bags are empty.
         sums = tf.raw_ops.SparseSegmentSumWithNumSegments(
-            data=embeddings,
-            indices=tf.concat([tf.gather(self._members, positions), [0]], axis=0),
+            data=table,
+            indices=members,
             segment_ids=tf.concat([bags, tf.size(unique)[None]], axis=0),
             num_segments=tf.size(unique) + 1,
         )

@@ -131,19 +131,19 @@ def draw_negatives(probabilities: tf.Tensor, rows: tf.Tensor, count: int) -> tf.
     return tf.reshape(drawn, [-1, count])
 
 
-def draw_once(odds: tf.Tensor, count: int) -> tf.Tensor:
+def draw_once(ends: tf.Tensor, count: int) -> tf.Tensor:
     """Draw movies, each at most once, with given odds (systematic sampling, Madow 1949).
 
     Args:
-        odds: of each movie, at most 1, float64 [movies], which sums to `count`.
+        ends: sums of the odds up to each movie, float64 [movies]; odds are at most 1, and sum to
+            `count`.
         count: number of movies.
 
     Returns:
         Distinct `movie_index`, int32 [count], ascending.
     """
-    ends = tf.cumsum(odds)
-    ends *= count / ends[-1]
     marks = tf.random.uniform([], dtype=tf.float64) + tf.range(count, dtype=tf.float64)
+    marks *= ends[-1] / count  # but for rounding 1
     return tf.searchsorted(ends, marks, side="right")
 
 

@@ -19,6 +19,7 @@ from reelflow.baselines.recent_popularity import recent_shares
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.candidates import CandidateTower
+from reelflow.model.layers import is_large
 from reelflow.model.losses import (
     bayesian_personalised_ranking,
     draw_negatives,
@@ -51,7 +52,7 @@ class RetrievalBatch(NamedTuple):
 class RetrievalLoss(ABC):
     """A retrieval loss: mean over the batch, in nats."""
 
-    trains_on_catalogue: ClassVar[bool] = False
+    trains_on_catalogue: bool = False
     """True if training compares with all movies; False if it needs the targets' embeddings only."""
     on_timelines: ClassVar[bool] = False
     """True if training takes whole windows of timelines (`sequences.Windows`); False if it takes
@@ -116,7 +117,8 @@ class SampledSoftmax(FullSoftmax):
     Half of the sample is drawn evenly, half by popularity, each movie at most once; a score is
     raised by the logarithm of how rarely its movie is drawn (logQ, as in Bengio & Senécal 2008,
     "Adaptive importance sampling to accelerate training of a neural probabilistic language model"),
-    so that the sum over the sample is that over the catalogue on average. Validation is exact.
+    so that the sum over the sample is that over the catalogue on average. Validation is exact. Of a
+    large catalogue only the movies that a step compares are embedded.
     """
 
     def __init__(
@@ -128,21 +130,27 @@ class SampledSoftmax(FullSoftmax):
     ) -> None:
         super().__init__(data, config, candidate_tower, seen)
         self._odds: Odds | None = None
-        if len(data.catalogue) > FULL_BELOW * config.sampled_movies:
+        movies = len(data.catalogue)
+        if movies > FULL_BELOW * config.sampled_movies:
             self._odds = odds(self._popularity.numpy(), config.sampled_movies)
+            self._ends = tf.constant(np.cumsum(self._odds))
+            self._rarity = tf.constant(-np.log(self._odds), tf.float32)
+            self.trains_on_catalogue = not is_large(movies, config.embedding_size)
 
     def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss over the sample; in small catalogues over all movies."""
         if self._odds is None:
             return super().training(batch, candidates)
-        drawn = draw_once(tf.constant(self._odds, tf.float64), self._config.sampled_movies)
-        rarity = -tf.math.log(tf.gather(tf.constant(self._odds, tf.float32), drawn))[:, None]
-        negatives = tf.gather(candidates, drawn)
+        drawn = draw_once(self._ends, self._config.sampled_movies)
+        rarity = tf.gather(self._rarity, drawn)[:, None]
+        queries, users, targets, weights = batch
+        if self.trains_on_catalogue:
+            positives, negatives = tf.gather(candidates, targets), tf.gather(candidates, drawn)
+        else:
+            positives, negatives = candidates, self._candidate_tower(drawn, training=True)
         # Queries are divided by the temperature, the last column of ones too.
         biases = negatives[:, -1:] + self._config.temperature * rarity
         negatives = tf.concat([negatives[:, :-1], biases], axis=1)
-        queries, users, targets, weights = batch
-        positives = tf.gather(candidates, targets)
         excluded = self._seen.among(users, targets, drawn)
         return softmax(queries, positives, negatives, excluded, weights=weights)
 

@@ -52,7 +52,7 @@ class SeenMovies:
         Args:
             users: int [batch], many times the same few.
             targets: `movie_index`, int32 [batch].
-            movies: distinct, int32 [n].
+            movies: distinct and ascending, int32 [n].
 
         Returns:
             bool [batch, n].
@@ -64,13 +64,10 @@ class SeenMovies:
         if self.table is not None:
             seen = tf.gather(tf.gather(self.table, distinct), movies, axis=1)
         else:
-            count = tf.size(movies)
-            unknown = self._timelines.unknown_movie
-            columns = tf.tensor_scatter_nd_update(
-                tf.fill([unknown + 1], count), movies[:, None], tf.range(count)
-            )
             cells = self._timelines.seen(distinct)
-            cells = tf.stack([cells[:, 0], tf.gather(columns, cells[:, 1])], axis=1)
-            shape = [tf.size(distinct), count + 1]
-            seen = (tf.scatter_nd(cells, tf.ones_like(cells[:, 0]), shape) > 0)[:, :-1]
+            columns = tf.searchsorted(movies, cells[:, 1])
+            inside = tf.gather(movies, tf.minimum(columns, tf.size(movies) - 1)) == cells[:, 1]
+            cells = tf.boolean_mask(tf.stack([cells[:, 0], columns], axis=1), inside)
+            shape = [tf.size(distinct), tf.size(movies)]
+            seen = tf.scatter_nd(cells, tf.ones_like(cells[:, 0]), shape) > 0
         return tf.gather(seen, places) | itself

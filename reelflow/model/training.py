@@ -132,7 +132,7 @@ def with_stars(
 def _check_training(fitted: FitResult, model: ModelConfig, train: TrainConfig) -> list[Guard]:
     """Check what was learned; the Evaluator refuses a model that does not pass."""
     joint = fitted.joint
-    weights = {f"{i} {w.name}": w.numpy() for i, w in enumerate(joint.trainable_weights)}
+    weights = {f"{i} {w.name}": w for i, w in enumerate(joint.trainable_weights)}
     checks = [guards.finite_weights(weights)]
     if joint.has_retrieval:
         losses = fitted.history[RETRIEVAL_LOSS]

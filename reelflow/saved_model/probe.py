@@ -187,8 +187,10 @@ def probe(model_dir: Path) -> ServingResult:
     )
 
 
-def recall(signatures: Signatures, model_dir: Path, users: Sequence[str]) -> float | None:
-    """Return which share of the exact lists' movies approximate ones have; None if all are exact.
+def recall(
+    signatures: Signatures, model_dir: Path, users: Sequence[str], k: int = RECALLED
+) -> float | None:
+    """Return which share of exact lists of k movies approximate ones have; None if all are exact.
 
     By requests of strangers that name movies, drawn as they are rated, and of known users. A
     request that says of each movie that it is allowed is answered exactly.
@@ -205,7 +207,7 @@ def recall(signatures: Signatures, model_dir: Path, users: Sequence[str]) -> flo
         inputs = {
             USER_ID: [users[number % len(users)] if number % 2 else UNKNOWN],
             HISTORY: [[movies[place].movie_id for place in row]],
-            K: min(RECALLED, len(movies)),
+            K: min(k, len(movies)),
             ORDER: RETRIEVAL,
         }
         lists = [
