@@ -194,20 +194,20 @@ class BestWeights(keras.callbacks.Callback):
         self._patience = patience
         self._best = float("inf")
         self._weights: list[npt.NDArray[np.float32]] = []
-        self._now = False
+        self._now = False  # the weights that the model has are the best ones
         self._stale = 0
         self.epoch: int | None = None
         """Epochs to the best loss: 0 if a warm start's weights were best, None without any loss."""
 
     def start_with(self, joint: JointModel, loss: float) -> None:
         """Take a warm start's weights, with their validation loss, as the best so far."""
-        self._keep(loss, 0)
+        self._best, self.epoch = loss, 0
+        self._copy(joint)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Copy the best weights before they go on; after the last epoch nothing is copied."""
         if self._now:
-            self._weights = [weight.numpy() for weight in self.model.trainable_weights]
-            self._now = False
+            self._copy(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Compare the validation loss of the epoch with the best one."""
@@ -216,7 +216,7 @@ class BestWeights(keras.callbacks.Callback):
             return
         if loss < self._best:
             self._stale = 0
-            self._keep(loss, epoch + 1)
+            self._best, self.epoch, self._now = loss, epoch + 1, True
         else:
             self._stale += 1
         if self._patience is not None and self._stale >= self._patience:
@@ -228,8 +228,9 @@ class BestWeights(keras.callbacks.Callback):
             for variable, value in zip(self.model.trainable_weights, self._weights, strict=True):
                 variable.assign(value)
 
-    def _keep(self, loss: float, epoch: int) -> None:
-        self._best, self.epoch, self._now = loss, epoch, True
+    def _copy(self, model: keras.Model) -> None:
+        self._weights = [weight.numpy() for weight in model.trainable_weights]
+        self._now = False
 
 
 def optimizer(

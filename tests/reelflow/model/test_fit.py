@@ -175,6 +175,7 @@ class _Epochs:
     def run(self, losses: list[float]) -> float:
         """The weight after training; in epoch i it is i."""
         for epoch, loss in enumerate(losses):
+            self.best.on_epoch_begin(epoch)
             self.weight.assign(epoch)
             self.best.on_epoch_end(epoch, {"loss": 0.0, f"val_{RATING_LOSS}": loss})
             if self.model.stop_training:
@@ -187,6 +188,9 @@ class _Epochs:
 def test_the_best_epoch_is_kept() -> None:
     epochs = _Epochs(patience=9)
     assert epochs.run([3, 2, 1, 2, 3]) == 2
+    assert epochs.best.epoch == 3
+    epochs = _Epochs(patience=9)
+    assert epochs.run([3, 2, 1]) == 2
     assert epochs.best.epoch == 3
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from reelflow.model import layers
 from reelflow.model.layers import Bags, ranges
 
 
@@ -52,6 +53,22 @@ def test_sums_over_the_root_of_the_number() -> None:
     owners = [2, 0, 5, 2, 1, 3, 4]
     found = _bags(PAIRS).sums(tf.constant(owners), tf.constant(EMBEDDINGS))
     np.testing.assert_allclose(found, [_by_hand(PAIRS, o) for o in owners], rtol=1e-5)
+
+
+def test_the_gradient_of_a_large_table_has_the_rows_of_the_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same values, but no row that has no part in them."""
+    table, gradients = tf.Variable(EMBEDDINGS), []
+    for large in (layers.LARGE, 0):
+        monkeypatch.setattr(layers, "LARGE", large)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.square(_bags(PAIRS).sums(tf.constant([0, 5, 0]), table)))
+        gradients.append(tape.gradient(loss, table))
+    whole, some = gradients
+    assert isinstance(some, tf.IndexedSlices)
+    assert {0, *some.indices.numpy()} == {0, 1, 2}
+    np.testing.assert_allclose(tf.convert_to_tensor(some), whole, rtol=1e-5)
 
 
 @pytest.mark.parametrize("left_out", PAIRS)

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.config import TrainConfig
+from reelflow.model import layers
 from reelflow.model.fit import TableAdam, optimizer
 from reelflow.model.steps import OneCycle, falling
 
@@ -30,6 +31,29 @@ def test_values_are_those_of_keras() -> None:
         found.append((table.numpy(), bias.numpy()))
     for ours, keras_own in zip(*found, strict=True):
         np.testing.assert_allclose(ours, keras_own, atol=1e-5)
+
+
+def test_rows_of_large_tables_move_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row moves as if the steps in which it has no gradient had only made the step size so."""
+    monkeypatch.setattr(layers, "LARGE", 0)
+    random = np.random.default_rng(0)
+    start = random.normal(size=(4, 3)).astype(np.float32)
+    steps = [{0, 1}, {0}, {0, 2}, {1, 2}]
+    gradients = random.normal(size=(4, 4, 3)).astype(np.float32)
+    table, stepper = tf.Variable(start), TableAdam(0.1)
+    for rows, values in zip(steps, gradients, strict=True):
+        places = [*rows, *rows]  # each twice
+        slices = tf.IndexedSlices(values[places] / 2, tf.constant(places), tf.constant([4, 3]))
+        stepper.apply_gradients([(slices, table)])
+    for row in range(4):
+        value, first, second = start[row].copy(), 0.0, 0.0
+        for number, (rows, values) in enumerate(zip(steps, gradients, strict=True), start=1):
+            if row in rows:
+                first = 0.9 * first + 0.1 * values[row]
+                second = 0.999 * second + 0.001 * values[row] ** 2
+                rate = 0.1 * np.sqrt(1 - 0.999**number) / (1 - 0.9**number)
+                value -= rate * first / (np.sqrt(second) + 1e-7)
+        np.testing.assert_allclose(table[row], value, atol=1e-5)
 
 
 def test_the_configuration_chooses() -> None:

@@ -12,7 +12,7 @@ import tf_keras as keras
 from reelflow.base import columns as f
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model import seen, towers
+from reelflow.model import layers, seen, towers
 from reelflow.model.retrieval import RETRIEVAL_LOSSES, popularity, recent_popularity
 from reelflow.model.tasks import JointModel
 from reelflow.model.timelines import Batches
@@ -120,14 +120,17 @@ def test_without_logq_validation_takes_popular_negatives() -> None:
     assert float(joint.compute_loss(batch)) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("large", [True, False])
 @pytest.mark.parametrize("table", [True, False], ids=["table", "looked up"])
 @pytest.mark.parametrize("mask_seen", [True, False])
 def test_a_sampled_softmax_sums_to_the_full_one_on_average(
-    mask_seen: bool, table: bool, monkeypatch: pytest.MonkeyPatch
+    mask_seen: bool, table: bool, large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it adds to the target's power, over many samples; and its own movies are left out."""
     if not table:
         monkeypatch.setattr(seen, "SEEN_TABLE_BYTES", 0)
+    if large:
+        monkeypatch.setattr(layers, "LARGE", 0)
     config = {"mask_seen": mask_seen, "query": "user_id", "temperature": 2.0}
     sampled = _joint(loss="sampled_softmax", sampled_movies=6, **config)
     full = _joint(loss="full_softmax", **config)
