@@ -80,7 +80,8 @@ class EncodedRatings:
     def reserve(cls, path: Path, rows: int) -> None:
         """Write the file of so many rows, which `write_at` then fills."""
         # Zeros that nobody has written to take no memory.
-        whole, stars, times = (np.zeros(rows, t) for t in (np.int32, np.float32, np.int64))
+        whole, times = np.zeros(rows, np.int32), np.zeros(rows, np.int64)
+        stars = np.zeros(rows, np.float32)
         cls(whole, whole, stars, times, stars, times).save(path)
 
     def write_at(self, path: Path, start: int) -> None:
