@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from api_page import api_page
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -111,6 +112,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
             return f"[{text}]({posixpath.relpath(found, here or '.')}{anchor})"
         return text if (ROOT / found).exists() else match[0]
 
+    if page.file.src_uri in ("README.md", INDEX):
+        page.meta["hide"] = ["navigation"]  # a menu with the page itself alone
     markdown = re.sub(r"\[([^]\n]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)", link, markdown)
     return _lists(markdown.replace("<details>", '<details markdown="1">'))
 
@@ -212,5 +215,7 @@ def _listed(title: str, pages: dict[str, str]) -> str:
 
 
 def _notebook(path: Path) -> str:
-    text, _ = MarkdownExporter().from_filename(str(path))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.setdefault("language_info", {"name": "python"})
+    text, _ = MarkdownExporter().from_notebook_node(notebook)
     return str(text)
