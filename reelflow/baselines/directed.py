@@ -17,12 +17,15 @@ from scipy import linalg, sparse
 
 from reelflow.baselines.base import HistoryBaseline, everything
 from reelflow.baselines.histories import most_rated, sequences, weighted_histories
-from reelflow.encoding.encoded import EncodedData, Float32, Int32
+from reelflow.encoding.encoded import EncodedData, Float32, Int32, Int64
 
 HALF_LIVES: Final = (3.0, 25.0)
 """Movies rated since, at which a movie counts half; one matrix of weights for each."""
 LATEST: Final = 500
 """Movies of a user that are learned from, the latest."""
+REACH: Final = 14
+"""Half-lives apart from which on two movies of a timeline have nothing to do with each other: there
+a movie counts less than a ten thousandth."""
 MOVIES_MAX: Final = 4096
 """Most rated movies that take part, at most: the system of equations is twice as large."""
 
@@ -88,33 +91,50 @@ def _decayed(half_life: float, ages: Float32) -> Float32:
 def _sums(users: Sequence[Int32], movies: int) -> tuple[Float32, Float32]:
     """Return X'X and X'Y, rows weighted by 1 / sqrt(movies of their user).
 
-    A user's part depends on the number of movies alone, so it is a corner of one table.
+    A user's part depends on the number of movies alone. With a and b places in the timeline counted
+    from the newest, a pair of an older movie a and a newer one b, a >= b, adds
+
+    - d^(a - b) (1 - (d e)^b) / (1 - d e), d being the older one's decay and e the other's, to X'X:
+      the sum over all rows that know both;
+    - d^(a - b - 1) to X'Y: the newer one is the next of one row.
 
     Returns:
         float32 [half-lives * movies, half-lives * movies] and [half-lives * movies, movies].
     """
     kinds, length = len(HALF_LIVES), max(map(len, users), default=0)
     decays = np.exp2(-1.0 / np.array(HALF_LIVES))
-    age = np.arange(length)
-    least = np.minimum(age[:, None], age[None, :])
-    gram = np.zeros((kinds * movies, kinds * movies), np.float32)
-    following = np.zeros((kinds * movies, movies), np.float32)
+    gram = np.zeros(kinds * movies * kinds * movies, np.float32)
+    following = np.zeros(kinds * movies * movies, np.float32)
     for p, one in enumerate(decays):
-        # Row i, counted from the newest: each row k <= i, not older, has it with one^(i - k).
-        after = np.tril(one ** (age[:, None] - age[None, :]).clip(0)).astype(np.float32)
-        for q, other in enumerate(decays):
-            both = one ** (age[:, None] - least) * other ** (age[None, :] - least)
-            both *= (1 - (one * other) ** (least + 1)) / (1 - one * other)
-            part = both.astype(np.float32)
-            block = gram[p * movies : (p + 1) * movies, q * movies : (q + 1) * movies]
-            for own in users:
-                n = len(own) - 1
-                if n > 0 and q >= p:
-                    weight = np.float32((n + 1) ** -0.5)
-                    block[np.ix_(own[1:], own[1:])] += weight * part[:n, :n]
-                    if p == q:
-                        rows = following[p * movies : (p + 1) * movies]
-                        rows[np.ix_(own[1:], own[:-1])] += weight * after[:n, :n]
-            if q > p:
-                gram[q * movies : (q + 1) * movies, p * movies : (p + 1) * movies] = block.T
-    return gram, following
+        older, newer, ends = _pairs(length, int(REACH * HALF_LIVES[p]))
+        apart = older - newer
+        same = apart == 0
+        # Each pair is there in both orders once X'X is added to its transpose.
+        known = one**apart / np.where(same, 2.0, 1.0)
+        both = [known * (1 - (one * two) ** newer) / (1 - one * two) for two in decays]
+        tables = [(gram, kinds * movies, q * movies, part) for q, part in enumerate(both)]
+        tables.append((following, movies, 0, np.where(same, 0.0, one ** (apart - 1.0))))
+        parts = [(*table, part.astype(np.float32)) for *table, part in tables]
+        for own in users:
+            count, weight = ends[len(own)], np.float32(max(len(own), 1) ** -0.5)
+            places = own.astype(np.int64)
+            rows, columns = p * movies + places[older[:count]], places[newer[:count]]
+            for table, width, first, part in parts:
+                # Cells are distinct, as movies are.
+                table[rows * width + (columns + first)] += weight * part[:count]
+    whole = gram.reshape(kinds * movies, kinds * movies)
+    return whole + whole.T, following.reshape(kinds * movies, movies)
+
+
+def _pairs(length: int, reach: int) -> tuple[Int64, Int64, list[int]]:
+    """Return all pairs of places a >= b below `length` with a - b <= `reach`, by a.
+
+    Returns:
+        a and b, int64 [pairs]; and how many pairs there are with a below each number up to
+        `length`.
+    """
+    counts = np.minimum(np.arange(length), reach) + 1
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    older = np.repeat(np.arange(length), counts)
+    newer = older - (np.arange(len(older)) - ends[older])
+    return older, newer, ends.tolist()

@@ -7,6 +7,7 @@ same two stages, so that what is measured is what is served.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -154,13 +155,24 @@ class FinalOrder(tf.Module):
             Raw and unseen ranks, int32 [rows], from 1: among all movies, and without the rated
             ones, of which only the target itself competes.
         """
+        [found] = self.ranks_by(asked, scores, [weights], seen, rows, targets)
+        return found
+
+    def ranks_by(
+        self,
+        asked: Asked,
+        scores: tf.Tensor,
+        several: Sequence[Weights],
+        seen: tf.Tensor,
+        rows: tf.Tensor,
+        targets: tf.Tensor,
+    ) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        """Return `ranks` for several weights, which costs little more than for one."""
         cells = tf.stack([rows, targets], axis=1)
         of_targets = tf.gather_nd(scores, cells)
-        by_row = weights.take(rows)
-        likes = self.likes(self._ratings.stars(tf.gather(asked.users, rows), targets))
-        final = by_row.retrieval * of_targets + by_row.like * likes
+        likes_of_targets = self.likes(self._ratings.stars(tf.gather(asked.users, rows), targets))
         retrieval = retrieval_ranks(scores[:, : self._movies], seen, rows, targets)
-        ranks = []
+        ranks: list[list[tf.Tensor]] = [[] for _ in several]
         for rank, shown in zip(retrieval, (scores, mask(scores, seen)), strict=True):
             best, movies = top_k(shown, tf.constant(self._candidates + 1), self._block)
             # A target that is itself masked competes all the same: one candidate less beside it.
@@ -171,14 +183,17 @@ class FinalOrder(tf.Module):
                 least = tf.fill(tf.shape(rows), LOWEST)
             best, movies = best[:, : self._candidates], movies[:, : self._candidates]
             likes = self.likes(self._stars(asked.users, movies))
-            blended = weights.retrieval[:, None] * best + weights.like[:, None] * likes
-            behind = tf.gather(blended, rows) < final[:, None]
-            movies = tf.gather(movies, rows)
-            ahead = ~behind & (movies >= 0) & (movies != targets[:, None])
-            ahead &= tf.range(tf.shape(best)[1]) < self._candidates - own[:, None]
-            inside = 1 + tf.reduce_sum(tf.cast(ahead, tf.int32), axis=1)
-            ranks.append(tf.where(of_targets > least, inside, rank))
-        return ranks[0], ranks[1]
+            competes = tf.gather(movies, rows)
+            competes = (competes >= 0) & (competes != targets[:, None])
+            competes &= tf.range(tf.shape(best)[1]) < self._candidates - own[:, None]
+            for weights, found in zip(several, ranks, strict=True):
+                by_row = weights.take(rows)
+                final = by_row.retrieval * of_targets + by_row.like * likes_of_targets
+                blended = weights.retrieval[:, None] * best + weights.like[:, None] * likes
+                ahead = competes & ~(tf.gather(blended, rows) < final[:, None])
+                inside = 1 + tf.reduce_sum(tf.cast(ahead, tf.int32), axis=1)
+                found.append(tf.where(of_targets > least, inside, rank))
+        return [(raw, unseen) for raw, unseen in ranks]
 
     def _stars(self, users: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         """Predict the stars of lists, float32 [batch, k]; of -1 those of an unknown movie."""

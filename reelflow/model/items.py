@@ -65,14 +65,25 @@ class ItemLearner(Learner):
         self.options = {**history_options(data, config), RIDGE: config.item_ridge}
         self._movie_count = len(data.catalogue)
         self._movies = most_rated(data, config.item_movies)
-        self._gram = products(rated_by_users(data)[:, self._movies].T.tocsr())
+        rated = rated_by_users(data)[:, self._movies]
+        by_users = rated.shape[0] < rated.shape[1]
+        self._rated = rated.toarray() if by_users else None
+        self._gram = products(rated if by_users else rated.T.tocsr())
         self._solved: dict[float, ItemWeights] = {}
 
     def solve(self, ridge: float) -> ItemWeights:
-        """Return -P / diag(P) of P = (X'X + ridge I)^-1, column by column, with a diagonal of 0."""
+        """Return -P / diag(P) of P = (X'X + ridge I)^-1, column by column, with a diagonal of 0.
+
+        Of fewer users than movies the inverse is one over users, as in `baselines.ease.EASE`:
+        ridge P = I - X'KX of K = (XX' + ridge I)^-1.
+        """
         if ridge not in self._solved:
             inverse = ridge_inverse(self._gram.copy(order="F"), ridge)
-            weights = inverse / -np.diag(inverse)
+            if self._rated is None:
+                weights = inverse / -np.diag(inverse)
+            else:
+                weights = self._rated.T @ (inverse.astype(np.float32) @ self._rated)
+                weights /= 1.0 - np.diag(weights)
             np.fill_diagonal(weights, 0.0)
             self._solved[ridge] = ItemWeights(self._movies, weights.astype(np.float32))
         return self._solved[ridge]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,6 @@ Ranks = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Mix = Mapping[str, float]
 """Term to its weight; the sum is 1."""
-Scores = npt.NDArray[np.float32]
 Block = tuple[Asked, Int32, Int32, Int32]
 """Queries; coordinates (query, movie) of seen movies; each row's query, and its target."""
 
@@ -30,6 +28,15 @@ SLACK: Final = 0.25
 """Standard errors that a mixture with fewer terms may be worse than the best."""
 ROUNDS: Final = 2
 """Rounds after the first, each with half of the step, around the best."""
+
+
+class Scores(NamedTuple):
+    """Scores of the queries of a block."""
+
+    unseen: npt.NDArray[np.float32]
+    """float32 [queries, movies], seen movies -inf."""
+    of_targets: npt.NDArray[np.float32]
+    """Scores of the rows' targets, seen or not, float32 [rows]."""
 
 
 class MixSearch:
@@ -63,11 +70,17 @@ class MixSearch:
         return alone, max(float(ranking_gains(ranks).mean()) for ranks in (alone, *others))
 
     def _scores(self, term: Term) -> list[Scores]:
-        return [standardised(term.scores(asked))[0].numpy() for asked, *_ in self._blocks]
+        found = []
+        for asked, seen, rows, targets in self._blocks:
+            scores = standardised(term.scores(asked))[0].numpy()
+            of_targets = scores[rows, targets]
+            scores[seen[:, 0], seen[:, 1]] = -np.inf
+            found.append(Scores(scores, of_targets))
+        return found
 
     def _beside(self, parts: Sequence[Scores], share: float) -> list[Scores]:
         pairs = zip(self._base, parts, strict=True)
-        return [np.float32(1 - share) * base + np.float32(share) * part for base, part in pairs]
+        return [_sum([(1 - share, base), (share, part)]) for base, part in pairs]
 
     def _ranks(self, scores: Sequence[Scores]) -> Ranks:
         pairs = zip(scores, self._blocks, strict=True)
@@ -78,12 +91,8 @@ class MixSearch:
         parts: list[list[Ranks]] = [[] for _ in mixes]
         for at, block in enumerate(self._blocks):
             for mix, ranks in zip(mixes, parts, strict=True):
-                weighed = (
-                    np.float32(weight) * self._parts[name][at]
-                    for name, weight in mix.items()
-                    if weight
-                )
-                ranks.append(_unseen_ranks(functools.reduce(np.add, weighed), block))
+                weighed = [(weight, self._parts[name][at]) for name, weight in mix.items()]
+                ranks.append(_unseen_ranks(_sum(weighed), block))
         return [(mix, np.concatenate(ranks)) for mix, ranks in zip(mixes, parts, strict=True)]
 
     def tried(self, names: Sequence[str]) -> list[tuple[Mix, Ranks]]:
@@ -161,13 +170,20 @@ def _unseen_ranks(scores: Scores, block: Block) -> Ranks:
     Ties count against the target, as in `ranking.exact_ranks`. Row by row, as NumPy counts faster
     than TensorFlow gathers.
     """
-    _, seen, rows, targets = block
-    of_targets = scores[rows, targets]
-    hidden = scores.copy()
-    hidden[seen[:, 0], seen[:, 1]] = -np.inf
+    _, _, rows, targets = block
     ranks = [
-        np.count_nonzero(hidden[row] >= of_target)
-        for row, of_target in zip(rows.tolist(), of_targets, strict=True)
+        np.count_nonzero(scores.unseen[row] >= of_target)
+        for row, of_target in zip(rows.tolist(), scores.of_targets, strict=True)
     ]
     # A target that is itself masked competes all the same.
-    return np.array(ranks, np.int32) + (hidden[rows, targets] < of_targets)
+    return np.array(ranks, np.int32) + (scores.unseen[rows, targets] < scores.of_targets)
+
+
+def _sum(weighed: Sequence[tuple[float, Scores]]) -> Scores:
+    """Add up scores by their weights; what is seen stays so."""
+    (weight, first), *others = [(np.float32(weight), one) for weight, one in weighed if weight]
+    unseen, of_targets = weight * first.unseen, weight * first.of_targets
+    for weight, one in others:
+        unseen += weight * one.unseen
+        of_targets += weight * one.of_targets
+    return Scores(unseen, of_targets)

@@ -62,8 +62,8 @@ MIX_ROWS: Final = 10_000
 """Validation ratings that mixtures are measured on, at most."""
 MIX_CELLS: Final = 1 << 25
 """Scores of each term that are kept in memory for it, at most: 128 MiB of float32."""
-BLOCK_CELLS: Final = 1 << 24
-"""Scores in memory at a time: 64 MiB of float32."""
+BLOCK_CELLS: Final = 1 << 22
+"""Scores in memory at a time, 16 MiB of float32: few, as fresh memory costs more than they do."""
 
 
 @dataclass(frozen=True)
@@ -250,14 +250,13 @@ class _Search:
     def _ranks_by_blend(self, mixture: Mixture) -> list[Ranks]:
         """Return the unseen ranks in the final order, int [rows] for each of `BLENDS`."""
         model = self._model(mixture)
-        parts: list[list[Ranks]] = [[] for _ in BLENDS]
+        parts: list[list[Ranks]] = []
         for asked, seen, rows, targets in self._blocks_of(model, self._rows, BLOCK_CELLS):
             scores, ones = model.ranker.scores(asked), tf.ones([asked.batch])
-            for weight, ranks in zip(BLENDS, parts, strict=True):
-                weights = Weights(ones, weight * ones)
-                found = model.final.ranks(asked, scores, weights, seen, rows, targets)
-                ranks.append(found[1].numpy())
-        return [np.concatenate(ranks) for ranks in parts]
+            weights = [Weights(ones, weight * ones) for weight in BLENDS]
+            found = model.final.ranks_by(asked, scores, weights, seen, rows, targets)
+            parts.append([unseen.numpy() for _, unseen in found])
+        return [np.concatenate(ranks) for ranks in zip(*parts, strict=True)]
 
     def _model(self, mixture: Mixture) -> ServingModel:
         hidden = (VALIDATION, TEST)

@@ -13,7 +13,7 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.model.items import ItemLearner, ItemWeights, LinearItems
 from reelflow.model.terms import Asked
 from reelflow.model.timelines import Past
-from tests.encoded_data import encoded, random_rows
+from tests.encoded_data import Row, encoded, random_rows
 
 MOVIES = 18
 DATA = encoded(
@@ -152,3 +152,17 @@ def test_shares_are_the_terms_of_the_scores() -> None:
 def test_of_no_ratings_there_is_no_score() -> None:
     items = LinearItems(ItemWeights(KEPT, WEIGHTS), MOVIES, 0.25)
     assert not items.scores(asked_of(3, [])).numpy().any()
+
+
+def test_of_fewer_users_than_movies_weights_are_the_same() -> None:
+    rows: list[Row] = [
+        (f"u{u}", f"m{m:02d}", 3.0, m) for u in range(5) for m in range(9) if u + m % 3
+    ]
+    few = ItemLearner(encoded(rows), ModelConfig()).solve(2.0)
+    x = np.zeros((5, 9))
+    for user, movie, *_ in rows:
+        x[int(user[1:]), int(movie[1:])] = 1.0
+    inverse = np.linalg.inv(x.T @ x + 2.0 * np.eye(9))
+    expected = -inverse / np.diag(inverse)
+    np.fill_diagonal(expected, 0.0)
+    np.testing.assert_allclose(few.weights, expected, atol=1e-5)
