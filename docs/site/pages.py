@@ -21,6 +21,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from nbconvert import MarkdownExporter
+from nbconvert.filters import strip_ansi
 
 from reelflow.serving.app import openapi
 from reelflow.serving.limits import Limits
@@ -40,7 +41,7 @@ FOLDERS = {
 """Folders that the documents name, with the pages that list what is in them."""
 SAMPLE, CARD, REPORT = (
     "docs/sample/README.md",
-    "docs/sample/model-card.md",
+    "docs/sample/model_card.md",
     "docs/sample/report.html",
 )
 SAMPLE_PAGE = """# A run on the sample
@@ -49,7 +50,7 @@ SAMPLE_PAGE = """# A run on the sample
 of {data[users]:,} users and {data[movies]:,} movies. This run was made together with these pages.
 
 - [The report](report.html), as `reelflow report --open` shows it
-- [The model card](model-card.md)
+- [The model card](model_card.md)
 
 The sample shows that everything works, and nothing of how good a model is on real movies.
 """
@@ -129,18 +130,19 @@ def _lists(markdown: str) -> str:
     for line in markdown.split("\n"):
         text = line.lstrip(" ")
         indent = len(line) - len(text)
-        item = re.match(r"(?:[-*]|\d+\.) +", text)
-        if text and not fenced:
-            if item and (parted or not levels) and lines and lines[-1]:
-                lines.append("")
-            while levels and indent < levels[-1]:
-                levels.pop()
-        parted = bool(levels) and not item and (parted or not text)
+        listed = bool(levels)
+        while text and not fenced and levels and indent < levels[-1]:
+            levels.pop()
         within = levels[-1] if levels else 0
+        code = fenced or indent - within >= 4
+        item = None if code else re.match(r"(?:[-*]|\d+\.) +", text)
+        if item and (parted or not listed) and lines and lines[-1]:
+            lines.append("")
+        parted = bool(levels) and not item and (parted or not text)
         lines.append(" " * (4 * len(levels) + max(0, indent - within)) + text if text else "")
         if text.startswith("```"):
             fenced = not fenced
-        elif item and not fenced:
+        elif item:
             levels.append(indent + len(item[0]))
     return "\n".join(lines)
 
@@ -218,4 +220,4 @@ def _notebook(path: Path) -> str:
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.setdefault("language_info", {"name": "python"})
     text, _ = MarkdownExporter().from_notebook_node(notebook)
-    return str(text)
+    return re.sub(r"\n(?:[ \t]*\n){2,}", "\n\n", strip_ansi(text))
