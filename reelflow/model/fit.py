@@ -148,6 +148,7 @@ def _fit_once(
         if best.epoch is not None:
             joint.best_epochs[loss] = best.epoch
     joint.learn(joint.tasks)
+    joint.optimizer = None  # its moments take twice the memory of the tables
     return joint, history
 
 

@@ -174,58 +174,46 @@ class Places(tf.Module):
         return tf.gather(sums, self(rated), batch_dims=1)
 
 
-class MatrixTerm(Term):
-    """A sum over the history by weights between all pairs of movies."""
+class KeptTerm(Term):
+    """A term of the most rated movies; the others have scores of 0."""
 
-    def __init__(
-        self, name: str, movies: Int32, weights: Sequence[Float32], catalogue: int
-    ) -> None:
+    def __init__(self, name: str, movies: Int32, catalogue: int) -> None:
         """Make the tables.
-
-        Weights are kept less their mean over the catalogue, so that scores come out centred. In a
-        catalogue of few others than the movies that take part they have a column for each movie.
 
         Args:
             name: of the term.
             movies: `movie_index` of the movies that take part, ascending, [kept].
-            weights: for each kind of value, of a rated movie (row) for the score of another
-                (column), [kept, kept].
             catalogue: number of movies; also the index of padding.
         """
         super().__init__(name=name)
         self._places = Places(movies, catalogue)
         self._catalogue = catalogue
-        self.wide = catalogue <= WIDE * len(movies)
+        self.wide = is_wide(len(movies), catalogue)
         """True if centred scores are of the whole catalogue; False: of `movies` alone."""
         self.movies = movies
         """`movie_index` of the movies that take part, ascending, int32 [kept]."""
-        columns = catalogue if self.wide else len(movies)
-        # Zeros are of movies that take no part; the last column has the mean.
-        table = np.zeros([len(weights), len(movies) + 1, columns + 1], np.float32)
-        for kind, one in zip(table, weights, strict=True):
-            means = one.sum(axis=1, keepdims=True, dtype=np.float64) / catalogue
-            kind[:-1, movies if self.wide else slice(len(movies))] = one
-            kind[:-1, :-1] -= means
-            kind[:-1, -1:] = means
-        self._weights = tf.Variable(np.concatenate(table), trainable=False)
 
     @abstractmethod
-    def values(self, asked: Asked) -> Sequence[tf.Tensor]:
-        """Return values of each rated movie, float32 [n], one for each kind of weights."""
-
     def centred(self, asked: Asked) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Sum over all rated movies.
+        """Score.
 
         Returns:
             Scores less their mean over the catalogue, float32 [batch, movies or kept], the mean and
             the variance over the catalogue, float32 [batch, 1].
         """
-        histories = self._places.histories(asked, self.values(asked))
-        sums = tf.sparse.sparse_dense_matmul(histories, self._weights)
-        scores, mean = sums[:, :-1], sums[:, -1:]
-        squares = tf.linalg.matvec(scores[:, None, :], scores)
-        others = self._catalogue - self._weights.shape[1] + 1
-        return scores, mean, (squares + others * tf.square(mean)) / self._catalogue
+
+    @abstractmethod
+    def shares(
+        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the terms of the sum, as `ProjectedTerm.shares`; of a movie twice both together.
+
+        Args:
+            asked: the requests.
+            rated: as there.
+            rows: as there.
+            movies: `movie_index` of the scored movies, int32 [pairs].
+        """
 
     def scores(self, asked: Asked) -> tf.Tensor:
         """Put mean and differences together; movies that take no part have 0."""
@@ -247,17 +235,62 @@ class MatrixTerm(Term):
             sums, movies = tf.pad(sums, [[0, 0], [0, 1]]), self._places(movies)
         return tf.gather_nd(sums, tf.stack([rows, movies], axis=1))
 
+    def _variance(self, centred: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
+        """Return the variance over the catalogue, float32 [batch, 1], with those that have 0."""
+        squares = tf.linalg.matvec(centred[:, None, :], centred)
+        others = self._catalogue - centred.shape[1]
+        return (squares + others * tf.square(mean)) / self._catalogue
+
+
+def is_wide(kept: int, catalogue: int) -> bool:
+    """Return True where nearly all movies take part in a term."""
+    return catalogue <= WIDE * kept
+
+
+class MatrixTerm(KeptTerm):
+    """A sum over the history by weights between all pairs of movies."""
+
+    def __init__(
+        self, name: str, movies: Int32, weights: Sequence[Float32], catalogue: int
+    ) -> None:
+        """Make the tables.
+
+        Weights are kept less their mean over the catalogue, so that scores come out centred. In a
+        catalogue of few others than the movies that take part they have a column for each movie.
+
+        Args:
+            name: as for `KeptTerm`.
+            movies: as for `KeptTerm`.
+            weights: for each kind of value, of a rated movie (row) for the score of another
+                (column), [kept, kept].
+            catalogue: as for `KeptTerm`.
+        """
+        super().__init__(name, movies, catalogue)
+        columns = catalogue if self.wide else len(movies)
+        # Zeros are of movies that take no part; the last column has the mean.
+        table = np.zeros([len(weights), len(movies) + 1, columns + 1], np.float32)
+        for kind, one in zip(table, weights, strict=True):
+            means = one.sum(axis=1, keepdims=True, dtype=np.float64) / catalogue
+            kind[:-1, movies if self.wide else slice(len(movies))] = one
+            kind[:-1, :-1] -= means
+            kind[:-1, -1:] = means
+        self._weights = tf.Variable(np.concatenate(table), trainable=False)
+
+    @abstractmethod
+    def values(self, asked: Asked) -> Sequence[tf.Tensor]:
+        """Return values of each rated movie, float32 [n], one for each kind of weights."""
+
+    def centred(self, asked: Asked) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Sum over all rated movies."""
+        histories = self._places.histories(asked, self.values(asked))
+        sums = tf.sparse.sparse_dense_matmul(histories, self._weights)
+        scores, mean = sums[:, :-1], sums[:, -1:]
+        return scores, mean, self._variance(scores, mean)
+
     def shares(
         self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
     ) -> tf.Tensor:
-        """Return the terms of the sum, as `ProjectedTerm.shares`; of a movie twice both together.
-
-        Args:
-            asked: the requests.
-            rated: as there.
-            rows: as there.
-            movies: `movie_index` of the scored movies, int32 [pairs].
-        """
+        """Multiply values by weights."""
         width, shares = self._places.kept + 1, tf.zeros([])
         weighed, scored = tf.gather(self._places(rated), rows), self._places(movies)[:, None]
         takes_part = (weighed < self._places.kept) & (scored < self._places.kept)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from array import array
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 from typing import Any, Final
@@ -116,16 +117,17 @@ def _hashed(
     if features is not None:
         for movie, word in zip(features.owners.tolist(), features.indices.tolist(), strict=True):
             words[movie].append(features.words[word])
-    rows: list[int] = []
-    columns: list[int] = []
+    counts = np.zeros(len(catalogue) + 1, np.int64)
+    columns = array("i")  # of a million movies, numbers of Python's own would take gigabytes
     called = zip(catalogue.title, catalogue.genres, catalogue.year, words, strict=True)
     for movie, parts in enumerate(called):
         # Not `hash`, which differs from process to process.
         distinct = {zlib.crc32(gram.encode()) % buckets for gram in n_grams(*parts)}
-        rows += [movie] * len(distinct)
-        columns += sorted(distinct)
-    ones = np.ones(len(rows), np.float32)
-    return sparse.csr_matrix((ones, (rows, columns)), shape=(len(catalogue), buckets))
+        counts[movie + 1] = len(distinct)
+        columns.extend(sorted(distinct))
+    ones = np.ones(len(columns), np.float32)
+    indices = np.array(columns, np.int32)
+    return sparse.csr_matrix((ones, indices, np.cumsum(counts)), (len(catalogue), buckets))
 
 
 def _weighted(table: sparse.csr_matrix, rated: npt.NDArray[np.bool_]) -> sparse.csr_matrix:
@@ -133,6 +135,9 @@ def _weighted(table: sparse.csr_matrix, rated: npt.NDArray[np.bool_]) -> sparse.
     shared = np.asarray(table[np.flatnonzero(rated)].sum(axis=0)).ravel()
     kept = np.flatnonzero(shared >= 2)
     rarity = np.log(rated.sum() / shared[kept]) + 0.5
-    table = table[:, kept] @ sparse.diags(rarity.astype(np.float32))
-    lengths = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
-    return (sparse.diags(1.0 / np.maximum(lengths, 1e-9)) @ table).tocsr().astype(np.float32)
+    table = table[:, kept].tocsr()
+    table.data *= rarity.astype(np.float32)[table.indices]
+    rows = np.repeat(np.arange(table.shape[0]), np.diff(table.indptr))
+    lengths = np.sqrt(np.bincount(rows, table.data.astype(np.float64) ** 2, table.shape[0]))
+    table.data /= np.maximum(lengths, 1e-9).astype(np.float32)[rows]
+    return table

@@ -13,7 +13,7 @@ import tensorflow as tf
 from reelflow.base.columns import TOWERS
 from reelflow.encoding.encoded import Float32, Int32
 from reelflow.model.inverted_file import InvertedFile
-from reelflow.model.items import MatrixTerm
+from reelflow.model.items import KeptTerm
 from reelflow.model.layers import rows_of
 from reelflow.model.ranking import FLAT, LOWEST, block_size, mask, top_k
 from reelflow.model.rating import FrozenRatings
@@ -144,7 +144,7 @@ class MixRanker(Ranker):
         self._weights = {name: weight for name, weight in weights.items() if weight}
         terms = {name: Towers(joint) if name == TOWERS else terms[name] for name in self._weights}
         self._projected = {n: one for n, one in terms.items() if isinstance(one, ProjectedTerm)}
-        self._matrices = {n: one for n, one in terms.items() if isinstance(one, MatrixTerm)}
+        self._matrices = {n: one for n, one in terms.items() if isinstance(one, KeptTerm)}
         self._directions = joint.candidate_tower.served()[:, :-1]
         popular = np.log(joint.popularity.numpy().astype(np.float64))
         movies = len(popular)

@@ -23,9 +23,11 @@ from reelflow.encoding.encoded import EncodedData, Float32, Int32
 from reelflow.model.items import (
     HALF_LIFE,
     OPINION,
+    KeptTerm,
     Places,
     history_options,
     history_values,
+    is_wide,
     rated_by_users,
 )
 from reelflow.model.layers import rows_of
@@ -68,14 +70,15 @@ class SpectralLearner(Learner):
         self._vectors = _leading(rated.tocsr(), max(sizes))
         self.options = {**history_options(data, config), SIZE: tuple(sizes)}
 
-    def learn(self, settings: Settings) -> Spectral:
+    def learn(self, settings: Settings) -> Spectral | KeptSpectral:
         """Take as many directions as the settings say."""
         vectors = self._vectors[:, : int(settings[SIZE])]
         left, right = vectors / self._scale[:, None], vectors * self._scale[:, None]
-        return Spectral(
+        kept, catalogue = len(self._movies), self._movie_count
+        return (Spectral if is_wide(kept, catalogue) else KeptSpectral)(
             self._movies,
             (left.astype(np.float32), right.astype(np.float32)),
-            self._movie_count,
+            catalogue,
             settings[OPINION],
             settings[HALF_LIFE],
         )
@@ -124,6 +127,43 @@ class Spectral(ProjectedTerm):
         of_movies = self._places.of(asked, values, rated)[:, :, None]
         projected = of_movies * rows_of(self._rated, self._places(rated))
         return tf.linalg.matvec(tf.gather(projected, rows), factors)
+
+
+class KeptSpectral(KeptTerm):
+    """The same of a catalogue of which few movies take part, without factors of the others."""
+
+    def __init__(
+        self,
+        movies: Int32,
+        factors: tuple[Float32, Float32],
+        catalogue: int,
+        opinion: float,
+        half_life: float,
+    ) -> None:
+        """Make the tables, as `Spectral`."""
+        super().__init__(SPECTRAL, movies, catalogue)
+        rated, scored = (np.pad(one, [(0, 1), (0, 0)]) for one in factors)
+        self._rated, self._scored = (tf.Variable(one, trainable=False) for one in (rated, scored))
+        self._opinion, self._half_life = opinion, half_life
+
+    def centred(self, asked: Asked) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Multiply the projected histories with the factors."""
+        values = history_values(asked, self._half_life, self._opinion)
+        histories = self._places.histories(asked, [values])
+        queries = tf.sparse.sparse_dense_matmul(histories, self._rated)
+        scores = tf.matmul(queries, self._scored.value()[:-1], transpose_b=True)
+        mean = tf.reduce_sum(scores, axis=1, keepdims=True) / self._catalogue
+        return scores - mean, mean, self._variance(scores - mean, mean)
+
+    def shares(
+        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
+    ) -> tf.Tensor:
+        """Multiply the projections of single movies with the factors."""
+        values = history_values(asked, self._half_life, self._opinion)
+        of_movies = self._places.of(asked, values, rated)[:, :, None]
+        projected = of_movies * rows_of(self._rated, self._places(rated))
+        scored = rows_of(self._scored, self._places(movies))
+        return tf.linalg.matvec(tf.gather(projected, rows), scored)
 
 
 def _leading(rated: sparse.csr_matrix, count: int) -> npt.NDArray[np.float64]:
