@@ -278,11 +278,15 @@ def _models(output: Path, registry: str | None) -> tuple[Models, Layout]:
 
 def _table(versions: list[dict[str, Any]], served: tuple[int, str] | None) -> Table:
     table = new_table(collapse_padding=True)
-    table.add_column("Version", justify="right", no_wrap=True)
+    # What other commands take must never be cut, however narrow the terminal is.
+    longest = max((len(str(version["version"])) for version in versions), default=0)
+    table.add_column("Version", justify="right", no_wrap=True, min_width=max(longest, 7))
     table.add_column("Alias")
     table.add_column("Registered", no_wrap=True)
-    for name in ("Ratings", "Top-100", "Liked", "RMSE", "Served as"):
+    for name in ("Ratings", "Top-100", "Liked", "RMSE"):
         table.add_column(name, justify="right", no_wrap=True)
+    number_served = str(served[0]) if served else ""
+    table.add_column("Served as", justify="right", no_wrap=True, min_width=len(number_served))
     for version in versions:
         names, rows = version["aliases"], version["train_rows"]
         words = [*names, *(["refused"] if version["blessed"] is False else [])]
@@ -297,7 +301,7 @@ def _table(versions: list[dict[str, Any]], served: tuple[int, str] | None) -> Ta
             percentage(version["metrics"].get(_TOP_100)),
             percentage(version["metrics"].get(_LIKED_100)),
             number(version["metrics"].get(_RMSE)),
-            str(served[0]) if served and served[1] == version["model_hash"] else "",
+            number_served if served and served[1] == version["model_hash"] else "",
         )
     return table
 

@@ -83,7 +83,8 @@ def report(
 def _table(listed: list[Run]) -> Table:
     table = new_table(collapse_padding=True)
     # A name begins with the time, and one that is cut off cannot be given to `reelflow report`.
-    table.add_column("Run", no_wrap=True)
+    longest = max((len(run.run_id) for run in listed), default=0)
+    table.add_column("Run", no_wrap=True, min_width=longest)
     table.add_column("Ratings")
     table.add_column("State", no_wrap=True)
     for name in ("Top-100", "Liked", "RMSE", "Time"):

@@ -7,7 +7,7 @@ not be resolved.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -21,8 +21,9 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.artifacts import Quarantine
 from pipeline import PUSHER, REGISTRY_PUSHER
-from pipeline.runs.lineage import read_outputs
+from pipeline.runs.lineage import Output, read_outputs
 from pipeline.runs.process import find_reelflow_error
 from pipeline.runs.promotion import registry_of
 from reelflow.base.errors import ReelflowError
@@ -107,9 +108,7 @@ def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
         return NodeFinished(node_id, "done", seconds)
     with connection(ir) as handle:
         [execution] = handle.store.get_executions_by_id([execution_id])
-        rows = [
-            output.properties.get("rows") for output in read_outputs(handle.store, execution_id)
-        ]
+        rows = rows_of(read_outputs(handle.store, execution_id))
     if execution.last_known_state == _Execution.FAILED:
         # TFX logs an unresolved input and returns; going on would only fail further down.
         raise ReelflowError(
@@ -117,8 +116,13 @@ def launch_node(ir: pipeline_pb2.Pipeline, node_id: str) -> NodeFinished:
             "Look for 'Input resolution error' in the log.",
         )
     cached = execution.last_known_state == _Execution.CACHED
-    largest = max((count for count in rows if isinstance(count, int)), default=None)
-    return NodeFinished(node_id, "cached" if cached else "done", seconds, largest)
+    return NodeFinished(node_id, "cached" if cached else "done", seconds, rows)
+
+
+def rows_of(outputs: Iterable[Output]) -> int | None:
+    """Return the rows that a node has written; those in quarantine are none of them."""
+    counts = [one.properties.get("rows") for one in outputs if one.type != Quarantine.TYPE_NAME]
+    return max((count for count in counts if isinstance(count, int)), default=None)
 
 
 def run(

@@ -91,6 +91,7 @@ class Exploration:
     best: Sequence[RatedMovie]
     worst: Sequence[RatedMovie]
     divisive: Sequence[RatedMovie]
+    """Of movies with `DAMPING` ratings or more: two opposite ones say little."""
     activity: Sequence[Group]
     """Users by the number of their ratings."""
     people: Mapping[str, Sequence[Group]] = field(default_factory=dict)
@@ -137,7 +138,10 @@ def explore_times_and_extremes(ratings: pd.DataFrame) -> Exploration:
         movies={},
         best=sorted(listed, key=lambda movie: -movie.damped)[:LISTED],
         worst=sorted(listed, key=lambda movie: movie.damped)[:LISTED],
-        divisive=sorted(listed, key=lambda movie: -movie.deviation)[:LISTED],
+        divisive=sorted(
+            (movie for movie in listed if movie.ratings >= DAMPING),
+            key=lambda movie: -movie.deviation,
+        )[:LISTED],
         activity=[],
     )
 

@@ -78,7 +78,7 @@ def test_page_and_card_of_a_model(
     module.Report.test_call(**inputs, report=report)
     html = (tmp_path / "report/report.html").read_text()
     assert "pushed as version 17." in html
-    assert f"<td>{tmp_path}/tuner_results</td>" in html
+    assert f">{tmp_path}/tuner_results</td>" in html
     for key in ("examples", "map", "drift", "tuning"):
         assert f'<section id="{key}"' in html
     for name in ("model_card.md", "model_card.html"):

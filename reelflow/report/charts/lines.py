@@ -26,6 +26,8 @@ _HEIGHT = 260.0
 _BOTTOM = _HEIGHT - 42.0
 _LEFT = 52.0
 _RIGHT = WIDTH - 12
+_SHORT = 20
+"""Letters of a name that leave room for another one in the legend's line."""
 _MOST_POINTS = 60
 """Lines with more points are drawn without dots."""
 
@@ -57,30 +59,32 @@ class Lines:
 
     def draw(self, alt: str) -> Markup:
         """Return the chart as SVG."""
-        top = 14.0 + 18.0 * math.ceil(len(self.lines) / 2)
+        # Long names would run into each other, on a phone above all, whose letters are larger.
+        columns = 2 if all(len(line.name) <= _SHORT for line in self.lines) else 1
+        top = 14.0 + 18.0 * math.ceil(len(self.lines) / columns)
+        more = max(0.0, top - 50.0)
+        bottom = _BOTTOM + more
         xs = [x for line in self.lines for x in line.x]
         ys = [y for line in self.lines for y in line.y]
         x_range = (min(xs, default=0.0), max(xs, default=1.0))
         y_range = (1.0, max(max(ys, default=1.0), 10.0)) if self.log else padded(ys)
         across = Scale(*x_range, _LEFT, _RIGHT, self.log)
-        up = Scale(*y_range, _BOTTOM, top, self.log)
+        up = Scale(*y_range, bottom, top, self.log)
         parts = y_axis(up, _LEFT, _RIGHT, 5)
-        parts += [
-            text(across(t), _BOTTOM + 16, label(t), "middle", "soft") for t in across.ticks(6)
-        ]
-        parts.append(text((_LEFT + WIDTH) / 2, _HEIGHT - 6, self.x_title, "middle", "soft"))
+        parts += [text(across(t), bottom + 16, label(t), "middle", "soft") for t in across.ticks(6)]
+        parts.append(text((_LEFT + WIDTH) / 2, _HEIGHT + more - 6, self.x_title, "middle", "soft"))
         for i, line in enumerate(self.lines):
-            x, y = _LEFT + (i % 2) * 180.0, 12.0 + (i // 2) * 18.0
+            x, y = _LEFT + (i % columns) * 180.0, 12.0 + (i // columns) * 18.0
             colour = f"fill{i % COLOURS}"
             parts.append(tag("rect", x=x, y=y - 8, width=14, height=4, class_=colour))
             parts.append(text(x + 20, y, line.name))
         for place, words in self.marks:
             x = across(place)
-            parts.append(tag("line", x1=x, x2=x, y1=top, y2=_BOTTOM, class_="mark"))
+            parts.append(tag("line", x1=x, x2=x, y1=top, y2=bottom, class_="mark"))
             offset, anchor = (-4, "end") if x > WIDTH * 0.7 else (4, "start")
             parts.append(text(x + offset, top + 10, words, anchor))
         parts += [self._line(line, i % COLOURS, across, up) for i, line in enumerate(self.lines)]
-        return drawing(_HEIGHT, parts, alt)
+        return drawing(_HEIGHT + more, parts, alt)
 
     def _line(self, line: Line, colour: int, across: Scale, up: Scale) -> Markup:
         errors = line.errors or [0.0] * len(line.x)

@@ -128,7 +128,7 @@ class _Shown:
         return [
             Pick(
                 self._title(movie, f"unknown {self.noun.one}"),
-                f"{stars:.4g} stars" if self.scope.likes else "",
+                f"{stars:.4g} star{'' if stars == 1 else 's'}" if self.scope.likes else "",
             )
             for movie, stars in zip(movies, ratings, strict=True)
         ]

@@ -57,7 +57,8 @@ def exploration_section(
         (f"The worst {noun.many}", found.worst),
         (f"The most divisive {noun.many}", found.divisive),
     ):
-        blocks.append(_listed(caption, movies, titles, noun))
+        if movies:
+            blocks.append(_listed(caption, movies, titles, noun))
     if found.activity:
         header = ("Ratings each", "Users")
         blocks.append(_table("Users by the number of their ratings", header, found.activity))
@@ -67,7 +68,8 @@ def exploration_section(
         blocks += _attribute(name, groups, "users")
     lead = (
         "All ratings that are kept, before any split. Of best, worst and most divisive every "
-        f"{noun.one} is given {DAMPING} ratings of the overall mean beside its own."
+        f"{noun.one} is given {DAMPING} ratings of the overall mean beside its own; "
+        f"divisive can be what has {DAMPING} ratings or more."
     )
     return Section("exploration", "Exploration", lead, blocks)
 

@@ -57,7 +57,7 @@ def order_section(
     else:
         blocks.append(_comparison(results, scope))
     if results.lists:
-        blocks.append(_lists(results.lists, noun))
+        blocks += _lists(results.lists, noun)
     blocks += _blend(info.blend, scope)
     blocks += _mix(info.mix, scope)
     lead = (
@@ -94,7 +94,7 @@ def _comparison(results: Results, scope: Scope) -> Table:
     return Table("On the test split", header, rows)
 
 
-def _lists(measured: Sequence[Lists], noun: Noun) -> Table:
+def _lists(measured: Sequence[Lists], noun: Noun) -> list[Block]:
     """List what lists of ten show in each order."""
     names = {BLEND: "Final order", RETRIEVAL: "Retrieval alone"}
     rows = [
@@ -106,13 +106,14 @@ def _lists(measured: Sequence[Lists], noun: Noun) -> Table:
         ]
         for lists in measured
     ]
-    caption = (
-        f"Lists of ten of {counted(measured[0].users, 'test user')}. Coverage is the share of all "
-        f"{noun.many} that is in one of the lists. Novelty is the mean of −log2 of the share of "
-        f"users who have rated a {noun.one} of a list: 1 bit for one that half of them have rated."
+    words = (
+        f"The lists themselves, whether a test rating is in them or not. Coverage is the share of "
+        f"all {noun.many} that is in one of the lists. Novelty is the mean of −log2 of the share "
+        f"of users who have rated a listed {noun.one}: one that half of them have rated has 1 bit."
     )
     header = ("Order", "Mean predicted stars", "Coverage", "Novelty")
-    return Table(caption, header, rows)
+    caption = f"Lists of ten of {counted(measured[0].users, 'test user')}"
+    return [Text(words), Table(caption, header, rows)]
 
 
 def _blend(blend: ChosenWeight | None, scope: Scope) -> list[Block]:

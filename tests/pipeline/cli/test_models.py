@@ -85,6 +85,15 @@ def test_the_list_fits_a_terminal_and_names_what_was_refused(
     assert "…" not in newest
 
 
+def test_versions_are_whole_where_nothing_else_has_room(
+    two: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    lines = [line.split() for line in _models(two, "list").output.splitlines() if line.strip()]
+    assert [line[0] for line in lines if line[0].isdigit()] == ["2", "1"]
+    assert lines[2][-1] == "102"
+
+
 def test_promote_and_rollback_say_what_they_did(two: Path) -> None:
     answer = _models(two, "promote", "1")
     assert answer.exit_code == 0, answer.output

@@ -37,6 +37,15 @@ def test_runs_in_a_table(layout: Layout) -> None:
         assert words in lines[1]
 
 
+def test_ids_are_whole_where_nothing_else_has_room(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = [line.split() for line in _call(layout, "runs").stdout.splitlines()]
+    ids = [line[0] for line in lines if line and line[0].startswith("2026")]
+    assert ids == ["20260102-000000", "20260101-000000"]
+
+
 def test_runs_for_programs(layout: Layout) -> None:
     refused, pushed = json.loads(_call(layout, "runs", "--json").stdout)
     assert pushed["state"] == "pushed"

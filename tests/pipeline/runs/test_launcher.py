@@ -18,7 +18,7 @@ from ml_metadata.metadata_store import metadata_store  # noqa: E402
 from ml_metadata.proto import metadata_store_pb2  # noqa: E402
 
 from pipeline.runs.finish import summarize  # noqa: E402
-from pipeline.runs.lineage import newest_run_id, read_run  # noqa: E402
+from pipeline.runs.lineage import Output, newest_run_id, read_run  # noqa: E402
 from reelflow.registry.registration import Registration  # noqa: E402
 from reelflow.registry.store import Registry  # noqa: E402
 from reelflow.registry.variants import drop, place  # noqa: E402
@@ -76,10 +76,16 @@ def test_nodes_run_in_order_and_then_come_from_the_cache(config: Config, layout:
     assert summary.pushed == str(layout.serving / "1")
 
 
-def test_rows_are_reported(config: Config, layout: Layout) -> None:
+def test_nodes_in_their_order(config: Config, layout: Layout) -> None:
     ir = _ir(config, layout, "r1")
     assert launcher.node_ids(ir) == ["ChampionResolver", "Reader", "Evaluator", "Pusher"]
-    assert launcher.launch_node(ir, "Reader").rows == 100
+
+
+def test_rows_of_a_node_are_those_kept() -> None:
+    kept = Output("Examples", Path("examples"), {"rows": 100})
+    refused = Output("ReelflowQuarantine", Path("quarantine"), {"rows": 5_000})
+    assert launcher.rows_of([kept, refused, Output("Catalogue", Path("c"), {})]) == 100
+    assert launcher.rows_of([refused]) is None
 
 
 def test_a_node_whose_inputs_are_missing_fails(config: Config, layout: Layout) -> None:

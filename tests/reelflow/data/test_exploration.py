@@ -10,7 +10,12 @@ import pandas as pd
 import pytest
 
 from reelflow.config import Config
-from reelflow.data.exploration import DAMPING, NO_STATE, explore_folder
+from reelflow.data.exploration import (
+    DAMPING,
+    NO_STATE,
+    explore_folder,
+    explore_times_and_extremes,
+)
 from reelflow.data.us_states import state_of
 from reelflow.report.page import data_page
 from reelflow.report.render import page as as_html
@@ -80,6 +85,14 @@ def test_figures_are_those_of_plain_pandas(folder: Path, plain: pd.DataFrame) ->
     assert found.worst[0].damped == pytest.approx(best.iloc[-1])
     assert sum(group.members for group in found.activity) == USERS
     assert found.people == {}
+
+
+def test_few_ratings_divide_nobody() -> None:
+    opposite = [("a", "few", 0.5), ("b", "few", 5.0)]
+    many = [(f"u{n}", "many", 2.0 + n % 2) for n in range(DAMPING)]
+    rows = pd.DataFrame([*opposite, *many], columns=["user_id", "movie_id", "rating"])
+    found = explore_times_and_extremes(rows.assign(timestamp=np.nan))
+    assert [one.movie_id for one in found.divisive] == ["many"]
 
 
 def test_people_are_told_of_by_opting_in_alone(folder: Path, plain: pd.DataFrame) -> None:

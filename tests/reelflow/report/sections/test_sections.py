@@ -237,7 +237,7 @@ def test_lists_say_what_the_blend_costs_and_gives() -> None:
     ]
     found = order_section(world.results(lists=lists), world.inputs().info)
     [table] = [table for table in _all(found, Table) if "Lists of ten" in table.caption]
-    assert table.caption.startswith("Lists of ten of 1 test user.")
+    assert table.caption == "Lists of ten of 1 test user"
     assert table.rows == [
         ["Final order", "4.20", "5.0 %", "2.50 bits"],
         ["Retrieval alone", "–", "7.5 %", "3.00 bits"],
