@@ -113,6 +113,33 @@ class Config(Section):
     """The tasks of a run on Kubeflow Pipelines."""
 
     @model_validator(mode="after")
+    def _distribution(self) -> Config:
+        """Refuse what parameter servers cannot train, or only by moving whole tables each step."""
+        if self.train.distribution is None:
+            return self
+        model, wrong = self.model, []
+        if self.train.optimizer != "adagrad":
+            wrong.append('train.optimizer = "adagrad" (others change whole tables)')
+        if model.loss not in ("sampled_softmax", "in_batch_softmax"):
+            wrong.append('model.loss = "sampled_softmax" or "in_batch_softmax"')
+        if model.query_bag and model.query != "user_id":
+            wrong.append("model.query_bag = false (its sums take the whole table)")
+        if model.query == "sequence":
+            wrong.append('model.query = "both", "history" or "user_id" (attention has no tables)')
+        if not model.retrieval_weight:
+            wrong.append("model.retrieval_weight above 0 (stars are trained on one machine)")
+        if model.rating_share_embeddings and model.rating_weight:
+            wrong.append("model.rating_share_embeddings = false (stars are trained on one machine)")
+        if self.tuner.trials:
+            wrong.append("tuner.trials = 0 (tune on one machine)")
+        if wrong:
+            raise ValueError(
+                f'train.distribution = "parameter_servers" needs {"; ".join(wrong)}; '
+                "the preset parameter-servers has all of it"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _space(self) -> Config:
         """Refuse a search space with a value that its section would not take."""
         spaces = (("model", self.tuner.space.model), ("train", self.tuner.space.train))

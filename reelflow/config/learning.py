@@ -264,6 +264,23 @@ class TrainConfig(Section):
     the rating model, its size and its answers take as many times longer. `model.rating_draws` is
     apart from them."""
 
+    distribution: Literal["parameter_servers"] | None = None
+    """Machines that train the retrieval towers: `parameter_servers` shards their tables over
+    servers, which several workers fetch rows from, as processes started here or as TF_CONFIG says;
+    for `optimizer = "adagrad"` and losses that take rows of a table. None: one machine."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 2
+    """Worker processes to start with `distribution`; TF_CONFIG counts where it is set."""
+    servers: Annotated[int, Field(ge=1, le=256)] = 2
+    """Parameter servers to start with `distribution`, and shards of a table, at most."""
+    shard_bytes: Annotated[int, Field(ge=1)] = 1 << 18
+    """Least size of a table's shard."""
+    checkpoint_steps: Annotated[int, Field(ge=1)] = 1000
+    """Steps between two checkpoints with `distribution`, beside the one at the end of each epoch;
+    workers wait for each other there."""
+    restarts: Annotated[int, Field(ge=0)] = 3
+    """Times that training with `distribution` goes on from its checkpoint after the loss of a
+    server, and lost workers are started again, before it is given up."""
+
     def most_epochs(self, in_a_cycle: bool) -> int:
         """Return how many epochs a task is trained for, at most."""
         return self.epochs or (6 if in_a_cycle else 20)

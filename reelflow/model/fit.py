@@ -13,11 +13,13 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras as keras
 
+from reelflow.base import columns as f
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encode import as_served, training_data
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.layers import is_large
+from reelflow.model.parameter_servers.launch import train_towers
 from reelflow.model.rating import bayesian_ratings, draws, like_curve
 from reelflow.model.rating.days import serving_day
 from reelflow.model.steps import Schedule, held_out_batches, steps_of
@@ -122,25 +124,30 @@ def _fit_once(
         max_epochs = epochs.get(loss, train.most_epochs(steps.in_a_cycle))
         if start is not None and max_epochs:
             start.shrink(joint, [task for task in tasks if task in warm], train.warm_start_share)
-        result = joint.fit(
-            steps.batches,
-            validation_data=validation,
-            epochs=max_epochs,
-            callbacks=[
-                best,
-                keras.callbacks.TerminateOnNaN(),
-                keras.callbacks.TensorBoard(
-                    str(log_dir / (tasks[0] if len(tasks) == 1 else "joint")),
-                    write_graph=False,
-                    profile_batch=0,
-                ),
-                *callbacks,
-            ],
-            verbose=0,
-        )
+        if train.distribution and tasks == [f.RETRIEVAL_TASK] and max_epochs:
+            folder = log_dir / "parameter_servers"
+            values_by_name = train_towers(joint, data, model, train, max_epochs, folder)
+            best.take(joint, values_by_name)
+        else:
+            values_by_name = joint.fit(
+                steps.batches,
+                validation_data=validation,
+                epochs=max_epochs,
+                callbacks=[
+                    best,
+                    keras.callbacks.TerminateOnNaN(),
+                    keras.callbacks.TensorBoard(
+                        str(log_dir / (tasks[0] if len(tasks) == 1 else "joint")),
+                        write_graph=False,
+                        profile_batch=0,
+                    ),
+                    *callbacks,
+                ],
+                verbose=0,
+            ).history
         names = {loss, *(TASK_LOSSES[task] for task in tasks)}
         names |= {VALIDATION + name for name in names}
-        losses = {name: values for name, values in result.history.items() if name in names}
+        losses = {name: values for name, values in values_by_name.items() if name in names}
         _check_losses(
             losses, train, "rating_learning_rate" if loss == RATING_LOSS else "learning_rate"
         )
@@ -209,6 +216,14 @@ class BestWeights(keras.callbacks.Callback):
         """Copy the best weights before they go on; after the last epoch nothing is copied."""
         if self._now:
             self._copy(self.model)
+
+    def take(self, joint: JointModel, losses: History) -> None:
+        """Take the best epoch's weights, which the model has, unless the start's were better."""
+        self.set_model(joint)
+        values = losses.get(self._loss, [])
+        if values:
+            self.on_epoch_end(values.index(min(values)), {self._loss: min(values)})
+        self.on_train_end()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Compare the validation loss of the epoch with the best one."""

@@ -129,30 +129,47 @@ class SampledSoftmax(FullSoftmax):
         seen: SeenMovies,
     ) -> None:
         super().__init__(data, config, candidate_tower, seen)
+        self._movies = len(data.catalogue)
         self._odds: Odds | None = None
-        movies = len(data.catalogue)
-        if movies > FULL_BELOW * config.sampled_movies:
+        if self._movies > FULL_BELOW * config.sampled_movies:
             self._odds = odds(self._popularity.numpy(), config.sampled_movies)
             self._ends = tf.constant(np.cumsum(self._odds))
             self._rarity = tf.constant(-np.log(self._odds), tf.float32)
-            self.trains_on_catalogue = not is_large(movies, config.embedding_size)
+            self.trains_on_catalogue = not is_large(self._movies, config.embedding_size)
 
     def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss over the sample; in small catalogues over all movies."""
-        if self._odds is None:
-            return super().training(batch, candidates)
-        drawn = draw_once(self._ends, self._config.sampled_movies)
-        rarity = tf.gather(self._rarity, drawn)[:, None]
         queries, users, targets, weights = batch
+        if self._odds is not None:
+            drawn = draw_once(self._ends, self._config.sampled_movies)
+        elif self.trains_on_catalogue:
+            return super().training(batch, candidates)
+        else:
+            drawn = tf.range(self._movies)
         if self.trains_on_catalogue:
             positives, negatives = tf.gather(candidates, targets), tf.gather(candidates, drawn)
         else:
             positives, negatives = candidates, self._candidate_tower(drawn, training=True)
-        # Queries are divided by the temperature, the last column of ones too.
-        biases = negatives[:, -1:] + self._config.temperature * rarity
-        negatives = tf.concat([negatives[:, :-1], biases], axis=1)
+        if self._odds is not None:
+            # Queries are divided by the temperature, the last column of ones too.
+            rarity = self._config.temperature * tf.gather(self._rarity, drawn)[:, None]
+            negatives = tf.concat([negatives[:, :-1], negatives[:, -1:] + rarity], axis=1)
         excluded = self._seen.among(users, targets, drawn)
         return softmax(queries, positives, negatives, excluded, weights=weights)
+
+
+class SampledByRows(SampledSoftmax):
+    """The same loss, for tables of which a step takes only the rows that it needs."""
+
+    def __init__(
+        self,
+        data: EncodedData,
+        config: ModelConfig,
+        candidate_tower: CandidateTower,
+        seen: SeenMovies,
+    ) -> None:
+        super().__init__(data, config, candidate_tower, seen)
+        self.trains_on_catalogue = False
 
 
 class InBatchSoftmax(RetrievalLoss):
@@ -284,11 +301,15 @@ class RetrievalTask:
         candidate_tower: CandidateTower,
         timelines: Timelines,
         config: ModelConfig,
+        by_rows: bool = False,
     ) -> None:
         self._config = config
         self._candidate_tower = candidate_tower
-        seen = SeenMovies(data, timelines, config.mask_seen)
-        self._loss = RETRIEVAL_LOSSES[config.loss](data, config, candidate_tower, seen)
+        seen = SeenMovies(data, timelines, config.mask_seen, dense=not by_rows)
+        loss = RETRIEVAL_LOSSES[config.loss]
+        if by_rows and loss is SampledSoftmax:
+            loss = SampledByRows
+        self._loss = loss(data, config, candidate_tower, seen)
 
     def __call__(
         self,

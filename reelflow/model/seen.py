@@ -18,20 +18,23 @@ class SeenMovies:
     A dense table if it is small, which is fastest; or else looked up in the timelines.
     """
 
-    def __init__(self, data: EncodedData, timelines: Timelines, enabled: bool) -> None:
+    def __init__(
+        self, data: EncodedData, timelines: Timelines, enabled: bool, dense: bool = True
+    ) -> None:
         """Make the table.
 
         Args:
             data: holds the train ratings.
             timelines: the same ratings by user.
             enabled: False leaves nothing out.
+            dense: False looks everything up, however small the table would be.
         """
         self._timelines = timelines
         self._enabled = enabled
         shape = data.sizes.users + 1, len(data.catalogue)
         self.table: tf.Tensor | None = None
         """bool [users + 1, movies]; None if it would be too large, or is not enabled."""
-        if enabled and shape[0] * shape[1] <= SEEN_TABLE_BYTES:
+        if enabled and dense and shape[0] * shape[1] <= SEEN_TABLE_BYTES:
             seen = np.zeros(shape, np.bool_)
             seen[data.train.user_index, data.train.movie_index] = True
             self.table = tf.constant(seen)

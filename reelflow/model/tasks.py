@@ -42,7 +42,14 @@ class JointModel(tfrs.Model):
     tutorial; tasks that share no weights are trained one after the other (`stages`).
     """
 
-    def __init__(self, data: EncodedData, config: ModelConfig) -> None:
+    def __init__(self, data: EncodedData, config: ModelConfig, by_rows: bool = False) -> None:
+        """Make the untrained model.
+
+        Args:
+            data: encoded ratings.
+            config: the section `model`.
+            by_rows: tables are on other machines: a step takes only the rows that it needs.
+        """
         super().__init__()
         self._config = config
         movies = len(data.catalogue)
@@ -76,7 +83,9 @@ class JointModel(tfrs.Model):
         self.learn(self.tasks)
         self._bias_ratings = None if config.rating_weight else bias_ratings(data)
         self.popularity = recent_popularity(data, config.popularity_half_life)
-        self._retrieval_task = RetrievalTask(data, self.candidate_tower, self.timelines, config)
+        self._retrieval_task = RetrievalTask(
+            data, self.candidate_tower, self.timelines, config, by_rows
+        )
         names = dict.fromkeys([*(TASK_LOSSES[task] for task in self.tasks), *self.stages])
         self._loss_means = {name: keras.metrics.Mean(name) for name in names}
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.reelflow.trained import Trained
 
 
-def _assert_solved(board: Checkerboard, joint: JointModel) -> None:
+def assert_solved(board: Checkerboard, joint: JointModel) -> None:
     """Every user's first places are exactly the movies of its colour that it has not rated."""
     users = tf.range(len(board.users))
     queries = joint.query(users, joint.timelines.ends_now(users))
@@ -35,7 +35,7 @@ def _assert_solved(board: Checkerboard, joint: JointModel) -> None:
 
 
 def test_the_checkerboard_is_learned(model: Trained) -> None:
-    _assert_solved(model.board, model.joint)
+    assert_solved(model.board, model.joint)
     losses = model.history[f"val_{RETRIEVAL_LOSS}"]
     # Three movies are left for each user and nothing tells them apart.
     assert min(losses) == pytest.approx(np.log(3), abs=0.2)
@@ -61,7 +61,7 @@ def test_every_variant_learns_the_checkerboard(change: dict[str, Any], tmp_path:
     board = checkerboard()
     config = MODEL.model_copy(update={**change, "rating_weight": 0.0})
     joint, _ = fit(board.data, config, TRAIN, tmp_path)
-    _assert_solved(board, joint)
+    assert_solved(board, joint)
 
 
 def test_movies_that_nobody_rated_rank_by_their_genre(tmp_path: Path) -> None:
