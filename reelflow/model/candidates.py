@@ -64,7 +64,8 @@ class CandidateTower(keras.layers.Layer):
             float32 [batch, size + 1]; the last column is the bias.
         """
         rated = tf.gather(self._rated, movies)
-        embedding = rated * tf.gather(self._movie, movies)
+        # A gather returns the rows of a sharded table in the order of its shards.
+        embedding = rated * tf.nn.embedding_lookup(self._movie, movies)
         for table, weights in self._sides.values():
             embedding += tf.matmul(tf.gather(table, movies), weights)
         if self._features is not None:
@@ -73,7 +74,7 @@ class CandidateTower(keras.layers.Layer):
         bias = None
         if self._biases is not None:
             own, unrated = self._biases
-            bias = rated * tf.gather(own, movies) + (1 - rated) * unrated
+            bias = rated * tf.nn.embedding_lookup(own, movies) + (1 - rated) * unrated
         return self._with_bias(embedding, bias, training)
 
     def served(self) -> tf.Tensor:

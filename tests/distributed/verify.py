@@ -53,6 +53,7 @@ NOTICES = {
     "worker": "a worker was lost and is started again",
     "ps": "a parameter server was lost: training goes on from its checkpoint",
 }
+MODULE = "reelflow.model.parameter_servers"
 PATHS = ("unseen/top_10", "unseen/top_100", "unseen/ndcg_10", "liked/ndcg_10", "rmse")
 
 
@@ -135,16 +136,13 @@ def _descendants(pid: int) -> Iterator[int]:
 
 
 def _task(pid: int) -> str | None:
-    """Return the process' place in a cluster of TensorFlow."""
+    """Return the process' place in a cluster of TensorFlow, `worker` or `ps`."""
     try:
-        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except OSError:
         return None
-    for variable in variables:
-        if variable.startswith(b"TF_CONFIG="):
-            kind: str = json.loads(variable[10:])["task"]["type"]
-            return kind
-    return None
+    place = words.index(MODULE) if MODULE in words else None
+    return None if place is None else words[place + 1]
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
-"""The processes of a training beside the Trainer: a worker, a server, or the coordinator.
+"""The processes of a training beside the Trainer: workers, servers, and the coordinator.
 
-    python -m reelflow.model.parameter_servers          # the worker or server that TF_CONFIG says
-    python -m reelflow.model.parameter_servers FOLDER   # the coordinator of a prepared training
+    python -m reelflow.model.parameter_servers worker 0      # and 1, 2, ...
+    python -m reelflow.model.parameter_servers ps 0          # a parameter server
+    python -m reelflow.model.parameter_servers chief FOLDER  # the coordinator, of prepared work
 
-Workers and servers answer until they are ended.
+TF_CONFIG has the cluster's addresses. Workers and servers answer until they are ended.
 """
 
 from __future__ import annotations
@@ -11,37 +12,45 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Final, NoReturn
 
 from reelflow.base.environment import prepare_program
 
-LOST = 75
+COORDINATOR: Final = "chief"
+"""TensorFlow's word for the coordinator's place in a cluster."""
+LOST: Final = 75
 """Exit status of a coordinator that lost a server: it can go on from its checkpoint."""
 
 
 def main() -> None:
-    """Be what TF_CONFIG says."""
+    """Be the task that the arguments name."""
     # Without it a lost machine is waited for, and not noticed.
     os.environ.setdefault("GRPC_FAIL_FAST", "use_caller")
     prepare_program()
     import tensorflow as tf
 
-    if len(sys.argv) == 1:
-        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-        server = tf.distribute.Server(
-            resolver.cluster_spec(), resolver.task_type, resolver.task_id, protocol="grpc"
-        )
-        server.join()
+    kind, which = sys.argv[1:]
+    if kind == COORDINATOR:
+        _coordinate(Path(which))
+    cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec()
+    tf.distribute.Server(cluster, kind, int(which), protocol="grpc").join()
+
+
+def _coordinate(folder: Path) -> NoReturn:
+    import tensorflow as tf
+
     from reelflow.model.parameter_servers.coordinator import Training
     from reelflow.model.parameter_servers.files import Work
 
+    status = 0
     try:
-        Training(Work(Path(sys.argv[1]))).run()
+        Training(Work(folder)).run()
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
-        print(f"a server is lost: {error}", file=sys.stderr, flush=True)
-        os._exit(LOST)
-    # The coordinator's threads would go on looking for workers.
-    sys.stdout.flush()
-    os._exit(0)
+        print(f"a server is lost: {error}", file=sys.stderr)
+        status = LOST
+    sys.stderr.flush()
+    # Threads of TensorFlow's coordinator would go on looking for workers.
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from reelflow.base import columns as f
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.fit import VALIDATION, optimizer
+from reelflow.model.parameter_servers.__main__ import COORDINATOR
 from reelflow.model.parameter_servers.files import Work, read_part, towers, write_part
 from reelflow.model.steps import held_out_batches, steps_of
 from reelflow.model.tasks import RETRIEVAL_LOSS, JointModel
@@ -30,7 +31,7 @@ class Training:
         """
         data, model, train, self._epochs = work.settings()
         self._work, self._patience = work, train.patience
-        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver(COORDINATOR, 0)
         servers = len(resolver.cluster_spec().as_dict()["ps"])
         strategy = tf.distribute.ParameterServerStrategy(
             resolver, _partitioner(train.shard_bytes, servers)

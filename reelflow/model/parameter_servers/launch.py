@@ -19,15 +19,13 @@ from reelflow.base.common import send_notice
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.parameter_servers.__main__ import LOST
+from reelflow.model.parameter_servers.__main__ import COORDINATOR, LOST
 from reelflow.model.parameter_servers.files import Work, towers
 from reelflow.model.tasks import JointModel
 
 TF_CONFIG: Final = "TF_CONFIG"
 """Variable by which TensorFlow knows a cluster."""
 PROGRAM: Final = (sys.executable, "-m", "reelflow.model.parameter_servers")
-COORDINATOR: Final = "chief"
-"""TensorFlow's word for the coordinator's place in a cluster."""
 POLL_SECONDS: Final = 0.3
 ENDING_SECONDS: Final = 10.0
 """Time that a process has to end before it is killed."""
@@ -130,7 +128,7 @@ class Cluster:
             }
             for kind, count in (("worker", train.workers), ("ps", train.servers)):
                 for index in range(count):
-                    self._processes[kind, index] = self._start(kind, index)
+                    self._processes[kind, index] = self._start(kind, str(index))
 
     def __enter__(self) -> Cluster:
         return self
@@ -146,7 +144,7 @@ class Cluster:
 
     def coordinate(self) -> int:
         """Run a coordinator to its end, and start lost workers again; return its exit status."""
-        coordinator = self._start(COORDINATOR, 0, str(self._work.folder))
+        coordinator = self._start(COORDINATOR, str(self._work.folder))
         try:
             while coordinator.poll() is None:
                 time.sleep(POLL_SECONDS)
@@ -158,24 +156,25 @@ class Cluster:
                     if self._left:
                         self._left -= 1
                         send_notice("a worker was lost and is started again")
-                        self._processes[kind, index] = self._start(kind, index)
+                        self._processes[kind, index] = self._start(kind, str(index))
             return coordinator.returncode
         finally:
             _end(coordinator)
 
-    def _start(self, kind: str, index: int, *arguments: str) -> subprocess.Popen[bytes]:
-        config = {"cluster": self._cluster, "task": {"type": kind, "index": index}}
+    def _start(self, kind: str, which: str) -> subprocess.Popen[bytes]:
         machines = sum(len(hosts) for hosts in self._cluster.values())
         environment = {
             # A worker that waits for another one's answer holds a thread.
-            "TF_NUM_INTEROP_THREADS": str(machines + 2),
+            "TF_NUM_INTEROP_THREADS": str(machines + 1),
             "TF_NUM_INTRAOP_THREADS": "1",
             **os.environ,
-            TF_CONFIG: json.dumps(config),
+            TF_CONFIG: json.dumps({"cluster": self._cluster}),
         }
-        name = kind if arguments else f"{kind}-{index}"
+        name = kind if kind == COORDINATOR else f"{kind}-{which}"
         with self._work.log(name).open("ab") as log:
-            return subprocess.Popen([*PROGRAM, *arguments], env=environment, stdout=log, stderr=log)
+            return subprocess.Popen(
+                [*PROGRAM, kind, which], env=environment, stdout=log, stderr=log
+            )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

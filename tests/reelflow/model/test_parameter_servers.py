@@ -25,10 +25,10 @@ TRAIN = TrainConfig(
     distribution="parameter_servers",
     optimizer="adagrad",
     learning_rate=0.5,
-    epochs=24,
+    epochs=10,
     batch_size=16,
     workers=1,
-    servers=1,
+    servers=2,
     shard_bytes=64,
 )
 
