@@ -45,6 +45,10 @@ verify-kubeflow: $(READY) ## Run the Kubeflow package's tasks here, with MariaDB
 verify-flink: $(READY) ## Run Beam on a local Flink cluster that loses machines, and compare; minutes, 1 GB
 	@$(VENV)/bin/python -u -m tests.flink.verify $(ARGS)
 
+.PHONY: verify-distributed
+verify-distributed: $(READY) ## Train by parameter servers that are killed, and compare with one machine; minutes
+	@$(VENV)/bin/python -u -m tests.distributed.verify $(ARGS)
+
 .PHONY: verify-debian
 verify-debian: ## Run the end-to-end test on TFX 1.21 in a Debian 13 root; as root, minutes, 10 GB
 	@tests/debian13/run.sh $(ARGS)

@@ -1,12 +1,11 @@
 """`make verify-distributed`: towers trained by two workers and two servers, some of them killed.
 
-Runs the pipeline twice on the built-in sample with the same settings: on one machine, and with the
-towers' tables sharded over two parameter servers on the loopback. In the middle of the second
-training a worker is killed (SIGKILL), later a server. Then the figures of both models are compared,
-as served, and the pushed model is asked.
+Trains the same settings twice on the built-in sample: on one machine, and with the towers' tables
+sharded over two parameter servers on the loopback. In the middle of the second training a worker is
+killed (SIGKILL), later a server. Both models are then asked for the test ratings, as served.
 
-Ends with an error unless both runs push, both losses were noticed, and every figure lies within the
-95 % interval of one machine's. `.verify/distributed/result.json` has the figures.
+Ends with an error unless both losses were noticed and every figure lies within the 95 % interval of
+one machine's. `.verify/distributed/result.json` has the figures.
 """
 
 from __future__ import annotations
@@ -14,106 +13,48 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from reelflow.base.environment import prepare
+from reelflow.base.environment import prepare_program
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / ".verify" / "distributed"
-SETTINGS = """\
-[model]
-embedding_size = 64
-query_bag = false
-query_dropout = 0.5
-rating_draws = 0
-rating_embedding_size = 16
-item_movies = 0
-
-[train]
-optimizer = "adagrad"
-learning_rate = 0.1
-epochs = 8
-"""
-SEVERAL = """\
-distribution = "parameter_servers"
-workers = 2
-servers = 2
-checkpoint_steps = 64
-"""
-NOTICES = {
-    "worker": "a worker was lost and is started again",
-    "ps": "a parameter server was lost: training goes on from its checkpoint",
+FOLDER = Path(__file__).parents[2] / ".verify" / "distributed"
+ONE = {
+    "model.query_bag": "false",
+    "model.embedding_size": "64",
+    "model.query_dropout": "0.5",
+    "model.item_movies": "0",
+    "model.rating_embedding_size": "16",
+    "model.rating_draws": "0",
+    "train.optimizer": "adagrad",
+    "train.learning_rate": "0.1",
+    "train.epochs": "8",
+    "train.refit": "false",
 }
-MODULE = "reelflow.model.parameter_servers"
+SEVERAL = {
+    "train.distribution": "parameter_servers",
+    "train.workers": "2",
+    "train.servers": "2",
+    "train.checkpoint_steps": "32",
+}
+KILLS = {
+    "worker": (1, "a worker was lost and is started again"),
+    "ps": (3, "a parameter server was lost: training goes on from its checkpoint"),
+}
+"""Kind of process to the epochs after which one is killed, and the notice that has to follow."""
 PATHS = ("unseen/top_10", "unseen/top_100", "unseen/ndcg_10", "liked/ndcg_10", "rmse")
 
 
-@dataclass
-class Run:
-    """What a run of the pipeline left."""
-
-    metrics: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-    cpu_seconds: float
-    trainer_cpu_seconds: float
-    trainer_seconds: float
-    printed: str
-
-
-def run(name: str, settings: str, kill: bool = False) -> Run:
-    """Run the pipeline in a process of its own.
-
-    Raises:
-        SystemExit: it failed.
-    """
-    from reelflow.evaluation.results import METRICS_FILE, Results
-    from reelflow.saved_model.files import ModelInfo
-
-    config, output = FOLDER / f"{name}.toml", FOLDER / name
-    config.write_text(settings)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "run"]
-    command += ["--config", str(config), "--output", str(output)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    killer = threading.Thread(target=_kill_some, args=(process, output), daemon=True)
-    if kill:
-        killer.start()
-    printed, _ = process.communicate()
-    if process.returncode:
-        print(printed)
-        raise SystemExit(f"the run failed; its log is {output / 'latest' / 'log.txt'}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    [metrics] = output.joinpath("artifacts").rglob(METRICS_FILE)
-    results = Results.read(metrics.parent)
-    [version] = output.joinpath("serving", "reelflow").glob("[0-9]*")
-    info = ModelInfo.read(version)
-    assert info.fit_cpu_seconds is not None
-    assert info.fit_seconds is not None
-    return Run(
-        metrics={path: results.metrics.value(path) or 0.0 for path in PATHS},
-        intervals=results.intervals.model or {},
-        cpu_seconds=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        trainer_cpu_seconds=info.fit_cpu_seconds,
-        trainer_seconds=info.fit_seconds,
-        printed=printed,
-    )
-
-
-def _kill_some(run: subprocess.Popen[str], output: Path) -> None:
-    """Kill a worker after the first epoch, and a server after the third one."""
-    for kind, epochs in (("worker", 1), ("ps", 3)):
+def kill_some(output: Path) -> None:
+    """Kill a worker and a server of a training, each in the middle of an epoch."""
+    for kind, (epochs, _) in KILLS.items():
         while _epochs(output) < epochs:
             time.sleep(0.1)
-        victim = next(pid for pid in _descendants(run.pid) if _task(pid) == kind)
+        victim = next(pid for pid in _descendants(os.getpid()) if _kind(pid) == kind)
         os.kill(victim, signal.SIGKILL)
         print(f"  killed process {victim}, a {kind}, after epoch {_epochs(output)}", flush=True)
 
@@ -126,49 +67,66 @@ def _epochs(output: Path) -> int:
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return
-    for child in map(int, children):
-        yield child
-        yield from _descendants(child)
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, children.read_text().split()):
+            yield child
+            yield from _descendants(child)
 
 
-def _task(pid: int) -> str | None:
-    """Return the process' place in a cluster of TensorFlow, `worker` or `ps`."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    except OSError:
-        return None
-    place = words.index(MODULE) if MODULE in words else None
-    return None if place is None else words[place + 1]
+def _kind(pid: int) -> str | None:
+    """Return the process' task in a cluster of TensorFlow: `worker`, `ps` or `chief`."""
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    module = "reelflow.model.parameter_servers"
+    return words[words.index(module) + 1] if module in words else None
 
 
 def main() -> None:
-    """Run both, compare, report."""
+    """Train both, compare, report."""
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    prepare()
+    prepare_program()
+    from pipeline import fixed_costs
+    from reelflow.base.common import notices_to
+    from reelflow.config.layout import Layout
+    from reelflow.data.inputs import effective_config
+
     began = time.monotonic()
     shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    print("One machine")
-    one = run("one", SETTINGS)
-    print("Two workers and two servers")
-    several = run("several", SETTINGS + SEVERAL, kill=True)
+    layout = Layout.of(FOLDER)
+    configs = {
+        name: effective_config(layout, None, None, None, [f"{k}={v}" for k, v in keys.items()])
+        for name, keys in {"one": ONE, "several": ONE | SEVERAL}.items()
+    }
+    fixed_costs.import_lightly(configs["one"].beam)
+    from pipeline.runs.contest import Contest
+    from pipeline.runs.launcher import NodeFinished
 
-    problems = [f"not noticed: {line}" for line in NOTICES.values() if line not in several.printed]
+    groups = {name: {name: config} for name, config in configs.items()}
+    contest = Contest(configs["one"], groups, [], layout, "verify-distributed")
+    notices: list[str] = []
+    threading.Thread(target=kill_some, args=(FOLDER,), daemon=True).start()
+    with notices_to(notices.append):
+        for event in contest.run():
+            if isinstance(event, NodeFinished):
+                print(f"  {event.node:<20} {event.seconds:7.1f} s  {event.state}", flush=True)
+    for failure in contest.failures.values():
+        raise failure
+
+    problems = [f"not noticed: {notice}" for _, notice in KILLS.values() if notice not in notices]
+    one, several = contest.entries
     print(f"\n{'':<16}{'one':>9}{'several':>9}   95 % interval of one")
     for path in PATHS:
-        low, high = one.intervals[path]
-        value = several.metrics[path]
+        (low, high), value = one.intervals[path], several.metrics[path]
         print(f"{path:<16}{one.metrics[path]:9.4f}{value:9.4f}   {low:.4f} to {high:.4f}")
         if not low <= value <= high:
             problems.append(f"{path} = {value:.4f} is outside of {low:.4f} to {high:.4f}")
-    for label in ("cpu_seconds", "trainer_cpu_seconds", "trainer_seconds"):
-        print(f"{label.replace('_', ' '):<20}{vars(one)[label]:5.0f}{vars(several)[label]:9.0f}")
-    result = {"one": vars(one), "several": vars(several), "problems": problems}
-    FOLDER.joinpath("result.json").write_text(json.dumps(result, indent=2))
+    cpu = contest.cpu_seconds
+    print(f"{'CPU seconds':<16}{cpu['one']:9.0f}{cpu['several']:9.0f}   of training, all processes")
+    result = {
+        name: {"metrics": entry.metrics, "intervals": entry.intervals, "cpu_seconds": cpu[name]}
+        for name, entry in (("one", one), ("several", several))
+    }
+    text = json.dumps({**result, "notices": notices, "problems": problems}, indent=2)
+    FOLDER.joinpath("result.json").write_text(text)
     if problems:
         raise SystemExit("\n".join(problems))
     print(f"Verified in {time.monotonic() - began:.0f} s.")

@@ -19,7 +19,7 @@ from reelflow.saved_model.files import ModelInfo
 from reelflow.saved_model.probe import probe
 from tests.encoded_data import checkerboard
 
-OURS = ("best", "best-fast", "held-out", "sequence")
+OURS = ("best", "best-fast", "held-out", "parameter-servers", "sequence")
 """Presets that are no known designs."""
 BOARD = checkerboard(10, 12)
 USER_WORDS = ["gender=F", "gender=M", "occupation=lighthouse keeper"]
