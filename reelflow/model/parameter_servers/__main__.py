@@ -4,7 +4,8 @@
     python -m reelflow.model.parameter_servers ps 0          # a parameter server
     python -m reelflow.model.parameter_servers chief FOLDER  # the coordinator, of prepared work
 
-TF_CONFIG has the cluster's addresses. Workers and servers answer until they are ended.
+TF_CONFIG has the cluster's addresses. Workers and servers answer until they are ended; with a third
+argument, until the process with that id ends.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Final, NoReturn
 
-from reelflow.base.environment import prepare_program
+from reelflow.base.environment import die_with_parent, prepare_program
 
 COORDINATOR: Final = "chief"
 """TensorFlow's word for the coordinator's place in a cluster."""
@@ -29,7 +30,9 @@ def main() -> None:
     prepare_program()
     import tensorflow as tf
 
-    kind, which = sys.argv[1:]
+    kind, which, *parent = sys.argv[1:]
+    if parent:
+        die_with_parent(int(parent[0]))
     if kind == COORDINATOR:
         _coordinate(Path(which))
     cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec()

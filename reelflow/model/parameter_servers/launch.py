@@ -27,6 +27,8 @@ TF_CONFIG: Final = "TF_CONFIG"
 """Variable by which TensorFlow knows a cluster."""
 PROGRAM: Final = (sys.executable, "-m", "reelflow.model.parameter_servers")
 POLL_SECONDS: Final = 0.3
+STARTING_SECONDS: Final = 300.0
+"""Time that workers and servers have to listen."""
 ENDING_SECONDS: Final = 10.0
 """Time that a process has to end before it is killed."""
 
@@ -144,19 +146,23 @@ class Cluster:
 
     def coordinate(self) -> int:
         """Run a coordinator to its end, and start lost workers again; return its exit status."""
+        deadline = time.monotonic() + STARTING_SECONDS
+        for address in (*self._cluster["worker"], *self._cluster["ps"]):
+            _wait_for(address, deadline)
         coordinator = self._start(COORDINATOR, str(self._work.folder))
         try:
             while coordinator.poll() is None:
                 time.sleep(POLL_SECONDS)
-                for (kind, index), process in self._processes.items():
-                    if process.poll() is None:
-                        continue
+                lost = [task for task, one in self._processes.items() if one.poll() is not None]
+                for kind, index in lost:
                     if kind == "ps":
                         return LOST
                     if self._left:
                         self._left -= 1
                         send_notice("a worker was lost and is started again")
                         self._processes[kind, index] = self._start(kind, str(index))
+                    elif len(lost) == len(self._cluster["worker"]):
+                        return LOST
             return coordinator.returncode
         finally:
             _end(coordinator)
@@ -173,7 +179,7 @@ class Cluster:
         name = kind if kind == COORDINATOR else f"{kind}-{which}"
         with self._work.log(name).open("ab") as log:
             return subprocess.Popen(
-                [*PROGRAM, kind, which], env=environment, stdout=log, stderr=log
+                [*PROGRAM, kind, which, str(os.getpid())], env=environment, stdout=log, stderr=log
             )
 
 
@@ -185,6 +191,27 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _wait_for(address: str, deadline: float) -> None:
+    """Wait until something listens at `host:port`.
+
+    Raises:
+        ReelflowError: nothing does at the deadline.
+    """
+    host, _, port = address.rpartition(":")
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=POLL_SECONDS * 10).close()
+            return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise ReelflowError(
+                    f"No worker or parameter server listens at {address}: {error}.",
+                    f"Start it, or mend {TF_CONFIG}; logs of those started here lie beside the "
+                    "Trainer's.",
+                ) from None
+        time.sleep(POLL_SECONDS)
 
 
 def _free_ports(count: int) -> list[int]:
