@@ -104,7 +104,7 @@ class Bags(tf.Module):
         if is_large(*embeddings.shape):
             # The gradient of a sum has as many rows as what is summed.
             distinct, members = tf.unique(members)
-            table = tf.gather(embeddings, distinct)
+            table = tf.nn.embedding_lookup(embeddings, distinct)
         # One more bag, unused: TensorFlow defines no gradient if all bags are empty.
         sums = tf.raw_ops.SparseSegmentSumWithNumSegments(
             data=table,
@@ -115,7 +115,7 @@ class Bags(tf.Module):
         sums, sizes = tf.gather(sums, where), tf.gather(tf.cast(ends - starts, tf.float32), where)
         if without is not None:
             copies = self._copies(owners, without)
-            sums -= copies[:, None] * tf.gather(embeddings, without)
+            sums -= copies[:, None] * tf.nn.embedding_lookup(embeddings, without)
             sizes -= copies
         return sums * tf.math.rsqrt(tf.maximum(sizes, 1.0))[:, None]
 

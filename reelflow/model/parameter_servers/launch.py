@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import socket
@@ -26,6 +27,8 @@ from reelflow.model.tasks import JointModel
 TF_CONFIG: Final = "TF_CONFIG"
 """Variable by which TensorFlow knows a cluster."""
 PROGRAM: Final = (sys.executable, "-m", "reelflow.model.parameter_servers")
+LOG_CHARACTERS: Final = 4000
+"""End of a coordinator's log that goes into the run's."""
 POLL_SECONDS: Final = 0.3
 STARTING_SECONDS: Final = 300.0
 """Time that workers and servers have to listen."""
@@ -67,15 +70,17 @@ def train_towers(
             status = cluster.coordinate()
         if status == 0:
             break
+        last = work.log(COORDINATOR).read_text(errors="replace")[-LOG_CHARACTERS:]
+        logging.error("The coordinator ended with status %s:\n%s", status, last)
         if status != LOST:
             raise ReelflowError(
                 f"The coordinator of train.distribution ended with status {status}.",
-                f"Its log is {work.log(COORDINATOR)}.",
+                "The run's log has its last lines.",
             )
         if not left:
             raise ReelflowError(
                 f"Parameter servers were lost {train.restarts + 1} times.",
-                f"Look into the logs in {folder}, or raise train.restarts.",
+                "Look into the machines' logs, or raise train.restarts.",
             )
         left -= 1
         send_notice("a parameter server was lost: training goes on from its checkpoint")
@@ -163,7 +168,13 @@ class Cluster:
                         self._processes[kind, index] = self._start(kind, str(index))
                     elif len(lost) == len(self._cluster["worker"]):
                         return LOST
-            return coordinator.returncode
+            # It may have noticed a loss, as one error or another, before this process did.
+            lost_servers = [
+                kind
+                for (kind, _), one in self._processes.items()
+                if kind == "ps" and one.poll() is not None
+            ]
+            return LOST if coordinator.returncode and lost_servers else coordinator.returncode
         finally:
             _end(coordinator)
 
