@@ -120,7 +120,9 @@ def serve(
             "number, as on this machine; else 1000.",
         ),
     ] = None,
-    connections: Annotated[int, typer.Option(min=1, help="Connections at once.")] = 512,
+    connections: Annotated[
+        int, typer.Option(min=1, help="Connections at once, of each process.")
+    ] = 512,
     keep_alive: Annotated[
         int, typer.Option(min=0, help="Seconds that a connection waits for its next request.")
     ] = 5,
@@ -195,7 +197,9 @@ def serve(
         _log_to_stderr()
         with listen(host, port, shared=True) as reserved:
             where = url(reserved)
-            options = replace(options, port=reserved.getsockname()[1])
+            # Each process counts by itself, so that each grants its share.
+            divided = replace(limits, rate=limits.rate / workers, burst=limits.burst / workers)
+            options = replace(options, port=reserved.getsockname()[1], limits=divided)
             console.print(f"Loading the model in {workers} processes ...", style="dim")
             run_workers(workers, _serve_shared, options, lambda: tell(where))
     console.print("Stopped.", style="dim")

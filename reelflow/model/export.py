@@ -19,6 +19,7 @@ from reelflow.saved_model.files import CATALOGUE, GOLDEN, USERS, ModelInfo
 from reelflow.saved_model.manifest import write_manifest
 
 GOLDEN_ROWS = 8
+_UNKNOWN = "\x00nobody"  # part of every golden.json; no reader accepts control characters
 
 
 def export(
@@ -35,6 +36,11 @@ def export(
     """
     model.prepare()
     signatures = model.signatures()
+    if model.ready_lists is not None:
+        of_timelines = [*users, _UNKNOWN, *data.new_users.user_id]
+        model.ready_lists.explain(
+            Signatures(signatures).call, of_timelines, data.catalogue.movie_id
+        )
     tf.saved_model.save(model, str(folder), signatures=signatures)
     info.write(folder)
     pq.write_table(_catalogue(data), folder / CATALOGUE)
@@ -62,13 +68,12 @@ def _requests(data: EncodedData, users: list[str]) -> list[tuple[str, Values]]:
     rows = data.train.take(np.linspace(0, len(data.train) - 1, GOLDEN_ROWS).astype(np.int64))
     user_ids = [users[u] for u in rows.user_index]
     movie_ids = [data.catalogue.movie_id[m] for m in rows.movie_index]
-    unknown = "\x00nobody"  # part of every golden.json; no reader accepts control characters
     return [
         (RECOMMEND, {f.USER_ID: user_ids}),
         (RECOMMEND, {f.USER_ID: user_ids[:1], f.EXCLUSIONS: [movie_ids], f.K: 5}),
-        (RECOMMEND, {f.USER_ID: [unknown], f.HISTORY: [movie_ids]}),
-        (RECOMMEND, {f.USER_ID: [unknown], f.K: 3}),
-        (RATE, {f.USER_ID: [*user_ids, unknown], f.MOVIE_ID: [*movie_ids, movie_ids[0]]}),
+        (RECOMMEND, {f.USER_ID: [_UNKNOWN], f.HISTORY: [movie_ids]}),
+        (RECOMMEND, {f.USER_ID: [_UNKNOWN], f.K: 3}),
+        (RATE, {f.USER_ID: [*user_ids, _UNKNOWN], f.MOVIE_ID: [*movie_ids, movie_ids[0]]}),
         (SIMILAR, {f.MOVIE_ID: movie_ids}),
         (EVALUATE, {f.USER_ID: user_ids, f.MOVIE_ID: movie_ids}),
     ]

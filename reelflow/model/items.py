@@ -203,16 +203,13 @@ class KeptTerm(Term):
         """
 
     @abstractmethod
-    def shares(
-        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
-    ) -> tf.Tensor:
+    def shares(self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         """Return the terms of the sum, as `ProjectedTerm.shares`; of a movie twice both together.
 
         Args:
             asked: the requests.
             rated: as there.
-            rows: as there.
-            movies: `movie_index` of the scored movies, int32 [pairs].
+            movies: `movie_index` of the scored movies, int32 [batch, m].
         """
 
     def scores(self, asked: Asked) -> tf.Tensor:
@@ -223,17 +220,16 @@ class KeptTerm(Term):
         scores = tf.pad(scores + mean, [[0, 0], [0, 1]])
         return tf.gather(scores, self._places(tf.range(self._catalogue)), axis=1)
 
-    def at(self, sums: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
-        """Select single movies' columns of what has the shape of centred scores, float32 [pairs].
+    def at(self, sums: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
+        """Select movies' columns of what has the shape of centred scores, float32 [batch, m].
 
         Args:
             sums: float32 [batch, movies or kept].
-            rows: int32 [pairs].
-            movies: `movie_index`, int32 [pairs]; those that have no column get 0.
+            movies: `movie_index`, int32 [batch, m]; those that have no column get 0.
         """
         if not self.wide:
             sums, movies = tf.pad(sums, [[0, 0], [0, 1]]), self._places(movies)
-        return tf.gather_nd(sums, tf.stack([rows, movies], axis=1))
+        return tf.gather(sums, movies, axis=1, batch_dims=1)
 
     def _variance(self, centred: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
         """Return the variance over the catalogue, float32 [batch, 1], with those that have 0."""
@@ -287,20 +283,20 @@ class MatrixTerm(KeptTerm):
         scores, mean = sums[:, :-1], sums[:, -1:]
         return scores, mean, self._variance(scores, mean)
 
-    def shares(
-        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
-    ) -> tf.Tensor:
+    def shares(self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         """Multiply values by weights."""
         width, shares = self._places.kept + 1, tf.zeros([])
-        weighed, scored = tf.gather(self._places(rated), rows), self._places(movies)[:, None]
+        weighed, scored = self._places(rated)[:, None], self._places(movies)[:, :, None]
         takes_part = (weighed < self._places.kept) & (scored < self._places.kept)
-        columns = tf.broadcast_to(movies[:, None] if self.wide else scored, tf.shape(weighed))
+        columns = tf.broadcast_to(movies[:, :, None] if self.wide else scored, tf.shape(takes_part))
         table = self._weights.value()
+        last = tf.fill(tf.shape(weighed), table.shape[1] - 1)
         for kind, values in enumerate(self.values(asked)):
-            of_movies = tf.gather(self._places.of(asked, values, rated), rows)
-            cells = tf.stack([weighed + kind * width, columns], axis=2)
-            weights = tf.gather_nd(table, cells) + tf.gather(table[:, -1], cells[:, :, 0])
-            shares += of_movies * weights
+            own = weighed + kind * width
+            rows = tf.broadcast_to(own, tf.shape(takes_part))
+            means = tf.gather_nd(table, tf.stack([own, last], axis=3))
+            weights = tf.gather_nd(table, tf.stack([rows, columns], axis=3)) + means
+            shares += self._places.of(asked, values, rated)[:, None] * weights
         return tf.where(takes_part, shares, 0.0)
 
 

@@ -83,18 +83,17 @@ class Ranker(tf.Module):
 
     @abstractmethod
     def explained(
-        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
+        self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return what rated movies add to the scores of others, and these scores.
 
         Args:
             asked: the requests.
             rated: `movie_index` of rated movies, int32 [batch, n], each once a row, padded.
-            rows: the request of each scored movie, int32 [pairs].
-            movies: `movie_index` of the scored movies, known ones, int32 [pairs].
+            movies: `movie_index` of each request's scored movies, known ones, int32 [batch, m].
 
         Returns:
-            Shares, float32 [pairs, n], in the scale of `scores`; and scores, float32 [pairs].
+            Shares, float32 [batch, m, n], in the scale of `scores`; and scores, float32 [batch, m].
         """
 
     @property
@@ -251,24 +250,22 @@ class MixRanker(Ranker):
         return best, tf.where(best > LOWEST, movies, -1)
 
     def explained(
-        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
+        self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Add up the terms' shares, each divided by the deviation of the term's scores."""
         state = self._state(asked)
         factors = rows_of(self._table, movies)
-        scores = tf.reduce_sum(tf.gather(state.queries, rows) * factors, axis=1)
+        scores = tf.linalg.matvec(factors, state.queries)
         shares, first = tf.zeros([]), 0
         for name, projected in self._projected.items():
             size = self._means[name].shape[0]
-            own = factors[:, first : first + size] + self._means[name]
+            own = factors[:, :, first : first + size] + self._means[name]
             first += size
-            scale = tf.gather(state.scales[name], rows)
-            shares += scale * projected.shares(asked, rated, rows, own)
+            shares += state.scales[name][:, :, None] * projected.shares(asked, rated, own)
         for (name, term), sums in zip(self._matrices.items(), state.sums, strict=True):
-            scores += term.at(sums, rows, movies)
-            scale = tf.gather(state.scales[name], rows)
-            shares += scale * term.shares(asked, rated, rows, movies)
-        return tf.where(tf.gather(rated, rows) == self.movies, 0.0, shares), scores
+            scores += term.at(sums, movies)
+            shares += state.scales[name][:, :, None] * term.shares(asked, rated, movies)
+        return tf.where((rated == self.movies)[:, None], 0.0, shares), scores
 
     def _state(self, asked: Asked) -> _State:
         rated = tf.cast(asked.has_rated, tf.float32)[:, None]
@@ -341,11 +338,11 @@ class RatingRanker(Ranker):
         return tf.where(asked.is_known[:, None], rated, self._popularity)
 
     def explained(
-        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
+        self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return zeros, as no movie of the history contributes, and the scores."""
-        scores = tf.gather_nd(self.scores(asked), tf.stack([rows, movies], axis=1))
-        return tf.zeros_like(tf.gather(rated, rows), tf.float32), scores
+        scores = tf.gather(self.scores(asked), movies, axis=1, batch_dims=1)
+        return tf.zeros([*tf.unstack(tf.shape(movies)), tf.shape(rated)[1]]), scores
 
     @property
     def directions(self) -> tf.Tensor:

@@ -18,7 +18,7 @@ from reelflow.model.rankers import MixRanker, Ranker, RatingRanker
 from reelflow.model.ranking import LOWEST, mask, top_k
 from reelflow.model.ready_lists import LENGTH, Columns, ReadyLists, Request
 from reelflow.model.requests import Knowledge
-from reelflow.model.signing import Outputs, each, runs, select, signed
+from reelflow.model.signing import Outputs, each, runs, select, side_by_side, signed
 from reelflow.model.tasks import JointModel
 from reelflow.model.terms import Asked, Term
 from reelflow.saved_model.contract import (
@@ -341,7 +341,9 @@ class ServingModel(tf.Module):
         known = movies < self._movie_count
         targets = tf.where(known, movies, 0)
         rated, own_stars = self._knowledge.well_rated(one, named, stars)
-        weights, retrieval = self.ranker.explained(asked, rated, rows, targets)
+        cells, table = side_by_side(targets, rows, first)
+        explained = self.ranker.explained(asked, rated, table)
+        weights, retrieval = (tf.gather_nd(one, cells) for one in explained)
         by_popularity = tf.gather(asked.by_popularity, rows)
         rated, own_stars = tf.gather(rated, rows), tf.gather(own_stars, rows)
         valid = (rated != self._movie_count) & (known & ~by_popularity)[:, None]

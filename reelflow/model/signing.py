@@ -59,9 +59,29 @@ def runs(users: tf.Tensor, *matrices: tf.Tensor) -> tf.Tensor:
     """
     changes = users[1:] != users[:-1]
     for one in matrices:
-        every = tf.broadcast_to(one, [tf.size(users), tf.shape(one)[1]])
-        differ = every[1:] != every[:-1]
+        differ = one[1:] != one[:-1]
         if one.dtype.is_floating:
-            differ &= ~tf.math.is_nan(every[1:]) | ~tf.math.is_nan(every[:-1])
-        changes |= tf.reduce_any(differ, axis=1)
+            differ &= ~tf.math.is_nan(one[1:]) | ~tf.math.is_nan(one[:-1])
+        # A single row is the same for all users.
+        padding = tf.size(changes) - tf.shape(differ)[0]
+        changes |= tf.pad(tf.reduce_any(differ, axis=1), [[0, padding]])
     return tf.concat([[0], tf.cumsum(tf.cast(changes, tf.int32))], axis=0)[: tf.size(users)]
+
+
+def side_by_side(
+    values: tf.Tensor, rows: tf.Tensor, first: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Put the values of each run into one row.
+
+    Args:
+        values: int32 [batch].
+        rows: number of the run of each value, from `runs`.
+        first: place of each run's first value, int32 [runs].
+
+    Returns:
+        Cells of the values, int32 [batch, 2], and the rows, int32 [runs, n], padded with 0.
+    """
+    places = tf.range(tf.size(rows)) - tf.gather(first, rows)
+    cells = tf.stack([rows, places], axis=1)
+    length = tf.reduce_max(tf.concat([places, [-1]], axis=0)) + 1
+    return cells, tf.scatter_nd(cells, values, tf.stack([tf.size(first), length]))

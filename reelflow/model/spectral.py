@@ -119,14 +119,12 @@ class Spectral(ProjectedTerm):
         values = history_values(asked, self._half_life, self._opinion)
         return tf.sparse.sparse_dense_matmul(self._places.histories(asked, [values]), self._rated)
 
-    def shares(
-        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, factors: tf.Tensor
-    ) -> tf.Tensor:
+    def shares(self, asked: Asked, rated: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
         """Return the terms of the sum; of a movie that is there twice, both together."""
         values = history_values(asked, self._half_life, self._opinion)
         of_movies = self._places.of(asked, values, rated)[:, :, None]
         projected = of_movies * rows_of(self._rated, self._places(rated))
-        return tf.linalg.matvec(tf.gather(projected, rows), factors)
+        return tf.matmul(factors, projected, transpose_b=True)
 
 
 class KeptSpectral(KeptTerm):
@@ -155,15 +153,13 @@ class KeptSpectral(KeptTerm):
         mean = tf.reduce_sum(scores, axis=1, keepdims=True) / self._catalogue
         return scores - mean, mean, self._variance(scores - mean, mean)
 
-    def shares(
-        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, movies: tf.Tensor
-    ) -> tf.Tensor:
+    def shares(self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         """Multiply the projections of single movies with the factors."""
         values = history_values(asked, self._half_life, self._opinion)
         of_movies = self._places.of(asked, values, rated)[:, :, None]
         projected = of_movies * rows_of(self._rated, self._places(rated))
         scored = rows_of(self._scored, self._places(movies))
-        return tf.linalg.matvec(tf.gather(projected, rows), scored)
+        return tf.matmul(scored, projected, transpose_b=True)
 
 
 def _leading(rated: sparse.csr_matrix, count: int) -> npt.NDArray[np.float64]:

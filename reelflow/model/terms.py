@@ -78,20 +78,17 @@ class ProjectedTerm(Term):
         """Return what the factors are multiplied with, float32 [batch, size]."""
 
     @abstractmethod
-    def shares(
-        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, factors: tf.Tensor
-    ) -> tf.Tensor:
+    def shares(self, asked: Asked, rated: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
         """Return what rated movies add to the scores of others.
 
         Args:
             asked: the requests.
             rated: `movie_index` of rated movies, int32 [batch, n], each once a row, padded.
-            rows: the request of each scored movie, int32 [pairs].
-            factors: of the scored movies, float32 [pairs, size].
+            factors: of each request's scored movies, float32 [batch, m, size].
 
         Returns:
-            float32 [pairs, n], in the scale of `scores`: where a score is a sum over the history,
-            exactly what each movie adds.
+            float32 [batch, m, n], in the scale of `scores`: where a score is a sum over the
+            history, exactly what each movie adds.
         """
 
     def scores(self, asked: Asked) -> tf.Tensor:

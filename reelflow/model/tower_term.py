@@ -37,9 +37,7 @@ class Towers(ProjectedTerm):
         queries = tf.where(blind[:, None], 0.0, queries)
         return tf.concat([queries, tf.cast(blind, tf.float32)[:, None]], axis=1)
 
-    def shares(
-        self, asked: Asked, rated: tf.Tensor, rows: tf.Tensor, factors: tf.Tensor
-    ) -> tf.Tensor:
+    def shares(self, asked: Asked, rated: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
         """Split the scores as `QueryTower.parts` and `QueryTower.bag_parts` split queries."""
         tower, parts = self._query_tower, []
         if tower.splits_bag:
@@ -51,9 +49,9 @@ class Towers(ProjectedTerm):
             same = tf.cast(rated[:, :, None] == asked.recent.movies[:, None, :], tf.float32)
             parts.append(tf.matmul(same, recent))
         if not parts:
-            return tf.zeros_like(tf.gather(rated, rows), tf.float32)
+            return tf.zeros([*tf.unstack(tf.shape(factors)[:2]), tf.shape(rated)[1]])
         whole = tf.where(self._blind(asked)[:, None, None], 0.0, tf.add_n(parts))
-        return tf.linalg.matvec(tf.gather(whole, rows), factors[:, :-2])
+        return tf.matmul(factors[:, :, :-2], whole, transpose_b=True)
 
     def _blind(self, asked: Asked) -> tf.Tensor:
         """Return True where the query tower knows nothing, bool [batch]."""

@@ -76,7 +76,8 @@ class Signatures:
         """
         self.definitions = definitions or Definitions(SIGNATURES, {})
         self.functions = functions
-        self._model = model
+        self.exported = model
+        """The loaded SavedModel, whose variables the server reads; None if there is none."""
 
     @classmethod
     def load(cls, saved_model: Path) -> Signatures:
@@ -102,7 +103,7 @@ class Signatures:
     @property
     def movie_directions(self) -> npt.NDArray[np.float32] | None:
         """Unit vectors of all movies, float32 [movies, size]; None if the model has none."""
-        variable = getattr(self._model, "directions", None)
+        variable = getattr(self.exported, "directions", None)
         return None if variable is None else variable.numpy()
 
     def call(self, name: str, inputs: Mapping[str, Any]) -> Arrays:

@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 from urllib.parse import urlsplit
@@ -218,6 +219,7 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(host).is_loopback if _is_address(host) else host == "localhost"
 
 
+@lru_cache(1_024)  # of Host headers, which hardly differ
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)

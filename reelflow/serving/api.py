@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version as installed
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -16,6 +17,7 @@ from reelflow.saved_model.catalogue import Movie
 from reelflow.serving import messages as m
 from reelflow.serving.batching import Answer, Batcher, BatchRequest
 from reelflow.serving.cursors import cursor, place_of
+from reelflow.serving.direct import Short
 from reelflow.serving.engine import Engine
 from reelflow.serving.events.live import Live, Named
 from reelflow.serving.fields import Filtered, Id
@@ -93,14 +95,30 @@ class Context:
         with self.server.variants.measured(self.chosen):
             return await self.server.ask(answer_all, request, self.client)
 
-    async def recommend(self, request: m.RecommendRequest) -> m.Recommendations:
-        """Return the movies for a user, as histories allow, and let a shadow be compared."""
+    def ready(self, request: m.RecommendRequest) -> bytes | None:
+        """Return what `recommend` would, in JSON; None if it is not ready, or a shadow waits."""
+        server, ready = self.server, self.engine.ready
+        if ready is None or not server.histories or server.variants.has_shadow:
+            return None
+        start = time.perf_counter()
+        if (answer := ready.answer(request)) is not None:
+            server.allowance.charge(self.client, work_of(request))
+            server.variants.note(self.chosen, "answered", start)
+        return answer
+
+    async def recommend(self, request: m.RecommendRequest, unknown: list[str]) -> m.Recommendations:
+        """Return the movies for a user, as histories allow, and let a shadow be compared.
+
+        Args:
+            request: names movies of the catalogue only.
+            unknown: others that it named.
+        """
         whole = self.server.histories
         ask = self.engine.recommend if whole else self.engine.recommend_discreetly
         answer = await self.ask(ask, request)
         other = Engine.recommend if whole else Engine.recommend_discreetly
         self.server.variants.compare(self.chosen, other, request, answer)
-        return answer
+        return answer.model_copy(update={"unknown_ids": unknown}) if unknown else answer
 
     async def with_events(self, request: Named) -> Named:
         """Return a request that knows what its user has done since the model was trained."""
@@ -131,14 +149,15 @@ class Context:
             strange = [movie for movie in named if movie not in rows]
             if strange:
                 unknown.update(dict.fromkeys(strange))
-                known = [movie for movie in named if movie in rows]
+                left = [movie for movie in named if movie in rows]
                 is_stars = isinstance(named, dict)
-                changes[name] = {movie: named[movie] for movie in known} if is_stars else known
+                changes[name] = {movie: named[movie] for movie in left} if is_stars else left
         rules = getattr(request, "rules", None)
         unknown.update(
             (movie, None) for movie in (rules.names if rules else ()) if movie not in rows
         )
-        return cast(Names, request.model_copy(update=changes)), [*unknown]
+        known = cast(Names, request.model_copy(update=changes)) if changes else request
+        return known, [*unknown]
 
     def with_rules(self, request: m.RecommendRequest) -> m.RecommendRequest:
         """Return a request with the rules in force; the answer is 422 if its own are wrong."""
@@ -152,7 +171,7 @@ class Context:
         rules = self.server.rules.rules if self.server.rules else None
         if rules is not None and own is not None:
             rules = rules.joined(own)
-        return request.model_copy(update={"rules": rules or own})
+        return request.model_copy(update={"rules": rules}) if rules else request
 
     def check_conditions(self, request: Filtered) -> None:
         """Answer 422 if a genre does not exist, or the years are the wrong way round."""
@@ -190,9 +209,10 @@ class Context:
             raise refusal(what, remedy)
 
 
-@router.post("/recommendations", tags=["Recommendations"], summary="Movies for a user")
-async def recommend(request: Request, body: m.RecommendRequest) -> m.Recommendations:
-    """Movies that a user has not rated, best first, or movies for those named in the request."""
+async def _understood(
+    request: Request, body: m.RecommendRequest
+) -> tuple[Context, m.RecommendRequest, list[str]]:
+    """Check a request; return it with rules and events, and movies that are not known."""
     context = Context(request, body.user_id)
     context.check_named(body.liked, body.disliked, body.ratings)
     context.check_stars(body)
@@ -202,8 +222,26 @@ async def recommend(request: Request, body: m.RecommendRequest) -> m.Recommendat
     for name in ("explain", "include_seen", "liked", "disliked", "ratings"):
         if body.user_id and getattr(body, name) and not context.server.histories:
             raise refusal(f"{name} together with user_id", "Leave one of the two out.")
-    answer = await context.recommend(await context.with_events(asked))
-    return answer.model_copy(update={"unknown_ids": unknown})
+    return context, await context.with_events(asked), unknown
+
+
+@router.post("/recommendations", tags=["Recommendations"], summary="Movies for a user")
+async def recommend(request: Request, body: m.RecommendRequest) -> m.Recommendations:
+    """Movies that a user has not rated, best first, or movies for those named in the request."""
+    context, asked, unknown = await _understood(request, body)
+    return await context.recommend(asked, unknown)
+
+
+async def _in_short(
+    request: Request, body: m.RecommendRequest | m.RecommendQuery
+) -> m.Recommendations | bytes:
+    """Answer as `recommend` does, with JSON where it is ready."""
+    if isinstance(body, m.RecommendQuery):
+        body = body.request()
+    context, asked, unknown = await _understood(request, body)
+    if not unknown and (ready := context.ready(asked)) is not None:
+        return ready
+    return await context.recommend(asked, unknown)
 
 
 @router.post("/recommendations/users", tags=["Recommendations"], summary="Movies for many users")
@@ -227,6 +265,13 @@ async def recommend_by_url(
 ) -> m.Recommendations:
     """The same, with everything in the URL."""
     return await recommend(request, query.request())
+
+
+SHORT: Final = {
+    ("GET", "/api/v1/recommendations"): Short(m.RecommendQuery, _in_short),
+    ("POST", "/api/v1/recommendations"): Short(m.RecommendRequest, _in_short),
+}
+"""Routes that have a short way."""
 
 
 @router.get("/rating", tags=["Recommendations"], summary="Predicted rating")

@@ -16,7 +16,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.middleware.gzip import GZipMiddleware
 
 from reelflow.base.errors import BadInput
 from reelflow.base.looks import GENRE_LOOKS
@@ -25,10 +24,11 @@ from reelflow.serving.access import Access
 from reelflow.serving.api import ServerState
 from reelflow.serving.connections import connection_class
 from reelflow.serving.description import described
+from reelflow.serving.direct import Direct
 from reelflow.serving.events import routes as events
 from reelflow.serving.events.journal import Journal
 from reelflow.serving.events.live import Live
-from reelflow.serving.exchange import Conditional, Cors
+from reelflow.serving.exchange import Compressed, Conditional, Cors
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.messages import ERRORS
 from reelflow.serving.middleware import Admission, Metrics, RequestMiddleware
@@ -106,8 +106,9 @@ def create_app(
     app.state.server = server
     app.state.admission = admission
     # Each one is put around those before it.
+    app.add_middleware(Direct, routes=api.SHORT, on_error=_error, problems=Problem)
     app.add_middleware(Conditional)
-    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
+    app.add_middleware(Compressed, minimum_size=1_000, compresslevel=5)
     app.add_middleware(
         RequestMiddleware,
         limits=limits,

@@ -35,7 +35,7 @@ CELLS: Final = 4_000_000
 """Scores of one call of the model, users times movies: 16 MB, some ten times that at work."""
 MOST_USERS: Final = 1_024
 """Users of one call at most."""
-REASONS: Final = 512
+REASONS: Final = 2_000
 """Movies of one call that are explained at most."""
 ROWS: Final = 200_000
 """Rows of a table that are written at once: a row group of Parquet."""
@@ -204,9 +204,9 @@ def _lists(engine: Engine, request: m.RecommendRequest, users: Sequence[str]) ->
 
 
 def _reasons(engine: Engine, ranked: Ranked) -> pa.Array:
-    why = engine.why(ranked, range(len(ranked.places)))
-    reasons = [[one.movie_id for one in told["because"]] for told in why.values()]
-    return pa.array(reasons, pa.list_(pa.string()))
+    named = engine.named_reasons(ranked, range(len(ranked.places)))
+    ids = [[one.movie_id for one in reasons] for reasons in named.values()]
+    return pa.array(ids, pa.list_(pa.string()))
 
 
 def _neighbours(engine: Engine, request: m.SimilarRequest, movies: Sequence[str]) -> pa.Table:

@@ -27,6 +27,8 @@ class _Job:
     work: float
     """Units (`work.work_of`)."""
     answer: asyncio.Future[Any]
+    taken: bool = False
+    """True once it waits no more."""
 
 
 class Batcher:
@@ -87,18 +89,23 @@ class Batcher:
         """
         if self.full or (work >= self._limits.heavy_work and self._heavy_are_full):
             raise Problem(503, "The server is busy; try again shortly.", {"Retry-After": "1"})
-        job = _Job(answer_all, request, work, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        job = _Job(answer_all, request, work, loop.create_future())
         self._waiting.append(job)
         self._wake.set()
+        late = loop.call_later(self._limits.answer_seconds, self._give_up, job)
         try:
-            answer: Answer = await asyncio.wait_for(job.answer, self._limits.answer_seconds)
-        except asyncio.TimeoutError:  # the builtin one only from Python 3.11 on
-            seconds = self._limits.answer_seconds
-            raise Problem(504, f"The model did not answer within {seconds:g} seconds.") from None
+            answer: Answer = await job.answer
         finally:
-            if job in self._waiting:  # a client that has left takes no place
+            late.cancel()
+            if not job.taken:  # a client that has left takes no place
                 self._waiting.remove(job)
         return answer
+
+    def _give_up(self, job: _Job) -> None:
+        if not job.answer.done():
+            words = f"The model did not answer within {self._limits.answer_seconds:g} seconds."
+            job.answer.set_exception(Problem(504, words))
 
     @property
     def _heavy_are_full(self) -> bool:
@@ -144,6 +151,7 @@ class Batcher:
                 and (not batch or job.answer_all == batch[0].answer_all)
             ):
                 batch.append(job)
+                job.taken = True
                 work += job.work
             else:
                 rest.append(job)

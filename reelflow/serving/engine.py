@@ -27,11 +27,10 @@ from reelflow.base.columns import (
     SEEN,
     STARS,
     USER_ID,
-    WEIGHT,
     K,
 )
 from reelflow.base.errors import BadInput
-from reelflow.saved_model import golden
+from reelflow.saved_model import golden, reasons
 from reelflow.saved_model.catalogue import Movie
 from reelflow.saved_model.client import ServedModel, named_history
 from reelflow.saved_model.contract import (
@@ -46,11 +45,11 @@ from reelflow.saved_model.contract import (
 )
 from reelflow.saved_model.files import GOLDEN
 from reelflow.serving import messages as m
-from reelflow.serving import reasons
 from reelflow.serving.lists import Cell, Ranked, rank
 from reelflow.serving.movie_index import FilterIndex, Mask, MovieSearch
 from reelflow.serving.posters import Posters
 from reelflow.serving.privacy import movies_for_a_user
+from reelflow.serving.ready import ReadyAnswers
 from reelflow.serving.rules.catalogued import Catalogued
 from reelflow.serving.rules.messages import Rules
 
@@ -106,6 +105,8 @@ class Engine:
         self._metrics: Mapping[str, float] = {}
         self._measuring = threading.Lock()
         self.ask = model.signatures.call
+        self.ready = ReadyAnswers.of(self)
+        """Answers that are ready; None if the model has no such lists."""
         self._rules: dict[int, Catalogued] = {}
 
     @cached_property
@@ -204,6 +205,31 @@ class Engine:
             for row in range(len(requests))
         ]
 
+    def named_reasons(
+        self, ranked: Ranked, rows: Sequence[int]
+    ) -> dict[Cell, list[reasons.Reason]]:
+        """Return the movies that are named as reasons, by request and column of the answer.
+
+        Args:
+            ranked: the lists.
+            rows: requests that ask for reasons.
+        """
+        asking = set(rows)
+        cells = [cell for cell in ranked.cells() if cell[0] in asking]
+        if not cells:
+            return {}
+        rows, columns = (list(part) for part in zip(*cells, strict=True))
+        # One history for all rows, which is the usual case, is told once.
+        told = rows[:1] if len(asking) == 1 or not any(map(any, ranked.inputs[HISTORY])) else rows
+        inputs = {name: [ranked.inputs[name][row] for row in told] for name in (HISTORY, STARS)}
+        inputs[USER_ID] = [ranked.inputs[USER_ID][row] for row in rows]
+        answer = self.ask(EXPLAIN, {**inputs, MOVIE_ID: ranked.answer[MOVIE_ID][rows, columns]})
+        of_request: dict[int, list[list[reasons.Reason]]] = {row: [] for row in rows}
+        for row, candidates in zip(rows, reasons.candidates(answer), strict=True):
+            of_request[row].append(candidates)
+        chosen = {row: iter(reasons.choose(lists)) for row, lists in of_request.items()}
+        return {cell: next(chosen[cell[0]]) for cell in cells}
+
     def why(self, ranked: Ranked, rows: Sequence[int]) -> dict[Cell, dict[str, Any]]:
         """Return the fields of messages that say why, by request and column of the answer.
 
@@ -211,26 +237,7 @@ class Engine:
             ranked: the lists.
             rows: requests that ask for reasons.
         """
-        asking = set(rows)
-        movies = {
-            cell: self._movie(ranked.answer[MOVIE_ID][cell])
-            for cell in ranked.cells()
-            if cell[0] in asking
-        }
-        if not movies:
-            return {}
-        rows = [row for row, _ in movies]
-        histories = {name: ranked.inputs[name] for name in (USER_ID, HISTORY, STARS)}
-        own = {name: [column[row] for row in rows] for name, column in histories.items()}
-        ids = [movie.movie_id for movie in movies.values()]
-        answer = self.ask(EXPLAIN, {**own, MOVIE_ID: ids})
-        names = [[id_.decode() for id_ in line] for line in answer[MOVIE_ID]]
-        found = map(reasons.contributions, names, answer[WEIGHT].tolist(), answer[RATING].tolist())
-        of_request: dict[int, list[list[reasons.Reason]]] = {row: [] for row in rows}
-        for row, candidates in zip(rows, found, strict=True):
-            of_request[row].append(candidates)
-        chosen = {row: iter(reasons.choose(lists)) for row, lists in of_request.items()}
-        because = {cell: next(chosen[cell[0]]) for cell in movies}
+        because = self.named_reasons(ranked, rows)
         without = sorted(
             {
                 row
@@ -238,13 +245,14 @@ class Engine:
                 if not named and ranked.sources[row] != FROM_POPULARITY
             }
         )
-        liked = self._genres_of_liked(without, histories)
+        liked = self._genres_of_liked(without, ranked.inputs)
         why: dict[Cell, dict[str, Any]] = {}
-        for (row, place), named in because.items():
+        for cell, named in because.items():
             genre = None
             if not named:
-                genre = reasons.favourite_genre(liked.get(row, ()), movies[row, place].genres)
-            why[row, place] = {
+                movie = self._movie(ranked.answer[MOVIE_ID][cell])
+                genre = reasons.favourite_genre(liked.get(cell[0], ()), movie.genres)
+            why[cell] = {
                 "because": [self._reason(one) for one in named],
                 "because_kind": (
                     reasons.MOVIES if named else reasons.GENRE if genre else reasons.POPULARITY

@@ -45,6 +45,7 @@ _HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
+_ANNOUNCE = frozenset({b"content-length", b"transfer-encoding"})
 _REQUEST_ID = re.compile(rb"[\w.-]{1,64}")
 # A string without its end counts as one too: the pattern never fails after a quote, so that it
 # never goes back and takes linear time.
@@ -199,11 +200,12 @@ class RequestMiddleware:
         try:
             try:
                 await self._admit(scope, receive)
-                body = await self._body(receive)
+                body = await self._body(receive) if _has_body(scope) else None
             except Problem as problem:
                 await refuse(problem, send_with_headers)
                 return
-            await self._app(scope, _replay(body, receive), send_with_headers)
+            inner = receive if body is None else replay(body, receive)
+            await self._app(scope, inner, send_with_headers)
         finally:
             self._metrics.open.dec()
             route = getattr(scope.get("route"), "path", "other")
@@ -291,24 +293,29 @@ def _depths(body: bytes) -> Iterator[int]:
             depth -= 1
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
     """Return a `receive` that gives the body first and then later messages, as a disconnect."""
     sent = False
 
-    async def replay() -> Message:
+    async def next_message() -> Message:
         nonlocal sent
         if sent:
             return await receive()
         sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return replay
+    return next_message
 
 
 def path_of(scope: Scope) -> str:
     """Return a request's path as the routes have it, without the root path of a proxy."""
     path, root = scope["path"], scope.get("root_path", "")
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
+def _has_body(scope: Scope) -> bool:
+    """Return True if a request's head announces a body, as HTTP/1.1 wants it."""
+    return any(name in _ANNOUNCE for name, _ in scope["headers"])
 
 
 def _request_id(scope: Scope) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from reelflow.registry.variants import is_of_share
 from reelflow.serving import messages as m
 from reelflow.serving.engine import Engine
 from reelflow.serving.limits import Problem
+from reelflow.serving.middleware import FIGURES
 from reelflow.serving.versions import Versions, drop_unused, files_state
 
 log = logging.getLogger("reelflow.serving")
@@ -78,7 +80,11 @@ class VariantMetrics:
             registry=registry,
         )
         self.share = Gauge(
-            "reelflow_variant_share", "Share of the users on a trial.", labels, registry=registry
+            "reelflow_variant_share",
+            "Share of the users on a trial.",
+            labels,
+            registry=registry,
+            multiprocess_mode="livemax",
         )
         self.agreement = Histogram(
             "reelflow_shadow_agreement",
@@ -97,17 +103,29 @@ class VariantMetrics:
         if seconds is not None:
             self.seconds.labels(variant, version).observe(seconds)
 
+    def end(self, variant: str, engine: Engine) -> None:
+        """Remove the share of a variant; it is 0 where several processes keep their figures."""
+        labels = variant, str(engine.version)
+        self.share.labels(*labels).set(0)
+        self._remove(self.share, labels)
+
     def keep(self, loaded: set[tuple[str, str]]) -> None:
         """Remove the figures of all variants and versions but these."""
         for variant, version, outcome in list(self._seen):
             if (variant, version) in loaded:
                 continue
             self._seen.discard((variant, version, outcome))
-            self.answers.remove(variant, version, outcome)
+            self._remove(self.answers, (variant, version, outcome))
             if (variant, version) not in {one[:2] for one in self._seen}:
-                self.seconds.remove(variant, version)
+                self._remove(self.seconds, (variant, version))
                 if variant == SHADOW:
-                    self.agreement.remove(version)
+                    self._remove(self.agreement, (version,))
+
+    @staticmethod
+    def _remove(figure: Counter | Gauge | Histogram, labels: tuple[str, ...]) -> None:
+        """Remove a figure, unless processes add up: it stays in their files, as Prometheus says."""
+        if FIGURES not in os.environ:
+            figure.remove(*labels)
 
 
 class Variants:
@@ -135,6 +153,11 @@ class Variants:
             return Chosen(CANARY, trial.engine)
         return Chosen(CHAMPION, self._versions.engine)
 
+    @property
+    def has_shadow(self) -> bool:
+        """True if answers are compared."""
+        return SHADOW in self._trials
+
     @contextmanager
     def measured(self, chosen: Chosen) -> Iterator[None]:
         """Count and time one answer; a request that is refused is none."""
@@ -144,9 +167,13 @@ class Variants:
         except Problem:
             raise
         except Exception:
-            self._metrics.note(chosen.name, chosen.engine, "failed", time.perf_counter() - start)
+            self.note(chosen, "failed", start)
             raise
-        self._metrics.note(chosen.name, chosen.engine, "answered", time.perf_counter() - start)
+        self.note(chosen, "answered", start)
+
+    def note(self, chosen: Chosen, outcome: str, start: float) -> None:
+        """Count an answer whose work began at a time of `perf_counter`."""
+        self._metrics.note(chosen.name, chosen.engine, outcome, time.perf_counter() - start)
 
     def compare(
         self,
@@ -202,7 +229,7 @@ class Variants:
         if folder is None or share <= 0:
             self._trials.pop(variant, None)
             if before is not None:
-                self._metrics.share.remove(variant, str(before.engine.version))
+                self._metrics.end(variant, before.engine)
                 log.info("version %s is %s no more", before.engine.version, variant)
             return before is not None
         if before is not None and before.folder == folder:
@@ -219,7 +246,7 @@ class Variants:
                 return self._follow(variant, None)
         if before is None or (before.engine, before.share) != (engine, share):
             if before is not None and before.engine is not engine:
-                self._metrics.share.remove(variant, str(before.engine.version))
+                self._metrics.end(variant, before.engine)
             self._trials[variant] = Trial(engine, folder, share)
             self._metrics.share.labels(variant, str(engine.version)).set(share)
             log.info("version %s is %s for %g of the users", engine.version, variant, share)

@@ -29,6 +29,8 @@ ROTATE_SECONDS: Final = 3600.0
 """Time after which events become a span."""
 KEPT_SECONDS: Final = 30 * 86_400.0
 """Time for which closed logs are kept, so that a server that starts knows of their events."""
+MEASURE_SECONDS: Final = 1.0
+"""Time between two looks at lag and loss."""
 WAITING: Final = 1_000
 """Requests whose events may wait for the disk; further ones get 503."""
 _LATER: Final = {"Retry-After": "10"}
@@ -49,11 +51,13 @@ class EventMetrics:
             "reelflow_events_lag_seconds",
             "Age of the oldest event that is not yet in a span.",
             registry=registry,
+            multiprocess_mode="livemax",
         )
         self.lost = Gauge(
             "reelflow_events_lost",
             "Lines of the log that cannot be read again; anything but 0 is a fault of the disk.",
             registry=registry,
+            multiprocess_mode="livemax",
         )
 
 
@@ -86,8 +90,6 @@ class Journal:
         self._log = EventLog(folder)
         self._memory = Memory()
         self._metrics = EventMetrics(registry)
-        self._metrics.lag.set_function(self._lag)
-        self._metrics.lost.set_function(lambda: float(self._log.lost))
         self._rotate_seconds = rotate_seconds
         self._mutex = Lock()
         self._thread = ThreadPoolExecutor(1, "events")
@@ -99,7 +101,8 @@ class Journal:
 
     async def __aenter__(self) -> Journal:
         """Begin to write."""
-        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._rotate())]
+        tasks = self._write(), self._rotate(), self._measure()
+        self._tasks = [asyncio.create_task(task) for task in tasks]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -162,6 +165,13 @@ class Journal:
             await asyncio.sleep(self._rotate_seconds)
             await self._in_thread(self._publish)
             await self._in_thread(self._prune)
+
+    async def _measure(self) -> None:
+        """Set the gauges, whose values other processes read from files."""
+        while True:
+            self._metrics.lag.set(await self._in_thread(self._lag))
+            self._metrics.lost.set(self._log.lost)
+            await asyncio.sleep(MEASURE_SECONDS)
 
     async def _in_thread(self, function: Callable[..., Result], *arguments: object) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)

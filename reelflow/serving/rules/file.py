@@ -50,6 +50,7 @@ class RulesFile:
             "reelflow_rules_up",
             "1 if the rules file could be read when it last changed, else 0.",
             registry=registry,
+            multiprocess_mode="livemin",
         )
         self._state = self._look()
         self.rules = read(path)

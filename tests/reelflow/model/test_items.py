@@ -141,12 +141,12 @@ def test_shares_are_the_terms_of_the_scores() -> None:
     history.append((0, int(rated[0, 2]), 0.5))
     asked = asked_of(5, history)
     scores = items.scores(asked).numpy()
-    for movie in range(MOVIES):
-        shares = items.shares(asked, tf.constant(rated), tf.range(5), tf.fill([5], movie)).numpy()
-        assert shares.shape == rated.shape
-        np.testing.assert_allclose(shares.sum(axis=1), scores[:, movie], rtol=1e-4, atol=1e-6)
-        assert (shares[rated == MOVIES] == 0).all()
-        assert (shares[rated == movie] == 0).all()
+    movies = tf.tile(tf.range(MOVIES)[None], [5, 1])
+    shares = items.shares(asked, tf.constant(rated), movies).numpy()
+    assert shares.shape == (5, MOVIES, 6)
+    np.testing.assert_allclose(shares.sum(axis=2), scores, rtol=1e-4, atol=1e-6)
+    itself = np.arange(MOVIES)[:, None] == rated[:, None]
+    assert (shares[itself | (rated == MOVIES)[:, None]] == 0).all()
 
 
 def test_of_no_ratings_there_is_no_score() -> None:

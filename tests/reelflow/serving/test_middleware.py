@@ -71,7 +71,8 @@ def _request(receive: Any, limits: Limits) -> list[dict[str, Any]]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    headers = [(b"transfer-encoding", b"chunked")]
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
     asyncio.run(RequestMiddleware(_nothing, limits, Metrics())(scope, receive, send))
     return sent
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from reelflow.base.columns import MOVIE_ID, RATING, WEIGHT
 
 MOST: Final = 3
 """Movies of the history that one recommendation names."""
@@ -33,22 +35,21 @@ class Reason:
     """The user's own stars; NaN if not known."""
 
 
-def contributions(
-    ids: Iterable[str], weights: Iterable[float], ratings: Iterable[float]
-) -> list[Reason]:
-    """Return the movies that add to a score, the strongest first.
+def candidates(answer: Mapping[str, npt.NDArray[Any]]) -> list[list[Reason]]:
+    """Return what may be named for each explained movie, the strongest first.
 
     Args:
-        ids: of a history, padded with ""; a movie that was rated twice is there twice.
-        weights: what each place adds to the score.
-        ratings: the user's stars at each place, the same for all places of a movie.
+        answer: of the signature `explain`: ids, weights, the largest first, and stars.
     """
-    added: dict[str, Reason] = {}
-    for movie, weight, rating in zip(ids, weights, ratings, strict=True):
-        before = added[movie].weight if movie in added else 0.0
-        added[movie] = Reason(movie, before + weight, rating)
-    reasons = [one for movie, one in added.items() if movie and one.weight > 0]
-    return sorted(reasons, key=lambda one: -one.weight)
+    weights = answer[WEIGHT]
+    found: list[list[Reason]] = [[] for _ in weights]
+    if weights.size:
+        strong = (weights > 0) & (weights >= STRONG * weights[:, :1]) & (answer[MOVIE_ID] != b"")
+        rows = np.nonzero(strong)[0].tolist()
+        columns = (answer[name][strong].tolist() for name in (MOVIE_ID, WEIGHT, RATING))
+        for row, movie, weight, rating in zip(rows, *columns, strict=True):
+            found[row].append(Reason(movie.decode(), weight, rating))
+    return found
 
 
 def choose(candidates: Sequence[Sequence[Reason]], most: int = MOST) -> list[list[Reason]]:

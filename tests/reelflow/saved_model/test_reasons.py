@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from math import nan
 
+import numpy as np
 import pytest
 
-from reelflow.serving.reasons import Reason, choose, contributions, favourite_genre, well_rated
+from reelflow.saved_model.reasons import Reason, candidates, choose, favourite_genre, well_rated
 
 
 def _reasons(**weights: float) -> list[Reason]:
@@ -17,17 +18,14 @@ def _names(chosen: list[list[Reason]]) -> list[str]:
     return ["".join(one.movie_id for one in reasons) for reasons in chosen]
 
 
-def test_contributions_are_positive_and_the_strongest_first() -> None:
-    found = contributions(["a", "b", "c", "", "d"], [1.0, 3.0, -1.0, 9.0, 0.0], [4, 5, 1, nan, 3])
-    assert found == [Reason("b", 3.0, 5), Reason("a", 1.0, 4)]
-
-
-def test_a_movie_that_was_rated_twice_counts_once() -> None:
-    assert contributions(["a", "b", "a"], [2.0, 3.0, 2.0], [4, 5, 4]) == [
-        Reason("a", 4.0, 4),
-        Reason("b", 3.0, 5),
-    ]
-    assert contributions(["a", "a"], [2.0, -3.0], [4, 4]) == []
+def test_candidates_add_something_and_half_as_much_as_the_strongest() -> None:
+    answer = {
+        "movie_id": np.array([[b"b", b"a", b"c", b""], [b"a", b"", b"", b""]], object),
+        "weight": np.array([[3.0, 1.5, 1.25, 0.0], [-1.0, 0.0, 0.0, 0.0]]),
+        "rating": np.array([[5.0, 4.0, 1.0, nan], [4.0, nan, nan, nan]]),
+    }
+    assert candidates(answer) == [[Reason("b", 3.0, 5), Reason("a", 1.5, 4)], []]
+    assert candidates({name: column[:, :0] for name, column in answer.items()}) == [[], []]
 
 
 def test_reasons_differ_where_they_are_as_strong() -> None:
