@@ -26,6 +26,7 @@ from reelflow.saved_model.contract import SIMILAR
 from reelflow.saved_model.files import USERS
 from reelflow.serving import messages as m
 from reelflow.serving.engine import Engine
+from reelflow.serving.why import named_reasons
 
 if TYPE_CHECKING:
     from reelflow.serving.lists import Ranked
@@ -204,7 +205,7 @@ def _lists(engine: Engine, request: m.RecommendRequest, users: Sequence[str]) ->
 
 
 def _reasons(engine: Engine, ranked: Ranked) -> pa.Array:
-    named = engine.named_reasons(ranked, range(len(ranked.places)))
+    named = named_reasons(engine, ranked, range(len(ranked.places)))
     ids = [[one.movie_id for one in reasons] for reasons in named.values()]
     return pa.array(ids, pa.list_(pa.string()))
 

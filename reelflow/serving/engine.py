@@ -12,30 +12,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from reelflow.base.columns import (
     COUNT,
-    HISTORY,
     LIKE,
     MOVIE_ID,
     RATING,
     SCORE,
     SEEN,
-    STARS,
     USER_ID,
     K,
 )
 from reelflow.base.errors import BadInput
-from reelflow.saved_model import golden, reasons
+from reelflow.saved_model import golden
 from reelflow.saved_model.catalogue import Movie
 from reelflow.saved_model.client import ServedModel, named_history
 from reelflow.saved_model.contract import (
-    EXPLAIN,
-    FROM_POPULARITY,
     KNOWN_USER,
     OF_SERVER,
     RATE,
@@ -45,13 +41,14 @@ from reelflow.saved_model.contract import (
 )
 from reelflow.saved_model.files import GOLDEN
 from reelflow.serving import messages as m
-from reelflow.serving.lists import Cell, Ranked, rank
+from reelflow.serving.lists import Ranked, rank
 from reelflow.serving.movie_index import FilterIndex, Mask, MovieSearch
 from reelflow.serving.posters import Posters
 from reelflow.serving.privacy import movies_for_a_user
 from reelflow.serving.ready import ReadyAnswers
 from reelflow.serving.rules.catalogued import Catalogued
 from reelflow.serving.rules.messages import Rules
+from reelflow.serving.why import why as why_of
 
 _RULES: Final = 64  # kept: the file's, and those of requests under way
 _NOT_ASKED: Final = {"because": None, "because_kind": None, "because_genre": None}
@@ -183,14 +180,14 @@ class Engine:
         ranked = rank(self, requests, shown)
         answer = ranked.answer
         movies = {cell: self._movie(answer[MOVIE_ID][cell]) for cell in ranked.cells()}
-        why = self.why(ranked, [row for row, request in enumerate(requests) if request.explain])
+        why = why_of(self, ranked, [row for row, request in enumerate(requests) if request.explain])
         items: list[list[m.RecommendedMovie]] = [[] for _ in requests]
         for (row, place), movie in movies.items():
             items[row].append(
                 m.RecommendedMovie.of(
                     movie,
                     score=float(answer[SCORE][row, place]),
-                    predicted_rating=self._stars(answer[RATING][row, place]),
+                    predicted_rating=self.stars_or_none(answer[RATING][row, place]),
                     seen=bool(answer[SEEN][row, place]),
                     **why.get((row, place), _NOT_ASKED),
                 )
@@ -204,89 +201,6 @@ class Engine:
             )
             for row in range(len(requests))
         ]
-
-    def named_reasons(
-        self, ranked: Ranked, rows: Sequence[int]
-    ) -> dict[Cell, list[reasons.Reason]]:
-        """Return the movies that are named as reasons, by request and column of the answer.
-
-        Args:
-            ranked: the lists.
-            rows: requests that ask for reasons.
-        """
-        asking = set(rows)
-        cells = [cell for cell in ranked.cells() if cell[0] in asking]
-        if not cells:
-            return {}
-        rows, columns = (list(part) for part in zip(*cells, strict=True))
-        # One history for all rows, which is the usual case, is told once.
-        told = rows[:1] if len(asking) == 1 or not any(map(any, ranked.inputs[HISTORY])) else rows
-        inputs = {name: [ranked.inputs[name][row] for row in told] for name in (HISTORY, STARS)}
-        inputs[USER_ID] = [ranked.inputs[USER_ID][row] for row in rows]
-        answer = self.ask(EXPLAIN, {**inputs, MOVIE_ID: ranked.answer[MOVIE_ID][rows, columns]})
-        of_request: dict[int, list[list[reasons.Reason]]] = {row: [] for row in rows}
-        for row, candidates in zip(rows, reasons.candidates(answer), strict=True):
-            of_request[row].append(candidates)
-        chosen = {row: iter(reasons.choose(lists)) for row, lists in of_request.items()}
-        return {cell: next(chosen[cell[0]]) for cell in cells}
-
-    def why(self, ranked: Ranked, rows: Sequence[int]) -> dict[Cell, dict[str, Any]]:
-        """Return the fields of messages that say why, by request and column of the answer.
-
-        Args:
-            ranked: the lists.
-            rows: requests that ask for reasons.
-        """
-        because = self.named_reasons(ranked, rows)
-        without = sorted(
-            {
-                row
-                for (row, _), named in because.items()
-                if not named and ranked.sources[row] != FROM_POPULARITY
-            }
-        )
-        liked = self._genres_of_liked(without, ranked.inputs)
-        why: dict[Cell, dict[str, Any]] = {}
-        for cell, named in because.items():
-            genre = None
-            if not named:
-                movie = self._movie(ranked.answer[MOVIE_ID][cell])
-                genre = reasons.favourite_genre(liked.get(cell[0], ()), movie.genres)
-            why[cell] = {
-                "because": [self._reason(one) for one in named],
-                "because_kind": (
-                    reasons.MOVIES if named else reasons.GENRE if genre else reasons.POPULARITY
-                ),
-                "because_genre": genre,
-            }
-        return why
-
-    def _reason(self, reason: reasons.Reason) -> m.ReasonMessage:
-        return m.ReasonMessage(
-            movie_id=reason.movie_id,
-            title=self.movies[self.rows[reason.movie_id]].title,
-            weight=reason.weight,
-            rating=self._stars(reason.rating),
-        )
-
-    def _genres_of_liked(
-        self, rows: Sequence[int], histories: Mapping[str, Sequence[Any]]
-    ) -> dict[int, list[Sequence[str]]]:
-        """Return the genres of each movie that a user has rated well, by request."""
-        if not rows:
-            return {}
-        known = self.timelines([histories[USER_ID][row] for row in rows])
-        liked: dict[int, list[Sequence[str]]] = {}
-        for row, (_, timeline) in zip(rows, known, strict=True):
-            named = zip(histories[HISTORY][row], histories[STARS][row], strict=True)
-            rated = {**timeline, **{movie: stars for movie, stars in named if movie}}
-            well = reasons.well_rated(list(rated.values()))
-            liked[row] = [
-                self.movies[self.rows[movie]].genres
-                for movie, good in zip(rated, well, strict=True)
-                if good
-            ]
-        return liked
 
     def listed(
         self, request: m.MoviesRequest, start: int, hidden: Mask | None
@@ -349,7 +263,7 @@ class Engine:
                 model_version=self.version,
                 user_id=request.user_id,
                 movie_id=request.movie_id,
-                rating=self._stars(answer[RATING][row]),
+                rating=self.stars_or_none(answer[RATING][row]),
                 known_user=bool(answer[KNOWN_USER][row]),
                 like=float(answer[LIKE][row]) if LIKE in answer else None,
             )
@@ -367,7 +281,7 @@ class Engine:
             genres = Counter(genre for movie in movies for genre in movie.genres)
             decades = Counter(f"{movie.year // 10}0s" for movie in movies if movie.year is not None)
             films = [
-                m.RatedMovie.of(movie, rating=self._stars(rated[movie.movie_id]))
+                m.RatedMovie.of(movie, rating=self.stars_or_none(rated[movie.movie_id]))
                 for movie in movies[: request.k]
             ]
             profiles.append(
@@ -400,6 +314,6 @@ class Engine:
     def _movie(self, id_: bytes) -> Movie:
         return self.movies[self.rows[id_.decode()]]
 
-    def _stars(self, rating: float) -> float | None:
+    def stars_or_none(self, rating: float) -> float | None:
         """Return stars for a message: None if they are not known, or the model has none."""
         return None if self.stars is None or math.isnan(rating) else float(rating)
