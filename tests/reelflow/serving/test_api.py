@@ -232,7 +232,7 @@ def test_rating(client: TestClient, served: ServedModel) -> None:
 def test_a_rating_has_the_probability_of_a_like_where_the_model_has_one() -> None:
     columns = {RATING: [4.5], "known_user": [True], "known_movie": [True], LIKE: [0.75]}
     answer = {name: np.array(values) for name, values in columns.items()}
-    engine: Any = SimpleNamespace(ask=lambda *_: answer, version=7, _stars=float)
+    engine: Any = SimpleNamespace(ask=lambda *_: answer, version=7, stars_or_none=float)
     assert Engine.rate(engine, [RatingRequest(user_id="1", movie_id="2")]) == [
         PredictedRating(
             model_version=7, user_id="1", movie_id="2", rating=4.5, known_user=True, like=0.75
