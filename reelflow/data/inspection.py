@@ -95,7 +95,7 @@ class Catalogue(_Part):
 
 
 class RefusedRow(_Part):
-    """A row that goes to quarantine; bytes that are no text are escaped."""
+    """A row that goes to quarantine, without its end; bytes that are no text are escaped."""
 
     file: str
     line: int
@@ -300,7 +300,7 @@ def _preview(source: Source, outcome: Outcome, first: int) -> list[RefusedRow]:
             file=row.file,
             line=row.line,
             reason=row.reason,
-            row=row.row.decode("utf-8", errors="backslashreplace"),
+            row=row.row.removesuffix(b"\r").decode("utf-8", errors="backslashreplace"),
         )
         for row in found
     ]

@@ -37,9 +37,11 @@ def test_the_sample(tmp_path: Path) -> None:
     found.raise_for_refusal()
 
 
-@pytest.mark.parametrize("chunk_bytes", [1024, 64 * 2**20])
-def test_damaged_rows_are_counted_and_the_first_shown(tmp_path: Path, chunk_bytes: int) -> None:
-    write(tmp_path, [f"{u},1,{'x' if u % 4 == 0 else '4.0'},5" for u in range(1, 401)])
+@pytest.mark.parametrize(("chunk_bytes", "end"), [(1024, ""), (64 * 2**20, ""), (1024, "\r")])
+def test_damaged_rows_are_counted_and_the_first_shown(
+    tmp_path: Path, chunk_bytes: int, end: str
+) -> None:
+    write(tmp_path, [f"{u},1,{'x' if u % 4 == 0 else '4.0'},5{end}" for u in range(1, 401)])
     (tmp_path / "movies.csv").write_text("movieId,title,genres\n1,One (1999),Drama\n")
     config = load(None, [f"data.chunk_bytes={chunk_bytes}"])
     found = inspect(config, str(tmp_path), first=2)
