@@ -44,9 +44,14 @@ def encoded(
     )
 
 
+def kinds(movies: int, seed: int = 0) -> npt.NDArray[np.int64]:
+    """The kind of each movie, some thirty movies each, int64 [movies]."""
+    return np.random.default_rng(seed).integers(0, max(1, movies // 30), movies)
+
+
 def vectors_of_kinds(
     movies: int, size: int, clustered: bool, seed: int = 0
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+) -> npt.NDArray[np.float32]:
     """Movies' vectors in kinds within kinds, as genres, styles and series are; or all independent.
 
     Args:
@@ -57,18 +62,19 @@ def vectors_of_kinds(
         seed: of everything.
 
     Returns:
-        float32 [movies, size], of a norm of about 1; and the kind of each, int64 [movies].
+        float32 [movies, size], of a norm of about 1.
     """
-    random = np.random.default_rng(seed)
-    count = max(1, movies // 30)
-    kinds = random.integers(0, count, movies)
-    vectors = random.normal(size=(movies, size))
+    random = np.random.default_rng(seed + 1)
+    vectors = random.standard_normal((movies, size), np.float32)
     if clustered:
+        count = max(1, movies // 30)
         genres = random.normal(size=(40, size))
         styles = 0.7 * random.normal(size=(1500, size)) + genres[random.integers(0, 40, 1500)]
         series = 0.5 * random.normal(size=(count, size)) + styles[random.integers(0, 1500, count)]
-        vectors = 0.35 * vectors + series[kinds]
-    return (vectors / size**0.5).astype(np.float32), kinds
+        vectors *= 0.35
+        vectors += series.astype(np.float32)[kinds(movies, seed)]
+    vectors /= size**0.5
+    return vectors
 
 
 def words(prefix: str, count: int) -> list[str]:

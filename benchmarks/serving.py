@@ -46,17 +46,18 @@ def measure(movies: int, seconds: float, repeats: int) -> common.Measured:
     users = arrays.words("u", USERS)
     recall: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        ours = {True: _ours(data, users, Path(folder, "ours"))}
-        calls: dict[str, Call] = {COMPUTED: _call(ours[True], named=True)}
+        items = _items(data)
+        ours = _ours(data, users, items, Path(folder, "ours"))
+        calls: dict[str, Call] = {COMPUTED: _call(ours, named=True)}
         if movies < LARGE:
-            calls[OURS] = _call(ours[True], named=False)
+            calls[OURS] = _call(ours, named=False)
         else:
-            ours[False] = _ours(data, users, Path(folder, "unclustered"), clustered=False)
             for name, clustered in {INDEX: True, UNCLUSTERED: False}.items():
-                indexed = _ours(data, users, Path(folder, name), clustered, approximate_from=1)
+                path = Path(folder, name)
+                indexed = _ours(data, users, items, path, clustered, approximate_from=1)
                 calls[name] = _call(indexed, named=True)
-                recall |= _recalls(name, indexed, ours[clustered], _requests(movies, clustered, 1))
-            del ours
+                recall |= _recalls(name, indexed, movies, _requests(movies, 1))
+        del ours
         calls |= {
             BRUTE_FORCE: _brute_force(data, users, Path(folder, "brute_force")),
             EXCLUDING: _excluding(data, users),
@@ -66,7 +67,7 @@ def measure(movies: int, seconds: float, repeats: int) -> common.Measured:
     for batch in BATCHES:
         if batch > 1:
             del calls[EXCLUDING]  # [batch, seen, seen] comparisons of texts: seconds a request
-        requests = _requests(movies, True, batch)
+        requests = _requests(movies, batch)
         for call in calls.values():
             call(*requests[0])
         # In short slices, so that whatever else the machine does hits all of them alike.
@@ -79,15 +80,14 @@ def measure(movies: int, seconds: float, repeats: int) -> common.Measured:
     return {"runs": found, "recall": recall}
 
 
-def _requests(movies: int, clustered: bool, batch: int) -> list[Request]:
+def _requests(movies: int, batch: int) -> list[Request]:
     """Requests of known users that have liked some movies of one kind, different ones each."""
     import numpy as np
     import tensorflow as tf
 
     from benchmarks import arrays
 
-    _, kinds = arrays.vectors_of_kinds(movies, SIZE, clustered)
-    order = np.argsort(kinds, kind="stable")
+    order = np.argsort(arrays.kinds(movies), kind="stable")
     random = np.random.default_rng(0)
     requests = []
     for _ in range(64):
@@ -99,11 +99,17 @@ def _requests(movies: int, clustered: bool, batch: int) -> list[Request]:
     return requests
 
 
-def _recalls(name: str, found: Any, exact: Any, requests: list[Request]) -> dict[str, float]:
-    """Shares of the exact lists that an index finds, by length."""
+def _recalls(name: str, model: Any, movies: int, requests: list[Request]) -> dict[str, float]:
+    """Shares of the exact lists that an index finds, by length.
+
+    A request that says of each movie that it is allowed is answered exactly.
+    """
+    import tensorflow as tf
+
     recalls = {}
     for k in RECALLS:
-        lists = [_call(model, named=True, k=k, output="movie_id") for model in (found, exact)]
+        more = ({}, {"allowed": tf.ones([1, movies], tf.bool)})
+        lists = [_call(model, named=True, k=k, output="movie_id", **one) for one in more]
         shares = []
         for request in requests:
             approximate, whole = ({*call(*request)[0].tolist()} for call in lists)
@@ -133,31 +139,46 @@ def _summary(latencies: list[float], batch: int) -> common.Measured:
     }
 
 
-def _ours(data: Any, users: list[str], folder: Path, clustered: bool = True, **section: Any) -> Any:
+def _items(data: Any) -> Any:
+    """The linear model between movies, which all of ours have."""
+    from reelflow.config import ModelConfig
+    from reelflow.model.items import ItemLearner
+
+    learner = ItemLearner(data, ModelConfig())
+    return learner.learn(learner.default)
+
+
+def _ours(
+    data: Any,
+    users: list[str],
+    items: Any,
+    folder: Path,
+    clustered: bool = True,
+    **section: Any,
+) -> Any:
     """The exported model's `serving_default`, its towers with made-up vectors of the movies."""
     import numpy as np
     import tensorflow as tf
 
     from benchmarks import arrays
     from reelflow.config import ModelConfig
-    from reelflow.model.items import ItemLearner
     from reelflow.model.signatures import Mixture, ServingModel
     from reelflow.model.tasks import JointModel
 
     movies = len(data.catalogue)
     if movies >= LARGE:
-        section["ready_lists"] = 0
+        # Stars from biases: tables of the rating model would only be copied.
+        section |= {"ready_lists": 0, "rating_weight": 0}
     config = ModelConfig.model_validate(
-        {"embedding_size": SIZE, "genres": False, "year": False, **section}
+        {"embedding_size": SIZE, "genres": False, "year": False, "movie_words": 0, **section}
     )
     joint = JointModel(data, config)
-    learner = ItemLearner(data, config)
-    items = learner.learn(learner.default)
     mixture = Mixture({"items": items}, {"towers": 0.5, "items": 0.5}, blend=0.2)
     some = tf.zeros([1], tf.int32)
     joint.query(some, joint.timelines.ends_now(some))
-    joint.rating_model(some, some)
-    vectors, _ = arrays.vectors_of_kinds(movies, SIZE, clustered)
+    if joint.has_rating:
+        joint.rating_model(some, some)
+    vectors = arrays.vectors_of_kinds(movies, SIZE, clustered)
     own, past = joint.candidate_tower.named_weights(), joint.query_tower.named_weights()
     own["movie"].variable.assign(vectors)
     popularity = np.log1p(data.rating_counts)
@@ -173,8 +194,8 @@ def _ours(data: Any, users: list[str], folder: Path, clustered: bool = True, **s
     return tf.saved_model.load(str(folder))
 
 
-def _call(model: Any, *, named: bool, k: int = K, output: str = "score") -> Call:
-    """Requests of known users, seen movies masked."""
+def _call(model: Any, *, named: bool, k: int = K, output: str = "score", **more: Any) -> Call:
+    """Requests of known users, seen movies masked; `more` inputs of the signature."""
     import tensorflow as tf
 
     from reelflow.saved_model.contract import RECOMMEND, SIGNATURES
@@ -185,6 +206,7 @@ def _call(model: Any, *, named: bool, k: int = K, output: str = "score") -> Call
         for name, one in SIGNATURES[RECOMMEND].inputs.items()
         if one.default is not None
     }
+    rest |= more
     rest["k"], none, recommend = tf.constant(k), rest["history"], model.signatures[RECOMMEND]
 
     def call(rows: Any, ids: Any, liked: Any) -> Any:
@@ -255,8 +277,10 @@ def _bare(movies: int) -> Call:
 
 def main() -> None:
     """Measure and reports."""
-    chosen = common.options(__doc__)
-    catalogues = (4_000, 60_000) if chosen.short else (4_000, 60_000, LARGE)
+    parser = common.parser(__doc__)
+    parser.add_argument("--movies", type=int, nargs="*", help="sizes of catalogues")
+    chosen = parser.parse_args()
+    catalogues = chosen.movies or ((4_000, 60_000) if chosen.short else (4_000, 60_000, LARGE))
     repeats = chosen.repeats or (1 if chosen.short else 3)
     rows, details = [], {}
     for movies in catalogues:

@@ -174,8 +174,11 @@ class MixRanker(Ranker):
     def make_index(self, asked: Asked, probed: int) -> None:
         """Make the index.
 
-        Movies that have a part in matrices are not in it: their scores are no product.
+        Movies that have a part in matrices are not in it: their scores are no product. Where that
+        is nearly all of them there is nothing to search, and lists stay exact.
         """
+        if any(term.wide for term in self._matrices.values()):
+            return
         kept = [term.movies for term in self._matrices.values()]
         self._kept = np.unique(np.concatenate([*kept, np.zeros(0, np.int32)])).astype(np.int32)
         places = np.full(self.movies, -1, np.int32)

@@ -130,3 +130,8 @@ def test_what_is_made_goes_by_size() -> None:
     model.prepare()
     assert model.ready_lists is None
     assert model.ranker._index is None
+
+
+def test_where_nearly_all_movies_are_in_matrices_there_is_no_index() -> None:
+    both = _both(_model(item_movies=60), _model(item_movies=60, approximate_from=1))
+    _compare(both, {"history": [MOVIES[:3]], "k": 10, "user_id": [USERS[0]]})
