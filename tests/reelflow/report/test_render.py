@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
+from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from reelflow.evaluation.results import Results
@@ -14,13 +18,14 @@ from reelflow.report.blocks import Figure, Page, Section, Table
 from reelflow.report.charts.bars import Bars, Range, Ranges
 from reelflow.report.charts.lines import Line, Lines
 from reelflow.report.charts.parallel import Axis, Parallel
-from reelflow.report.charts.svg import Scale, ticks
+from reelflow.report.charts.svg import COLOURS, Scale, ticks
 from reelflow.report.inputs import Outcome
 from reelflow.report.page import SECTIONS, build
 from reelflow.report.sections.lineage import RunFacts, run_section
 from reelflow.saved_model.files import Kept, ModelInfo, WarmStart
 from tests.reelflow.report import world
 
+TEMPLATES = Path(render.__file__).parent / "templates"
 VOID = {"meta", "link", "input", "br", "img", "hr"}
 
 
@@ -229,3 +234,20 @@ def test_the_card_keeps_texts_of_the_data_as_texts() -> None:
     assert world.EVIL not in html
     assert _Outline(html).open == []
     assert _Outline(html).loaded == ["data:,"]
+
+
+def test_colours_of_the_map_can_be_told_apart() -> None:
+    found = re.findall(r"--c\d: (#\w{6})", (TEMPLATES / "page.css").read_text(encoding="utf-8"))
+    for theme in (found[:COLOURS], found[COLOURS:]):
+        assert len(theme) == COLOURS
+        for one, other in itertools.combinations(map(_lab, theme), 2):
+            assert np.linalg.norm(one - other) > 25
+
+
+def _lab(colour: str) -> npt.NDArray[np.float64]:
+    """Return a colour's CIELAB coordinates, between which distances are seen differences."""
+    levels = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    light = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    x, y, z = np.cbrt(to_xyz @ light / [0.95047, 1.0, 1.08883])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])

@@ -88,6 +88,9 @@ def test_a_year_behind_the_title_chooses() -> None:
     search = MovieSearch([*stories, Movie("3", "2001: A Space Odyssey (1968)", year=1968)])
     assert [movie.movie_id for movie in search.find("toy story 1999", 5)] == ["2"]
     assert [movie.movie_id for movie in search.find("2001", 5)] == ["3"]  # a title, and no year
+    aliens = [Movie("4", "Aliens (1986)", year=1986), Movie("5", "Alien (1979)", year=1979)]
+    found = MovieSearch([*stories, *aliens]).find("alien 1979", 5)
+    assert [movie.movie_id for movie in found] == ["5"]
 
 
 @pytest.mark.parametrize("text", ["!!!", "...", "?!"])

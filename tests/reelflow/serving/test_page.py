@@ -150,7 +150,7 @@ def test_a_walk_through_the_page(browser: Any, address: str, folder: Path, bette
     page.click("#done")
     page.until(lambda: not page.one("#marks").get_attribute("hidden"))
     assert "Because you like" in page.text("#cards")
-    assert "3 movies that you marked" in page.text("#profile")
+    assert "3 movies that you marked, kept in this page's address" in page.text("#profile")
     assert "of 5, predicted for an average user" in page.text("#cards")
 
     unwanted = page.movies()[-1]
@@ -212,6 +212,7 @@ def test_a_walk_through_the_page(browser: Any, address: str, folder: Path, bette
     page.one("#user").clear()
     page.one("#user").send_keys("stranger\n")
     page.until(lambda: "does not know user stranger" in page.text("#source"))
+    assert "it has no ratings of this user" in page.text("#profile")
 
     page.click("input[value=own]")
     page.until(lambda: page.movies("#picks > li"))
@@ -356,6 +357,36 @@ def test_rows_repeat_nothing(browser: Any, address: str) -> None:
     assert sorted(shown) == sorted(set(tiny_model.MOVIES) - {"1", "2", "3"})
 
 
+LONG = """
+const done = arguments[arguments.length - 1];
+const { poster } = await import("/page/posters.js");
+const titles = ["Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb (1964)",
+  "Raiders of the Lost Ark and the Kingdom of the Crystal Skull: The Story, Told Twice (1981)",
+  "Supercalifragilisticexpialidocious (1964)", "M (1931)"];
+const place = document.createElement("div");
+place.style.width = "88px";
+const movie = (title) => ({ movie_id: "1", title, year: Number(title.slice(-5, -1)), genres: [] });
+place.append(...titles.map((title) => poster(movie(title))));
+document.body.append(place);
+done([...place.children].map((one) => {
+  const [whole, title, year] = [one, one.querySelector(".name"), one.querySelector(".year")];
+  const bottom = (node) => node.getBoundingClientRect().bottom;
+  const above = bottom(title) <= year.getBoundingClientRect().top + 1;
+  const fits = above && bottom(year) <= bottom(whole) && title.scrollWidth <= title.offsetWidth + 1;
+  return [title.textContent, fits];
+}));
+"""
+
+
+@pytest.mark.slow
+@needs_a_browser
+def test_no_title_is_cut_on_the_smallest_poster(browser: Any, address: str) -> None:
+    Page(browser, address)
+    found = browser.execute_async_script(f"(async function () {{ {LONG} }}).apply(null, arguments)")
+    assert [name for name, fits in found if not fits] == []
+    assert found[0][0].endswith("Love the Bomb")
+
+
 VIEWS = {
     "start": ("", "#picks > li"),
     "user": ("#user=1", "#cards > li"),
@@ -382,6 +413,9 @@ def test_it_fits_and_can_be_read(browser: Any, address: str, width: int, theme: 
         browser.implicitly_wait(10)
         assert browser.find_elements("css selector", ready)
         browser.implicitly_wait(0)
+        if name in ("start", "user"):  # nothing pushes what is asked for off the screen
+            top = "return document.querySelector(arguments[0]).getBoundingClientRect().top"
+            assert browser.execute_script(top, ready) < 500, name
         browser.execute_script(
             "for (const d of document.querySelectorAll('details')) d.open = true"
         )
