@@ -15,6 +15,7 @@ from reelflow.serving.app import create_app, listen, server_of, url
 from reelflow.serving.events.journal import Journal
 from reelflow.serving.limits import Limits
 from reelflow.serving.middleware import Metrics
+from reelflow.serving.posters import Posters
 from reelflow.serving.versions import Versions
 
 
@@ -27,10 +28,11 @@ def live(
     port: int = 0,
     events: Path | None = None,
     access: Access | None = None,
+    posters: Posters | None = None,
 ) -> Iterator[str]:
     """Serve a folder of versions, or an alias; gives the server's address."""
     metrics = Metrics()
-    versions = Versions(source, limits, metrics)
+    versions = Versions(source, limits, metrics, posters=posters)
     app = create_app(
         versions,
         limits=limits,
@@ -38,6 +40,7 @@ def live(
         reload_seconds=reload_seconds,
         journal=Journal(events, metrics.registry) if events else None,
         access=access,
+        posters=posters,
     )
     with listen("127.0.0.1", port) as listening:
         server = server_of(app, replace(limits, drain_seconds=2))

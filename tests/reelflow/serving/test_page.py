@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from reelflow.registry.push import push
 from reelflow.serving.app import PAGE
 from reelflow.serving.limits import Limits
+from reelflow.serving.posters import Posters
 from tests import tiny_model
 from tests.reelflow.serving.live import live
 
@@ -355,6 +357,30 @@ def test_rows_repeat_nothing(browser: Any, address: str) -> None:
     assert rows[0][0] == "Because you liked Toy Story"
     shown = [movie for _, *movies in rows for movie in movies]
     assert sorted(shown) == sorted(set(tiny_model.MOVIES) - {"1", "2", "3"})
+
+
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+)
+
+
+@pytest.mark.slow
+@needs_a_browser
+def test_own_pictures_and_drawn_ones_where_these_fail(
+    browser: Any, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "1.png").write_bytes(base64.b64decode(PIXEL))
+    (tmp_path / "2.png").write_bytes(b"no picture")
+    table = tmp_path / "posters.csv"
+    table.write_text("movie_id,poster\n1,1.png\n2,2.png\n")
+    with live(folder, limits=Limits(batch=2), posters=Posters(table)) as address:
+        page = Page(browser, f"{address}#user=1")
+        shown = "[...document.querySelectorAll('#cards img')].map(e => [e.naturalWidth, e.src])"
+        wanted = [[1, f"{address}posters/1"]]
+        page.until(lambda: browser.execute_script(f"return {shown}") == wanted)
+        assert page.text("#cards > [data-movie='2'] .name") == "Jumanji"
+        assert page.text("#cards > [data-movie='1'] .caption") == "Toy Story"
+    browser.get_log("browser")  # says that a picture could not be read
 
 
 LONG = """
