@@ -170,7 +170,7 @@ prepare_cache
 say "installing into .venv with $("$PYTHON" --version), $PYTHON"
 say "(some 3 GB: a few minutes the first time)"
 # Without the list of some hundred packages that uv ends with.
-if ! "$UV" sync --frozen --all-extras --compile-bytecode --python "$PYTHON" </dev/null 2>&1 | sed -u '/^ [-+~] /d' >&2; then
+if ! "$UV" sync --frozen --extra serve --extra train --compile-bytecode --python "$PYTHON" </dev/null 2>&1 | sed -u '/^ [-+~] /d' >&2; then
   stop "the installation failed, see above." \
     "If something could not be built: a C++ compiler is needed (Debian: apt-get install g++)." \
     "If something could not be downloaded: check the network and run this again; it continues."

@@ -40,7 +40,7 @@ def ours(shape: dict[str, int], model: dict[str, Any], batch: int) -> common.Mea
 
     data = arrays.encoded(**shape)
     sizes = {"embedding_size": SIZE, "rating_embedding_size": SIZE}
-    with tempfile.TemporaryDirectory() as folder, _clock() as clock:
+    with tempfile.TemporaryDirectory() as folder, clock() as epochs:
         fit(
             data,
             ModelConfig.model_validate({**sizes, **model}),
@@ -48,14 +48,14 @@ def ours(shape: dict[str, int], model: dict[str, Any], batch: int) -> common.Mea
             Path(folder),
         )
     # Both tasks, one after the other, as they share no weights.
-    tasks = [clock.seconds[i : i + EPOCHS] for i in range(0, len(clock.seconds), EPOCHS)]
+    tasks = [epochs.seconds[i : i + EPOCHS] for i in range(0, len(epochs.seconds), EPOCHS)]
     # Of movies that are in a batch more than once our in-batch softmax scores each once.
     in_batch = model.get("loss") == "in_batch_softmax"
     candidates = len(set(data.train.movie_index[:: -(-shape["train"] // batch)].tolist()))
     candidates = candidates if in_batch else shape["movies"]
     steps = shape["train"] / batch
     return {
-        "epochs": clock.seconds,
+        "epochs": epochs.seconds,
         "seconds": sum(min(task[1:]) for task in tasks),
         "product_seconds": steps * _products(batch, candidates, SIZE + 1),
     }
@@ -78,7 +78,7 @@ def notebook(shape: dict[str, int], metric: bool, rating: bool) -> common.Measur
     return {"epochs": seconds, "seconds": min(seconds[1:])}
 
 
-def _clock() -> Any:
+def clock() -> Any:
     """A context whose clock is among the callbacks of every Keras `fit` inside it."""
     from contextlib import contextmanager
     from unittest import mock
@@ -89,13 +89,13 @@ def _clock() -> Any:
 
     @contextmanager
     def clocked() -> Any:
-        clock, fit = EpochClock(), keras.Model.fit
+        one, fit = EpochClock(), keras.Model.fit
 
         def with_clock(model: Any, *args: Any, callbacks: list[Any], **options: Any) -> Any:
-            return fit(model, *args, callbacks=[clock, *callbacks], **options)
+            return fit(model, *args, callbacks=[one, *callbacks], **options)
 
         with mock.patch.object(keras.Model, "fit", with_clock):
-            yield clock
+            yield one
 
     return clocked()
 

@@ -18,6 +18,8 @@ _DEFAULTS = {
     "GLOG_minloglevel": "2",
     "GRPC_VERBOSITY": "ERROR",
     "PYTHONWARNINGS": "ignore",
+    # On a GPU, memory as it is needed: training, checks and servers may share one.
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }
 
 

@@ -247,10 +247,18 @@ class TrainConfig(Section):
     patience: Annotated[int, Field(ge=1)] = 2
     """Epochs without a better validation loss before training stops."""
     refit: bool = True
-    """Train once more on train and validation together, as many epochs as were best; takes about as
-    long again. What is pushed then knows all ratings but those of test."""
+    """Train once more on train and validation together. What is pushed then knows all ratings but
+    those of test."""
+    refit_epochs: Annotated[int, Field(ge=1)] | None = 1
+    """Last epochs of the first training that the second one repeats, from the first one's weights
+    and with validation ratings among its own. None: it begins anew, for as many epochs as were
+    best, which takes as long again."""
     validation_rows: Annotated[int, Field(ge=1)] = 50_000
     """Validation ratings to look at after each epoch, at most, sampled by seed."""
+    precision: Literal["float32", "mixed"] = "float32"
+    """Type of the products in the retrieval loss: `mixed` multiplies in bfloat16 on a GPU, tables,
+    sums and losses staying in float32. Without a GPU, where it would be slower, it says so and does
+    not."""
     seed: int = 42
     """Seed of initial weights, order of batches and dropout."""
     warm_start: bool = False

@@ -25,7 +25,7 @@ from reelflow.model.rating.days import serving_day
 from reelflow.model.steps import Schedule, held_out_batches, steps_of
 from reelflow.model.tasks import RATING_LOSS, TASK_LOSSES, JointModel
 from reelflow.model.timelines import sample_rows
-from reelflow.model.warm_start import WeightTransfer
+from reelflow.model.warm_start import WeightTransfer, own_weights
 
 History = dict[str, list[float]]
 
@@ -43,6 +43,7 @@ def fit(
     start: WeightTransfer | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     epochs: Mapping[str, int] | None = None,
+    first: WeightTransfer | None = None,
 ) -> tuple[JointModel, History]:
     """Train the joint model, and leave each task's weights at its best validation loss.
 
@@ -59,6 +60,8 @@ def fit(
             then the one to beat.
         callbacks: further ones, of the first model.
         epochs: loss to the number of epochs of its training; by default as `train` says.
+        first: gives an earlier training's weights on other ratings, for `epochs`, to the tasks that
+            they fit, which go on through the last `train.refit_epochs` of these.
 
     Returns:
         The model, and the history: loss to its value in each epoch.
@@ -75,7 +78,7 @@ def fit(
             "Set train.seeds to 1.",
         )
     epochs = epochs or {}
-    joint, history = _fit_once(data, model, train, log_dir, start, epochs, callbacks=callbacks)
+    joint, history = _fit_once(data, model, train, log_dir, start, epochs, 0, callbacks, first)
     if joint.has_rating:
         alone = model.model_copy(update={"retrieval_weight": 0.0})
         for number in range(1, train.seeds):
@@ -97,6 +100,7 @@ def _fit_once(
     epochs: Mapping[str, int],
     number: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    first: WeightTransfer | None = None,
 ) -> tuple[JointModel, History]:
     keras.backend.clear_session()
     keras.utils.set_random_seed(train.seed)
@@ -108,11 +112,17 @@ def _fit_once(
         )
     validation = held_out_batches(data, train)
     joint = JointModel(data, model)
+    joint.multiply_in(tf.bfloat16 if train.precision == "mixed" else tf.float32)
     warm = [] if start is None else start.apply(joint, number)
+    trained = [] if first is None else first.apply(joint)
     history: History = {}
     for loss, tasks in joint.stages.items():
         joint.learn(tasks)
-        steps = steps_of(joint, data.train, train, loss)
+        done = 0
+        on_servers = train.distribution is not None and tasks == [f.RETRIEVAL_TASK]
+        if loss in epochs and set(tasks) <= set(trained) and not on_servers:
+            done = max(0, epochs[loss] - (train.refit_epochs or epochs[loss]))
+        steps = steps_of(joint, data.train, train, loss, done)
         descent = optimizer(train, steps.rate)
         # Made in the first step, slots would have TensorFlow trace that step twice.
         descent._create_all_weights(joint.trainable_variables)
@@ -122,9 +132,9 @@ def _fit_once(
         if validation is not None and set(tasks) <= set(warm):
             best.start_with(joint, joint.evaluate(validation, verbose=0, return_dict=True)[loss])
         max_epochs = epochs.get(loss, train.most_epochs(steps.in_a_cycle))
-        if start is not None and max_epochs:
+        if start is not None and max_epochs and not set(tasks) <= set(trained):
             start.shrink(joint, [task for task in tasks if task in warm], train.warm_start_share)
-        if train.distribution and tasks == [f.RETRIEVAL_TASK] and max_epochs:
+        if on_servers and max_epochs:
             folder = log_dir / "parameter_servers"
             values_by_name = train_towers(joint, data, model, train, max_epochs, folder)
             best.take(joint, values_by_name)
@@ -132,7 +142,7 @@ def _fit_once(
             values_by_name = joint.fit(
                 steps.batches,
                 validation_data=validation,
-                epochs=max_epochs,
+                epochs=max_epochs - done,
                 callbacks=[
                     best,
                     keras.callbacks.TerminateOnNaN(),
@@ -318,11 +328,13 @@ def fit_and_refit(
     log_dir: Path,
     start: WeightTransfer | None = None,
 ) -> FitResult:
-    """Train, and with `train.refit` once more from the start on train and validation together.
+    """Train, and with `train.refit` once more on train and validation together.
 
-    The second training takes each task's best number of epochs of the first, as no ratings are left
-    to stop it by (Goodfellow, Bengio & Courville 2016, "Deep learning", algorithm 7.2). It alone
-    trains further seeds, and the Bayesian rating model.
+    The second training goes on from the first one's weights through the last `train.refit_epochs`
+    of its schedule, up to each task's best number of epochs, as no ratings are left to stop it by
+    (Goodfellow, Bengio & Courville 2016, "Deep learning", section 7.8: algorithm 7.3 goes on,
+    algorithm 7.2, with None, begins anew). Weights that fit no more begin anew too. It alone trains
+    further seeds, and the Bayesian rating model.
 
     Args:
         data: see `fit`.
@@ -348,7 +360,8 @@ def fit_and_refit(
         alone = model.model_copy(update={"rating_draws": 0})
         first, history = fit(data, alone, once, log_dir, start)
         again, begin = log_dir / "refit", None if start is None else start.on(everything)
-        joint, _ = fit(everything, model, train, again, begin, epochs=first.best_epochs)
+        weights = None if train.refit_epochs is None else own_weights(first, data, everything)
+        joint, _ = fit(everything, model, train, again, begin, (), first.best_epochs, weights)
     if joint.has_rating:
         known = data.validation.only_known(data.sizes)
         held_out = sample_rows(known, train.validation_rows, train.seed)

@@ -16,6 +16,7 @@ def full_softmax(
     targets: tf.Tensor,
     seen: tf.Tensor,
     weights: tf.Tensor | None = None,
+    products: tf.DType = tf.float32,
 ) -> tf.Tensor:
     """Return the cross-entropy of a softmax over the whole catalogue.
 
@@ -29,9 +30,10 @@ def full_softmax(
         seen: movies to leave out of the softmax, int32 [n, 2] of (row, movie), n may be 0, or bool
             [batch, movies], which is faster for many; the target itself always stays.
         weights: of the rows in the mean, float32 [batch]; None: all alike.
+        products: as for `softmax`.
     """
     positives = tf.gather(candidates, targets)
-    return softmax(queries, positives, candidates, seen, targets, weights)
+    return softmax(queries, positives, candidates, seen, targets, weights, products)
 
 
 def softmax(
@@ -41,6 +43,7 @@ def softmax(
     excluded: tf.Tensor,
     columns: tf.Tensor | None = None,
     weights: tf.Tensor | None = None,
+    products: tf.DType = tf.float32,
 ) -> tf.Tensor:
     """Return the cross-entropy of softmaxes over a target and negatives that all rows share.
 
@@ -52,51 +55,53 @@ def softmax(
         columns: the target's column among the negatives, left out as well, int32 [batch]; None: it
             has none, or `excluded` has it.
         weights: of the rows in the mean, float32 [batch]; None: all alike.
+        products: type that queries and negatives are multiplied in; all else is in float32.
     """
     weights = tf.ones_like(queries[:, 0]) if weights is None else weights
     if columns is None:
         cells = tf.zeros([0, 2], tf.int32)
     else:
         cells = tf.stack([tf.range(tf.size(columns)), columns], axis=1)
-    return _softmax(queries, positives, negatives, excluded, cells, weights)
 
+    def product(left: tf.Tensor, right: tf.Tensor, **transposed: bool) -> tf.Tensor:
+        found = tf.matmul(tf.cast(left, products), tf.cast(right, products), **transposed)
+        return tf.cast(found, tf.float32)
 
-@tf.custom_gradient
-def _softmax(
-    queries: tf.Tensor,
-    positives: tf.Tensor,
-    negatives: tf.Tensor,
-    excluded: tf.Tensor,
-    cells: tf.Tensor,
-    weights: tf.Tensor,
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
-    """Return `softmax`.
+    @tf.custom_gradient
+    def loss_of(
+        queries: tf.Tensor,
+        positives: tf.Tensor,
+        negatives: tf.Tensor,
+        excluded: tf.Tensor,
+        cells: tf.Tensor,
+        weights: tf.Tensor,
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
+        # The gradient is written out, because TensorFlow's own copies the [batch, n] matrix for
+        # each of its steps.
+        target_scores = tf.reduce_sum(queries * positives, axis=1)
+        scores = product(queries, negatives, transpose_b=True)
+        if excluded.dtype == tf.bool:
+            scores = tf.where(excluded, MASKED, scores)
+        else:
+            cells = tf.concat([excluded, cells], axis=0)
+        scores = tf.tensor_scatter_nd_update(scores, cells, tf.fill(tf.shape(cells)[:1], MASKED))
+        highest = tf.maximum(tf.reduce_max(scores, axis=1), target_scores)
+        powers = tf.exp(scores - highest[:, None])
+        of_targets = tf.exp(target_scores - highest)
+        sums = tf.reduce_sum(powers, axis=1) + of_targets
+        shares = weights / tf.reduce_sum(weights)
+        loss = tf.reduce_sum(shares * (tf.math.log(sums) + highest - target_scores))
 
-    The gradient is written out, because TensorFlow's own copies the [batch, n] matrix for each of
-    its steps.
-    """
-    target_scores = tf.reduce_sum(queries * positives, axis=1)
-    scores = tf.matmul(queries, negatives, transpose_b=True)
-    if excluded.dtype == tf.bool:
-        scores = tf.where(excluded, MASKED, scores)
-    else:
-        cells = tf.concat([excluded, cells], axis=0)
-    scores = tf.tensor_scatter_nd_update(scores, cells, tf.fill(tf.shape(cells)[:1], MASKED))
-    highest = tf.maximum(tf.reduce_max(scores, axis=1), target_scores)
-    powers = tf.exp(scores - highest[:, None])
-    of_targets = tf.exp(target_scores - highest)
-    sums = tf.reduce_sum(powers, axis=1) + of_targets
-    shares = weights / tf.reduce_sum(weights)
-    loss = tf.reduce_sum(shares * (tf.math.log(sums) + highest - target_scores))
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+            scale = (upstream * shares / sums)[:, None]
+            of_target = scale * (of_targets - sums)[:, None]
+            by_query = product(powers, negatives) * scale + of_target * positives
+            by_negative = product(powers, queries * scale, transpose_a=True)
+            return by_query, of_target * queries, by_negative, None, None, None
 
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-        scale = (upstream * shares / sums)[:, None]
-        of_target = scale * (of_targets - sums)[:, None]
-        by_query = tf.matmul(powers, negatives) * scale + of_target * positives
-        by_negative = tf.matmul(powers, queries * scale, transpose_a=True)
-        return by_query, of_target * queries, by_negative, None, None, None
+        return loss, gradient
 
-    return loss, gradient
+    return loss_of(queries, positives, negatives, excluded, cells, weights)
 
 
 def bayesian_personalised_ranking(
@@ -148,7 +153,11 @@ def draw_once(ends: tf.Tensor, count: int) -> tf.Tensor:
 
 
 def in_batch_softmax(
-    queries: tf.Tensor, candidates: tf.Tensor, targets: tf.Tensor, probabilities: tf.Tensor | None
+    queries: tf.Tensor,
+    candidates: tf.Tensor,
+    targets: tf.Tensor,
+    probabilities: tf.Tensor | None,
+    products: tf.DType = tf.float32,
 ) -> tf.Tensor:
     """Return the cross-entropy of a softmax over the movies of the batch.
 
@@ -165,6 +174,7 @@ def in_batch_softmax(
         targets: `movie_index`, int32 [batch].
         probabilities: share of each movie among the train ratings, float32 [movies], to correct
             for; None means no correction.
+        products: as for `softmax`.
     """
     movies, columns, counts = tf.unique_with_counts(targets)
     rows = tf.range(tf.size(targets))
@@ -177,4 +187,5 @@ def in_batch_softmax(
     negatives = tf.concat([tf.gather(candidates, first), offsets[:, None]], axis=1)
     positives = tf.gather(offsets - repeats, columns)[:, None]
     positives = tf.concat([candidates, positives], axis=1)
-    return softmax(queries, positives, negatives, tf.zeros([0, 2], tf.int32), columns)
+    nothing = tf.zeros([0, 2], tf.int32)
+    return softmax(queries, positives, negatives, nothing, columns, products=products)

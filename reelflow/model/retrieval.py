@@ -47,6 +47,8 @@ class RetrievalBatch(NamedTuple):
     """`movie_index`, int32 [batch]."""
     weights: tf.Tensor | None = None
     """Of the rows in the mean, float32 [batch]; None: all alike."""
+    products: tf.DType = tf.float32
+    """Type that softmaxes are multiplied in."""
 
 
 class RetrievalLoss(ABC):
@@ -82,8 +84,9 @@ class RetrievalLoss(ABC):
 
     def validation(self, batch: RetrievalBatch, movies: tf.Tensor) -> tf.Tensor:
         """Return the loss over all `movies`, float32 [movies, size + 1], without sampling."""
-        queries, users, targets, weights = batch
-        return full_softmax(queries, movies, targets, self._seen.rows(users), weights)
+        queries, users, targets, weights, products = batch
+        seen = self._seen.rows(users)
+        return full_softmax(queries, movies, targets, seen, weights, products)
 
     @staticmethod
     @abstractmethod
@@ -139,7 +142,7 @@ class SampledSoftmax(FullSoftmax):
 
     def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss over the sample; in small catalogues over all movies."""
-        queries, users, targets, weights = batch
+        queries, users, targets, weights, products = batch
         if self._odds is not None:
             drawn = draw_once(self._ends, self._config.sampled_movies)
         elif self.trains_on_catalogue:
@@ -155,7 +158,7 @@ class SampledSoftmax(FullSoftmax):
             rarity = self._config.temperature * tf.gather(self._rarity, drawn)[:, None]
             negatives = tf.concat([negatives[:, :-1], negatives[:, -1:] + rarity], axis=1)
         excluded = self._seen.among(users, targets, drawn)
-        return softmax(queries, positives, negatives, excluded, weights=weights)
+        return softmax(queries, positives, negatives, excluded, None, weights, products)
 
 
 class SampledByRows(SampledSoftmax):
@@ -178,7 +181,9 @@ class InBatchSoftmax(RetrievalLoss):
     def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss over the batch's own targets."""
         probabilities = self._popularity if self._config.logq else None
-        return in_batch_softmax(batch.queries, candidates, batch.targets, probabilities)
+        return in_batch_softmax(
+            batch.queries, candidates, batch.targets, probabilities, batch.products
+        )
 
     def validation(self, batch: RetrievalBatch, movies: tf.Tensor) -> tf.Tensor:
         """Return the full softmax; without logQ, weighted by how often movies are negatives."""
@@ -215,7 +220,7 @@ class TfrsRetrieval(InBatchSoftmax):
 
     def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the mean over the batch of the task's loss, which is a sum."""
-        queries, _, targets, _ = batch
+        queries, _, targets, *_ = batch
         shares = tf.gather(self._popularity, targets) if self._config.logq else None
         loss = self._graph(
             queries,
@@ -247,7 +252,7 @@ class BayesianPersonalisedRanking(RetrievalLoss):
 
     def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss against sampled movies; draws of seen movies have no weight."""
-        queries, users, targets, _ = batch
+        queries, users, targets, *_ = batch
         count = self._config.negative_count
         negatives = draw_negatives(self._probabilities, tf.size(users), count)
         embedded = self._candidate_tower(tf.reshape(negatives, [-1]), training=True)
@@ -264,7 +269,7 @@ class BayesianPersonalisedRanking(RetrievalLoss):
 
     def validation(self, batch: RetrievalBatch, movies: tf.Tensor) -> tf.Tensor:
         """Return the expectation of the training loss, exact and without random draws."""
-        queries, users, targets, _ = batch
+        queries, users, targets, *_ = batch
         scores = tf.matmul(queries, movies, transpose_b=True)
         cells = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
         weights = tf.tile(self._probabilities[None], [tf.size(targets), 1])
@@ -305,6 +310,8 @@ class RetrievalTask:
     ) -> None:
         self._config = config
         self._candidate_tower = candidate_tower
+        self.products = tf.float32
+        """Type that the softmaxes of training are multiplied in; tables and sums are float32."""
         seen = SeenMovies(data, timelines, config.mask_seen, dense=not by_rows)
         loss = RETRIEVAL_LOSSES[config.loss]
         if by_rows and loss is SampledSoftmax:
@@ -337,7 +344,9 @@ class RetrievalTask:
         penalty = tf.constant(0.0)
         if l2 and training:
             penalty = l2 * (_mean_square(queries, weights) + _mean_square(positives, weights))
-        batch = RetrievalBatch(queries / self._config.temperature, users, targets, weights)
+        products = self.products if training else tf.float32
+        queries /= self._config.temperature
+        batch = RetrievalBatch(queries, users, targets, weights, products)
         loss = self._loss.training if training else self._loss.validation
         return loss(batch, candidates), penalty
 

@@ -36,7 +36,9 @@ class Steps:
     """True if the step size depends on the number of epochs, none of which may be left out."""
 
 
-def steps_of(joint: JointModel, rows: EncodedRatings, train: TrainConfig, loss: str) -> Steps:
+def steps_of(
+    joint: JointModel, rows: EncodedRatings, train: TrainConfig, loss: str, done: int = 0
+) -> Steps:
     """Plan the steps of what the model learns now.
 
     Args:
@@ -44,6 +46,7 @@ def steps_of(joint: JointModel, rows: EncodedRatings, train: TrainConfig, loss: 
         rows: the train split.
         train: the section `train`.
         loss: name of the loss of this training.
+        done: epochs of which an earlier training has made the steps.
     """
     on_timelines = joint.learns_on_timelines() and not train.by_counts
     size = train.ratings_per_step(len(rows), on_timelines)
@@ -58,9 +61,10 @@ def steps_of(joint: JointModel, rows: EncodedRatings, train: TrainConfig, loss: 
         batches = Batches(rows, size, train.seed, train.by_counts)
     in_a_cycle = on_timelines and train.schedule == "one_cycle"
     if loss == RATING_LOSS:
-        rate = falling(rate, train.rating_decay, len(batches))
+        rate = falling(rate * train.rating_decay**done, train.rating_decay, len(batches))
     elif in_a_cycle:
-        rate = OneCycle(train.learning_rate, train.most_epochs(True) * len(batches))
+        steps = len(batches)
+        rate = OneCycle(train.learning_rate, train.most_epochs(True) * steps, done * steps)
     return Steps(batches, rate, on_timelines, in_a_cycle)
 
 
@@ -88,19 +92,20 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
     BEGIN = 0.1
     """First step size, as a share of the highest."""
 
-    def __init__(self, highest: float, steps: int) -> None:
+    def __init__(self, highest: float, steps: int, done: int = 0) -> None:
         """Make the schedule.
 
         Args:
             highest: the highest step size.
             steps: number of steps until it is zero.
+            done: steps that are left out at the beginning.
         """
         super().__init__()
-        self._highest, self._steps = highest, max(1, steps)
+        self._highest, self._steps, self._done = highest, max(1, steps), done
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Return the step size of a step, counted from 0."""
-        done = (tf.cast(step, tf.float32) + 0.5) / self._steps
+        done = (tf.cast(step, tf.float32) + self._done + 0.5) / self._steps
         rise = self.BEGIN + (1.0 - self.BEGIN) * done / self.RISE
         fall = 0.5 + 0.5 * tf.cos(
             np.pi * tf.clip_by_value((done - self.RISE) / (1 - self.RISE), 0, 1)
@@ -109,4 +114,4 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, float]:
         """Return the arguments, as Keras asks."""
-        return {"highest": self._highest, "steps": self._steps}
+        return {"highest": self._highest, "steps": self._steps, "done": self._done}

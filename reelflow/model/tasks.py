@@ -134,6 +134,10 @@ class JointModel(tfrs.Model):
             return {JOINT_LOSS: self.tasks}
         return {TASK_LOSSES[task]: [task] for task in self.tasks}
 
+    def multiply_in(self, products: tf.DType) -> None:
+        """Multiply the softmaxes of training in a type, before the first step is traced."""
+        self._retrieval_task.products = products
+
     def learn(self, tasks: Sequence[str]) -> None:
         """Train these tasks from now on, and leave the weights of the others alone.
 

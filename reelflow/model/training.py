@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from reelflow.base.common import send_notice
 from reelflow.base.errors import BadInput
 from reelflow.base.nouns import MOVIE, Noun
@@ -57,6 +59,7 @@ def train_and_export(
     checks = [guards.strictly_past_histories(data)]
     guards.refuse(checks)
     model, scale = with_stars(model, train, data.train.rating)
+    train = with_precision(train)
     plan = None
     if train.warm_start:
         assert split is not None, "a warm start needs the section split"
@@ -133,6 +136,14 @@ def with_stars(
         )
     send_notice("no stars to learn: retrieval alone")
     return model.model_copy(update={"rating_weight": 0.0}), scale
+
+
+def with_precision(train: TrainConfig) -> TrainConfig:
+    """Return the section `train` as it suits the machine: `mixed` products are for a GPU."""
+    if train.precision == "float32" or tf.config.list_physical_devices("GPU"):
+        return train
+    send_notice("train.precision = mixed is for a GPU, and there is none here: float32 it is")
+    return train.model_copy(update={"precision": "float32"})
 
 
 def _check_training(fitted: FitResult, model: ModelConfig, train: TrainConfig) -> list[Guard]:

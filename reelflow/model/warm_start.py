@@ -224,6 +224,20 @@ class WeightTransfer:
         return beginnings
 
 
+def own_weights(joint: JointModel, data: EncodedData, later: EncodedData) -> WeightTransfer:
+    """Return the transfer of a trained model's weights to one of the same users and movies.
+
+    Args:
+        joint: trained on `data`.
+        data: its ratings.
+        later: those of the model to come.
+    """
+    users = [str(user) for user in range(data.sizes.users)]
+    before, after = (Vocabularies.of(one, users) for one in (data, later))
+    weights = ChampionWeights.of(joint, before, TrainingRecord({}, 0, 0))
+    return WeightTransfer.of(weights, after, later)
+
+
 def build(joint: JointModel) -> None:
     """Create the weights that Keras creates at the first call only."""
     zeros = tf.zeros([1], tf.int32)

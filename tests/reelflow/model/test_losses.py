@@ -56,6 +56,20 @@ def test_full_softmax(seen: np.ndarray | None) -> None:
     assert float(loss) == pytest.approx(_cross_entropy(logits, TARGETS), rel=1e-5)
 
 
+def test_products_in_bfloat16_are_close() -> None:
+    tensors = [tf.constant(values) for values in (QUERIES, CANDIDATES)]
+    found = []
+    for products in (tf.float32, tf.bfloat16):
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            loss = full_softmax(*tensors, tf.constant(TARGETS), _seen(SEEN), products=products)
+        found.append([loss, *tape.gradient(loss, tensors)])
+    for exact, close in zip(*found, strict=True):
+        assert close.dtype == tf.float32
+        np.testing.assert_allclose(close, exact, atol=0.02)
+        assert not np.array_equal(close, exact)
+
+
 @pytest.mark.parametrize("seen", [None, SEEN], ids=["unmasked", "masked"])
 def test_gradients_of_the_full_softmax(seen: np.ndarray | None) -> None:
     queries, candidates = tf.Variable(QUERIES), tf.Variable(CANDIDATES)

@@ -92,6 +92,8 @@ def test_one_cycle_rises_and_falls_to_nothing() -> None:
     assert found[99] < 0.4 / 1000
     assert found[:25] == sorted(found[:25])
     assert found[25:] == sorted(found[25:], reverse=True)
+    later = OneCycle(0.4, steps=100, done=60)
+    assert [float(later(tf.constant(step, tf.int64))) for step in range(40)] == found[60:]
 
 
 def test_steps_and_epochs_unless_the_configuration_says() -> None:

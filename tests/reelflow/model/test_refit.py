@@ -11,6 +11,7 @@ from reelflow.config import TrainConfig
 from reelflow.encoding.encode import with_validation
 from reelflow.model.fit import FitResult, fit, fit_and_refit
 from reelflow.model.tasks import RATING_LOSS, RETRIEVAL_LOSS
+from reelflow.model.warm_start import own_weights
 from tests.encoded_data import checkerboard
 from tests.reelflow.trained import MODEL
 
@@ -22,6 +23,7 @@ TRAIN = TrainConfig(
     batch_size=64,
     patience=2,
     refit=True,
+    refit_epochs=None,
 )
 """The rating task's steps change nothing: it is best at once, and each task has its own number."""
 
@@ -42,6 +44,24 @@ def test_it_is_a_training_on_both_for_the_best_number_of_epochs(
     assert {name: len(losses) for name, losses in history.items()} == best
     for one, other in zip(plain.trainable_weights, fitted.joint.trainable_weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_it_goes_on_from_the_first_one_s_weights(fitted: FitResult, tmp_path: Path) -> None:
+    data, first = checkerboard().data, fitted.before_refit
+    everything, train = with_validation(data), TRAIN.model_copy(update={"refit_epochs": 2})
+    weights = own_weights(first, data, everything)
+    best = first.best_epochs
+    joint, history = fit(everything, MODEL, train, tmp_path, epochs=best, first=weights)
+    assert {name: len(losses) for name, losses in history.items()} == {
+        RETRIEVAL_LOSS: 2,
+        RATING_LOSS: min(2, best[RATING_LOSS]),
+    }
+    # The rating task's steps change nothing.
+    named, before = joint.named_weights(), first.named_weights()
+    for name in ("head/user", "head/movie_bias"):
+        one, other = (weights["rating"][name].variable for weights in (named, before))
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert history[RETRIEVAL_LOSS][-1] < fitted.history[RETRIEVAL_LOSS][1]
 
 
 def test_without_refit_validation_stays_out(tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from reelflow.base.common import notices_to
 from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig, TrainConfig
-from reelflow.model.training import train_and_export, with_stars
+from reelflow.model.fit import fit
+from reelflow.model.tasks import RETRIEVAL_LOSS
+from reelflow.model.training import train_and_export, with_precision, with_stars
 from reelflow.saved_model.client import Signatures
 from reelflow.saved_model.files import ModelInfo
 from reelflow.saved_model.probe import probe
@@ -104,3 +107,22 @@ def test_a_rating_model_alone_needs_stars() -> None:
 def test_without_ratings_there_is_nothing_to_learn() -> None:
     with pytest.raises(BadInput, match="nothing to learn from"):
         with_stars(MODEL, TRAIN, np.zeros(0, np.float32))
+
+
+def test_mixed_products_are_for_a_gpu_and_train_alike(tmp_path: Path) -> None:
+    mixed = TRAIN.model_copy(update={"precision": "mixed", "epochs": 3})
+    notices: list[str] = []
+    with notices_to(notices.append):
+        plain = with_precision(mixed)
+    if tf.config.list_physical_devices("GPU"):
+        assert plain is mixed
+    else:
+        assert plain.precision == "float32"
+        assert any("precision" in notice for notice in notices)
+    data, model = encoded(ROWS), MODEL.model_copy(update={"rating_weight": 0.0})
+    losses = [
+        fit(data, model, train, tmp_path / train.precision)[1][RETRIEVAL_LOSS]
+        for train in (TRAIN.model_copy(update={"epochs": 3}), mixed)
+    ]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
+    assert losses[0] != losses[1]
