@@ -52,8 +52,8 @@ def training_section(info: ModelInfo) -> Section:
     )
     if (info.train or {}).get("refit"):
         lead += (
-            " The model was then trained once more on train and validation together, as many "
-            "epochs as were best; the curves are of the first training."
+            " The model was then trained once more on train and validation together; the curves "
+            "are of the first training."
         )
     return Section("training", "Training", lead, blocks)
 
