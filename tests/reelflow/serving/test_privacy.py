@@ -19,6 +19,7 @@ from reelflow.serving.engine import Engine
 from reelflow.serving.limits import Limits, Problem
 from reelflow.serving.middleware import Metrics
 from reelflow.serving.privacy import MOST, check_inputs, movies_for_a_user
+from reelflow.serving.rules.messages import PINS
 from reelflow.serving.tf_serving import PredictBatch
 from reelflow.serving.versions import Versions
 from tests.reelflow.small_runs import GENRES, MOVIES, SmallRun, catalogue
@@ -81,6 +82,22 @@ class Attack:
         self.shown |= found
         return found
 
+    def pages(self, k: int) -> None:
+        """Turn the pages of the list, by URL."""
+        query: dict[str, Any] = {"user_id": self.user, "k": k}
+        while True:
+            answer = self.client.get(API, params=query).json()
+            self.shown |= {item["movie_id"] for item in answer["items"]}
+            if answer["next"] is None:
+                return
+            query["cursor"] = answer["next"]
+
+    def together(self) -> None:
+        """Ask for the list beside a stranger's."""
+        body = {"user_ids": ["a stranger", self.user], "k": MOVIES}
+        answer = self.client.post(f"{API}/users", json=body)
+        self.shown |= {item["movie_id"] for item in answer.json()["items"][1]["items"]}
+
     def in_rounds(self, ask: Callable[[list[str]], set[str]]) -> None:
         """Exclude what was shown until nothing new comes."""
         gone: set[str] = set()
@@ -102,6 +119,15 @@ class Attack:
             self.in_rounds(lambda gone, year=year: self.ask(year_from=year, exclusions=gone, k=3))
         for least in range(11):
             self.ask(min_rating=least)
+        for k in (1, 5, MOVIES):
+            self.pages(k)
+        self.together()
+        for first in range(0, MOVIES, PINS):
+            some = CATALOGUE[first : first + PINS]
+            self.ask(rules={"pin": some})
+            self.ask(rules={"boost": [{"ids": some, "weight": 10}]}, k=5)
+            self.ask(rules={"hide": [{"ids": some}]})
+        self.ask(rules={"per_genre": 1, "diversity": 1, "new_for_strangers": PINS})
         self.in_rounds(lambda gone: self.predict([{"k": 7, "exclusions": [*gone, ""]}]))
         single = np.eye(MOVIES, dtype=bool).tolist()
         self.predict([{"allowed": allowed, "k": 1} for allowed in single])
