@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,6 +21,8 @@ from pipeline.cli.serve import measured
 from reelflow.base.common import content_hash
 from reelflow.config.layout import Layout
 from reelflow.registry.push import push
+from reelflow.serving import workers
+from reelflow.serving.limits import Limits
 from tests.pipeline.run_folders import leave_run, metrics
 
 
@@ -35,6 +38,17 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
         answer = CliRunner().invoke(app, ["serve", "--output", str(tmp_path), "--port", port])
     assert answer.exit_code == 2
     assert "--port" in answer.output
+
+
+def test_each_of_several_processes_grants_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They do not know of each other's requests."""
+    started: list[Any] = []
+    monkeypatch.setattr(workers, "run_workers", lambda count, *more: started.append(more[1]))
+    command = ["serve", "--port", "0", "--workers", "4", "--rate", "100", "--connections", "8"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    [options] = started
+    assert (options.limits.rate, options.limits.burst) == (25, Limits().burst / 4)
+    assert options.limits.connections == 8
 
 
 def test_metrics_are_those_of_the_run_that_pushed_the_version(tmp_path: Path) -> None:
