@@ -13,7 +13,7 @@ from benchmarks import common, data
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "data": {"partitions": 32, "statistics_rows": 200_000},
-    "model": {"rating_bag": 100, "rating_draws": 0, "ready_lists": 20_000},
+    "model": {"rating_bag": 50, "rating_draws": 0, "ready_lists": 20_000},
     "train": {"epochs": 1, "validation_rows": 20_000, "refit": False},
     "gate": {"max_test_rows": 100_000, "top_100_accuracy_min": 0.0, "rmse_max": 10.0},
 }

@@ -108,7 +108,7 @@ def _recalls(name: str, model: Any, movies: int, requests: list[Request]) -> dic
 
     recalls = {}
     for k in RECALLS:
-        more = ({}, {"allowed": tf.ones([1, movies], tf.bool)})
+        more: list[dict[str, Any]] = [{}, {"allowed": tf.ones([1, movies], tf.bool)}]
         lists = [_call(model, named=True, k=k, output="movie_id", **one) for one in more]
         shares = []
         for request in requests:

@@ -141,10 +141,12 @@ class MixRanker(Ranker):
         """
         super().__init__()
         self._weights = {name: weight for name, weight in weights.items() if weight}
-        terms = {name: Towers(joint) if name == TOWERS else terms[name] for name in self._weights}
+        towers = Towers(joint) if TOWERS in self._weights else None
+        terms = {n: towers if n == TOWERS and towers else terms[n] for n in self._weights}
         self._projected = {n: one for n, one in terms.items() if isinstance(one, ProjectedTerm)}
         self._matrices = {n: one for n, one in terms.items() if isinstance(one, KeptTerm)}
-        self._directions = joint.candidate_tower.served()[:, :-1]
+        own = joint.candidate_tower.served()[:, :-1] if towers is None else towers.directions
+        self._directions = own
         popular = np.log(joint.popularity.numpy().astype(np.float64))
         movies = len(popular)
         self.block = block_size(movies)

@@ -20,7 +20,10 @@ class Towers(ProjectedTerm):
         super().__init__(name=TOWERS)
         # Log popularity is one more column, selected by the queries of users without history.
         popular = tf.math.log(joint.popularity)
-        self.factors = tf.concat([joint.candidate_tower.served(), popular[:, None]], axis=1)
+        served = joint.candidate_tower.served()
+        self.factors = tf.concat([served, popular[:, None]], axis=1)
+        self.directions = served[:, :-1]
+        """Embeddings of the movies as they are served, float32 [movies, size]."""
         joint.query_tower.freeze()
         self._query_tower = joint.query_tower
         self.history_length = joint.query_tower.history_length
