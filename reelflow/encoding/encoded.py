@@ -79,7 +79,7 @@ class EncodedRatings:
     @classmethod
     def reserve(cls, path: Path, rows: int) -> None:
         """Write the file of so many rows, which `write_at` then fills."""
-        # Zeros that nobody has written to take no memory.
+        # Zeros take no memory until they are written to.
         whole, times = np.zeros(rows, np.int32), np.zeros(rows, np.int64)
         stars = np.zeros(rows, np.float32)
         cls(whole, whole, stars, times, stars, times).save(path)
