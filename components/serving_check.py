@@ -20,7 +20,7 @@ def ServingCheck(
     blessing: OutputArtifact[InfraBlessing],
     latency_ms_max: Parameter[float],
     recall_min: Parameter[float],
-    timeout_seconds: Parameter[float] = 300.0,
+    timeout_seconds: Parameter[float] = 600.0,
 ) -> None:
     """Load the export in a fresh process, send golden requests, measure latency.
 
