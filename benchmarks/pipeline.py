@@ -54,15 +54,15 @@ def ours(
 
 
 def _recall(output: Path) -> dict[str, float]:
-    """Shares of the exact lists that the pushed model finds, as ServingCheck measures them."""
+    """Shares of the exact lists that the model finds, as ServingCheck measures them."""
     from reelflow.saved_model import golden, probe
     from reelflow.saved_model.client import Signatures
     from reelflow.saved_model.files import GOLDEN
 
-    [pushed] = (path.parent for path in output.glob("serving/**/saved_model.pb"))
-    signatures = Signatures.load(pushed)
-    users = golden.known_users(golden.read(pushed / GOLDEN))
-    found = {f"recall@{k}": probe.recall(signatures, pushed, users, k) for k in RECALLS}
+    [model] = (path.parent for path in output.glob("artifacts/Trainer/**/saved_model.pb"))
+    signatures = Signatures.load(model)
+    users = golden.known_users(golden.read(model / GOLDEN))
+    found = {f"recall@{k}": probe.recall(signatures, model, users, k) for k in RECALLS}
     return {name: value for name, value in found.items() if value is not None}
 
 
