@@ -61,14 +61,19 @@ def kill_some(output: Path) -> None:
 
 def _epochs(output: Path) -> int:
     """Return how many epochs of the training at work are over."""
-    for path in output.glob("artifacts/**/parameter_servers/losses.json"):
+    # Nothing but the Trainer's folder, as other steps remove their working files meanwhile.
+    for path in output.glob("artifacts/Trainer/model_run/*/parameter_servers/losses.json"):
         return len(json.loads(path.read_text())["retrieval_loss"])
     return 0
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, children.read_text().split()):
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            children = thread.joinpath("children").read_text().split()
+        except OSError:  # it has ended
+            continue
+        for child in map(int, children):
             yield child
             yield from _descendants(child)
 

@@ -124,14 +124,13 @@ class Cluster:
         """
         self._work, self._left = work, train.restarts
         self._processes: dict[tuple[str, int], subprocess.Popen[bytes]] = {}
-        self._cluster = {COORDINATOR: ["127.0.0.1:0"], **(given or {})}
+        self._cluster = dict(given or {})
         if given is None:
-            ports = _free_ports(train.workers + train.servers + 1)
+            ports = _free_ports(train.workers + train.servers)
             addresses = [f"127.0.0.1:{port}" for port in ports]
             self._cluster = {
                 "worker": addresses[: train.workers],
-                "ps": addresses[train.workers : -1],
-                COORDINATOR: addresses[-1:],
+                "ps": addresses[train.workers :],
             }
             for kind, count in (("worker", train.workers), ("ps", train.servers)):
                 for index in range(count):
@@ -153,7 +152,9 @@ class Cluster:
         """Run a coordinator to its end, and start lost workers again; return its exit status."""
         deadline = time.monotonic() + STARTING_SECONDS
         for address in (*self._cluster["worker"], *self._cluster["ps"]):
-            _wait_for(address, deadline)
+            own = _wait_for(address, deadline)
+        # Servers call back.
+        self._cluster.setdefault(COORDINATOR, [f"{own}:{_free_ports(1)[0]}"])
         coordinator = self._start(COORDINATOR, str(self._work.folder))
         try:
             while coordinator.poll() is None:
@@ -204,8 +205,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _wait_for(address: str, deadline: float) -> None:
-    """Wait until something listens at `host:port`.
+def _wait_for(address: str, deadline: float) -> str:
+    """Wait until something listens at `host:port`; return the address that it sees this machine at.
 
     Raises:
         ReelflowError: nothing does at the deadline.
@@ -213,8 +214,9 @@ def _wait_for(address: str, deadline: float) -> None:
     host, _, port = address.rpartition(":")
     while True:
         try:
-            socket.create_connection((host, int(port)), timeout=POLL_SECONDS * 10).close()
-            return
+            with socket.create_connection((host, int(port)), POLL_SECONDS * 10) as connection:
+                own: str = connection.getsockname()[0]
+                return own
         except OSError as error:
             if time.monotonic() > deadline:
                 raise ReelflowError(
