@@ -118,8 +118,6 @@ class Config(Section):
         if self.train.distribution is None:
             return self
         model, wrong = self.model, []
-        if self.train.optimizer != "adagrad":
-            wrong.append('train.optimizer = "adagrad" (others change whole tables)')
         if model.loss not in ("sampled_softmax", "in_batch_softmax"):
             wrong.append('model.loss = "sampled_softmax" or "in_batch_softmax"')
         if model.query_bag and model.query != "user_id":

@@ -223,7 +223,7 @@ class TrainConfig(Section):
     """Passes over the train split for each task, at most. None: 6 in one cycle (`schedule`), and 20
     otherwise."""
     optimizer: Literal["adam", "adagrad"] = "adam"
-    """Optimizer of the weights."""
+    """Optimizer of the weights; on parameter servers (`distribution`) it is always `adagrad`."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.003
     """Step size of the optimizer."""
     rating_learning_rate: Annotated[float, Field(gt=0)] = 0.002
@@ -275,7 +275,7 @@ class TrainConfig(Section):
     distribution: Literal["parameter_servers"] | None = None
     """Machines that train the retrieval towers: `parameter_servers` shards their tables over
     servers, which several workers fetch rows from, as processes started here or as TF_CONFIG says;
-    for `optimizer = "adagrad"` and losses that take rows of a table. None: one machine."""
+    trained by Adagrad, and by losses that take rows of a table. None: one machine."""
     workers: Annotated[int, Field(ge=1, le=256)] = 2
     """Worker processes to start with `distribution`; TF_CONFIG counts where it is set."""
     servers: Annotated[int, Field(ge=1, le=256)] = 2

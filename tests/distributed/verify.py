@@ -31,8 +31,9 @@ ONE = {
     "model.rating_embedding_size": "16",
     "model.rating_draws": "0",
     "train.optimizer": "adagrad",
-    "train.learning_rate": "0.1",
-    "train.epochs": "8",
+    "train.learning_rate": "0.3",
+    "train.rating_learning_rate": "0.1",
+    "train.epochs": "6",
     "train.refit": "false",
 }
 SEVERAL = {

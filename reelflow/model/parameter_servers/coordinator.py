@@ -30,6 +30,8 @@ class Training:
             work: the prepared folder.
         """
         data, model, train, self._epochs = work.settings()
+        # Adam would change whole tables in each step.
+        train = train.model_copy(update={"optimizer": "adagrad"})
         self._work, self._patience = work, train.patience
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver(COORDINATOR, 0)
         servers = len(resolver.cluster_spec().as_dict()["ps"])

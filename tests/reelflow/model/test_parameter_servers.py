@@ -92,7 +92,6 @@ def test_a_cluster_without_servers_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("train.optimizer=adam", "adagrad"),
         ("model.loss=full_softmax", "sampled_softmax"),
         ("model.query_bag=true", "query_bag"),
         ("model.query=sequence", "attention"),
