@@ -71,7 +71,7 @@ def train_towers(
         if status == 0:
             break
         last = work.log(COORDINATOR).read_text(errors="replace")[-LOG_CHARACTERS:]
-        logging.error("The coordinator ended with status %s:\n%s", status, last)
+        logging.warning("The coordinator ended with status %s:\n%s", status, last)
         if status != LOST:
             raise ReelflowError(
                 f"The coordinator of train.distribution ended with status {status}.",
