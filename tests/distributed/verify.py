@@ -17,7 +17,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from reelflow.base.environment import prepare_program
@@ -42,28 +42,34 @@ SEVERAL = {
     "train.servers": "2",
     "train.checkpoint_steps": "32",
 }
-KILLS = {
-    "worker": (1, "a worker was lost and is started again"),
-    "ps": (3, "a parameter server was lost: training goes on from its checkpoint"),
-}
-"""Kind of process to the epochs after which one is killed, and the notice that has to follow."""
+KILLS = {"worker": 1, "ps": 3}
+"""Kind of process to the epochs after which one is killed."""
+NOTICES = (
+    "a worker was lost and is started again",
+    "a parameter server was lost: training goes on from its checkpoint",
+)
 PATHS = ("unseen/top_10", "unseen/top_100", "unseen/ndcg_10", "liked/ndcg_10", "rmse")
 
 
-def kill_some(output: Path) -> None:
-    """Kill a worker and a server of a training, each in the middle of an epoch."""
-    for kind, (epochs, _) in KILLS.items():
-        while _epochs(output) < epochs:
+def kill_some(runs: Path, kills: Mapping[str, int]) -> None:
+    """Kill processes of a training, each in the middle of an epoch.
+
+    Args:
+        runs: folder of TensorBoard's logs, or of several trainings' logs.
+        kills: kind of process to the epochs after which one is killed, in order.
+    """
+    for kind, epochs in kills.items():
+        while _epochs(runs) < epochs:
             time.sleep(0.1)
         victim = next(pid for pid in _descendants(os.getpid()) if _kind(pid) == kind)
         os.kill(victim, signal.SIGKILL)
-        print(f"  killed process {victim}, a {kind}, after epoch {_epochs(output)}", flush=True)
+        print(f"  killed process {victim}, a {kind}, after epoch {_epochs(runs)}", flush=True)
 
 
-def _epochs(output: Path) -> int:
+def _epochs(runs: Path) -> int:
     """Return how many epochs of the training at work are over."""
-    # Nothing but the Trainer's folder, as other steps remove their working files meanwhile.
-    for path in output.glob("artifacts/Trainer/model_run/*/parameter_servers/losses.json"):
+    places = "parameter_servers/losses.json", "*/parameter_servers/losses.json"
+    for path in (found for place in places for found in runs.glob(place)):
         return len(json.loads(path.read_text())["retrieval_loss"])
     return 0
 
@@ -108,8 +114,10 @@ def main() -> None:
 
     groups = {name: {name: config} for name, config in configs.items()}
     contest = Contest(configs["one"], groups, [], layout, "verify-distributed")
+    # Nothing but the Trainer's folder, as other steps remove their working files meanwhile.
+    runs = FOLDER / "artifacts" / "Trainer" / "model_run"
     notices: list[str] = []
-    threading.Thread(target=kill_some, args=(FOLDER,), daemon=True).start()
+    threading.Thread(target=kill_some, args=(runs, KILLS), daemon=True).start()
     with notices_to(notices.append):
         for event in contest.run():
             if isinstance(event, NodeFinished):
@@ -117,7 +125,7 @@ def main() -> None:
     for failure in contest.failures.values():
         raise failure
 
-    problems = [f"not noticed: {notice}" for _, notice in KILLS.values() if notice not in notices]
+    problems = [f"not noticed: {notice}" for notice in NOTICES if notice not in notices]
     one, several = contest.entries
     print(f"\n{'':<16}{'one':>9}{'several':>9}   95 % interval of one")
     for path in PATHS:

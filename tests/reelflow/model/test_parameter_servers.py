@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from reelflow.base.common import notices_to
 from reelflow.base.errors import BadInput
 from reelflow.config import Config, ModelConfig, TrainConfig
 from reelflow.config.loading import load
@@ -17,6 +19,7 @@ from reelflow.model.parameter_servers import launch
 from reelflow.model.parameter_servers.files import read_part, write_part
 from reelflow.model.steps import held_out_batches, steps_of
 from reelflow.model.tasks import RETRIEVAL_LOSS, JointModel
+from tests.distributed.verify import kill_some
 from tests.encoded_data import checkerboard
 from tests.reelflow.model.test_fit import assert_solved
 
@@ -34,10 +37,15 @@ TRAIN = TrainConfig(
 
 
 @pytest.mark.slow
-def test_the_checkerboard_is_learned_on_a_server(tmp_path: Path) -> None:
+def test_the_checkerboard_is_learned_though_a_server_is_lost(tmp_path: Path) -> None:
     board = checkerboard()
     data = board.data
-    joint, history = fit(data, MODEL, TRAIN, tmp_path)
+    killer = threading.Thread(target=kill_some, args=(tmp_path, {"ps": 2}), daemon=True)
+    notices: list[str] = []
+    killer.start()
+    with notices_to(notices.append):
+        joint, history = fit(data, MODEL, TRAIN, tmp_path)
+    assert ["server was lost" in notice for notice in notices] == [True]
     assert_solved(board, joint)
     # The weights are those that the coordinator had read from the servers and judged.
     held_out = held_out_batches(data, TRAIN)
