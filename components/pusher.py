@@ -14,7 +14,7 @@ from reelflow.registry.push import push
 from reelflow.registry.storage import copy_model
 from reelflow.registry.store import VARIANTS
 from reelflow.registry.variants import has_served, place
-from reelflow.saved_model.client import whole_versions
+from reelflow.saved_model.manifest import whole_versions
 
 
 @component(component_annotation=Deploy)

@@ -96,7 +96,7 @@ def similar_to_all(model: Path, target: Target, **conditions: Any) -> None:
 
 
 def _folder(model: Path) -> str:
-    from reelflow.saved_model.client import latest_version
+    from reelflow.saved_model.manifest import latest_version
 
     folder = model if (model / SAVED_MODEL).is_file() else latest_version(model)
     return str(folder.absolute())

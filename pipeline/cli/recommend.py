@@ -232,7 +232,7 @@ def newest(output: Path) -> Path:
     Raises:
         BadInput: there is none.
     """
-    from reelflow.saved_model.client import latest_version
+    from reelflow.saved_model.manifest import latest_version
 
     return latest_version(Layout.of(output).serving)
 
@@ -243,7 +243,8 @@ def _load(model: Path | None, output: Path) -> ServedModel:
     Raises:
         BadInput: there is none.
     """
-    from reelflow.saved_model.client import ServedModel, latest_version
+    from reelflow.saved_model.client import ServedModel
+    from reelflow.saved_model.manifest import latest_version
 
     folder = model or newest(output)
     return ServedModel.load(folder if (folder / SAVED_MODEL).is_file() else latest_version(folder))

@@ -380,7 +380,7 @@ def _model(summary: RunSummary) -> Iterator[Text]:
     """Yield the places of the model: serving folder and registry."""
     registered = summary.registered
     if summary.pushed:
-        from reelflow.saved_model.client import whole_versions
+        from reelflow.saved_model.manifest import whole_versions
 
         pushed = Path(summary.pushed)
         yield labelled("Model", str(pushed))

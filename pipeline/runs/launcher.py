@@ -31,7 +31,7 @@ from reelflow.config import Config
 from reelflow.config.layout import Layout
 from reelflow.registry.registration import Registration
 from reelflow.registry.store import CHAMPION, VARIANTS, Registry
-from reelflow.saved_model.client import whole_versions
+from reelflow.saved_model.manifest import whole_versions
 
 State = Literal["done", "cached", "failed"]
 

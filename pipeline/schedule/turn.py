@@ -25,7 +25,7 @@ from reelflow.data import files
 from reelflow.data.inputs import effective_config, open_data, window_of
 from reelflow.data.spans import is_pattern
 from reelflow.registry.store import CHAMPION, VARIANTS, NoAnswer, Registry, address
-from reelflow.saved_model.client import whole_versions
+from reelflow.saved_model.manifest import whole_versions
 
 STATES: Mapping[int, State] = {0: "pushed", REFUSED: "refused"}
 """Exit code of `reelflow run` to state; every other code is a failure."""

@@ -249,7 +249,7 @@ class Newcomers:
 
 @dataclass(frozen=True)
 class Lists:
-    """What lists of ten show, whether it is found in the test split or not."""
+    """Coverage, novelty and stars of lists of ten, whether found in the test split or not."""
 
     order: Order
     users: int

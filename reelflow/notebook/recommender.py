@@ -34,7 +34,7 @@ from reelflow.evaluation.metrics import Predictions, row_columns
 from reelflow.notebook.tiles import MovieTable
 from reelflow.registry.alias import Alias
 from reelflow.registry.store import SCHEME, address
-from reelflow.saved_model.client import ServedModel, latest_version
+from reelflow.saved_model.client import ServedModel
 from reelflow.saved_model.contract import (
     BLEND,
     EVALUATE,
@@ -46,6 +46,7 @@ from reelflow.saved_model.contract import (
     Order,
 )
 from reelflow.saved_model.files import SAVED_MODEL
+from reelflow.saved_model.manifest import latest_version
 
 _USERS_AT_ONCE: Final = 256
 _METRICS: Final = (

@@ -17,7 +17,7 @@ from typing import Final
 from reelflow.base.common import content_hash
 from reelflow.registry.push import Readers, let_read, push, versions, withdraw
 from reelflow.registry.store import VARIANTS, Registry, Variant
-from reelflow.saved_model.client import whole_versions
+from reelflow.saved_model.manifest import whole_versions
 
 SHARE: Final = "reelflow.share"
 """Tag of a version on trial: the share of the users, from 0 to 1."""

@@ -13,7 +13,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from reelflow.saved_model.files import EXTRA, SAVED_MODEL
+from reelflow.base.errors import BadInput
+from reelflow.saved_model.files import EXTRA, SAVED_MODEL, version_of
 
 MANIFEST: Final = f"{EXTRA}/manifest.json"
 _BLOCK: Final = 1 << 20
@@ -87,3 +88,25 @@ def _sha256(path: Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def latest_version(serving_dir: Path) -> Path:
+    """Return the newest pushed model: the folder with the highest whole number.
+
+    A version whose files are not all there, as while it is copied, is passed over.
+
+    Raises:
+        BadInput: there is no whole model.
+    """
+    folders = whole_versions(serving_dir)
+    if not folders:
+        raise BadInput(f"There is no pushed model in {serving_dir}.", "Run `reelflow run` first.")
+    return folders[0]
+
+
+def whole_versions(serving_dir: Path) -> list[Path]:
+    """Return the folders of the versions whose files are all there, the newest first."""
+    folders = serving_dir.iterdir() if serving_dir.is_dir() else iter(())
+    versions = {number: at for at in folders if (number := version_of(at)) is not None}
+    newest_first = (versions[number] for number in sorted(versions, reverse=True))
+    return [folder for folder in newest_first if find_damage(folder) is None]

@@ -14,9 +14,9 @@ from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.registry import variants
 from reelflow.registry.alias import Alias
 from reelflow.registry.store import Variant
-from reelflow.saved_model.client import ServedModel, whole_versions
+from reelflow.saved_model.client import ServedModel
 from reelflow.saved_model.files import SAVED_MODEL
-from reelflow.saved_model.manifest import MANIFEST
+from reelflow.saved_model.manifest import MANIFEST, whole_versions
 from reelflow.saved_model.shared import share, variables_of
 from reelflow.serving.engine import Engine, MetricsOf
 from reelflow.serving.limits import Limits

@@ -14,10 +14,16 @@ import pytest
 import tensorflow as tf
 
 from reelflow.base.errors import BadInput
-from reelflow.saved_model.client import ServedModel, Signatures, latest_version, named_history
+from reelflow.saved_model.client import ServedModel, Signatures, named_history
 from reelflow.saved_model.contract import TIMELINE
 from reelflow.saved_model.files import SAVED_MODEL, ModelInfo, StarScale
-from reelflow.saved_model.manifest import MANIFEST, FileEntry, Manifest, write_manifest
+from reelflow.saved_model.manifest import (
+    MANIFEST,
+    FileEntry,
+    Manifest,
+    latest_version,
+    write_manifest,
+)
 from tests import tiny_model
 
 
