@@ -249,7 +249,7 @@ class TrainConfig(Section):
     refit: bool = True
     """Train once more on train and validation together. What is pushed then knows all ratings but
     those of test."""
-    refit_epochs: Annotated[int, Field(ge=1)] | None = 1
+    refit_epochs: Annotated[int, Field(ge=1)] | None = 2
     """Last epochs of the first training that the second one repeats, from the first one's weights
     and with validation ratings among its own. None: it begins anew, for as many epochs as were
     best, which takes as long again."""
