@@ -124,7 +124,7 @@ class Encoder:
             self._write_timelines(*rows.users, rows.start)
             return
         assert rows.part is not None, "a range has users or a part"
-        offsets = np.load(self._offsets_file, mmap_mode="r")
+        offsets = np.load(self._offsets_file, mmap_mode="r", allow_pickle=False)
         part = EncodedRatings.load(self._part_file(rows.part))
         part = replace(part, history_end=np.asarray(offsets[part.user_index + 1]))
         part.write_at(split_file(self.folder, rows.part.split), rows.start)

@@ -15,7 +15,6 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter
 
 from reelflow.base.metrics import GATE_METRICS, value_at
-from reelflow.saved_model.contract import Order
 from reelflow.saved_model.files import Guard
 
 METRICS_FILE: Final = "metrics.json"
@@ -251,7 +250,8 @@ class Newcomers:
 class Lists:
     """Coverage, novelty and stars of lists of ten, whether found in the test split or not."""
 
-    order: Order
+    order: str
+    """As of the request: `blend` or `retrieval`."""
     users: int
     """Users of the test split that were asked for."""
     coverage: float

@@ -176,7 +176,8 @@ class Vectors:
             grams = self._grams(rows, others, targets, precisions)
             squares, pulls = grams[:, :-1, :-1], grams[:, :-1, -1]
             rounded = ROUNDING * np.trace(squares, axis1=1, axis2=2)[:, None, None]
-            precision = squares + np.diag(self._precision) + rounded * np.eye(size)
+            squares = squares + rounded * np.eye(size)
+            precision = squares + np.diag(self._precision)
             right = pulls + prior[rows] * self._precision
             diagonal = np.einsum("ndd->nd", precision)
             self.prior_shares[rows] = self._precision / diagonal

@@ -149,7 +149,7 @@ def test_what_is_rendered_can_be_read_back(tmp_path: Path, comments: bool) -> No
 
 def test_rendering_explains_every_key() -> None:
     text = to_toml(Config())
-    assert "# Optimizer of the weights.\noptimizer = " in text
+    assert "# Optimizer of the weights; on parameter servers" in text
     assert "# path = (not set)" in text
 
 

@@ -169,7 +169,7 @@ def test_executor(
         "model_dir": tmp_path / "Format-Serving",
         "latency_ms_max": 5.0,
         "recall_min": 0.9,
-        "timeout_seconds": 300.0,
+        "timeout_seconds": 600.0,
     }
     blessed = not reasons
     assert model_utils.is_infra_validated(blessing) is blessed

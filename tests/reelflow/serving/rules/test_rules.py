@@ -136,6 +136,12 @@ def test_a_file_counts_for_all_and_changes_while_the_server_runs(
     file.write_text('pin = ["9"]\n[[hide]]\ngenres = ["Comedy"]\n')
     plain = [m for m in listed(client) if m not in COMEDIES]
 
+    def write(text: str) -> None:
+        # Written in place, the file would be read while it is empty.
+        whole = tmp_path / "whole.toml"
+        whole.write_text(text)
+        whole.replace(file)
+
     def until(ready: Any) -> None:
         for _ in range(200):
             if ready():
@@ -153,7 +159,7 @@ def test_a_file_counts_for_all_and_changes_while_the_server_runs(
         assert server.get("/api/v1/films?search=jumanji").json()["items"]
         assert "reelflow_rules_up 1.0" in server.get("/metrics").text
 
-        file.write_text("per_genre = 0\n")
+        write("per_genre = 0\n")
         until(lambda: server.get("/api/v1/health").json()["problems"])
         (problem,) = server.get("/api/v1/health").json()["problems"]
         assert "per_genre" in problem
@@ -162,7 +168,7 @@ def test_a_file_counts_for_all_and_changes_while_the_server_runs(
         assert "reelflow_rules_up 0.0" in text
         assert 'reelflow_rules_loads_total{outcome="failed"} 1.0' in text
 
-        file.write_text('pin = ["11"]\n')
+        write('pin = ["11"]\n')
         until(lambda: listed(server)[0] == "11")
         assert server.get("/api/v1/health").json() == {"status": "ok", "problems": []}
         file.unlink()
