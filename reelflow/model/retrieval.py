@@ -124,6 +124,9 @@ class SampledSoftmax(FullSoftmax):
     large catalogue only the movies that a step compares are embedded.
     """
 
+    by_rows = False
+    """True if no step embeds the whole catalogue, however small it is."""
+
     def __init__(
         self,
         data: EncodedData,
@@ -134,11 +137,13 @@ class SampledSoftmax(FullSoftmax):
         super().__init__(data, config, candidate_tower, seen)
         self._movies = len(data.catalogue)
         self._odds: Odds | None = None
+        self.trains_on_catalogue = not self.by_rows
         if self._movies > FULL_BELOW * config.sampled_movies:
             self._odds = odds(self._popularity.numpy(), config.sampled_movies)
             self._ends = tf.constant(np.cumsum(self._odds))
             self._rarity = tf.constant(-np.log(self._odds), tf.float32)
-            self.trains_on_catalogue = not is_large(self._movies, config.embedding_size)
+            if is_large(self._movies, config.embedding_size):
+                self.trains_on_catalogue = False
 
     def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss over the sample; in small catalogues over all movies."""
@@ -164,15 +169,7 @@ class SampledSoftmax(FullSoftmax):
 class SampledByRows(SampledSoftmax):
     """The same loss, for tables of which a step takes only the rows that it needs."""
 
-    def __init__(
-        self,
-        data: EncodedData,
-        config: ModelConfig,
-        candidate_tower: CandidateTower,
-        seen: SeenMovies,
-    ) -> None:
-        super().__init__(data, config, candidate_tower, seen)
-        self.trains_on_catalogue = False
+    by_rows = True
 
 
 class InBatchSoftmax(RetrievalLoss):

@@ -84,7 +84,29 @@ class SpectralLearner(Learner):
         )
 
 
-class Spectral(ProjectedTerm):
+class _Projecting:
+    """Projections of histories, weighed by opinion and age, for both forms of the term."""
+
+    _places: Places
+    _rated: tf.Variable
+    _opinion: float
+    _half_life: float
+
+    def _project(self, asked: Asked) -> tf.Tensor:
+        """Return those of whole histories, float32 [batch, size]."""
+        histories = self._places.histories(asked, [self._values(asked)])
+        return tf.sparse.sparse_dense_matmul(histories, self._rated)
+
+    def _project_each(self, asked: Asked, rated: tf.Tensor) -> tf.Tensor:
+        """Return those of single rated movies, int32 [batch, n], as float32 [batch, n, size]."""
+        of_movies = self._places.of(asked, self._values(asked), rated)[:, :, None]
+        return of_movies * rows_of(self._rated, self._places(rated))
+
+    def _values(self, asked: Asked) -> tf.Tensor:
+        return history_values(asked, self._half_life, self._opinion)
+
+
+class Spectral(_Projecting, ProjectedTerm):
     """Scores by the projection of a history on a few directions."""
 
     def __init__(
@@ -116,18 +138,14 @@ class Spectral(ProjectedTerm):
 
     def queries(self, asked: Asked) -> tf.Tensor:
         """Project histories, weighed by opinion and age."""
-        values = history_values(asked, self._half_life, self._opinion)
-        return tf.sparse.sparse_dense_matmul(self._places.histories(asked, [values]), self._rated)
+        return self._project(asked)
 
     def shares(self, asked: Asked, rated: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
         """Return the terms of the sum; of a movie that is there twice, both together."""
-        values = history_values(asked, self._half_life, self._opinion)
-        of_movies = self._places.of(asked, values, rated)[:, :, None]
-        projected = of_movies * rows_of(self._rated, self._places(rated))
-        return tf.matmul(factors, projected, transpose_b=True)
+        return tf.matmul(factors, self._project_each(asked, rated), transpose_b=True)
 
 
-class KeptSpectral(KeptTerm):
+class KeptSpectral(_Projecting, KeptTerm):
     """The same of a catalogue of which few movies take part, without factors of the others."""
 
     def __init__(
@@ -146,20 +164,14 @@ class KeptSpectral(KeptTerm):
 
     def centred(self, asked: Asked) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Multiply the projected histories with the factors."""
-        values = history_values(asked, self._half_life, self._opinion)
-        histories = self._places.histories(asked, [values])
-        queries = tf.sparse.sparse_dense_matmul(histories, self._rated)
-        scores = tf.matmul(queries, self._scored.value()[:-1], transpose_b=True)
+        scores = tf.matmul(self._project(asked), self._scored.value()[:-1], transpose_b=True)
         mean = tf.reduce_sum(scores, axis=1, keepdims=True) / self._catalogue
         return scores - mean, mean, self._variance(scores - mean, mean)
 
     def shares(self, asked: Asked, rated: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
         """Multiply the projections of single movies with the factors."""
-        values = history_values(asked, self._half_life, self._opinion)
-        of_movies = self._places.of(asked, values, rated)[:, :, None]
-        projected = of_movies * rows_of(self._rated, self._places(rated))
         scored = rows_of(self._scored, self._places(movies))
-        return tf.matmul(scored, projected, transpose_b=True)
+        return tf.matmul(scored, self._project_each(asked, rated), transpose_b=True)
 
 
 def _leading(rated: sparse.csr_matrix, count: int) -> npt.NDArray[np.float64]:
