@@ -18,6 +18,8 @@ _DEFAULTS = {
     "GLOG_minloglevel": "2",
     "GRPC_VERBOSITY": "ERROR",
     "PYTHONWARNINGS": "ignore",
+    # With oneDNN, TensorFlow's tensors come from pools that double and are never given back.
+    "TF_ENABLE_ONEDNN_OPTS": "0",
     # On a GPU, memory as it is needed: training, checks and servers may share one.
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }

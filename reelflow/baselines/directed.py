@@ -26,6 +26,11 @@ LATEST: Final = 500
 REACH: Final = 14
 """Half-lives apart from which on two movies of a timeline have nothing to do with each other: there
 a movie counts less than a ten thousandth."""
+LEAST_RATINGS: Final = 10
+"""Ratings from which on it is learned what follows a movie, of more than `FEW` movies. Rarer ones may
+still be what follows; time goes with the cube of the number of those that are followed."""
+FEW: Final = 1024
+"""Movies of which all are learned from."""
 MOVIES_MAX: Final = 4096
 """Most rated movies that take part, at most: the system of equations is twice as large."""
 
@@ -41,13 +46,20 @@ class DirectedSums:
             movies: `movie_index` of the movies that take part, ascending.
         """
         self._gram, self._next = _sums(sequences(data, movies, LATEST), len(movies))
+        least = LEAST_RATINGS if len(movies) > FEW else 0
+        followed = np.flatnonzero(data.rating_counts[movies] >= least)
+        self._rows = np.concatenate([followed + k * len(movies) for k in range(len(HALF_LIVES))])
 
     def solve(self, ridge: float) -> list[Float32]:
         """Return the weights of past movies (rows) for the next (columns), for each half-life."""
-        gram = self._gram.copy(order="F")
+        # Symmetric, so that the transpose is the same, in the order that LAPACK works in.
+        gram = self._gram[np.ix_(self._rows, self._rows)].T
         gram.flat[:: len(gram) + 1] += ridge
-        solved = linalg.solve(gram, self._next, assume_a="pos", overwrite_a=True)
-        return np.split(solved.astype(np.float32), len(HALF_LIVES))
+        weights = np.zeros_like(self._next)
+        weights[self._rows] = linalg.solve(
+            gram, self._next[self._rows], assume_a="pos", overwrite_a=True
+        )
+        return np.split(weights, len(HALF_LIVES))
 
 
 class Directed(HistoryBaseline):

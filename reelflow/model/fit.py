@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,7 @@ from reelflow.model.layers import is_large
 from reelflow.model.parameter_servers.launch import train_towers
 from reelflow.model.rating import bayesian_ratings, draws, like_curve
 from reelflow.model.rating.days import serving_day
+from reelflow.model.rating.frozen import FrozenModel
 from reelflow.model.steps import Schedule, held_out_batches, steps_of
 from reelflow.model.tasks import RATING_LOSS, TASK_LOSSES, JointModel
 from reelflow.model.timelines import sample_rows
@@ -49,7 +53,7 @@ def fit(
 
     Tasks that share weights are trained together, others one after the other. With `train.seeds`
     above 1, further rating models follow, each with a seed, an order of batches and a best epoch of
-    its own; then the Bayesian one of `model.rating_draws`, which always begins anew.
+    its own.
 
     Args:
         data: encoded ratings; trains on train, stops by validation.
@@ -86,8 +90,6 @@ def fit(
             folder = log_dir / f"seed-{number + 1}"
             further, _ = _fit_once(data, alone, another, folder, start, epochs, number)
             joint.further_rating_models.append(further.rating_model)
-        if count := draws(model, len(data.train)):
-            joint.bayesian_ratings = bayesian_ratings(data, model, count, train.seed)
     return joint, history
 
 
@@ -334,7 +336,8 @@ def fit_and_refit(
     of its schedule, up to each task's best number of epochs, as no ratings are left to stop it by
     (Goodfellow, Bengio & Courville 2016, "Deep learning", section 7.8: algorithm 7.3 goes on,
     algorithm 7.2, with None, begins anew). Weights that fit no more begin anew too. It alone trains
-    further seeds, and the Bayesian rating model.
+    further seeds. The Bayesian rating model of `model.rating_draws` is drawn beside both, in a
+    thread of its own, from what the second one knows.
 
     Args:
         data: see `fit`.
@@ -352,18 +355,41 @@ def fit_and_refit(
     same, change = everything is data, as_served(data)
     data = change(data)
     everything = data if same else change(everything)
-    if everything is data:
-        first, history = fit(data, model, train, log_dir, start)
-        joint = first
-    else:
-        once = train.model_copy(update={"seeds": 1})
-        alone = model.model_copy(update={"rating_draws": 0})
-        first, history = fit(data, alone, once, log_dir, start)
-        again, begin = log_dir / "refit", None if start is None else start.on(everything)
-        weights = None if train.refit_epochs is None else own_weights(first, data, everything)
-        joint, _ = fit(everything, model, train, again, begin, (), first.best_epochs, weights)
+    with _drawn_beside(everything, model, train.seed) as bayesian:
+        if everything is data:
+            first, history = fit(data, model, train, log_dir, start)
+            joint = first
+        else:
+            once = train.model_copy(update={"seeds": 1})
+            first, history = fit(data, model, once, log_dir, start)
+            again, begin = log_dir / "refit", None if start is None else start.on(everything)
+            weights = None if train.refit_epochs is None else own_weights(first, data, everything)
+            joint, _ = fit(everything, model, train, again, begin, (), first.best_epochs, weights)
+    joint.bayesian_ratings = bayesian.result() if bayesian else None
     if joint.has_rating:
         known = data.validation.only_known(data.sizes)
         held_out = sample_rows(known, train.validation_rows, train.seed)
         joint.like_curve = like_curve(first.frozen_ratings(), held_out, data, everything, model)
     return FitResult(joint, everything, first, history)
+
+
+@contextmanager
+def _drawn_beside(
+    data: EncodedData, model: ModelConfig, seed: int
+) -> Iterator[Future[FrozenModel] | None]:
+    """Draw the Bayesian rating model beside the training in the block, if there is to be one.
+
+    The steps of TensorFlow leave a processor idle for much of the time. At the block's end the
+    draws are over; after an exception in it they are given up.
+    """
+    count = draws(model, len(data.train)) if model.rating_weight else 0
+    if not count:
+        yield None
+        return
+    given_up = Event()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(bayesian_ratings, data, model, count, seed, given_up)
+        except BaseException:
+            given_up.set()
+            raise

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import tensorflow as tf
 
 MASKED = -1e9
@@ -17,6 +15,7 @@ def full_softmax(
     seen: tf.Tensor,
     weights: tf.Tensor | None = None,
     products: tf.DType = tf.float32,
+    learns: bool = True,
 ) -> tf.Tensor:
     """Return the cross-entropy of a softmax over the whole catalogue.
 
@@ -31,9 +30,10 @@ def full_softmax(
             [batch, movies], which is faster for many; the target itself always stays.
         weights: of the rows in the mean, float32 [batch]; None: all alike.
         products: as for `softmax`.
+        learns: as for `softmax`.
     """
     positives = tf.gather(candidates, targets)
-    return softmax(queries, positives, candidates, seen, targets, weights, products)
+    return softmax(queries, positives, candidates, seen, targets, weights, products, learns)
 
 
 def softmax(
@@ -44,6 +44,7 @@ def softmax(
     columns: tf.Tensor | None = None,
     weights: tf.Tensor | None = None,
     products: tf.DType = tf.float32,
+    learns: bool = True,
 ) -> tf.Tensor:
     """Return the cross-entropy of softmaxes over a target and negatives that all rows share.
 
@@ -56,52 +57,52 @@ def softmax(
             has none, or `excluded` has it.
         weights: of the rows in the mean, float32 [batch]; None: all alike.
         products: type that queries and negatives are multiplied in; all else is in float32.
+        learns: False leaves the gradient out, which takes twice as long as the loss.
     """
+    inputs = queries, positives, negatives
+    # The gradient is written out, because TensorFlow's own copies the [batch, n] matrix for each of
+    # its steps. Not by `tf.custom_gradient`: it keeps each graph that it was traced in, with all
+    # tables of the model, until the process ends.
+    queries, positives, negatives = map(tf.stop_gradient, inputs)
     weights = tf.ones_like(queries[:, 0]) if weights is None else weights
-    if columns is None:
-        cells = tf.zeros([0, 2], tf.int32)
-    else:
-        cells = tf.stack([tf.range(tf.size(columns)), columns], axis=1)
 
     def product(left: tf.Tensor, right: tf.Tensor, **transposed: bool) -> tf.Tensor:
         found = tf.matmul(tf.cast(left, products), tf.cast(right, products), **transposed)
         return tf.cast(found, tf.float32)
 
-    @tf.custom_gradient
-    def loss_of(
-        queries: tf.Tensor,
-        positives: tf.Tensor,
-        negatives: tf.Tensor,
-        excluded: tf.Tensor,
-        cells: tf.Tensor,
-        weights: tf.Tensor,
-    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
-        # The gradient is written out, because TensorFlow's own copies the [batch, n] matrix for
-        # each of its steps.
-        target_scores = tf.reduce_sum(queries * positives, axis=1)
-        scores = product(queries, negatives, transpose_b=True)
-        if excluded.dtype == tf.bool:
-            scores = tf.where(excluded, MASKED, scores)
-        else:
-            cells = tf.concat([excluded, cells], axis=0)
-        scores = tf.tensor_scatter_nd_update(scores, cells, tf.fill(tf.shape(cells)[:1], MASKED))
-        highest = tf.maximum(tf.reduce_max(scores, axis=1), target_scores)
-        powers = tf.exp(scores - highest[:, None])
-        of_targets = tf.exp(target_scores - highest)
-        sums = tf.reduce_sum(powers, axis=1) + of_targets
-        shares = weights / tf.reduce_sum(weights)
-        loss = tf.reduce_sum(shares * (tf.math.log(sums) + highest - target_scores))
+    target_scores = tf.reduce_sum(queries * positives, axis=1)
+    scores = product(queries, negatives, transpose_b=True)
+    if columns is None:
+        cells = tf.zeros([0, 2], tf.int32)
+    else:
+        cells = tf.stack([tf.range(tf.size(columns)), columns], axis=1)
+    if excluded.dtype == tf.bool:
+        scores = tf.where(excluded, MASKED, scores)
+    else:
+        cells = tf.concat([excluded, cells], axis=0)
+    scores = tf.tensor_scatter_nd_update(scores, cells, tf.fill(tf.shape(cells)[:1], MASKED))
+    highest = tf.maximum(tf.reduce_max(scores, axis=1), target_scores)
+    powers = tf.exp(scores - highest[:, None])
+    of_targets = tf.exp(target_scores - highest)
+    sums = tf.reduce_sum(powers, axis=1) + of_targets
+    shares = weights / tf.reduce_sum(weights)
+    loss = tf.reduce_sum(shares * (tf.math.log(sums) + highest - target_scores))
+    if not learns:
+        return loss
+    scale = (shares / sums)[:, None]
+    of_target = scale * (of_targets - sums)[:, None]
+    gradients = (
+        product(powers, negatives) * scale + of_target * positives,
+        of_target * queries,
+        product(powers, queries * scale, transpose_a=True),
+    )
+    return loss + tf.add_n([_nothing(*pair) for pair in zip(inputs, gradients, strict=True)])
 
-        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-            scale = (upstream * shares / sums)[:, None]
-            of_target = scale * (of_targets - sums)[:, None]
-            by_query = product(powers, negatives) * scale + of_target * positives
-            by_negative = product(powers, queries * scale, transpose_a=True)
-            return by_query, of_target * queries, by_negative, None, None, None
 
-        return loss, gradient
-
-    return loss_of(queries, positives, negatives, excluded, cells, weights)
+def _nothing(inputs: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+    """Return 0, with a gradient that is given: of the shape of the inputs."""
+    differences = inputs - tf.stop_gradient(inputs)
+    return tf.reduce_sum(tf.stop_gradient(gradient) * differences)
 
 
 def bayesian_personalised_ranking(

@@ -84,9 +84,12 @@ class RetrievalLoss(ABC):
 
     def validation(self, batch: RetrievalBatch, movies: tf.Tensor) -> tf.Tensor:
         """Return the loss over all `movies`, float32 [movies, size + 1], without sampling."""
+        return self._full(batch, movies, learns=False)
+
+    def _full(self, batch: RetrievalBatch, movies: tf.Tensor, learns: bool) -> tf.Tensor:
         queries, users, targets, weights, products = batch
         seen = self._seen.rows(users)
-        return full_softmax(queries, movies, targets, seen, weights, products)
+        return full_softmax(queries, movies, targets, seen, weights, products, learns)
 
     @staticmethod
     @abstractmethod
@@ -102,7 +105,7 @@ class FullSoftmax(RetrievalLoss):
 
     def training(self, batch: RetrievalBatch, candidates: tf.Tensor) -> tf.Tensor:
         """Return the loss of a training step, the same as in validation."""
-        return self.validation(batch, candidates)
+        return self._full(batch, candidates, learns=True)
 
     @staticmethod
     def chance(data: EncodedData, model: ModelConfig, train: TrainConfig) -> float:

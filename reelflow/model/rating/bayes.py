@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
+from threading import Event
 from typing import Final
 
 import numpy as np
@@ -97,7 +99,9 @@ def _root(square: Floats) -> tuple[Floats, Floats]:
     return vectors[:, kept] * roots, vectors[:, kept] / roots
 
 
-def bayesian_ratings(data: EncodedData, config: ModelConfig, count: int, seed: int) -> FrozenModel:
+def bayesian_ratings(
+    data: EncodedData, config: ModelConfig, count: int, seed: int, given_up: Event | None = None
+) -> FrozenModel:
     """Return the posterior mean of a Bayesian matrix factorisation, as one dot product.
 
     In standard deviations of the train ratings,
@@ -124,17 +128,19 @@ def bayesian_ratings(data: EncodedData, config: ModelConfig, count: int, seed: i
         config: the section `model`, for the size of draws.
         count: draws to keep, at least 1.
         seed: of all draws.
+        given_up: set by another thread that has no more use for the draws.
+
+    Raises:
+        CancelledError: they were given up.
     """
     size = draw_size(config, len(data.train))
     # Threads would wait for each other at each of the many small matrices.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _posterior_mean(data, size, count, np.random.default_rng(seed))
+        chain = _Chain(data, size, np.random.default_rng(seed), given_up or Event())
+        return _posterior_mean(chain, data, size, count)
 
 
-def _posterior_mean(
-    data: EncodedData, size: int, count: int, random: np.random.Generator
-) -> FrozenModel:
-    chain = _Chain(data, size, random)
+def _posterior_mean(chain: _Chain, data: EncodedData, size: int, count: int) -> FrozenModel:
     for _ in range(count // WARM_UP + 1):
         chain.draw()
     users, movies = data.sizes.users, len(data.catalogue)
@@ -160,8 +166,11 @@ def _posterior_mean(
 class _Chain:
     """The Markov chain of all draws."""
 
-    def __init__(self, data: EncodedData, size: int, random: np.random.Generator) -> None:
+    def __init__(
+        self, data: EncodedData, size: int, random: np.random.Generator, given_up: Event
+    ) -> None:
         train = data.train
+        self._given_up = given_up
         users, movies = data.sizes.users, len(data.catalogue)
         self._random, self._size = random, size
         self._user, self._movie = train.user_index, train.movie_index
@@ -187,7 +196,13 @@ class _Chain:
         self._user_precision = np.ones(users)
 
     def draw(self) -> None:
-        """Draw movies, users and noise, one after the other."""
+        """Draw movies, users and noise, one after the other.
+
+        Raises:
+            CancelledError: draws were given up.
+        """
+        if self._given_up.is_set():
+            raise CancelledError
         users, movies, size = self._users, self._movies, self._size
         precisions = self._precision * self._user_precision[self._user]
         order = self._by_movie

@@ -222,8 +222,12 @@ class Vectors:
         seen[:, -1] = targets[at]
         seen *= roots[:, None]
         grams = np.empty((len(ends) - 1, self._size + 1, self._size + 1), np.float32)
-        for gram, first, end in zip(grams, ends - ends[0], ends[1:] - ends[0], strict=False):
-            np.matmul(seen[first:end].T, seen[first:end], out=gram)
+        firsts, counts = ends[:-1] - ends[0], np.diff(ends)
+        for count in np.unique(counts):
+            # Owners of few ratings are many: those with as many as each other go together.
+            alike = np.flatnonzero(counts == count)
+            some = seen[firsts[alike][:, None] + np.arange(count)]
+            grams[alike] = some.transpose(0, 2, 1) @ some
         return grams.astype(np.float64)
 
     def _draw_weights(self) -> None:

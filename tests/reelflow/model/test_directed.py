@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reelflow.baselines.directed import HALF_LIVES
+from reelflow.baselines.directed import HALF_LIVES, DirectedSums
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.directed import DirectedLearner
@@ -20,9 +20,11 @@ DATA = encoded(ROWS, movies=[f"m{i:02d}" for i in range(MOVIES)])
 RIDGE = 2.0
 
 
-def _by_rows(data: EncodedData, kept: list[int], latest: int = 500) -> np.ndarray:
-    """Regress each movie on the decayed sums of those before it, one row for each."""
-    inputs, targets = [], []
+def _by_rows(
+    data: EncodedData, kept: list[int], latest: int = 500, inputs: np.ndarray | None = None
+) -> np.ndarray:
+    """Regress each movie on the decayed sums, or some of them, of those before it, row by row."""
+    sums, targets = [], []
     for user in range(data.sizes.users):
         own: list[int] = []
         for movie in data.train.movie_index[data.offsets[user] : data.offsets[user + 1]]:
@@ -37,9 +39,10 @@ def _by_rows(data: EncodedData, kept: list[int], latest: int = 500) -> np.ndarra
             target = np.zeros(len(kept))
             target[kept.index(own[t + 1])] = 1.0
             scale = len(own) ** -0.25
-            inputs.append(scale * row.ravel())
+            sums.append(scale * row.ravel())
             targets.append(scale * target)
-    x, y = np.array(inputs), np.array(targets)
+    x, y = np.array(sums), np.array(targets)
+    x = x if inputs is None else x[:, inputs]
     return np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ y)
 
 
@@ -70,6 +73,25 @@ def test_only_the_latest_movies_are_learned_from(monkeypatch: pytest.MonkeyPatch
     expected = sum(_by_rows(DATA, kept, latest=4)[kind * len(kept)] for kind in (0, 1))
     scores = learned.scores(asked_of(1, [(0, kept[0], 0.0)], [0])).numpy()[0]
     np.testing.assert_allclose(scores[kept], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_rare_movies_may_follow_but_are_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reelflow.baselines.directed.FEW", 4)
+    monkeypatch.setattr("reelflow.baselines.directed.LEAST_RATINGS", 11)
+    counts = DATA.rating_counts
+    kept = np.flatnonzero(counts)
+    rare, often = (np.flatnonzero(mask) for mask in (counts[kept] < 11, counts[kept] >= 11))
+    assert len(rare) and len(often)
+    near, far = DirectedSums(DATA, kept.astype(np.int32)).solve(RIDGE)
+    for weights in (near, far):
+        assert not weights[rare].any()
+    monkeypatch.setattr("reelflow.baselines.directed.FEW", 1024)
+    whole = np.concatenate(DirectedSums(DATA, kept.astype(np.int32)).solve(RIDGE))
+    assert whole[rare].any()
+    # The regression on the others alone.
+    rows = np.concatenate([often, often + len(kept)])
+    expected = _by_rows(DATA, kept.tolist(), inputs=rows)
+    np.testing.assert_allclose(np.concatenate([near, far])[rows], expected, rtol=1e-3, atol=1e-5)
 
 
 def test_shares_are_the_terms_of_the_scores() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.func_graph import FuncGraph
 
 from reelflow.base.errors import BadInput, ReelflowError
 from reelflow.config import ModelConfig, TrainConfig
@@ -40,6 +42,21 @@ def test_the_checkerboard_is_learned(model: Trained) -> None:
     # Three movies are left for each user and nothing tells them apart.
     assert min(losses) == pytest.approx(np.log(3), abs=0.2)
     assert min(losses) < losses[0] - 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["full_softmax", "in_batch_softmax"])
+def test_nothing_of_a_training_stays_in_memory(loss: str, tmp_path: Path) -> None:
+    data = encoded(random_rows(60, 3))
+    before = _training_graphs()
+    fit(data, ModelConfig(embedding_size=4, loss=loss), TrainConfig(epochs=1), tmp_path)
+    gc.collect()
+    assert all(any(graph is known for known in before) for graph in _training_graphs())
+
+
+def _training_graphs() -> list[FuncGraph]:
+    graphs = (graph for graph in gc.get_objects() if isinstance(graph, FuncGraph))
+    return [graph for graph in graphs if graph.name in ("train_function", "test_function")]
 
 
 @pytest.mark.slow

@@ -120,7 +120,9 @@ def test_it_counts_half_and_only_in_what_is_exported(tmp_path: Path) -> None:
     data = encoded(rows[:90], rows[90:])
     config = CONFIG.model_copy(update={"rating_embedding_size": 4, "rating_draws": 2})
     train = TrainConfig(epochs=1, batch_size=16)
-    joint, _ = fit(data, config, train, tmp_path)
+    alone, _ = fit(data, config, train, tmp_path)
+    fitted = fit_and_refit(data, config, train.model_copy(update={"refit": False}), tmp_path)
+    joint = fitted.joint
     assert joint.bayesian_ratings is not None
     users = tf.range(data.sizes.users)
     parts = [joint.rating_model.freeze(), joint.bayesian_ratings]
@@ -128,7 +130,6 @@ def test_it_counts_half_and_only_in_what_is_exported(tmp_path: Path) -> None:
     assert not np.allclose(*scores)
     together = joint.frozen_ratings()
     np.testing.assert_allclose(together.scores(users), np.mean(scores, axis=0), rtol=1e-5)
-    alone, _ = fit(data, config.model_copy(update={"rating_draws": 0}), train, tmp_path)
     tables = sum(table.shape.num_elements() for table in joint.bayesian_ratings.variables)
     assert joint.parameters == alone.parameters + tables
     fitted = fit_and_refit(data, config, train, tmp_path)
