@@ -5,7 +5,8 @@ sharded over two parameter servers on the loopback. In the middle of the second 
 killed (SIGKILL), later a server. Both models are then asked for the test ratings, as served.
 
 Ends with an error unless both losses were noticed and every figure lies within the 95 % interval of
-one machine's. `.verify/distributed/result.json` has the figures.
+one machine's. `.verify/distributed/result.json` has the figures, `log.txt` beside it what TensorFlow
+had to say.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from reelflow.base.environment import prepare_program
 
 FOLDER = Path(__file__).parents[2] / ".verify" / "distributed"
+LOG = FOLDER / "log.txt"
 ONE = {
     "model.query_bag": "false",
     "model.embedding_size": "64",
@@ -31,9 +34,9 @@ ONE = {
     "model.rating_embedding_size": "16",
     "model.rating_draws": "0",
     "train.optimizer": "adagrad",
-    "train.learning_rate": "0.3",
+    "train.learning_rate": "0.6",
     "train.rating_learning_rate": "0.1",
-    "train.epochs": "6",
+    "train.epochs": "10",
     "train.refit": "false",
 }
 SEVERAL = {
@@ -51,19 +54,21 @@ NOTICES = (
 PATHS = ("unseen/top_10", "unseen/top_100", "unseen/ndcg_10", "liked/ndcg_10", "rmse")
 
 
-def kill_some(runs: Path, kills: Mapping[str, int]) -> None:
+def kill_some(runs: Path, kills: Mapping[str, int], out: TextIO) -> None:
     """Kill processes of a training, each in the middle of an epoch.
 
     Args:
         runs: folder of TensorBoard's logs, or of several trainings' logs.
         kills: kind of process to the epochs after which one is killed, in order.
+        out: gets a line for each.
     """
     for kind, epochs in kills.items():
         while _epochs(runs) < epochs:
             time.sleep(0.1)
         victim = next(pid for pid in _descendants(os.getpid()) if _kind(pid) == kind)
         os.kill(victim, signal.SIGKILL)
-        print(f"  killed process {victim}, a {kind}, after epoch {_epochs(runs)}", flush=True)
+        line = f"  killed process {victim}, a {kind}, after epoch {_epochs(runs)}"
+        print(line, file=out, flush=True)
 
 
 def _epochs(runs: Path) -> int:
@@ -97,6 +102,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     prepare_program()
     from pipeline import fixed_costs
+    from pipeline.runs.process import captured
     from reelflow.base.common import notices_to
     from reelflow.config.layout import Layout
     from reelflow.data.inputs import effective_config
@@ -108,20 +114,21 @@ def main() -> None:
         name: effective_config(layout, None, None, None, [f"{k}={v}" for k, v in keys.items()])
         for name, keys in {"one": ONE, "several": ONE | SEVERAL}.items()
     }
-    fixed_costs.import_lightly(configs["one"].beam)
-    from pipeline.runs.contest import Contest
-    from pipeline.runs.launcher import NodeFinished
-
     groups = {name: {name: config} for name, config in configs.items()}
-    contest = Contest(configs["one"], groups, [], layout, "verify-distributed")
     # Nothing but the Trainer's folder, as other steps remove their working files meanwhile.
     runs = FOLDER / "artifacts" / "Trainer" / "model_run"
     notices: list[str] = []
-    threading.Thread(target=kill_some, args=(runs, KILLS), daemon=True).start()
-    with notices_to(notices.append):
+    with captured(LOG) as out, notices_to(notices.append):
+        fixed_costs.import_lightly(configs["one"].beam)
+        from pipeline.runs.contest import Contest
+        from pipeline.runs.launcher import NodeFinished
+
+        contest = Contest(configs["one"], groups, [], layout, "verify-distributed")
+        threading.Thread(target=kill_some, args=(runs, KILLS, out), daemon=True).start()
         for event in contest.run():
             if isinstance(event, NodeFinished):
-                print(f"  {event.node:<20} {event.seconds:7.1f} s  {event.state}", flush=True)
+                line = f"  {event.node:<20} {event.seconds:7.1f} s  {event.state}"
+                print(line, file=out, flush=True)
     for failure in contest.failures.values():
         raise failure
 

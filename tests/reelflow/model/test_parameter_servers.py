@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 
@@ -40,7 +41,7 @@ TRAIN = TrainConfig(
 def test_the_checkerboard_is_learned_though_a_server_is_lost(tmp_path: Path) -> None:
     board = checkerboard()
     data = board.data
-    killer = threading.Thread(target=kill_some, args=(tmp_path, {"ps": 2}), daemon=True)
+    killer = threading.Thread(target=kill_some, args=(tmp_path, {"ps": 2}, sys.stdout), daemon=True)
     notices: list[str] = []
     killer.start()
     with notices_to(notices.append):
