@@ -27,9 +27,9 @@ REACH: Final = 14
 """Half-lives apart from which on two movies of a timeline have nothing to do with each other: there
 a movie counts less than a ten thousandth."""
 LEAST_RATINGS: Final = 10
-"""Ratings from which on it is learned what follows a movie, of more than `FEW` movies. Rarer ones may
-still be what follows; time goes with the cube of the number of those that are followed."""
-FEW: Final = 1024
+"""Ratings from which on it is learned what follows a movie, of more than `FEW` movies. Rarer ones
+may still be what follows; time goes with the cube of the number of those that are followed."""
+FEW: Final = 4000
 """Movies of which all are learned from."""
 MOVIES_MAX: Final = 4096
 """Most rated movies that take part, at most: the system of equations is twice as large."""

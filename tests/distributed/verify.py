@@ -4,9 +4,9 @@ Trains the same settings twice on the built-in sample: on one machine, and with 
 sharded over two parameter servers on the loopback. In the middle of the second training a worker is
 killed (SIGKILL), later a server. Both models are then asked for the test ratings, as served.
 
-Ends with an error unless both losses were noticed and every figure lies within the 95 % interval of
-one machine's. `.verify/distributed/result.json` has the figures, `log.txt` beside it what TensorFlow
-had to say.
+Ends with an error unless both losses were noticed and every figure lies within the 95 % interval
+of one machine's. `.verify/distributed/result.json` has the figures, `log.txt` beside it what
+TensorFlow had to say.
 """
 
 from __future__ import annotations

@@ -81,7 +81,8 @@ def test_rare_movies_may_follow_but_are_not_followed(monkeypatch: pytest.MonkeyP
     counts = DATA.rating_counts
     kept = np.flatnonzero(counts)
     rare, often = (np.flatnonzero(mask) for mask in (counts[kept] < 11, counts[kept] >= 11))
-    assert len(rare) and len(often)
+    assert len(rare)
+    assert len(often)
     near, far = DirectedSums(DATA, kept.astype(np.int32)).solve(RIDGE)
     for weights in (near, far):
         assert not weights[rare].any()
