@@ -27,6 +27,7 @@ from pipeline.runs.lineage import Output, read_outputs
 from pipeline.runs.process import find_reelflow_error
 from pipeline.runs.promotion import registry_of
 from reelflow.base.errors import ReelflowError
+from reelflow.base.memory import give_back
 from reelflow.config import Config
 from reelflow.config.layout import Layout
 from reelflow.registry.registration import Registration
@@ -34,6 +35,9 @@ from reelflow.registry.store import CHAMPION, VARIANTS, Registry
 from reelflow.saved_model.manifest import whole_versions
 
 State = Literal["done", "cached", "failed"]
+
+LONG = 1.0
+"""Seconds of a node from which on its memory is given back after it."""
 
 _Execution = metadata_store_pb2.Execution
 
@@ -154,6 +158,8 @@ def run(
         started = time.monotonic()
         try:
             finished = launch_node(ir, node_id)
+            if finished.seconds > LONG:
+                give_back()
         except Exception as failure:
             yield NodeFinished(node_id, "failed", time.monotonic() - started)
             error = find_reelflow_error(failure)

@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from reelflow.base.memory import use_large_blocks_again
+
 # Set beforehand, these keep their values, to look for trouble; by default only errors are logged.
 _DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -28,7 +30,7 @@ _DEFAULTS = {
 def prepare() -> None:
     """Set the variables that TensorFlow, Beam and gRPC read at import, for children as well.
 
-    Imports nothing and may be called more than once. Call it before TensorFlow is imported: later
+    And how this process allocates memory. Imports nothing and may be called more than once. Call it before TensorFlow is imported: later
     it has no effect, and TFRS refuses Keras 3 by itself.
     """
     # TFRS and TFT know Keras 2 only; TensorFlow reads this when it is imported (docs/adr/).
@@ -37,6 +39,7 @@ def prepare() -> None:
         os.environ.setdefault(name, value)
     if os.environ["PYTHONWARNINGS"] == "ignore":
         warnings.simplefilter("ignore")
+    use_large_blocks_again()
 
 
 UMASK = "REELFLOW_UMASK"

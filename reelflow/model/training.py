@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from reelflow.base.common import send_notice
 from reelflow.base.errors import BadInput
+from reelflow.base.memory import give_back
 from reelflow.base.nouns import MOVIE, Noun
 from reelflow.config import ModelConfig, SplitConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData, Float32
@@ -68,10 +69,12 @@ def train_and_export(
     start = None if plan is None else plan.transfer
     fitted = fit_and_refit(data, model, train, log_dir, start)
     joint, history = fitted.joint, fitted.history
+    give_back()
     choice = mixing.choose(fitted.before_refit, data, users, model, train, scale.like_threshold)
     mixture = choice.mixture
     if fitted.data is not data:
         mixture = mixing.refit(choice, fitted.data, model)
+    give_back()
     info = ModelInfo(
         users=len(users),
         movies=len(fitted.data.catalogue),

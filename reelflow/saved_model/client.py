@@ -50,6 +50,7 @@ from reelflow.saved_model.contract import (
     missing_parts,
 )
 from reelflow.saved_model.files import SAVED_MODEL, ModelInfo, StarScale, version_of
+from reelflow.saved_model.lean_calls import LeanCalls
 from reelflow.saved_model.manifest import find_damage
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -76,6 +77,7 @@ class Signatures:
         """
         self.definitions = definitions or Definitions(SIGNATURES, {})
         self.functions = functions
+        self._calls: dict[str, LeanCalls] = {}
         self.exported = model
         """The loaded SavedModel, whose variables the server reads; None if there is none."""
 
@@ -112,7 +114,7 @@ class Signatures:
         Args:
             name: of the signature.
             inputs: arrays, tensors or nested lists by input name; an input with a default may be
-                left out. A tensor must have the input's dtype, all else is converted.
+                left out, or None. A tensor must have the input's dtype, all else is converted.
 
         Raises:
             KeyError: there is no such signature, or an input without a default is missing.
@@ -120,13 +122,16 @@ class Signatures:
         """
         import tensorflow as tf
 
-        tensors = {}
-        for key, expected in self.definitions.signatures[name].inputs.items():
-            value = inputs.get(key, expected.default)
-            if value is None:
+        signature = self.definitions.signatures[name]
+        given = {}
+        for key, expected in signature.inputs.items():
+            if inputs.get(key) is not None:
+                given[key] = tf.convert_to_tensor(inputs[key], expected.dtype)
+            elif expected.default is None:
                 raise KeyError(key)
-            tensors[key] = tf.convert_to_tensor(value, expected.dtype)
-        return {key: tensor.numpy() for key, tensor in self.functions[name](**tensors).items()}
+        if name not in self._calls:
+            self._calls[name] = LeanCalls(self.functions[name], signature)
+        return {key: tensor.numpy() for key, tensor in self._calls[name](given).items()}
 
     def ask(self, name: str, inputs: Values) -> dict[str, Any]:
         """Ask one signature with nested lists and return nested lists; otherwise as `call`."""
