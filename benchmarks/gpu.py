@@ -36,7 +36,7 @@ def measure(shape: dict[str, int], gpu: bool, precision: str, query: str) -> com
         {"epochs": EPOCHS, "patience": EPOCHS, "precision": precision}
     )
     data = arrays.encoded(**shape)
-    model = ModelConfig.model_validate({"query": query, "rating_draws": 0})
+    model = ModelConfig.model_validate({"query": query})
     with tempfile.TemporaryDirectory() as folder, clock() as epochs:
         _, history = fit(data, model, train, Path(folder))
     tasks = [epochs.seconds[at : at + EPOCHS] for at in range(0, len(epochs.seconds), EPOCHS)]

@@ -32,6 +32,7 @@ from reelflow.evaluation.tuning import (
     validation_rows,
 )
 from reelflow.model.fit import fit
+from reelflow.model.rating import bayesian_ratings, draws
 from reelflow.model.training import with_stars
 from reelflow.report.blocks import Page
 from reelflow.report.render import page
@@ -135,6 +136,8 @@ def make_search(
         quick = {"train.seeds": 1, "model.rating_draws": 0}
         trial_model, trial_train = merged({**quick, **values}, model, train)
         joint, _ = fit(data, trial_model, trial_train, folder / "logs")
+        if joint.has_rating and (count := draws(trial_model, len(data.train))):
+            joint.bayesian_ratings = bayesian_ratings(data, trial_model, count, trial_train.seed)
         metrics = measure(joint, data, rows, trial_model, trial_train)
         return Outcome(score(metrics, tuner, model, deviation), metrics)
 

@@ -12,6 +12,7 @@ from reelflow.encoding.encoded import EncodedData
 from reelflow.model.export import export
 from reelflow.model.fit import History, fit
 from reelflow.model.mixing import choose
+from reelflow.model.rating import bayesian_ratings, draws
 from reelflow.model.signatures import Mixture, ServingModel
 from reelflow.model.stars import like_threshold
 from reelflow.model.tasks import JointModel
@@ -52,6 +53,8 @@ def trained() -> Trained:
     data = board.data
     with tempfile.TemporaryDirectory() as logs:
         joint, history = fit(data, MODEL, TRAIN, Path(logs))
+    count = draws(MODEL, len(data.train))
+    joint.bayesian_ratings = bayesian_ratings(data, MODEL, count, TRAIN.seed)
     threshold = like_threshold(data.train.rating, MODEL)
     mixture = choose(joint, data, board.users, MODEL, TRAIN, threshold).mixture
     serving = ServingModel(joint, data, board.users, mixture, MODEL)
