@@ -218,6 +218,7 @@ def _call(model: Any, *, named: bool, k: int = K, output: str = "score", **more:
         inputs = {"user_id": ids, "history": liked, **fixed}
         return recommend({name: inputs[name] for name in given})[output].numpy()
 
+    vars(call)["model"] = model  # whose variables live as long as it does
     return call
 
 
@@ -238,12 +239,18 @@ def _brute_force(data: Any, users: list[str], folder: Path) -> Call:
     index.index(tf.random.normal([movies, SIZE]), tf.constant(data.catalogue.movie_id))
     index(tf.constant(users[:1]))
     tf.saved_model.save(index, str(folder))
-    loaded = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    model = tf.saved_model.load(str(folder))
+    loaded = model.signatures["serving_default"]
     [(name, spec)] = loaded.structured_input_signature[1].items()
     # By place, as ours is called: by name takes longer.
     by_place = tf.function(lambda ids: loaded(**{name: ids}), input_signature=[spec])
-    call = by_place.get_concrete_function()
-    return lambda rows, ids, _: call(ids)["output_1"].numpy()
+    answer = by_place.get_concrete_function()
+
+    def call(rows: Any, ids: Any, _: Any) -> Any:
+        return answer(ids)["output_1"].numpy()
+
+    vars(call)["model"] = model
+    return call
 
 
 def _excluding(data: Any, users: list[str]) -> Call:
