@@ -30,8 +30,9 @@ _DEFAULTS = {
 def prepare() -> None:
     """Set the variables that TensorFlow, Beam and gRPC read at import, for children as well.
 
-    And how this process allocates memory. Imports nothing and may be called more than once. Call it before TensorFlow is imported: later
-    it has no effect, and TFRS refuses Keras 3 by itself.
+    And let this process use large blocks of memory again. Imports nothing large and may be called
+    more than once. Call it before TensorFlow is imported: later the variables have no effect, and
+    TFRS refuses Keras 3 by itself.
     """
     # TFRS and TFT know Keras 2 only; TensorFlow reads this when it is imported (docs/adr/).
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
