@@ -18,6 +18,8 @@ RECALLS = (10, 100)
 """Lengths of lists whose recall is measured."""
 
 SETTINGS: dict[str, dict[str, Any]] = {
+    # Values and gradients of TFRS's task (tests/reelflow/model/test_tfrs_parity.py), as ours.
+    "model": {"loss": "in_batch_softmax"},
     "train": {"epochs": EPOCHS, "patience": EPOCHS, "refit": False},
     # Both sides push: what is measured is a run to its end.
     "gate": {"top_100_accuracy_min": 0.0, "rmse_max": 10.0, "baselines": []},

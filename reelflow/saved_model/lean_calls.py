@@ -74,13 +74,15 @@ class LeanCalls:
         """Count a call, and make the graph when there have been enough; None if there is none."""
         if not self._loaded or len(self._graphs) == MOST:
             return None
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            return None  # another thread makes a graph: who asks meanwhile does without
+        try:
             self._calls[names] += 1
-            if self._calls[names] < OFTEN or len(self._graphs) == MOST:
-                return self._graphs.get(names)
-            if names not in self._graphs:
+            if self._calls[names] >= OFTEN and len(self._graphs) < MOST:
                 self._graphs[names] = self._traced(names)
-            return self._graphs[names]
+            return self._graphs.get(names)
+        finally:
+            self._lock.release()
 
     def _traced(self, names: tuple[str, ...]) -> Callable[..., Mapping[str, tf.Tensor]]:
         import tensorflow as tf

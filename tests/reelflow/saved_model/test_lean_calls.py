@@ -76,3 +76,13 @@ def test_graphs_are_bounded(exported: Path) -> None:
         for _ in range(OFTEN):
             signatures.call(RECOMMEND, {USER_ID: ["1"], **some})
     assert len(signatures._calls[RECOMMEND]._graphs) == MOST
+
+
+def test_no_call_waits_for_a_graph(exported: Path) -> None:
+    signatures = Signatures.load(exported)
+    signatures.call(RECOMMEND, {USER_ID: ["1"]})
+    calls = signatures._calls[RECOMMEND]
+    with calls._lock:  # as if another thread made one
+        for _ in range(2 * OFTEN):
+            signatures.call(RECOMMEND, {USER_ID: ["1"]})
+    assert not calls._graphs
