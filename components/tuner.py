@@ -136,7 +136,7 @@ def make_search(
         quick = {"train.seeds": 1, "model.rating_draws": 0}
         trial_model, trial_train = merged({**quick, **values}, model, train)
         joint, _ = fit(data, trial_model, trial_train, folder / "logs")
-        if joint.has_rating and (count := draws(trial_model, len(data.train))):
+        if count := draws(trial_model, len(data.train)):
             joint.bayesian_ratings = bayesian_ratings(data, trial_model, count, trial_train.seed)
         metrics = measure(joint, data, rows, trial_model, trial_train)
         return Outcome(score(metrics, tuner, model, deviation), metrics)

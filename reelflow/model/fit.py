@@ -382,7 +382,7 @@ def _drawn_beside(
     The steps of TensorFlow leave a processor idle for much of the time. At the block's end the
     draws are over; after an exception in it they are given up.
     """
-    count = draws(model, len(data.train)) if model.rating_weight else 0
+    count = draws(model, len(data.train))
     if not count:
         yield None
         return

@@ -53,6 +53,8 @@ def draw_size(config: ModelConfig, ratings: int) -> int:
 
 def draws(config: ModelConfig, ratings: int) -> int:
     """Return the draws to keep, 0 for none, by the section `model` and the number of ratings."""
+    if not config.rating_weight:
+        return 0
     if config.rating_draws is not None:
         return config.rating_draws
     suits = config.rating_head == "svdpp" and config.rating_output == "mean"
