@@ -24,8 +24,9 @@ def measure(rows: int, repeats: int) -> common.Measured:
     import tensorflow_recommenders as tfrs
 
     from benchmarks import arrays
+    from reelflow.model.histories import Histories
     from reelflow.model.ranking import exact_ranks
-    from reelflow.model.timelines import Histories, Timelines
+    from reelflow.model.timelines import Timelines
 
     data = arrays.encoded(USERS, MOVIES, TRAIN, held_out=rows)
     timelines = Timelines(Histories.of_train(data))

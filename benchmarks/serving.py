@@ -164,7 +164,8 @@ def _ours(
 
     from benchmarks import arrays
     from reelflow.config import ModelConfig
-    from reelflow.model.signatures import Mixture, ServingModel
+    from reelflow.model.signatures import ServingModel
+    from reelflow.model.stages import Mixture
     from reelflow.model.tasks import JointModel
 
     movies = len(data.catalogue)

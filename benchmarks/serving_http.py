@@ -47,7 +47,8 @@ def exported(
     from reelflow.config import ModelConfig
     from reelflow.model.export import export
     from reelflow.model.items import ItemLearner
-    from reelflow.model.signatures import Mixture, ServingModel
+    from reelflow.model.signatures import ServingModel
+    from reelflow.model.stages import Mixture
     from reelflow.model.stars import star_scale
     from reelflow.model.tasks import JointModel
     from reelflow.saved_model.files import ModelInfo

@@ -9,13 +9,13 @@ import ctypes
 import gc
 from typing import Final
 
-KEPT: Final = 1 << 30
+KEPT: Final = 1 << 28
 """Bytes of blocks, and of free memory at the heap's end, that stay with the process."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def use_large_blocks_again() -> None:
-    """Let freed blocks of up to a gigabyte be used by the next ones.
+    """Let freed blocks of up to 256 MB be used by the next ones.
 
     By default those of more than 32 MB are mapped anew each time, and the system clears all of
     their pages: steps that train large tables take 1.6 times as long then.

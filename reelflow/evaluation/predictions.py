@@ -16,8 +16,9 @@ from reelflow.base import columns as f
 from reelflow.baselines import Baseline
 from reelflow.encoding.encoded import EncodedData, EncodedRatings, Float32, Int32, Int64
 from reelflow.evaluation.metrics import Predictions
+from reelflow.model.histories import Histories
 from reelflow.model.ranking import exact_ranks, mask, top_k
-from reelflow.model.timelines import Histories, Timelines
+from reelflow.model.timelines import Timelines
 from reelflow.saved_model.client import Arrays, Signatures
 from reelflow.saved_model.contract import BLEND, EVALUATE, RATE, RECOMMEND, SIGNATURES, Order
 

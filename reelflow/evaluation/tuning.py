@@ -30,11 +30,12 @@ from reelflow.evaluation.metrics import Predictions, row_columns, summarise
 from reelflow.evaluation.predictions import TestRows, model_predictions
 from reelflow.evaluation.results import Summary
 from reelflow.evaluation.trials import Trial
+from reelflow.model.histories import Histories
 from reelflow.model.mixing import choose
 from reelflow.model.signatures import ServingModel
 from reelflow.model.stars import like_threshold
 from reelflow.model.tasks import JointModel
-from reelflow.model.timelines import sample_rows
+from reelflow.model.timelines import Timelines, sample_rows
 from reelflow.saved_model.client import Signatures
 
 Metrics = dict[str, float]
@@ -102,7 +103,8 @@ def measure(
     asked = _as_rows(rows, data)
     threshold = like_threshold(data.train.rating, model)
     mixture = choose(joint, data, users, model, train, threshold).mixture
-    serving = ServingModel(joint, data, users, mixture, model, hidden=(VALIDATION, TEST))
+    timelines = Timelines(Histories.of_all(data, (VALIDATION, TEST)))
+    serving = ServingModel(joint, data, users, mixture, model, timelines)
     signatures, movies = Signatures(serving.signatures()), len(data.catalogue)
     summary = _summary(model_predictions(signatures, asked, movies), rows, threshold)
     others = [gated.metric.key for gated in GATE_METRICS.values() if not gated.metric.ranked]

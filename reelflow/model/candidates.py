@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
@@ -11,6 +13,9 @@ from reelflow.encoding.encoded import EncodedCatalogue, EncodedData
 from reelflow.model.layers import Bags, dense_layers, small
 from reelflow.model.movie_words import MovieWords
 from reelflow.model.weights import GENRES, MOVIES, WORDS, Weight, numbered
+
+BLOCK: Final = 1 << 16
+"""Movies that are embedded at a time as they are served."""
 
 
 class CandidateTower(keras.layers.Layer):
@@ -79,28 +84,42 @@ class CandidateTower(keras.layers.Layer):
 
     def served(self) -> tf.Tensor:
         """Embed every movie as `catalogue`, those with few ratings by their words as well."""
-        if self._words is None:
-            return self.catalogue()
-        return self.catalogue(own=tf.constant(self._words.place(self._movie.numpy())))
+        own = None if self._words is None else self._words.place(self._movie.numpy())
+        movies, parts = self._movie.shape[0], []
+        for first in range(0, movies, BLOCK):
+            rows = slice(first, min(first + BLOCK, movies))
+            part = self._rated[rows] * self._movie[rows] if own is None else tf.constant(own[rows])
+            parts.append(self._with_sides(part, rows))
+        return tf.concat(parts, axis=0)
 
-    def catalogue(self, training: bool | None = None, own: tf.Tensor | None = None) -> tf.Tensor:
-        """Embed every movie, float32 [movies, size + 1], in vocabulary order.
+    def catalogue(self, training: bool | None = None) -> tf.Tensor:
+        """Embed every movie as trained, float32 [movies, size + 1], in vocabulary order.
 
         Without gathering, so that the gradient of the whole table stays dense.
 
         Args:
             training: True applies dropout.
-            own: of each movie apart from its sides, float32 [movies, size]; None: as trained.
         """
-        sides = (tf.matmul(table, weights) for table, weights in self._sides.values())
-        embedding = (self._rated * self._movie if own is None else own) + sum(sides)
+        return self._with_sides(self._rated * self._movie, None, training)
+
+    def _with_sides(
+        self, own: tf.Tensor, rows: slice | None, training: bool | None = None
+    ) -> tf.Tensor:
+        """Add genres, year, features and bias to what some movies, or all, are by themselves."""
+
+        def of(table: tf.Tensor) -> tf.Tensor:
+            return table if rows is None else table[rows]
+
+        sides = (tf.matmul(of(table), weights) for table, weights in self._sides.values())
+        embedding = own + sum(sides)
         if self._features is not None:
             bags, weights = self._features
-            embedding += bags.sums(tf.range(self._movie.shape[0]), weights)
+            embedding += bags.sums(of(tf.range(self._movie.shape[0])), weights)
         bias = None
         if self._biases is not None:
             biases, unrated = self._biases
-            bias = self._rated * biases + (1 - self._rated) * unrated
+            rated = of(self._rated)
+            bias = rated * of(biases) + (1 - rated) * unrated
         return self._with_bias(embedding, bias, training)
 
     def named_weights(self) -> dict[str, Weight]:

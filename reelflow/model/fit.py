@@ -166,9 +166,21 @@ def _fit_once(
         history |= losses
         if best.epoch is not None:
             joint.best_epochs[loss] = best.epoch
+        _free(descent)
     joint.learn(joint.tasks)
-    joint.optimizer = None  # its moments take twice the memory of the tables
+    joint.optimizer = None
     return joint, history
+
+
+def _free(descent: keras.optimizers.legacy.Optimizer) -> None:
+    """Free the moments of an optimizer, which is not used again.
+
+    They take twice the memory of the tables, and Keras's traced steps hold them for as long as the
+    model is there.
+    """
+    for variable in descent.variables():
+        nothing = tf.zeros([0], variable.dtype)
+        tf.raw_ops.AssignVariableOp(resource=variable.handle, value=nothing)
 
 
 def _check_losses(losses: History, train: TrainConfig, rate: str) -> None:

@@ -57,8 +57,9 @@ class InvertedFile(tf.Module):
         places[ids[rows]] = np.arange(len(rows))
         owners = np.full(count, 0, np.int32)
         owners[ids[rows]] = np.repeat(np.arange(len(buckets)), sizes)
-        centroids = np.add.reduceat(vectors[rows], starts, axis=0) / sizes[:, None]
-        self._vectors = tf.Variable(vectors[rows], trainable=False)
+        vectors = vectors[rows]
+        centroids = np.add.reduceat(vectors, starts, axis=0) / sizes[:, None]
+        self._vectors = tf.Variable(vectors, trainable=False)
         self._ids = tf.Variable(ids[rows], trainable=False)
         self._starts = tf.Variable(starts, dtype=tf.int64, trainable=False)
         self._sizes = tf.Variable(sizes, dtype=tf.int64, trainable=False)

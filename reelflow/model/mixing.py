@@ -29,14 +29,16 @@ from reelflow.encoding.encode import is_split_by_time
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
 from reelflow.model.directed import DirectedLearner
 from reelflow.model.final_order import Weights
+from reelflow.model.histories import Histories
 from reelflow.model.items import HALF_LIFE, ItemLearner
 from reelflow.model.mix_search import Block, MixSearch, Ranks, choose_mix, is_as_good, ranking_gains
 from reelflow.model.neighbours import NeighbourLearner
-from reelflow.model.signatures import Mixture, ServingModel
+from reelflow.model.requests import Knowledge
 from reelflow.model.spectral import SpectralLearner
+from reelflow.model.stages import Mixture, Stages
 from reelflow.model.tasks import JointModel
 from reelflow.model.terms import Asked, Learner, Settings, Term
-from reelflow.model.timelines import sample_rows
+from reelflow.model.timelines import Timelines, sample_rows
 from reelflow.model.tower_term import Towers
 from reelflow.saved_model.files import ChosenMix, ChosenWeight, MixTrial, WeightTrial
 
@@ -64,6 +66,8 @@ MIX_CELLS: Final = 1 << 25
 """Scores of each term that are kept in memory for it, at most: 128 MiB of float32."""
 BLOCK_CELLS: Final = 1 << 22
 """Scores in memory at a time, 16 MiB of float32: few, as fresh memory costs more than they do."""
+LEAST_ROWS: Final = 32
+"""Rows at a time, at least: for each block the factors of all movies are read."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ class _Search:
         """Take validation ratings."""
         self._joint, self._data, self._users, self._config = joint, data, users, config
         self._rows = _by_user(rows)
+        self._timelines = Timelines(Histories.of_all(data, (VALIDATION, TEST)))
         self._like_threshold, self._seed = like_threshold, seed
 
     def mix(self) -> tuple[Mapping[str, Term], ChosenMix | None]:
@@ -249,33 +254,35 @@ class _Search:
 
     def _ranks_by_blend(self, mixture: Mixture) -> list[Ranks]:
         """Return the unseen ranks in the final order, int [rows] for each of `BLENDS`."""
-        model = self._model(mixture)
+        knowledge, ranker, _, final = Stages.of(
+            self._joint, self._data, self._users, mixture, self._config, self._timelines
+        )
         parts: list[list[Ranks]] = []
-        for asked, seen, rows, targets in self._blocks_of(model, self._rows, BLOCK_CELLS):
-            scores, ones = model.ranker.scores(asked), tf.ones([asked.batch])
+        for asked, seen, rows, targets in self._blocks_of(knowledge, self._rows):
+            scores, ones = ranker.scores(asked), tf.ones([asked.batch])
             weights = [Weights(ones, weight * ones) for weight in BLENDS]
-            found = model.final.ranks_by(asked, scores, weights, seen, rows, targets)
+            found = final.ranks_by(asked, scores, weights, seen, rows, targets)
             parts.append([unseen.numpy() for _, unseen in found])
         return [np.concatenate(ranks) for ranks in zip(*parts, strict=True)]
 
-    def _model(self, mixture: Mixture) -> ServingModel:
-        hidden = (VALIDATION, TEST)
-        return ServingModel(self._joint, self._data, self._users, mixture, self._config, hidden)
-
     def _blocks(self, all_rows: EncodedRatings) -> Iterator[Block]:
-        for asked, *arrays in self._blocks_of(self._model(Mixture()), all_rows, BLOCK_CELLS):
+        tower = self._joint.query_tower
+        knowledge = Knowledge(
+            self._data, self._users, self._timelines, tower.history_length, tower.uses_histories
+        )
+        for asked, *arrays in self._blocks_of(knowledge, all_rows):
             seen, rows, targets = (array.numpy() for array in arrays)
             yield asked, seen, rows, targets
 
     def _blocks_of(
-        self, model: ServingModel, all_rows: EncodedRatings, cells: int
+        self, knowledge: Knowledge, all_rows: EncodedRatings
     ) -> Iterator[tuple[Asked, tf.Tensor, tf.Tensor, tf.Tensor]]:
         """Yield queries of distinct users, their seen movies, and each row's query and target."""
-        size = max(1, min(4096, cells // len(self._data.catalogue)))
+        size = max(LEAST_ROWS, min(4096, BLOCK_CELLS // len(self._data.catalogue)))
         for start in range(0, len(all_rows), size):
             users = all_rows.user_index[start : start + size]
             distinct, rows = np.unique(users, return_inverse=True)
-            asked, seen = model.as_judged(tf.constant(distinct))
+            asked, seen = knowledge.as_judged(tf.constant(distinct))
             targets = all_rows.movie_index[start : start + size]
             yield asked, seen, tf.constant(rows, tf.int32), tf.constant(targets)
 

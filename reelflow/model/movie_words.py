@@ -32,6 +32,8 @@ PRIOR: Final = 1.0
 """Ratings that the place by words stands for beside a movie's own few."""
 CHARACTERS: Final = 4
 """Length of the n-grams of characters, the ends of a word among them."""
+BLOCK: Final = 1 << 16
+"""Movies that are placed at a time."""
 _WORD: Final = re.compile(r"\w+")
 _YEAR: Final = re.compile(r"\s*\(\d{4}\)\s*$")
 
@@ -63,17 +65,27 @@ class MovieWords:
             float32 [movies, size]; of a movie without ratings what its words predict, 0 without a
             word that at least two rated movies share.
         """
-        own = (self._counts > 0)[:, None] * embeddings
-        rated = self._table.T @ (self._sure[:, None] * own)
+        blocks = [slice(at, at + BLOCK) for at in range(0, len(embeddings), BLOCK)]
+        rated = sum(
+            self._table[rows].T @ (self._sure[rows, None] * self._own(embeddings, rows))
+            for rows in blocks
+        )
         if self._factor is None:
             gram = (self._table.T @ sparse.diags(self._sure) @ self._table).toarray()
             gram[np.diag_indices_from(gram)] += RIDGE
             self._factor = cho_factor(gram.astype(np.float32), overwrite_a=True)
-        predicted = self._table @ cho_solve(self._factor, rated.astype(np.float32))
+        of_words = cho_solve(self._factor, rated.astype(np.float32))
         few = self._counts <= FEW
-        share = np.where(few, self._counts / (self._counts + PRIOR), 1.0)[:, None]
-        placed: Float32 = (share * own + (1.0 - share) * predicted).astype(np.float32)
+        shares = np.where(few, self._counts / (self._counts + PRIOR), 1.0)[:, None]
+        placed = np.empty_like(embeddings)
+        for rows in blocks:
+            share, predicted = shares[rows], self._table[rows] @ of_words
+            placed[rows] = share * self._own(embeddings, rows) + (1.0 - share) * predicted
         return placed
+
+    def _own(self, embeddings: Float32, rows: slice) -> Float32:
+        own: Float32 = (self._counts[rows] > 0)[:, None] * embeddings[rows]
+        return own
 
 
 def n_grams(title: str, genres: list[str], year: int | None, features: list[str]) -> Iterator[str]:

@@ -96,11 +96,6 @@ class Ranker(tf.Module):
             Shares, float32 [batch, m, n], in the scale of `scores`; and scores, float32 [batch, m].
         """
 
-    @property
-    @abstractmethod
-    def directions(self) -> tf.Tensor:
-        """Movie embeddings whose cosine is similarity, float32 [movies, size]."""
-
 
 @dataclass(frozen=True)
 class _State:
@@ -145,23 +140,22 @@ class MixRanker(Ranker):
         terms = {n: towers if n == TOWERS and towers else terms[n] for n in self._weights}
         self._projected = {n: one for n, one in terms.items() if isinstance(one, ProjectedTerm)}
         self._matrices = {n: one for n, one in terms.items() if isinstance(one, KeptTerm)}
-        own = joint.candidate_tower.served()[:, :-1] if towers is None else towers.directions
-        self._directions = own
         popular = np.log(joint.popularity.numpy().astype(np.float64))
         movies = len(popular)
         self.block = block_size(movies)
-        tables = {name: one.factors.numpy() for name, one in self._projected.items()}
-        sizes = [one.shape[1] for one in tables.values()]
+        sizes = [one.factors.shape[1] for one in self._projected.values()]
         # Beside the factors: popularity in place of towers, what movies get from matrices that they
         # have no part in, and padding.
         table = np.zeros([movies + -movies % self.block, sum(sizes) + 3], np.float32)
         self._means, self._roots = {}, {}
-        for (name, one), first in zip(tables.items(), np.cumsum([0, *sizes]), strict=False):
-            mean = one.mean(axis=0, dtype=np.float64)
-            centred = table[:movies, first : first + one.shape[1]]
-            centred[:] = one - mean
+        ends = np.cumsum(sizes)
+        for (name, one), end in zip(self._projected.items(), ends, strict=True):
+            centred = table[:movies, end - one.factors.shape[1] : end]
+            mean = _centre(one.factors.numpy(), centred)
             self._means[name] = tf.Variable(mean, dtype=tf.float32, trainable=False)
             self._roots[name] = tf.Variable(_root(centred), dtype=tf.float32, trainable=False)
+        if towers is not None:
+            del towers.factors  # the table has them
         deviation = popular.std()
         flat = deviation <= FLAT * abs(popular).max()
         table[:movies, -3] = (popular - popular.mean()) / (1.0 if flat else deviation)
@@ -295,16 +289,19 @@ class MixRanker(Ranker):
         queries += [popular, offset, tf.fill(tf.shape(rated), LOWEST)]
         return _State(tf.concat(queries, axis=1), sums, scales)
 
-    @property
-    def directions(self) -> tf.Tensor:
-        """Candidate embeddings without their bias."""
-        return self._directions
-
 
 def _add(scores: tf.Tensor, columns: Int32, sums: tf.Tensor) -> tf.Tensor:
     """Add sums, float32 [batch, n], to some columns of scores."""
     rows, cells = tf.meshgrid(tf.range(tf.shape(sums)[0]), columns, indexing="ij")
     return tf.tensor_scatter_nd_add(scores, tf.stack([rows, cells], axis=2), sums)
+
+
+def _centre(factors: Float32, centred: Float32) -> Floats:
+    """Write factors less their mean, float64 [size], which is returned."""
+    mean: Floats = factors.mean(axis=0, dtype=np.float64)
+    for first in range(0, len(factors), BLOCK):
+        centred[first : first + BLOCK] = factors[first : first + BLOCK] - mean
+    return mean
 
 
 def _root(centred: Float32) -> Floats:
@@ -348,8 +345,3 @@ class RatingRanker(Ranker):
         """Return zeros, as no movie of the history contributes, and the scores."""
         scores = tf.gather(self.scores(asked), movies, axis=1, batch_dims=1)
         return tf.zeros([*tf.unstack(tf.shape(movies)), tf.shape(rated)[1]]), scores
-
-    @property
-    def directions(self) -> tf.Tensor:
-        """The rating model's embeddings of the movies."""
-        return self._ratings.directions

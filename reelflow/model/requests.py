@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import tensorflow as tf
 
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.rankers import Ranker
 from reelflow.model.terms import Asked
-from reelflow.model.timelines import Histories, Past, Timelines
+from reelflow.model.timelines import Past, Timelines
 
 
 class Knowledge(tf.Module):
@@ -20,22 +17,28 @@ class Knowledge(tf.Module):
     """
 
     def __init__(
-        self, data: EncodedData, users: list[str], hidden: Sequence[str], ranker: Ranker
+        self,
+        data: EncodedData,
+        users: list[str],
+        timelines: Timelines,
+        length: int,
+        uses_histories: bool,
     ) -> None:
         """Make the tables.
 
         Args:
-            data: the training data, with the ratings held out from it.
+            data: for the catalogue, and the new users.
             users: the user vocabulary, in order.
-            hidden: splits whose ratings are left out where a model is judged.
-            ranker: says what it needs of histories.
+            timelines: of all ratings; those that a model is judged by are hidden.
+            length: of `Asked.recent`.
+            uses_histories: True if a history alone gives an answer.
         """
         super().__init__()
         self._users = _Index(users, data.new_users.user_id)
         self._movies = _Index(data.catalogue.movie_id)
         self.user_count, self.movie_count = len(users), len(data.catalogue)
-        self.timelines = Timelines(Histories.of_all(data, hidden))
-        self._length, self._uses_histories = ranker.history_length, ranker.uses_histories
+        self.timelines = timelines
+        self._length, self._uses_histories = length, uses_histories
 
     def users(self, user_id: tf.Tensor) -> tf.Tensor:
         """Return numbers of timelines, int32 [batch]: of train, the unknown user, new users."""
@@ -84,6 +87,25 @@ class Knowledge(tf.Module):
             has_rated=self._has_history(rows, named),
         )
         return asked, named
+
+    def as_judged(
+        self, users: tf.Tensor, history: tf.Tensor | None = None, stars: tf.Tensor | None = None
+    ) -> tuple[Asked, tf.Tensor]:
+        """Return what may be known of users where a model is judged, and what they have seen.
+
+        Args:
+            users: numbers of timelines, int32 [batch].
+            history: as for `asked`; None: there is none.
+            stars: as for `asked`.
+
+        Returns:
+            Queries, and coordinates (query, movie), int32 [n, 2], ascending and distinct.
+        """
+        history = tf.constant([[""]]) if history is None else history
+        stars = tf.constant([[np.nan]], tf.float32) if stars is None else stars
+        hide = tf.ones_like(users, tf.bool)
+        asked, named = self.asked(users, history, stars, hide)
+        return asked, tf.cast(tf.where(self.seen_table(users, named, hide)), tf.int32)
 
     def _has_history(self, rows: tf.Tensor, named: tf.Tensor) -> tf.Tensor:
         """Return True where a history alone gives an answer, bool [batch]."""

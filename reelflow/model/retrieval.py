@@ -19,6 +19,7 @@ from reelflow.baselines.recent_popularity import recent_shares
 from reelflow.config import ModelConfig, TrainConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.candidates import CandidateTower
+from reelflow.model.histories import Floats
 from reelflow.model.layers import is_large
 from reelflow.model.losses import (
     bayesian_personalised_ranking,
@@ -29,7 +30,7 @@ from reelflow.model.losses import (
     softmax,
 )
 from reelflow.model.seen import SeenMovies
-from reelflow.model.timelines import Floats, Timelines
+from reelflow.model.timelines import Timelines
 
 Odds: TypeAlias = npt.NDArray[np.float64]
 FULL_BELOW = 2

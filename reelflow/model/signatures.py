@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Final
 
-import numpy as np
 import tensorflow as tf
 
 from reelflow.base import columns as f
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.final_order import FinalOrder
+from reelflow.model.histories import Histories
 from reelflow.model.layers import rows_of
-from reelflow.model.rankers import MixRanker, Ranker, RatingRanker
 from reelflow.model.ranking import LOWEST, mask, top_k
 from reelflow.model.ready_lists import LENGTH, Columns, ReadyLists, Request
-from reelflow.model.requests import Knowledge
 from reelflow.model.signing import Outputs, each, runs, select, side_by_side, signed
+from reelflow.model.stages import Mixture, Stages
 from reelflow.model.tasks import JointModel
-from reelflow.model.terms import Asked, Term
+from reelflow.model.timelines import Timelines
 from reelflow.saved_model.contract import (
     BLEND,
     EVALUATE,
@@ -43,18 +40,6 @@ REASONS: Final = 20
 """Movies that `explain` names, at most."""
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """Parts that are added to a trained joint model before it is exported."""
-
-    terms: Mapping[str, Term] = field(default_factory=dict)
-    """Closed-form terms of retrieval by name."""
-    weights: Mapping[str, float] = field(default_factory=lambda: {f.TOWERS: 1.0})
-    """Weight of each term in the retrieval score by name, `TOWERS` included; their sum is 1."""
-    blend: float = 0.0
-    """Weight of the predicted like in the final order."""
-
-
 class ServingModel(tf.Module):
     """A trained joint model with its vocabularies, catalogue and users' timelines."""
 
@@ -65,7 +50,7 @@ class ServingModel(tf.Module):
         users: list[str],
         mixture: Mixture,
         config: ModelConfig,
-        hidden: Sequence[str] = (f.TEST,),
+        timelines: Timelines | None = None,
     ) -> None:
         """Freeze a trained model.
 
@@ -75,33 +60,26 @@ class ServingModel(tf.Module):
             users: the user vocabulary, in order.
             mixture: the closed-form terms, and the weights of all parts.
             config: the section `model`.
-            hidden: splits whose ratings `evaluate`, and requests with `as_judged`, must not know.
+            timelines: of all ratings; those hidden are what `evaluate`, and requests with
+                `as_judged`, must not know. None: those of the test.
         """
         super().__init__()
         catalogue = data.catalogue
         self._user_count, self._movie_count = len(users), len(catalogue)
         self._movie_ids = _constant([*catalogue.movie_id, ""])
         self._titles = _constant([*catalogue.title, ""])
-        self._ratings = joint.frozen_ratings()
-        self.ranker: Ranker = (
-            MixRanker(joint, mixture.terms, mixture.weights)
-            if joint.has_retrieval
-            else RatingRanker(joint, self._ratings)
-        )
-        self._knowledge = Knowledge(data, users, hidden, self.ranker)
-        timelines = self._knowledge.timelines
-        self.final = FinalOrder(
-            self._ratings,
-            (timelines.star_mean, timelines.star_deviation),
-            mixture.blend if joint.has_retrieval and joint.has_rating else 0.0,
-            config.candidates,
-            self._movie_count,
-            self.ranker.block,
-        )
+        timelines = timelines or Timelines(Histories.of_all(data))
+        stages = Stages.of(joint, data, users, mixture, config, timelines)
+        self._knowledge, self.ranker, self._ratings, self.final = stages
         self.ready_lists: ReadyLists | None = None
         self._config = config
         # Public: the report draws its map of movies from this variable of the SavedModel.
-        self.directions = _constant(tf.math.l2_normalize(self.ranker.directions, axis=1))
+        movies = (
+            joint.candidate_tower.served()[:, :-1]
+            if joint.has_retrieval
+            else self._ratings.directions
+        )
+        self.directions = _constant(tf.math.l2_normalize(movies, axis=1))
 
     def signatures(self) -> dict[str, Callable[..., Outputs]]:
         """Return the functions to export by the name of their signature in `contract.SIGNATURES`.
@@ -220,25 +198,6 @@ class ServingModel(tf.Module):
 
         self.ready_lists = ReadyLists(compute, users, self._movie_count, config.candidates)
 
-    def as_judged(self, users: tf.Tensor) -> tuple[Asked, tf.Tensor]:
-        """Return what may be known of users where a model is judged, and what they have seen.
-
-        Args:
-            users: distinct `user_index`, int32 [batch].
-
-        Returns:
-            Queries, and coordinates (query, movie), int32 [n, 2], ascending and distinct.
-        """
-        return self._judged(users, tf.constant([[""]]), tf.constant([[np.nan]], tf.float32))
-
-    def _judged(
-        self, users: tf.Tensor, history: tf.Tensor, stars: tf.Tensor
-    ) -> tuple[Asked, tf.Tensor]:
-        hide = tf.ones_like(users, tf.bool)
-        asked, named = self._knowledge.asked(users, history, stars, hide)
-        seen = self._knowledge.seen_table(users, named, hide)
-        return asked, tf.cast(tf.where(seen), tf.int32)
-
     def rate(self, user_id: tf.Tensor, movie_id: tf.Tensor) -> Outputs:
         """Return predicted stars of pairs of ids, string [batch]; unknown ids count as average."""
         users, movies = self._knowledge.users(user_id), self._knowledge.movies(movie_id)
@@ -287,7 +246,7 @@ class ServingModel(tf.Module):
         queries, rows = tf.unique(tf.where(alike, users, batch))
         first = tf.math.unsorted_segment_min(batch, rows, tf.size(queries))
         one = tf.gather(users, first)
-        asked, seen = self._judged(one, select(history, first), select(stars, first))
+        asked, seen = self._knowledge.as_judged(one, select(history, first), select(stars, first))
         scores = self.ranker.scores(asked)
         weights = self.final.weights(tf.gather(each(order, users), first), asked)
         known = movies < self._movie_count

@@ -13,6 +13,7 @@ from reelflow.base import columns as f
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
 from reelflow.model.candidates import CandidateTower
+from reelflow.model.histories import Histories
 from reelflow.model.layers import Bags
 from reelflow.model.rating import (
     FrozenModel,
@@ -24,7 +25,7 @@ from reelflow.model.rating import (
 )
 from reelflow.model.retrieval import RETRIEVAL_LOSSES, RetrievalTask, recent_popularity
 from reelflow.model.sequences import PAST, WEIGHT, Sequences
-from reelflow.model.timelines import Histories, Timelines
+from reelflow.model.timelines import Timelines
 from reelflow.model.towers import QueryTower
 from reelflow.model.weights import Weights, prefixed
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +10,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.base import columns as f
-from reelflow.encoding.encoded import EncodedData, EncodedRatings, Float32, Int32, Int64
+from reelflow.encoding.encoded import EncodedRatings
+from reelflow.model.histories import OPINION_MAX, Floats, Histories, Ordered
 from reelflow.model.layers import ranges
-
-Floats = npt.NDArray[np.floating[Any]]
-
-WELL_RATED_SLACK = 1e-6
-"""Stars by which a rating may lie below a mean that it equals but for rounding."""
-OPINION_MAX = 2.0
-"""Largest distance of a rating from the user's mean that counts, in standard deviations."""
-GAPS: Final = 32
-"""Number of `Past.gaps`."""
 
 
 class Past(NamedTuple):
@@ -48,57 +38,6 @@ class Past(NamedTuple):
         return Past(*(tf.gather(column, order, axis=1, batch_dims=1) for column in self))
 
 
-@dataclass(frozen=True)
-class Histories:
-    """Ratings by the timeline that they belong to, in any order; every array has shape [ratings].
-
-    Timelines 0 to `unknown_user` - 1 are the users of train, `unknown_user` stays empty, and the
-    new users follow it.
-    """
-
-    owner: Int32
-    """Number of the timeline."""
-    movie: Int32
-    stars: Float32
-    time: Int64
-    """Seconds."""
-    hidden: npt.NDArray[np.bool_]
-    """True for ratings that a model is judged by."""
-    count: int
-    """Number of timelines."""
-    unknown_movie: int
-    """The `movie_index` that stands for no movie, used as padding."""
-
-    @classmethod
-    def of_train(cls, data: EncodedData) -> Histories:
-        """Take the train ratings alone, in their own order; none is hidden."""
-        train = data.train
-        hidden = np.zeros(len(train), np.bool_)
-        columns = train.user_index, train.movie_index, train.rating, train.timestamp, hidden
-        return cls(*columns, count=data.sizes.users + 1, unknown_movie=len(data.catalogue))
-
-    @classmethod
-    def of_all(cls, data: EncodedData, hidden: Sequence[str] = (f.TEST,)) -> Histories:
-        """Take the ratings of all splits, and those of new users.
-
-        Args:
-            data: the ratings.
-            hidden: splits whose ratings a model is judged by.
-        """
-        users, new = data.sizes.users, data.new_users
-        parts = []
-        for split in f.RATING_SPLITS:
-            rows = getattr(data, split).only_known(data.sizes)
-            columns = rows.user_index, rows.movie_index, rows.rating, rows.timestamp
-            parts.append((*columns, np.full(len(rows), split in hidden)))
-        of_new = np.where(new.test, f.TEST in hidden, f.VALIDATION in hidden)
-        owners = (new.owner + users + 1).astype(np.int32)
-        parts.append((owners, new.movie_index, new.rating, new.timestamp, of_new))
-        owner, movie, stars, time, hides = map(np.concatenate, zip(*parts, strict=True))
-        count, unknown = users + 1 + len(new.user_id), len(data.catalogue)
-        return cls(owner, movie, stars, time, hides, count, unknown)
-
-
 class Timelines(tf.Module):
     """Users' movies with their stars, concatenated by user; part of the exported model.
 
@@ -110,44 +49,30 @@ class Timelines(tf.Module):
     def __init__(self, histories: Histories) -> None:
         """Make the tables."""
         super().__init__()
-        h = histories
-        order = np.lexsort((h.stars, h.movie, h.time, h.hidden, h.owner))
-        owner, movie, stars = h.owner[order], h.movie[order], h.stars[order]
-        time, hidden = h.time[order], h.hidden[order]
-        offsets = np.searchsorted(owner, np.arange(h.count + 1))
-        visible = np.bincount(owner[~hidden], minlength=h.count)
-        self.count = h.count
+        ordered = Ordered(histories)
+        self.count = histories.count
         """Number of timelines."""
-        self.unknown_movie = h.unknown_movie
+        self.unknown_movie = histories.unknown_movie
         """The `movie_index` that stands for no movie."""
-        self._movies = _table(movie, tf.int32, "movies")
-        self._stars = _table(stars, tf.float32, "stars")
-        self._offsets = _table(offsets, tf.int64, "offsets")
-        self._visible_ends = _table(offsets[:-1] + visible, tf.int64, "visible_ends")
-        self.star_mean = float(stars[~hidden].mean()) if (~hidden).any() else 0.0
+        self.star_mean = ordered.star_mean
         """Mean of the visible ratings."""
-        self.star_deviation = float(stars[~hidden].std()) if (~hidden).any() else 0.0
+        self.star_deviation = ordered.star_deviation
         """Standard deviation of the visible ratings."""
-        means = [_means(stars, owner, h.count, rows) for rows in (~hidden, np.ones_like(hidden))]
-        own = np.where(visible > 0, *means)
-        self._own_means = _table(own, tf.float32, "own_means")
-        self._opinions = _table(self._deviations(stars, own[owner]), tf.float32, "opinions")
-        self._gaps = _table(_gaps(time, owner), tf.uint8, "gaps")
-        pairs = owner.astype(np.int64) * (h.unknown_movie + 1) + movie
-        again = _repeated(pairs)
-        self._again = _table(again, tf.bool, "again") if again.any() else None
-        # A reason must hold by the mean of what is visible, and by the mean of everything.
-        worst = _least(stars, pairs)
-        well = worst >= np.maximum(own, np.nan_to_num(means[1]))[owner] - WELL_RATED_SLACK
-        self._well_rated = _table(well, tf.bool, "well_rated")
-        by_time = np.lexsort((stars, movie, time, owner))
-        in_order = bool((by_time == np.arange(len(by_time))).all())
-        self._by_time = None if in_order else _table(by_time, tf.int64, "by_time")
-        self._in_time = None if in_order else _table(np.argsort(by_time), tf.int64, "in_time")
-
-    def _deviations(self, stars: Floats, means: Floats) -> Floats:
-        deviations = (stars - means) / (self.star_deviation or 1.0)
-        return np.clip(deviations, -OPINION_MAX, OPINION_MAX)
+        self._movies = _table(ordered.movies, tf.int32, "movies")
+        self._stars = _table(ordered.stars, tf.float32, "stars")
+        self._offsets = _table(ordered.offsets, tf.int64, "offsets")
+        self._visible_ends = _table(ordered.visible_ends, tf.int64, "visible_ends")
+        self._own_means = _table(ordered.own_means, tf.float32, "own_means")
+        self._opinions = _table(ordered.opinions(), tf.float32, "opinions")
+        self._gaps = _table(ordered.gaps, tf.uint8, "gaps")
+        self._again = _table(ordered.again, tf.bool, "again") if ordered.again.any() else None
+        self._well_rated = _table(ordered.well_rated, tf.bool, "well_rated")
+        self._by_time = self._in_time = None
+        if (by_time := ordered.by_time) is not None:
+            in_time = np.empty_like(by_time)
+            in_time[by_time] = np.arange(len(by_time), dtype=by_time.dtype)
+            self._by_time = _table(by_time, tf.as_dtype(by_time.dtype), "by_time")
+            self._in_time = _table(in_time, tf.as_dtype(in_time.dtype), "in_time")
 
     def recent(self, users: tf.Tensor, ends: tf.Tensor, length: int | tf.Tensor) -> Past:
         """Return the visible movies of `users` just before the positions `ends`, the oldest first.
@@ -206,7 +131,7 @@ class Timelines(tf.Module):
         rows, positions = self._rated(users, as_judged)
         places = positions
         if self._in_time is not None:
-            in_time = tf.gather(self._in_time, positions)
+            in_time = tf.cast(tf.gather(self._in_time, positions), tf.int64)
             places = tf.where(tf.gather(as_judged, rows), positions, in_time)
         ages = tf.gather(self._ends(users, as_judged), rows) - 1 - places
         columns = (tf.gather(table, positions) for table in (self._movies, self._opinions))
@@ -275,7 +200,7 @@ class Timelines(tf.Module):
         positions, inside = self._before(users, self._ends(users, as_judged), length)
         if self._by_time is not None:
             # Hidden ratings lie behind the visible ones, though not all of them are later.
-            by_time = tf.gather(self._by_time, positions)
+            by_time = tf.cast(tf.gather(self._by_time, positions), tf.int64)
             positions = tf.where(as_judged[:, None], positions, by_time)
         return positions, inside
 
@@ -296,44 +221,6 @@ class Timelines(tf.Module):
 
 def _table(values: npt.ArrayLike, dtype: tf.DType, name: str) -> tf.Variable:
     return tf.Variable(values, trainable=False, dtype=dtype, name=name)
-
-
-def _means(
-    stars: Float32, owner: Int32, count: int, rows: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
-    """Return each owner's mean over some rows, float64 [count]; NaN for those without any."""
-    sums = np.bincount(owner[rows], stars[rows].astype(np.float64), count)
-    with np.errstate(invalid="ignore"):
-        return sums / np.bincount(owner[rows], minlength=count)
-
-
-def _gaps(time: Int64, owner: Int32) -> Int32:
-    """Return `Past.gaps` of ratings in the order of their timelines, int32 [ratings].
-
-    Hidden ratings follow the visible ones, so that the first of them may be the earlier one: its
-    gap is not known.
-    """
-    gaps = np.zeros(len(time), np.int32)
-    since = np.diff(time)
-    known = (owner[1:] == owner[:-1]) & (since >= 0)
-    doublings = 1 + np.log2(1.0 + np.maximum(since, 0)).astype(np.int32)
-    gaps[1:] = np.where(known, np.minimum(doublings, GAPS - 1), 0)
-    return gaps
-
-
-def _repeated(pairs: Int64) -> npt.NDArray[np.bool_]:
-    """Return True for pairs of user and movie that have occurred earlier, bool [ratings]."""
-    again = np.ones(len(pairs), np.bool_)
-    again[np.unique(pairs, return_index=True)[1]] = False
-    return again
-
-
-def _least(stars: Float32, pairs: Int64) -> Float32:
-    """Return the fewest stars that the pair of each rating has ever got, float32 [ratings]."""
-    distinct, places = np.unique(pairs, return_inverse=True)
-    least = np.full(len(distinct), np.inf, np.float32)
-    np.minimum.at(least, places, stars)
-    return least[places]
 
 
 Batch = dict[str, npt.NDArray[np.generic]]

@@ -22,8 +22,6 @@ class Towers(ProjectedTerm):
         popular = tf.math.log(joint.popularity)
         served = joint.candidate_tower.served()
         self.factors = tf.concat([served, popular[:, None]], axis=1)
-        self.directions = served[:, :-1]
-        """Embeddings of the movies as they are served, float32 [movies, size]."""
         joint.query_tower.freeze()
         self._query_tower = joint.query_tower
         self.history_length = joint.query_tower.history_length

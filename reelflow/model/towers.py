@@ -9,9 +9,10 @@ from reelflow.base.errors import BadInput
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import Tokens
 from reelflow.model.attention import TimelineEncoder
+from reelflow.model.histories import GAPS
 from reelflow.model.layers import Bags, dense_layers, rows_of, small
 from reelflow.model.sequences import Sequences
-from reelflow.model.timelines import GAPS, Past
+from reelflow.model.timelines import Past
 from reelflow.model.weights import MOVIES, USERS, Weight, numbered
 
 UNKNOWN_USER_RATE = 0.1

@@ -13,7 +13,8 @@ from reelflow.model.export import export
 from reelflow.model.fit import History, fit
 from reelflow.model.mixing import choose
 from reelflow.model.rating import bayesian_ratings, draws
-from reelflow.model.signatures import Mixture, ServingModel
+from reelflow.model.signatures import ServingModel
+from reelflow.model.stages import Mixture
 from reelflow.model.stars import like_threshold
 from reelflow.model.tasks import JointModel
 from reelflow.saved_model.files import ModelInfo

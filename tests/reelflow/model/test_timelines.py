@@ -10,15 +10,9 @@ import tensorflow as tf
 
 from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData, EncodedRatings
+from reelflow.model.histories import GAPS, OPINION_MAX, Histories
 from reelflow.model.seen import SeenMovies
-from reelflow.model.timelines import (
-    GAPS,
-    OPINION_MAX,
-    Batches,
-    Histories,
-    Timelines,
-    sample_rows,
-)
+from reelflow.model.timelines import Batches, Timelines, sample_rows
 from tests.encoded_data import Row, encoded, random_rows, same, user_vocabulary
 
 MOVIES = [f"m{i:02d}" for i in range(14)]

@@ -11,9 +11,12 @@ import tf_keras as keras
 
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
+from reelflow.model.histories import Histories
 from reelflow.model.mixing import LEARNERS
-from reelflow.model.signatures import Mixture, ServingModel
+from reelflow.model.signatures import ServingModel
+from reelflow.model.stages import Mixture
 from reelflow.model.tasks import JointModel
+from reelflow.model.timelines import Timelines
 from reelflow.saved_model.client import Signatures
 
 SMALL = {"embedding_size": 4, "rating_embedding_size": 3, "history_length": 5, "candidates": 10}
@@ -49,7 +52,8 @@ def served(
     terms = {one.name: one.learn({**one.default, **settings}) for one in learners}
     weights = {"towers": 0.4, "items": 0.3, "spectral": 0.1, "directed": 0.1, "neighbours": 0.1}
     mixture = Mixture(terms, weights, 0.6)
-    return ServingModel(joint, data, users, mixture, section, hidden)
+    timelines = Timelines(Histories.of_all(data, hidden))
+    return ServingModel(joint, data, users, mixture, section, timelines)
 
 
 def signatures_of(
