@@ -10,7 +10,8 @@ import tensorflow as tf
 from reelflow.base import columns as f
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedData
-from reelflow.model.fit import VALIDATION, optimizer
+from reelflow.model.fit import VALIDATION
+from reelflow.model.optimizers import optimizer
 from reelflow.model.parameter_servers.__main__ import COORDINATOR
 from reelflow.model.parameter_servers.files import Work, read_part, towers, write_part
 from reelflow.model.steps import held_out_batches, steps_of

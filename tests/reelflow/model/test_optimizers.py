@@ -9,7 +9,7 @@ import tf_keras as keras
 
 from reelflow.config import TrainConfig
 from reelflow.model import layers
-from reelflow.model.fit import TableAdam, optimizer
+from reelflow.model.optimizers import TableAdam, free, optimizer
 from reelflow.model.steps import OneCycle, falling
 
 
@@ -112,3 +112,14 @@ def test_a_rating_step_grows_with_the_ratings_and_its_size_with_the_root() -> No
     assert plain.rating_step(409_600) == (4096, pytest.approx(0.004))
     assert plain.rating_step(10**8)[0] == 8192
     assert TrainConfig(batch_size=7, rating_learning_rate=0.1).rating_step(10**8) == (7, 0.1)
+
+
+def test_moments_are_freed() -> None:
+    """The table stays; what Keras's traced steps go on holding has no rows any more."""
+    table, stepper = tf.Variable(tf.ones([4, 2])), TableAdam(0.1)
+    stepper.apply_gradients([(tf.ones([4, 2]), table)])
+    learned = table.numpy()
+    moments = [stepper.get_slot(table, name) for name in ("m", "v")]
+    free(stepper)
+    assert [one.read_value().shape for one in moments] == [(0,), (0,)]
+    np.testing.assert_array_equal(table, learned)
