@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from reelflow.config import ModelConfig
 from reelflow.encoding.encoded import EncodedCatalogue, EncodedData
-from reelflow.model.layers import Bags, dense_layers, small
+from reelflow.model.layers import Bags, blocks, dense_layers, small
 from reelflow.model.movie_words import MovieWords
 from reelflow.model.weights import GENRES, MOVIES, WORDS, Weight, numbered
-
-BLOCK: Final = 1 << 16
-"""Movies that are embedded at a time as they are served."""
 
 
 class CandidateTower(keras.layers.Layer):
@@ -85,9 +80,8 @@ class CandidateTower(keras.layers.Layer):
     def served(self) -> tf.Tensor:
         """Embed every movie as `catalogue`, those with few ratings by their words as well."""
         own = None if self._words is None else self._words.place(self._movie.numpy())
-        movies, parts = self._movie.shape[0], []
-        for first in range(0, movies, BLOCK):
-            rows = slice(first, min(first + BLOCK, movies))
+        parts = []
+        for rows in blocks(self._movie.shape[0]):
             part = self._rated[rows] * self._movie[rows] if own is None else tf.constant(own[rows])
             parts.append(self._with_sides(part, rows))
         return tf.concat(parts, axis=0)

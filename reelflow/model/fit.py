@@ -168,7 +168,7 @@ def _fit_once(
             joint.best_epochs[loss] = best.epoch
         free(descent)
     joint.learn(joint.tasks)
-    joint.optimizer = None
+    joint.optimizer = None  # without its moments it is of no use
     return joint, history
 
 

@@ -16,6 +16,15 @@ LARGE: Final = 1 << 21
 not go through a table that no processor keeps in its cache."""
 
 
+BLOCK: Final = 1 << 16
+"""Rows of a whole table that are worked on at a time: copies of them are small beside it."""
+
+
+def blocks(rows: int) -> list[slice]:
+    """Cut the rows of a table into slices of `BLOCK`; the last one may reach beyond them."""
+    return [slice(first, first + BLOCK) for first in range(0, rows, BLOCK)]
+
+
 def is_large(rows: int, size: int) -> bool:
     """Return True for tables of so many rows that steps should not go through."""
     return rows * size >= LARGE

@@ -21,6 +21,7 @@ from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
 from reelflow.encoding.encoded import EncodedCatalogue, EncodedData, Float32, Tokens
+from reelflow.model.layers import blocks
 
 RIDGE: Final = 5.0
 """L2 of the regression."""
@@ -32,8 +33,6 @@ PRIOR: Final = 1.0
 """Ratings that the place by words stands for beside a movie's own few."""
 CHARACTERS: Final = 4
 """Length of the n-grams of characters, the ends of a word among them."""
-BLOCK: Final = 1 << 16
-"""Movies that are placed at a time."""
 _WORD: Final = re.compile(r"\w+")
 _YEAR: Final = re.compile(r"\s*\(\d{4}\)\s*$")
 
@@ -65,10 +64,10 @@ class MovieWords:
             float32 [movies, size]; of a movie without ratings what its words predict, 0 without a
             word that at least two rated movies share.
         """
-        blocks = [slice(at, at + BLOCK) for at in range(0, len(embeddings), BLOCK)]
+        movies = len(embeddings)
         rated = sum(
             self._table[rows].T @ (self._sure[rows, None] * self._own(embeddings, rows))
-            for rows in blocks
+            for rows in blocks(movies)
         )
         if self._factor is None:
             gram = (self._table.T @ sparse.diags(self._sure) @ self._table).toarray()
@@ -78,7 +77,7 @@ class MovieWords:
         few = self._counts <= FEW
         shares = np.where(few, self._counts / (self._counts + PRIOR), 1.0)[:, None]
         placed = np.empty_like(embeddings)
-        for rows in blocks:
+        for rows in blocks(movies):
             share, predicted = shares[rows], self._table[rows] @ of_words
             placed[rows] = share * self._own(embeddings, rows) + (1.0 - share) * predicted
         return placed

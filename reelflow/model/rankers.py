@@ -14,7 +14,7 @@ from reelflow.base.columns import TOWERS
 from reelflow.encoding.encoded import Float32, Int32
 from reelflow.model.inverted_file import InvertedFile
 from reelflow.model.items import KeptTerm
-from reelflow.model.layers import rows_of
+from reelflow.model.layers import blocks, rows_of
 from reelflow.model.ranking import FLAT, LOWEST, block_size, mask, top_k
 from reelflow.model.rating import FrozenRatings
 from reelflow.model.tasks import JointModel
@@ -22,8 +22,6 @@ from reelflow.model.terms import Asked, ProjectedTerm, Term
 from reelflow.model.tower_term import Towers
 
 Floats = npt.NDArray[np.float64]
-BLOCK = 1 << 16
-"""Movies whose moments are computed at a time."""
 
 
 @dataclass(frozen=True)
@@ -299,17 +297,17 @@ def _add(scores: tf.Tensor, columns: Int32, sums: tf.Tensor) -> tf.Tensor:
 def _centre(factors: Float32, centred: Float32) -> Floats:
     """Write factors less their mean, float64 [size], which is returned."""
     mean: Floats = factors.mean(axis=0, dtype=np.float64)
-    for first in range(0, len(factors), BLOCK):
-        centred[first : first + BLOCK] = factors[first : first + BLOCK] - mean
+    for rows in blocks(len(factors)):
+        centred[rows] = factors[rows] - mean
     return mean
 
 
 def _root(centred: Float32) -> Floats:
     """Return R with R R' = F'F / movies of factors less their means, float64 [size, size]."""
     square = np.zeros([centred.shape[1]] * 2)
-    for first in range(0, len(centred), BLOCK):
-        rows = centred[first : first + BLOCK].astype(np.float64)
-        square += rows.T @ rows
+    for rows in blocks(len(centred)):
+        block = centred[rows].astype(np.float64)
+        square += block.T @ block
     values, vectors = np.linalg.eigh(square / len(centred))
     root: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
     return root

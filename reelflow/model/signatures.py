@@ -55,11 +55,11 @@ class ServingModel(tf.Module):
         """Freeze a trained model.
 
         Args:
-            joint: the trained model.
-            data: the training data, with the ratings held out from it.
-            users: the user vocabulary, in order.
-            mixture: the closed-form terms, and the weights of all parts.
-            config: the section `model`.
+            joint: see `Stages.of`.
+            data: see `Stages.of`.
+            users: see `Stages.of`.
+            mixture: see `Stages.of`.
+            config: see `Stages.of`.
             timelines: of all ratings; those hidden are what `evaluate`, and requests with
                 `as_judged`, must not know. None: those of the test.
         """

@@ -10,7 +10,7 @@ import pytest
 
 from reelflow.base import columns as f
 from reelflow.encoding.encoded import EncodedData, Tokens
-from reelflow.model import candidates, movie_words
+from reelflow.model import layers
 from reelflow.model.movie_words import MovieWords, n_grams
 from reelflow.saved_model.contract import RECOMMEND
 from tests.encoded_data import Row, encoded
@@ -88,8 +88,7 @@ def test_it_is_in_the_exported_vectors() -> None:
 def test_movies_are_served_by_blocks(buckets: int, monkeypatch: pytest.MonkeyPatch) -> None:
     tower = untrained(_data(), movie_words=buckets).candidate_tower
     whole = tower.served().numpy()
-    for module in (candidates, movie_words):
-        monkeypatch.setattr(module, "BLOCK", 3)
+    monkeypatch.setattr(layers, "BLOCK", 3)
     np.testing.assert_allclose(tower.served(), whole, rtol=1e-5, atol=1e-6)
 
 
