@@ -30,6 +30,7 @@ from reelflow.base.columns import (
 )
 from reelflow.base.errors import BadInput
 from reelflow.config import Config
+from reelflow.data import tallies
 from reelflow.data.ingest.outcome import rehearse
 from reelflow.data.ingest.partition import Ratings
 from reelflow.data.ingest.results import IngestSummary
@@ -112,8 +113,9 @@ def explore(
             stands in as many rows.
         people: the same of users by `user_id`.
     """
+    codes, ids = pd.factorize(ratings[MOVIE_ID], sort=True)
     return replace(
-        explore_times_and_extremes(ratings),
+        explore_times_and_extremes(_numbered(ratings, codes), ids),
         values=_groups(ratings, ratings[RATING], MOVIE_ID),
         movies=_by_attribute(ratings, movies, MOVIE_ID),
         activity=_activity(ratings),
@@ -121,27 +123,40 @@ def explore(
     )
 
 
-def explore_times_and_extremes(ratings: pd.DataFrame) -> Exploration:
+def explore_times_and_extremes(
+    ratings: Sequence[tallies.Ratings], movies: Sequence[object]
+) -> Exploration:
     """Take the figures by time, and of the best, worst and most divisive movies, alone.
 
     Args:
-        ratings: as of `explore`.
+        ratings: some after the other.
+        movies: the id of each movie, by its position.
     """
-    listed = _movies(ratings)
-    times = pd.to_datetime(ratings[TIMESTAMP].dropna(), unit="s", utc=True)
-    timed = ratings.loc[times.index]
-    weekdays = _groups(timed, times.dt.weekday, MOVIE_ID)
+    found = tallies.by_movie(ratings, len(movies))
+    weight = found.counts + DAMPING
+    damped = (found.counts * found.means + DAMPING * found.mean) / weight
+    deviation = np.sqrt((found.counts * found.variances + DAMPING * found.variance) / weight)
+
+    def listed(key: tallies.Float64, least: int = 1) -> list[RatedMovie]:
+        rated = np.flatnonzero(found.counts >= least)
+        first = rated[np.argsort(key[rated], kind="stable")][:LISTED].tolist()
+        columns = (found.counts, found.means, damped, deviation)
+        return [RatedMovie(str(movies[at]), *(c[at].item() for c in columns)) for at in first]
+
     return Exploration(
         values=[],
-        weekdays=[replace(group, name=WEEKDAYS[int(group.name)]) for group in weekdays],
-        years=_groups(timed, times.dt.year, MOVIE_ID),
+        weekdays=[
+            Group(WEEKDAYS[day.value], day.ratings, day.mean, day.movies)
+            for day in tallies.by_weekday(ratings, len(movies))
+        ],
+        years=[
+            Group(str(year.value), year.ratings, year.mean, year.movies)
+            for year in tallies.by_year(ratings, len(movies))
+        ],
         movies={},
-        best=sorted(listed, key=lambda movie: -movie.damped)[:LISTED],
-        worst=sorted(listed, key=lambda movie: movie.damped)[:LISTED],
-        divisive=sorted(
-            (movie for movie in listed if movie.ratings >= DAMPING),
-            key=lambda movie: -movie.deviation,
-        )[:LISTED],
+        best=listed(-damped),
+        worst=listed(damped),
+        divisive=listed(-deviation, DAMPING),
         activity=[],
     )
 
@@ -181,6 +196,16 @@ def _frame(part: Ratings) -> pd.DataFrame:
     users, movies = (np.asarray(ids.to_pylist(), object) for ids in (part.users, part.movies))
     columns = {USER_ID: users[part.user], MOVIE_ID: movies[part.movie]}
     return pd.DataFrame({**columns, RATING: part.rating.astype(np.float64), TIMESTAMP: times})
+
+
+def _numbered(ratings: pd.DataFrame, movies: tallies.Int64) -> list[tallies.Ratings]:
+    """Return the ratings with positions of movies, int64 [rows]; first those with a time."""
+    stars, times = ratings[RATING].to_numpy(), ratings[TIMESTAMP].to_numpy(np.float64)
+    timed = ~np.isnan(times)
+    return [
+        tallies.Ratings(movies[timed], stars[timed], times[timed].astype(np.int64)),
+        tallies.Ratings(movies[~timed], stars[~timed], None),
+    ]
 
 
 def _of_movies(movies: pd.DataFrame) -> dict[str, pd.Series]:
@@ -239,17 +264,6 @@ def _by_attribute(
         if groups:
             found[name] = groups
     return found
-
-
-def _movies(ratings: pd.DataFrame) -> list[RatedMovie]:
-    mean, variance = ratings[RATING].mean(), ratings[RATING].var(ddof=0)
-    found = ratings.groupby(MOVIE_ID)[RATING].agg(["size", "mean", lambda own: own.var(ddof=0)])
-    found.columns = pd.Index(["ratings", "mean", "variance"])
-    weight = found["ratings"] + DAMPING
-    damped = (found["ratings"] * found["mean"] + DAMPING * mean) / weight
-    deviation = np.sqrt((found["ratings"] * found["variance"] + DAMPING * variance) / weight)
-    columns = zip(found.index, found["ratings"], found["mean"], damped, deviation, strict=True)
-    return [RatedMovie(str(movie), int(n), *map(float, rest)) for movie, n, *rest in columns]
 
 
 def _activity(ratings: pd.DataFrame) -> list[Group]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
-from reelflow.base.columns import MOVIE_ID, RATING, RATING_SPLITS, TIMESTAMP, USER_ID
+from reelflow.base.columns import RATING_SPLITS
 from reelflow.base.nouns import MOVIE, Noun
 from reelflow.data.exploration import (
     DAMPING,
@@ -17,7 +16,8 @@ from reelflow.data.exploration import (
     RatedMovie,
     explore_times_and_extremes,
 )
-from reelflow.encoding.encoded import EncodedData, EncodedRatings
+from reelflow.data.tallies import Ratings
+from reelflow.encoding.encoded import EncodedData, EncodedRatings, Sizes
 from reelflow.report.blocks import Block, Figure, Section, Table, Text
 from reelflow.report.charts.bars import Bars
 from reelflow.report.words import counted
@@ -76,21 +76,17 @@ def exploration_section(
 
 def run_section(data: EncodedData, noun: Noun = MOVIE) -> Section:
     """Show the figures that the section on a run's data does not have: times, and the extremes."""
-    parts = [getattr(data, split) for split in RATING_SPLITS]
-    rows = EncodedRatings.joined(parts)
-    rows = rows.take(np.flatnonzero(rows.movie_index < data.sizes.movies))
-    times = rows.timestamp if data.sizes.has_timestamps else np.full(len(rows), np.nan)
-    ratings = pd.DataFrame(
-        {
-            USER_ID: rows.user_index,
-            MOVIE_ID: rows.movie_index,
-            RATING: rows.rating.astype(np.float64),
-            TIMESTAMP: times,
-        }
-    )
-    found = explore_times_and_extremes(ratings)
+    ratings = [_rows(getattr(data, split), data.sizes) for split in RATING_SPLITS]
+    found = explore_times_and_extremes(ratings, range(len(data.catalogue)))
     titles = dict(zip(map(str, range(len(data.catalogue))), data.catalogue.title, strict=True))
     return exploration_section(found, titles, noun)
+
+
+def _rows(part: EncodedRatings, sizes: Sizes) -> Ratings:
+    known = part.movie_index < sizes.movies
+    rows = part if known.all() else part.take(np.flatnonzero(known))
+    seconds = rows.timestamp if sizes.has_timestamps else None
+    return Ratings(rows.movie_index, rows.rating, seconds)
 
 
 def _bars(title: str, groups: Sequence[Group], ordered: bool = False) -> Figure:

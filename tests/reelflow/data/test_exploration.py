@@ -13,8 +13,8 @@ from reelflow.config import Config
 from reelflow.data.exploration import (
     DAMPING,
     NO_STATE,
+    explore,
     explore_folder,
-    explore_times_and_extremes,
 )
 from reelflow.data.us_states import state_of
 from reelflow.report.page import data_page
@@ -91,7 +91,7 @@ def test_few_ratings_divide_nobody() -> None:
     opposite = [("a", "few", 0.5), ("b", "few", 5.0)]
     many = [(f"u{n}", "many", 2.0 + n % 2) for n in range(DAMPING)]
     rows = pd.DataFrame([*opposite, *many], columns=["user_id", "movie_id", "rating"])
-    found = explore_times_and_extremes(rows.assign(timestamp=np.nan))
+    found = explore(rows.assign(timestamp=np.nan), {})
     assert [one.movie_id for one in found.divisive] == ["many"]
 
 
