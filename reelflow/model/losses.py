@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
 import tensorflow as tf
 
 MASKED = -1e9
 """Score of a movie that is left out of a softmax."""
+BLOCK: Final = 1 << 22
+"""Scores of a block of rows, 16 MB: they stay in the processor's cache while a step goes through
+them several times."""
 
 
 def full_softmax(
@@ -40,7 +46,7 @@ def softmax(
     queries: tf.Tensor,
     positives: tf.Tensor,
     negatives: tf.Tensor,
-    excluded: tf.Tensor,
+    excluded: tf.Tensor | None,
     columns: tf.Tensor | None = None,
     weights: tf.Tensor | None = None,
     products: tf.DType = tf.float32,
@@ -52,9 +58,11 @@ def softmax(
         queries: float32 [batch, size].
         positives: the targets' embeddings, float32 [batch, size].
         negatives: float32 [n, size].
-        excluded: negatives to leave out, int32 [m, 2] of (row, column), or bool [batch, n].
-        columns: the target's column among the negatives, left out as well, int32 [batch]; None: it
-            has none, or `excluded` has it.
+        excluded: negatives to leave out, int32 [m, 2] of (row, column), or bool [batch, n]; None:
+            all count, and of a large batch the scores of some rows at a time are in memory.
+        columns: the target's column among the negatives, left out as well, int32 [batch]; its score
+            may exceed the target's by no more than repeats in the batch add. None: it has none, or
+            `excluded` has it.
         weights: of the rows in the mean, float32 [batch]; None: all alike.
         products: type that queries and negatives are multiplied in; all else is in float32.
         learns: False leaves the gradient out, which takes twice as long as the loss.
@@ -65,38 +73,95 @@ def softmax(
     # tables of the model, until the process ends.
     queries, positives, negatives = map(tf.stop_gradient, inputs)
     weights = tf.ones_like(queries[:, 0]) if weights is None else weights
+    shares = weights / tf.reduce_sum(weights)
+    target_scores = tf.reduce_sum(queries * positives, axis=1)
 
     def product(left: tf.Tensor, right: tf.Tensor, **transposed: bool) -> tf.Tensor:
         found = tf.matmul(tf.cast(left, products), tf.cast(right, products), **transposed)
         return tf.cast(found, tf.float32)
 
-    target_scores = tf.reduce_sum(queries * positives, axis=1)
-    scores = product(queries, negatives, transpose_b=True)
-    if columns is None:
-        cells = tf.zeros([0, 2], tf.int32)
+    def masked(scores: tf.Tensor) -> tf.Tensor:
+        if excluded is None:
+            return scores
+        if excluded.dtype == tf.bool:
+            return tf.where(excluded, MASKED, scores)
+        masks = tf.fill(tf.shape(excluded)[:1], MASKED)
+        return tf.tensor_scatter_nd_update(scores, excluded, masks)
+
+    def of_rows(first: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """The loss of some rows, and its gradients by negatives, queries and target scores."""
+        own, of_own = queries[first:last], target_scores[first:last]
+        scores = masked(product(own, negatives, transpose_b=True))
+        highest = tf.maximum(tf.reduce_max(scores, axis=1), of_own)
+        powers = tf.exp(scores - highest[:, None])
+        of_targets = tf.exp(of_own - highest)
+        sums = tf.reduce_sum(powers, axis=1) + of_targets
+        if columns is not None:
+            # Taken off again: TensorFlow would copy the matrix to change some cells beforehand.
+            at = columns[first:last]
+            twice = tf.gather_nd(powers, tf.stack([tf.range(tf.size(at)), at], axis=1))
+            sums -= twice
+        loss = tf.reduce_sum(shares[first:last] * (tf.math.log(sums) + highest - of_own))
+        if not learns:
+            return (loss,)
+        scale = (shares[first:last] / sums)[:, None]
+        scaled = own * scale
+        # Eigen takes twice as long to go through the large matrix by columns.
+        of_negatives = tf.transpose(product(scaled, powers, transpose_a=True))
+        of_queries = product(powers, negatives)
+        if columns is not None:
+            taken_off = scaled * twice[:, None]
+            of_negatives -= tf.math.unsorted_segment_sum(taken_off, at, tf.shape(negatives)[0])
+            of_queries -= tf.gather(negatives, at) * twice[:, None]
+        return loss, of_negatives, of_queries * scale, scale * (of_targets - sums)[:, None]
+
+    batch = tf.shape(queries)[0]
+    if excluded is not None:
+        loss, *gradients = of_rows(0, batch)
     else:
-        cells = tf.stack([tf.range(tf.size(columns)), columns], axis=1)
-    if excluded.dtype == tf.bool:
-        scores = tf.where(excluded, MASKED, scores)
-    else:
-        cells = tf.concat([excluded, cells], axis=0)
-    scores = tf.tensor_scatter_nd_update(scores, cells, tf.fill(tf.shape(cells)[:1], MASKED))
-    highest = tf.maximum(tf.reduce_max(scores, axis=1), target_scores)
-    powers = tf.exp(scores - highest[:, None])
-    of_targets = tf.exp(target_scores - highest)
-    sums = tf.reduce_sum(powers, axis=1) + of_targets
-    shares = weights / tf.reduce_sum(weights)
-    loss = tf.reduce_sum(shares * (tf.math.log(sums) + highest - target_scores))
+        size = tf.maximum(BLOCK // tf.shape(negatives)[0], 1)
+        sums, widths = [0.0, tf.zeros_like(negatives)], [queries.shape[1], 1]
+        told = (sums, widths) if learns else (sums[:1], [])
+        loss, *gradients = _by_blocks(of_rows, batch, size, *told)
     if not learns:
         return loss
-    scale = (shares / sums)[:, None]
-    of_target = scale * (of_targets - sums)[:, None]
-    gradients = (
-        product(powers, negatives) * scale + of_target * positives,
-        of_target * queries,
-        product(powers, queries * scale, transpose_a=True),
+    of_negatives, of_queries, of_scores = gradients
+    by_input = of_queries + of_scores * positives, of_scores * queries, of_negatives
+    return loss + tf.add_n([_nothing(*pair) for pair in zip(inputs, by_input, strict=True)])
+
+
+def _by_blocks(
+    of_rows: Callable[[tf.Tensor, tf.Tensor], Sequence[tf.Tensor]],
+    rows: tf.Tensor,
+    size: tf.Tensor,
+    sums: Sequence[tf.Tensor],
+    widths: Sequence[int],
+) -> list[tf.Tensor]:
+    """Put together what a function says of some rows after the other.
+
+    Args:
+        of_rows: of a first row and the one after the last.
+        rows: number of all rows, a scalar.
+        size: rows of a block, a scalar.
+        sums: zeros of what is summed, which it says first.
+        widths: of what has a line for each row, float32 [rows, width], which it says after that.
+    """
+    blocks = (rows + size - 1) // size
+    lines = [
+        tf.TensorArray(tf.float32, blocks, element_shape=[None, width], infer_shape=False)
+        for width in widths
+    ]
+
+    def block(at: tf.Tensor, *before: Any) -> list[Any]:
+        found = of_rows(at * size, tf.minimum((at + 1) * size, rows))
+        summed = [one + more for one, more in zip(before, found[: len(sums)], strict=False)]
+        written = zip(before[len(sums) :], found[len(sums) :], strict=True)
+        return [at + 1, *summed, *(array.write(at, values) for array, values in written)]
+
+    _, *found = tf.while_loop(
+        lambda at, *_: at < blocks, block, [0, *sums, *lines], parallel_iterations=1
     )
-    return loss + tf.add_n([_nothing(*pair) for pair in zip(inputs, gradients, strict=True)])
+    return [*found[: len(sums)], *(array.concat() for array in found[len(sums) :])]
 
 
 def _nothing(inputs: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
@@ -188,5 +253,4 @@ def in_batch_softmax(
     negatives = tf.concat([tf.gather(candidates, first), offsets[:, None]], axis=1)
     positives = tf.gather(offsets - repeats, columns)[:, None]
     positives = tf.concat([candidates, positives], axis=1)
-    nothing = tf.zeros([0, 2], tf.int32)
-    return softmax(queries, positives, negatives, nothing, columns, products=products)
+    return softmax(queries, positives, negatives, None, columns, products=products)
