@@ -87,9 +87,13 @@ class Bags(tf.Module):
         self._members = tf.constant(members[order])
         self._offsets = tf.constant(offsets, tf.int64)
         self._stride = int(members.max(initial=0)) + 1
-        pairs = np.sort(owners.astype(np.int64) * self._stride + members)
-        once = most is None and bool((pairs[1:] != pairs[:-1]).all())
-        self._pairs = None if once else tf.constant(pairs)
+        pairs, copies = np.unique(
+            owners.astype(np.int64) * self._stride + members, return_counts=True
+        )
+        once = most is None and len(pairs) == len(members)
+        # Another one at the end, so that whatever is looked up has a place.
+        self._pairs = None if once else tf.constant(np.append(pairs, np.iinfo(np.int64).max))
+        self._pair_copies = None if once else tf.constant(np.append(copies, 0), tf.float32)
 
     def sums(
         self, owners: tf.Tensor, embeddings: tf.Tensor, without: tf.Tensor | None = None
@@ -133,8 +137,9 @@ class Bags(tf.Module):
         if self._pairs is None:
             return tf.ones_like(owners, tf.float32)
         pairs = tf.cast(owners, tf.int64) * self._stride + tf.cast(members, tf.int64)
-        ends = [tf.searchsorted(self._pairs, pairs, side) for side in ("left", "right")]
-        return tf.cast(ends[1] - ends[0], tf.float32)
+        at = tf.searchsorted(self._pairs, pairs)
+        found = tf.gather(self._pairs, at) == pairs
+        return tf.where(found, tf.gather(self._pair_copies, at), 0.0)
 
 
 def _draw(owners: Int32, most: int) -> Int64:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from reelflow.model import losses
 from reelflow.model.losses import (
     bayesian_personalised_ranking,
     draw_negatives,
@@ -37,8 +38,8 @@ def _seen(rows: np.ndarray | None) -> tf.Tensor:
 def _plain(queries: tf.Tensor, candidates: tf.Tensor, out: np.ndarray) -> tf.Tensor:
     """The formula, with TensorFlow's own gradient."""
     logits = tf.where(out, -1e9, tf.matmul(queries, candidates, transpose_b=True))
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(TARGETS, logits)
-    return tf.reduce_mean(losses)
+    each = tf.nn.sparse_softmax_cross_entropy_with_logits(TARGETS, logits)
+    return tf.reduce_mean(each)
 
 
 def _left_out(seen: np.ndarray | None) -> np.ndarray:
@@ -118,6 +119,22 @@ def test_in_batch_softmax(logq: bool) -> None:
     probabilities = tf.constant(shares) if logq else None
     loss = in_batch_softmax(QUERIES, CANDIDATES[TARGETS], tf.constant(TARGETS), probabilities)
     assert float(loss) == pytest.approx(_cross_entropy(logits, np.arange(BATCH)), rel=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 6, 7])
+def test_in_batch_softmax_by_blocks_of_rows(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, candidates = (tf.constant(array) for array in (QUERIES, CANDIDATES[TARGETS]))
+
+    def found() -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch([queries, candidates])
+            loss = in_batch_softmax(queries, candidates, tf.constant(TARGETS), None)
+        return [loss, *tape.gradient(loss, [queries, candidates])]
+
+    at_once = found()
+    monkeypatch.setattr(losses, "BLOCK", rows * len(set(TARGETS.tolist())))
+    for whole, by_blocks in zip(at_once, found(), strict=True):
+        np.testing.assert_allclose(by_blocks, whole, rtol=1e-5, atol=1e-7)
 
 
 def test_logq_makes_the_sampled_softmax_unbiased() -> None:
