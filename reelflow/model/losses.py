@@ -39,7 +39,7 @@ def full_softmax(
         learns: as for `softmax`.
     """
     positives = tf.gather(candidates, targets)
-    return softmax(queries, positives, candidates, seen, targets, weights, products, learns)
+    return softmax(queries, positives, candidates, seen, targets, None, weights, products, learns)
 
 
 def softmax(
@@ -48,6 +48,7 @@ def softmax(
     negatives: tf.Tensor,
     excluded: tf.Tensor | None,
     columns: tf.Tensor | None = None,
+    surplus: tf.Tensor | None = None,
     weights: tf.Tensor | None = None,
     products: tf.DType = tf.float32,
     learns: bool = True,
@@ -60,9 +61,10 @@ def softmax(
         negatives: float32 [n, size].
         excluded: negatives to leave out, int32 [m, 2] of (row, column), or bool [batch, n]; None:
             all count, and of a large batch the scores of some rows at a time are in memory.
-        columns: the target's column among the negatives, left out as well, int32 [batch]; its score
-            may exceed the target's by no more than repeats in the batch add. None: it has none, or
-            `excluded` has it.
+        columns: the target's column among the negatives, left out as well, int32 [batch]; None: it
+            has none, or `excluded` has it.
+        surplus: by how much the score of that column exceeds the target's own, float32 [batch], at
+            least 0; None: by nothing.
         weights: of the rows in the mean, float32 [batch]; None: all alike.
         products: type that queries and negatives are multiplied in; all else is in float32.
         learns: False leaves the gradient out, which takes twice as long as the loss.
@@ -75,6 +77,8 @@ def softmax(
     weights = tf.ones_like(queries[:, 0]) if weights is None else weights
     shares = weights / tf.reduce_sum(weights)
     target_scores = tf.reduce_sum(queries * positives, axis=1)
+    if surplus is None:
+        surplus = tf.zeros_like(target_scores)
 
     def product(left: tf.Tensor, right: tf.Tensor, **transposed: bool) -> tf.Tensor:
         found = tf.matmul(tf.cast(left, products), tf.cast(right, products), **transposed)
@@ -91,16 +95,22 @@ def softmax(
     def of_rows(first: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """The loss of some rows, and its gradients by negatives, queries and target scores."""
         own, of_own = queries[first:last], target_scores[first:last]
-        scores = masked(product(own, negatives, transpose_b=True))
+        scores = product(own, negatives, transpose_b=True)
+        if columns is not None:
+            # The same number on both sides of the differences below, however large it is.
+            at = columns[first:last]
+            cells = tf.stack([tf.range(tf.size(at)), at], axis=1)
+            of_own = tf.gather_nd(scores, cells) - surplus[first:last]
+        scores = masked(scores)
         highest = tf.maximum(tf.reduce_max(scores, axis=1), of_own)
         powers = tf.exp(scores - highest[:, None])
         of_targets = tf.exp(of_own - highest)
-        sums = tf.reduce_sum(powers, axis=1) + of_targets
+        sums = tf.reduce_sum(powers, axis=1)
         if columns is not None:
             # Taken off again: TensorFlow would copy the matrix to change some cells beforehand.
-            at = columns[first:last]
-            twice = tf.gather_nd(powers, tf.stack([tf.range(tf.size(at)), at], axis=1))
+            twice = tf.gather_nd(powers, cells)
             sums -= twice
+        sums += of_targets
         loss = tf.reduce_sum(shares[first:last] * (tf.math.log(sums) + highest - of_own))
         if not learns:
             return (loss,)
@@ -253,4 +263,5 @@ def in_batch_softmax(
     negatives = tf.concat([tf.gather(candidates, first), offsets[:, None]], axis=1)
     positives = tf.gather(offsets - repeats, columns)[:, None]
     positives = tf.concat([candidates, positives], axis=1)
-    return softmax(queries, positives, negatives, None, columns, products=products)
+    surplus = tf.gather(repeats, columns)
+    return softmax(queries, positives, negatives, None, columns, surplus, products=products)

@@ -167,7 +167,7 @@ class SampledSoftmax(FullSoftmax):
             rarity = self._config.temperature * tf.gather(self._rarity, drawn)[:, None]
             negatives = tf.concat([negatives[:, :-1], negatives[:, -1:] + rarity], axis=1)
         excluded = self._seen.among(users, targets, drawn)
-        return softmax(queries, positives, negatives, excluded, None, weights, products)
+        return softmax(queries, positives, negatives, excluded, weights=weights, products=products)
 
 
 class SampledByRows(SampledSoftmax):

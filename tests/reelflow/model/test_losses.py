@@ -121,6 +121,21 @@ def test_in_batch_softmax(logq: bool) -> None:
     assert float(loss) == pytest.approx(_cross_entropy(logits, np.arange(BATCH)), rel=1e-5)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e8])
+def test_scores_of_a_training_that_diverges_have_a_loss(scale: float) -> None:
+    """Of targets far ahead of all others, whose scores are only nearly the same in two products."""
+    table = scale * RANDOM.normal(size=(MOVIES, 100)).astype(np.float32)
+    candidates, targets = tf.constant(table), tf.constant(TARGETS)
+    queries = tf.gather(candidates, targets)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(queries)
+        full = full_softmax(queries, candidates, targets, _seen(None))
+        in_batch = in_batch_softmax(queries, tf.gather(candidates, targets), targets, None)
+    for loss in (full, in_batch):
+        assert 0.0 <= float(loss) < 1.0
+        assert np.isfinite(tf.convert_to_tensor(tape.gradient(loss, queries)).numpy()).all()
+
+
 @pytest.mark.parametrize("rows", [1, 4, 6, 7])
 def test_in_batch_softmax_by_blocks_of_rows(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     queries, candidates = (tf.constant(array) for array in (QUERIES, CANDIDATES[TARGETS]))
