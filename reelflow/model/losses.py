@@ -240,8 +240,8 @@ def in_batch_softmax(
     With logQ correction (Yi et al. 2019, "Sampling-bias-corrected neural modeling for large corpus
     item recommendations") and accidental hits removed. Value and gradients are those of TFRS's task
     (`tfrs.tasks.Retrieval`), in which a movie that is in the batch n times has n columns: here it
-    has one, with log(n) added for the rows that it is a negative of. The task's step takes 3 to 11
-    times as long in batches of 1,024, 7 to 21 times in batches of 8,192 (`python -m
+    has one, with log(n) added for the rows that it is a negative of. The task's step takes 3 to 4
+    times as long in batches of 1,024, 11 to 22 times in batches of 8,192 (`python -m
     benchmarks.losses`, two cores).
 
     Args:
