@@ -1,4 +1,4 @@
-"""Counts and means of many ratings, by movie and by time, in one pass over blocks of them.
+"""Counts and means of many ratings, by movie and by time, a block of them at a time.
 
 What is held beside the ratings grows with the movies and the years, not with the ratings.
 """

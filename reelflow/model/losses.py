@@ -60,7 +60,8 @@ def softmax(
         positives: the targets' embeddings, float32 [batch, size].
         negatives: float32 [n, size].
         excluded: negatives to leave out, int32 [m, 2] of (row, column), or bool [batch, n]; None:
-            all count, and of a large batch the scores of some rows at a time are in memory.
+            all count, and in training the scores of some rows of a large batch at a time are in
+            memory.
         columns: the target's column among the negatives, left out as well, int32 [batch]; None: it
             has none, or `excluded` has it.
         surplus: by how much the score of that column exceeds the target's own, float32 [batch], at
@@ -126,13 +127,12 @@ def softmax(
         return loss, of_negatives, of_queries * scale, scale * (of_targets - sums)[:, None]
 
     batch = tf.shape(queries)[0]
-    if excluded is not None:
+    if excluded is not None or not learns:
         loss, *gradients = of_rows(0, batch)
     else:
         size = tf.maximum(BLOCK // tf.shape(negatives)[0], 1)
         sums, widths = [0.0, tf.zeros_like(negatives)], [queries.shape[1], 1]
-        told = (sums, widths) if learns else (sums[:1], [])
-        loss, *gradients = _by_blocks(of_rows, batch, size, *told)
+        loss, *gradients = _by_blocks(of_rows, batch, size, sums, widths)
     if not learns:
         return loss
     of_negatives, of_queries, of_scores = gradients
@@ -164,9 +164,10 @@ def _by_blocks(
 
     def block(at: tf.Tensor, *before: Any) -> list[Any]:
         found = of_rows(at * size, tf.minimum((at + 1) * size, rows))
-        summed = [one + more for one, more in zip(before, found[: len(sums)], strict=False)]
-        written = zip(before[len(sums) :], found[len(sums) :], strict=True)
-        return [at + 1, *summed, *(array.write(at, values) for array, values in written)]
+        both = list(zip(before, found, strict=True))
+        summed = [one + more for one, more in both[: len(sums)]]
+        written = [array.write(at, values) for array, values in both[len(sums) :]]
+        return [at + 1, *summed, *written]
 
     _, *found = tf.while_loop(
         lambda at, *_: at < blocks, block, [0, *sums, *lines], parallel_iterations=1
